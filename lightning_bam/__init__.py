@@ -1,0 +1,1 @@
+"""What is trained: attention modules, backbones, data, and one training run."""

@@ -1,0 +1,56 @@
+"""A training run as data: frozen, checked, hashable, with one flat name for every knob."""
+
+from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, SESpec
+from lightning_bam.config.backbone import Backbone, ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
+from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_setting
+from lightning_bam.config.dataset import (
+    CIFAR10,
+    CIFAR100,
+    SVHN,
+    ClutteredDigits,
+    Dataset,
+    Digits,
+    FashionMNIST,
+    ImageFolder,
+    data_dir,
+)
+from lightning_bam.config.placement import AfterStages, EveryBlock, Placement
+from lightning_bam.config.recipe import Recipe
+from lightning_bam.config.run import Run
+from lightning_bam.config.spec import ConfigError
+
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "KINDS",
+    "RELEASED_BAM",
+    "SVHN",
+    "AfterStages",
+    "Attention",
+    "BAMSpec",
+    "Backbone",
+    "CBAMSpec",
+    "ClutteredDigits",
+    "ConfigError",
+    "Dataset",
+    "Digits",
+    "EveryBlock",
+    "FashionMNIST",
+    "ImageFolder",
+    "Placement",
+    "Recipe",
+    "ResNet18",
+    "ResNet34",
+    "ResNet50",
+    "ResNet101",
+    "Run",
+    "SESpec",
+    "SmallResNet",
+    "construct",
+    "data_dir",
+    "flatten",
+    "from_dict",
+    "nearest",
+    "to_dict",
+    "with_setting",
+]

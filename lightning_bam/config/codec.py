@@ -1,0 +1,164 @@
+"""The bridges between a `Run` and everything outside: JSON, flat names, and `--set` on the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final, get_args
+
+import pydantic
+
+from lightning_bam.config.attention import Attention
+from lightning_bam.config.backbone import Backbone
+from lightning_bam.config.dataset import Dataset
+from lightning_bam.config.placement import Placement
+from lightning_bam.config.recipe import Recipe
+from lightning_bam.config.run import Run
+from lightning_bam.config.spec import ConfigError, default_of, first_problem
+
+KINDS: Final[Mapping[str, Mapping[str, type]]] = {
+    "dataset": {cls.kind: cls for cls in get_args(Dataset)},
+    "backbone": {cls.kind: cls for cls in get_args(Backbone)},
+    "attention": {cls.kind: cls for cls in get_args(Attention)},
+    "placement": {cls.kind: cls for cls in get_args(Placement)},
+    "recipe": {Recipe.kind: Recipe},
+}
+"""What may stand in each slot of a `Run`, by kind."""
+
+Scalar = str | int | float | bool | None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a mistyped `name`: the nearest known one, else all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
+    """Build a spec, turning any problem into one line that begins with its place.
+
+    Raises:
+        ConfigError: an unknown field (with the nearest name) or a value outside its range.
+
+    """
+    known = [f.name for f in fields(cls)]
+    for name in arguments:
+        if name not in known:
+            dot = f"{where}." if where else ""
+            hint = nearest(name, known) if known else f"{getattr(cls, 'kind', where)!r} has no knobs"
+            raise ConfigError(f"{dot}{name}: no such knob; {hint}")
+    try:
+        return cls(**arguments)
+    except pydantic.ValidationError as error:
+        raise ConfigError(first_problem(error, where)) from None
+
+
+def to_dict(run: Run) -> dict[str, Any]:
+    """Return the run as plain JSON data with every field written out; `from_dict` is its inverse."""
+
+    def plain(item: Any) -> Any:
+        if is_dataclass(item) and not isinstance(item, type):
+            kind = {} if isinstance(item, Run) else {"kind": getattr(item, "kind", "")}
+            return kind | {f.name: plain(getattr(item, f.name)) for f in fields(item)}
+        return list(item) if isinstance(item, tuple) else item
+
+    return plain(run)  # type: ignore[no-any-return]
+
+
+def from_dict(data: Mapping[str, Any]) -> Run:
+    """Rebuild a run from `to_dict`'s data.
+
+    Raises:
+        ConfigError: an unknown kind or field, or a value outside its range.
+
+    """
+    parts: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in KINDS and value is not None:
+            if not isinstance(value, Mapping) or "kind" not in value:
+                raise ConfigError(f"{name}={value!r}: must be an object with a 'kind'")
+            rest = {key: item for key, item in value.items() if key != "kind"}
+            parts[name] = construct(_kind(name, value["kind"]), rest, name)
+        else:
+            parts[name] = value
+    run: Run = construct(Run, parts, "")
+    return run
+
+
+def _kind(slot: str, kind: str) -> type:
+    if kind not in KINDS[slot]:
+        raise ConfigError(f"{slot}={kind}: no such {slot}; {nearest(kind, KINDS[slot])}")
+    return KINDS[slot][kind]
+
+
+def flatten(run: Run) -> dict[str, Scalar]:
+    """Return the run as flat names (`attention.reduction`): columns, Optuna's parameters, W&B's config.
+
+    What plays no part is left out: without attention there is no placement, and no `attention.` field.
+    """
+    flat: dict[str, Scalar] = {}
+    for field in fields(run):
+        value = getattr(run, field.name)
+        if field.name == "placement" and run.attention is None:
+            continue
+        if field.name not in KINDS:
+            flat[field.name] = value
+            continue
+        flat[field.name] = "none" if value is None else value.kind
+        for inner in fields(value) if value is not None else ():
+            item = getattr(value, inner.name)
+            flat[f"{field.name}.{inner.name}"] = ",".join(map(str, item)) if isinstance(item, tuple) else item
+    return flat
+
+
+def with_setting(run: Run, name: str, text: str) -> Run:
+    """Return the run with one flat name set from text, as `--set name=text` does.
+
+    Args:
+        run: the run to change.
+        name: a flat name such as `recipe.epochs`, `attention` or `seed`.
+        text: the value as written; lists are separated by commas, `none` empties a slot.
+
+    Raises:
+        ConfigError: an unknown name (with the nearest one) or a value outside its range.
+
+    """
+    slot, _, knob = name.partition(".")
+    known = [f.name for f in fields(Run)]
+    if slot not in known or (knob and slot not in KINDS):
+        raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names(run))}")
+    if not knob:
+        value: Any = text
+        if slot in KINDS:
+            value = None if text == "none" and slot == "attention" else construct(_kind(slot, text), {}, slot)
+        return _rebuild(run, slot, value)
+    item = getattr(run, slot)
+    if item is None:
+        raise ConfigError(f"{name}={text}: this run has no {slot}; set {slot} first, for example {slot}=bam")
+    kept = {f.name: getattr(item, f.name) for f in fields(item)}
+    return _rebuild(run, slot, construct(type(item), kept | {knob: _parse(item, knob, text)}, slot))
+
+
+def _rebuild(run: Run, name: str, value: Any) -> Run:
+    try:
+        return replace(run, **{name: value})
+    except pydantic.ValidationError as error:
+        raise ConfigError(first_problem(error)) from None
+
+
+def _parse(item: Any, knob: str, text: str) -> Any:
+    default = next((default_of(f) for f in fields(item) if f.name == knob), None)
+    if default is None and text.lower() == "none":
+        return None
+    if default is None or isinstance(default, tuple):
+        return tuple(part for part in text.split(",") if part)
+    return text
+
+
+def _all_names(run: Run) -> list[str]:
+    names = {f.name for f in fields(Run)} | set(flatten(run))
+    for slot, kinds in KINDS.items():
+        names |= {f"{slot}.{f.name}" for cls in kinds.values() for f in fields(cls)}
+    return sorted(names)

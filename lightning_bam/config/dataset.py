@@ -1,0 +1,117 @@
+"""Datasets as data: what is classified, its shape `(C, H, W)` and its number of classes, without loading it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from lightning_bam.config.spec import ConfigError, spec
+
+
+def data_dir() -> Path:
+    """Return where downloaded or user-provided data lies: `$BAM_DATA`, else `data` in the working directory."""
+    return Path(os.environ.get("BAM_DATA") or "data").absolute()
+
+
+@spec
+class ClutteredDigits:
+    """Handwritten digits in clutter, embedded: the cluttered-MNIST protocol (Mnih et al. 2014) on scikit-learn's digits.
+
+    Each image is a `(3, size, size)` canvas that holds one digit in a random colour at a random place among
+    `fragments` pieces of other digits. Train and test are drawn from disjoint source digits.
+    """
+
+    kind: ClassVar[str] = "cluttered_digits"
+    size: Annotated[int, Field(ge=20, le=256)] = 32
+    fragments: Annotated[int, Field(ge=0, le=64)] = 8
+    train: Annotated[int, Field(ge=10)] = 4000
+    test: Annotated[int, Field(ge=10)] = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+    classes: ClassVar[int] = 10
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Image shape `(C, H, W)`."""
+        return (3, self.size, self.size)
+
+
+@spec
+class Digits:
+    """The 1,797 plain 8x8 handwritten digits of scikit-learn, embedded; 1,297 train, 500 test."""
+
+    kind: ClassVar[str] = "digits"
+    classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (1, 8, 8)
+
+
+@spec
+class CIFAR10:
+    """CIFAR-10, 50,000 train and 10,000 test images."""
+
+    kind: ClassVar[str] = "cifar10"
+    classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
+
+
+@spec
+class CIFAR100:
+    """CIFAR-100, 50,000 train and 10,000 test images."""
+
+    kind: ClassVar[str] = "cifar100"
+    classes: ClassVar[int] = 100
+    shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
+
+
+@spec
+class FashionMNIST:
+    """Fashion-MNIST, 60,000 train and 10,000 test images."""
+
+    kind: ClassVar[str] = "fashion_mnist"
+    classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
+
+
+@spec
+class SVHN:
+    """Street View House Numbers, cropped digits, 73,257 train and 26,032 test images."""
+
+    kind: ClassVar[str] = "svhn"
+    classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
+
+
+@spec
+class ImageFolder:
+    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, resized and centre-cropped to `(3, height, width)`."""
+
+    kind: ClassVar[str] = "image_folder"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    height: Annotated[int, Field(ge=8)] = 64
+    width: Annotated[int, Field(ge=8)] = 64
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Image shape `(C, H, W)`."""
+        return (3, self.height, self.width)
+
+    @property
+    def classes(self) -> int:
+        """Number of class folders under `train`.
+
+        Raises:
+            ConfigError: there is no such folder.
+
+        """
+        train = data_dir() / self.name / "train"
+        if not train.is_dir():
+            raise ConfigError(
+                f"image folder {self.name!r}: no {train}; put images at {train}/<class>/<image> and the same under "
+                f"{train.parent / 'test'}, or set BAM_DATA to the folder that holds {self.name!r}"
+            )
+        return sum(entry.is_dir() for entry in train.iterdir())
+
+
+Dataset = ClutteredDigits | Digits | CIFAR10 | CIFAR100 | FashionMNIST | SVHN | ImageFolder

@@ -1,0 +1,53 @@
+"""How a network is trained: everything that can change the result and is not the network, the data or the seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lightning_bam.config.spec import spec
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+@spec
+class Recipe:
+    """SGD on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper.
+
+    That recipe: 200 epochs, batch 128, Nesterov momentum 0.9, weight decay 5e-4, lr 0.1 times 0.2 after epochs 60,
+    120 and 160, pad-4 crop and flip. The paper's own recipe is unknown. `milestones` are fractions of `epochs`, so
+    that a shorter run keeps the shape of the schedule. The incomplete last batch of an epoch is dropped.
+
+    Raises:
+        ValueError: a value outside its range, Nesterov without momentum, or milestones out of order.
+
+    """
+
+    kind: ClassVar[str] = "sgd"
+    epochs: Annotated[int, Field(ge=1)] = 200
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    lr: Annotated[float, Field(gt=0)] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    milestones: tuple[Fraction, ...] = (0.3, 0.6, 0.8)
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.2
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    crop_padding: Annotated[int, Field(ge=0)] = 4
+    flip: bool = True
+    precision: Literal["32", "bf16"] = "32"
+
+    def __post_init__(self) -> None:
+        """Refuse what torch would refuse in the middle of a sweep."""
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum above 0; set nesterov=False or momentum=0.9")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must rise, got {self.milestones}")
+
+    def canonical(self) -> Recipe:
+        """Return the same training with each field that plays no part put back to its default."""
+        return self if self.schedule == "step" else replace(self, milestones=(0.3, 0.6, 0.8), gamma=0.2)
