@@ -2,7 +2,7 @@
 
 from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, SESpec
 from lightning_bam.config.backbone import Backbone, ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
-from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_setting
+from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,
@@ -52,5 +52,5 @@ __all__ = [
     "from_dict",
     "nearest",
     "to_dict",
-    "with_setting",
+    "with_settings",
 ]

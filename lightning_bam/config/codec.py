@@ -30,10 +30,12 @@ Scalar = str | int | float | bool | None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a mistyped `name`: the nearest known one, else all of them."""
+    """Return a hint for a mistyped `name`: the nearest known one, else what is known."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known[:20])}{' ...' if len(known) > 20 else ''}"
 
 
 def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
@@ -113,43 +115,49 @@ def flatten(run: Run) -> dict[str, Scalar]:
     return flat
 
 
-def with_setting(run: Run, name: str, text: str) -> Run:
-    """Return the run with one flat name set from text, as `--set name=text` does.
+def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
+    """Return the run with flat names set from text, as `--set name=text` does.
 
     Args:
         run: the run to change.
-        name: a flat name such as `recipe.epochs`, `attention` or `seed`.
-        text: the value as written; lists are separated by commas, `none` empties a slot.
+        settings: flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
+            separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step.
 
     Raises:
         ConfigError: an unknown name (with the nearest one) or a value outside its range.
 
     """
-    slot, _, knob = name.partition(".")
     known = [f.name for f in fields(Run)]
-    if slot not in known or (knob and slot not in KINDS):
-        raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names(run))}")
-    if not knob:
-        value: Any = text
-        if slot in KINDS:
-            value = None if text == "none" and slot == "attention" else construct(_kind(slot, text), {}, slot)
-        return _rebuild(run, slot, value)
-    item = getattr(run, slot)
-    if item is None:
-        raise ConfigError(f"{name}={text}: this run has no {slot}; set {slot} first, for example {slot}=bam")
-    kept = {f.name: getattr(item, f.name) for f in fields(item)}
-    return _rebuild(run, slot, construct(type(item), kept | {knob: _parse(item, knob, text)}, slot))
-
-
-def _rebuild(run: Run, name: str, value: Any) -> Run:
+    slots: dict[str, dict[str, str]] = {}
+    for name, text in settings.items():
+        slot, _, knob = name.partition(".")
+        if slot not in known or (knob and slot not in KINDS):
+            raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names())}")
+        slots.setdefault(slot, {})[knob] = text
+    changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
     try:
-        return replace(run, **{name: value})
+        return replace(run, **changes)
     except pydantic.ValidationError as error:
         raise ConfigError(first_problem(error)) from None
 
 
-def _parse(item: Any, knob: str, text: str) -> Any:
-    default = next((default_of(f) for f in fields(item) if f.name == knob), None)
+def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
+    kind = knobs.get("")
+    if slot not in KINDS:
+        return kind
+    if kind == "none" and slot == "attention" and len(knobs) == 1:
+        return None
+    item = getattr(run, slot)
+    cls = _kind(slot, kind) if kind is not None else type(item)
+    if item is None and kind is None:
+        knob, text = next(iter(knobs.items()))
+        raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
+    kept = {f.name: getattr(item, f.name) for f in fields(item)} if type(item) is cls else {}
+    return construct(cls, kept | {knob: _parse(cls, knob, text) for knob, text in knobs.items() if knob}, slot)
+
+
+def _parse(cls: Any, knob: str, text: str) -> Any:
+    default = next((default_of(f) for f in fields(cls) if f.name == knob), "")
     if default is None and text.lower() == "none":
         return None
     if default is None or isinstance(default, tuple):
@@ -157,8 +165,8 @@ def _parse(item: Any, knob: str, text: str) -> Any:
     return text
 
 
-def _all_names(run: Run) -> list[str]:
-    names = {f.name for f in fields(Run)} | set(flatten(run))
+def _all_names() -> list[str]:
+    names = {f.name for f in fields(Run)}
     for slot, kinds in KINDS.items():
         names |= {f"{slot}.{f.name}" for cls in kinds.values() for f in fields(cls)}
     return sorted(names)

@@ -48,8 +48,8 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     """Say the first problem of a validation error in one line: field, value, what would be right."""
     problem = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
-    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"{path}: no such field"
+    if problem["type"] == "missing":
+        return f"{path}: must be given"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     shown = problem["input"]

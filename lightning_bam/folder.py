@@ -1,0 +1,245 @@
+"""The run folder: the whole record of one training run, readable without torch.
+
+    run.json        what to train; written once, before anything else
+    metrics.jsonl   one line an epoch
+    manifest.json   where, when and with what it was trained; its state
+    result.json     the reported figures; whole or absent
+    rank*.log       what each rank printed
+    checkpoints/    last.ckpt, from which a lost run goes on
+    lock            held (flock) by the process group that trains, so that a dead one is known for dead
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from lightning_bam.config import ConfigError, Run, from_dict, to_dict
+
+SCHEMA: Final = 1
+"""Version of the folder's layout; a folder of another version is refused, never rewritten."""
+
+State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
+
+
+class FolderError(ValueError):
+    """A run folder that cannot be read or written; the message is one line that names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The reported figures of a finished run: the last epoch's, counted once over the whole scored set.
+
+    Errors are in percent, `macs` are multiply-accumulates of one image, `seconds` the training's wall time.
+    """
+
+    error_top1: float
+    error_top5: float
+    correct_top1: int
+    correct_top5: int
+    scored: int
+    loss: float
+    epochs: int
+    params: int
+    macs: int
+    seconds: float
+
+
+class RunFolder:
+    """One run's folder, `<root>/<key>`.
+
+    Raises:
+        FolderError: from every method that meets a file it cannot trust.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def of(cls, root: Path, run: Run) -> RunFolder:
+        """Return the folder that `run` has under `root`, whether or not it exists."""
+        return cls(Path(root) / run.key)
+
+    @property
+    def log(self) -> Path:
+        """What the first rank printed."""
+        return self.path / "rank0.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last epoch's checkpoint."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    def describe(self, run: Run) -> None:
+        """Write `run.json` unless it is there; what is there must describe the same run."""
+        if (self.path / "run.json").exists():
+            found = self.run()
+            if found.key != run.key:
+                raise FolderError(f"{self.path}/run.json describes run {found.key}, expected {run.key}")
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(f"{self.path}: cannot make this run folder ({error.strerror})") from None
+        self._write("run.json", {"schema": SCHEMA, "key": run.key, "run": to_dict(run)})
+
+    def run(self) -> Run:
+        """Read `run.json`."""
+        path = self.path / "run.json"
+        data = self._read("run.json")
+        if data is None:
+            raise FolderError(f"{path}: no such file; not a run folder")
+        if data.get("schema") != SCHEMA:
+            raise FolderError(
+                f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}; "
+                "use the version that wrote it or another --root"
+            )
+        try:
+            run = from_dict(data["run"])
+        except (ConfigError, KeyError, TypeError, AttributeError) as error:
+            raise FolderError(f"{path}: written by another version: {error}") from None
+        if data.get("key") != run.key:
+            raise FolderError(
+                f"{path}: says key {data.get('key')!r} but describes run {run.key}: edited, or written by another "
+                "version; use another --root or remove the folder"
+            )
+        return run
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read the epochs so far. A torn last line is what a killed run leaves behind and is passed over, unless
+        the run claims to be complete; any other unreadable line is an error.
+        """
+        path = self.path / "metrics.jsonl"
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise FolderError(f"{path}: cannot be read ({error})") from None
+        *lines, tail = text.split("\n")
+        if tail and (self.path / "result.json").exists():
+            raise FolderError(f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
+                              "be complete; remove this run folder to train it again")
+        epochs = []
+        for number, line in enumerate(lines, 1):
+            try:
+                epochs.append(dict(json.loads(line)))
+            except (ValueError, TypeError):
+                raise FolderError(f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
+                                  "folder to train it again") from None
+        return epochs
+
+    def keep_epochs(self, count: int) -> None:
+        """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
+        kept = "".join(json.dumps(line) + "\n" for line in self.metrics()[:count])
+        self._replace("metrics.jsonl", kept)
+
+    def append_epoch(self, line: Mapping[str, Any]) -> None:
+        """Append one epoch in a single write, so that a reader never sees half of it."""
+        fd = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(fd, (json.dumps(line) + "\n").encode())
+        finally:
+            os.close(fd)
+
+    def result(self) -> Result | None:
+        """Read the reported figures, or None where the run has not finished."""
+        data = self._read("result.json")
+        if data is None:
+            return None
+        try:
+            return Result(**data)
+        except TypeError as error:
+            raise FolderError(f"{self.path}/result.json: written by another version ({error})") from None
+
+    def finish(self, result: Result) -> None:
+        """Write `result.json`: from here on the run is complete."""
+        self._write("result.json", asdict(result))
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; empty where there is none."""
+        return self._read("manifest.json") or {}
+
+    def note(self, **entries: Any) -> None:
+        """Add entries to the manifest."""
+        self._write("manifest.json", self.manifest() | entries)
+
+    def state(self) -> State:
+        """Say where the run stands, from the files and the lock alone."""
+        if (self.path / "result.json").exists():
+            return "complete"
+        if self._locked():
+            return "running"
+        recorded = self.manifest().get("state", "missing")
+        if recorded == "running":
+            return "lost"
+        return recorded if recorded in ("failed", "pruned", "lost") else "missing"
+
+    def acquire(self) -> int | None:
+        """Take the lock for as long as the returned descriptor, inherited by forked ranks, stays open anywhere.
+
+        Returns None where another process group holds it.
+        """
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        for _ in range(20):  # a reader of `state` may hold it for an instant
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return fd
+        os.close(fd)
+        return None
+
+    def _locked(self) -> bool:
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
+        try:
+            data = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise FolderError(f"{path}: cannot be read ({error})") from None
+        except ValueError as error:
+            raise FolderError(f"{path}: torn or not JSON ({error}); remove this run folder to train it again") from None
+        if not isinstance(data, dict):
+            raise FolderError(f"{path}: holds {str(data)[:40]!r}, not an object; remove this run folder")
+        return data
+
+    def _write(self, name: str, data: Mapping[str, Any]) -> None:
+        self._replace(name, json.dumps(data, indent=1) + "\n")
+
+    def _replace(self, name: str, text: str) -> None:
+        """Put `text` in place in one step: a reader sees the old file or the new one."""
+        temporary = self.path / f".{name}.{os.getpid()}"
+        try:
+            with temporary.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise FolderError(f"{self.path / name}: cannot be written ({error.strerror})") from None

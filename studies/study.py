@@ -1,0 +1,176 @@
+"""A study: one question, asked as rows of runs that differ only in the factor under question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import NamedTuple
+
+from lightning_bam.config import ConfigError, Run, flatten, nearest, with_settings
+
+
+class StudyError(ValueError):
+    """A study that cannot be asked; the message is one line that carries the offending value."""
+
+
+class Cell(NamedTuple):
+    """One run of a study: the row it belongs to and what to train."""
+
+    row: str
+    run: Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One question and the runs that answer it.
+
+    Args:
+        name: a short name; Optuna's study and W&B's group carry it.
+        question: what is asked, in one sentence.
+        rows: label -> run, at seed 0; each row is trained once per seed.
+        baseline: the row that all others are compared to, seed by seed.
+        scientific: the flat names (`attention.reduction`) in which rows may differ; all else is fixed.
+        seeds: how many seeds (0, 1, ...), or which.
+        paper: the table of the paper that asks the same, if one does.
+        published: row -> the paper's top-1 error in percent, at the paper's scale.
+        presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
+        variant: what sets this copy of the study apart from its definition (`small`, `recipe.epochs=3`).
+
+    Raises:
+        StudyError: rows that differ in anything else, equal rows, an unknown baseline, no seeds.
+
+    """
+
+    name: str
+    question: str
+    rows: Mapping[str, Run]
+    baseline: str
+    scientific: tuple[str, ...]
+    seeds: int | Sequence[int] = 5
+    paper: str = ""
+    published: Mapping[str, float] = field(default_factory=dict)
+    presets: Mapping[str, Run] = field(default_factory=dict)
+    variant: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check everything that makes the comparison fair."""
+        if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
+            raise StudyError(f"study name {self.name!r}: use letters, digits, '-' and '_'")
+        if self.baseline not in self.rows:
+            raise StudyError(f"{self.name}: baseline {self.baseline!r} is no row; {nearest(self.baseline, self.rows)}")
+        if unknown := set(self.published) - set(self.rows):
+            raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
+        if not self.seed_list or min(self.seed_list) < 0 or len(set(self.seed_list)) < len(self.seed_list):
+            raise StudyError(f"{self.name}: seeds={self.seeds!r}: give at least one seed, each once, from 0 up")
+        for row, run in self.rows.items():
+            if run.seed or run.score_on != "test":
+                raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
+        self._check_differences()
+
+    def _check_differences(self) -> None:
+        varied = set()
+        for (a, one), (b, other) in combinations(self.rows.items(), 2):
+            if one.key == other.key:
+                raise StudyError(f"{self.name}: rows {a!r} and {b!r} are the same run")
+            left, right = flatten(one), flatten(other)
+            names = {name for name in left.keys() & right.keys() if left[name] != right[name]}
+            if stray := sorted(names - set(self.scientific)):
+                shown = ", ".join(f"{name} ({left[name]} and {right[name]})" for name in stray)
+                raise StudyError(f"{self.name}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
+                                 "make them equal or name it in `scientific`")
+            varied |= names
+        if idle := sorted(set(self.scientific) - varied):
+            raise StudyError(f"{self.name}: no two rows differ in {', '.join(idle)}, named in `scientific`")
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+
+    @property
+    def label(self) -> str:
+        """The name with what sets this copy apart: `reduction`, `reduction+small`."""
+        return "+".join((self.name, *self.variant))
+
+    def runs(self) -> list[Cell]:
+        """Return every (row, run), seed by seed so that an unfinished study is a balanced one."""
+        return [
+            Cell(row, replace(run, seed=seed)) for seed in self.seed_list for row, run in self.rows.items()
+        ]
+
+    def fixed(self) -> dict[str, str]:
+        """Return the flat names on which all rows agree, as text: what the conclusion is conditional on."""
+        flats = [flatten(run) for run in self.rows.values()]
+        names = {name: None for flat in flats for name in flat}
+        values = {name: {str(flat[name]) for flat in flats if name in flat} for name in names}
+        return {name: next(iter(v)) for name, v in values.items() if len(v) == 1 and name != "seed"}
+
+    def at(self, preset: str) -> Study:
+        """Return the same rows at another scale: the preset's data, backbone and recipe.
+
+        Raises:
+            StudyError: the study has no such preset.
+
+        """
+        if preset not in self.presets:
+            hint = nearest(preset, self.presets) if self.presets else "it has none"
+            raise StudyError(f"{self.name}: no preset {preset!r}; {hint}")
+        base = self.presets[preset]
+        rows = {
+            row: replace(run, dataset=base.dataset, backbone=base.backbone, recipe=base.recipe)
+            for row, run in self.rows.items()
+        }
+        if rows == dict(self.rows):
+            return self
+        return replace(self, rows=rows, published={}, variant=(*self.variant, preset))
+
+    def override(self, settings: Mapping[str, str]) -> Study:
+        """Return the study with flat names set from text in every row that has them.
+
+        Raises:
+            StudyError: a name under question, or one that no row has.
+            ConfigError: a value outside its range.
+
+        """
+        if not settings:
+            return self
+        for name in settings:
+            if name in (*self.scientific, "seed", "score_on"):
+                raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
+        rows = {}
+        for row, run in self.rows.items():
+            spared = {n: v for n, v in settings.items() if run.attention or not n.startswith(("attention.", "placement"))}
+            rows[row] = with_settings(run, spared)
+        if all(run.attention is None for run in self.rows.values()) and any("attention." in n for n in settings):
+            raise ConfigError(f"--set {next(iter(settings))}: no row of {self.name} has attention")
+        variant = tuple(f"{name}={value}" for name, value in sorted(settings.items()))
+        return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
+
+    def only(self, selectors: Mapping[str, str]) -> Study:
+        """Return the study with the baseline and the rows whose flat names have these values.
+
+        Raises:
+            StudyError: a name that no row has, or a selection that leaves only the baseline.
+
+        """
+        rows = dict(self.rows)
+        for name, value in selectors.items():
+            found = {row: str(flatten(run).get(name)) for row, run in self.rows.items()}
+            if all(v == "None" for v in found.values()):
+                known = {n for run in self.rows.values() for n in flatten(run)}
+                raise StudyError(f"--only {name}={value}: no such name; {nearest(name, known)}")
+            rows = {r: run for r, run in rows.items() if r == self.baseline or found[r].lower() == value.lower()}
+            if set(rows) == {self.baseline}:
+                values = sorted(set(found.values()) - {"None"})
+                raise StudyError(f"--only {name}={value}: no row but the baseline; values: {', '.join(values)}")
+        varying = {
+            n for a, b in combinations([flatten(r) for r in rows.values()], 2) for n in a.keys() & b.keys() if a[n] != b[n]
+        }
+        kept = {row: value for row, value in self.published.items() if row in rows}
+        return replace(self, rows=rows, published=kept, scientific=tuple(n for n in self.scientific if n in varying))
+
+    def with_seeds(self, seeds: int | Sequence[int]) -> Study:
+        """Return the study asked with other seeds."""
+        return replace(self, seeds=seeds)
