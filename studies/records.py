@@ -41,9 +41,9 @@ def read(cells: Iterable[Cell], root: Path) -> list[Record]:
 
 
 def _record(cell: Cell, folder: RunFolder) -> Record:
-    if not folder.path.is_dir():
+    if not (folder.path / "run.json").exists() and not (folder.path / "result.json").exists():
         return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, manifest={}, metrics=[])
-    found = folder.run() if (folder.path / "run.json").exists() or any(folder.path.iterdir()) else cell.run
+    found = folder.run()
     if found.key != cell.run.key:
         raise FolderError(f"{folder.path}/run.json describes run {found.key}: a copied folder? remove it")
     result, metrics = folder.result(), folder.metrics()
