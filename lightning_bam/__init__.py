@@ -1,1 +1,101 @@
-"""What is trained: attention modules, backbones, data, and one training run."""
+"""What is trained: attention modules, backbones, data, and one training run.
+
+Descriptions (`Run`, `BAMSpec` ...) need no torch; modules (`BAM`, `insert`, `train` ...) load it when first touched.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lightning_bam.config import (
+    CIFAR10,
+    CIFAR100,
+    RELEASED_BAM,
+    SVHN,
+    AfterStages,
+    BAMSpec,
+    CBAMSpec,
+    ClutteredDigits,
+    ConfigError,
+    Digits,
+    EveryBlock,
+    FashionMNIST,
+    ImageFolder,
+    Recipe,
+    ResNet18,
+    ResNet34,
+    ResNet50,
+    ResNet101,
+    Run,
+    SESpec,
+    SmallResNet,
+    flatten,
+)
+from lightning_bam.folder import FolderError, Result, RunFolder
+
+if TYPE_CHECKING:
+    from lightning_bam.attention import BAM, CBAM, SE, insert
+    from lightning_bam.backbones import build
+    from lightning_bam.cost import Cost, count
+    from lightning_bam.data import ImageData
+    from lightning_bam.module import Classifier
+    from lightning_bam.training import train
+
+_WITH_TORCH = {
+    "BAM": "attention",
+    "CBAM": "attention",
+    "SE": "attention",
+    "insert": "attention",
+    "build": "backbones",
+    "Cost": "cost",
+    "count": "cost",
+    "ImageData": "data",
+    "Classifier": "module",
+    "train": "training",
+}
+
+__all__ = [
+    "BAM",
+    "CBAM",
+    "CIFAR10",
+    "CIFAR100",
+    "RELEASED_BAM",
+    "SE",
+    "SVHN",
+    "AfterStages",
+    "BAMSpec",
+    "CBAMSpec",
+    "Classifier",
+    "ClutteredDigits",
+    "ConfigError",
+    "Cost",
+    "Digits",
+    "EveryBlock",
+    "FashionMNIST",
+    "FolderError",
+    "ImageData",
+    "ImageFolder",
+    "Recipe",
+    "ResNet18",
+    "ResNet34",
+    "ResNet50",
+    "ResNet101",
+    "Result",
+    "Run",
+    "RunFolder",
+    "SESpec",
+    "SmallResNet",
+    "build",
+    "count",
+    "flatten",
+    "insert",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch when it is first asked for."""
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"lightning_bam.{_WITH_TORCH[name]}"), name)

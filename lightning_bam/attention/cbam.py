@@ -1,0 +1,41 @@
+"""Convolutional Block Attention Module (Woo, Park, Lee, Kweon, ECCV 2018, arXiv 1807.06521)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lightning_bam.attention.hidden import hidden_channels
+from lightning_bam.config import CBAMSpec, construct
+
+
+class CBAM(nn.Module):
+    """Channel gate, then spatial gate, on X of shape `(N, C, H, W)`:
+
+        M_c = sigmoid(MLP(mean_hw X) + MLP(max_hw X)),   MLP = W1 relu(W0 .), C // r hidden
+        M_s = sigmoid(conv_kxk([mean_c X'; max_c X'])),  X' = M_c X
+        Y   = M_s X'
+
+    Args:
+        channels: C of the input.
+        reduction: r of the shared MLP.
+        kernel_size: k, odd.
+
+    Raises:
+        ConfigError: a knob outside its range, or fewer channels than `reduction`.
+
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16, kernel_size: int = 7) -> None:
+        super().__init__()
+        construct(CBAMSpec, {"reduction": reduction, "kernel_size": kernel_size}, "CBAM")
+        hidden = hidden_channels(channels, reduction)
+        self.channel = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, channels))
+        self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
+        along_channels = self.channel(x.mean(dim=(2, 3))) + self.channel(x.amax(dim=(2, 3)))
+        x = x * torch.sigmoid(along_channels)[:, :, None, None]
+        along_space = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
+        return x * torch.sigmoid(self.spatial(along_space))

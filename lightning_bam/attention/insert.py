@@ -1,0 +1,123 @@
+"""One call that puts attention into any network, at named layers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_bam.attention.build import build_attention
+from lightning_bam.config import Attention, ConfigError, nearest
+
+
+class Gate:
+    """A forward hook that passes a layer's output through an attention module (survives deepcopy and pickle)."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        self.attention = attention
+
+    def __call__(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the refined output."""
+        refined: Tensor = self.attention(output)
+        return refined
+
+
+def insert(
+    model: nn.Module,
+    attention: Attention | Callable[[int], nn.Module],
+    *,
+    at: Iterable[str],
+    input_shape: Sequence[int] = (3, 64, 64),
+) -> nn.Module:
+    """Put an attention module behind each named layer of `model`, in place, and return `model`.
+
+    Each layer keeps its name and its state-dict keys, and its module becomes `<layer>.attention`; only a container
+    that runs its children in a way of its own (torchvision's dense block) moves to `<layer>.layer`. The channels are
+    found by passing one blank image through the network (in eval mode, without gradients; nothing of it is kept).
+
+    Args:
+        model: any network.
+        attention: a spec such as `BAMSpec(reduction=8)`, or a function from channels to a module.
+        at: names as in `model.named_modules()`, each of a layer that is called once and gives `(N, C, H, W)`.
+        input_shape: `(C, H, W)` of an image that the network accepts.
+
+    Raises:
+        ConfigError: an unknown layer (with the nearest name), one that holds attention already, one that is not
+            reached or does not give `(N, C, H, W)`, or a width below the spec's reduction. The model is then as before.
+
+    """
+    names = list(at)
+    layers = dict(model.named_modules())
+    for name in names:
+        if name not in layers or not name:
+            raise ConfigError(f"layer {name!r}: the network has none of that name; {nearest(name, filter(None, layers))}")
+        if hasattr(layers[name], "attention"):
+            raise ConfigError(f"layer {name!r}: has attention already")
+        if names.count(name) > 1:
+            raise ConfigError(f"layer {name!r}: named twice")
+    widths = output_channels(model, names, input_shape)
+    modules = []
+    for name in names:
+        try:
+            made = attention(widths[name]) if callable(attention) else build_attention(attention, widths[name])
+        except ConfigError as error:
+            raise ConfigError(f"layer {name!r}: {error}") from None
+        modules.append(made.to(_device(model)).train(layers[name].training))
+    for name, made in zip(names, modules, strict=True):
+        attach(model, name, made)
+    return model
+
+
+def attach(model: nn.Module, name: str, attention: nn.Module) -> None:
+    """Make `attention` the last thing that the layer `name` of `model` does."""
+    layer = model.get_submodule(name)
+    if type(layer).forward is nn.Sequential.forward:
+        layer.add_module("attention", attention)
+    elif isinstance(layer, nn.Sequential | nn.ModuleDict):  # its forward may walk its children: wrap it instead
+        parent, _, child = name.rpartition(".")
+        wrapped = nn.Sequential(OrderedDict(layer=layer, attention=attention))
+        model.get_submodule(parent).register_module(child, wrapped)
+    else:
+        layer.add_module("attention", attention)
+        layer.register_forward_hook(Gate(attention))
+
+
+def output_channels(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, int]:
+    """Return the channels that each named layer gives, found by one blank image of `input_shape` `(C, H, W)`.
+
+    Raises:
+        ConfigError: a layer that is called other than once or does not give `(N, C, H, W)`.
+
+    """
+    seen: dict[str, list[Any]] = {name: [] for name in names}
+    layers = dict(model.named_modules())
+    hooks = [
+        layers[name].register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(out)) for name in names
+    ]
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, *input_shape, device=_device(model)))
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"input_shape={tuple(input_shape)}: the network does not accept it ({first})") from None
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in training.items():
+            module.training = mode
+    for name, outputs in seen.items():
+        if len(outputs) != 1:
+            raise ConfigError(f"layer {name!r}: called {len(outputs)} times in one pass; name a layer called once")
+        if not isinstance(outputs[0], Tensor) or outputs[0].dim() != 4:
+            shape = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
+            raise ConfigError(f"layer {name!r}: gives {shape}, attention needs (N, C, H, W)")
+    return {name: int(outputs[0].shape[1]) for name, outputs in seen.items()}
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))

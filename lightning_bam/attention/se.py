@@ -1,0 +1,25 @@
+"""Squeeze-and-excitation (Hu, Shen, Sun, CVPR 2018, arXiv 1709.01507), torchvision's."""
+
+from __future__ import annotations
+
+from torchvision.ops import SqueezeExcitation
+
+from lightning_bam.attention.hidden import hidden_channels
+from lightning_bam.config import SESpec, construct
+
+
+class SE(SqueezeExcitation):  # type: ignore[misc]
+    """`Y = sigmoid(W2 relu(W1 GAP(X))) X` on X of shape `(N, C, H, W)`, with C // r hidden channels.
+
+    Args:
+        channels: C of the input.
+        reduction: r.
+
+    Raises:
+        ConfigError: `reduction` outside its range, or fewer channels than it.
+
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16) -> None:
+        construct(SESpec, {"reduction": reduction}, "SE")
+        super().__init__(channels, hidden_channels(channels, reduction))

@@ -1,0 +1,57 @@
+"""Parameters and multiply-accumulates of a run's network, counted on the meta device: exact, and without training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lightning_bam.backbones import build
+from lightning_bam.config import ConfigError, Run, from_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """`params` counts every weight; `macs` the multiply-accumulates of convs and FCs for one image.
+
+    This is what the paper prints as GFLOPs (bam-facts: its figures are multiply-accumulates).
+    """
+
+    params: int
+    macs: int
+
+
+def count(run: Run) -> Cost:
+    """Count the network of a run for one image of its dataset.
+
+    Raises:
+        ConfigError: a run whose network cannot be built.
+
+    """
+    with torch.device("meta"):
+        network = build(run).eval()
+        image = torch.empty(1, *run.dataset.shape)
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(image)
+    return Cost(
+        params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2
+    )
+
+
+def main() -> None:
+    """Count the runs given as JSON lines on stdin, one answer a line: how a process without torch asks."""
+    for line in sys.stdin:
+        try:
+            cost = count(from_dict(json.loads(line)))
+        except ConfigError as error:
+            print(json.dumps({"error": str(error)}))
+        else:
+            print(json.dumps({"params": cost.params, "macs": cost.macs}))
+
+
+if __name__ == "__main__":
+    main()

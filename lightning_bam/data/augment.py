@@ -1,0 +1,45 @@
+"""Random crop and flip of a whole batch at once, on any device, and normalisation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int) -> Tensor:
+    """Crop each image out of its zero-padded self, then mirror some; as torchvision's RandomCrop and flip do.
+
+    Args:
+        images: `(N, C, H, W)` uint8; padding is black, since it comes before normalisation.
+        offsets: `(N, 2)` int64, row and column of each crop's corner in the padded image, in `[0, 2 padding]`.
+        flips: `(N,)` bool, which images to mirror left to right; None mirrors none.
+        padding: pixels on each side; 0 crops nothing.
+
+    Returns:
+        `(N, C, H, W)` uint8.
+
+    """
+    height, width = images.shape[2:]
+    if padding:
+        windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+        images = windows[torch.arange(len(images), device=images.device), :, offsets[:, 0], offsets[:, 1]]
+    if flips is not None:
+        images = torch.where(flips[:, None, None, None], images.flip(3), images)
+    return images
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Return `(x / 255 - mean) / std` as float32.
+
+    Args:
+        images: `(N, C, H, W)` uint8.
+        mean: `(C,)` in units of 0..1.
+        std: `(C,)` in units of 0..1.
+
+    Returns:
+        `(N, C, H, W)` float32.
+
+    """
+    scale, shift = (1 / (255 * std))[:, None, None], (mean / std)[:, None, None]
+    return images.float().mul_(scale).sub_(shift)

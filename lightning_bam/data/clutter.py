@@ -1,0 +1,120 @@
+"""Handwritten digits, plain and in clutter: real images that are embedded in scikit-learn, so nothing is downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_bam.config import ClutteredDigits
+from lightning_bam.data.draws import Ints, integers, permutation
+
+Bytes = npt.NDArray[np.uint8]
+
+SIDE: Final = 16
+"""Side of an upscaled digit, in pixels."""
+CROP: Final = 8
+"""Side of a fragment, in pixels (Mnih et al. cut 8x8 pieces from 28x28 digits)."""
+TRAIN_SOURCES: Final = 1297
+"""How many of the 1,797 digits only train images are made of; the other 500 make the test images."""
+DIMMEST: Final = 64
+"""Least intensity of a colour, in each of red, green and blue."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Real digits: images `(N, 8, 8)` with values 0..16, labels `(N,)`."""
+
+    images: Bytes
+    labels: Ints
+
+
+@cache
+def sources() -> tuple[Sources, Sources]:
+    """Return the digits that train and test images are made of: a fixed random split, 1,297 and 500."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images, labels = digits.images.astype(np.uint8), digits.target.astype(np.int64)
+    order = permutation(len(labels), 1797)
+    parts = order[:TRAIN_SOURCES], order[TRAIN_SOURCES:]
+    train, test = (Sources(images=images[part], labels=labels[part]) for part in parts)
+    return train, test
+
+
+def upscale(digits: Bytes) -> Bytes:
+    """Scale `(N, 8, 8)`, values 0..16, to `(N, 16, 16)`, values 0..255: linear, in integers, so exactly repeatable."""
+
+    def double(x: Ints) -> Ints:
+        padded = np.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge")
+        pair = np.stack((3 * x + padded[:, :-2], 3 * x + padded[:, 2:]), axis=2)
+        return pair.reshape(len(x), 2 * x.shape[1], x.shape[2])
+
+    twice = double(double(digits.astype(np.int64)).transpose(0, 2, 1)).transpose(0, 2, 1)
+    return (twice * 255 // 256).astype(np.uint8)
+
+
+def colours(count: int, *key: int) -> Ints:
+    """Return `(count, 3)` random colours, none of them dim."""
+    return integers(3 * count, DIMMEST, 256, *key).reshape(count, 3)
+
+
+def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) -> None:
+    """Lay one coloured patch on each image of `canvas`, in place; where things overlap the brighter one shows.
+
+    Args:
+        canvas: `(N, 3, H, W)`.
+        patches: `(N, h, w)`, grey values.
+        colour: `(N, 3)`, 0..255.
+        top: `(N,)`, row of each patch's upper edge.
+        left: `(N,)`, column of each patch's left edge.
+
+    """
+    count, height, width = patches.shape
+    image = np.arange(count)[:, None, None, None]
+    channel = np.arange(3)[None, :, None, None]
+    rows = (top[:, None] + np.arange(height))[:, None, :, None]
+    columns = (left[:, None] + np.arange(width))[:, None, None, :]
+    tinted = (patches[:, None].astype(np.uint16) * colour[:, :, None, None].astype(np.uint16) // 255).astype(np.uint8)
+    canvas[image, channel, rows, columns] = np.maximum(canvas[image, channel, rows, columns], tinted)
+
+
+def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> tuple[Bytes, Ints]:
+    """Return `count` cluttered images `(count, 3, size, size)` and their labels `(count,)`.
+
+    Image `i` shows digit `i mod len(source)`, so that every digit is used equally often.
+    """
+    large = upscale(source.images)
+    shown = np.arange(count) % len(large)
+    canvas = np.zeros((count, 3, size, size), np.uint8)
+    for piece in range(fragments):
+        here = (*key, 1 + piece)
+        other = (shown + integers(count, 1, len(large), *here, 0)) % len(large)
+        cut_row, cut_column = integers(2 * count, 0, SIDE - CROP + 1, *here, 1).reshape(2, count)
+        span = np.arange(CROP)
+        rows, columns = (cut_row[:, None] + span)[:, :, None], (cut_column[:, None] + span)[:, None, :]
+        patch = large[other[:, None, None], rows, columns]
+        top, left = integers(2 * count, 0, size - CROP + 1, *here, 2).reshape(2, count)
+        paint(canvas, patch, colours(count, *here, 3), top, left)
+    top, left = integers(2 * count, 0, size - SIDE + 1, *key, 0, 2).reshape(2, count)
+    paint(canvas, large[shown], colours(count, *key, 0, 3), top, left)
+    return canvas, source.labels[shown]
+
+
+def cluttered(spec: ClutteredDigits) -> tuple[Bytes, Ints, Bytes, Ints]:
+    """Return train images and labels, then test images and labels, a pure function of `spec`."""
+    train, test = sources()
+    return (
+        *place(train, spec.train, spec.size, spec.fragments, spec.seed, 0),
+        *place(test, spec.test, spec.size, spec.fragments, spec.seed, 1),
+    )
+
+
+def plain() -> tuple[Bytes, Ints, Bytes, Ints]:
+    """Return the digits as they are, `(N, 1, 8, 8)` scaled to 0..255: train images and labels, then test."""
+    train, test = sources()
+    scaled = [(part.images.astype(np.uint16) * 255 // 16).astype(np.uint8)[:, None] for part in (train, test)]
+    return scaled[0], train.labels, scaled[1], test.labels

@@ -1,0 +1,42 @@
+"""From a dataset's description to its images."""
+
+from __future__ import annotations
+
+import torch
+
+from lightning_bam.config import (
+    CIFAR10,
+    CIFAR100,
+    SVHN,
+    ClutteredDigits,
+    Dataset,
+    Digits,
+    FashionMNIST,
+    ImageFolder,
+)
+from lightning_bam.data.clutter import cluttered, plain
+from lightning_bam.data.image_folder import image_folder
+from lightning_bam.data.images import Images, gather
+from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
+
+
+def load(dataset: Dataset) -> Images:
+    """Return the images that `dataset` describes.
+
+    Raises:
+        ConfigError: in one line, files that are missing or do not fit; it says what to put where.
+
+    """
+    match dataset:
+        case ClutteredDigits():
+            return gather(*map(torch.from_numpy, cluttered(dataset)))
+        case Digits():
+            return gather(*map(torch.from_numpy, plain()))
+        case CIFAR10() | CIFAR100():
+            return cifar(dataset.classes)
+        case FashionMNIST():
+            return fashion_mnist()
+        case SVHN():
+            return svhn()
+        case ImageFolder():
+            return image_folder(dataset)

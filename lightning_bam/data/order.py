@@ -1,0 +1,80 @@
+"""What is trained on, and when: a pure function of the seed and the epoch, whatever the ranks or what ran before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lightning_bam.data.draws import permutation, words
+
+ORDER, DRAWS = 0, 1
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
+    """Return the order `(n,)` int64 in which `n` training images are seen in `epoch`, counted from 0."""
+    return torch.from_numpy(permutation(n, ORDER, seed, epoch))
+
+
+def augmentation_draws(count: int, padding: int, seed: int, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+    """Return the draws that augment batch number `batch` of `epoch`.
+
+    Returns:
+        Crop offsets `(count, 2)` int64 in `[0, 2 padding]`, row first, and flips `(count,)` bool.
+
+    """
+    drawn = words(3 * count, DRAWS, seed, epoch, batch).reshape(3, count)
+    offsets = torch.from_numpy((drawn[:2] % (2 * padding + 1)).astype("int64")).T.contiguous()
+    return offsets, torch.from_numpy(drawn[2] >= 2**63)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One rank's share of a global batch: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, on the CPU."""
+
+    indices: Tensor
+    offsets: Tensor
+    flips: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """One rank's batches of one epoch; an incomplete last batch is dropped.
+
+    Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order, and rank `r` of `W` takes a contiguous
+    share of it. Draws are made for the global batch, so what is trained on does not depend on the number of ranks.
+
+    Args:
+        n: number of training images.
+        batch_size: images in a global batch, B; a multiple of `world_size`.
+        padding: crop padding in pixels.
+        seed: the run's seed.
+        epoch: counted from 0.
+        rank: which share to take.
+        world_size: number of shares, W.
+
+    """
+
+    n: int
+    batch_size: int
+    padding: int
+    seed: int
+    epoch: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        """Return the number of whole batches in an epoch."""
+        return self.n // self.batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield this rank's share of each global batch."""
+        order = epoch_order(self.n, self.seed, self.epoch)
+        share = self.batch_size // self.world_size
+        mine = slice(self.rank * share, (self.rank + 1) * share)
+        for batch in range(len(self)):
+            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            offsets, flips = augmentation_draws(self.batch_size, self.padding, self.seed, self.epoch, batch)
+            yield Batch(chosen[mine], offsets[mine], flips[mine])

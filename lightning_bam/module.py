@@ -1,0 +1,99 @@
+"""The LightningModule: one run's network, its loss, its optimizer, and integer counts of what it gets right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lightning_bam.backbones import build
+from lightning_bam.config import Run
+from lightning_bam.schedule import lr_factor
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Classifier(pl.LightningModule):
+    """A run's network as a classifier of images `(N, C, H, W)`.
+
+    Sums of losses and counts of correct answers are kept on the device; `training_loss` and `score` read them.
+
+    Args:
+        run: what to train; also decides the initial weights.
+
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.spec = run
+        self.network = build(run)
+        # no buffers: DDP would overwrite every rank's sums with the first rank's
+        self.train_sum = self.score_sum = torch.zeros((), dtype=torch.float64)
+        self.steps = 0
+        self.counts = torch.zeros(3, dtype=torch.int64)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits `(N, classes)`."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        """Begin an epoch's sum."""
+        self.train_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.steps = 0
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the mean cross-entropy of this rank's part of the global batch."""
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels, label_smoothing=self.spec.recipe.label_smoothing)
+        self.train_sum += loss.detach()
+        self.steps += 1
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the counts."""
+        self.score_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.counts = torch.zeros(3, dtype=torch.int64, device=self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Count one batch of the scored set."""
+        images, labels = batch
+        logits = self(images).float()
+        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        self.score_sum += F.cross_entropy(logits, labels, reduction="sum")
+        self.counts += torch.stack([best[:, 0].sum(), best.sum(), torch.tensor(len(labels), device=best.device)])
+
+    def training_loss(self) -> float:
+        """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
+        gathered = self.all_gather(self.train_sum / self.steps)
+        assert isinstance(gathered, Tensor)
+        return float(gathered.mean())
+
+    def score(self) -> dict[str, float | int]:
+        """Return what this rank counted over the whole scored set: errors in percent, counts, mean loss."""
+        correct1, correct5, scored = (int(n) for n in self.counts)
+        return {
+            "error_top1": 100 * (scored - correct1) / scored,
+            "error_top5": 100 * (scored - correct5) / scored,
+            "correct_top1": correct1,
+            "correct_top5": correct5,
+            "scored": scored,
+            "loss": float(self.score_sum) / scored,
+        }
+
+    def configure_optimizers(self) -> Any:
+        """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
+        recipe = self.spec.recipe
+        optimizer = torch.optim.SGD(
+            self.parameters(),
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+        )
+        steps = int(self.trainer.estimated_stepping_batches) // recipe.epochs
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(recipe, step, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,83 @@
+"""The callback that keeps a run's folder: rank 0 writes a line an epoch; every rank watches for a lost loss."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from lightning_bam.folder import RunFolder
+from lightning_bam.module import Classifier
+
+
+class TrainingError(RuntimeError):
+    """A training that went wrong by itself; the message is one line that says what to try."""
+
+
+class Recorder(pl.Callback):
+    """Write an epoch's figures to the run folder and to the trainer's loggers.
+
+    Args:
+        folder: where.
+        first_batch: returns the sample indices of this rank's part of the first batch once it has been drawn; they are
+            gathered over the ranks and kept in the manifest, so that anyone can see that all runs saw the same.
+
+    """
+
+    def __init__(self, folder: RunFolder, first_batch: Callable[[], torch.Tensor]) -> None:
+        self.folder = folder
+        self.first_batch = first_batch
+        self.clock = time.perf_counter()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Cut the record back to what the checkpoint knows."""
+        if trainer.is_global_zero:
+            self.folder.keep_epochs(trainer.current_epoch)
+            for line in self.folder.metrics():
+                self._log(trainer, line)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Start the epoch's clock."""
+        self.clock = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Keep which samples the very first global batch holds, in order of rank."""
+        if trainer.current_epoch == 0 and batch_idx == 0:
+            gathered = pl_module.all_gather(self.first_batch())
+            if trainer.is_global_zero:
+                assert isinstance(gathered, torch.Tensor)
+                self.folder.note(first_batch=gathered.flatten().tolist())
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Append the epoch; the checkpoint callback runs after this one.
+
+        Raises:
+            TrainingError: the loss is no longer a number.
+
+        """
+        assert isinstance(pl_module, Classifier)
+        loss = pl_module.training_loss()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"training loss is {loss} after epoch {trainer.current_epoch}; lower recipe.lr={pl_module.spec.recipe.lr} "
+                "or set recipe.warmup_epochs"
+            )
+        if trainer.is_global_zero:
+            line = {
+                "epoch": trainer.current_epoch,
+                "train_loss": loss,
+                **pl_module.score(),
+                "lr": trainer.optimizers[0].param_groups[0]["lr"],
+                "seconds": round(time.perf_counter() - self.clock, 3),
+            }
+            self.folder.append_epoch(line)
+            self._log(trainer, line)
+
+    def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
+        figures = {name: float(line[name]) for name in ("train_loss", "error_top1", "error_top5", "loss", "lr")}
+        for logger in trainer.loggers:
+            logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))

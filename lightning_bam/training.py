@@ -1,0 +1,156 @@
+"""Train the run of one run folder, on this process's device or as one rank of a launched group."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from datetime import UTC, datetime
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
+
+from lightning_bam.config import Run
+from lightning_bam.cost import count
+from lightning_bam.data import ImageData
+from lightning_bam.folder import SCHEMA, Result, RunFolder
+from lightning_bam.module import Classifier
+from lightning_bam.provenance import provenance
+from lightning_bam.recorder import Recorder
+
+PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
+
+
+def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: Logger | None = None) -> Result | None:
+    """Train what `folder`'s run.json describes, going on from its checkpoint if it has one.
+
+    Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
+    global batch, its contents and its order do not depend on how many there are. Rank 0 writes the folder.
+
+    Args:
+        folder: a described run folder.
+        device: `cpu` or `cuda`; on cuda a rank takes the visible device of its local rank.
+        threads: torch's threads in this process; figures are comparable to the last digit at equal threads only.
+        logger: a Lightning logger, on rank 0.
+
+    Returns:
+        The reported figures on rank 0, None on every other rank.
+
+    Raises:
+        ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
+        TrainingError: a loss that is no longer a number.
+        FolderError: a folder that cannot be trusted or written.
+
+    """
+    run = folder.run()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device == "cpu")
+    torch.backends.cudnn.benchmark = False
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    first = int(os.environ.get("RANK", "0")) == 0
+    data = ImageData(run)
+    data.check(world)
+    module = Classifier(run)
+    checkpoint = folder.checkpoint if folder.checkpoint.exists() else None
+    if first:
+        _begin(folder, device, threads, world, data.images.digest)
+    recorder = Recorder(folder, data.first_batch)
+    trainer = _trainer(run, folder, device, world, [recorder], logger if first else None)
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        _quiet()
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
+    if not first:
+        return None
+    return _end(folder, run, round(time.perf_counter() - started, 3))
+
+
+def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str) -> None:
+    """Write down where and with what this attempt is made."""
+    before = folder.manifest()
+    folder.note(
+        schema=SCHEMA,
+        key=folder.run().key,
+        state="running",
+        error=None,
+        attempt=int(before.get("attempt", 0)) + 1,
+        started=_now(),
+        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        threads=threads,
+        world_size=world,
+        data=digest,
+        **provenance(),
+    )
+
+
+def _end(folder: RunFolder, run: Run, seconds: float) -> Result:
+    """Report the last epoch's figures, then call the run complete."""
+    lines = folder.metrics()
+    last, cost = lines[-1], count(run)
+    result = Result(
+        error_top1=last["error_top1"],
+        error_top5=last["error_top5"],
+        correct_top1=last["correct_top1"],
+        correct_top5=last["correct_top5"],
+        scored=last["scored"],
+        loss=last["loss"],
+        epochs=len(lines),
+        params=cost.params,
+        macs=cost.macs,
+        seconds=round(sum(line["seconds"] for line in lines), 3),
+    )
+    folder.note(state="complete", ended=_now(), fit_seconds=seconds)
+    folder.finish(result)
+    return result
+
+
+def _trainer(
+    run: Run, folder: RunFolder, device: str, world: int, callbacks: list[pl.Callback], logger: Logger | None
+) -> pl.Trainer:
+    """Make a Trainer that does nothing behind our back: no sampler, bar, summary, sanity check or selection."""
+    keep = ModelCheckpoint(
+        dirpath=folder.checkpoint.parent, filename=folder.checkpoint.stem, save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return pl.Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        num_nodes=world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        strategy=_strategy(device, world),
+        precision=PRECISION[run.recipe.precision],  # type: ignore[arg-type]
+        max_epochs=run.recipe.epochs,
+        logger=logger if logger is not None else False,
+        callbacks=[*callbacks, keep],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1_000_000,
+        default_root_dir=folder.path,
+    )
+
+
+def _strategy(device: str, world: int) -> Strategy:
+    """One device in this process, or DDP among the ranks that torch's launcher started."""
+    if world == 1:
+        return SingleDeviceStrategy(device="cuda:0" if device == "cuda" else "cpu")
+    environment: ClusterEnvironment = (
+        TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else LightningEnvironment()
+    )
+    backend = "nccl" if device == "cuda" else "gloo"
+    return DDPStrategy(cluster_environment=environment, process_group_backend=backend)
+
+
+def _quiet() -> None:
+    """Silence the advice that does not apply: there are no worker processes on purpose."""
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,69 @@
+"""Where runs may be trained: `--devices 0,1` are GPUs, `--devices cpu:2` two CPU ranks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies.study import StudyError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one run occupies: the GPUs of its ranks, or (with none) `ranks` CPU ranks."""
+
+    ranks: int
+    gpus: tuple[int, ...] = ()
+
+    @property
+    def device(self) -> str:
+        """`cuda` or `cpu`."""
+        return "cuda" if self.gpus else "cpu"
+
+
+def parse_devices(text: str | None) -> list[int | None]:
+    """Return one entry a device: its index for a GPU, None for a CPU rank.
+
+    Args:
+        text: `0,1`, `cpu:2`, or None for every GPU, else for one rank a core.
+
+    Raises:
+        StudyError: anything else.
+
+    """
+    if text is None:
+        gpus = visible_gpus()
+        return list(gpus) if gpus else [None] * len(os.sched_getaffinity(0))
+    if match := re.fullmatch(r"cpu(?::([1-9]\d*))?", text):
+        return [None] * int(match.group(1) or 1)
+    if re.fullmatch(r"\d+(,\d+)*", text):
+        indices = [int(index) for index in text.split(",")]
+        if len(set(indices)) == len(indices):
+            return list(indices)
+    raise StudyError(f"--devices {text}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")
+
+
+def visible_gpus() -> list[int]:
+    """Return the indices of the NVIDIA GPUs that this process may use, without loading torch."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return list(range(len([part for part in listed.split(",") if part.strip() not in ("", "-1")])))
+    return list(range(len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])))
+
+
+def slots(devices: list[int | None], per_run: int) -> list[Slot]:
+    """Cut the devices into slots of `per_run`.
+
+    Raises:
+        StudyError: `per_run` below 1 or not a divisor of the number of devices.
+
+    """
+    if per_run < 1 or len(devices) % per_run:
+        raise StudyError(
+            f"--devices-per-run {per_run}: {len(devices)} devices cannot be cut into runs of {per_run}; "
+            f"use a divisor of {len(devices)}, or more --devices"
+        )
+    groups = [devices[start : start + per_run] for start in range(0, len(devices), per_run)]
+    return [Slot(per_run, tuple(index for index in group if index is not None)) for group in groups]

@@ -1,0 +1,26 @@
+"""What the scheduler hands to a process group: which folder to train, where, and how to track it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from studies.devices import Slot
+
+WandbMode = Literal["off", "offline", "online"]
+
+BUSY: Final = 75
+"""Exit code of a group that found another one training its run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run on one slot."""
+
+    folder: Path
+    study: str
+    row: str
+    slot: Slot
+    threads: int = 1
+    wandb: WandbMode = "offline"

@@ -1,0 +1,154 @@
+"""The process group that trains one run: forked from a warm server, its own session, gone with its parent.
+
+This module loads torch and Lightning; the scheduler's forkserver imports it once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from lightning_bam.config import ConfigError
+from lightning_bam.folder import FolderError, RunFolder
+from lightning_bam.recorder import TrainingError
+from lightning_bam.training import train
+from studies.job import BUSY, Job
+from studies.tracking import Tracking
+
+LEAKY = ("RANK", "LOCAL_", "WORLD_SIZE", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_", "SLURM_", "PMI", "OMPI_")
+"""Variables of other launchers that would make a run believe that it is a rank of something."""
+
+
+def work(job: Job) -> None:
+    """Train `job`'s run in this process and, on several devices, in ranks launched from it; exits with 0, 1 or BUSY."""
+    os.setsid()
+    die_with_parent()
+    scrub()
+    folder = RunFolder(job.folder)
+    lock = folder.acquire()
+    if lock is None:
+        sys.exit(BUSY)
+    if folder.result() is not None:
+        sys.exit(0)
+    redirect(folder.log)
+    try:
+        if job.slot.ranks == 1:
+            rank(job)
+        else:
+            launch(job)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever it is, it belongs in the record
+        fail(folder, error)
+        sys.exit(1)
+
+
+def rank(job: Job) -> None:
+    """Train as one rank: the only one, or the one that the launcher's environment names."""
+    number = int(os.environ.get("RANK", "0"))
+    folder = RunFolder(job.folder)
+    if number or job.slot.ranks > 1:
+        die_with_parent()
+        redirect(job.folder / f"rank{number}.log")
+    signal.signal(signal.SIGTERM, _leave)
+    if job.slot.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, job.slot.gpus))
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    tracking = Tracking.start(job, folder.run()) if number == 0 else None
+    code = 1
+    try:
+        result = train(
+            folder, device=job.slot.device, threads=job.threads, logger=tracking.logger if tracking else None
+        )
+        if tracking and result is not None:
+            tracking.report(result)
+        code = 0
+    finally:
+        if tracking:
+            tracking.finish(code)
+
+
+def launch(job: Job) -> None:
+    """Start one rank a device with torch's own launcher; a rank's death ends the others.
+
+    Raises:
+        TrainingError: the first rank that failed, and its last words.
+
+    """
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=job.slot.ranks,
+        run_id=job.folder.name,
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+        start_method="fork",
+    )
+    os.environ["OMP_NUM_THREADS"] = str(job.threads)
+    try:
+        elastic_launch(config, _rank)(job)
+    except ChildFailedError as error:
+        number, failure = error.get_first_failure()
+        log = job.folder / f"rank{number}.log"
+        raise TrainingError(f"rank {number}: {_last_words(log) or f'ended with code {failure.exitcode}'}") from None
+
+
+def _rank(job: Job) -> None:
+    try:
+        rank(job)
+    except (ConfigError, FolderError, TrainingError) as error:
+        print(error, file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _last_words(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def fail(folder: RunFolder, error: BaseException) -> None:
+    """Record why the run failed: one line in the manifest, the traceback in the log."""
+    expected = isinstance(error, ConfigError | FolderError | TrainingError)
+    traceback.print_exc()
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    folder.note(state="failed", error=first_line if expected else f"{type(error).__name__}: {first_line}")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux), so that no rank outlives its group."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def scrub() -> None:
+    """Forget what other launchers left in the environment."""
+    for name in list(os.environ):
+        if name.startswith(LEAKY):
+            del os.environ[name]
+
+
+def redirect(log: Path) -> None:
+    """Append all that this process prints, from Python or below, to `log`."""
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _leave(number: int, frame: Any) -> None:  # noqa: ARG001
+    sys.exit(128 + number)
