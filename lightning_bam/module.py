@@ -29,7 +29,7 @@ class Classifier(pl.LightningModule):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.spec = run
-        self.network = build(run)
+        self.network = build(run).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # no buffers: DDP would overwrite every rank's sums with the first rank's
         self.train_sum = self.score_sum = torch.zeros((), dtype=torch.float64)
         self.steps = 0
@@ -37,7 +37,7 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits `(N, classes)`."""
-        logits: Tensor = self.network(images)
+        logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def on_train_epoch_start(self) -> None:

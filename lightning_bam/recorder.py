@@ -47,7 +47,7 @@ class Recorder(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
-            gathered = pl_module.all_gather(self.first_batch())
+            gathered = pl_module.all_gather(self.first_batch().to(pl_module.device))
             if trainer.is_global_zero:
                 assert isinstance(gathered, torch.Tensor)
                 self.folder.note(first_batch=gathered.flatten().tolist())

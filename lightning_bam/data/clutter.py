@@ -63,11 +63,11 @@ def colours(count: int, *key: int) -> Ints:
 
 
 def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) -> None:
-    """Lay one coloured patch on each image of `canvas`, in place; where things overlap the brighter one shows.
+    """Lay one coloured patch on each image of `canvas`, in place; a patch's grey values are its opacity.
 
     Args:
         canvas: `(N, 3, H, W)`.
-        patches: `(N, h, w)`, grey values.
+        patches: `(N, h, w)`, 0..255.
         colour: `(N, 3)`, 0..255.
         top: `(N,)`, row of each patch's upper edge.
         left: `(N,)`, column of each patch's left edge.
@@ -78,8 +78,9 @@ def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) ->
     channel = np.arange(3)[None, :, None, None]
     rows = (top[:, None] + np.arange(height))[:, None, :, None]
     columns = (left[:, None] + np.arange(width))[:, None, None, :]
-    tinted = (patches[:, None].astype(np.uint16) * colour[:, :, None, None].astype(np.uint16) // 255).astype(np.uint8)
-    canvas[image, channel, rows, columns] = np.maximum(canvas[image, channel, rows, columns], tinted)
+    opacity, colour = patches[:, None].astype(np.uint16), colour.astype(np.uint16)[:, :, None, None]
+    below = canvas[image, channel, rows, columns]
+    canvas[image, channel, rows, columns] = (opacity * colour + (255 - opacity) * below) // 255
 
 
 def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> tuple[Bytes, Ints]:

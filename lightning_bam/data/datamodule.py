@@ -35,6 +35,11 @@ class ImageData(LightningDataModule):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
+        self._first: list[Tensor] = []
+
+    def first_batch(self) -> Tensor:
+        """Return the sample indices `(b,)` int64 of this rank's very first batch, as they were drawn."""
+        return self._first[0]
 
     @cached_property
     def images(self) -> Images:
@@ -75,7 +80,7 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> TrainBatches:
         """Return this rank's training batches; the epoch is the trainer's when iteration begins."""
-        return TrainBatches(self.run, self._on_device, self._trainer())
+        return TrainBatches(self.run, self._on_device, self._trainer(), self._first)
 
     def val_dataloader(self) -> ScoredBatches:
         """Return the whole scored set in order, on every rank."""
@@ -118,6 +123,7 @@ class TrainBatches:
     run: Run
     data: OnDevice
     trainer: Trainer
+    first: list[Tensor]
 
     def _of_epoch(self, epoch: int) -> Batches:
         return Batches(
@@ -139,6 +145,8 @@ class TrainBatches:
         recipe, data = self.run.recipe, self.data
         device = data.train.device
         for batch in self._of_epoch(self.trainer.current_epoch):
+            if not self.first:
+                self.first.append(batch.indices)
             indices = batch.indices.to(device, non_blocking=True)
             flips = batch.flips.to(device, non_blocking=True) if recipe.flip else None
             images = augment(

@@ -1,0 +1,1 @@
+"""What is concluded: statistics, the table of a study and its formats, and the command line."""

@@ -1,0 +1,38 @@
+"""One door to the formats."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+from analysis.formats.data import as_csv, as_json
+from analysis.formats.latex import as_latex
+from analysis.formats.markdown import as_markdown
+from analysis.formats.markup import as_html
+from analysis.formats.text import as_text
+from analysis.table import Table
+
+Format = Literal["text", "md", "csv", "json", "tex", "html"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+"""The names that `render` takes."""
+
+
+def render(table: Table, form: Format, *, width: int = 100, color: bool = False) -> str:
+    """Write a table out, ending in a newline.
+
+    Args:
+        table: what `analysis.table.tabulate` returned.
+        form: `text` for a terminal; `md`, `tex` (booktabs) and `html` (a `<table>`) for documents; `csv` and `json`
+            for programs, with full precision.
+        width: columns of the terminal, for text; a table that needs more is wider rather than cut.
+        color: whether text carries the terminal's colour codes.
+
+    Raises:
+        ValueError: an unknown format.
+
+    """
+    if form == "text":
+        return as_text(table, width=width, color=color)
+    writers = {"md": as_markdown, "csv": as_csv, "json": as_json, "tex": as_latex, "html": as_html}
+    if form not in writers:
+        raise ValueError(f"format {form!r}: choose from {', '.join(FORMATS)}")
+    return writers[form](table)

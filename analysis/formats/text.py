@@ -1,0 +1,101 @@
+"""The table for a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import rich.table
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from analysis.formats.columns import Column, columns
+from analysis.formats.legend import legend
+from analysis.table import Table
+
+GAP = 2
+"""Spaces between columns."""
+
+COLORS = {"better": "green", "worse": "red", "baseline": "bold", "changes nothing": "yellow"}
+
+
+def as_text(table: Table, *, width: int, color: bool) -> str:
+    """Return the table for a page of `width` columns, with its notes below.
+
+    Where the page is too narrow for one line a row, figures break between their parts and texts between words; no
+    figure is ever cut: a table that needs more is wider than the page.
+    """
+    laid = _laid_out(columns(table), width)
+    grid = rich.table.Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP // 2), highlight=False
+    )
+    for column, wide in laid:
+        right = column.kind == "number"
+        grid.add_column(
+            Text(column.heading), width=wide, justify="right" if right else "left", overflow="fold", vertical="top"
+        )
+    for place in range(len(table.rows)):
+        style = COLORS.get(table.rows[place].verdict, "") if color else ""
+        grid.add_row(*(Text(column.cells[place]) for column, _ in laid), style=style)
+    total = max(width, sum(wide + GAP for _, wide in laid) + 1)
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=total,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    console.print(Text(table.question, style="bold"), width=width)
+    console.print()
+    console.print(grid)
+    for note in [*table.notes, *legend(table)]:
+        console.print(Padding(Text(f"· {note}"), (0, 0)), width=width)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _laid_out(found: Sequence[Column], width: int) -> list[tuple[Column, int]]:
+    """Give each column its width: all on one line where that fits, else broken at the marks and between words."""
+    flat = [_flat(column) for column in found]
+    widths = [_widest(column) for column in flat]
+    if sum(widths) + GAP * len(widths) <= width:
+        return list(zip(flat, widths, strict=True))
+    broken = _merged(found)
+    widths = [_widest(column) for column in broken]
+    excess = sum(widths) + GAP * len(widths) - width
+    for kind in ("verdict", "label"):
+        for place, column in enumerate(broken):
+            if column.kind == kind and excess > 0:
+                narrower = max(_longest_word(column), widths[place] - excess)
+                excess -= widths[place] - narrower
+                widths[place] = narrower
+    return list(zip(broken, widths, strict=True))
+
+
+def _flat(column: Column) -> Column:
+    return Column(
+        heading=column.heading, kind=column.kind, cells=[cell.replace("\n", " ") for cell in column.cells]
+    )
+
+
+def _merged(found: Sequence[Column]) -> list[Column]:
+    """Put the last two columns, a published figure and whether it is reproduced, above each other."""
+    if found[-1].heading != "reproduced?":
+        return list(found)
+    *others, published, reproduced = found
+    cells = [f"{a}\n{b}".strip() for a, b in zip(published.cells, reproduced.cells, strict=True)]
+    return [*others, Column(heading="published", kind="label", cells=cells)]
+
+
+def _widest(column: Column) -> int:
+    return max(cell_len(line) for text in (column.heading, *column.cells) for line in text.split("\n"))
+
+
+def _longest_word(column: Column) -> int:
+    return max(cell_len(word) for text in (column.heading, *column.cells) for word in text.split())

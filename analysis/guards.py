@@ -1,0 +1,76 @@
+"""What stands between a table and a wrong conclusion: notes on the runs behind it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from studies.records import Record
+
+SHARED = ("commit", "version", "torch", "world_size", "device", "threads", "data")
+"""Entries of the manifest that the runs of one comparison should share."""
+
+Cells = Mapping[str, Mapping[int, Record]]
+"""Complete runs: row -> seed -> record."""
+
+
+def coverage(wanted: int, rows: Cells, states: Mapping[str, Counter[str]]) -> str:
+    """Say how many of the wanted seeds stand behind the rows, and what became of the others."""
+    done = sum(len(cells) for cells in rows.values())
+    total = wanted * len(rows)
+    if done == total:
+        return f"n = {wanted} seed{'s' if wanted > 1 else ''} in every row, as wanted."
+    lacking = sum(states.values(), Counter[str]())
+    rest = ", ".join(f"{count} {state}" for state, count in sorted(lacking.items()))
+    return f"n = {wanted} wanted in every row; {done} of {total} runs are complete, {rest}."
+
+
+def mixed(records: Sequence[Record]) -> list[str]:
+    """Name each manifest entry that complete runs should share and do not, with its values and how many have each."""
+    notes = []
+    for entry in SHARED:
+        values = Counter(_shown(record.manifest.get(entry)) for record in records)
+        if len(values) > 1:
+            shown = ", ".join(f"{value} ({count})" for value, count in values.most_common())
+            notes.append(f"Runs of mixed {entry}: {shown}.")
+    return notes
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not recorded"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def unpaired(rows: Cells, baseline: str) -> list[str]:
+    """Name the rows some of whose seeds the baseline lacks, and which are therefore left out of Δ."""
+    notes = []
+    for row, cells in rows.items():
+        if alone := sorted(set(cells) - set(rows[baseline])):
+            seeds = ", ".join(map(str, alone))
+            notes.append(f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks.")
+    return notes
+
+
+def unchanged(rows: Cells, baseline: str) -> list[str]:
+    """Name the rows that trained exactly as another did: equal first-epoch loss and final error at each shared seed."""
+    notes = []
+    order = sorted(rows, key=lambda row: row != baseline)
+    for place, row in enumerate(order):
+        twin = next((other for other in order[:place] if _same(rows[row], rows[other])), None)
+        if twin is not None:
+            notes.append(f"Row {row!r} computed exactly what row {twin!r} did: the change changed nothing.")
+    return notes
+
+
+def _same(ours: Mapping[int, Record], theirs: Mapping[int, Record]) -> bool:
+    shared = set(ours) & set(theirs)
+    return bool(shared) and all(
+        None not in _trace(ours[seed]) and _trace(ours[seed]) == _trace(theirs[seed]) for seed in shared
+    )
+
+
+def _trace(record: Record) -> tuple[float | None, float | None]:
+    first = record.metrics[0].get("train_loss") if record.metrics else None
+    return first, record.result.error_top1 if record.result else None

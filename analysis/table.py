@@ -1,0 +1,219 @@
+"""The table of a study: one row a variant, each compared with the baseline seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis import guards
+from analysis.statistics import PairedDifference, holm, paired
+from analysis.verdict import reproduced, verdict
+from lightning_bam.folder import Result
+from studies.records import Record
+from studies.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATES = ("missing", "failed", "lost", "running", "pruned")
+"""Where a run may stand that is not complete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One variant's figures, over its complete runs.
+
+    Attributes:
+        label: the row's label in the study.
+        params: trainable parameters; None where unknown.
+        macs: multiply-accumulates of one image; None where unknown.
+        errors: seed -> top-1 test error in percent, of the last epoch.
+        n: complete runs.
+        wanted: runs that the study asks for.
+        mean: mean top-1 error in percent; NaN without runs.
+        sd: sample standard deviation (n - 1) of the errors in percentage points; NaN for n < 2.
+        top5: mean top-5 error in percent; NaN without runs.
+        delta: the error less the baseline's, in percentage points, over the seeds that both have; None for the
+            baseline and without such seeds.
+        p_holm: p-value of `delta`, adjusted over the table; NaN where there is none.
+        verdict: what may be concluded.
+        published: the paper's top-1 error in percent, if it gives one.
+        reproduced: whether ours agrees with it; empty where nothing is published.
+        states: how many of the other runs are missing, failed, lost, running, pruned.
+
+    """
+
+    label: str
+    params: int | None
+    macs: int | None
+    errors: Mapping[int, float]
+    n: int
+    wanted: int
+    mean: float
+    sd: float
+    top5: float
+    delta: PairedDifference | None
+    p_holm: float
+    verdict: str
+    published: float | None
+    reproduced: str
+    states: Counter[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A study's answer so far: its rows in the study's order, what to beware of, and what it is conditional on."""
+
+    study: str
+    question: str
+    baseline: str
+    rows: list[Row]
+    notes: list[str]
+    fixed: dict[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every wanted run is complete."""
+        return all(row.n == row.wanted for row in self.rows)
+
+    @property
+    def failed(self) -> bool:
+        """Whether some run has failed."""
+        return any(row.states["failed"] for row in self.rows)
+
+    @property
+    def comparisons(self) -> int:
+        """How many p-values Holm's adjustment counts."""
+        return sum(not math.isnan(row.p_holm) for row in self.rows)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one flat line a row: errors in percent, differences in percentage points, counts as integers."""
+        import pandas as pd
+
+        lines = []
+        for row in self.rows:
+            delta = row.delta
+            lines.append(
+                {
+                    "row": row.label,
+                    "params": row.params,
+                    "macs": row.macs,
+                    "error_top1_mean": row.mean,
+                    "error_top1_sd": row.sd,
+                    "n": row.n,
+                    "wanted": row.wanted,
+                    "delta": delta.mean if delta else math.nan,
+                    "delta_low": delta.low if delta else math.nan,
+                    "delta_high": delta.high if delta else math.nan,
+                    "p": delta.p if delta else math.nan,
+                    "p_holm": row.p_holm,
+                    "verdict": row.verdict,
+                    "published": math.nan if row.published is None else row.published,
+                    "reproduced": row.reproduced,
+                }
+                | {state: row.states[state] for state in STATES}
+            )
+        return pd.DataFrame(lines).astype({"params": "Int64", "macs": "Int64"})
+
+
+def tabulate(
+    records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None
+) -> Table:
+    """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
+
+    Args:
+        records: what `studies.records.gather` found; a wanted run without a record counts as missing.
+        study: what was asked.
+        costs: row -> (parameters, multiply-accumulates of one image), for rows without a finished run.
+
+    Raises:
+        ValueError: a record of another study, or a run that was scored on held-out data, not on test.
+
+    """
+    cells = _complete(records, study)
+    states = _states(records, study)
+    found = {row: {seed: r.result.error_top1 for seed, r in runs.items() if r.result} for row, runs in cells.items()}
+    deltas = {row: _delta(errors, found[study.baseline]) for row, errors in found.items() if row != study.baseline}
+    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()])
+    p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
+    comparisons = int(np.count_nonzero(~np.isnan(adjusted)))
+    rows = []
+    for label, errors in found.items():
+        results = [record.result for record in cells[label].values() if record.result]
+        params, macs = _cost(results, (costs or {}).get(label))
+        values, p, delta = list(errors.values()), p_holm.get(label, math.nan), deltas.get(label)
+        rows.append(
+            Row(
+                label=label,
+                params=params,
+                macs=macs,
+                errors=errors,
+                n=len(values),
+                wanted=len(study.seed_list),
+                mean=_mean(values),
+                sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
+                top5=_mean([result.error_top5 for result in results]),
+                delta=delta,
+                p_holm=p,
+                verdict="baseline" if label == study.baseline else verdict(delta, p, comparisons),
+                published=study.published.get(label),
+                reproduced=reproduced(values, study.published.get(label)),
+                states=states[label],
+            )
+        )
+    return Table(
+        study=study.label,
+        question=study.question,
+        baseline=study.baseline,
+        rows=rows,
+        notes=[
+            guards.coverage(len(study.seed_list), cells, states),
+            *guards.unpaired(cells, study.baseline),
+            *guards.unchanged(cells, study.baseline),
+            *guards.mixed([record for runs in cells.values() for record in runs.values()]),
+        ],
+        fixed=study.fixed(),
+    )
+
+
+def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record]]:
+    cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
+    for record in records:
+        where = f"row {record.row!r}, seed {record.run.seed}"
+        if record.row not in cells or record.run.seed not in study.seed_list:
+            raise ValueError(f"{where}: no run of study {study.label}")
+        if record.run.score_on != "test":
+            raise ValueError(f"{where}: scored on {record.run.score_on}; a table reports test errors only")
+        if record.result is not None:
+            cells[record.row][record.run.seed] = record
+    return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
+
+
+def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
+    by_cell = {(record.row, record.run.seed): record.state for record in records}
+    return {
+        row: Counter(
+            state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete"
+        )
+        for row in study.rows
+    }
+
+
+def _delta(ours: Mapping[int, float], baseline: Mapping[int, float]) -> PairedDifference | None:
+    seeds = sorted(set(ours) & set(baseline))
+    return paired([ours[seed] for seed in seeds], [baseline[seed] for seed in seeds]) if seeds else None
+
+
+def _cost(results: Sequence[Result], planned: tuple[int, int] | None) -> tuple[int | None, int | None]:
+    if results:
+        return results[0].params, results[0].macs
+    return planned or (None, None)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan

@@ -1,0 +1,51 @@
+"""How a process is forked from the warm server without this process loading torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+from studies.job import Job
+
+
+def start(context: ForkServerContext, job: Job) -> ForkServerProcess:
+    """Fork the process group that trains `job`."""
+    process = context.Process(target=_train, args=(job,), name=job.folder.name)
+    process.start()
+    return process
+
+
+def ask(context: ForkServerContext, module: str, function: str, argument: Any) -> Any:
+    """Call a function in a process that has torch loaded, and return its answer.
+
+    Raises:
+        Exception: whatever the function raised.
+        RuntimeError: the process died without an answer.
+
+    """
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, module, function, argument))
+    process.start()
+    sender.close()
+    try:
+        good, answer = receiver.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"{module}.{function} ended without an answer (code {process.exitcode})") from None
+    process.join()
+    if not good:
+        raise answer
+    return answer
+
+
+def _train(job: Job) -> None:
+    import_module("studies.worker").work(job)
+
+
+def _answer(sender: Connection, module: str, function: str, argument: Any) -> None:
+    try:
+        sender.send((True, getattr(import_module(module), function)(argument)))
+    except Exception as error:
+        sender.send((False, error))

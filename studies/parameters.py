@@ -1,0 +1,84 @@
+"""A run's differences as Optuna parameters, so that any Optuna tool can read a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import get_args, get_origin, get_type_hints
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from lightning_bam.config import KINDS, Run, flatten
+from lightning_bam.config.codec import Scalar
+
+MAX_SEED = 2**31 - 1
+
+
+def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDistribution]:
+    """Return a distribution for each flat name: all that its type admits, else what occurs in `runs`."""
+    flats = [flatten(run) for run in runs]
+    found = {name: list(dict.fromkeys(flat[name] for flat in flats if name in flat)) for name in names}
+    return {name: _distribution(name, values) for name, values in found.items()}
+
+
+def _distribution(name: str, values: list[Scalar]) -> BaseDistribution:
+    if name == "seed":
+        return IntDistribution(0, MAX_SEED)
+    if name in KINDS:
+        return CategoricalDistribution((*sorted(KINDS[name]), "none"))
+    if literals := _literals(name):
+        return CategoricalDistribution(literals)
+    if all(isinstance(value, bool) for value in values):
+        return CategoricalDistribution((False, True))
+    if all(isinstance(value, int) for value in values):
+        whole = [int(value) for value in values if value is not None]
+        return IntDistribution(min(whole), max(whole))
+    if all(isinstance(value, int | float) for value in values):
+        numbers = [float(value) for value in values if value is not None]
+        return FloatDistribution(min(numbers), max(numbers))
+    return CategoricalDistribution(sorted(map(str, values)))
+
+
+def _literals(name: str) -> tuple[Scalar, ...]:
+    """Return the values that a knob's type lists, over every spec that has the knob."""
+    slot, _, knob = name.partition(".")
+    listed: dict[Scalar, None] = {}
+    for cls in KINDS.get(slot, {}).values():
+        if knob in {f.name for f in fields(cls)}:
+            hint = get_type_hints(cls)[knob]
+            if "Literal" in str(get_origin(hint)):
+                listed |= dict.fromkeys(get_args(hint))
+    return tuple(listed)
+
+
+def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Scalar]:
+    """Return the values that `run` has for those parameters that it has at all."""
+    flat = flatten(run)
+    text = {n for n, d in dists.items() if isinstance(d, CategoricalDistribution) and all(isinstance(c, str) for c in d.choices)}
+    return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
+
+
+def suggest(trial: optuna.Trial, values: Mapping[str, Scalar], dists: Mapping[str, BaseDistribution]) -> None:
+    """Give an asked trial its enqueued parameters.
+
+    A parameter whose choices have changed since the study began can no longer be one in Optuna: it becomes a user
+    attribute of the same name.
+    """
+    for name in values:
+        dist = dists[name]
+        try:
+            if isinstance(dist, IntDistribution):
+                trial.suggest_int(name, dist.low, dist.high)
+            elif isinstance(dist, FloatDistribution):
+                trial.suggest_float(name, dist.low, dist.high)
+            else:
+                assert isinstance(dist, CategoricalDistribution)
+                trial.suggest_categorical(name, dist.choices)
+        except ValueError:
+            trial.set_user_attr(name, values[name])
