@@ -27,7 +27,7 @@ def coverage(wanted: int, rows: Cells, states: Mapping[str, Counter[str]]) -> st
 
 
 def mixed(records: Sequence[Record]) -> list[str]:
-    """Name each manifest entry that complete runs should share and do not, with its values and how many have each."""
+    """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
     notes = []
     for entry in SHARED:
         values = Counter(_shown(record.manifest.get(entry)) for record in records)
@@ -54,7 +54,7 @@ def unpaired(rows: Cells, baseline: str) -> list[str]:
 
 
 def unchanged(rows: Cells, baseline: str) -> list[str]:
-    """Name the rows that trained exactly as another did: equal first-epoch loss and final error at each shared seed."""
+    """Name the rows that trained as another: same first-epoch loss, same final error at shared seeds."""
     notes = []
     order = sorted(rows, key=lambda row: row != baseline)
     for place, row in enumerate(order):

@@ -1,4 +1,4 @@
-"""Pure functions of arrays: paired differences, families of p-values, power, and what one new run may give."""
+"""Pure functions of arrays: paired differences, families of p-values, power, and what a new run may give."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """Ours minus the baseline's, pair by pair; in the unit of the inputs (percentage points for errors in percent).
+    """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
 
-    `sd` is the sample standard deviation of the differences (n - 1), `low` and `high` bound the t interval of their
-    mean, `p` is the two-sided p-value of the paired t-test. NaN stands where n is too small to say.
+    `sd` is the sample standard deviation of the differences (n - 1), `low` and `high` bound the t interval of
+    their mean, `p` is the two-sided p-value of the paired t-test. NaN stands where n is too small to say.
     """
 
     n: int
@@ -33,9 +33,9 @@ class PairedDifference:
 def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
-    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding of
-    the subtraction) have sd 0: the interval is the point and p is NaN, since t divides by that 0; errors are counts
-    over a finite test set, so equal differences at a few seeds are a coincidence, not certainty.
+    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
+    of the subtraction) have sd 0: the interval is the point and p is NaN, since t divides by that 0; errors
+    are counts over a finite test set, so a few equal differences are a coincidence, not certainty.
 
     Args:
         ours: one value a pair.
@@ -68,8 +68,8 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Adjust a family of p-values for multiplicity (Holm, 1979): the step-down Bonferroni.
 
-    Sorted from the least, the i-th of m (from 0) is multiplied by m - i; none falls below the one before it, none
-    exceeds 1. NaN stays NaN and is not counted in m.
+    Sorted from the least, the i-th of m (from 0) is multiplied by m - i; none falls below the one before it,
+    none exceeds 1. NaN stays NaN and is not counted in m.
 
     Raises:
         ValueError: a p-value outside [0, 1].
@@ -89,8 +89,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def paired_power(effect: float, n: int, level: float = 0.05) -> float:
     """Return the power of the two-sided paired t-test of size `level` with n pairs.
 
-    |T| exceeds its critical value c exactly where χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard normal Z;
-    this is integrated over Z. (It equals the noncentral t's two tails, but scipy's `nct` gives NaN for some of them.)
+    |T| exceeds its critical value c exactly where χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard
+    normal Z; this is integrated over Z. It is the noncentral t's two tails, for some of which scipy's `nct` gives NaN
+    (1.17).
 
     Args:
         effect: mean over sd of the differences, without unit.
@@ -158,7 +159,7 @@ def least_resolvable(
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return where one new draw from the same normal population falls: mean ± t(level, n - 1) · sd · √(1 + 1/n).
+    """Return where one new draw from the same normal falls: mean ± t(level, n - 1) · sd · √(1 + 1/n).
 
     (NaN, NaN) for fewer than two values.
     """

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.row import Row
 from analysis.statistics import PairedDifference, holm, paired
 from analysis.verdict import reproduced, verdict
-from lightning_bam.folder import Result
 from studies.records import Record
 from studies.study import Study
 
@@ -25,49 +25,8 @@ STATES = ("missing", "failed", "lost", "running", "pruned")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One variant's figures, over its complete runs.
-
-    Attributes:
-        label: the row's label in the study.
-        params: trainable parameters; None where unknown.
-        macs: multiply-accumulates of one image; None where unknown.
-        errors: seed -> top-1 test error in percent, of the last epoch.
-        n: complete runs.
-        wanted: runs that the study asks for.
-        mean: mean top-1 error in percent; NaN without runs.
-        sd: sample standard deviation (n - 1) of the errors in percentage points; NaN for n < 2.
-        top5: mean top-5 error in percent; NaN without runs.
-        delta: the error less the baseline's, in percentage points, over the seeds that both have; None for the
-            baseline and without such seeds.
-        p_holm: p-value of `delta`, adjusted over the table; NaN where there is none.
-        verdict: what may be concluded.
-        published: the paper's top-1 error in percent, if it gives one.
-        reproduced: whether ours agrees with it; empty where nothing is published.
-        states: how many of the other runs are missing, failed, lost, running, pruned.
-
-    """
-
-    label: str
-    params: int | None
-    macs: int | None
-    errors: Mapping[int, float]
-    n: int
-    wanted: int
-    mean: float
-    sd: float
-    top5: float
-    delta: PairedDifference | None
-    p_holm: float
-    verdict: str
-    published: float | None
-    reproduced: str
-    states: Counter[str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Table:
-    """A study's answer so far: its rows in the study's order, what to beware of, and what it is conditional on."""
+    """A study's answer so far: its rows in order, what to beware of, and what it is conditional on."""
 
     study: str
     question: str
@@ -92,7 +51,7 @@ class Table:
         return sum(not math.isnan(row.p_holm) for row in self.rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one flat line a row: errors in percent, differences in percentage points, counts as integers."""
+        """Return one flat line a row: errors in percent, differences in percentage points."""
         import pandas as pd
 
         lines = []
@@ -137,35 +96,24 @@ def tabulate(
     """
     cells = _complete(records, study)
     states = _states(records, study)
-    found = {row: {seed: r.result.error_top1 for seed, r in runs.items() if r.result} for row, runs in cells.items()}
-    deltas = {row: _delta(errors, found[study.baseline]) for row, errors in found.items() if row != study.baseline}
+    baseline = _errors(cells[study.baseline])
+    deltas = {row: _delta(_errors(runs), baseline) for row, runs in cells.items() if row != study.baseline}
     adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()])
     p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
-    comparisons = int(np.count_nonzero(~np.isnan(adjusted)))
-    rows = []
-    for label, errors in found.items():
-        results = [record.result for record in cells[label].values() if record.result]
-        params, macs = _cost(results, (costs or {}).get(label))
-        values, p, delta = list(errors.values()), p_holm.get(label, math.nan), deltas.get(label)
-        rows.append(
-            Row(
-                label=label,
-                params=params,
-                macs=macs,
-                errors=errors,
-                n=len(values),
-                wanted=len(study.seed_list),
-                mean=_mean(values),
-                sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-                top5=_mean([result.error_top5 for result in results]),
-                delta=delta,
-                p_holm=p,
-                verdict="baseline" if label == study.baseline else verdict(delta, p, comparisons),
-                published=study.published.get(label),
-                reproduced=reproduced(values, study.published.get(label)),
-                states=states[label],
-            )
+    comparisons = sum(not math.isnan(p) for p in p_holm.values())
+    rows = [
+        _row(
+            label,
+            study,
+            runs,
+            states=states[label],
+            planned=(costs or {}).get(label),
+            delta=deltas.get(label),
+            p_holm=p_holm.get(label, math.nan),
+            comparisons=comparisons,
         )
+        for label, runs in cells.items()
+    ]
     return Table(
         study=study.label,
         question=study.question,
@@ -178,6 +126,40 @@ def tabulate(
             *guards.mixed([record for runs in cells.values() for record in runs.values()]),
         ],
         fixed=study.fixed(),
+    )
+
+
+def _row(
+    label: str,
+    study: Study,
+    runs: Mapping[int, Record],
+    *,
+    states: Counter[str],
+    planned: tuple[int, int] | None,
+    delta: PairedDifference | None,
+    p_holm: float,
+    comparisons: int,
+) -> Row:
+    errors = _errors(runs)
+    values = list(errors.values())
+    results = [record.result for record in runs.values() if record.result]
+    params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
+    return Row(
+        label=label,
+        params=params,
+        macs=macs,
+        errors=errors,
+        n=len(values),
+        wanted=len(study.seed_list),
+        mean=_mean(values),
+        sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
+        top5=_mean([result.error_top5 for result in results]),
+        delta=delta,
+        p_holm=p_holm,
+        verdict="baseline" if label == study.baseline else verdict(delta, p_holm, comparisons),
+        published=study.published.get(label),
+        reproduced=reproduced(values, study.published.get(label)),
+        states=states,
     )
 
 
@@ -204,15 +186,13 @@ def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
     }
 
 
+def _errors(runs: Mapping[int, Record]) -> dict[int, float]:
+    return {seed: record.result.error_top1 for seed, record in runs.items() if record.result}
+
+
 def _delta(ours: Mapping[int, float], baseline: Mapping[int, float]) -> PairedDifference | None:
     seeds = sorted(set(ours) & set(baseline))
     return paired([ours[seed] for seed in seeds], [baseline[seed] for seed in seeds]) if seeds else None
-
-
-def _cost(results: Sequence[Result], planned: tuple[int, int] | None) -> tuple[int | None, int | None]:
-    if results:
-        return results[0].params, results[0].macs
-    return planned or (None, None)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_bam.backbones import build
+from lightning_bam.collective import gathered
 from lightning_bam.config import Run
 from lightning_bam.schedule import lr_factor
 
@@ -68,9 +69,7 @@ class Classifier(pl.LightningModule):
 
     def training_loss(self) -> float:
         """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
-        gathered = self.all_gather(self.train_sum / self.steps)
-        assert isinstance(gathered, Tensor)
-        return float(gathered.mean())
+        return float(gathered(self.train_sum / self.steps).mean())
 
     def score(self) -> dict[str, float | int]:
         """Return what this rank counted over the whole scored set: errors in percent, counts, mean loss."""

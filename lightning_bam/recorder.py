@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from lightning_bam.module import Classifier
 
@@ -47,10 +48,9 @@ class Recorder(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
-            gathered = pl_module.all_gather(self.first_batch().to(pl_module.device))
+            indices = gathered(self.first_batch().to(pl_module.device))
             if trainer.is_global_zero:
-                assert isinstance(gathered, torch.Tensor)
-                self.folder.note(first_batch=gathered.flatten().tolist())
+                self.folder.note(first_batch=indices.flatten().tolist())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch; the checkpoint callback runs after this one.

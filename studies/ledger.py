@@ -31,18 +31,19 @@ class Ledger:
     def __init__(self, root: Path, study: Study) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
-        self.study = study
+        self.label = study.label
         self.cells = {cell.run.key: cell for cell in study.runs()}
         self.distributions = distributions((*study.scientific, "seed"), [c.run for c in self.cells.values()])
         self.optuna = optuna.create_study(
             storage=journal(root),
             study_name=study.label,
             sampler=optuna.samplers.RandomSampler(),
+            pruner=optuna.pruners.NopPruner(),
             direction="minimize",
             load_if_exists=True,
         )
         if not self.optuna.user_attrs:
-            self.optuna.set_metric_names(["error_top1"])
+            self.optuna.set_user_attr("objective", "error_top1 in percent")
             self.optuna.set_user_attr("question", study.question)
             self.optuna.set_user_attr("fixed", study.fixed())
 
@@ -110,3 +111,7 @@ class Ledger:
     def fail(self, trial: Trial) -> None:
         """Close a trial whose run failed, was lost, or is trained elsewhere."""
         self.optuna.tell(trial, state=TrialState.FAIL)
+
+    def prune(self, trial: Trial) -> bool:  # noqa: ARG002
+        """Never: a table holds complete runs only."""
+        return False

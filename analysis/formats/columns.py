@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.table import Row, Table
+from analysis.row import Row
+from analysis.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A heading and a cell for each row; a newline marks where a narrow page may break, else it reads as a space.
+    """A heading and a cell for each row; a newline is where a narrow page may break, else a space.
 
-    `kind` says what it holds: a label, one number that is aligned to the right, or figures that are aligned already.
+    `kind` says what the cells hold: `label`, `verdict`, `number` (aligned to the right) or `figures` (aligned
+    already, by their first figure).
     """
 
     heading: str
@@ -30,7 +32,9 @@ def columns(table: Table) -> list[Column]:
         Column(heading="params\n(M)", kind="number", cells=[_params(row.params) for row in rows]),
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         Column(heading="error (%)", kind="figures", cells=_aligned([_error(row) for row in rows])),
-        Column(heading=f"Δ to\n{table.baseline}", kind="figures", cells=_aligned([_delta(row) for row in rows])),
+        Column(
+            heading=f"Δ to\n{table.baseline}", kind="figures", cells=_aligned([_delta(row) for row in rows])
+        ),
         Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
         Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
     ]
@@ -93,4 +97,6 @@ def _aligned(cells: Sequence[str]) -> list[str]:
     """Pad each cell's first figure so that the decimal points stand below each other."""
     heads = [cell.split(maxsplit=1)[0] if cell else "" for cell in cells]
     widest = max(map(len, heads))
-    return [" " * (widest - len(head)) + cell if cell else "" for head, cell in zip(heads, cells, strict=True)]
+    return [
+        " " * (widest - len(head)) + cell if cell else "" for head, cell in zip(heads, cells, strict=True)
+    ]

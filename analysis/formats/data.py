@@ -7,7 +7,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from analysis.table import Row, Table
+from analysis.row import Row
+from analysis.table import Table
 
 
 def as_csv(table: Table) -> str:

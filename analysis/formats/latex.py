@@ -44,7 +44,7 @@ SIGNS = {
 
 
 def as_latex(table: Table) -> str:
-    """Return a `table` environment that needs `booktabs` alone; the best row resolved to be better is in bold."""
+    """Return a `table` environment that needs `booktabs` alone; the best of the better rows is bold."""
     found = columns(table)
     kinds = {"number": "r", "figures": "r", "verdict": "p{32mm}"}
     champion = best(table)

@@ -12,20 +12,22 @@ def legend(table: Table) -> list[str]:
     count = table.comparisons
     lines = [
         "Error: top-1 test error of the last epoch, mean ± sample standard deviation (n seeds).",
-        f"Δ: mean difference to {table.baseline!r} in percentage points, paired by seed, with its 95 % t interval "
-        f"(not adjusted); p: paired t-test, Holm-adjusted for {count} comparison{'' if count == 1 else 's'}.",
+        f"Δ: mean difference to {table.baseline!r} in percentage points, paired by seed, with its 95 % t "
+        f"interval (not adjusted); p: paired t-test, Holm-adjusted for {count} "
+        f"comparison{'' if count == 1 else 's'}.",
         "A row is better or worse where p < 0.05; the seeds it still needs are for 80 % power, "
         "if the Δ and spread seen so far persist.",
     ]
     if any(row.published is not None for row in table.rows):
         lines.append(
-            "Published: the paper's error (%); reproduced where it lies in the 95 % prediction interval of one more run."
+            "Published: the paper's error (%); reproduced where it lies in the 95 % prediction interval of "
+            "one more run."
         )
     return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 
 
 def fixed_facts(fixed: Mapping[str, str]) -> str:
-    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); score_on test`."""
+    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`."""
     slots: dict[str, list[str]] = {}
     for name in fixed:
         slot, _, knob = name.partition(".")

@@ -27,6 +27,6 @@ def as_markdown(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown from reading signs of its own into `text`; underscores within words are harmless and stay."""
+    """Keep Markdown from reading signs of its own into `text`; underscores within words may stay."""
     text = re.sub(r"([\\`*|<~])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

@@ -12,7 +12,7 @@ from analysis.table import Table
 def as_html(table: Table) -> str:
     """Return a `<table>` to put into a page: question as caption, notes as foot, no style of its own.
 
-    Each row's class is its verdict up to the colon (`better`, `not-resolved`), each cell's class its column's kind.
+    A row's class is its verdict up to the colon (`better`, `not-resolved`), a cell's is its column's kind.
     """
     found = columns(table)
     lines = ["<table>", f"<caption>{_plain(table.question)}</caption>", "<thead><tr>"]

@@ -21,8 +21,8 @@ def render(table: Table, form: Format, *, width: int = 100, color: bool = False)
 
     Args:
         table: what `analysis.table.tabulate` returned.
-        form: `text` for a terminal; `md`, `tex` (booktabs) and `html` (a `<table>`) for documents; `csv` and `json`
-            for programs, with full precision.
+        form: `text` for a terminal; `md`, `tex` (booktabs) and `html` (a `<table>`) for documents; `csv` and
+            `json` for programs, with full precision.
         width: columns of the terminal, for text; a table that needs more is wider rather than cut.
         color: whether text carries the terminal's colour codes.
 

@@ -25,8 +25,8 @@ COLORS = {"better": "green", "worse": "red", "baseline": "bold", "changes nothin
 def as_text(table: Table, *, width: int, color: bool) -> str:
     """Return the table for a page of `width` columns, with its notes below.
 
-    Where the page is too narrow for one line a row, figures break between their parts and texts between words; no
-    figure is ever cut: a table that needs more is wider than the page.
+    Where the page is too narrow for one line a row, figures break between their parts and texts between
+    words. No figure is ever cut: a table that needs more is wider than the page.
     """
     laid = _laid_out(columns(table), width)
     grid = rich.table.Table(
@@ -35,7 +35,11 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     for column, wide in laid:
         right = column.kind == "number"
         grid.add_column(
-            Text(column.heading), width=wide, justify="right" if right else "left", overflow="fold", vertical="top"
+            Text(column.heading),
+            width=wide,
+            justify="right" if right else "left",
+            overflow="fold",
+            vertical="top",
         )
     for place in range(len(table.rows)):
         style = COLORS.get(table.rows[place].verdict, "") if color else ""
@@ -61,7 +65,7 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
 
 
 def _laid_out(found: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    """Give each column its width: all on one line where that fits, else broken at the marks and between words."""
+    """Give each column its width: rows on one line where they fit, else broken at marks and between words."""
     flat = [_flat(column) for column in found]
     widths = [_widest(column) for column in flat]
     if sum(widths) + GAP * len(widths) <= width:

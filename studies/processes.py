@@ -1,0 +1,46 @@
+"""Process groups: forked from a warm server, and ended as a whole."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Final
+
+PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**28)}
+"""glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
+53 against 77 ms a step, small_resnet 32x32, batch 64, one thread of an EPYC, n=20 steps)."""
+
+
+def forkserver() -> ForkServerContext:
+    """Return a context whose server has torch, Lightning and torchvision loaded; it starts with the first process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["studies.worker"])
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asking for GPUs must not open CUDA in the server
+    for name, value in PINNED.items():
+        os.environ.setdefault(name, value)
+    return context
+
+
+def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> None:
+    """End process groups: ask, wait up to `patience` seconds, then kill; nothing is left alive."""
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        for process in processes:
+            _signal_group(process, number)
+        deadline = time.monotonic() + seconds
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _signal_group(process: ForkServerProcess, number: int) -> None:
+    if process.pid is None:
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+    if process.exitcode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

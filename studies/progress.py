@@ -1,0 +1,47 @@
+"""What a view is shown while runs are trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+
+from optuna.trial import Trial
+
+from lightning_bam.folder import RunFolder
+from studies.devices import Slot
+from studies.study import Cell
+
+
+@dataclass
+class Active:
+    """A run in training."""
+
+    cell: Cell
+    trial: Trial
+    folder: RunFolder
+    process: ForkServerProcess
+    slot: Slot
+    started: float = field(default_factory=time.monotonic)
+    seen: int = 0
+
+
+@dataclass
+class Progress:
+    """What a view shows: what was finished at the start, what is running, what has ended since."""
+
+    title: str
+    total: int
+    slots: int
+    before: list[tuple[Cell, float]] = field(default_factory=list)
+    pending: int = 0
+    active: list[Active] = field(default_factory=list)
+    finished: list[tuple[Cell, float]] = field(default_factory=list)
+    failed: list[tuple[Cell, str]] = field(default_factory=list)
+    pruned: list[Cell] = field(default_factory=list)
+    elsewhere: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+
+View = Callable[[Progress], None]

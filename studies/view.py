@@ -1,0 +1,109 @@
+"""Progress as a person reads it: a live table in a terminal, a line a run elsewhere; both on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from statistics import fmean
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from studies.progress import Progress
+
+
+class LiveView:
+    """Shows the progress of a scheduler; use it as a context, and call it with the progress.
+
+    Args:
+        console: where to show it; a live table if it is a terminal.
+
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.started = time.monotonic()
+        self.live = Live(console=self.console, transient=True, auto_refresh=False) if self.console.is_terminal else None
+        self.told = 0
+        self.told_failed = 0
+
+    def __enter__(self) -> LiveView:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show `progress`."""
+        for cell, error in progress.finished[self.told :]:
+            self.told += 1
+            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: error {error:.2f} %"
+            self.console.print(Text(f"{line}  ({remaining(progress)})"), highlight=False, soft_wrap=True)
+        for cell, reason in progress.failed[self.told_failed :]:
+            self.told_failed += 1
+            self.console.print(Text(f"failed: {cell.row} seed {cell.run.seed}: {reason}", "red"), soft_wrap=True)
+        if self.live:
+            self.live.update(render(progress, time.monotonic() - self.started), refresh=True)
+
+
+def done(progress: Progress) -> int:
+    """Return how many of the wanted runs are finished."""
+    return len(progress.before) + len(progress.finished)
+
+
+def remaining(progress: Progress) -> str:
+    """Return an estimate of the time left, from the runs that this call has finished."""
+    left = progress.pending + len(progress.active)
+    if not left:
+        return "all done"
+    if not progress.seconds:
+        return "estimating"
+    rounds = max(1.0, left / progress.slots)
+    return f"about {clock(rounds * fmean(progress.seconds))} left"
+
+
+def best(progress: Progress) -> str:
+    """Return the row with the least mean error so far, with its number of seeds."""
+    rows: dict[str, list[float]] = defaultdict(list)
+    for cell, error in (*progress.before, *progress.finished):
+        rows[cell.row].append(error)
+    if not rows:
+        return "no run finished yet"
+    row = min(rows, key=lambda name: fmean(rows[name]))
+    return f"best so far: {row} {fmean(rows[row]):.2f} % ({len(rows[row])})"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as `1:02:03` or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def render(progress: Progress, elapsed: float) -> Group:
+    """Return the live table: what is running, and how far the whole is."""
+    table = Table(title=progress.title, title_justify="left", expand=False)
+    for name in ("row", "seed", "epoch", "", "error %", "time"):
+        table.add_column(name, justify="left" if name in ("row", "") else "right")
+    for active in progress.active:
+        epochs, metrics = active.cell.run.recipe.epochs, active.last_error
+        table.add_row(
+            active.cell.row,
+            str(active.cell.run.seed),
+            f"{active.seen}/{epochs}",
+            ProgressBar(total=epochs, completed=active.seen, width=24),
+            "" if metrics is None else f"{metrics:.2f}",
+            clock(time.monotonic() - active.started),
+        )
+    parts = [f"{done(progress)}/{progress.total} done", f"{len(progress.active)} running", f"{progress.pending} to come"]
+    parts += [f"{len(progress.failed)} failed"] if progress.failed else []
+    parts += [f"{len(progress.pruned)} pruned"] if progress.pruned else []
+    parts += [clock(elapsed), remaining(progress), best(progress)]
+    return Group(table, Text(" · ".join(parts)))
