@@ -56,9 +56,9 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     if n == 1:
         return PairedDifference(n=1, mean=mean, sd=math.nan, low=math.nan, high=math.nan, p=math.nan)
     rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
-    if np.ptp(difference) <= rounding:
-        return PairedDifference(n=n, mean=mean, sd=0.0, low=mean, high=mean, p=math.nan)
     sd = float(difference.std(ddof=1))
+    if sd == 0 or np.ptp(difference) <= rounding:
+        return PairedDifference(n=n, mean=mean, sd=0.0, low=mean, high=mean, p=math.nan)
     error = sd / math.sqrt(n)
     half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
     p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
@@ -90,8 +90,7 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
     """Return the power of the two-sided paired t-test of size `level` with n pairs.
 
     |T| exceeds its critical value c exactly where χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard
-    normal Z; this is integrated over Z. It is the noncentral t's two tails, for some of which scipy's `nct` gives NaN
-    (1.17).
+    normal Z; this is integrated over Z. It is the noncentral t's two tails (scipy's `nct` gives NaN for some).
 
     Args:
         effect: mean over sd of the differences, without unit.

@@ -37,9 +37,7 @@ def count(run: Run) -> Cost:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         network(image)
-    return Cost(
-        params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2
-    )
+    return Cost(params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2)
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The run folder: the whole record of one training run, readable without torch.
 
-    run.json        what to train; written once, before anything else
-    metrics.jsonl   one line an epoch
-    manifest.json   where, when and with what it was trained; its state
-    result.json     the reported figures; whole or absent
-    rank*.log       what each rank printed
-    checkpoints/    last.ckpt, from which a lost run goes on
-    lock            held (flock) by the process group that trains, so that a dead one is known for dead
+run.json        what to train; written once, before anything else
+metrics.jsonl   one line an epoch
+manifest.json   where, when and with what it was trained; its state
+result.json     the reported figures; whole or absent
+rank*.log       what each rank printed
+checkpoints/    last.ckpt, from which a lost run goes on
+lock            held (flock) by the process group that trains, so that a dead one is known for dead
 """
 
 from __future__ import annotations
@@ -128,15 +128,19 @@ class RunFolder:
             raise FolderError(f"{path}: cannot be read ({error})") from None
         *lines, tail = text.split("\n")
         if tail and (self.path / "result.json").exists():
-            raise FolderError(f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
-                              "be complete; remove this run folder to train it again")
+            raise FolderError(
+                f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
+                "be complete; remove this run folder to train it again"
+            )
         epochs = []
         for number, line in enumerate(lines, 1):
             try:
                 epochs.append(dict(json.loads(line)))
             except (ValueError, TypeError):
-                raise FolderError(f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
-                                  "folder to train it again") from None
+                raise FolderError(
+                    f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
+                    "folder to train it again"
+                ) from None
         return epochs
 
     def keep_epochs(self, count: int) -> None:

@@ -30,7 +30,7 @@ class Classifier(pl.LightningModule):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.spec = run
-        self.network = build(run).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = build(run).to(memory_format=torch.channels_last)
         # no buffers: DDP would overwrite every rank's sums with the first rank's
         self.train_sum = self.score_sum = torch.zeros((), dtype=torch.float64)
         self.steps = 0

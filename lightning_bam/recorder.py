@@ -45,7 +45,9 @@ class Recorder(pl.Callback):
         """Start the epoch's clock."""
         self.clock = time.perf_counter()
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
             indices = gathered(self.first_batch().to(pl_module.device))

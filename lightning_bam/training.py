@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -9,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
 from lightning_bam.config import Run
@@ -59,10 +60,10 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
     if first:
         _begin(folder, device, threads, world, data.images.digest)
     recorder = Recorder(folder, data.first_batch)
-    trainer = _trainer(run, folder, device, world, [recorder], logger if first else None)
     started = time.perf_counter()
     with warnings.catch_warnings():
         _quiet()
+        trainer = _trainer(run, folder, device, world, [recorder], logger if first else None)
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
     if not first:
         return None
@@ -113,7 +114,9 @@ def _trainer(
 ) -> pl.Trainer:
     """Make a Trainer that does nothing behind our back: no sampler, bar, summary, sanity check or selection."""
     keep = ModelCheckpoint(
-        dirpath=folder.checkpoint.parent, filename=folder.checkpoint.stem, save_on_train_epoch_end=True,
+        dirpath=folder.checkpoint.parent,
+        filename=folder.checkpoint.stem,
+        save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
     return pl.Trainer(
@@ -138,9 +141,8 @@ def _strategy(device: str, world: int) -> Strategy:
     """One device in this process, or DDP among the ranks that torch's launcher started."""
     if world == 1:
         return SingleDeviceStrategy(device="cuda:0" if device == "cuda" else "cpu")
-    environment: ClusterEnvironment = (
-        TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else LightningEnvironment()
-    )
+    launched = "TORCHELASTIC_RUN_ID" in os.environ
+    environment = TorchElasticEnvironment() if launched else LightningEnvironment()
     backend = "nccl" if device == "cuda" else "gloo"
     return DDPStrategy(cluster_environment=environment, process_group_backend=backend)
 
@@ -150,6 +152,10 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 def _now() -> str:

@@ -60,7 +60,11 @@ def _literals(name: str) -> tuple[Scalar, ...]:
 def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Scalar]:
     """Return the values that `run` has for those parameters that it has at all."""
     flat = flatten(run)
-    text = {n for n, d in dists.items() if isinstance(d, CategoricalDistribution) and all(isinstance(c, str) for c in d.choices)}
+    text = {
+        n
+        for n, d in dists.items()
+        if isinstance(d, CategoricalDistribution) and all(isinstance(c, str) for c in d.choices)
+    }
     return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
 
 

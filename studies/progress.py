@@ -25,6 +25,8 @@ class Active:
     slot: Slot
     started: float = field(default_factory=time.monotonic)
     seen: int = 0
+    last_error: float | None = None
+    pruned: bool = False
 
 
 @dataclass

@@ -59,7 +59,13 @@ class Scheduler:
     """The loop that keeps every slot busy until no enqueued run is left."""
 
     def __init__(
-        self, root: Path, options: Options, source: Source, context: ForkServerContext, progress: Progress, view: View
+        self,
+        root: Path,
+        options: Options,
+        source: Source,
+        context: ForkServerContext,
+        progress: Progress,
+        view: View,
     ) -> None:
         self.root = root
         self.options = options

@@ -78,8 +78,10 @@ class Study:
             names = {name for name in left.keys() & right.keys() if left[name] != right[name]}
             if stray := sorted(names - set(self.scientific)):
                 shown = ", ".join(f"{name} ({left[name]} and {right[name]})" for name in stray)
-                raise StudyError(f"{self.name}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
-                                 "make them equal or name it in `scientific`")
+                raise StudyError(
+                    f"{self.name}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
+                    "make them equal or name it in `scientific`"
+                )
             varied |= names
         if idle := sorted(set(self.scientific) - varied):
             raise StudyError(f"{self.name}: no two rows differ in {', '.join(idle)}, named in `scientific`")
@@ -96,9 +98,7 @@ class Study:
 
     def runs(self) -> list[Cell]:
         """Return every (row, run), seed by seed so that an unfinished study is a balanced one."""
-        return [
-            Cell(row, replace(run, seed=seed)) for seed in self.seed_list for row, run in self.rows.items()
-        ]
+        return [Cell(row, replace(run, seed=seed)) for seed in self.seed_list for row, run in self.rows.items()]
 
     def fixed(self) -> dict[str, str]:
         """Return the flat names on which all rows agree, as text: what the conclusion is conditional on."""
@@ -141,7 +141,9 @@ class Study:
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
         rows = {}
         for row, run in self.rows.items():
-            spared = {n: v for n, v in settings.items() if run.attention or not n.startswith(("attention.", "placement"))}
+            spared = {
+                n: v for n, v in settings.items() if run.attention or not n.startswith(("attention.", "placement"))
+            }
             rows[row] = with_settings(run, spared)
         if all(run.attention is None for run in self.rows.values()) and any("attention." in n for n in settings):
             raise ConfigError(f"--set {next(iter(settings))}: no row of {self.name} has attention")
@@ -166,7 +168,10 @@ class Study:
                 values = sorted(set(found.values()) - {"None"})
                 raise StudyError(f"--only {name}={value}: no row but the baseline; values: {', '.join(values)}")
         varying = {
-            n for a, b in combinations([flatten(r) for r in rows.values()], 2) for n in a.keys() & b.keys() if a[n] != b[n]
+            n
+            for a, b in combinations([flatten(r) for r in rows.values()], 2)
+            for n in a.keys() & b.keys()
+            if a[n] != b[n]
         }
         kept = {row: value for row, value in self.published.items() if row in rows}
         return replace(self, rows=rows, published=kept, scientific=tuple(n for n in self.scientific if n in varying))

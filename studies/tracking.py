@@ -59,7 +59,7 @@ class Tracking:
                     name=f"{job.row} / seed {run.seed}",
                     config=dict(flatten(run)),
                     dir=job.folder,
-                    mode=mode,  # type: ignore[arg-type]
+                    mode=mode,
                     resume="allow" if mode == "online" else None,
                     settings=wandb.Settings(init_timeout=PATIENCE, silent=True, console="off", x_disable_stats=True),
                 )

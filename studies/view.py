@@ -36,7 +36,9 @@ class LiveView:
             self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.live:
             self.live.stop()
 
@@ -102,7 +104,11 @@ def render(progress: Progress, elapsed: float) -> Group:
             "" if metrics is None else f"{metrics:.2f}",
             clock(time.monotonic() - active.started),
         )
-    parts = [f"{done(progress)}/{progress.total} done", f"{len(progress.active)} running", f"{progress.pending} to come"]
+    parts = [
+        f"{done(progress)}/{progress.total} done",
+        f"{len(progress.active)} running",
+        f"{progress.pending} to come",
+    ]
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
     parts += [f"{len(progress.pruned)} pruned"] if progress.pruned else []
     parts += [clock(elapsed), remaining(progress), best(progress)]

@@ -23,7 +23,18 @@ from lightning_bam.training import train
 from studies.job import BUSY, Job
 from studies.tracking import Tracking
 
-LEAKY = ("RANK", "LOCAL_", "WORLD_SIZE", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_", "SLURM_", "PMI", "OMPI_")
+LEAKY = (
+    "RANK",
+    "LOCAL_",
+    "WORLD_SIZE",
+    "GROUP_",
+    "ROLE_",
+    "MASTER_",
+    "TORCHELASTIC_",
+    "SLURM_",
+    "PMI",
+    "OMPI_",
+)
 """Variables of other launchers that would make a run believe that it is a rank of something."""
 
 

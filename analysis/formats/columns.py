@@ -33,7 +33,7 @@ def columns(table: Table) -> list[Column]:
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         Column(heading="error (%)", kind="figures", cells=_aligned([_error(row) for row in rows])),
         Column(
-            heading=f"Δ to\n{table.baseline}", kind="figures", cells=_aligned([_delta(row) for row in rows])
+            heading="Δ to\nbaseline", kind="figures", cells=_aligned([_delta(row) for row in rows])
         ),
         Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
         Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),

@@ -52,7 +52,7 @@ def as_latex(table: Table) -> str:
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
-        r"\centering\small",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escaped(table.question)}}}",
         rf"\begin{{tabular}}{{{''.join(kinds.get(column.kind, 'l') for column in found)}}}",
         r"\toprule",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import rich.table
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from analysis.formats.columns import Column, columns
@@ -17,7 +17,7 @@ from analysis.formats.legend import legend
 from analysis.table import Table
 
 GAP = 2
-"""Spaces between columns."""
+"""Spaces between columns: one of padding, one for the box."""
 
 COLORS = {"better": "green", "worse": "red", "baseline": "bold", "changes nothing": "yellow"}
 
@@ -28,9 +28,9 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     Where the page is too narrow for one line a row, figures break between their parts and texts between
     words. No figure is ever cut: a table that needs more is wider than the page.
     """
-    laid = _laid_out(columns(table), width)
+    laid, stacked = _laid_out(columns(table), width)
     grid = rich.table.Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP // 2), highlight=False
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), leading=int(stacked)
     )
     for column, wide in laid:
         right = column.kind == "number"
@@ -59,17 +59,19 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     console.print(Text(table.question, style="bold"), width=width)
     console.print()
     console.print(grid)
+    lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
     for note in [*table.notes, *legend(table)]:
-        console.print(Padding(Text(f"· {note}"), (0, 0)), width=width)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+        hung = textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ", break_on_hyphens=False)
+        lines.extend(hung)
+    return "\n".join(lines) + "\n"
 
 
-def _laid_out(found: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    """Give each column its width: rows on one line where they fit, else broken at marks and between words."""
+def _laid_out(found: Sequence[Column], width: int) -> tuple[list[tuple[Column, int]], bool]:
+    """Give each column its width, and say whether rows had to be broken at their marks and between words."""
     flat = [_flat(column) for column in found]
     widths = [_widest(column) for column in flat]
     if sum(widths) + GAP * len(widths) <= width:
-        return list(zip(flat, widths, strict=True))
+        return list(zip(flat, widths, strict=True)), False
     broken = _merged(found)
     widths = [_widest(column) for column in broken]
     excess = sum(widths) + GAP * len(widths) - width
@@ -79,7 +81,7 @@ def _laid_out(found: Sequence[Column], width: int) -> list[tuple[Column, int]]:
                 narrower = max(_longest_word(column), widths[place] - excess)
                 excess -= widths[place] - narrower
                 widths[place] = narrower
-    return list(zip(broken, widths, strict=True))
+    return list(zip(broken, widths, strict=True)), True
 
 
 def _flat(column: Column) -> Column:

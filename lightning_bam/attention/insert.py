@@ -53,7 +53,9 @@ def insert(
     layers = dict(model.named_modules())
     for name in names:
         if name not in layers or not name:
-            raise ConfigError(f"layer {name!r}: the network has none of that name; {nearest(name, filter(None, layers))}")
+            raise ConfigError(
+                f"layer {name!r}: the network has none of that name; {nearest(name, filter(None, layers))}"
+            )
         if hasattr(layers[name], "attention"):
             raise ConfigError(f"layer {name!r}: has attention already")
         if names.count(name) > 1:

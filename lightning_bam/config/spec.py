@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
 import pydantic
 
@@ -27,7 +27,7 @@ def spec(cls: type[T]) -> type[T]:
     make = pydantic.dataclasses.dataclass(
         frozen=True, kw_only=True, config=pydantic.ConfigDict(extra="forbid", validate_default=True)
     )
-    return make(cls)
+    return cast(type[T], make(cls))
 
 
 def default_of(field: Any) -> Any:
@@ -39,9 +39,7 @@ def default_of(field: Any) -> Any:
 
 def changed(item: Spec) -> dict[str, Any]:
     """Return the fields of `item` that differ from their defaults, by name."""
-    return {
-        f.name: getattr(item, f.name) for f in fields(item) if getattr(item, f.name) != default_of(f)
-    }
+    return {f.name: getattr(item, f.name) for f in fields(item) if getattr(item, f.name) != default_of(f)}
 
 
 def first_problem(error: pydantic.ValidationError, where: str = "") -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import torch
 from pytorch_lightning import LightningDataModule, Trainer
 from torch import Tensor
 
@@ -168,7 +167,5 @@ class ScoredBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images `(b, C, H, W)` float32 and labels `(b,)`."""
         data = self.data
-        for images, labels in zip(
-            data.test.split(SCORED_BATCH), data.test_labels.split(SCORED_BATCH), strict=True
-        ):
+        for images, labels in zip(data.test.split(SCORED_BATCH), data.test_labels.split(SCORED_BATCH), strict=True):
             yield normalise(images, data.mean, data.std), labels

@@ -80,6 +80,4 @@ def held_out(images: Images) -> Images:
     scored = torch.zeros(count, dtype=torch.bool)
     scored[by_class[::5]] = True
     kept = ~scored
-    return gather(
-        images.train[kept], images.train_labels[kept], images.train[scored], images.train_labels[scored]
-    )
+    return gather(images.train[kept], images.train_labels[kept], images.train[scored], images.train_labels[scored])

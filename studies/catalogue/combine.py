@@ -1,0 +1,37 @@
+"""Question: sum, product or maximum of BAM's two branches?
+
+scientific  attention (none or BAM), attention.combine
+nuisance    seed (initial weights and order of the data)
+fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
+            branch ends (without them the three start
+            from differently saturated gates)
+command     bam run combine && bam table combine
+small       bam run combine --preset small && bam table combine --preset small
+cost        20 runs of 200 epochs; not measured yet
+n           5 seeds a row
+result      not run yet at the paper's scale
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_bam.config import BAMSpec
+from studies.presets import PAPER, PRESETS
+from studies.study import Study
+
+STUDY = Study(
+    name="combine",
+    question="Sum, product or maximum of BAM's two branches?",
+    rows={
+        "none": PAPER,
+        "sum": replace(PAPER, attention=BAMSpec(combine="sum")),
+        "product": replace(PAPER, attention=BAMSpec(combine="product")),
+        "max": replace(PAPER, attention=BAMSpec(combine="max")),
+    },
+    baseline="none",
+    scientific=("attention", "attention.combine"),
+    paper="1b",
+    published={"none": 21.49, "sum": 20.00, "product": 20.21, "max": 20.28},
+    presets=PRESETS,
+)

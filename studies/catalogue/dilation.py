@@ -1,0 +1,31 @@
+"""Question: how much context does BAM's spatial branch need?
+
+scientific  attention (none or BAM), attention.dilation
+nuisance    seed (initial weights and order of the data)
+fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
+            branch ends
+command     bam run dilation && bam table dilation
+small       bam run dilation --preset small && bam table dilation --preset small
+cost        25 runs of 200 epochs; not measured yet
+n           5 seeds a row
+result      not run yet at the paper's scale
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_bam.config import BAMSpec
+from studies.presets import PAPER, PRESETS
+from studies.study import Study
+
+STUDY = Study(
+    name="dilation",
+    question="How much context does BAM's spatial branch need?",
+    rows={"none": PAPER} | {f"d={d}": replace(PAPER, attention=BAMSpec(dilation=d)) for d in (1, 2, 4, 6)},
+    baseline="none",
+    scientific=("attention", "attention.dilation"),
+    paper="1a",
+    published={"none": 21.49, "d=1": 20.47, "d=2": 20.28, "d=4": 20.00, "d=6": 20.08},
+    presets=PRESETS,
+)

@@ -1,0 +1,31 @@
+"""Question: how far can BAM's hidden layers be reduced before it stops helping?
+
+scientific  attention (none or BAM), attention.reduction
+nuisance    seed (initial weights and order of the data)
+fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
+            branch ends
+command     bam run reduction && bam table reduction
+small       bam run reduction --preset small && bam table reduction --preset small
+cost        25 runs of 200 epochs; not measured yet
+n           5 seeds a row
+result      not run yet at the paper's scale
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_bam.config import BAMSpec
+from studies.presets import PAPER, PRESETS
+from studies.study import Study
+
+STUDY = Study(
+    name="reduction",
+    question="How far can BAM's hidden layers be reduced before it stops helping?",
+    rows={"none": PAPER} | {f"r={r}": replace(PAPER, attention=BAMSpec(reduction=r)) for r in (4, 8, 16, 32)},
+    baseline="none",
+    scientific=("attention", "attention.reduction"),
+    paper="1a",
+    published={"none": 21.49, "r=4": 20.46, "r=8": 20.56, "r=16": 20.00, "r=32": 21.24},
+    presets=PRESETS,
+)

@@ -1,0 +1,117 @@
+"""Optuna's TPE with median pruning over a space; what it finds is selected on held-out data, and stays a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from lightning_bam.config import flatten
+from lightning_bam.folder import RunFolder
+from studies.engine import drive
+from studies.progress import Progress, View
+from studies.scheduler import Options
+from studies.space import Space
+from studies.storage import journal
+from studies.study import Cell
+
+
+class Search:
+    """The trials of one search, as a source of runs for the scheduler.
+
+    Args:
+        root: the runs folder.
+        space: what may be tried.
+        trials: how many trials the search has in all, earlier ones included.
+        seed: of the sampler.
+
+    Raises:
+        FolderError: the root cannot be written.
+
+    """
+
+    def __init__(self, root: Path, space: Space, trials: int, seed: int = 0) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.root = root
+        self.space = space
+        self.trials = trials
+        self.label = f"search+{space.name}"
+        self.optuna = optuna.create_study(
+            storage=journal(root),
+            study_name=self.label,
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(4, trials // 4))),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            key = trial.user_attrs.get("key", "")
+            if not key or RunFolder(root / key).state() != "running":
+                self.optuna.tell(trial.number, state=TrialState.FAIL)
+
+    @property
+    def left(self) -> int:
+        """How many trials are still to be asked for; failed ones do not count as made."""
+        made = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        return self.trials - len(self.optuna.get_trials(deepcopy=False, states=made))
+
+    def claim(self) -> tuple[Trial, Cell] | None:
+        """Ask the sampler for the next run; one that is finished already is told at once."""
+        while self.left > 0:
+            trial = self.optuna.ask()
+            values = {name: trial.suggest_categorical(name, values) for name, values in self.space.choices.items()}
+            run = self.space.run(values)
+            trial.set_user_attr("key", run.key)
+            result = RunFolder.of(self.root, run).result()
+            if result is None:
+                return trial, Cell(self.space.label(run), run)
+            for line in RunFolder.of(self.root, run).metrics():
+                trial.report(line["error_top1"], line["epoch"])
+            self.complete(trial, result.error_top1)
+        return None
+
+    def requeue(self, cell: Cell) -> None:
+        """Ask for the same values again."""
+        flat = flatten(cell.run)
+        self.optuna.enqueue_trial({name: str(flat[name]) for name in self.space.choices})
+
+    def complete(self, trial: Trial, error: float) -> None:
+        """Tell the held-out error, in percent."""
+        self.optuna.tell(trial, error)
+
+    def fail(self, trial: Trial) -> None:
+        """Close a trial that gave nothing."""
+        self.optuna.tell(trial, state=TrialState.FAIL)
+
+    def prune(self, trial: Trial) -> bool:
+        """Say whether the trial is worse than the median of the others at its last epoch."""
+        if not trial.should_prune():
+            return False
+        self.optuna.tell(trial, state=TrialState.PRUNED)
+        return True
+
+    def best(self, count: int = 5) -> list[FrozenTrial]:
+        """Return the complete trials with the least held-out error."""
+        complete = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return sorted(complete, key=lambda trial: (trial.value, trial.number))[:count]
+
+
+def run_search(search: Search, options: Options, view: View) -> Progress:
+    """Train what the search asks for, and say how it went; calling it again goes on.
+
+    Raises:
+        ConfigError: a corner of the space that cannot be trained, found before anything is started.
+        KeyboardInterrupt: interrupted; every process group has been ended.
+
+    """
+    left = max(0, search.left)
+    progress = Progress(title=search.label, total=search.trials, slots=len(options.slots), pending=left)
+    if left:
+        corners = {
+            f"{name}={value}": search.space.run({name: value})
+            for name, values in search.space.choices.items()
+            for value in values
+        }
+        drive(search, search.root, options, corners, progress, view)
+    return progress

@@ -1,0 +1,203 @@
+"""Every format against a golden file; `BAM_UPDATE_GOLDEN=1 pytest tests/analysis` writes them anew."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from synthetic import ERRORS, STUDY, golden_table, write
+
+from analysis.formats import FORMATS, fixed_facts, render
+from analysis.formats.columns import best, columns
+from analysis.formats.latex import escaped as latex
+from analysis.formats.markdown import escaped as markdown
+from analysis.statistics import paired
+from analysis.table import tabulate
+from studies.records import gather
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def table(tmp_path):
+    return golden_table(tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_golden(table, form):
+    golden = GOLDEN / f"table.{'txt' if form == 'text' else form}"
+    found = render(table, form)
+    if os.environ.get("BAM_UPDATE_GOLDEN"):
+        golden.write_text(found)
+    assert found == golden.read_text()
+
+
+def test_an_unknown_format_is_refused(table):
+    with pytest.raises(ValueError, match="format 'xlsx': choose from text, md, csv, json, tex, html"):
+        render(table, "xlsx")
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 140, 250])
+def test_text_keeps_every_figure_whole_at_any_width(table, width):
+    text = render(table, "text", width=width)
+    assert "…" not in text
+    assert "\x1b" not in text
+    for column in columns(table):
+        for cell in column.cells:
+            marks = r",?\n| (?=[\[(])" if column.kind in ("number", "figures") else r"[\n ]"
+            assert all(part in text for part in re.split(marks, cell.strip()))
+    if width >= 100:
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_wide_page_has_one_line_a_row(table):
+    lines = render(table, "text", width=250).splitlines()
+    row = next(line for line in lines if line.startswith("BAM max"))
+    assert "(3 of 4; 1 failed)" in row
+    assert "not resolved: needs >1000 seeds" in row
+
+
+def test_text_has_colour_where_asked(table):
+    coloured = render(table, "text", color=True)
+    assert "\x1b[32m" in coloured
+    assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[0-9;]*m", "", coloured)) == render(table, "text")
+
+
+def test_without_published_figures_there_is_no_such_column(tmp_path):
+    study = STUDY.with_seeds(2).override({"recipe.epochs": "2"})
+    write(tmp_path, study, ERRORS)
+    table = tabulate(gather(study, tmp_path), study)
+    for form in ("text", "md", "tex", "html"):
+        assert "ublished" not in render(table, form)
+    assert [column.heading for column in columns(table)][-1] == "verdict"
+
+
+def test_an_empty_table_can_be_written_in_every_format(tmp_path):
+    table = tabulate(gather(STUDY, tmp_path), STUDY)
+    assert columns(table)[3].cells[0] == "—\n(0 of 4; 4 missing)"
+    for form in FORMATS:
+        assert "BAM product" in render(table, form)
+
+
+def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
+    data = json.loads(render(table, "json"), parse_constant=pytest.fail)
+    rows = {row["label"]: row for row in data["rows"]}
+    assert list(data) == ["study", "question", "baseline", "rows", "notes", "fixed", "complete"]
+    assert rows["SE_r8 <light>"]["sd"] is None
+    assert rows["none"]["delta"] is rows["none"]["p_holm"] is None
+    assert rows["SE_r8 <light>"]["states"] == {"missing": 2, "lost": 1}
+    for label in ("BAM", "BAM product", "BAM max"):
+        seeds = sorted(rows[label]["errors"])
+        delta = paired(*([rows[r]["errors"][seed] for seed in seeds] for r in (label, data["baseline"])))
+        assert vars(delta) == rows[label]["delta"]
+
+
+def test_csv_reads_back(table):
+    lines = {line["row"]: line for line in csv.DictReader(io.StringIO(render(table, "csv")))}
+    assert float(lines["BAM"]["p_holm"]) == table.rows[1].p_holm
+    assert lines["BAM"]["params"] == "81000"
+    assert lines["none"]["delta"] == ""
+
+
+class Shape(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.rows, self.widths = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+            self.widths.append(0)
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.widths[-1] += int(dict(attrs).get("colspan", 1))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] in (["td"], ["th"]):
+            self.rows[-1][-1] += data
+
+
+def test_html_is_well_formed_and_its_text_is_not_read_as_markup(table):
+    shape = Shape()
+    shape.feed(render(table, "html"))
+    assert shape.open == []
+    assert set(shape.widths) == {len(columns(table))}
+    assert shape.rows[5][0] == "SE_r8 <light>"
+    assert shape.rows[2][6] == "better"
+
+
+def test_markdown_rows_are_aligned_and_have_as_many_cells(table):
+    lines = [line for line in render(table, "md").splitlines() if line.startswith("|")]
+    assert len({len(line) for line in lines}) == 1
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+
+
+def test_signs_of_markdown_are_escaped():
+    assert markdown("a|b *c* d_e _f_ <g> `h` \\ \n i") == r"a\|b \*c\* d_e \_f\_ \<g> \`h\` \\ i"
+
+
+def test_signs_of_latex_are_escaped():
+    assert latex("50% & $x_1$ #2 {a} ~^ \\") == (
+        r"50\% \& \$x\_1\$ \#2 \{a\} \textasciitilde{}\textasciicircum{} \textbackslash{}"
+    )
+    assert latex("−1 ± 2 [a]* <b>") == r"$-$1 $\pm$ 2 {[}a{]}{*} $<$b$>$"
+    assert latex("é ² 漢") == "e 2 ?"
+    assert latex("\t\n") == ""
+
+
+def test_latex_prints_the_best_resolved_row_in_bold(table):
+    assert best(table).label == "BAM"
+    source = render(table, "tex")
+    assert source.count(r"\textbf") == 1
+    assert r"BAM & 0.081 & 12.70 & \textbf{20.10} $\pm$ 0.76 (4) &" in source
+    assert source.isascii()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(table, tmp_path):
+    source = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n%s\\end{document}\n"
+    (tmp_path / "table.tex").write_text(source % render(table, "tex"))
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode()[-2000:]
+
+
+def test_macs_have_four_digits_whatever_the_size(tmp_path):
+    empty = gather(STUDY, tmp_path)
+    for macs, unit, shown in [
+        (20_341, "M", "0.02034"),
+        (12_700_000, "M", "12.70"),
+        (123_400_000, "G", "0.1234"),
+        (3_860_000_000, "G", "3.860"),
+        (0, "M", "0"),
+    ]:
+        column = columns(tabulate(empty, STUDY, costs={"BAM": (1, macs)}))[2]
+        assert column.heading == f"MACs\n({unit})"
+        assert column.cells[1] == shown
+
+
+def test_fixed_facts_are_told_slot_by_slot():
+    flat = {"backbone": "resnet18", "backbone.width": "64", "attention.reduction": "16", "score_on": "test"}
+    assert fixed_facts(flat) == "backbone resnet18 (width 64); attention (reduction 16); score_on test"
+
+
+def test_small_figures(table):
+    rows = {row.label: cell for row, cell in zip(table.rows, columns(table)[5].cells, strict=True)}
+    assert rows["BAM"] == "<0.001"
+    assert rows["none"] == ""
+    assert math.isnan(table.rows[0].p_holm)

@@ -1,0 +1,200 @@
+"""The table read from run folders: figures by hand, states, guards."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from scipy import stats
+from synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
+
+from analysis.table import tabulate
+from lightning_bam.folder import RunFolder
+from studies.records import gather, read
+from studies.study import Cell
+
+
+@pytest.fixture
+def table(tmp_path):
+    return golden_table(tmp_path)
+
+
+def by_label(table):
+    return {row.label: row for row in table.rows}
+
+
+def test_figures_by_hand(table):
+    row = by_label(table)["BAM product"]  # 21.5, 21.3, 22.1, 21.9; mean 21.7; squares .04 .16 .16 .04
+    assert row.errors == dict(enumerate(ERRORS["BAM product"]))
+    assert (row.n, row.wanted) == (4, 4)
+    assert row.mean == pytest.approx(21.7)
+    assert row.sd == pytest.approx(math.sqrt(0.4 / 3))
+    assert row.top5 == pytest.approx(21.7 / 4)
+    assert row.delta.mean == pytest.approx(-0.425)
+    assert row.delta.p == pytest.approx(
+        stats.ttest_rel(ERRORS["BAM product"], ERRORS["none"]).pvalue, abs=1e-12
+    )
+
+
+def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
+    said = {row.label: row.verdict for row in table.rows}
+    assert list(said) == list(STUDY.rows)
+    assert said["none"] == "baseline"
+    assert said["BAM"] == "better"
+    assert said["BAM product"].startswith("not resolved: needs about ")
+    assert said["SE_r8 <light>"] == "not resolved: needs at least 2 paired seeds"
+    assert said["BAM r=1"] == "changes nothing"
+
+
+def test_holm_counts_the_rows_that_have_a_p(table):
+    rows = by_label(table)
+    assert table.comparisons == 3
+    assert rows["BAM"].p_holm == pytest.approx(3 * rows["BAM"].delta.p)
+    assert math.isnan(rows["BAM r=1"].p_holm)
+    assert math.isnan(rows["none"].p_holm)
+
+
+def test_runs_that_are_not_complete_stay_visible(table):
+    rows = by_label(table)
+    assert rows["BAM max"].states == {"failed": 1}
+    assert rows["SE_r8 <light>"].states == {"lost": 1, "missing": 2}
+    assert (rows["SE_r8 <light>"].n, rows["SE_r8 <light>"].delta.n) == (1, 1)
+    assert not table.complete
+    assert table.failed
+
+
+def test_the_difference_is_over_shared_seeds_alone(table):
+    delta = by_label(table)["BAM max"].delta  # seeds 0, 1, 3: -1, 1.5, -0.75
+    assert (delta.n, delta.mean) == (3, pytest.approx(-0.25 / 3))
+
+
+def test_published_figures(table):
+    rows = by_label(table)
+    assert [rows[label].reproduced for label in ("none", "BAM", "SE_r8 <light>", "BAM max")] == [
+        "reproduced",  # 22.125 ± 3.18 · 0.854 · 1.118
+        "reproduced",
+        "not resolved",
+        "",
+    ]
+    assert rows["BAM max"].published is None
+
+
+def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path):
+    finish(tmp_path, STUDY.rows["none"], 20.0)
+    rows = by_label(tabulate(gather(STUDY, tmp_path), STUDY, costs=COSTS))
+    assert (rows["none"].params, rows["none"].macs) == (81_000, 12_700_000)
+    assert (rows["BAM"].params, rows["BAM"].macs) == COSTS["BAM"]
+    assert rows["BAM max"].params is rows["BAM max"].macs is None
+
+
+def test_notes(table):
+    assert table.notes == [
+        "n = 4 wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
+        "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
+        "Runs of mixed commit: 3f2a91c (19), 91bc002 (1).",
+    ]
+
+
+def test_every_entry_that_runs_should_share_is_watched(tmp_path):
+    study = STUDY.with_seeds(1)
+    write(tmp_path, study, ERRORS)
+    for row, entries in {
+        "none": {"version": "0.1.0", "device": "cuda", "threads": 1, "data": {"sha256": "ab"}},
+        "BAM": {"version": "0.2.0", "device": "cpu", "threads": 2, "data": {"sha256": "cd"}},
+        "BAM max": {"torch": "2.12.0", "world_size": 2},
+    }.items():
+        RunFolder.of(tmp_path, study.rows[row]).note(**entries)
+    assert tabulate(gather(study, tmp_path), study).notes[2:] == [
+        "Runs of mixed version: not recorded (4), 0.1.0 (1), 0.2.0 (1).",
+        "Runs of mixed torch: 2.11.0 (5), 2.12.0 (1).",
+        "Runs of mixed world_size: 1 (5), 2 (1).",
+        "Runs of mixed device: not recorded (4), cuda (1), cpu (1).",
+        "Runs of mixed threads: not recorded (4), 1 (1), 2 (1).",
+        'Runs of mixed data: not recorded (4), {"sha256": "ab"} (1), {"sha256": "cd"} (1).',
+    ]
+
+
+def test_equal_errors_of_another_training_are_not_called_the_same_computation(tmp_path):
+    study = STUDY.with_seeds(2)
+    write(tmp_path, study, ERRORS)
+    assert any("computed exactly" in note for note in tabulate(gather(study, tmp_path), study).notes)
+    folder = RunFolder.of(tmp_path, replace(study.rows["BAM r=1"], seed=1))
+    first, last = folder.metrics()
+    folder.keep_epochs(0)
+    folder.append_epoch(first | {"train_loss": first["train_loss"] + 1e-12})
+    folder.append_epoch(last)
+    assert not any("computed exactly" in note for note in tabulate(gather(study, tmp_path), study).notes)
+
+
+def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
+    study = STUDY.with_seeds(3)
+    write(tmp_path, study, {**ERRORS, "none": [22.0, 21.0, None]})
+    table = tabulate(gather(study, tmp_path), study)
+    assert (by_label(table)["BAM"].n, by_label(table)["BAM"].delta.n) == (3, 2)
+    assert "Δ of 'BAM' leaves out seed 2, which the baseline lacks." in table.notes
+
+
+def test_a_complete_table(tmp_path):
+    study = STUDY.with_seeds(1)
+    write(tmp_path, study, ERRORS)
+    table = tabulate(gather(study, tmp_path), study)
+    assert table.complete
+    assert not table.failed
+    assert table.notes[0] == "n = 1 seed in every row, as wanted."
+    assert table.fixed["recipe.epochs"] == "200"
+    assert "attention" not in table.fixed
+
+
+def test_an_empty_table(tmp_path):
+    table = tabulate(gather(STUDY, tmp_path), STUDY)
+    assert all(row.n == 0 and math.isnan(row.mean) and row.delta is None for row in table.rows)
+    assert table.notes == ["n = 4 wanted in every row; 0 of 24 runs are complete, 24 missing."]
+
+
+def test_a_wanted_run_without_a_record_counts_as_missing(tmp_path):
+    assert by_label(tabulate([], STUDY))["BAM"].states == {"missing": 4}
+
+
+def test_held_out_errors_are_refused(tmp_path):
+    records = read([Cell("BAM", replace(STUDY.rows["BAM"], score_on="held_out"))], tmp_path)
+    with pytest.raises(
+        ValueError, match=r"row 'BAM', seed 0: scored on held_out; a table reports test errors only"
+    ):
+        tabulate(records, STUDY)
+
+
+def test_records_of_another_study_are_refused(tmp_path):
+    records = read([Cell("BAM", replace(STUDY.rows["BAM"], seed=9))], tmp_path)
+    with pytest.raises(ValueError, match="row 'BAM', seed 9: no run of study combine"):
+        tabulate(records, STUDY)
+
+
+def test_frame(table):
+    frame = table.to_frame().set_index("row")
+    assert list(frame.columns) == [
+        "params",
+        "macs",
+        "error_top1_mean",
+        "error_top1_sd",
+        "n",
+        "wanted",
+        "delta",
+        "delta_low",
+        "delta_high",
+        "p",
+        "p_holm",
+        "verdict",
+        "published",
+        "reproduced",
+        "missing",
+        "failed",
+        "lost",
+        "running",
+        "pruned",
+    ]
+    assert frame.loc["BAM max", ["n", "wanted", "failed", "missing"]].tolist() == [3, 4, 1, 0]
+    assert frame.loc["SE_r8 <light>", ["missing", "lost"]].tolist() == [2, 1]
+    assert frame.loc["BAM", "delta"] == pytest.approx(-2.025)
+    assert pd.isna(frame.loc["none", "delta"])
+    assert pd.isna(frame.loc["SE_r8 <light>", "delta_low"])
+    assert frame["params"].dtype == "Int64"

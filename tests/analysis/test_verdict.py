@@ -1,0 +1,55 @@
+"""Verdicts as text."""
+
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from analysis.statistics import PairedDifference, paired, seeds_needed
+from analysis.verdict import reproduced, verdict
+
+
+def difference(mean, sd, n=4, p=0.5):
+    return PairedDifference(n=n, mean=mean, sd=sd, low=mean - 1, high=mean + 1, p=p)
+
+
+@pytest.mark.parametrize(
+    ("delta", "p_holm", "said"),
+    [
+        (None, math.nan, "not resolved: needs at least 2 paired seeds"),
+        (paired([1.0], [1.0]), math.nan, "not resolved: needs at least 2 paired seeds"),
+        (paired([1.0, 2.0], [1.0, 2.0]), math.nan, "changes nothing"),
+        (paired([1.0, 2.0], [1.5, 2.5]), math.nan, "not resolved: same Δ at every seed; needs more seeds"),
+        (difference(-1.0, 0.3), 0.049, "better"),
+        (difference(1.0, 0.3), 0.049, "worse"),
+        (difference(0.5, 1.0), 0.05, "not resolved: needs about 30 more seeds"),  # 34 in all
+        (difference(1.0, 1.0, n=9), 0.06, "not resolved: needs about 1 more seed"),  # 10 in all
+        (difference(0.01, 1.0), 0.9, "not resolved: needs >1000 seeds"),
+        (difference(0.0, 1.0), 1.0, "not resolved: needs >1000 seeds"),
+    ],
+)
+def test_verdict(delta, p_holm, said):
+    assert verdict(delta, p_holm, comparisons=1) == said
+
+
+def test_more_comparisons_need_more_seeds():
+    more = seeds_needed(0.5, 1.0, comparisons=5) - 4
+    assert verdict(difference(0.5, 1.0), 0.5, comparisons=5) == f"not resolved: needs about {more} more seeds"
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=8), st.integers(1, 20))
+def test_an_unresolved_row_never_has_the_seeds_it_is_said_to_need(differences, comparisons):
+    delta = paired(differences, [0.0] * len(differences))
+    assume(delta.sd > 0)
+    assume(delta.p * comparisons >= 0.05)
+    needed = seeds_needed(delta.mean, delta.sd, comparisons=comparisons)
+    assert needed is None or needed > delta.n
+
+
+def test_reproduced():
+    # 1, 2, 3 predict -2.97 to 6.97
+    assert reproduced([1.0, 2.0, 3.0], 6.96) == "reproduced"
+    assert reproduced([1.0, 2.0, 3.0], 6.98) == "not reproduced"
+    assert reproduced([1.0, 2.0], 1.5) == "not resolved"
+    assert reproduced([1.0, 2.0, 3.0], None) == ""
