@@ -104,9 +104,7 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
     return float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
 
 
-def seeds_needed(
-    mean: float, sd: float, level: float = 0.05, power: float = 0.8, comparisons: int = 1
-) -> int | None:
+def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> int | None:
     """Return the least number of pairs that resolves a mean difference, should it and its spread persist.
 
     Args:
@@ -129,9 +127,7 @@ def seeds_needed(
     return sizes[found] if found < len(sizes) else None
 
 
-def least_resolvable(
-    sd: float, n: int, level: float = 0.05, power: float = 0.8, comparisons: int = 1
-) -> float:
+def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> float:
     """Return the least mean paired difference that n pairs resolve with the wanted power.
 
     Args:

@@ -80,9 +80,7 @@ class Table:
         return pd.DataFrame(lines).astype({"params": "Int64", "macs": "Int64"})
 
 
-def tabulate(
-    records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None
-) -> Table:
+def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
     Args:
@@ -179,9 +177,7 @@ def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Re
 def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
     by_cell = {(record.row, record.run.seed): record.state for record in records}
     return {
-        row: Counter(
-            state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete"
-        )
+        row: Counter(state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete")
         for row in study.rows
     }
 

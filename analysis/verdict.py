@@ -23,9 +23,7 @@ def verdict(delta: PairedDifference | None, p_holm: float, comparisons: int) -> 
     if delta is None or delta.n < 2:
         return "not resolved: needs at least 2 paired seeds"
     if delta.sd == 0:
-        return (
-            "changes nothing" if delta.mean == 0 else "not resolved: same Δ at every seed; needs more seeds"
-        )
+        return "changes nothing" if delta.mean == 0 else "not resolved: same Δ at every seed; needs more seeds"
     if p_holm < LEVEL:
         return "better" if delta.mean < 0 else "worse"
     needed = seeds_needed(delta.mean, delta.sd, level=LEVEL, comparisons=comparisons)

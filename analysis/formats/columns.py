@@ -32,9 +32,7 @@ def columns(table: Table) -> list[Column]:
         Column(heading="params\n(M)", kind="number", cells=[_params(row.params) for row in rows]),
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         Column(heading="error (%)", kind="figures", cells=_aligned([_error(row) for row in rows])),
-        Column(
-            heading="Δ to\nbaseline", kind="figures", cells=_aligned([_delta(row) for row in rows])
-        ),
+        Column(heading="Δ to\nbaseline", kind="figures", cells=_aligned([_delta(row) for row in rows])),
         Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
         Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
     ]
@@ -70,7 +68,7 @@ def _error(row: Row) -> str:
     if row.n == row.wanted:
         return f"{figure} ({row.n})"
     rest = ",\n".join(f"{count} {state}" for state, count in sorted(row.states.items()))
-    return f"{figure}\n({row.n} of {row.wanted}; {rest})"
+    return f"{figure}\n({row.n} of {row.wanted};\n{rest})"
 
 
 def _delta(row: Row) -> str:
@@ -97,6 +95,4 @@ def _aligned(cells: Sequence[str]) -> list[str]:
     """Pad each cell's first figure so that the decimal points stand below each other."""
     heads = [cell.split(maxsplit=1)[0] if cell else "" for cell in cells]
     widest = max(map(len, heads))
-    return [
-        " " * (widest - len(head)) + cell if cell else "" for head, cell in zip(heads, cells, strict=True)
-    ]
+    return [" " * (widest - len(head)) + cell if cell else "" for head, cell in zip(heads, cells, strict=True)]

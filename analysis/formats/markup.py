@@ -25,9 +25,7 @@ def as_html(table: Table) -> str:
         lines += [f'<td class="{column.kind}">{_plain(column.cells[place])}</td>' for column in others]
         lines.append("</tr>")
     lines += ["</tbody>", "<tfoot>"]
-    lines += [
-        f'<tr><td colspan="{len(found)}">{_plain(note)}</td></tr>' for note in [*table.notes, *legend(table)]
-    ]
+    lines += [f'<tr><td colspan="{len(found)}">{_plain(note)}</td></tr>' for note in [*table.notes, *legend(table)]]
     return "\n".join([*lines, "</tfoot>", "</table>"]) + "\n"
 
 

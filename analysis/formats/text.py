@@ -19,6 +19,9 @@ from analysis.table import Table
 GAP = 2
 """Spaces between columns: one of padding, one for the box."""
 
+LEAST = 16
+"""A verdict narrower than this is a column of single words; before that, figures break at their marks."""
+
 COLORS = {"better": "green", "worse": "red", "baseline": "bold", "changes nothing": "yellow"}
 
 
@@ -44,7 +47,7 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     for place in range(len(table.rows)):
         style = COLORS.get(table.rows[place].verdict, "") if color else ""
         grid.add_row(*(Text(column.cells[place]) for column, _ in laid), style=style)
-    total = max(width, sum(wide + GAP for _, wide in laid) + 1)
+    total = max(width, _total([wide for _, wide in laid]))
     out = io.StringIO()
     console = Console(
         file=out,
@@ -67,27 +70,35 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
 
 
 def _laid_out(found: Sequence[Column], width: int) -> tuple[list[tuple[Column, int]], bool]:
-    """Give each column its width, and say whether rows had to be broken at their marks and between words."""
+    """Give each column its width, and say whether some row takes more than one line."""
     flat = [_flat(column) for column in found]
     widths = [_widest(column) for column in flat]
-    if sum(widths) + GAP * len(widths) <= width:
+    if _total(widths) <= width:
         return list(zip(flat, widths, strict=True)), False
+    _narrow(flat, widths, width, "verdict", LEAST)
+    if _total(widths) <= width:
+        return list(zip(flat, widths, strict=True)), True
     broken = _merged(found)
     widths = [_widest(column) for column in broken]
-    excess = sum(widths) + GAP * len(widths) - width
-    for kind in ("verdict", "label"):
-        for place, column in enumerate(broken):
-            if column.kind == kind and excess > 0:
-                narrower = max(_longest_word(column), widths[place] - excess)
-                excess -= widths[place] - narrower
-                widths[place] = narrower
+    _narrow(broken, widths, width, "verdict", 0)
+    _narrow(broken, widths, width, "label", 0)
     return list(zip(broken, widths, strict=True)), True
 
 
+def _narrow(found: Sequence[Column], widths: list[int], width: int, kind: str, least: int) -> None:
+    """Take from the columns of this kind what the page lacks, but no word and not below `least`."""
+    for place, column in enumerate(found):
+        if column.kind == kind:
+            excess = max(_total(widths) - width, 0)
+            widths[place] = min(widths[place], max(_longest_word(column), least, widths[place] - excess))
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * len(widths) - 1
+
+
 def _flat(column: Column) -> Column:
-    return Column(
-        heading=column.heading, kind=column.kind, cells=[cell.replace("\n", " ") for cell in column.cells]
-    )
+    return Column(heading=column.heading, kind=column.kind, cells=[cell.replace("\n", " ") for cell in column.cells])
 
 
 def _merged(found: Sequence[Column]) -> list[Column]:

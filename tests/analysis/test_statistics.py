@@ -17,15 +17,18 @@ from analysis.statistics import (
     seeds_needed,
 )
 
+T2 = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # the 0.975 quantile of t with 2 degrees of freedom, in closed form
+
 eighths = st.integers(0, 800).map(lambda count: count / 8)  # sums and differences of these are exact
 pairs = st.lists(st.tuples(eighths, eighths), min_size=2, max_size=8)
 p_values = st.lists(st.one_of(st.floats(0, 1), st.just(math.nan)), max_size=8)
 
 
 def test_paired_by_hand():
-    # differences -1, -2, -3: mean -2, sd 1, error 1/sqrt(3); with 2 degrees of freedom p = 1 - t / sqrt(t² + 2) at t = 2 sqrt(3): 1 - sqrt(12/14)
+    # differences -1, -2, -3: mean -2, sd 1, error 1/sqrt(3); p at t = 2 sqrt(3):
+    # 1 - t / sqrt(t² + 2) = 1 - sqrt(12/14)
     found = paired([10.0, 11.0, 12.0], [11.0, 13.0, 15.0])
-    half = 4.302652729911275 / math.sqrt(3)
+    half = T2 / math.sqrt(3)
     assert (found.n, found.mean, found.sd) == (3, -2.0, 1.0)
     assert found.low == pytest.approx(-2 - half, abs=1e-12)
     assert found.high == pytest.approx(-2 + half, abs=1e-12)
@@ -124,7 +127,8 @@ def test_seeds_needed_is_gpowers_sample_size(effect, seeds):
 
 def test_seeds_needed_at_its_ends():
     assert seeds_needed(1e9, 1.0) == seeds_needed(0.5, 0.0) == 2
-    assert seeds_needed(0.088633, 1.0) == 1001 - 1
+    assert seeds_needed(0.0887, 1.0) == 1000
+    assert seeds_needed(0.0886, 1.0) is None
     assert seeds_needed(0.08, 1.0) is seeds_needed(0.0, 1.0) is seeds_needed(0.0, 0.0) is None
     assert seeds_needed(math.nan, 1.0) is seeds_needed(1.0, math.nan) is None
     assert seeds_needed(0.5, 1.0, comparisons=5) == seeds_needed(0.5, 1.0, level=0.01) > 34
@@ -164,8 +168,8 @@ def test_least_resolvable_at_its_ends():
 
 
 def test_prediction_interval_by_hand():
-    # 1, 2, 3: mean 2, sd 1, t(0.975, 2) = 4.302652729911275, sqrt(1 + 1/3)
-    half = 4.302652729911275 * math.sqrt(4 / 3)
+    # 1, 2, 3: mean 2, sd 1, sqrt(1 + 1/3)
+    half = T2 * math.sqrt(4 / 3)
     assert prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), abs=1e-12)
     assert all(math.isnan(bound) for bound in prediction_interval([1.0]))
 

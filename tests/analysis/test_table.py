@@ -31,9 +31,7 @@ def test_figures_by_hand(table):
     assert row.sd == pytest.approx(math.sqrt(0.4 / 3))
     assert row.top5 == pytest.approx(21.7 / 4)
     assert row.delta.mean == pytest.approx(-0.425)
-    assert row.delta.p == pytest.approx(
-        stats.ttest_rel(ERRORS["BAM product"], ERRORS["none"]).pvalue, abs=1e-12
-    )
+    assert row.delta.p == pytest.approx(stats.ttest_rel(ERRORS["BAM product"], ERRORS["none"]).pvalue, abs=1e-12)
 
 
 def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
@@ -157,9 +155,7 @@ def test_a_wanted_run_without_a_record_counts_as_missing(tmp_path):
 
 def test_held_out_errors_are_refused(tmp_path):
     records = read([Cell("BAM", replace(STUDY.rows["BAM"], score_on="held_out"))], tmp_path)
-    with pytest.raises(
-        ValueError, match=r"row 'BAM', seed 0: scored on held_out; a table reports test errors only"
-    ):
+    with pytest.raises(ValueError, match=r"row 'BAM', seed 0: scored on held_out; a table reports test errors only"):
         tabulate(records, STUDY)
 
 

@@ -1,0 +1,34 @@
+"""The command `bam`: one verb a file, each loading what it needs when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from analysis.cli.parser import make_parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code.
+
+    0 done, 1 some runs failed, 2 usage, 3 incomplete under --strict, 130 interrupted.
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        code: int = arguments.execute(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("bam: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `bam table | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        from analysis.cli.problems import is_expected
+
+        if not is_expected(error):
+            raise
+        print(f"bam: {error}", file=sys.stderr)
+        return 2
+    return code

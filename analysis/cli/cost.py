@@ -1,0 +1,49 @@
+"""`bam cost`: params and MACs of a configuration, without training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from typing import cast
+
+from analysis.cli.parser import add_set
+from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
+from studies.counting import counts
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("--backbone", default="resnet50", metavar="NAME", help=" | ".join(KINDS["backbone"]))
+    parser.add_argument("--dataset", default="cifar100", metavar="NAME", help=" | ".join(KINDS["dataset"]))
+    known = " | ".join((*KINDS["attention"], "bam-released", "none"))
+    parser.add_argument("--attention", default="none", metavar="NAME", help=known)
+    parser.add_argument("--placement", default="after_stages", metavar="NAME", help=" | ".join(KINDS["placement"]))
+    parser.add_argument("--stride-on", metavar="CONV", help="3x3 or 1x1, the same as --set backbone.stride_on=...")
+    add_set(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Count one configuration."""
+    slots = {"backbone": arguments.backbone, "dataset": arguments.dataset, "placement": arguments.placement}
+    if arguments.stride_on is not None:
+        slots["backbone.stride_on"] = arguments.stride_on
+    knobs = dict(arguments.set)
+    if arguments.attention == "bam-released":
+        run = replace(with_settings(Run(), slots), attention=RELEASED_BAM)
+        run = with_settings(run, knobs)
+    else:
+        run = with_settings(Run(), {**slots, "attention": arguments.attention, **knobs})
+    cost = counts({"configuration": run})["configuration"]
+    if arguments.json:
+        shown = {
+            name: value for name, value in flatten(run).items() if not name.startswith(("recipe", "seed", "score"))
+        }
+        print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": shown}))
+        return 0
+    print(f"params  {cost.params:>15,}")
+    print(
+        f"MACs    {cost.macs:>15,}  for one image of {' x '.join(map(str, cast(tuple[int, ...], run.dataset.shape)))}"
+    )
+    return 0

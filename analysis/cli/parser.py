@@ -1,0 +1,124 @@
+"""The command line, described without loading anything that it leads to."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final, NoReturn
+
+VERBS: Final = {
+    "quickstart": "a small real study on embedded data and its table; minutes on two cores",
+    "studies": "the catalogue: name, question, rows, runs, the paper's table",
+    "plan": "rows x seeds, what is done, params, MACs, device-hours; writes nothing",
+    "run": "train what is missing",
+    "search": "look for the best configuration on held-out data, with Optuna",
+    "status": "where the runs of a study stand",
+    "table": "the conclusions",
+    "cost": "params and MACs of a configuration, without training",
+}
+"""Every verb and what it does; `analysis.cli.<verb>` adds its arguments and does it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line, with the nearest name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2."""
+        if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            wrong, known = match.group(1), re.findall(r"[\w-]+", match.group(2))
+            close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            message = f"{message.split(':', maxsplit=1)[0]}: {wrong!r} is not known; {hint}"
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+class Verb(Parser):
+    """A verb's parser, which imports the verb only when it is the one asked for."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let the verb add its arguments, then parse."""
+        module = import_module(f"analysis.cli.{self.prog.split()[-1]}")
+        module.add_arguments(self)
+        self.set_defaults(execute=module.execute)
+        return super().parse_known_args(args, namespace)
+
+
+def make_parser() -> Parser:
+    """Return the parser of `bam`."""
+    parser = Parser(prog="bam", description="Ablation studies of attention modules: ask with seeds, read intervals.")
+    parser.add_argument("--version", action="version", version=f"lightning-bam {version('lightning-bam')}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Verb)
+    for name, purpose in VERBS.items():
+        verbs.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+    return parser
+
+
+def checked(convert: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:
+    """Return a converter whose failure says what was `wanted`."""
+
+    def converter(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+
+    return converter
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Split `name=value`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError
+    return name.strip(), value.strip()
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """Add --root."""
+    default = os.environ.get("BAM_ROOT") or "runs"
+    parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add what picks and changes a study: --preset, --set, --only, --seeds."""
+    parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
+    add_set(parser)
+    pair = checked(setting, "name=value, as in attention.combine=sum")
+    parser.add_argument(
+        "--only", type=pair, action="append", default=[], metavar="NAME=VALUE", help="these rows and the baseline"
+    )
+    parser.add_argument(
+        "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add --set."""
+    pair = checked(setting, "name=value, as in recipe.epochs=30")
+    parser.add_argument(
+        "--set", type=pair, action="append", default=[], metavar="NAME=VALUE", help="override, as recipe.epochs=30"
+    )
+
+
+def add_devices(parser: argparse.ArgumentParser) -> None:
+    """Add where to train and how to track it."""
+    parser.add_argument(
+        "--devices", metavar="LIST", help="GPUs as 0,1 or CPU ranks as cpu:2 (all GPUs, else all cores)"
+    )
+    number = checked(positive, "a number from 1 up")
+    parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="train each run with DDP over N")
+    parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
+    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")

@@ -1,0 +1,101 @@
+"""`bam plan`: what a study would train, what it costs, and what it could tell; writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.cli.parser import add_root, add_selection
+from analysis.cli.selection import root_of, selected
+from analysis.statistics import least_resolvable
+from studies.counting import counts
+from studies.records import gather
+from studies.study import Study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
+    add_selection(parser)
+    add_root(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the plan of each study."""
+    plans = [plan(selected(name, arguments), arguments) for name in arguments.study]
+    if arguments.json:
+        print(json.dumps(plans, indent=1))
+        return 0
+    for one in plans:
+        show(one)
+    return 0
+
+
+def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the plan of one study as JSON data; hours are known once a run of the row has finished."""
+    records = gather(study, root_of(arguments))
+    costs = counts(study.rows)
+    rows = []
+    for row in study.rows:
+        mine = [record for record in records if record.row == row]
+        seconds = [record.result.seconds for record in mine if record.result is not None]
+        left = sum(record.state != "complete" for record in mine)
+        rows.append(
+            {
+                "row": row,
+                "params": costs[row].params,
+                "macs": costs[row].macs,
+                "states": dict(Counter(record.state for record in mine)),
+                "device_hours_left": round(left * fmean(seconds) / 3600, 4) if seconds else (0.0 if not left else None),
+            }
+        )
+    n = len(study.seed_list)
+    return {
+        "study": study.label,
+        "question": study.question,
+        "seeds": n,
+        "runs": len(records),
+        "left": sum(record.state != "complete" for record in records),
+        "least_resolvable_sd": round(least_resolvable(1.0, n), 3) if n > 1 else None,
+        "fixed": study.fixed(),
+        "rows": rows,
+    }
+
+
+def show(one: dict[str, Any]) -> None:
+    """Print one plan."""
+    console = Console(highlight=False)
+    console.print(f"[bold]{one['study']}[/bold]: {one['question']}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("row", "params", "MACs", "done", "running", "failed", "to train", "device-hours left"):
+        table.add_column(column, justify="left" if column == "row" else "right")
+    for row in one["rows"]:
+        states = Counter(row["states"])
+        to_train = states["missing"] + states["lost"] + states["pruned"]
+        hours = "not known yet" if row["device_hours_left"] is None else f"{row['device_hours_left']:.3f}"
+        table.add_row(
+            row["row"],
+            f"{row['params']:,}",
+            f"{row['macs']:,}",
+            *(str(states[state] or "-") for state in ("complete", "running", "failed")),
+            str(to_train or "-"),
+            hours,
+        )
+    console.print(table)
+    resolvable = one["least_resolvable_sd"]
+    tells = (
+        "one seed tells no difference"
+        if resolvable is None
+        else (
+            f"{one['seeds']} seeds resolve a paired difference of {resolvable} sd of the differences (80 % power, 5 % level)"
+        )
+    )
+    console.print(f"{one['left']} of {one['runs']} runs left; {tells}")
+    console.print("fixed: " + ", ".join(f"{name}={value}" for name, value in one["fixed"].items()), soft_wrap=True)

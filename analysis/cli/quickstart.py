@@ -1,0 +1,24 @@
+"""`bam quickstart`: a small real study on embedded data, from nothing to its table."""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis.cli import run, table
+from analysis.cli.parser import add_devices, add_root, add_selection
+from analysis.cli.selection import root_of, selected
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    add_selection(parser)
+    add_root(parser)
+    add_devices(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Train what is missing of the quickstart, then print its table."""
+    study = selected("quickstart", arguments)
+    code = run.run(study, arguments)
+    table.show([table.conclusions(study, root_of(arguments))], "text", None)
+    return code

@@ -1,0 +1,56 @@
+"""`bam run`: train what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from analysis.cli.parser import add_devices, add_root, add_selection
+from analysis.cli.selection import root_of, selected
+from studies.devices import parse_devices, slots
+from studies.engine import run_study
+from studies.scheduler import Options
+from studies.study import Study
+from studies.tracking import default_mode
+from studies.view import LiveView, done
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
+    add_selection(parser)
+    add_root(parser)
+    add_devices(parser)
+    parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run each study in turn."""
+    chosen = [selected(name, arguments) for name in arguments.study]
+    return max(run(study, arguments) for study in chosen)
+
+
+def run(study: Study, arguments: argparse.Namespace) -> int:
+    """Train what is missing of one study; returns 1 if a run failed or is not there."""
+    with LiveView() as view:
+        progress = run_study(study, root_of(arguments), options_of(arguments), view)
+    parts = [f"{study.label}: {done(progress)} of {progress.total} runs finished", f"{len(progress.finished)} now"]
+    if progress.failed:
+        parts.append(f"{len(progress.failed)} failed now")
+    if progress.elsewhere:
+        parts.append(f"{progress.elsewhere} being trained by another process")
+    print(", ".join(parts), file=sys.stderr)
+    open_failures = progress.total - done(progress) - progress.elsewhere - len(progress.failed)
+    if open_failures > 0:
+        print(f"{open_failures} not trained: failed before; see `bam status`, then `--retry failed`", file=sys.stderr)
+    return 0 if done(progress) == progress.total else 1
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Return where and how to train."""
+    return Options(
+        slots=slots(parse_devices(arguments.devices), arguments.devices_per_run),
+        threads=arguments.threads,
+        wandb=arguments.wandb or default_mode(),
+        retry_failed=getattr(arguments, "retry", None) == "failed",
+    )

@@ -1,0 +1,27 @@
+"""From arguments to a study and to where it is trained: the same for every verb."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from studies.load import find_study
+from studies.study import Study
+
+
+def selected(name: str, arguments: argparse.Namespace) -> Study:
+    """Return the study of that name with --preset, --set, --only and --seeds applied."""
+    study = find_study(name)
+    if arguments.preset:
+        study = study.at(arguments.preset)
+    study = study.override(dict(arguments.set))
+    if arguments.only:
+        study = study.only(dict(arguments.only))
+    if arguments.seeds:
+        study = study.with_seeds(arguments.seeds)
+    return study
+
+
+def root_of(arguments: argparse.Namespace) -> Path:
+    """Return --root."""
+    return Path(arguments.root)

@@ -1,0 +1,91 @@
+"""`bam status`: where the runs of a study stand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.cli.parser import add_root, add_selection
+from analysis.cli.selection import root_of, selected
+from studies.load import catalogue
+from studies.records import Record, gather
+from studies.study import Study
+
+STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "study", nargs="*", help="a name of the catalogue or a Python file (every study of the catalogue)"
+    )
+    add_selection(parser)
+    add_root(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON, run by run")
+    parser.add_argument("--watch", action="store_true", help="again every two seconds, until all is done or Ctrl-C")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the states, once or until there is nothing left to wait for."""
+    while True:
+        found = read(arguments)
+        if arguments.json:
+            print(json.dumps([as_json(study, record) for study, records in found for record in records], indent=1))
+        else:
+            show(found)
+        if not arguments.watch or all(record.state == "complete" for _, records in found for record in records):
+            return 0
+        time.sleep(2)
+
+
+def read(arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
+    """Gather the named studies, or every study of the catalogue at every preset that has been begun."""
+    root = root_of(arguments)
+    if arguments.study:
+        chosen = [selected(name, arguments) for name in arguments.study]
+        return [(study, gather(study, root)) for study in chosen]
+    every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
+    found = [(study, gather(study, root)) for study in every]
+    return [(s, records) for s, records in found if any(r.state != "missing" for r in records)]
+
+
+def as_json(study: Study, record: Record) -> dict[str, object]:
+    """Return one run's state as JSON data."""
+    return {
+        "study": study.label,
+        "row": record.row,
+        "seed": record.run.seed,
+        "key": record.run.key,
+        "state": record.state,
+        "epoch": len(record.metrics),
+        "epochs": record.run.recipe.epochs,
+        "error_top1": record.result.error_top1 if record.result else None,
+        "reason": record.manifest.get("error"),
+    }
+
+
+def show(found: list[tuple[Study, list[Record]]]) -> None:
+    """Print a line a study, then each run that is neither complete nor missing."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("no study of the catalogue has been begun here; `bam studies` lists them")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("study", *STATES):
+        table.add_column(column, justify="left" if column == "study" else "right")
+    for study, records in found:
+        states = Counter(record.state for record in records)
+        table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
+    console.print(table)
+    for study, records in found:
+        for record in records:
+            if record.state in ("running", "lost", "failed"):
+                where = f"epoch {len(record.metrics)}/{record.run.recipe.epochs}"
+                reason = f": {record.manifest['error']}" if record.state == "failed" else ""
+                line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}, {where}{reason}"
+                console.print(f"{line}  ({record.folder.path})", soft_wrap=True, markup=False)
