@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 from analysis.formats.data import as_csv, as_json
 from analysis.formats.latex import as_latex
@@ -11,12 +11,11 @@ from analysis.formats.markup import as_html
 from analysis.formats.text import as_text
 from analysis.table import Table
 
-Format = Literal["text", "md", "csv", "json", "tex", "html"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+FORMATS: Final = ("text", "md", "csv", "json", "tex", "html")
 """The names that `render` takes."""
 
 
-def render(table: Table, form: Format, *, width: int = 100, color: bool = False) -> str:
+def render(table: Table, form: str, *, width: int = 100, color: bool = False) -> str:
     """Write a table out, ending in a newline.
 
     Args:

@@ -52,6 +52,7 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     console = Console(
         file=out,
         width=total,
+        height=100,  # with both given, rich does not ask the terminal
         force_terminal=color,
         color_system="standard" if color else None,
         markup=False,

@@ -1,4 +1,7 @@
-"""Images in memory, and the order they are trained in: the same for every variant, rank count and resumed run."""
+"""Images in memory, and the order they are trained in.
+
+The order is a pure function of (seed, epoch): the same for every variant, number of ranks and resumed run.
+"""
 
 from lightning_bam.data.augment import augment, normalise
 from lightning_bam.data.datamodule import ImageData
@@ -6,4 +9,14 @@ from lightning_bam.data.images import Images, held_out
 from lightning_bam.data.load import load
 from lightning_bam.data.order import Batch, Batches, epoch_order
 
-__all__ = ["Batch", "Batches", "ImageData", "Images", "augment", "epoch_order", "held_out", "load", "normalise"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "ImageData",
+    "Images",
+    "augment",
+    "epoch_order",
+    "held_out",
+    "load",
+    "normalise",
+]

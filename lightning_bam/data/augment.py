@@ -12,7 +12,7 @@ def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int)
 
     Args:
         images: `(N, C, H, W)` uint8; padding is black, since it comes before normalisation.
-        offsets: `(N, 2)` int64, row and column of each crop's corner in the padded image, in `[0, 2 padding]`.
+        offsets: `(N, 2)` int64 in `[0, 2 padding]`, row and column of each crop's corner in the padded image.
         flips: `(N,)` bool, which images to mirror left to right; None mirrors none.
         padding: pixels on each side; 0 crops nothing.
 

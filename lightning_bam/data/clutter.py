@@ -1,4 +1,4 @@
-"""Handwritten digits, plain and in clutter: real images that are embedded in scikit-learn, so nothing is downloaded."""
+"""Handwritten digits, plain and in clutter: real images that come with scikit-learn; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ def sources() -> tuple[Sources, Sources]:
     digits = load_digits()
     images, labels = digits.images.astype(np.uint8), digits.target.astype(np.int64)
     order = permutation(len(labels), 1797)
-    parts = order[:TRAIN_SOURCES], order[TRAIN_SOURCES:]
-    train, test = (Sources(images=images[part], labels=labels[part]) for part in parts)
-    return train, test
+    train, test = order[:TRAIN_SOURCES], order[TRAIN_SOURCES:]
+    return Sources(images[train], labels[train]), Sources(images[test], labels[test])
 
 
 def upscale(digits: Bytes) -> Bytes:
-    """Scale `(N, 8, 8)`, values 0..16, to `(N, 16, 16)`, values 0..255: linear, in integers, so exactly repeatable."""
+    """Scale `(N, 8, 8)`, values 0..16, to `(N, 16, 16)`, values 0..255.
+
+    Linear between pixel centres, in integers, so that it is the same everywhere.
+    """
 
     def double(x: Ints) -> Ints:
         padded = np.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge")
@@ -78,9 +80,9 @@ def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) ->
     channel = np.arange(3)[None, :, None, None]
     rows = (top[:, None] + np.arange(height))[:, None, :, None]
     columns = (left[:, None] + np.arange(width))[:, None, None, :]
-    opacity, colour = patches[:, None].astype(np.uint16), colour.astype(np.uint16)[:, :, None, None]
+    opacity, tint = patches[:, None].astype(np.uint16), colour[:, :, None, None].astype(np.uint16)
     below = canvas[image, channel, rows, columns]
-    canvas[image, channel, rows, columns] = (opacity * colour + (255 - opacity) * below) // 255
+    canvas[image, channel, rows, columns] = (opacity * tint + (255 - opacity) * below) // 255
 
 
 def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> tuple[Bytes, Ints]:

@@ -14,17 +14,19 @@ from typing import Final
 
 from lightning_bam.config import ConfigError
 
-CONNECT_SECONDS: Final = 8.0
+ANSWER_SECONDS: Final = 8.0
+"""How long a server may take to show that it can be reached."""
 STALL_SECONDS: Final = 30.0
+"""How long a download may stand still."""
 
 
-def fetch(download: Callable[[], object], root: Path, url: str, missing: str) -> None:
-    """Run `download`, having asked `url` for a sign of life; ranks and runs that come at the same time wait.
+def fetch(download: Callable[[], object], root: Path, url: str | None, missing: str) -> None:
+    """Run `download`; ranks and runs that come at the same time wait for each other.
 
     Args:
         download: what to run; it does nothing where another process has just put the files in place.
         root: the data directory, made if need be.
-        url: where the files come from.
+        url: where the files come from, asked first whether it can be reached; None if only unpacking is left.
         missing: one line that says which files to put where.
 
     Raises:
@@ -33,32 +35,37 @@ def fetch(download: Callable[[], object], root: Path, url: str, missing: str) ->
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with (root / ".download.lock").open("w") as lock:
+        with (root / ".download.lock").open("w") as lock, _quiet():
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _ask(url)
-            with _quiet():
-                download()
+            if url is not None:
+                _ask(url)
+            download()
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"{missing} (downloading {url} failed: {reason[:200]})") from error
+        what = "unpacking what is there" if url is None else f"downloading {url}"
+        raise ConfigError(f"{missing} ({what} failed: {reason[:200]})") from error
 
 
 def _ask(url: str) -> None:
-    """Raise what opening `url` raises, or TimeoutError; a name server that does not answer cannot be timed otherwise."""
-    problems: list[BaseException] = [TimeoutError(f"no answer in {CONNECT_SECONDS:g} s")]
+    """Raise what opening `url` raises, or TimeoutError.
+
+    In a thread, because a name server that does not answer cannot be timed otherwise.
+    """
+    problems: list[Exception] = [TimeoutError(f"no answer in {ANSWER_SECONDS:g} s")]
 
     def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
         try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=CONNECT_SECONDS).close()
+            urllib.request.urlopen(request, timeout=ANSWER_SECONDS).close()
             problems.clear()
         except Exception as error:
             problems[:] = [error]
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(CONNECT_SECONDS)
-    if problems:
-        raise problems[0]
+    asking.join(ANSWER_SECONDS)
+    for problem in problems:
+        raise problem
 
 
 @contextlib.contextmanager

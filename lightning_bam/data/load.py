@@ -16,7 +16,7 @@ from lightning_bam.config import (
 )
 from lightning_bam.data.clutter import cluttered, plain
 from lightning_bam.data.image_folder import image_folder
-from lightning_bam.data.images import Images, gather
+from lightning_bam.data.images import Images, in_memory
 from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 
 
@@ -29,9 +29,9 @@ def load(dataset: Dataset) -> Images:
     """
     match dataset:
         case ClutteredDigits():
-            return gather(*map(torch.from_numpy, cluttered(dataset)))
+            return in_memory(*map(torch.from_numpy, cluttered(dataset)))
         case Digits():
-            return gather(*map(torch.from_numpy, plain()))
+            return in_memory(*map(torch.from_numpy, plain()))
         case CIFAR10() | CIFAR100():
             return cifar(dataset.classes)
         case FashionMNIST():

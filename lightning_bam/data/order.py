@@ -1,16 +1,19 @@
-"""What is trained on, and when: a pure function of the seed and the epoch, whatever the ranks or what ran before."""
+"""What is trained on, and when: a pure function of seed and epoch, whatever the ranks or what ran before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from lightning_bam.data.draws import permutation, words
 
-ORDER, DRAWS = 0, 1
+ORDER: Final = 0
+DRAWS: Final = 1
+"""First words of the keys, so that no two streams are one."""
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
@@ -43,8 +46,9 @@ class Batch:
 class Batches:
     """One rank's batches of one epoch; an incomplete last batch is dropped.
 
-    Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order, and rank `r` of `W` takes a contiguous
-    share of it. Draws are made for the global batch, so what is trained on does not depend on the number of ranks.
+    Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order; rank `r` of `W` takes the contiguous
+    share `r B / W .. (r + 1) B / W - 1` of it. Draws are made for the global batch, so that what is trained on
+    does not depend on the number of ranks.
 
     Args:
         n: number of training images.

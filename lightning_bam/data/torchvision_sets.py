@@ -1,27 +1,19 @@
-"""Public datasets read through torchvision from the data directory, downloaded into it where there is a network."""
+"""Public datasets read through torchvision from the data directory, downloaded into it if there is a network."""
 
 from __future__ import annotations
 
-import gzip
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from lightning_bam.config import ConfigError, data_dir
+from lightning_bam.config import data_dir
 from lightning_bam.data.download import fetch
-from lightning_bam.data.images import Images, gather
-
-FASHION_FILES: Final = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+from lightning_bam.data.idx import present, read_idx
+from lightning_bam.data.images import Images, in_memory
 
 
 def cifar(classes: int) -> Images:
@@ -35,15 +27,22 @@ def cifar(classes: int) -> Images:
 
     cls = datasets.CIFAR10 if classes == 10 else datasets.CIFAR100
     root = data_dir()
-    missing = f"CIFAR-{classes} is not in {root}: put {root / cls.filename} there, as is or extracted"
+    archive = root / cls.filename
 
-    def read(download: bool) -> Images:
-        parts = [cls(root, train=train, download=download) for train in (True, False)]
-        tensors = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in parts]
-        labels = [torch.tensor(part.targets) for part in parts]
-        return gather(tensors[0], labels[0], tensors[1], labels[1])
+    def both(**download: bool) -> list[Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)  # CIFAR's pickles are old
+            return [cls(root, train=train, **download) for train in (True, False)]
 
-    return _read(read, root, cls.url, missing, [root / cls.filename])
+    try:
+        parts = both()
+    except RuntimeError:
+        missing = f"CIFAR-{classes} is not in {root}: put {archive} there, packed or unpacked"
+        fetch(lambda: cls(root, download=True), root, None if archive.exists() else cls.url, missing)
+        parts = both()
+    images = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in parts]
+    labels = [torch.tensor(part.targets) for part in parts]
+    return in_memory(images[0], labels[0], images[1], labels[1])
 
 
 def svhn() -> Images:
@@ -53,75 +52,56 @@ def svhn() -> Images:
         ConfigError: the files are not there and cannot be downloaded.
 
     """
-    from torchvision import datasets
+    from torchvision.datasets import SVHN
 
     root = data_dir()
-    files = [root / datasets.SVHN.split_list[split][1] for split in ("train", "test")]
-    missing = f"SVHN is not in {root}: put {files[0]} and {files[1].name} there"
+    url, train, _ = SVHN.split_list["train"]
+    test = SVHN.split_list["test"][1]
 
-    def read(download: bool) -> Images:
-        parts = [datasets.SVHN(root, split=split, download=download) for split in ("train", "test")]
-        tensors = [torch.from_numpy(np.ascontiguousarray(part.data)) for part in parts]
-        labels = [torch.from_numpy(part.labels) for part in parts]
-        return gather(tensors[0], labels[0], tensors[1], labels[1])
+    def both(**download: bool) -> list[Any]:
+        return [SVHN(root, split=split, **download) for split in ("train", "test")]
 
-    return _read(read, root, datasets.SVHN.split_list["train"][0], missing, [])
+    try:
+        parts = both()
+    except RuntimeError:
+        missing = f"SVHN is not in {root}: put {root / train} and {root / test} there"
+        fetch(lambda: both(download=True), root, url, missing)
+        parts = both()
+    images = [torch.from_numpy(np.ascontiguousarray(part.data)) for part in parts]
+    labels = [torch.from_numpy(part.labels) for part in parts]
+    return in_memory(images[0], labels[0], images[1], labels[1])
 
 
 def fashion_mnist() -> Images:
     """Return Fashion-MNIST, `(N, 1, 28, 28)`, from the four idx files as they are distributed or unpacked.
 
+    torchvision reads unpacked files only, and unpacks those alone whose checksum it knows.
+
     Raises:
-        ConfigError: the files are not there and cannot be downloaded.
+        ConfigError: the files are not there and cannot be downloaded, or are damaged.
 
     """
-    from torchvision import datasets
+    from torchvision.datasets import FashionMNIST
+    from torchvision.datasets.utils import download_url
 
     root = data_dir()
     raw = root / "FashionMNIST" / "raw"
-    missing = (
-        f"Fashion-MNIST is not in {raw}: put {', '.join(f'{name}.gz' for name in FASHION_FILES)} there, packed or "
-        f"unpacked (Debian's package dataset-fashion-mnist has them under /usr/share)"
-    )
+    sums = dict(FashionMNIST.resources)
+    files = [raw / name.removesuffix(".gz") for name in sums]
 
-    def read(download: bool) -> Images:
-        if download:
-            datasets.FashionMNIST(root, download=True)
-        images, labels, test, test_labels = (idx(raw / name) for name in FASHION_FILES)
-        return gather(images[:, None], labels.long(), test[:, None], test_labels.long())
+    def download() -> None:
+        raw.mkdir(parents=True, exist_ok=True)
+        for name, file in zip(sums, files, strict=True):
+            if not present(file):
+                with TemporaryDirectory(dir=raw) as new:
+                    download_url(FashionMNIST.mirrors[0] + name, new, name, sums[name])
+                    Path(new, name).replace(raw / name)
 
-    return _read(read, root, datasets.FashionMNIST.mirrors[0] + f"{FASHION_FILES[1]}.gz", missing, [])
-
-
-def idx(path: Path) -> Tensor:
-    """Read an idx file of bytes, or `path` + `.gz` if there is no such file.
-
-    Source: the format's description at the end of LeCun's MNIST page: two zero bytes, 8 for uint8, the number of
-    dimensions, each dimension as a big-endian int32, the data.
-
-    Raises:
-        FileNotFoundError: neither file is there.
-        ConfigError: it is not an idx file of bytes, or is cut short.
-
-    """
-    packed = path.with_name(path.name + ".gz")
-    data = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
-    rank = data[3] if data[:3] == b"\0\0\x08" else 0
-    shape = np.frombuffer(data[4 : 4 + 4 * rank], ">i4").tolist()
-    body = np.frombuffer(data, np.uint8, offset=4 + 4 * rank) if rank else np.empty(0, np.uint8)
-    if not rank or len(shape) != rank or len(body) != np.prod(shape):
-        raise ConfigError(f"{path if path.exists() else packed} is not a whole idx file of bytes: fetch it again")
-    return torch.from_numpy(body.reshape(shape).copy())
-
-
-def _read(read: Callable[[bool], Images], root: Path, url: str, missing: str, archives: list[Path]) -> Images:
-    """Read what is there; else unpack or download it, and read that."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy's, on CIFAR's old pickles
-        try:
-            return read(False)
-        except (RuntimeError, FileNotFoundError):
-            pass
-        images: list[Any] = []
-        fetch(lambda: images.append(read(True)), root, url, missing)
-        return images[0]
+    if not all(map(present, files)):
+        missing = (
+            f"Fashion-MNIST is not in {raw}: put {', '.join(sums)} there, packed or unpacked "
+            f"(Debian's package dataset-fashion-mnist has them under /usr/share)"
+        )
+        fetch(download, root, FashionMNIST.mirrors[0] + next(iter(sums)), missing)
+    images, labels, test, test_labels = map(read_idx, files)
+    return in_memory(images[:, None], labels.long(), test[:, None], test_labels.long())
