@@ -34,8 +34,8 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
     One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
-    of the subtraction) have sd 0: the interval is the point and p is NaN, since t divides by that 0; errors
-    are counts over a finite test set, so a few equal differences are a coincidence, not certainty.
+    of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
+    finite test set, so that a few equal differences are a coincidence, not certainty. If all are 0, so is the interval.
 
     Args:
         ours: one value a pair.
@@ -58,7 +58,8 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
     sd = float(difference.std(ddof=1))
     if sd == 0 or np.ptp(difference) <= rounding:
-        return PairedDifference(n=n, mean=mean, sd=0.0, low=mean, high=mean, p=math.nan)
+        ends = math.nan if difference.any() else 0.0
+        return PairedDifference(n=n, mean=mean, sd=0.0, low=ends, high=ends, p=math.nan)
     error = sd / math.sqrt(n)
     half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
     p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))

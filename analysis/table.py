@@ -59,6 +59,7 @@ class Table:
             delta = row.delta
             lines.append(
                 {
+                    "study": self.study,
                     "row": row.label,
                     "params": row.params,
                     "macs": row.macs,

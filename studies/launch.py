@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -10,9 +14,9 @@ from typing import Any
 from studies.job import Job
 
 
-def start(context: ForkServerContext, job: Job) -> ForkServerProcess:
-    """Fork the process group that trains `job`."""
-    process = context.Process(target=_train, args=(job,), name=job.folder.name)
+def start(context: ForkServerContext, job: Job, lifeline: Connection) -> ForkServerProcess:
+    """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed."""
+    process = context.Process(target=_train, args=(job, lifeline), name=job.folder.name)
     process.start()
     return process
 
@@ -40,8 +44,17 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any) -
     return answer
 
 
-def _train(job: Job) -> None:
+def _train(job: Job, lifeline: Connection) -> None:
+    os.setsid()
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     import_module("studies.worker").work(job)
+
+
+def _watch(lifeline: Connection) -> None:
+    """Kill this process group once nobody holds the lifeline's other end: the scheduler is gone, however it went."""
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _answer(sender: Connection, module: str, function: str, argument: Any) -> None:

@@ -74,6 +74,7 @@ class Scheduler:
         self.progress = progress
         self.view = view
         self.free = list(options.slots)
+        self.lifeline, self.alive = context.Pipe(duplex=False)
         self.attempts: dict[str, int] = {}
 
     def loop(self) -> None:
@@ -103,7 +104,7 @@ class Scheduler:
             wandb=self.options.wandb,
         )
         self.attempts[cell.run.key] = self.attempts.get(cell.run.key, 0) + 1
-        process = start(self.context, job)
+        process = start(self.context, job, self.lifeline)
         self.progress.pending = max(0, self.progress.pending - 1)
         self.progress.active.append(Active(cell, trial, folder, process, slot))
 

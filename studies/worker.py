@@ -40,7 +40,6 @@ LEAKY = (
 
 def work(job: Job) -> None:
     """Train `job`'s run in this process and, on several devices, in ranks launched from it; exits with 0, 1 or BUSY."""
-    os.setsid()
     die_with_parent()
     scrub()
     folder = RunFolder(job.folder)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 
 from analysis.cli.parser import add_devices, add_root, add_selection
 from analysis.cli.selection import root_of, selected
 from studies.devices import parse_devices, slots
 from studies.engine import run_study
+from studies.records import gather
 from studies.scheduler import Options
 from studies.study import Study
 from studies.tracking import default_mode
-from studies.view import LiveView, done
+from studies.view import LiveView
+
+HINTS = {
+    "failed": " (`bam status` says why; --retry failed trains them again)",
+    "running": " (another process trains them)",
+    "lost": " (the same command goes on with them)",
+    "missing": "",
+}
+"""What a run that is not complete means after `bam run`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +44,11 @@ def run(study: Study, arguments: argparse.Namespace) -> int:
     """Train what is missing of one study; returns 1 if a run failed or is not there."""
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options_of(arguments), view)
-    parts = [f"{study.label}: {done(progress)} of {progress.total} runs finished", f"{len(progress.finished)} now"]
-    if progress.failed:
-        parts.append(f"{len(progress.failed)} failed now")
-    if progress.elsewhere:
-        parts.append(f"{progress.elsewhere} being trained by another process")
-    print(", ".join(parts), file=sys.stderr)
-    open_failures = progress.total - done(progress) - progress.elsewhere - len(progress.failed)
-    if open_failures > 0:
-        print(f"{open_failures} not trained: failed before; see `bam status`, then `--retry failed`", file=sys.stderr)
-    return 0 if done(progress) == progress.total else 1
+    states = Counter(record.state for record in gather(study, root_of(arguments)))
+    parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
+    parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
+    print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
+    return 0 if states["complete"] == progress.total else 1
 
 
 def options_of(arguments: argparse.Namespace) -> Options:

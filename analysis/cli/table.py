@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,12 +46,18 @@ def conclusions(study: Study, root: Path) -> Table:
     return tabulate(records, study, {row: (cost.params, cost.macs) for row, cost in costs.items()})
 
 
-def show(tables: list[Table], style: str, output: str | None) -> None:
+def show(tables: list[Table], form: str, output: str | None) -> None:
     """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
     terminal = output is None and sys.stdout.isatty()
-    text = "\n".join(render(table, style, color=terminal) for table in tables)
+    width = shutil.get_terminal_size().columns if terminal else 100
+    rendered = [render(table, form, width=width, color=terminal) for table in tables]
+    text = "\n".join(rendered)
+    if form == "json" and len(rendered) > 1:
+        text = "[\n" + ",\n".join(one.rstrip("\n") for one in rendered) + "\n]\n"
+    elif form == "csv":
+        text = "".join([rendered[0], *(one.partition("\n")[2] for one in rendered[1:])])
     if output is None:
-        print(text, end="" if text.endswith("\n") else "\n")
+        print(text, end="")
         return
     try:
         Path(output).write_text(text)

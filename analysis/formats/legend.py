@@ -10,11 +10,11 @@ from analysis.table import Table
 def legend(table: Table) -> list[str]:
     """Explain the columns, then name what is fixed."""
     count = table.comparisons
+    adjusted = f", Holm-adjusted for {count} comparison{'' if count == 1 else 's'}" if count else ""
     lines = [
         "Error: top-1 test error of the last epoch, mean ± sample standard deviation (n seeds).",
         f"Δ: mean difference to {table.baseline!r} in percentage points, paired by seed, with its 95 % t "
-        f"interval (not adjusted); p: paired t-test, Holm-adjusted for {count} "
-        f"comparison{'' if count == 1 else 's'}.",
+        f"interval (not adjusted); p: paired t-test{adjusted}.",
         "A row is better or worse where p < 0.05; the seeds it still needs are for 80 % power, "
         "if the Δ and spread seen so far persist.",
     ]

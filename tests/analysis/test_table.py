@@ -167,7 +167,9 @@ def test_records_of_another_study_are_refused(tmp_path):
 
 def test_frame(table):
     frame = table.to_frame().set_index("row")
+    assert set(frame["study"]) == {"combine"}
     assert list(frame.columns) == [
+        "study",
         "params",
         "macs",
         "error_top1_mean",
