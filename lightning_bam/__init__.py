@@ -22,14 +22,17 @@ from lightning_bam.config import (
     EveryBlock,
     FashionMNIST,
     ImageFolder,
+    PreResNet,
     Recipe,
     ResNet18,
     ResNet34,
     ResNet50,
     ResNet101,
+    ResNeXt29,
     Run,
     SESpec,
     SmallResNet,
+    WideResNet,
     flatten,
 )
 from lightning_bam.folder import FolderError, Result, RunFolder
@@ -37,7 +40,7 @@ from lightning_bam.folder import FolderError, Result, RunFolder
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert
     from lightning_bam.backbones import build
-    from lightning_bam.cost import Cost, count
+    from lightning_bam.cost import Cost, count, count_module
     from lightning_bam.data import ImageData
     from lightning_bam.module import Classifier
     from lightning_bam.training import train
@@ -50,6 +53,7 @@ _WITH_TORCH = {
     "build": "backbones",
     "Cost": "cost",
     "count": "cost",
+    "count_module": "cost",
     "ImageData": "data",
     "Classifier": "module",
     "train": "training",
@@ -76,18 +80,22 @@ __all__ = [
     "FolderError",
     "ImageData",
     "ImageFolder",
+    "PreResNet",
     "Recipe",
     "ResNet18",
     "ResNet34",
     "ResNet50",
     "ResNet101",
+    "ResNeXt29",
     "Result",
     "Run",
     "RunFolder",
     "SESpec",
     "SmallResNet",
+    "WideResNet",
     "build",
     "count",
+    "count_module",
     "flatten",
     "insert",
     "train",

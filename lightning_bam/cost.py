@@ -1,14 +1,17 @@
-"""Parameters and multiply-accumulates of a run's network, counted on the meta device: exact, and without training."""
+"""Parameters and multiply-accumulates, counted from one pass: exact, and without training."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lightning_bam.attention.probe import blank_image, evaluating
 from lightning_bam.backbones import build
 from lightning_bam.config import ConfigError, Run, from_dict
 
@@ -32,12 +35,19 @@ def count(run: Run) -> Cost:
 
     """
     with torch.device("meta"):
-        network = build(run).eval()
-        image = torch.empty(1, *run.dataset.shape)
+        network = build(run)
+    return count_module(network, run.dataset.shape)
+
+
+def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
+    """Count any module for one input of `input_shape`, batch not included: `(C, H, W)` for a network of images.
+
+    One blank input passes through it, where the module lies and in eval mode; nothing of that is kept.
+    """
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        network(image)
-    return Cost(params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2)
+    with evaluating(module), counter:
+        module(blank_image(module, input_shape))
+    return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
 
 
 def main() -> None:

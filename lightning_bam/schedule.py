@@ -22,5 +22,5 @@ def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
         return float(recipe.gamma**passed)
     if recipe.schedule == "cosine":
         total = recipe.epochs * steps_per_epoch
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
     return 1.0

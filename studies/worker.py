@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -48,12 +49,14 @@ def work(job: Job) -> None:
         sys.exit(BUSY)
     if folder.result() is not None:
         sys.exit(0)
-    redirect(folder.log)
+    redirect(folder.log if job.slot.ranks == 1 else job.folder / "launcher.log")
     try:
         if job.slot.ranks == 1:
             rank(job)
         else:
             launch(job)
+    except SignalException as told:  # torch's launcher has ended the ranks
+        sys.exit(128 + told.sigval)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever it is, it belongs in the record
@@ -115,11 +118,14 @@ def launch(job: Job) -> None:
 
 
 def _rank(job: Job) -> None:
+    """Train as a launched rank; whatever goes wrong ends as the last line of its log, which `launch` reads."""
     try:
         rank(job)
-    except (ConfigError, FolderError, TrainingError) as error:
-        print(error, file=sys.stderr)
-        sys.stderr.flush()
+    except SystemExit as leaving:
+        os._exit(int(leaving.code or 0))
+    except BaseException as error:
+        traceback.print_exc()
+        print(one_line(error), file=sys.stderr, flush=True)
         os._exit(1)
 
 
@@ -133,10 +139,15 @@ def _last_words(log: Path) -> str:
 
 def fail(folder: RunFolder, error: BaseException) -> None:
     """Record why the run failed: one line in the manifest, the traceback in the log."""
-    expected = isinstance(error, ConfigError | FolderError | TrainingError)
     traceback.print_exc()
-    first_line = (str(error) or type(error).__name__).splitlines()[0]
-    folder.note(state="failed", error=first_line if expected else f"{type(error).__name__}: {first_line}")
+    folder.note(state="failed", error=one_line(error))
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says in one line, with its type where it is not one of ours."""
+    expected = isinstance(error, ConfigError | FolderError | TrainingError)
+    first = (str(error).splitlines() or [""])[0]
+    return first if expected else f"{type(error).__name__}: {first}"
 
 
 def die_with_parent() -> None:

@@ -74,11 +74,11 @@ class BAM(nn.Module):
             },
             "BAM",
         )
-        hidden = hidden_channels(channels, reduction)
-        self.combine = combine
-        self.residual = residual
-        self.channel = channel_branch(channels, hidden, knobs) if branches != "spatial" else None
-        self.spatial = spatial_branch(channels, hidden, knobs) if branches != "channel" else None
+        hidden = hidden_channels(channels, knobs.reduction)
+        self.combine = knobs.combine
+        self.residual = knobs.residual
+        self.channel = channel_branch(channels, hidden, knobs) if knobs.branches != "spatial" else None
+        self.spatial = spatial_branch(channels, hidden, knobs) if knobs.branches != "channel" else None
         initialise(self, knobs)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,10 +28,10 @@ class CBAM(nn.Module):
 
     def __init__(self, channels: int, *, reduction: int = 16, kernel_size: int = 7) -> None:
         super().__init__()
-        construct(CBAMSpec, {"reduction": reduction, "kernel_size": kernel_size}, "CBAM")
-        hidden = hidden_channels(channels, reduction)
+        knobs: CBAMSpec = construct(CBAMSpec, {"reduction": reduction, "kernel_size": kernel_size}, "CBAM")
+        hidden = hidden_channels(channels, knobs.reduction)
         self.channel = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, channels))
-        self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.spatial = nn.Conv2d(2, 1, knobs.kernel_size, padding=knobs.kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""

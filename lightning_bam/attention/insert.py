@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lightning_bam.attention.build import build_attention
+from lightning_bam.attention.probe import home, output_channels
 from lightning_bam.config import Attention, ConfigError, nearest
 
 
@@ -57,7 +57,7 @@ def insert(
                 f"layer {name!r}: the network has none of that name; {nearest(name, filter(None, layers))}"
             )
         if hasattr(layers[name], "attention"):
-            raise ConfigError(f"layer {name!r}: has attention already")
+            raise ConfigError(f"layer {name!r}: has something of the name 'attention' already")
         if names.count(name) > 1:
             raise ConfigError(f"layer {name!r}: named twice")
     widths = output_channels(model, names, input_shape)
@@ -67,8 +67,9 @@ def insert(
             made = attention(widths[name]) if callable(attention) else build_attention(attention, widths[name])
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
-        modules.append(made.to(_device(model)).train(layers[name].training))
-    for name, made in zip(names, modules, strict=True):
+        modules.append(made.to(*home(model)).train(layers[name].training))
+    # the deepest first: wrapping a container moves what it holds
+    for name, made in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
         attach(model, name, made)
     return model
 
@@ -81,45 +82,8 @@ def attach(model: nn.Module, name: str, attention: nn.Module) -> None:
     elif isinstance(layer, nn.Sequential | nn.ModuleDict):  # its forward may walk its children: wrap it instead
         parent, _, child = name.rpartition(".")
         wrapped = nn.Sequential(OrderedDict(layer=layer, attention=attention))
+        wrapped.training = layer.training
         model.get_submodule(parent).register_module(child, wrapped)
     else:
         layer.add_module("attention", attention)
         layer.register_forward_hook(Gate(attention))
-
-
-def output_channels(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, int]:
-    """Return the channels that each named layer gives, found by one blank image of `input_shape` `(C, H, W)`.
-
-    Raises:
-        ConfigError: a layer that is called other than once or does not give `(N, C, H, W)`.
-
-    """
-    seen: dict[str, list[Any]] = {name: [] for name in names}
-    layers = dict(model.named_modules())
-    hooks = [
-        layers[name].register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(out)) for name in names
-    ]
-    training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            model(torch.zeros(1, *input_shape, device=_device(model)))
-    except RuntimeError as error:
-        first = str(error).splitlines()[0]
-        raise ConfigError(f"input_shape={tuple(input_shape)}: the network does not accept it ({first})") from None
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, mode in training.items():
-            module.training = mode
-    for name, outputs in seen.items():
-        if len(outputs) != 1:
-            raise ConfigError(f"layer {name!r}: called {len(outputs)} times in one pass; name a layer called once")
-        if not isinstance(outputs[0], Tensor) or outputs[0].dim() != 4:
-            shape = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
-            raise ConfigError(f"layer {name!r}: gives {shape}, attention needs (N, C, H, W)")
-    return {name: int(outputs[0].shape[1]) for name, outputs in seen.items()}
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next((p.device for p in model.parameters()), torch.device("cpu"))

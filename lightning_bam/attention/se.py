@@ -21,5 +21,5 @@ class SE(SqueezeExcitation):  # type: ignore[misc]
     """
 
     def __init__(self, channels: int, *, reduction: int = 16) -> None:
-        construct(SESpec, {"reduction": reduction}, "SE")
-        super().__init__(channels, hidden_channels(channels, reduction))
+        knobs: SESpec = construct(SESpec, {"reduction": reduction}, "SE")
+        super().__init__(channels, hidden_channels(channels, knobs.reduction))

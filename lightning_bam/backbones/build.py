@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lightning_bam.attention import build_attention, insert
+from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
+from lightning_bam.backbones.staged import Staged
 from lightning_bam.config import (
     Backbone,
     ConfigError,
     EveryBlock,
     Placement,
+    PreResNet,
     ResNet18,
     ResNet34,
     ResNet50,
+    ResNet101,
+    ResNeXt29,
     Run,
     SmallResNet,
+    WideResNet,
 )
 from lightning_bam.streams import stream
 
 
-def build_backbone(spec: Backbone, in_channels: int, classes: int) -> ResNet:
+def build_backbone(spec: Backbone, in_channels: int, classes: int) -> ResNet | PreActResNet:
     """Build the plain network for images of `in_channels` channels and this many classes."""
-    if isinstance(spec, SmallResNet):
-        blocks = (spec.depth - 2) // 6
-        return ResNet(BasicBlock, [blocks] * 3, width=spec.width, in_channels=in_channels, classes=classes)
-    if isinstance(spec, ResNet18 | ResNet34):
-        depths = [2, 2, 2, 2] if isinstance(spec, ResNet18) else [3, 4, 6, 3]
-        return ResNet(BasicBlock, depths, width=spec.width, in_channels=in_channels, classes=classes)
-    depths = [3, 4, 6, 3] if isinstance(spec, ResNet50) else [3, 4, 23, 3]
-    return ResNet(
-        Bottleneck,
-        depths,
-        width=spec.width,
-        in_channels=in_channels,
-        classes=classes,
-        stride_on=spec.stride_on,
-    )
+    resnet = partial(ResNet, in_channels=in_channels, classes=classes)
+    preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
+    match spec:
+        case SmallResNet():
+            return resnet(BasicBlock, [(spec.depth - 2) // 6] * 3, width=spec.width)
+        case ResNet18():
+            return resnet(BasicBlock, [2, 2, 2, 2], width=spec.width)
+        case ResNet34():
+            return resnet(BasicBlock, [3, 4, 6, 3], width=spec.width)
+        case ResNet50():
+            return resnet(Bottleneck, [3, 4, 6, 3], width=spec.width, stride_on=spec.stride_on)
+        case ResNet101():
+            return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stride_on=spec.stride_on)
+        case ResNeXt29():
+            shape = {"width": 64, "groups": spec.cardinality, "base_width": spec.group_width}
+            return resnet(Bottleneck, [3, 3, 3], **shape, stride_on=spec.stride_on)
+        case WideResNet():
+            return preact(PreActBasic, 4, planes=16 * spec.widen)
+        case PreResNet():
+            return preact(PreActBottleneck, (spec.depth - 2) // 9, planes=16, stride_on=spec.stride_on)
 
 
-def places(network: ResNet, placement: Placement) -> list[str]:
+def places(network: Staged, placement: Placement) -> list[str]:
     """Return the names of the layers behind which attention stands.
 
     Raises:
@@ -71,7 +84,7 @@ def build(run: Run) -> nn.Module:
     """
     channels = run.dataset.shape[0]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(run.seed, "backbone"))
+        _seed(run, "backbone")
         network = build_backbone(run.backbone, channels, run.dataset.classes)
         if run.attention is None:
             return network
@@ -79,7 +92,12 @@ def build(run: Run) -> nn.Module:
         names = iter(layers)
 
         def make(width: int) -> nn.Module:
-            torch.manual_seed(stream(run.seed, "attention", next(names)))
+            _seed(run, "attention", next(names))
             return build_attention(spec, width)
 
         return insert(network, make, at=layers, input_shape=run.dataset.shape)
+
+
+def _seed(run: Run, *purpose: str) -> None:
+    # not torch.manual_seed: that would also seed the accelerators, whose state is nobody's business here
+    torch.default_generator.manual_seed(stream(run.seed, *purpose))

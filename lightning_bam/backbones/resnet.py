@@ -21,6 +21,9 @@ class ResNet(nn.Module):
         in_channels: channels of the image.
         classes: number of classes.
         stride_on: which conv of a bottleneck carries its stride, `3x3` or `1x1`.
+        groups: groups of a bottleneck's 3x3 conv (the cardinality of Xie et al.'s ResNeXt, CVPR 2017).
+        base_width: a bottleneck's 3x3 conv has `groups * base_width * planes / 64` channels, planes being its
+            stage's width; 64 is He et al.'s, and basic blocks know no other.
 
     """
 
@@ -33,6 +36,8 @@ class ResNet(nn.Module):
         in_channels: int,
         classes: int,
         stride_on: str = "3x3",
+        groups: int = 1,
+        base_width: int = 64,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
@@ -42,16 +47,23 @@ class ResNet(nn.Module):
         self.stages: list[str] = []
         self.blocks: list[str] = []
         for index, depth in enumerate(depths):
-            name = f"layer{index + 1}"
-            stage, channels = _stage(block, depth, channels, width * 2**index, 1 if index == 0 else 2, stride_on)
+            name, stage = f"layer{index + 1}", nn.Sequential()
+            planes = width * 2**index
+            for i in range(depth):
+                stride = 2 if index and i == 0 else 1
+                shortcut = _shortcut(channels, planes * block.expansion, stride)
+                stage.append(block(channels, planes, stride, downsample=shortcut, groups=groups, base_width=base_width))
+                channels = planes * block.expansion
+                self.blocks.append(f"{name}.{i}")
             self.add_module(name, stage)
             self.stages.append(name)
-            self.blocks += [f"{name}.{i}" for i in range(depth)]
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if isinstance(module, Bottleneck) and stride_on == "1x1":
+                module.conv1.stride, module.conv2.stride = module.conv2.stride, module.conv1.stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify images `(N, C, H, W)`; returns logits `(N, classes)`."""
@@ -66,21 +78,7 @@ class ResNet(nn.Module):
         return f"{block}.bn3" if isinstance(self.get_submodule(block), Bottleneck) else f"{block}.bn2"
 
 
-def _stage(
-    block: type[BasicBlock | Bottleneck], depth: int, channels: int, planes: int, stride: int, stride_on: str
-) -> tuple[nn.Sequential, int]:
-    """Build one stage; returns it and the channels it gives."""
-    blocks = []
-    out = planes * block.expansion
-    for index in range(depth):
-        step = stride if index == 0 else 1
-        shortcut = None
-        if step != 1 or channels != out:
-            shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=step, bias=False), nn.BatchNorm2d(out))
-        # torchvision's BasicBlock takes any width; its Bottleneck scales by base_width, 64 being the neutral one
-        made = block(channels, planes, stride=step, downsample=shortcut)
-        if stride_on == "1x1" and isinstance(made, Bottleneck):
-            made.conv1.stride, made.conv2.stride = made.conv2.stride, made.conv1.stride
-        blocks.append(made)
-        channels = out
-    return nn.Sequential(*blocks), channels
+def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and channels == out:
+        return None
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))

@@ -1,7 +1,17 @@
 """A training run as data: frozen, checked, hashable, with one flat name for every knob."""
 
 from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, SESpec
-from lightning_bam.config.backbone import Backbone, ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
+from lightning_bam.config.backbone import (
+    Backbone,
+    PreResNet,
+    ResNet18,
+    ResNet34,
+    ResNet50,
+    ResNet101,
+    ResNeXt29,
+    SmallResNet,
+    WideResNet,
+)
 from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
@@ -38,14 +48,17 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "Placement",
+    "PreResNet",
     "Recipe",
     "ResNet18",
     "ResNet34",
     "ResNet50",
     "ResNet101",
+    "ResNeXt29",
     "Run",
     "SESpec",
     "SmallResNet",
+    "WideResNet",
     "construct",
     "data_dir",
     "flatten",

@@ -46,6 +46,7 @@ class BAMSpec:
             spared = replace(spared, combine="sum")
         if self.branches == "channel":
             spared = replace(spared, dilation=4, dilated_convs=2)
+            spared = replace(spared, init="torch") if spared.init == "kaiming" else spared
         if self.branches == "spatial":
             spared = replace(spared, channel_layers=1)
         if self.dilated_convs == 0:

@@ -9,6 +9,7 @@ from pydantic import Field
 from lightning_bam.config.spec import spec
 
 Width = Annotated[int, Field(ge=1)]
+StrideOn = Literal["3x3", "1x1"]
 
 
 @spec
@@ -21,6 +22,7 @@ class SmallResNet:
     """
 
     kind: ClassVar[str] = "small_resnet"
+    stages: ClassVar[int] = 3
     depth: Annotated[int, Field(ge=8)] = 8
     width: Width = 16
 
@@ -35,6 +37,7 @@ class ResNet18:
     """CIFAR ResNet18: 3x3 stem of `width`, no max-pool, four stages of basic blocks."""
 
     kind: ClassVar[str] = "resnet18"
+    stages: ClassVar[int] = 4
     width: Width = 64
 
 
@@ -43,6 +46,7 @@ class ResNet34:
     """CIFAR ResNet34: 3x3 stem of `width`, no max-pool, four stages of basic blocks."""
 
     kind: ClassVar[str] = "resnet34"
+    stages: ClassVar[int] = 4
     width: Width = 64
 
 
@@ -54,7 +58,8 @@ class ResNet50:
     """
 
     kind: ClassVar[str] = "resnet50"
-    stride_on: Literal["3x3", "1x1"] = "3x3"
+    stages: ClassVar[int] = 4
+    stride_on: StrideOn = "3x3"
     width: Width = 64
 
 
@@ -63,8 +68,56 @@ class ResNet101:
     """CIFAR ResNet101: bottleneck blocks; `stride_on` as for `ResNet50`."""
 
     kind: ClassVar[str] = "resnet101"
-    stride_on: Literal["3x3", "1x1"] = "3x3"
+    stages: ClassVar[int] = 4
+    stride_on: StrideOn = "3x3"
     width: Width = 64
 
 
-Backbone = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101
+@spec
+class WideResNet:
+    """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation basic blocks, stages 16, 32 and 64 times `widen`."""
+
+    kind: ClassVar[str] = "wrn28"
+    stages: ClassVar[int] = 3
+    widen: Width = 8
+
+
+@spec
+class PreResNet:
+    """Pre-activation bottleneck net (He et al., ECCV 2016), depth = 9n + 2, stages of 64, 128 and 256 channels.
+
+    The default is the 164-layer net whose counts the paper prints under the name of PreResNet110; they follow from
+    `stride_on="1x1"`.
+
+    Raises:
+        ValueError: `depth` is not 9n + 2.
+
+    """
+
+    kind: ClassVar[str] = "preresnet"
+    stages: ClassVar[int] = 3
+    depth: Annotated[int, Field(ge=11)] = 164
+    stride_on: StrideOn = "3x3"
+
+    def __post_init__(self) -> None:
+        """Refuse a depth that the family does not have."""
+        if (self.depth - 2) % 9:
+            raise ValueError(f"depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001), got {self.depth}")
+
+
+@spec
+class ResNeXt29:
+    """ResNeXt29 `cardinality` x `group_width`d (Xie et al., CVPR 2017): three stages of 256, 512 and 1024 channels.
+
+    `group_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
+    `ResNet50`.
+    """
+
+    kind: ClassVar[str] = "resnext29"
+    stages: ClassVar[int] = 3
+    cardinality: Width = 8
+    group_width: Width = 64
+    stride_on: StrideOn = "3x3"
+
+
+Backbone = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101 | WideResNet | PreResNet | ResNeXt29

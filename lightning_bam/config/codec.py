@@ -78,8 +78,8 @@ def from_dict(data: Mapping[str, Any]) -> Run:
     """
     parts: dict[str, Any] = {}
     for name, value in data.items():
-        if name in KINDS and value is not None:
-            if not isinstance(value, Mapping) or "kind" not in value:
+        if name in KINDS and not (name == "attention" and value is None):
+            if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
                 raise ConfigError(f"{name}={value!r}: must be an object with a 'kind'")
             rest = {key: item for key, item in value.items() if key != "kind"}
             parts[name] = construct(_kind(name, value["kind"]), rest, name)
@@ -145,9 +145,11 @@ def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
     kind = knobs.get("")
     if slot not in KINDS:
         return kind
-    if kind == "none" and slot == "attention" and len(knobs) == 1:
+    if kind == "none" and slot == "attention":
+        for knob in filter(None, knobs):
+            raise ConfigError(f"{slot}.{knob}={knobs[knob]}: {slot}=none has no knobs")
         return None
-    item = getattr(run, slot)
+    item: Any = getattr(run, slot)
     cls = _kind(slot, kind) if kind is not None else type(item)
     if item is None and kind is None:
         knob, text = next(iter(knobs.items()))

@@ -25,9 +25,9 @@ class ClutteredDigits:
     """
 
     kind: ClassVar[str] = "cluttered_digits"
-    size: Annotated[int, Field(ge=20, le=256)] = 28
+    size: Annotated[int, Field(ge=20, le=256)] = 24
     fragments: Annotated[int, Field(ge=0, le=64)] = 4
-    train: Annotated[int, Field(ge=10)] = 5000
+    train: Annotated[int, Field(ge=10)] = 6000
     test: Annotated[int, Field(ge=10)] = 2000
     seed: Annotated[int, Field(ge=0)] = 0
     classes: ClassVar[int] = 10

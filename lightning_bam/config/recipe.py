@@ -21,7 +21,7 @@ class Recipe:
     that a shorter run keeps the shape of the schedule. The incomplete last batch of an epoch is dropped.
 
     Raises:
-        ValueError: a value outside its range, Nesterov without momentum, or milestones out of order.
+        ValueError: a value outside its range, Nesterov without momentum, milestones out of order, or a warm-up longer than the run.
 
     """
 
@@ -47,7 +47,12 @@ class Recipe:
             raise ValueError("nesterov=True needs momentum above 0; set nesterov=False or momentum=0.9")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must rise, got {self.milestones}")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs must be at most epochs, got {self.warmup_epochs:g} of {self.epochs}")
 
     def canonical(self) -> Recipe:
         """Return the same training with each field that plays no part put back to its default."""
-        return self if self.schedule == "step" else replace(self, milestones=(0.3, 0.6, 0.8), gamma=0.2)
+        flat = self.schedule == "step" and (not self.milestones or self.gamma == 1)
+        if self.schedule == "step" and not flat:
+            return self
+        return replace(self, schedule="constant" if flat else self.schedule, milestones=(0.3, 0.6, 0.8), gamma=0.2)

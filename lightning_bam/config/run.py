@@ -47,6 +47,8 @@ class Run:
         parts = {name: identity(getattr(self, name)) for name in self.__dataclass_fields__}
         if self.attention is None:
             del parts["placement"]
+        elif self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
+            parts["placement"] = identity(AfterStages())
         if self.score_on == "test":
             del parts["score_on"]
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

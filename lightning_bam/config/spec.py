@@ -25,7 +25,9 @@ class Spec(Protocol):
 def spec(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only dataclass whose fields are checked and converted on construction."""
     make = pydantic.dataclasses.dataclass(
-        frozen=True, kw_only=True, config=pydantic.ConfigDict(extra="forbid", validate_default=True)
+        frozen=True,
+        kw_only=True,
+        config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
     return cast(type[T], make(cls))
 

@@ -100,7 +100,7 @@ def fashion_mnist() -> Images:
     if not all(map(present, files)):
         missing = (
             f"Fashion-MNIST is not in {raw}: put {', '.join(sums)} there, packed or unpacked "
-            f"(Debian's package dataset-fashion-mnist has them under /usr/share)"
+            f"(Debian's package dataset-fashion-mnist has them in /usr/share/datasets/fashion-mnist)"
         )
         fetch(download, root, FashionMNIST.mirrors[0] + next(iter(sums)), missing)
     images, labels, test, test_labels = map(read_idx, files)

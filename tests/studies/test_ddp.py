@@ -1,0 +1,59 @@
+"""One run over several CPU ranks, for real."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from conftest import silent, tiny
+
+from lightning_bam.folder import RunFolder
+from studies.devices import Slot
+from studies.engine import run_study
+from studies.records import gather
+from studies.scheduler import Options
+
+TWO = Options(slots=[Slot(2)], wandb="off")
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    study = tiny(seeds=1)
+    run_study(study, one, Options(slots=[Slot(1)], wandb="off"), silent)
+    progress = run_study(study, two, TWO, silent)
+    assert len(progress.finished) == 2, progress.failed
+    return one, two
+
+
+def test_the_first_global_batch_and_the_score_do_not_depend_on_the_ranks(roots):
+    alone, together = (gather(tiny(seeds=1), root) for root in roots)
+    for one, two in zip(alone, together, strict=True):
+        assert one.manifest["first_batch"] == two.manifest["first_batch"]
+        assert (one.manifest["world_size"], two.manifest["world_size"]) == (1, 2)
+        assert one.manifest["data"] == two.manifest["data"]
+        assert two.result.scored == one.result.scored == 500
+        assert two.result.correct_top1 + round(two.result.error_top1 * 5) == 500
+
+
+def test_the_first_steps_agree_up_to_batch_norm(roots):
+    """Batch norm sees half a batch on each of two ranks, so the losses are near and not equal."""
+    alone, together = (gather(tiny(seeds=1), root)[0].metrics[0]["train_loss"] for root in roots)
+    assert together == pytest.approx(alone, rel=0.1)
+    assert together != alone
+
+
+def test_each_rank_has_its_log(roots):
+    for record in gather(tiny(seeds=1), roots[1]):
+        assert {"rank0.log", "rank1.log"} <= {path.name for path in record.folder.path.iterdir()}
+
+
+def test_a_rank_that_fails_ends_its_group_and_is_named(tmp_path):
+    study = tiny(seeds=1)
+    wild = replace(study.rows["none"], recipe=replace(study.rows["none"].recipe, lr=1e30))
+    study = tiny(seeds=1, rows={"none": wild, "BAM": replace(wild, attention=study.rows["BAM"].attention)})
+    progress = run_study(study, tmp_path, TWO, silent)
+    reasons = [reason for _, reason in progress.failed]
+    assert len(reasons) == 2
+    assert all("rank " in reason and "training loss is nan after epoch 0" in reason for reason in reasons), reasons
+    assert RunFolder.of(tmp_path, study.runs()[0].run).state() == "failed"

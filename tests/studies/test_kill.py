@@ -1,0 +1,130 @@
+"""Real processes, really killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+STUDY = """
+from dataclasses import replace
+from lightning_bam import BAMSpec, Digits, Recipe, Run, SmallResNet
+from studies import Study
+
+base = Run(
+    dataset=Digits(), backbone=SmallResNet(width=8),
+    recipe=Recipe(epochs=8, batch_size=32, schedule="cosine", crop_padding=0, flip=False),
+)
+STUDY = Study(
+    name="mine", question="Does BAM help?", baseline="none", scientific=("attention",), seeds=2,
+    rows={"none": base, "BAM": replace(base, attention=BAMSpec(reduction=8, dilation=1))},
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "mine.py"
+    path.write_text(STUDY)
+    return path
+
+
+BAM = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
+
+
+def start(study_file: Path, root: Path, *more: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*BAM, "run", str(study_file), "--root", str(root), "--devices", "cpu:2", "--wandb", "off", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def family(pid: int) -> list[psutil.Process]:
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def wait_until_training(root: Path, epochs: int = 2, limit: float = 90) -> None:
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if any(len(path.read_text().splitlines()) >= epochs for path in root.glob("*/metrics.jsonl")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing was trained in time")
+
+
+def figures(root: Path) -> dict[str, list]:
+    found = {}
+    for path in sorted(root.glob("*/metrics.jsonl")):
+        assert (path.parent / "result.json").exists()
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        found[path.parent.name] = [[line[n] for n in ("epoch", "train_loss", "error_top1", "loss")] for line in lines]
+    return found
+
+
+@pytest.fixture(scope="module")
+def unbroken(study_file, tmp_path_factory):
+    root = tmp_path_factory.mktemp("unbroken")
+    process = start(study_file, root)
+    out, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, out
+    found = figures(root)
+    assert [len(lines) for lines in found.values()] == [8] * 4
+    return found
+
+
+def assert_gone(processes: list[psutil.Process], limit: float = 10) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=limit)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("whole_tree", [True, False], ids=["tree", "scheduler"])
+def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, whole_tree):
+    first = start(study_file, tmp_path)
+    wait_until_training(tmp_path)
+    members = family(first.pid)
+    for process in members if whole_tree else members[:1]:
+        process.kill()
+    first.communicate(timeout=10)
+    assert_gone(members)
+    complete_before = {path.parent.name for path in tmp_path.glob("*/result.json")}
+    stamps = {key: (tmp_path / key / "result.json").stat().st_mtime_ns for key in complete_before}
+    second = start(study_file, tmp_path)
+    out, _ = second.communicate(timeout=240)
+    assert second.returncode == 0, out
+    assert figures(tmp_path) == unbroken, "a resumed run gives the unbroken run's figures"
+    assert stamps == {key: (tmp_path / key / "result.json").stat().st_mtime_ns for key in complete_before}
+    attempts = {p.parent.name: json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")}
+    assert max(attempts.values()) == 2, "something was interrupted"
+    assert all(attempts[key] == 1 for key in complete_before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbroken, tmp_path, number):
+    process = start(study_file, tmp_path, "--devices-per-run", "2")
+    wait_until_training(tmp_path, epochs=1)
+    members = family(process.pid)
+    os.kill(process.pid, number)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, out
+    assert out.strip().splitlines()[-1] == "bam: interrupted; the same command goes on from here"
+    assert "Traceback" not in out
+    assert_gone(members)
+    status = subprocess.run(
+        [*BAM, "status", str(study_file), "--root", str(tmp_path), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    states = [run["state"] for run in json.loads(status.stdout)]
+    assert "lost" in states
+    assert set(states) <= {"lost", "complete", "missing"}
