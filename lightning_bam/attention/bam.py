@@ -103,8 +103,8 @@ class BAM(nn.Module):
         assert self.channel is not None
         if self.training and x.shape[0] == 1:
             raise ValueError(
-                f"BAM normalises a pooled vector over the batch and got a training batch of 1 sample, {tuple(x.shape)}; "
-                "give each device at least 2 samples"
+                "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, "
+                f"{tuple(x.shape)}; give each device at least 2 samples"
             )
         logits: Tensor = self.channel(x.mean(dim=(2, 3)))
         return logits[:, :, None, None]

@@ -154,8 +154,9 @@ def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
     if item is None and kind is None:
         knob, text = next(iter(knobs.items()))
         raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
-    kept = {f.name: getattr(item, f.name) for f in fields(item)} if type(item) is cls else {}
-    return construct(cls, kept | {knob: _parse(cls, knob, text) for knob, text in knobs.items() if knob}, slot)
+    kept = [f.name for f in fields(cls)] if type(item) is cls else []
+    changed = {knob: _parse(cls, knob, text) for knob, text in knobs.items() if knob}
+    return construct(cls, {name: getattr(item, name) for name in kept} | changed, slot)
 
 
 def _parse(cls: Any, knob: str, text: str) -> Any:

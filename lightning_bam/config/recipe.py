@@ -21,7 +21,8 @@ class Recipe:
     that a shorter run keeps the shape of the schedule. The incomplete last batch of an epoch is dropped.
 
     Raises:
-        ValueError: a value outside its range, Nesterov without momentum, milestones out of order, or a warm-up longer than the run.
+        ValueError: a value outside its range, Nesterov without momentum, milestones out of order, or a warm-up longer
+            than the run.
 
     """
 

@@ -1,0 +1,112 @@
+"""W&B for real, offline; and servers that do not answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+
+from conftest import BASE, silent, tiny
+from lightning_bam.config import BAMSpec, flatten
+from studies import tracking
+from studies.devices import Slot
+from studies.engine import run_study
+from studies.records import gather
+from studies.scheduler import Options
+from wandb_file import read
+
+OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    wild = tiny(
+        name="wild",
+        seeds=1,
+        rows={
+            "none": BASE,
+            "nan": replace(BASE, recipe=replace(BASE.recipe, lr=1e30)),
+        },
+        scientific=("recipe.lr",),
+    )
+    run_study(tiny(seeds=1), root, OFFLINE, silent)
+    run_study(wild, root, OFFLINE, silent)
+    return root
+
+
+def test_each_run_is_one_finished_run_of_wandb(root):
+    for record in gather(tiny(seeds=1), root):
+        found = read(record.folder.path)
+        run = found["run"]
+        assert (run.run_id, run.run_group) == (record.run.key, "tiny")
+        assert run.display_name == f"{record.row} / seed 0"
+        expected = {name: value for name, value in flatten(record.run).items() if value is not None}
+        assert {name: found["config"].get(name) for name in expected} == expected
+        assert found["exit"] == 0
+
+
+def test_history_and_summary_are_the_folders_figures(root):
+    for record in gather(tiny(seeds=1), root):
+        found = read(record.folder.path)
+        steps = [line for line in found["history"] if "error_top1" in line]
+        assert [(s["epoch"], s["error_top1"], s["train_loss"], s["loss"]) for s in steps] == [
+            (line["epoch"], line["error_top1"], line["train_loss"], line["loss"]) for line in record.metrics
+        ]
+        for name, value in vars(record.result).items():
+            assert found["summary"][name] == value
+
+
+def test_a_failed_run_is_finished_as_failed(root):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    assert read(root / wild.key)["exit"] == 1
+
+
+def test_off_leaves_no_record(tmp_path):
+    run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
+    assert not list(tmp_path.glob("*/wandb"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "netrc", "mode"),
+    [
+        ({}, "", "offline"),
+        ({"WANDB_API_KEY": "x" * 40}, "", "online"),
+        ({}, "machine api.wandb.ai login user password secret", "online"),
+        ({"WANDB_BASE_URL": "http://other:8080"}, "machine api.wandb.ai login user password secret", "offline"),
+        ({"WANDB_MODE": "offline", "WANDB_API_KEY": "x" * 40}, "", "offline"),
+        ({"WANDB_MODE": "disabled"}, "", "off"),
+    ],
+)
+def test_default_mode(monkeypatch, tmp_path, environment, netrc, mode):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if netrc:
+        (tmp_path / ".netrc").write_text(netrc)
+        (tmp_path / ".netrc").chmod(0o600)
+    assert tracking.default_mode() == mode
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
+def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
+    """A port where nobody listens, and one where somebody listens and never says a word."""
+    from studies.job import Job
+
+    monkeypatch.setattr(tracking, "PATIENCE", 3.0)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if answers:
+            server.listen()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        run = replace(BASE, attention=BAMSpec(reduction=4))
+        job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
+        started = time.monotonic()
+        opened = tracking.Tracking.start(job, run)
+        opened.finish(0)
+        assert time.monotonic() - started < 30
