@@ -35,7 +35,8 @@ from lightning_bam.config import (
     WideResNet,
     flatten,
 )
-from lightning_bam.folder import FolderError, Result, RunFolder
+from lightning_bam.files import FolderError
+from lightning_bam.folder import Result, RunFolder
 
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert

@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lightning_bam.config import ConfigError, Run, from_dict, to_dict
+from lightning_bam.files import FolderError, read_object, replace, write_object
 
 SCHEMA: Final = 1
 """Version of the folder's layout; a folder of another version is refused, never rewritten."""
 
 State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
-
-
-class FolderError(ValueError):
-    """A run folder that cannot be read or written; the message is one line that names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +88,12 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FolderError(f"{self.path}: cannot make this run folder ({error.strerror})") from None
-        self._write("run.json", {"schema": SCHEMA, "key": run.key, "run": to_dict(run)})
+        write_object(self.path / "run.json", {"schema": SCHEMA, "key": run.key, "run": to_dict(run)})
 
     def run(self) -> Run:
         """Read `run.json`."""
         path = self.path / "run.json"
-        data = self._read("run.json")
+        data = read_object(self.path / "run.json")
         if data is None:
             raise FolderError(f"{path}: no such file; not a run folder")
         if data.get("schema") != SCHEMA:
@@ -146,7 +143,7 @@ class RunFolder:
     def keep_epochs(self, count: int) -> None:
         """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
         kept = "".join(json.dumps(line) + "\n" for line in self.metrics()[:count])
-        self._replace("metrics.jsonl", kept)
+        replace(self.path / "metrics.jsonl", kept)
 
     def append_epoch(self, line: Mapping[str, Any]) -> None:
         """Append one epoch in a single write, so that a reader never sees half of it."""
@@ -158,7 +155,7 @@ class RunFolder:
 
     def result(self) -> Result | None:
         """Read the reported figures, or None where the run has not finished."""
-        data = self._read("result.json")
+        data = read_object(self.path / "result.json")
         if data is None:
             return None
         try:
@@ -168,15 +165,15 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
-        self._write("result.json", asdict(result))
+        write_object(self.path / "result.json", asdict(result))
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""
-        return self._read("manifest.json") or {}
+        return read_object(self.path / "manifest.json") or {}
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
-        self._write("manifest.json", self.manifest() | entries)
+        write_object(self.path / "manifest.json", self.manifest() | entries)
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""
@@ -217,33 +214,3 @@ class RunFolder:
         finally:
             os.close(fd)
         return False
-
-    def _read(self, name: str) -> dict[str, Any] | None:
-        path = self.path / name
-        try:
-            data = json.loads(path.read_text())
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise FolderError(f"{path}: cannot be read ({error})") from None
-        except ValueError as error:
-            raise FolderError(f"{path}: torn or not JSON ({error}); remove this run folder to train it again") from None
-        if not isinstance(data, dict):
-            raise FolderError(f"{path}: holds {str(data)[:40]!r}, not an object; remove this run folder")
-        return data
-
-    def _write(self, name: str, data: Mapping[str, Any]) -> None:
-        self._replace(name, json.dumps(data, indent=1) + "\n")
-
-    def _replace(self, name: str, text: str) -> None:
-        """Put `text` in place in one step: a reader sees the old file or the new one."""
-        temporary = self.path / f".{name}.{os.getpid()}"
-        try:
-            with temporary.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise FolderError(f"{self.path / name}: cannot be written ({error.strerror})") from None

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_bam.config import Run
-from lightning_bam.folder import FolderError, Result, RunFolder, State
+from lightning_bam.files import FolderError
+from lightning_bam.folder import Result, RunFolder, State
 from studies.study import Cell, Study
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from lightning_bam.folder import FolderError
+from lightning_bam.files import FolderError
 
 
 class KernelLock(JournalFileOpenLock):

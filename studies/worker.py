@@ -18,7 +18,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lightning_bam.config import ConfigError
-from lightning_bam.folder import FolderError, RunFolder
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
 from lightning_bam.recorder import TrainingError
 from lightning_bam.training import train
 from studies.job import BUSY, Job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_bam.config import ConfigError
-from lightning_bam.folder import FolderError
+from lightning_bam.files import FolderError
 from studies.study import StudyError
 
 

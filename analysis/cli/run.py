@@ -44,7 +44,7 @@ def run(study: Study, arguments: argparse.Namespace) -> int:
     """Train what is missing of one study; returns 1 if a run failed or is not there."""
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options_of(arguments), view)
-    states = Counter(record.state for record in gather(study, root_of(arguments)))
+    states: Counter[str] = Counter(record.state for record in gather(study, root_of(arguments)))
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)

@@ -79,7 +79,7 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
     for column in ("study", *STATES):
         table.add_column(column, justify="left" if column == "study" else "right")
     for study, records in found:
-        states = Counter(record.state for record in records)
+        states: Counter[str] = Counter(record.state for record in records)
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
     console.print(table)
     for study, records in found:

@@ -11,7 +11,7 @@ from analysis.cli.parser import add_root, add_selection
 from analysis.cli.selection import root_of, selected
 from analysis.formats import FORMATS, render
 from analysis.table import Table, tabulate
-from lightning_bam.folder import FolderError
+from lightning_bam.files import FolderError
 from studies.counting import counts
 from studies.records import gather
 from studies.study import Study

@@ -35,11 +35,11 @@ def cifar(classes: int) -> Images:
             return [cls(root, train=train, **download) for train in (True, False)]
 
     try:
-        parts = both()[::-1]
+        parts = both()
     except RuntimeError:
         missing = f"CIFAR-{classes} is not in {root}: put {archive} there, packed or unpacked"
         fetch(lambda: cls(root, download=True), root, None if archive.exists() else cls.url, missing)
-        parts = both()[::-1]
+        parts = both()
     images = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in parts]
     labels = [torch.tensor(part.targets) for part in parts]
     return in_memory(images[0], labels[0], images[1], labels[1])
@@ -62,11 +62,11 @@ def svhn() -> Images:
         return [SVHN(root, split=split, **download) for split in ("train", "test")]
 
     try:
-        parts = both()[::-1]
+        parts = both()
     except RuntimeError:
         missing = f"SVHN is not in {root}: put {root / train} and {root / test} there"
         fetch(lambda: both(download=True), root, url, missing)
-        parts = both()[::-1]
+        parts = both()
     images = [torch.from_numpy(np.ascontiguousarray(part.data)) for part in parts]
     labels = [torch.from_numpy(part.labels) for part in parts]
     return in_memory(images[0], labels[0], images[1], labels[1])

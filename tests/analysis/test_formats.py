@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from synthetic import ERRORS, STUDY, golden_table, write
+from tests.analysis.synthetic import ERRORS, STUDY, golden_table, write
 
 from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.columns import best, columns

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
+from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
 
 from analysis.table import tabulate
 from lightning_bam.folder import RunFolder

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conftest import silent, tiny
 
 from lightning_bam.folder import RunFolder
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.records import gather
 from studies.scheduler import Options
+from tests.studies.conftest import silent, tiny
 
 TWO = Options(slots=[Slot(2)], wandb="off")
 

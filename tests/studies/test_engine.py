@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from conftest import BASE, silent, tiny
 from optuna.trial import TrialState
 
 from lightning_bam.config import BAMSpec, ConfigError
-from lightning_bam.folder import FolderError, RunFolder
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
 from studies.engine import run_study
 from studies.records import gather
 from studies.storage import journal
+from tests.studies.conftest import BASE, silent, tiny
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import BASE, silent, tiny
 from lightning_bam.config import BAMSpec, flatten
 from studies import tracking
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.records import gather
 from studies.scheduler import Options
-from wandb_file import read
+from tests.studies.conftest import BASE, silent, tiny
+from tests.studies.wandb_file import read
 
 OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
 

@@ -1,0 +1,312 @@
+"""The command as a person meets it: what it prints, where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+
+MINE = '''"""Does SE help as much as BAM?"""
+from dataclasses import replace
+from lightning_bam import BAMSpec, Digits, Recipe, Run, SESpec, SmallResNet
+from studies import Study
+
+base = Run(
+    dataset=Digits(),
+    backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=2, batch_size=64, schedule="cosine", crop_padding=0, flip=False),
+)
+STUDY = Study(
+    name="mine",
+    question="Does SE help as much as BAM?",
+    rows={
+        "none": base,
+        "BAM": replace(base, attention=BAMSpec(reduction=4, dilation=1)),
+        "SE": replace(base, attention=SESpec(reduction=4)),
+    },
+    baseline="none",
+    scientific=("attention",),
+    seeds=2,
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with a user's own study, run once."""
+    home = tmp_path_factory.mktemp("user")
+    (home / "mine.py").write_text(MINE)
+    assert len(MINE.splitlines()) <= 25, "a study of one's own takes at most 25 lines"
+    code = main(["run", str(home / "mine.py"), "--root", str(home / "runs"), "--devices", "cpu:2", "--wandb", "off"])
+    assert code == 0
+    return home
+
+
+@pytest.fixture
+def own(workplace, tmp_path, monkeypatch):
+    """A copy of it, as the working directory."""
+    shutil.copytree(workplace, tmp_path / "user")
+    monkeypatch.chdir(tmp_path / "user")
+    return Path()
+
+
+def lines(capsys):
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_run_is_idempotent_and_talks_on_stderr(own, capsys):
+    assert main(["run", "mine.py", "--wandb", "off"]) == 0
+    out, err = lines(capsys)
+    assert out == ""
+    assert err.splitlines()[-1] == "mine: 6 of 6 runs complete, 0 of them now"
+
+
+def test_the_table_can_be_recomputed_by_hand(own, capsys):
+    assert main(["table", "mine.py", "--format", "json", "--strict"]) == 0
+    table = json.loads(lines(capsys)[0])
+    by_row = {row["label"]: row for row in table["rows"]}
+    errors: dict[str, dict[int, float]] = {"none": {}, "BAM": {}, "SE": {}}
+    for path in Path("runs").glob("*/result.json"):
+        run = json.loads((path.parent / "run.json").read_text())["run"]
+        result = json.loads(path.read_text())
+        row = {"bam": "BAM", "se": "SE"}[run["attention"]["kind"]] if run["attention"] else "none"
+        errors[row][run["seed"]] = 100 * (500 - result["correct_top1"]) / 500
+        assert by_row[row]["params"] == result["params"]
+    for row, found in errors.items():
+        a, b = found[0], found[1]
+        assert by_row[row]["mean"] == pytest.approx((a + b) / 2, abs=1e-12)
+        assert by_row[row]["sd"] == pytest.approx(abs(a - b) / 2**0.5, abs=1e-12)
+        if row != "none":
+            d = [found[s] - errors["none"][s] for s in (0, 1)]
+            assert by_row[row]["delta"]["mean"] == pytest.approx(sum(d) / 2, abs=1e-12)
+            if d[0] != d[1]:  # t(0.975, 1) = 12.7062
+                half = 12.706204736432095 * abs(d[0] - d[1]) / 2
+                assert by_row[row]["delta"]["low"] == pytest.approx(sum(d) / 2 - half, abs=1e-9)
+
+
+def test_every_format_and_several_studies(own, capsys):
+    for form in ("text", "md", "csv", "json", "tex", "html"):
+        assert main(["table", "mine.py", "--format", form, "--output", f"table.{form}"]) == 0
+        assert Path(f"table.{form}").read_text().count("SE") >= 1
+    assert lines(capsys) == ("", "")
+    assert main(["table", "mine.py", "quickstart", "--format", "json"]) == 0
+    assert [table["study"] for table in json.loads(lines(capsys)[0])] == ["mine", "quickstart"]
+    assert main(["table", "mine.py", "quickstart", "--format", "csv"]) == 0
+    rows = lines(capsys)[0].splitlines()
+    assert len(rows) == 1 + 3 + 4
+    assert rows[0].startswith("study,row,params")
+
+
+def test_strict_says_what_is_missing(own, capsys):
+    assert main(["table", "mine.py", "--seeds", "3", "--strict"]) == 3
+    assert "1 missing" in lines(capsys)[0]
+    assert main(["table", "mine.py", "--seeds", "3"]) == 0
+    key = next(Path("runs").glob("*/result.json")).parent
+    (key / "result.json").unlink()
+    manifest = json.loads((key / "manifest.json").read_text())
+    (key / "manifest.json").write_text(json.dumps(manifest | {"state": "failed", "error": "out of luck"}))
+    assert main(["table", "mine.py", "--strict"]) == 1
+    lines(capsys)
+    assert main(["status", "mine.py"]) == 0
+    assert "failed, epoch 2/2: out of luck" in lines(capsys)[0]
+    assert main(["run", "mine.py", "--wandb", "off"]) == 1
+    assert "1 failed (`bam status` says why; --retry failed trains them again)" in lines(capsys)[1]
+
+
+def test_status_and_plan(own, capsys):
+    assert main(["status", "mine.py", "--json", "--watch"]) == 0
+    runs = json.loads(lines(capsys)[0])
+    assert [run["state"] for run in runs] == ["complete"] * 6
+    assert {run["epoch"] for run in runs} == {2}
+    assert main(["plan", "mine.py", "--seeds", "3", "--json"]) == 0
+    (plan,) = json.loads(lines(capsys)[0])
+    assert (plan["runs"], plan["left"], plan["seeds"]) == (9, 3, 3)
+    assert plan["rows"][0]["states"] == {"complete": 2, "missing": 1}
+    assert plan["rows"][0]["device_hours_left"] is not None
+    assert plan["rows"][1]["params"] > plan["rows"][0]["params"]
+    assert main(["plan", "mine.py"]) == 0
+    assert "0 of 6 runs left" in lines(capsys)[0]
+    assert main(["status"]) == 0
+    assert "no study of the catalogue has been begun here" in lines(capsys)[0]
+
+
+def test_only_and_set(own, capsys):
+    assert main(["table", "mine.py", "--only", "attention=se", "--format", "csv"]) == 0
+    assert [line.split(",")[1] for line in lines(capsys)[0].splitlines()[1:]] == ["none", "SE"]
+    assert main(["table", "mine.py", "--set", "recipe.epochs=3", "--strict"]) == 3
+    assert "6 missing" in lines(capsys)[0]
+
+
+def test_studies(capsys):
+    assert main(["studies", "--json"]) == 0
+    listed = {study["name"]: study for study in json.loads(lines(capsys)[0])}
+    assert listed["reduction"]["paper"] == "1a"
+    assert listed["reduction"]["runs"] == 25
+    assert listed["quickstart"]["runs"] == 12
+    assert main(["studies"]) == 0
+    out = lines(capsys)[0]
+    assert all(name in out for name in listed)
+    assert "search bam" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "params", "macs"),
+    [
+        (["--attention", "bam", "--set", "attention.norm=hidden"], 24063319, 1324953600),
+        (["--attention", "bam", "--set", "attention.norm=hidden", "--stride-on", "1x1"], 24063319, 1249456128),
+        (["--attention", "bam-released", "--set", "attention.reduction=4"], 26293351, None),
+        (["--attention", "none"], 23705252, 1298014208),
+    ],
+)
+def test_cost(capsys, argv, params, macs):
+    assert main(["cost", "--backbone", "resnet50", "--dataset", "cifar100", *argv, "--json"]) == 0
+    found = json.loads(lines(capsys)[0])
+    assert found["params"] == params
+    assert macs is None or found["macs"] == macs
+
+
+def test_cost_in_words(capsys):
+    assert main(["cost", "--backbone", "resnet18"]) == 0
+    assert lines(capsys)[0] == ("params       11,220,132\nMACs        555,468,800  for one image of 3 x 32 x 32\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["run", "quickstrat"], "bam: study 'quickstrat': no such study; did you mean 'quickstart'? (or give a path"),
+        (["table", "nowhere/x.py"], "bam: nowhere/x.py: no such file"),
+        (["cost", "--attention", "bam", "--set", "attention.redction=4"], "bam: attention.redction: no such knob; did"),
+        (
+            ["cost", "--attention", "bam", "--set", "attention.reduction=0"],
+            "bam: attention.reduction='0': input should be greater than or equal to 1",
+        ),
+        (
+            ["cost", "--attention", "bam", "--set", "attention.dilation=-1"],
+            "bam: attention.dilation='-1': input should be greater than or equal to 1",
+        ),
+        (
+            ["cost", "--attention", "bam", "--set", "attention.reduction=512"],
+            "bam: row 'configuration': layer 'layer1': reduction=512: 256 channels are fewer than that",
+        ),
+        (["cost", "--attention", "bum"], "bam: attention=bum: no such attention; did you mean 'bam'?"),
+        (["run", "quickstart", "--devices", "gpu"], "bam: --devices gpu: give GPU indices like 0,1"),
+        (["run", "quickstart", "--devices", "cpu:3", "--devices-per-run", "2"], "bam: --devices-per-run 2: 3 devices"),
+        (["run", "quickstart", "--preset", "small"], "bam: quickstart: no preset 'small'; it has none"),
+        (["run", "reduction", "--preset", "smal"], "bam: reduction: no preset 'smal'; did you mean 'small'?"),
+        (["run", "quickstart", "--root", "/proc/nowhere"], "bam: /proc/nowhere: cannot be written"),
+        (["table", "quickstart", "--output", "/proc/x"], "bam: --output /proc/x: cannot be written"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    out, err = lines(capsys)
+    assert out == ""
+    assert err.startswith(message), err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["rum"], "bam: argument VERB: 'rum' is not known; did you mean 'run'?"),
+        (["run", "quickstart", "--seeds", "0"], "bam run: argument --seeds: '0' is not a number of seeds from 1 up"),
+        (["run", "quickstart", "--set", "x"], "bam run: argument --set: 'x' is not name=value, as in recipe.epochs=30"),
+        (["table", "quickstart", "--format", "htm"], "bam table: argument --format: 'htm' is not known; did you mean"),
+        (["run", "quickstart", "--frobnicate"], "bam: unrecognized arguments: --frobnicate"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(capsys, argv, message):
+    with pytest.raises(SystemExit) as left:
+        main(argv)
+    assert left.value.code == 2
+    out, err = lines(capsys)
+    assert out == ""
+    assert err.startswith(message), err
+    assert err.count("\n") == 1
+
+
+def damaged(own, change):
+    folder = next(Path("runs").glob("*/result.json")).parent
+    change(folder)
+    return {path: path.read_bytes() for path in sorted(Path("runs").rglob("*.json*"))}
+
+
+@pytest.mark.parametrize("verb", ["table", "run", "status", "plan"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda f: (f / "metrics.jsonl").write_text((f / "metrics.jsonl").read_text()[:-40]),
+            "metrics.jsonl: torn: line 2 ",
+        ),
+        (
+            lambda f: (f / "metrics.jsonl").write_text("{\n" + (f / "metrics.jsonl").read_text()),
+            "metrics.jsonl: torn: line 1 is '{', not a JSON object",
+        ),
+        (
+            lambda f: (f / "run.json").write_text((f / "run.json").read_text().replace('"schema": 1', '"schema": 99')),
+            "run.json: written with schema 99, this version reads 1; use the version that wrote it or another --root",
+        ),
+        (lambda f: (f / "run.json").write_text('{"schema": 1, "key"'), "run.json: torn or not JSON"),
+        (lambda f: (f / "result.json").write_text("[]"), "result.json: holds '[]', not an object"),
+        (lambda f: (f / "result.json").write_text('{"error_top9": 1}'), "result.json: written by another version"),
+    ],
+    ids=["torn-tail", "torn-head", "schema", "torn-run", "not-an-object", "unknown-field"],
+)
+def test_a_damaged_record_is_one_line_and_exit_2_and_kept(own, capsys, verb, change, message):
+    before = damaged(own, change)
+    assert main([verb, "mine.py"] + (["--wandb", "off"] if verb == "run" else [])) == 2
+    out, err = lines(capsys)
+    assert out == ""
+    assert err.startswith("bam: runs/")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() for path in sorted(Path("runs").rglob("*.json*"))} == before
+
+
+def test_a_closed_pipe_is_no_error(own):
+    command = (
+        f"{sys.executable} -c 'import sys; from analysis.cli import main; sys.exit(main())' table mine.py | head -1"
+    )
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert done.stdout == "Does SE help as much as BAM?\n"
+    assert done.stderr == ""
+
+
+def test_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("space.py").write_text(
+        MINE.partition("STUDY =")[0].replace("import Study", "import Space")
+        + 'SPACE = Space(name="mine", question="Which?", base=replace(base, attention=BAMSpec(reduction=4)),\n'
+        '              choices={"attention.reduction": ("2", "4")})\n'
+    )
+    argv = ["search", "space.py", "--trials", "2", "--devices", "cpu:2", "--wandb", "off"]
+    assert main(argv) == 0
+    out, err = lines(capsys)
+    assert out.startswith("Which?")
+    assert "confirm a winner with a study before you report it" in err
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(lines(capsys)[0])[0]["attention.reduction"] in {"2", "4"}
+
+
+def test_quickstart_ends_in_its_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = ["quickstart", "--seeds", "2", "--wandb", "off", "--devices", "cpu:2"]
+    for change in ("recipe.epochs=1", "dataset.train=128", "dataset.test=50", "backbone.width=4"):
+        argv += ["--set", change]
+    assert main(argv) == 0
+    first, _ = lines(capsys)
+    assert main(argv) == 0
+    again, err = lines(capsys)
+    assert first == again
+    assert "8 of 8 runs complete, 0 of them now" in err
+    assert all(row in first for row in ("none", "BAM sum", "BAM product", "BAM max", "baseline", "(2)"))

@@ -1,0 +1,96 @@
+"""Runs as Optuna parameters, and what happens when a study grows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from lightning_bam.config import AfterStages, BAMSpec
+from studies.ledger import Ledger
+from studies.parameters import distributions, parameters
+from studies.records import gather
+from tests.studies.conftest import BASE, tiny
+
+BAM = replace(BASE, attention=BAMSpec(reduction=4))
+FIRST = replace(BAM, placement=AfterStages(stages=(1,)))
+
+
+def test_distributions_admit_all_that_the_type_does():
+    other = replace(BAM, attention=BAMSpec(reduction=2), recipe=replace(BASE.recipe, lr=0.5))
+    names = ("attention", "attention.reduction", "attention.combine", "attention.residual", "recipe.lr", "seed")
+    found = distributions(names, [BASE, BAM, other])
+    assert found == {
+        "attention": CategoricalDistribution(("bam", "cbam", "se", "none")),
+        "attention.reduction": IntDistribution(2, 4),
+        "attention.combine": CategoricalDistribution(("sum", "product", "max")),
+        "attention.residual": CategoricalDistribution((False, True)),
+        "recipe.lr": FloatDistribution(0.1, 0.5),
+        "seed": IntDistribution(0, 2**31 - 1),
+    }
+    assert parameters(BASE, found) == {"attention": "none", "recipe.lr": 0.1, "seed": 0}
+    assert parameters(other, found)["attention.reduction"] == 2
+
+
+def test_lists_become_text():
+    found = distributions(("placement.stages",), [BAM, FIRST])
+    assert found == {"placement.stages": CategoricalDistribution(("1", "None"))}
+    assert parameters(BAM, found) == {"placement.stages": "None"}
+
+
+def ledger(root, study):
+    made = Ledger(root, study)
+    records = gather(study, root)
+    made.bring_up_to_date(records, records)
+    return made
+
+
+def test_every_wanted_run_is_claimed_once(tmp_path):
+    made = ledger(tmp_path, tiny())
+    ledger(tmp_path, tiny())  # a second call enqueues nothing twice
+    claimed = []
+    while taken := made.claim():
+        trial, cell = taken
+        claimed.append((cell.row, cell.run.seed))
+        assert trial.user_attrs == {"key": cell.run.key, "row": cell.row}
+        made.fail(trial)
+    assert claimed == [("none", 0), ("BAM", 0), ("none", 1), ("BAM", 1)]
+
+
+def test_a_trial_whose_run_nobody_trains_was_lost(tmp_path):
+    first = ledger(tmp_path, tiny())
+    trial, cell = first.claim()
+    again = ledger(tmp_path, tiny())
+    states = {t.number: t.state.name for t in again.optuna.get_trials()}
+    assert states[trial.number] == "FAIL"
+    waiting = [t.user_attrs["key"] for t in again.optuna.get_trials(states=(optuna.trial.TrialState.WAITING,))]
+    assert waiting.count(cell.run.key) == 1
+
+
+def test_a_study_may_grow(tmp_path):
+    """New values of a list-like knob cannot join the old distribution in Optuna: they become user attributes."""
+    scientific = ("attention", "placement.stages")
+    small = tiny(rows={"none": BASE, "all": BAM, "1": FIRST}, scientific=scientific, seeds=1)
+    made = ledger(tmp_path, small)
+    while taken := made.claim():
+        made.complete(taken[0], 50.0)
+    second = replace(BAM, placement=AfterStages(stages=(2,)))
+    grown = tiny(rows={**small.rows, "2": second}, scientific=scientific, seeds=1)
+    made = ledger(tmp_path, grown)
+    trials = []
+    while taken := made.claim():
+        trials.append(taken[0])
+        made.complete(taken[0], 40.0)
+    assert trials[-1].user_attrs["row"] == "2"
+    assert trials[-1].user_attrs["placement.stages"] == "2"
+
+
+def test_a_trial_of_a_row_that_is_gone_is_closed(tmp_path):
+    ledger(tmp_path, tiny(seeds=2))
+    made = ledger(tmp_path, tiny(seeds=1))
+    claimed = []
+    while taken := made.claim():
+        claimed.append(taken[1].run.seed)
+        made.fail(taken[0])
+    assert claimed == [0, 0]

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock
+from studies import Study, StudyError
+from tests.studies.conftest import BASE, tiny
+
+BAM = replace(BASE, attention=BAMSpec(reduction=4))
+
+
+def test_runs_go_seed_by_seed():
+    assert [(cell.row, cell.run.seed) for cell in tiny(seeds=2).runs()] == [
+        ("none", 0),
+        ("BAM", 0),
+        ("none", 1),
+        ("BAM", 1),
+    ]
+    assert tiny(seeds=(7, 3)).seed_list == (7, 3)
+    assert tiny().runs()[3].run == replace(tiny().rows["BAM"], seed=1)
+
+
+def test_fixed_is_what_all_rows_share():
+    fixed = tiny().fixed()
+    assert fixed["recipe.epochs"] == "2"
+    assert fixed["backbone"] == "small_resnet"
+    assert fixed["attention.reduction"] == "4", "where there is attention, its reduction is one"
+    assert "attention" not in fixed
+    assert "seed" not in fixed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"baseline": "nun"}, "tiny: baseline 'nun' is no row; did you mean 'none'?"),
+        ({"name": "a b"}, "study name 'a b': use letters, digits, '-' and '_'"),
+        ({"seeds": 0}, "tiny: seeds=0: give at least one seed, each once, from 0 up"),
+        ({"seeds": (1, 1)}, "tiny: seeds=(1, 1): give at least one seed, each once, from 0 up"),
+        ({"published": {"x": 1.0}}, "tiny: published figures for ['x'], which are no rows"),
+        (
+            {"rows": {"none": BASE, "BAM": replace(BAM, seed=1)}},
+            "tiny, row 'BAM': leave seed and score_on to the study",
+        ),
+        ({"rows": {"none": BASE, "same": BASE}}, "tiny: rows 'none' and 'same' are the same run"),
+        (
+            {"rows": {"none": BASE, "BAM": replace(BAM, recipe=replace(BASE.recipe, epochs=3))}},
+            "tiny: rows 'none' and 'BAM' differ in recipe.epochs (2 and 3), which is not under question; "
+            "make them equal or name it in `scientific`",
+        ),
+        (
+            {"scientific": ("attention", "attention.dilation")},
+            "tiny: no two rows differ in attention.dilation, named in `scientific`",
+        ),
+    ],
+)
+def test_an_unfair_study_cannot_be_made(changes, message):
+    with pytest.raises(StudyError) as error:
+        tiny(**changes)
+    assert str(error.value) == message
+
+
+def wide() -> Study:
+    rows = {
+        "none": BASE,
+        "sum": BAM,
+        "product": replace(BAM, attention=BAMSpec(reduction=4, combine="product")),
+        "max": replace(BAM, attention=BAMSpec(reduction=4, combine="max")),
+    }
+    return tiny(
+        rows=rows, scientific=("attention", "attention.combine"), published={"none": 1.0, "sum": 2.0}, presets={}
+    )
+
+
+def test_override_changes_every_row_that_has_the_knob():
+    changed = wide().override({"recipe.epochs": "5", "attention.dilation": "2"})
+    assert changed.label == "tiny+attention.dilation=2+recipe.epochs=5"
+    assert {run.recipe.epochs for run in changed.rows.values()} == {5}
+    assert changed.rows["none"].attention is None
+    assert changed.rows["max"].attention == BAMSpec(reduction=4, combine="max", dilation=2)
+    assert changed.published == {}, "the paper's figures are not for this"
+    assert wide().override({}) == wide()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"attention.combine": "sum"}, "--set attention.combine: this is what tiny varies; use --only or --seeds"),
+        ({"seed": "3"}, "--set seed: this is what tiny varies; use --only or --seeds"),
+        ({"recipe.epoch": "3"}, "recipe.epoch: no such knob; did you mean 'epochs'?"),
+    ],
+)
+def test_override_refuses(settings, message):
+    with pytest.raises((StudyError, ConfigError)) as error:
+        wide().override(settings)
+    assert str(error.value) == message
+
+
+def test_override_of_attention_where_no_row_has_any():
+    plain = tiny(
+        rows={"a": BASE, "b": replace(BASE, recipe=replace(BASE.recipe, lr=0.2))},
+        baseline="a",
+        scientific=("recipe.lr",),
+    )
+    with pytest.raises(ConfigError, match=r"--set attention.dilation: no row of tiny has attention"):
+        plain.override({"attention.dilation": "2"})
+
+
+def test_only_keeps_the_baseline_and_what_is_asked_for():
+    chosen = wide().only({"attention.combine": "max"})
+    assert list(chosen.rows) == ["none", "max"]
+    assert chosen.scientific == ("attention",)
+    assert chosen.published == {"none": 1.0}
+    assert chosen.label == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("selectors", "message"),
+    [
+        (
+            {"attention.combin": "max"},
+            "--only attention.combin=max: no such name; did you mean 'attention.combine'?",
+        ),
+        (
+            {"attention.combine": "mean"},
+            "--only attention.combine=mean: no row but the baseline; values: max, product, sum",
+        ),
+    ],
+)
+def test_only_refuses(selectors, message):
+    with pytest.raises(StudyError) as error:
+        wide().only(selectors)
+    assert str(error.value) == message
+
+
+def test_a_preset_takes_data_backbone_and_recipe_and_leaves_the_rows():
+    scale = replace(BASE, recipe=replace(BASE.recipe, epochs=9))
+    study = replace(wide(), presets={"long": scale})
+    moved = study.at("long")
+    assert moved.label == "tiny+long"
+    assert moved.published == {}
+    assert [run.recipe.epochs for run in moved.rows.values()] == [9] * 4
+    assert [run.attention for run in moved.rows.values()] == [run.attention for run in study.rows.values()]
+    assert replace(wide(), presets={"same": BASE}).at("same").published == {"none": 1.0, "sum": 2.0}
+    with pytest.raises(StudyError, match="tiny: no preset 'log'; did you mean 'long'"):
+        study.at("log")
+    with pytest.raises(StudyError, match="tiny: no preset 'small'; it has none"):
+        tiny().at("small")
+
+
+def test_placements_are_compared_where_both_have_them():
+    rows = {
+        "none": BASE,
+        "stages": BAM,
+        "first": replace(BAM, placement=AfterStages(stages=(1,))),
+        "blocks": replace(BAM, placement=EveryBlock()),
+    }
+    study = tiny(rows=rows, scientific=("attention", "placement", "placement.stages"))
+    assert len(study.runs()) == 8

@@ -1,0 +1,120 @@
+"""The rooms and their one direction, held by tests."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parent.parent
+ROOMS = ("lightning_bam", "studies", "analysis")
+FILES = [path for room in ROOMS for path in sorted((HOME / room).rglob("*.py"))]
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "optuna", "pandas", "wandb", "scipy", "sklearn")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOME)))
+class TestFile:
+    def test_imports_point_one_way(self, path):
+        room = path.relative_to(HOME).parts[0]
+        later = set(ROOMS[ROOMS.index(room) + 1 :])
+        assert not imports(path) & later
+        forbidden = {
+            "lightning_bam": {"optuna", "pandas", "wandb", "scipy", "matplotlib"},
+            "studies": {"pandas", "scipy", "matplotlib"},
+            "analysis": {"torch", "torchvision", "pytorch_lightning", "optuna", "wandb"},
+        }
+        assert not imports(path) & forbidden[room]
+
+    def test_is_a_room_and_not_a_hall(self, path):
+        tree = ast.parse(path.read_text())
+        assert len(path.read_text().splitlines()) <= 230
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 70, f"{node.name} is too long"
+
+    def test_says_what_it_is(self, path):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), "module docstring"
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), node.name
+
+
+def loaded_by(code: str) -> list[str]:
+    """Return which heavy packages a fresh interpreter has loaded after `code`."""
+    check = f"\nimport sys, json\nprint('LOADED' + json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    out = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True).stdout
+    return json.loads(out.rpartition("LOADED")[2])
+
+
+CALL = "from analysis.cli import main\ntry:\n    main({argv!r})\nexcept SystemExit:\n    pass"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["rum"]], ids=" ".join)
+def test_help_loads_nothing_heavy(argv):
+    assert loaded_by(CALL.format(argv=argv)) == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["studies"],
+        ["plan", "quickstart"],
+        ["status", "quickstart"],
+        ["table", "quickstart"],
+        ["table", "reduction", "--format", "json"],
+        ["cost", "--attention", "bam"],
+    ],
+    ids=" ".join,
+)
+def test_describing_planning_and_tabulating_never_load_torch(argv, tmp_path, monkeypatch):
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path))
+    assert not set(loaded_by(CALL.format(argv=argv))) & {"torch", "torchvision", "pytorch_lightning", "wandb"}
+    assert not list(tmp_path.iterdir()), "and they write nothing"
+
+
+def test_descriptions_load_no_torch():
+    assert loaded_by("import lightning_bam; lightning_bam.Run().key; lightning_bam.flatten(lightning_bam.Run())") == []
+
+
+def test_every_public_name_can_be_had():
+    import lightning_bam
+    import studies
+
+    for package in (lightning_bam, studies):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'BUM'"):
+        _ = lightning_bam.BUM
+
+
+def test_the_top_level_is_as_designed():
+    listed = subprocess.run(["git", "-C", str(HOME), "ls-files"], capture_output=True, text=True, check=False).stdout
+    top = {name.partition("/")[0] for name in listed.splitlines() if not name.startswith(".")}
+    allowed = {
+        *ROOMS,
+        "tests",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "constraints.txt",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+    }
+    assert top <= allowed
