@@ -40,7 +40,8 @@ REFUSED = [
     (["stemm"], "layer 'stemm': the network has none of that name; did you mean 'stem'?"),
     (
         [""],
-        "layer '': the network has none of that name; known: head, head.0, head.1, head.2, never, norm, pair, stem, twice",
+        "layer '': the network has none of that name; "
+        "known: head, head.0, head.1, head.2, never, norm, pair, stem, twice",
     ),
     (["stem", "stem"], "layer 'stem': named twice"),
     (["twice"], "layer 'twice': called 2 times in one pass; name a layer called once"),

@@ -1,0 +1,130 @@
+"""The networks' forward against torchvision's with the same weights, and against the papers' formulas."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import resnet as zoo
+
+from lightning_bam import PreResNet, ResNet18, ResNet34, ResNet50, ResNet101, ResNeXt29, SmallResNet, WideResNet
+from lightning_bam.backbones import build_backbone
+
+
+def randomise(network):
+    """Give norms weights and statistics that matter, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    network.double().eval()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if tensor.dim() == 1:
+                tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=torch.float64) + 0.5)
+            if name.endswith(("bias", "mean")):
+                tensor.sub_(1)
+    return network
+
+
+def images(size):
+    return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def small_images(network, width):
+    """Make torchvision's network the CIFAR one: another stem, no max-pool."""
+    network.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
+    network.maxpool = nn.Identity()
+    return network.double().eval()
+
+
+def stride_first(network):
+    for block in network.modules():
+        if isinstance(block, zoo.Bottleneck):
+            block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+    return network
+
+
+THEIRS = {
+    "resnet18": (ResNet18(), lambda: zoo.resnet18(num_classes=7)),
+    "resnet34": (ResNet34(), lambda: zoo.resnet34(num_classes=7)),
+    "resnet50-3x3": (ResNet50(), lambda: zoo.resnet50(num_classes=7)),
+    "resnet50-1x1": (ResNet50(stride_on="1x1"), lambda: stride_first(zoo.resnet50(num_classes=7))),
+    "resnet101": (ResNet101(), lambda: zoo.resnet101(num_classes=7)),
+}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_as_torchvision(name):
+    spec, make = THEIRS[name]
+    ours, theirs = randomise(build_backbone(spec, 3, 7)), small_images(make(), 64)
+    theirs.load_state_dict(ours.state_dict())
+    for size in ((8, 8), (5, 11)):
+        torch.testing.assert_close(ours(images(size)), theirs(images(size)), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("stride_on", ["3x3", "1x1"])
+@pytest.mark.parametrize("size", [(8, 8), (5, 11)], ids=str)
+def test_resnext_as_torchvision(stride_on, size):
+    spec = ResNeXt29(cardinality=4, group_width=8, stride_on=stride_on)
+    ours = randomise(build_backbone(spec, 3, 7))
+    theirs = zoo.ResNet(zoo.Bottleneck, [3, 3, 3, 1], num_classes=7, groups=4, width_per_group=8)
+    theirs.layer4, theirs.fc = nn.Identity(), nn.Linear(1024, 7)
+    theirs = small_images(stride_first(theirs) if stride_on == "1x1" else theirs, 64)
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(images(size)), theirs(images(size)), rtol=1e-10, atol=1e-10)
+
+
+def preactivated(state, x, convs, blocks, stride_on):
+    """The formulas of the two pre-activation papers, from a state dict."""
+
+    def normed(name, v):
+        mean, var, w, b = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        return F.relu(F.batch_norm(v, mean, var, w, b))
+
+    x = F.conv2d(x, state["conv1.weight"], padding=1)
+    for stage in (1, 2, 3):
+        for index in range(blocks):
+            block = f"layer{stage}.{index}"
+            step = 2 if stage > 1 and index == 0 else 1
+            active = v = normed(f"{block}.bn1", x)
+            for conv in range(1, convs + 1):
+                weight = state[f"{block}.conv{conv}.weight"]
+                v = v if conv == 1 else normed(f"{block}.bn{conv}", v)
+                carries = conv == (2 if convs == 3 and stride_on == "3x3" else 1)
+                v = F.conv2d(v, weight, padding=weight.shape[2] // 2, stride=step if carries else 1)
+            bare = state.get(f"{block}.downsample.weight")
+            x = v + (x if bare is None else F.conv2d(active, bare, stride=step))
+    return F.linear(normed("bn", x).mean((2, 3)), state["fc.weight"], state["fc.bias"])
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 11)], ids=str)
+@pytest.mark.parametrize(
+    ("spec", "convs", "blocks", "widths"),
+    [
+        (WideResNet(widen=1), 2, 4, (16, 32, 64)),
+        (WideResNet(widen=3), 2, 4, (48, 96, 192)),
+        (PreResNet(depth=11), 3, 1, (64, 128, 256)),
+        (PreResNet(depth=29, stride_on="1x1"), 3, 3, (64, 128, 256)),
+    ],
+    ids=str,
+)
+def test_preactivated(spec, convs, blocks, widths, size):
+    network = randomise(build_backbone(spec, 3, 7))
+    expected = preactivated(network.state_dict(), images(size), convs, blocks, getattr(spec, "stride_on", "3x3"))
+    torch.testing.assert_close(network(images(size)), expected, rtol=1e-10, atol=1e-10)
+    ends = [network.get_submodule(network.branch_end(f"layer{stage}.0")).out_channels for stage in (1, 2, 3)]
+    assert tuple(ends) == widths
+
+
+def test_the_first_stage_of_a_net_as_wide_as_its_stem_has_no_shortcut_conv():
+    network = build_backbone(WideResNet(widen=1), 3, 7)
+    assert [name for name, _ in network.named_modules() if "downsample" in name] == [
+        "layer2.0.downsample",
+        "layer3.0.downsample",
+    ]
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(8, 1), (20, 3)])
+def test_small_resnet_depth_and_width(depth, blocks):
+    network = build_backbone(SmallResNet(depth=depth, width=5), 1, 7)
+    assert network.blocks == [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range(blocks)]
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d) and m.weight.shape[-1] != 1]
+    assert len(layers) == depth
+    assert [network.get_submodule(s)[-1].conv2.out_channels for s in network.stages] == [5, 10, 20]

@@ -1,0 +1,200 @@
+"""The run folder's promises: whole or absent, known states, one clear line for what cannot be trusted."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightning_bam.config import BAMSpec, Run
+from lightning_bam.files import FolderError, read_object, write_object
+from lightning_bam.folder import SCHEMA, Result, RunFolder
+from lightning_bam.provenance import commit, provenance
+
+RUN = Run(attention=BAMSpec(reduction=4), seed=3)
+RESULT = Result(
+    error_top1=12.5,
+    error_top5=1.5,
+    correct_top1=7,
+    correct_top5=8,
+    scored=8,
+    loss=0.5,
+    epochs=1,
+    params=5,
+    macs=7,
+    seconds=1.5,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = RunFolder.of(tmp_path, RUN)
+    made.describe(RUN)
+    return made
+
+
+def test_a_description_comes_back(folder):
+    assert folder.path.name == RUN.key
+    assert folder.run() == RUN
+    folder.describe(RUN)
+    assert json.loads((folder.path / "run.json").read_text())["schema"] == SCHEMA
+    with pytest.raises(FolderError, match=f"describes run {RUN.key}, expected {Run().key}"):
+        folder.describe(Run())
+    assert repr(folder) == f"RunFolder({str(folder.path)!r})"
+
+
+def test_states_in_order(folder, tmp_path):
+    assert RunFolder(tmp_path / "nowhere").state() == "missing"
+    assert folder.state() == "missing"
+    lock = folder.acquire()
+    folder.note(state="running")
+    assert folder.state() == "running"
+    assert folder.acquire() is None, "one group at a time"
+    os.close(lock)
+    assert folder.state() == "lost", "nobody holds the lock, and it never said that it ended"
+    folder.note(state="failed", error="out of luck")
+    assert folder.state() == "failed"
+    folder.note(state="pruned")
+    assert folder.state() == "pruned"
+    folder.finish(RESULT)
+    assert folder.state() == "complete"
+    assert folder.result() == RESULT
+    assert folder.manifest() == {"state": "pruned", "error": "out of luck"}
+
+
+def hold(path, ready, done):
+    RunFolder(path).acquire()
+    ready.set()
+    done.wait(20)
+
+
+def test_a_killed_holder_is_known_for_dead(folder):
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(folder.path, ready, done))
+    process.start()
+    assert ready.wait(60)
+    folder.note(state="running")
+    assert folder.state() == "running"
+    process.kill()
+    process.join()
+    assert folder.state() == "lost"
+    lock = folder.acquire()
+    assert lock is not None
+    os.close(lock)
+    process.close()
+
+
+def test_metrics_are_appended_and_cut_back(folder):
+    assert folder.metrics() == []
+    for epoch in range(3):
+        folder.append_epoch({"epoch": epoch, "loss": 0.1})
+    assert [line["epoch"] for line in folder.metrics()] == [0, 1, 2]
+    with (folder.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 3, "lo')
+    assert len(folder.metrics()) == 3, "a torn last line is what a killed run leaves"
+    folder.keep_epochs(2)
+    assert (folder.path / "metrics.jsonl").read_text().count("\n") == 2
+    folder.keep_epochs(7)
+    assert len(folder.metrics()) == 2
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):
+    """A real file system without room: 64 KiB of memory, filled to the brim."""
+    folder.note(state="running")
+    mount = folder.path / "small"
+    mount.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        small = RunFolder(mount)
+        small.describe(RUN)
+        small.note(state="running")
+        with pytest.raises(OSError, match="No space left"):
+            (mount / "filler").write_bytes(b"x" * 100_000)
+        with pytest.raises(FolderError, match=r"manifest.json: cannot be written \(No space left on device\)"):
+            small.note(error="x" * 9000)
+        assert small.manifest() == {"state": "running"}
+        assert small.run() == RUN
+        assert not list(mount.glob(".*")), "no half-written file stays behind"
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_an_unwritable_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderError, match=r"file/.*: cannot make this run folder \(Not a directory\)"):
+        RunFolder.of(tmp_path / "file", RUN).describe(RUN)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d | {"schema": 2}, "written with schema 2, this version reads 1; use the version that wrote it or"),
+        (lambda d: d | {"key": "0" * 16}, f"says key '{'0' * 16}' but describes run {RUN.key}: edited, or written by"),
+        (lambda d: d | {"run": d["run"] | {"seed": -1}}, "written by another version: seed=-1: input should be"),
+        (lambda d: d | {"run": d["run"] | {"future": 1}}, "written by another version: future: no such knob; "),
+        (lambda d: d | {"run": d["run"] | {"attention": {"kind": "bum"}}}, "attention=bum: no such attention; did you"),
+        (lambda d: d | {"run": d["run"] | {"attention": 3}}, "attention=3: must be an object with a 'kind'"),
+        (lambda d: {"schema": 1}, "written by another version: 'run'"),
+    ],
+)
+def test_a_description_that_cannot_be_trusted(folder, change, message):
+    path = folder.path / "run.json"
+    text = json.dumps(change(json.loads(path.read_text())))
+    path.write_text(text)
+    with pytest.raises(FolderError) as error:
+        folder.run()
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert path.read_text() == text
+
+
+def test_no_description(tmp_path):
+    with pytest.raises(FolderError, match=r"run.json: no such file; not a run folder"):
+        RunFolder(tmp_path).run()
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)))
+def test_objects_come_back(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("objects") / "x.json"
+    write_object(path, data)
+    assert read_object(path) == data
+    text = path.read_text()
+    for cut in (0, len(text) // 2, len(text) - 2):
+        path.write_text(text[:cut])
+        with pytest.raises(FolderError, match="torn or not JSON"):
+            read_object(path)
+    assert read_object(path.with_name("absent")) is None
+
+
+def test_a_folder_instead_of_a_file_cannot_be_read(tmp_path):
+    with pytest.raises(FolderError, match="cannot be read"):
+        read_object(tmp_path)
+    folder = RunFolder(tmp_path)
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(FolderError, match=r"metrics.jsonl: cannot be read"):
+        folder.metrics()
+
+
+def test_provenance_names_versions_and_the_commit():
+    found = provenance()
+    assert found["version"] == "0.1.0"
+    assert {"torch", "pytorch_lightning", "torchvision", "python", "host", "commit"} <= set(found)
+    assert commit() is None or len(commit().rstrip("+")) == 12
+
+
+def test_equal_runs_have_equal_folders(tmp_path):
+    assert RunFolder.of(tmp_path, RUN).path == RunFolder.of(tmp_path, replace(RUN)).path

@@ -1,0 +1,221 @@
+"""One run, trained for real in this process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lightning_bam.backbones import build
+from lightning_bam.config import BAMSpec, ConfigError, Digits, Recipe, Run, SmallResNet
+from lightning_bam.data import Batches, ImageData, augment, normalise
+from lightning_bam.folder import RunFolder
+from lightning_bam.recorder import TrainingError
+from lightning_bam.schedule import lr_factor
+from lightning_bam.training import train
+
+RECIPE = Recipe(epochs=2, batch_size=97, lr=0.05, schedule="cosine", crop_padding=1, flip=True)
+RUN = Run(dataset=Digits(), backbone=SmallResNet(width=3), recipe=RECIPE, seed=11)
+
+
+def trained(root, run):
+    folder = RunFolder.of(root, run)
+    folder.describe(run)
+    return folder, train(folder)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("runs"), RUN)
+
+
+def by_hand(run):
+    """Train by a bare loop: the network, SGD, the schedule and the batches, nothing of Lightning."""
+    torch.manual_seed(12345)  # must not matter
+    network = build(run).to(memory_format=torch.channels_last)
+    recipe, images = run.recipe, ImageData(run).images
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    step, losses = 0, []
+    for epoch in range(recipe.epochs):
+        batches = Batches(
+            n=len(images.train), batch_size=recipe.batch_size, padding=recipe.crop_padding, seed=run.seed, epoch=epoch
+        )
+        total = 0.0
+        network.train()
+        for batch in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr * lr_factor(recipe, step, len(batches))
+            x = augment(images.train[batch.indices], batch.offsets, batch.flips, recipe.crop_padding)
+            x = normalise(x, images.mean, images.std).contiguous(memory_format=torch.channels_last)
+            loss = F.cross_entropy(network(x), images.train_labels[batch.indices])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            step += 1
+        losses.append(total / len(batches))
+    network.eval()
+    with torch.no_grad():  # one image at a time: no batch can hide a padded or repeated sample
+        x = normalise(images.test, images.mean, images.std).contiguous(memory_format=torch.channels_last)
+        ranks = [
+            int((logits > logits[label]).sum())
+            for logits, label in ((network(x[i : i + 1])[0], images.test_labels[i]) for i in range(len(x)))
+        ]
+    return losses, sum(r == 0 for r in ranks), sum(r < 5 for r in ranks), len(ranks)
+
+
+def test_a_bare_loop_gives_the_same_losses_and_counts(reference):
+    folder, result = reference
+    torch.set_num_threads(1)
+    losses, top1, top5, scored = by_hand(RUN)
+    assert [line["train_loss"] for line in folder.metrics()] == pytest.approx(losses, rel=1e-6)
+    assert (result.correct_top1, result.correct_top5, result.scored) == (top1, top5, scored)
+    assert scored == 500
+
+
+def test_the_record(reference):
+    folder, result = reference
+    last = folder.metrics()[-1]
+    assert folder.state() == "complete"
+    assert folder.result() == result
+    assert result.epochs == 2
+    assert last["lr"] == 0.0, "cosine ends at 0"
+    assert result.seconds == pytest.approx(sum(line["seconds"] for line in folder.metrics()), abs=1e-3)
+    manifest = folder.manifest()
+    assert manifest["state"] == "complete"
+    assert manifest["key"] == RUN.key
+    assert len(manifest["first_batch"]) == 97
+    assert manifest["torch"] == torch.__version__.partition("+")[0]
+    assert folder.checkpoint.exists()
+
+
+def test_the_same_run_gives_the_same_bits(reference, tmp_path):
+    folder, _ = trained(tmp_path, RUN)
+    names = ("train_loss", "loss", "correct_top1", "correct_top5")
+    assert [[line[n] for n in names] for line in folder.metrics()] == [
+        [line[n] for n in names] for line in reference[0].metrics()
+    ]
+    ours, theirs = (torch.load(f.checkpoint, weights_only=True)["state_dict"] for f in (folder, reference[0]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_training_leaves_what_it_did_not_change(reference):
+    """A finished folder is trained no further: its checkpoint is at the end."""
+    folder, result = reference
+    before = folder.metrics()
+    again = train(folder)
+    assert again.error_top1 == result.error_top1
+    assert folder.metrics() == before
+
+
+CHANGED = {
+    "epochs": 3,
+    "batch_size": 53,
+    "lr": 0.06,
+    "momentum": 0.8,
+    "nesterov": False,
+    "weight_decay": 1e-3,
+    "schedule": "constant",
+    "warmup_epochs": 0.5,
+    "label_smoothing": 0.1,
+    "crop_padding": 2,
+    "flip": False,
+    "precision": "bf16",
+}
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Recipe)])
+def test_no_knob_of_the_recipe_is_dead(reference, tmp_path, name):
+    if name in ("milestones", "gamma"):  # they play a part with schedule="step" only
+        base = replace(RECIPE, schedule="step", milestones=(0.5,))
+        start = trained(tmp_path, replace(RUN, recipe=base))[0].metrics()
+        value = (0.2,) if name == "milestones" else 0.9
+        changed = replace(base, **{name: value})
+    else:
+        start = reference[0].metrics()
+        changed = replace(RECIPE, **{name: CHANGED[name]})
+    other = trained(tmp_path, replace(RUN, recipe=changed))[0].metrics()
+    assert [line["loss"] for line in other] != [line["loss"] for line in start]
+
+
+@pytest.mark.parametrize("change", [{"seed": 12}, {"score_on": "held_out"}, {"attention": BAMSpec(reduction=3)}])
+def test_no_field_of_the_run_is_dead(reference, tmp_path, change):
+    folder, _ = trained(tmp_path, replace(RUN, **change))
+    assert [line["loss"] for line in folder.metrics()] != [line["loss"] for line in reference[0].metrics()]
+
+
+def test_a_lost_loss_is_named(tmp_path):
+    run = replace(RUN, recipe=replace(RECIPE, lr=1e30))
+    with pytest.raises(TrainingError, match=r"training loss is nan after epoch 0; lower recipe.lr=1e\+30 or set"):
+        trained(tmp_path, run)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "world", "message"),
+    [
+        (replace(RECIPE, batch_size=2), 2, "one training sample per device"),
+        (replace(RECIPE, batch_size=97), 2, "recipe.batch_size=97"),
+        (replace(RECIPE, batch_size=1298), 1, "recipe.batch_size=1298"),
+        (replace(RECIPE, crop_padding=8), 1, "recipe.crop_padding=8"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_anything_is_written(tmp_path, monkeypatch, recipe, world, message):
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    run = replace(RUN, recipe=recipe)
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    with pytest.raises(ConfigError, match=message):
+        train(folder)
+    assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
+def test_going_on_from_a_checkpoint_is_bit_equal(reference, tmp_path):
+    """Stop after the first of two epochs (a full disk, as it happens), then go on."""
+    folder = RunFolder.of(tmp_path, RUN)
+    folder.describe(RUN)
+    append = RunFolder.append_epoch
+    calls = []
+
+    def second_fails(self, line):
+        calls.append(line["epoch"])
+        if line["epoch"] == 1:
+            raise OSError(28, "No space left on device")
+        append(self, line)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "append_epoch", second_fails)
+        with pytest.raises(OSError, match="No space left"):
+            train(folder)
+    assert calls == [0, 1]
+    assert (len(folder.metrics()), folder.result()) == (1, None)
+    with (folder.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 1, "train_l')  # and torn on top of it
+    result = train(folder)
+    assert result.error_top1 == reference[1].error_top1
+    assert [line["train_loss"] for line in folder.metrics()] == [line["train_loss"] for line in reference[0].metrics()]
+    ours, theirs = (torch.load(f.checkpoint, weights_only=True)["state_dict"] for f in (folder, reference[0]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert folder.manifest()["attempt"] == 2
+
+
+def test_a_logger_is_told_every_epoch(tmp_path):
+    from pytorch_lightning.loggers import CSVLogger
+
+    folder = RunFolder.of(tmp_path, RUN)
+    folder.describe(RUN)
+    logger = CSVLogger(tmp_path / "csv", flush_logs_every_n_steps=1)
+    train(folder, logger=logger)
+    written = (tmp_path / "csv").rglob("metrics.csv")
+    rows = next(written).read_text().splitlines()
+    assert len(rows) == 3
+    assert "error_top1" in rows[0]
+    assert json.loads((folder.path / "result.json").read_text())["epochs"] == 2
