@@ -46,7 +46,11 @@ class Recorder(pl.Callback):
         self.clock = time.perf_counter()
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
@@ -65,8 +69,8 @@ class Recorder(pl.Callback):
         loss = pl_module.training_loss()
         if not math.isfinite(loss):
             raise TrainingError(
-                f"training loss is {loss} after epoch {trainer.current_epoch}; lower recipe.lr={pl_module.spec.recipe.lr} "
-                "or set recipe.warmup_epochs"
+                f"training loss is {loss} after epoch {trainer.current_epoch}; "
+                f"lower recipe.lr={pl_module.spec.recipe.lr} or set recipe.warmup_epochs"
             )
         if trainer.is_global_zero:
             line = {

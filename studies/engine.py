@@ -88,7 +88,7 @@ def drive(
 def termination_as_interrupt() -> Iterator[None]:
     """Take SIGTERM as Ctrl-C, so that both end every group."""
 
-    def interrupt(number: int, frame: Any) -> None:
+    def interrupt(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

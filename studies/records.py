@@ -49,12 +49,7 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
         raise FolderError(f"{folder.path}/run.json describes run {found.key}: a copied folder? remove it")
     result, metrics = folder.result(), folder.metrics()
     if result is not None:
-        if len(metrics) != result.epochs or metrics[-1].get("error_top1") != result.error_top1:
-            last = metrics[-1].get("error_top1") if metrics else None
-            raise FolderError(
-                f"{folder.path}: result.json says error {result.error_top1} after {result.epochs} epochs, metrics.jsonl "
-                f"{last} after {len(metrics)}; remove this run folder to train it again"
-            )
+        _agree(folder, result, metrics)
     return Record(
         row=cell.row,
         run=cell.run,
@@ -64,3 +59,12 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
         manifest=folder.manifest(),
         metrics=metrics,
     )
+
+
+def _agree(folder: RunFolder, result: Result, metrics: list[dict[str, Any]]) -> None:
+    last = metrics[-1].get("error_top1") if metrics else None
+    if len(metrics) != result.epochs or last != result.error_top1:
+        raise FolderError(
+            f"{folder.path}: result.json says error {result.error_top1} after {result.epochs} epochs, metrics.jsonl "
+            f"{last} after {len(metrics)}; remove this run folder to train it again"
+        )

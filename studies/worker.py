@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,7 @@ def rank(job: Job) -> None:
         die_with_parent()
         redirect(job.folder / f"rank{number}.log")
     signal.signal(signal.SIGTERM, _leave)
-    if job.slot.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, job.slot.gpus))
-    else:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
     code = 1
     try:
@@ -89,6 +87,12 @@ def rank(job: Job) -> None:
     finally:
         if tracking:
             tracking.finish(code)
+
+
+def visible(gpus: Sequence[int], before: str | None) -> str:
+    """Return CUDA_VISIBLE_DEVICES for these GPUs, which are counted among those that were visible `before`."""
+    names = before.split(",") if before else None
+    return ",".join(names[index].strip() if names else str(index) for index in gpus)
 
 
 def launch(job: Job) -> None:
@@ -172,5 +176,5 @@ def redirect(log: Path) -> None:
     os.close(fd)
 
 
-def _leave(number: int, frame: Any) -> None:  # noqa: ARG001
+def _leave(number: int, _frame: Any) -> None:
     sys.exit(128 + number)

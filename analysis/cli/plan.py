@@ -90,12 +90,8 @@ def show(one: dict[str, Any]) -> None:
         )
     console.print(table)
     resolvable = one["least_resolvable_sd"]
-    tells = (
-        "one seed tells no difference"
-        if resolvable is None
-        else (
-            f"{one['seeds']} seeds resolve a paired difference of {resolvable} sd of the differences (80 % power, 5 % level)"
-        )
-    )
+    tells = "one seed tells no difference"
+    if resolvable is not None:
+        tells = f"{one['seeds']} seeds resolve {resolvable} sd of the paired differences (80 % power, 5 % level)"
     console.print(f"{one['left']} of {one['runs']} runs left; {tells}")
     console.print("fixed: " + ", ".join(f"{name}={value}" for name, value in one["fixed"].items()), soft_wrap=True)

@@ -50,8 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
             table.add_row(f"{trial.value:.2f}", *values, trial.user_attrs["key"])
         Console(highlight=False).print(table)
     print(
-        f"{search.label}: {len(progress.pruned)} pruned and {len(progress.finished)} finished now; selected on a held-out "
-        "fifth of train with one seed: confirm a winner with a study before you report it",
+        f"{search.label}: {len(progress.pruned)} pruned and {len(progress.finished)} finished now; selected on a "
+        "held-out fifth of train with one seed: confirm a winner with a study before you report it",
         file=sys.stderr,
     )
     return 1 if progress.failed else 0

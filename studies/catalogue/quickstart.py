@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec, SmallResNet
-from studies.presets import SMALL
+from studies.presets import SMALL, SMALL_RECIPE
 from studies.study import Study
 
-BASE = replace(SMALL, backbone=SmallResNet(width=16))
+BASE = replace(SMALL, backbone=SmallResNet(width=16), recipe=replace(SMALL_RECIPE, epochs=4))
 
 STUDY = Study(
     name="quickstart",

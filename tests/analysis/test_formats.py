@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.analysis.synthetic import ERRORS, STUDY, golden_table, write
 
 from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.columns import best, columns
@@ -21,6 +20,7 @@ from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
 from studies.records import gather
+from tests.analysis.synthetic import ERRORS, STUDY, golden_table, write
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
 
 from analysis.table import tabulate
 from lightning_bam.folder import RunFolder
 from studies.records import gather, read
 from studies.study import Cell
+from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
 
 
 @pytest.fixture

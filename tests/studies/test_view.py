@@ -1,0 +1,76 @@
+"""What a person sees while runs are trained."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from types import SimpleNamespace
+
+from rich.console import Console
+
+from studies.progress import Active, Progress
+from studies.view import LiveView, clock, remaining
+from studies.worker import visible
+from tests.studies.conftest import tiny
+
+CELLS = tiny(seeds=3).runs()
+
+
+def progress():
+    started = time.monotonic() - 5
+    process, folder = SimpleNamespace(), SimpleNamespace()
+    active = Active(CELLS[3], None, folder, process, None, started=started, seen=1, last_error=12.5)
+    return Progress(
+        title="tiny",
+        total=6,
+        slots=2,
+        before=[(CELLS[0], 20.0)],
+        pending=2,
+        active=[active],
+        finished=[(CELLS[1], 18.0), (CELLS[2], 22.0)],
+        failed=[(CELLS[4], "out of [luck]")],
+        seconds=[10.0, 14.0],
+    )
+
+
+def shown(terminal):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=120, color_system=None)
+    with LiveView(console) as view:
+        view(progress())
+        view(progress())
+    return out.getvalue()
+
+
+def test_elsewhere_a_line_a_run_and_none_twice():
+    assert shown(terminal=False).splitlines() == [
+        "3/6  BAM seed 0: error 18.00 %  (about 0:18 left)",
+        "3/6  none seed 1: error 22.00 %  (about 0:18 left)",
+        "failed: none seed 2: out of [luck]",
+    ]
+
+
+def test_in_a_terminal_a_live_table():
+    text = shown(terminal=True)
+    assert "tiny" in text
+    row = next(line for line in text.splitlines() if "BAM" in line and "1/2" in line)
+    assert "12.50" in row
+    assert re.search(r"0:0\d", row)
+    summary = next(line for line in text.splitlines() if "3/6 done" in line)
+    assert "1 running · 2 to come · 1 failed" in summary
+    assert "about 0:18 left · best so far: BAM 18.00 % (1)" in summary, "none has a mean of 21"
+
+
+def test_remaining_and_clock():
+    empty = Progress(title="t", total=2, slots=1, pending=2)
+    assert remaining(empty) == "estimating"
+    empty.pending = 0
+    assert remaining(empty) == "all done"
+    assert (clock(59.6), clock(61), clock(3725)) == ("1:00", "1:01", "1:02:05")
+
+
+def test_gpus_are_counted_among_the_visible_ones():
+    assert visible((0, 1), None) == "0,1"
+    assert visible((1,), "4, 5") == "5"
+    assert visible((), "4,5") == ""
