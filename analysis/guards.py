@@ -37,6 +37,24 @@ def mixed(records: Sequence[Record]) -> list[str]:
     return notes
 
 
+def trained_with(records: Sequence[Record]) -> list[str]:
+    """Say on what and with what the runs were trained, as far as they agree."""
+    words = {
+        "device": "device {}",
+        "threads": "{} thread(s) a rank",
+        "world_size": "{} rank(s) a run",
+        "torch": "torch {}",
+        "version": "lightning-bam {}",
+        "commit": "commit {}",
+    }
+    agreed = []
+    for entry, text in words.items():
+        values = {_shown(record.manifest.get(entry)) for record in records} - {"not recorded"}
+        if len(values) == 1:
+            agreed.append(text.format(next(iter(values))))
+    return [f"Trained with {', '.join(agreed)}."] if agreed else []
+
+
 def _shown(value: object) -> str:
     if value is None:
         return "not recorded"

@@ -113,6 +113,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         )
         for label, runs in cells.items()
     ]
+    trained = [record for runs in cells.values() for record in runs.values()]
     return Table(
         study=study.label,
         question=study.question,
@@ -122,7 +123,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             guards.coverage(len(study.seed_list), cells, states),
             *guards.unpaired(cells, study.baseline),
             *guards.unchanged(cells, study.baseline),
-            *guards.mixed([record for runs in cells.values() for record in runs.values()]),
+            *guards.mixed(trained),
+            *guards.trained_with(trained),
         ],
         fixed=study.fixed(),
     )

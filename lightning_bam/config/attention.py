@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -39,19 +38,18 @@ class BAMSpec:
                 "other branch, and both start at 0; use init='torch' or combine='sum'"
             )
 
-    def canonical(self) -> BAMSpec:
-        """Return the same module with each field that plays no part put back to its default."""
-        spared = self
+    def idle(self) -> frozenset[str]:
+        """Return the fields that play no part, given the others."""
+        names = set()
         if self.branches != "both":
-            spared = replace(spared, combine="sum")
-        if self.branches == "channel":
-            spared = replace(spared, dilation=4, dilated_convs=2)
-            spared = replace(spared, init="torch") if spared.init == "kaiming" else spared
+            names.add("combine")
         if self.branches == "spatial":
-            spared = replace(spared, channel_layers=1)
+            names.add("channel_layers")
+        if self.branches == "channel":
+            names |= {"dilation", "dilated_convs"} | ({"init"} if self.init == "kaiming" else set())
         if self.dilated_convs == 0:
-            spared = replace(spared, dilation=4)
-        return spared
+            names.add("dilation")
+        return frozenset(names)
 
 
 RELEASED_BAM = BAMSpec(norm="hidden", combine="product")

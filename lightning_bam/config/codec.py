@@ -15,7 +15,7 @@ from lightning_bam.config.dataset import Dataset
 from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, default_of, first_problem
+from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
     "dataset": {cls.kind: cls for cls in get_args(Dataset)},
@@ -98,7 +98,7 @@ def _kind(slot: str, kind: str) -> type:
 def flatten(run: Run) -> dict[str, Scalar]:
     """Return the run as flat names (`attention.reduction`): columns, Optuna's parameters, W&B's config.
 
-    What plays no part is left out: without attention there is no placement, and no `attention.` field.
+    What plays no part is left out: no placement without attention, no `attention.dilation` in a channel branch.
     """
     flat: dict[str, Scalar] = {}
     for field in fields(run):
@@ -110,6 +110,8 @@ def flatten(run: Run) -> dict[str, Scalar]:
             continue
         flat[field.name] = "none" if value is None else value.kind
         for inner in fields(value) if value is not None else ():
+            if inner.name in idle(value):
+                continue
             item = getattr(value, inner.name)
             flat[f"{field.name}.{inner.name}"] = ",".join(map(str, item)) if isinstance(item, tuple) else item
     return flat

@@ -51,9 +51,13 @@ class Recipe:
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs must be at most epochs, got {self.warmup_epochs:g} of {self.epochs}")
 
+    def idle(self) -> frozenset[str]:
+        """Return the fields that play no part, given the others."""
+        return frozenset() if self._steps() else frozenset({"milestones", "gamma"})
+
     def canonical(self) -> Recipe:
-        """Return the same training with each field that plays no part put back to its default."""
-        flat = self.schedule == "step" and (not self.milestones or self.gamma == 1)
-        if self.schedule == "step" and not flat:
-            return self
-        return replace(self, schedule="constant" if flat else self.schedule, milestones=(0.3, 0.6, 0.8), gamma=0.2)
+        """Return the same training in its usual spelling: a step schedule that never steps is `constant`."""
+        return self if self.schedule != "step" or self._steps() else replace(self, schedule="constant")
+
+    def _steps(self) -> bool:
+        return self.schedule == "step" and bool(self.milestones) and self.gamma < 1

@@ -39,9 +39,16 @@ def default_of(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else MISSING
 
 
+def idle(item: Any) -> frozenset[str]:
+    """Return the fields of a spec that play no part, given its others (as it says itself in a method `idle`)."""
+    found: frozenset[str] = item.idle() if hasattr(item, "idle") else frozenset()
+    return found
+
+
 def changed(item: Spec) -> dict[str, Any]:
-    """Return the fields of `item` that differ from their defaults, by name."""
-    return {f.name: getattr(item, f.name) for f in fields(item) if getattr(item, f.name) != default_of(f)}
+    """Return the fields of `item` that play a part and differ from their defaults, by name."""
+    played = [f for f in fields(item) if f.name not in idle(item)]
+    return {f.name: getattr(item, f.name) for f in played if getattr(item, f.name) != default_of(f)}
 
 
 def first_problem(error: pydantic.ValidationError, where: str = "") -> str:

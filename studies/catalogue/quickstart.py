@@ -14,11 +14,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lightning_bam.config import BAMSpec, SmallResNet
+from lightning_bam.config import BAMSpec, ClutteredDigits, SmallResNet
 from studies.presets import SMALL, SMALL_RECIPE
 from studies.study import Study
 
-BASE = replace(SMALL, backbone=SmallResNet(width=16), recipe=replace(SMALL_RECIPE, epochs=4))
+BASE = replace(
+    SMALL,
+    dataset=ClutteredDigits(fragments=3, train=5000),
+    backbone=SmallResNet(width=16),
+    recipe=replace(SMALL_RECIPE, epochs=4),
+)
 
 STUDY = Study(
     name="quickstart",

@@ -90,6 +90,7 @@ def test_notes(table):
         "n = 4 wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
         "Runs of mixed commit: 3f2a91c (19), 91bc002 (1).",
+        "Trained with 1 rank(s) a run, torch 2.11.0.",
     ]
 
 
@@ -109,6 +110,7 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
         "Runs of mixed device: not recorded (4), cuda (1), cpu (1).",
         "Runs of mixed threads: not recorded (4), 1 (1), 2 (1).",
         'Runs of mixed data: not recorded (4), {"sha256": "ab"} (1), {"sha256": "cd"} (1).',
+        "Trained with commit 3f2a91c.",
     ]
 
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from contract import AttentionContract, C, image, randomise
 from torch import nn
 
 from lightning_bam import BAM, RELEASED_BAM, BAMSpec
 from lightning_bam.attention import build_attention
+from tests.attention.contract import AttentionContract, C, image, randomise
 
 
 class TestBAM(AttentionContract):

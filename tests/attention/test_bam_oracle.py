@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contract import C, image, randomise
 
 from lightning_bam import BAM
+from tests.attention.contract import C, image, randomise
 
 SETTINGS = {
     "equations": {},

@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contract import AttentionContract, C, image, randomise
 
 from lightning_bam import CBAM, SE, CBAMSpec, SESpec, count_module
+from tests.attention.contract import AttentionContract, C, image, randomise
 
 
 class TestSE(AttentionContract):

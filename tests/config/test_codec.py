@@ -4,7 +4,6 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from another import another, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from lightning_bam import (
     SmallResNet,
 )
 from lightning_bam.config import KINDS, flatten, from_dict, nearest, to_dict, with_settings
+from tests.config.another import another, plain
 
 
 def specs(slot):

@@ -3,7 +3,6 @@
 from dataclasses import fields, replace
 
 import pytest
-from another import another, plain
 
 from lightning_bam import (
     CIFAR100,
@@ -25,6 +24,7 @@ from lightning_bam import (
     WideResNet,
 )
 from lightning_bam.config import KINDS
+from tests.config.another import another, plain
 
 BAM_RUN = Run(attention=BAMSpec())
 

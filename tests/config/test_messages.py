@@ -105,4 +105,4 @@ def test_specs_are_frozen_and_take_names_only():
 
 @pytest.mark.parametrize("branches", ["channel", "spatial"])
 def test_zero_and_product_meet_only_where_there_are_two_branches(branches):
-    assert BAMSpec(init="zero", combine="product", branches=branches).canonical().combine == "sum"
+    assert "combine" in BAMSpec(init="zero", combine="product", branches=branches).idle()
