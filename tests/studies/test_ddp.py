@@ -12,8 +12,9 @@ from studies.engine import run_study
 from studies.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import silent, tiny
+from tests.studies.wandb_file import read
 
-TWO = Options(slots=[Slot(2)], wandb="off")
+TWO = Options(slots=[Slot(2)], wandb="offline")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,13 @@ def test_the_first_steps_agree_up_to_batch_norm(roots):
     alone, together = (gather(tiny(seeds=1), root)[0].metrics[0]["train_loss"] for root in roots)
     assert together == pytest.approx(alone, rel=0.1)
     assert together != alone
+
+
+def test_two_ranks_are_one_finished_run_of_wandb(roots):
+    for record in gather(tiny(seeds=1), roots[1]):
+        found = read(record.folder.path)  # which insists on exactly one record
+        assert (found["run"].run_id, found["exit"]) == (record.run.key, 0)
+        assert found["summary"]["error_top1"] == record.result.error_top1
 
 
 def test_each_rank_has_its_log(roots):
