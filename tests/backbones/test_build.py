@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TINY
 
 from lightning_bam import AfterStages, BAMSpec, CBAMSpec, EveryBlock, ResNet50, Run, SESpec
 from lightning_bam.backbones import build
+from tests.backbones.tiny import TINY
 
 FEW = ["small_resnet", "resnet50", "wrn28", "preresnet"]
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny import TINY
 from torch import nn
 
 from lightning_bam import (
@@ -22,6 +21,7 @@ from lightning_bam import (
 )
 from lightning_bam.backbones import build, build_backbone, places
 from lightning_bam.config import KINDS
+from tests.backbones.tiny import TINY
 
 
 def test_every_backbone_has_a_tiny_form():
