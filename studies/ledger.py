@@ -58,7 +58,7 @@ class Ledger:
             key = trial.user_attrs.get("key")
             if trial.state == TrialState.RUNNING and not self._alive(key):
                 self._close(trial.number)
-        done = {t.user_attrs.get("key") for t in trials if t.state == TrialState.COMPLETE}
+        done = self._told()
         for record in records:
             if record.result is not None and record.run.key not in done:
                 self._enqueue(Cell(record.row, record.run))
@@ -66,6 +66,11 @@ class Ledger:
         for record in wanted:
             if record.run.key not in waiting:
                 self._enqueue(Cell(record.row, record.run))
+
+    def _told(self) -> set[str]:
+        """Return the keys of the runs whose error has been told."""
+        complete = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return {trial.user_attrs.get("key", "") for trial in complete}
 
     def _alive(self, key: str | None) -> bool:
         return key is not None and RunFolder(self.root / key).state() in ("running", "complete")
@@ -99,18 +104,21 @@ class Ledger:
             result = folder.result()
             if result is None:
                 return trial, cell
+            if cell.run.key in self._told():  # by another scheduler: once is enough
+                self.fail(trial)
+                continue
             for line in folder.metrics():
                 trial.report(line["error_top1"], line["epoch"])
             self.complete(trial, result.error_top1)
         return None
 
     def complete(self, trial: Trial, error: float) -> None:
-        """Tell the reported error, in percent."""
-        self.optuna.tell(trial, error)
+        """Tell the reported error, in percent; a trial that another scheduler has closed meanwhile stays closed."""
+        self.optuna.tell(trial, error, skip_if_finished=True)
 
     def fail(self, trial: Trial) -> None:
         """Close a trial whose run failed, was lost, or is trained elsewhere."""
-        self.optuna.tell(trial, state=TrialState.FAIL)
+        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def prune(self, trial: Trial) -> bool:  # noqa: ARG002
         """Never: a table holds complete runs only."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Final, Protocol
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from lightning_bam.folder import RunFolder
@@ -111,7 +113,8 @@ class Scheduler:
     def _follow(self, active: Active) -> None:
         """Report the epochs that have come in."""
         for line in active.folder.metrics()[active.seen :]:
-            active.trial.report(line["error_top1"], line["epoch"])
+            with suppress(UpdateFinishedTrialError):  # another scheduler has taken it for lost
+                active.trial.report(line["error_top1"], line["epoch"])
             active.seen += 1
             active.last_error = line["error_top1"]
             if active.folder.result() is None and self.source.prune(active.trial):
@@ -123,15 +126,15 @@ class Scheduler:
         """Tell how a group ended, and free its slot."""
         self.progress.active.remove(active)
         self.free.append(active.slot)
+        if active.pruned:
+            active.folder.note(state="pruned")
+            self.progress.pruned.append(active.cell)
+            return
         result = active.folder.result()
         if result is not None:
             self.source.complete(active.trial, result.error_top1)
             self.progress.finished.append((active.cell, result.error_top1))
             self.progress.seconds.append(time.monotonic() - active.started)
-            return
-        if active.pruned:
-            active.folder.note(state="pruned")
-            self.progress.pruned.append(active.cell)
             return
         self.source.fail(active.trial)
         if active.process.exitcode == BUSY:

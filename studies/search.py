@@ -78,11 +78,11 @@ class Search:
 
     def complete(self, trial: Trial, error: float) -> None:
         """Tell the held-out error, in percent."""
-        self.optuna.tell(trial, error)
+        self.optuna.tell(trial, error, skip_if_finished=True)
 
     def fail(self, trial: Trial) -> None:
         """Close a trial that gave nothing."""
-        self.optuna.tell(trial, state=TrialState.FAIL)
+        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def prune(self, trial: Trial) -> bool:
         """Say whether the trial is worse than the median of the others at its last epoch."""

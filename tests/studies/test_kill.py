@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
+
+from studies.storage import journal
 
 STUDY = """
 from dataclasses import replace
@@ -128,3 +131,21 @@ def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbr
     states = [run["state"] for run in json.loads(status.stdout)]
     assert "lost" in states
     assert set(states) <= {"lost", "complete", "missing"}
+
+
+def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path):
+    processes = [start(study_file, tmp_path), start(study_file, tmp_path)]
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    assert not any("Traceback" in out for out in outputs), outputs
+    assert all(process.returncode in (0, 1) for process in processes), outputs
+    assert figures(tmp_path) == unbroken
+    attempts = [json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")]
+    assert attempts == [1] * 4, outputs
+    last = start(study_file, tmp_path)
+    out, _ = last.communicate(timeout=60)
+    assert last.returncode == 0
+    assert out.strip() == "mine: 4 of 4 runs complete, 0 of them now"
+    trials = optuna.load_study(study_name="mine", storage=journal(tmp_path)).get_trials()
+    complete = [t.user_attrs["key"] for t in trials if t.state.name == "COMPLETE"]
+    assert sorted(complete) == sorted(unbroken), "each run is one finished trial"
+    assert not [t for t in trials if t.state.name in ("RUNNING", "WAITING")]
