@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_bam.folder import RunFolder
 from studies.parameters import distributions, parameters, suggest
@@ -55,9 +55,8 @@ class Ledger:
         """
         trials = self.optuna.get_trials(deepcopy=False)
         for trial in trials:
-            key = trial.user_attrs.get("key")
-            if trial.state == TrialState.RUNNING and not self._alive(key):
-                self._close(trial.number)
+            if trial.state == TrialState.RUNNING:
+                self._settle(trial)
         done = self._told()
         for record in records:
             if record.result is not None and record.run.key not in done:
@@ -72,11 +71,14 @@ class Ledger:
         complete = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return {trial.user_attrs.get("key", "") for trial in complete}
 
-    def _alive(self, key: str | None) -> bool:
-        return key is not None and RunFolder(self.root / key).state() in ("running", "complete")
-
-    def _close(self, number: int) -> None:
-        self.optuna.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+    def _settle(self, trial: FrozenTrial) -> None:
+        """Close a trial that claims to be running, unless somebody trains its run."""
+        folder = RunFolder(self.root / trial.user_attrs.get("key", "none"))
+        state, result = folder.state(), folder.result()
+        if result is not None:
+            self.optuna.tell(trial.number, result.error_top1, skip_if_finished=True)
+        elif state != "running":
+            self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _enqueue(self, cell: Cell) -> None:
         values = parameters(cell.run, self.distributions)

@@ -90,6 +90,13 @@ def assert_gone(processes: list[psutil.Process], limit: float = 10) -> None:
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
+def assert_each_run_is_one_finished_trial(root: Path, keys: dict) -> None:
+    trials = optuna.load_study(study_name="mine", storage=journal(root)).get_trials()
+    complete = [t.user_attrs["key"] for t in trials if t.state.name == "COMPLETE"]
+    assert sorted(complete) == sorted(keys)
+    assert not [t for t in trials if t.state.name in ("RUNNING", "WAITING")]
+
+
 @pytest.mark.parametrize("whole_tree", [True, False], ids=["tree", "scheduler"])
 def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, whole_tree):
     first = start(study_file, tmp_path)
@@ -109,6 +116,7 @@ def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, 
     attempts = {p.parent.name: json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")}
     assert max(attempts.values()) == 2, "something was interrupted"
     assert all(attempts[key] == 1 for key in complete_before)
+    assert_each_run_is_one_finished_trial(tmp_path, unbroken)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -145,7 +153,4 @@ def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path):
     out, _ = last.communicate(timeout=60)
     assert last.returncode == 0
     assert out.strip() == "mine: 4 of 4 runs complete, 0 of them now"
-    trials = optuna.load_study(study_name="mine", storage=journal(tmp_path)).get_trials()
-    complete = [t.user_attrs["key"] for t in trials if t.state.name == "COMPLETE"]
-    assert sorted(complete) == sorted(unbroken), "each run is one finished trial"
-    assert not [t for t in trials if t.state.name in ("RUNNING", "WAITING")]
+    assert_each_run_is_one_finished_trial(tmp_path, unbroken)
