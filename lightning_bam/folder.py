@@ -4,8 +4,9 @@ run.json        what to train; written once, before anything else
 metrics.jsonl   one line an epoch
 manifest.json   where, when and with what it was trained; its state
 result.json     the reported figures; whole or absent
-rank*.log       what each rank printed
-checkpoints/    last.ckpt, from which a lost run goes on
+rank*.log       what each rank printed (launcher.log: what started several)
+checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete
+wandb/          W&B's offline record
 lock            held (flock) by the process group that trains, so that a dead one is known for dead
 """
 
@@ -150,6 +151,7 @@ class RunFolder:
         fd = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(fd, (json.dumps(line) + "\n").encode())
+            os.fsync(fd)
         finally:
             os.close(fd)
 

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_bam.collective import gathered
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.module import Classifier
 
@@ -33,17 +34,29 @@ class Recorder(pl.Callback):
         self.folder = folder
         self.first_batch = first_batch
         self.clock = time.perf_counter()
+        self.lr = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Cut the record back to what the checkpoint knows."""
+        """Cut the record back to what the checkpoint knows.
+
+        Raises:
+            FolderError: the checkpoint knows of epochs that the record lacks.
+
+        """
         if trainer.is_global_zero:
             self.folder.keep_epochs(trainer.current_epoch)
+            if (there := len(self.folder.metrics())) < trainer.current_epoch:
+                raise FolderError(
+                    f"{self.folder.path}/metrics.jsonl: holds {there} epochs, its checkpoint knows of "
+                    f"{trainer.current_epoch}; remove this run folder to train it again"
+                )
             for line in self.folder.metrics():
                 self._log(trainer, line)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Start the epoch's clock."""
+        """Start the epoch's clock, and note the learning rate that it begins with."""
         self.clock = time.perf_counter()
+        self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_start(
         self,
@@ -77,7 +90,7 @@ class Recorder(pl.Callback):
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
                 **pl_module.score(),
-                "lr": trainer.optimizers[0].param_groups[0]["lr"],
+                "lr": self.lr,
                 "seconds": round(time.perf_counter() - self.clock, 3),
             }
             self.folder.append_epoch(line)

@@ -11,14 +11,14 @@ from lightning_bam.config import Recipe
 def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """Return what `recipe.lr` is multiplied by at optimizer step `step`, counted from 0.
 
-    A linear warm-up comes first where there is one. `step` multiplies by `gamma` at each milestone (whole epochs),
-    `cosine` falls from 1 to 0 over the run, `constant` stays at 1.
+    A linear warm-up comes first where there is one. `step` multiplies by `gamma` at each milestone, rounded to whole
+    epochs and never before the first is over; `cosine` falls from 1 to 0 over the run, `constant` stays at 1.
     """
     warmup = recipe.warmup_epochs * steps_per_epoch
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if recipe.schedule == "step":
-        passed = bisect_right([round(m * recipe.epochs) for m in recipe.milestones], step // steps_per_epoch)
+        passed = bisect_right([max(1, round(m * recipe.epochs)) for m in recipe.milestones], step // steps_per_epoch)
         return float(recipe.gamma**passed)
     if recipe.schedule == "cosine":
         total = recipe.epochs * steps_per_epoch

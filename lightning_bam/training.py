@@ -16,9 +16,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
+from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import Run
 from lightning_bam.cost import count
 from lightning_bam.data import ImageData
+from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, Result, RunFolder
 from lightning_bam.module import Classifier
 from lightning_bam.provenance import provenance
@@ -50,8 +52,9 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
     """
     run = folder.run()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(device == "cpu")
-    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # precision "32" is 32 bits
     world = int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
     data = ImageData(run)
@@ -59,39 +62,61 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
     module = Classifier(run)
     checkpoint = folder.checkpoint if folder.checkpoint.exists() else None
     if first:
-        _begin(folder, device, threads, world, data.images.digest)
+        _begin(folder, device, threads, world, data.images.digest, resumed=checkpoint is not None)
     recorder = Recorder(folder, data.first_batch)
     started = time.perf_counter()
     with warnings.catch_warnings():
         _quiet()
         trainer = _trainer(run, folder, device, world, [recorder], logger if first else None)
-        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if not first:
         return None
     return _end(folder, run, round(time.perf_counter() - started, 3))
 
 
-def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str) -> None:
-    """Write down where and with what this attempt is made."""
+def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str, *, resumed: bool) -> None:
+    """Write down where and with what this attempt is made; `attempts` keeps what the earlier ones said.
+
+    Raises:
+        FolderError: the attempt would go on from a checkpoint that saw other images.
+
+    """
     before = folder.manifest()
+    if resumed and before.get("data") not in (None, digest):
+        raise FolderError(
+            f"{folder.path}: its checkpoint was trained on images {before['data']}, now they are {digest}; restore the "
+            "images, or remove this run folder to train it again"
+        )
+    made = {
+        "started": _now(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "threads": threads,
+        "world_size": world,
+        "data": digest,
+        **provenance(),
+    }
+    earlier = before.get("attempts", []) if resumed else []
+    number = int(before.get("attempt", 0)) + 1
     folder.note(
         schema=SCHEMA,
         key=folder.run().key,
         state="running",
         error=None,
-        attempt=int(before.get("attempt", 0)) + 1,
-        started=_now(),
-        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        threads=threads,
-        world_size=world,
-        data=digest,
-        **provenance(),
+        attempt=number,
+        **made,
+        attempts=[*earlier, {"attempt": number, "from_epoch": len(folder.metrics()) if resumed else 0, **made}],
     )
 
 
 def _end(folder: RunFolder, run: Run, seconds: float) -> Result:
     """Report the last epoch's figures, then call the run complete."""
     lines = folder.metrics()
+    epochs = [line["epoch"] for line in lines]
+    if epochs != list(range(run.recipe.epochs)):
+        raise FolderError(
+            f"{folder.path}/metrics.jsonl: holds epochs {epochs}, not 0 to {run.recipe.epochs - 1}; remove this run "
+            "folder to train it again"
+        )
     last, cost = lines[-1], count(run)
     result = Result(
         error_top1=last["error_top1"],
@@ -129,6 +154,8 @@ def _trainer(
         max_epochs=run.recipe.epochs,
         logger=logger if logger is not None else False,
         callbacks=[*callbacks, keep],
+        plugins=[AtomicCheckpointIO()],
+        sync_batchnorm=device == "cuda" and world > 1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_progress_bar=False,

@@ -35,7 +35,7 @@ def parse_devices(text: str | None) -> list[int | None]:
     """
     if text is None:
         gpus = visible_gpus()
-        return list(gpus) if gpus else [None] * len(os.sched_getaffinity(0))
+        return list(gpus) if gpus else [None] * cores()
     if match := re.fullmatch(r"cpu(?::([1-9]\d*))?", text):
         return [None] * int(match.group(1) or 1)
     if re.fullmatch(r"\d+(,\d+)*", text):
@@ -43,6 +43,16 @@ def parse_devices(text: str | None) -> list[int | None]:
         if len(set(indices)) == len(indices):
             return list(indices)
     raise StudyError(f"--devices {text}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")
+
+
+def cores() -> int:
+    """Return how many CPU cores this process may use: those it is bound to, less what its cgroup's quota withholds."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(bound, int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup, or no quota ("max")
+        return bound
 
 
 def visible_gpus() -> list[int]:

@@ -48,7 +48,6 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
     )
     if not missing:
-        ledger.claim()  # tells the trials of runs that another study has trained
         view(progress)
         return progress
     rows = {record.row: record.run for record in missing}
@@ -75,7 +74,7 @@ def drive(
 
     """
     context = forkserver()
-    preflight(context, rows, options.slots[0].ranks)
+    preflight(context, rows, options.slots)
     with termination_as_interrupt():
         try:
             Scheduler(root, options, source, context, progress, view).loop()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import optuna
+from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from lightning_bam.config import KINDS, Run, flatten
 from lightning_bam.config.codec import Scalar
@@ -68,8 +71,38 @@ def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Sca
     return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
 
 
+class Given(BaseSampler):
+    """A sampler that gives each parameter the value it was told: the trials of a study are chosen, not drawn."""
+
+    def __init__(self) -> None:
+        self.values: Mapping[str, Scalar] = {}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+        """Return nothing: no parameter depends on another."""
+        return {}
+
+    def sample_relative(
+        self,
+        study: Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Return nothing, likewise."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Scalar:
+        """Return the given value."""
+        return self.values[param_name]
+
+
 def suggest(trial: optuna.Trial, values: Mapping[str, Scalar], dists: Mapping[str, BaseDistribution]) -> None:
-    """Give an asked trial its enqueued parameters.
+    """Give an asked trial its parameters.
 
     A parameter whose choices have changed since the study began can no longer be one in Optuna: it becomes a user
     attribute of the same name.

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 
 from lightning_bam.config import ConfigError, Run
+from studies.devices import Slot
 from studies.launch import ask
 
 
-def preflight(context: ForkServerContext, rows: Mapping[str, Run], ranks: int) -> None:
-    """Check every row in one process that has torch loaded; data that can be downloaded is, once.
+def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot]) -> None:
+    """Check devices and every row in one process that has torch loaded; data that can be downloaded is, once.
 
     Raises:
-        ConfigError: the first row that cannot be trained on `ranks` devices, and why.
+        ConfigError: a GPU that is not there, or the first row that cannot be trained on a slot's devices, and why.
 
     """
-    ask(context, "studies.preflight", "check", (dict(rows), ranks))
+    gpus = [index for slot in slots for index in slot.gpus]
+    ask(context, "studies.preflight", "check", (dict(rows), slots[0].ranks, gpus))
 
 
-def check(question: tuple[dict[str, Run], int]) -> None:
-    """Build each row on the meta device and load each dataset.
+def check(question: tuple[dict[str, Run], int, list[int]]) -> None:
+    """Find the GPUs, build each row on the meta device and load each dataset.
 
     Raises:
         ConfigError: the first problem, with the row's name.
 
     """
+    import torch
+
     from lightning_bam.cost import count
     from lightning_bam.data import ImageData
 
-    rows, ranks = question
-    seen: dict[object, ImageData] = {}
+    rows, ranks, gpus = question
+    there = torch.cuda.device_count() if gpus else 0
+    if gpus and max(gpus) >= there:
+        raise ConfigError(f"--devices {max(gpus)}: torch sees {there} GPUs here; use indices below that, or cpu:N")
+    seen = set()
     for row, run in rows.items():
         try:
             same = (run.dataset, run.recipe, run.score_on)
             if same not in seen:
-                seen[same] = ImageData(run)
-                seen[same].check(ranks)
+                seen.add(same)
+                ImageData(run).check(ranks)
             count(run)
         except ConfigError as error:
             raise ConfigError(f"row {row!r}: {error}") from None

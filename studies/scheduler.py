@@ -44,8 +44,8 @@ class Source(Protocol):
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next run, or None where none is left."""
 
-    def requeue(self, cell: Cell) -> None:
-        """Put a lost run back."""
+    def requeue(self, trial: Trial, cell: Cell) -> None:
+        """Close a lost run's trial and put the run back."""
 
     def complete(self, trial: Trial, error: float) -> None:
         """Take a finished run's error, in percent."""
@@ -117,7 +117,8 @@ class Scheduler:
                 active.trial.report(line["error_top1"], line["epoch"])
             active.seen += 1
             active.last_error = line["error_top1"]
-            if active.folder.result() is None and self.source.prune(active.trial):
+            over = active.seen == active.cell.run.recipe.epochs
+            if not over and self.source.prune(active.trial):
                 active.pruned = True
                 end_all([active.process])
                 return
@@ -136,14 +137,15 @@ class Scheduler:
             self.progress.finished.append((active.cell, result.error_top1))
             self.progress.seconds.append(time.monotonic() - active.started)
             return
-        self.source.fail(active.trial)
-        if active.process.exitcode == BUSY:
-            self.progress.elsewhere += 1
-        elif active.folder.state() == "failed":
-            self.progress.failed.append((active.cell, str(active.folder.manifest().get("error"))))
-        elif self.attempts[active.cell.run.key] < ATTEMPTS:
-            self.source.requeue(active.cell)
+        code, failed = active.process.exitcode, active.folder.state() == "failed"
+        if code != BUSY and not failed and self.attempts[active.cell.run.key] < ATTEMPTS:
+            self.source.requeue(active.trial, active.cell)
             self.progress.pending += 1
+            return
+        self.source.fail(active.trial)
+        if code == BUSY:
+            self.progress.elsewhere += 1
         else:
-            lost = f"lost {ATTEMPTS} times: its process ended with code {active.process.exitcode}"
-            self.progress.failed.append((active.cell, lost))
+            lost = f"lost {ATTEMPTS} times: its process ended with code {code}"
+            reason = str(active.folder.manifest().get("error")) if failed else lost
+            self.progress.failed.append((active.cell, reason))

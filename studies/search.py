@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lightning_bam.config import flatten
 from lightning_bam.folder import RunFolder
 from studies.engine import drive
+from studies.ledger import report, settle
 from studies.progress import Progress, View
 from studies.scheduler import Options
 from studies.space import Space
@@ -36,6 +37,7 @@ class Search:
         self.root = root
         self.space = space
         self.trials = trials
+        self.claimed: set[str] = set()
         self.label = f"search+{space.name}"
         self.optuna = optuna.create_study(
             storage=journal(root),
@@ -45,34 +47,43 @@ class Search:
             direction="minimize",
             load_if_exists=True,
         )
-        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            key = trial.user_attrs.get("key", "")
-            if not key or RunFolder(root / key).state() != "running":
-                self.optuna.tell(trial.number, state=TrialState.FAIL)
+        for trial in self.optuna.get_trials(deepcopy=False):
+            settle(self.optuna, root, trial)
 
     @property
     def left(self) -> int:
-        """How many trials are still to be asked for; failed ones do not count as made."""
-        made = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        return self.trials - len(self.optuna.get_trials(deepcopy=False, states=made))
+        """How many trials are still to be asked for; those whose run was lost do not count as made."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        made = [t for t in trials if t.state != TrialState.WAITING and not t.user_attrs.get("lost")]
+        return self.trials - len(made)
 
     def claim(self) -> tuple[Trial, Cell] | None:
-        """Ask the sampler for the next run; one that is finished already is told at once."""
+        """Ask the sampler for the next run; one that is finished already is told at once.
+
+        One that is being trained right now is asked for in vain, and counts as made: a small space is soon exhausted.
+        """
         while self.left > 0:
             trial = self.optuna.ask()
             values = {name: trial.suggest_categorical(name, values) for name, values in self.space.choices.items()}
             run = self.space.run(values)
             trial.set_user_attr("key", run.key)
-            result = RunFolder.of(self.root, run).result()
-            if result is None:
+            folder = RunFolder.of(self.root, run)
+            result = folder.result()
+            if result is not None:
+                report(trial, folder.metrics())
+                self.complete(trial, result.error_top1)
+            elif folder.state() == "running" or run.key in self.claimed:
+                self.fail(trial)
+            else:
+                self.claimed.add(run.key)
                 return trial, Cell(self.space.label(run), run)
-            for line in RunFolder.of(self.root, run).metrics():
-                trial.report(line["error_top1"], line["epoch"])
-            self.complete(trial, result.error_top1)
         return None
 
-    def requeue(self, cell: Cell) -> None:
+    def requeue(self, trial: Trial, cell: Cell) -> None:
         """Ask for the same values again."""
+        trial.set_user_attr("lost", True)
+        self.fail(trial)
+        self.claimed.discard(cell.run.key)
         flat = flatten(cell.run)
         self.optuna.enqueue_trial({name: str(flat[name]) for name in self.space.choices})
 
@@ -88,7 +99,7 @@ class Search:
         """Say whether the trial is worse than the median of the others at its last epoch."""
         if not trial.should_prune():
             return False
-        self.optuna.tell(trial, state=TrialState.PRUNED)
+        self.optuna.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
         return True
 
     def best(self, count: int = 5) -> list[FrozenTrial]:

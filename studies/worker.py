@@ -74,6 +74,7 @@ def rank(job: Job) -> None:
         die_with_parent()
         redirect(job.folder / f"rank{number}.log")
     signal.signal(signal.SIGTERM, _leave)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
     code = 1
@@ -91,8 +92,8 @@ def rank(job: Job) -> None:
 
 def visible(gpus: Sequence[int], before: str | None) -> str:
     """Return CUDA_VISIBLE_DEVICES for these GPUs, which are counted among those that were visible `before`."""
-    names = before.split(",") if before else None
-    return ",".join(names[index].strip() if names else str(index) for index in gpus)
+    names = [name.strip() for name in before.split(",")] if before is not None else None
+    return ",".join(str(index) if names is None else names[index] for index in gpus)
 
 
 def launch(job: Job) -> None:
@@ -109,6 +110,7 @@ def launch(job: Job) -> None:
         run_id=job.folder.name,
         rdzv_backend="c10d",
         rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
         max_restarts=0,
         monitor_interval=0.1,
         start_method="fork",
@@ -118,6 +120,8 @@ def launch(job: Job) -> None:
         elastic_launch(config, _rank)(job)
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
+        if failure.exitcode < 0:  # killed by the machine, not by its code: the run is lost, and may be tried again
+            sys.exit(128 - failure.exitcode)
         log = job.folder / f"rank{number}.log"
         raise TrainingError(f"rank {number}: {_last_words(log) or f'ended with code {failure.exitcode}'}") from None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import pytest
@@ -10,8 +12,10 @@ import torch
 import torch.nn.functional as F
 
 from lightning_bam.backbones import build
-from lightning_bam.config import BAMSpec, ConfigError, Digits, Recipe, Run, SmallResNet
+from lightning_bam.checkpoint import AtomicCheckpointIO
+from lightning_bam.config import BAMSpec, ClutteredDigits, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
 from lightning_bam.data import Batches, ImageData, augment, normalise
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.recorder import TrainingError
 from lightning_bam.schedule import lr_factor
@@ -88,12 +92,14 @@ def test_the_record(reference):
     assert folder.state() == "complete"
     assert folder.result() == result
     assert result.epochs == 2
-    assert last["lr"] == 0.0, "cosine ends at 0"
+    assert [line["lr"] for line in folder.metrics()] == pytest.approx([0.05, 0.025]), "cosine, at the epochs' beginning"
+    assert set(last) >= {"train_loss", "error_top1", "error_top5", "loss"}
     assert result.seconds == pytest.approx(sum(line["seconds"] for line in folder.metrics()), abs=1e-3)
     manifest = folder.manifest()
     assert manifest["state"] == "complete"
     assert manifest["key"] == RUN.key
     assert len(manifest["first_batch"]) == 97
+    assert [attempt["from_epoch"] for attempt in manifest["attempts"]] == [0]
     assert manifest["torch"] == torch.__version__.partition("+")[0]
     assert folder.checkpoint.exists()
 
@@ -138,7 +144,7 @@ def test_no_knob_of_the_recipe_is_dead(reference, tmp_path, name):
     if name in ("milestones", "gamma"):  # they play a part with schedule="step" only
         base = replace(RECIPE, schedule="step", milestones=(0.5,))
         start = trained(tmp_path, replace(RUN, recipe=base))[0].metrics()
-        value = (0.2,) if name == "milestones" else 0.9
+        value = (0.9,) if name == "milestones" else 0.9
         changed = replace(base, **{name: value})
     else:
         start = reference[0].metrics()
@@ -147,10 +153,28 @@ def test_no_knob_of_the_recipe_is_dead(reference, tmp_path, name):
     assert [line["loss"] for line in other] != [line["loss"] for line in start]
 
 
-@pytest.mark.parametrize("change", [{"seed": 12}, {"score_on": "held_out"}, {"attention": BAMSpec(reduction=3)}])
+OTHER_FIELDS = {
+    "dataset": {"dataset": ClutteredDigits(size=20, train=200, test=100)},
+    "backbone": {"backbone": SmallResNet(width=4)},
+    "attention": {"attention": BAMSpec(reduction=3)},
+    "placement": {"attention": BAMSpec(reduction=3), "placement": EveryBlock()},
+    "recipe": {"recipe": replace(RECIPE, lr=0.06)},
+    "seed": {"seed": 12},
+    "score_on": {"score_on": "held_out"},
+}
+
+
+def test_every_field_is_changed_below():
+    assert set(OTHER_FIELDS) == {f.name for f in fields(Run)}
+
+
+@pytest.mark.parametrize("change", OTHER_FIELDS.values(), ids=OTHER_FIELDS)
 def test_no_field_of_the_run_is_dead(reference, tmp_path, change):
     folder, _ = trained(tmp_path, replace(RUN, **change))
     assert [line["loss"] for line in folder.metrics()] != [line["loss"] for line in reference[0].metrics()]
+    if "placement" in change:
+        default, _ = trained(tmp_path, replace(RUN, attention=change["attention"]))
+        assert [line["loss"] for line in folder.metrics()] != [line["loss"] for line in default.metrics()]
 
 
 def test_a_lost_loss_is_named(tmp_path):
@@ -205,6 +229,46 @@ def test_going_on_from_a_checkpoint_is_bit_equal(reference, tmp_path):
     ours, theirs = (torch.load(f.checkpoint, weights_only=True)["state_dict"] for f in (folder, reference[0]))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert folder.manifest()["attempt"] == 2
+    assert [(a["attempt"], a["from_epoch"]) for a in folder.manifest()["attempts"]] == [(1, 0), (2, 1)]
+
+
+def test_a_record_that_lacks_epochs_of_its_checkpoint_is_refused(tmp_path):
+    folder, _ = trained(tmp_path, RUN)
+    (folder.path / "result.json").unlink()
+    folder.keep_epochs(1)
+    with pytest.raises(FolderError, match=r"metrics.jsonl: holds epochs \[0\], not 0 to 1; remove this run folder"):
+        train(folder)
+    assert folder.result() is None
+
+
+def test_other_images_than_the_checkpoints_are_refused(tmp_path):
+    folder, _ = trained(tmp_path, RUN)
+    folder.note(data="0" * 16)
+    with pytest.raises(
+        FolderError, match=r"its checkpoint was trained on images 0{16}, now they are [0-9a-f]{16}; restore"
+    ):
+        train(folder)
+
+
+def test_a_checkpoint_is_whole_or_the_old_one(tmp_path):
+    """Killed for real in the middle of writing: the old checkpoint stays, and the next save clears the remains."""
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+    code = (
+        "import os, sys, torch\n"
+        "from lightning_bam.checkpoint import AtomicCheckpointIO\n"
+        "class Bomb:\n"
+        "    def __reduce__(self):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "AtomicCheckpointIO().save_checkpoint({'epoch': 2, 'bomb': Bomb()}, sys.argv[1])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -9
+    assert torch.load(path) == {"epoch": 1}
+    assert len(list(tmp_path.iterdir())) == 2, "a half-written one lies beside it"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
+    assert torch.load(path) == {"epoch": 3}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_logger_is_told_every_epoch(tmp_path):
