@@ -30,7 +30,7 @@ def mixed(records: Sequence[Record]) -> list[str]:
     """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
     notes = []
     for entry in SHARED:
-        values = Counter(_shown(record.manifest.get(entry)) for record in records)
+        values = Counter(_over_attempts(record, entry) for record in records)
         if len(values) > 1:
             shown = ", ".join(f"{value} ({count})" for value, count in values.most_common())
             notes.append(f"Runs of mixed {entry}: {shown}.")
@@ -49,10 +49,16 @@ def trained_with(records: Sequence[Record]) -> list[str]:
     }
     agreed = []
     for entry, text in words.items():
-        values = {_shown(record.manifest.get(entry)) for record in records} - {"not recorded"}
+        values = {_over_attempts(record, entry) for record in records} - {"not recorded"}
         if len(values) == 1:
             agreed.append(text.format(next(iter(values))))
     return [f"Trained with {', '.join(agreed)}."] if agreed else []
+
+
+def _over_attempts(record: Record, entry: str) -> str:
+    """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
+    attempts = record.manifest.get("attempts") or [record.manifest]
+    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in attempts))
 
 
 def _shown(value: object) -> str:
@@ -71,15 +77,20 @@ def unpaired(rows: Cells, baseline: str) -> list[str]:
     return notes
 
 
-def unchanged(rows: Cells, baseline: str) -> list[str]:
-    """Name the rows that trained as another: same first-epoch loss, same final error at shared seeds."""
-    notes = []
+def twins(rows: Cells, baseline: str) -> dict[str, str]:
+    """Return which rows trained as another did, and as which: same first-epoch loss and final error at shared seeds."""
+    found = {}
     order = sorted(rows, key=lambda row: row != baseline)
     for place, row in enumerate(order):
         twin = next((other for other in order[:place] if _same(rows[row], rows[other])), None)
         if twin is not None:
-            notes.append(f"Row {row!r} computed exactly what row {twin!r} did: the change changed nothing.")
-    return notes
+            found[row] = twin
+    return found
+
+
+def unchanged(found: Mapping[str, str]) -> list[str]:
+    """Name the rows that have a twin."""
+    return [f"Row {r!r} computed exactly what row {t!r} did: the change changed nothing." for r, t in found.items()]
 
 
 def _same(ours: Mapping[int, Record], theirs: Mapping[int, Record]) -> bool:

@@ -35,7 +35,7 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
 
     One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
     of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
-    finite test set, so that a few equal differences are a coincidence, not certainty. If all are 0, so is the interval.
+    finite test set, so that a few equal differences are a coincidence, not certainty.
 
     Args:
         ours: one value a pair.
@@ -58,22 +58,25 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
     sd = float(difference.std(ddof=1))
     if sd == 0 or np.ptp(difference) <= rounding:
-        ends = math.nan if difference.any() else 0.0
-        return PairedDifference(n=n, mean=mean, sd=0.0, low=ends, high=ends, p=math.nan)
+        return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
     error = sd / math.sqrt(n)
     half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
     p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
     return PairedDifference(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p)
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+def holm(p_values: ArrayLike, comparisons: int | None = None) -> NDArray[np.float64]:
     """Adjust a family of p-values for multiplicity (Holm, 1979): the step-down Bonferroni.
 
     Sorted from the least, the i-th of m (from 0) is multiplied by m - i; none falls below the one before it,
-    none exceeds 1. NaN stays NaN and is not counted in m.
+    none exceeds 1. NaN stays NaN.
+
+    Args:
+        p_values: the p-values known so far.
+        comparisons: m, how many comparisons the family has in all; by default those that are known.
 
     Raises:
-        ValueError: a p-value outside [0, 1].
+        ValueError: a p-value outside [0, 1], or more of them than comparisons.
 
     """
     p = np.asarray(p_values, dtype=float)
@@ -82,7 +85,10 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     adjusted = np.full(p.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known])]
-    steps = np.arange(len(order), 0, -1) * p[order]
+    m = len(order) if comparisons is None else comparisons
+    if m < len(order):
+        raise ValueError(f"{len(order)} p-values of {m} comparisons")
+    steps = (m - np.arange(len(order))) * p[order]
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
 

@@ -47,8 +47,8 @@ class Table:
 
     @property
     def comparisons(self) -> int:
-        """How many p-values Holm's adjustment counts."""
-        return sum(not math.isnan(row.p_holm) for row in self.rows)
+        """How many comparisons Holm's adjustment counts: every row with the baseline, whether finished or not."""
+        return len(self.rows) - 1
 
     def to_frame(self) -> pd.DataFrame:
         """Return one flat line a row: errors in percent, differences in percentage points."""
@@ -97,9 +97,9 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     states = _states(records, study)
     baseline = _errors(cells[study.baseline])
     deltas = {row: _delta(_errors(runs), baseline) for row, runs in cells.items() if row != study.baseline}
-    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()])
+    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=len(deltas))
     p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
-    comparisons = sum(not math.isnan(p) for p in p_holm.values())
+    twins = guards.twins(cells, study.baseline)
     rows = [
         _row(
             label,
@@ -109,7 +109,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             planned=(costs or {}).get(label),
             delta=deltas.get(label),
             p_holm=p_holm.get(label, math.nan),
-            comparisons=comparisons,
+            unchanged=twins.get(label) == study.baseline,
         )
         for label, runs in cells.items()
     ]
@@ -122,7 +122,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         notes=[
             guards.coverage(len(study.seed_list), cells, states),
             *guards.unpaired(cells, study.baseline),
-            *guards.unchanged(cells, study.baseline),
+            *guards.unchanged(twins),
             *guards.mixed(trained),
             *guards.trained_with(trained),
         ],
@@ -139,11 +139,13 @@ def _row(
     planned: tuple[int, int] | None,
     delta: PairedDifference | None,
     p_holm: float,
-    comparisons: int,
+    unchanged: bool,
 ) -> Row:
     errors = _errors(runs)
     values = list(errors.values())
     results = [record.result for record in runs.values() if record.result]
+    wanted = len(study.seed_list)
+    said = verdict(delta, p_holm, comparisons=len(study.rows) - 1, wanted=wanted, unchanged=unchanged)
     params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
     return Row(
         label=label,
@@ -151,13 +153,13 @@ def _row(
         macs=macs,
         errors=errors,
         n=len(values),
-        wanted=len(study.seed_list),
+        wanted=wanted,
         mean=_mean(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
         top5=_mean([result.error_top5 for result in results]),
         delta=delta,
         p_holm=p_holm,
-        verdict="baseline" if label == study.baseline else verdict(delta, p_holm, comparisons),
+        verdict="baseline" if label == study.baseline else said,
         published=study.published.get(label),
         reproduced=reproduced(values, study.published.get(label)),
         states=states,

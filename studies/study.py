@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import NamedTuple
 
-from lightning_bam.config import ConfigError, Run, flatten, nearest, with_settings
+from lightning_bam.config import Run, flatten, nearest, with_settings
 
 
 class StudyError(ValueError):
@@ -139,43 +139,57 @@ class Study:
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
-        rows = {}
-        for row, run in self.rows.items():
-            spared = {
-                n: v for n, v in settings.items() if run.attention or not n.startswith(("attention.", "placement"))
-            }
-            rows[row] = with_settings(run, spared)
-        if all(run.attention is None for run in self.rows.values()) and any("attention." in n for n in settings):
-            raise ConfigError(f"--set {next(iter(settings))}: no row of {self.name} has attention")
+        for name in settings:
+            if not any(_has(run, name, settings) for run in self.rows.values()):
+                with_settings(list(self.rows.values())[-1], {name: settings[name]})  # says what is wrong with the name
+        rows = {
+            row: with_settings(run, {name: v for name, v in settings.items() if _has(run, name, settings)})
+            for row, run in self.rows.items()
+        }
         variant = tuple(f"{name}={value}" for name, value in sorted(settings.items()))
         return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
 
-    def only(self, selectors: Mapping[str, str]) -> Study:
-        """Return the study with the baseline and the rows whose flat names have these values.
+    def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
+        """Return the study with the baseline and the rows whose flat names have one of these values.
 
         Raises:
             StudyError: a name that no row has, or a selection that leaves only the baseline.
 
         """
         rows = dict(self.rows)
-        for name, value in selectors.items():
-            found = {row: str(flatten(run).get(name)) for row, run in self.rows.items()}
-            if all(v == "None" for v in found.values()):
-                known = {n for run in self.rows.values() for n in flatten(run)}
-                raise StudyError(f"--only {name}={value}: no such name; {nearest(name, known)}")
-            rows = {r: run for r, run in rows.items() if r == self.baseline or found[r].lower() == value.lower()}
+        for name, values in selectors.items():
+            flats = {row: flatten(run) for row, run in self.rows.items()}
+            found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
+            asked = f"--only {name}={','.join(values)}"
+            if not found:
+                raise StudyError(
+                    f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}"
+                )
+            kept = {value.lower() for value in values}
+            rows = {row: run for row, run in rows.items() if row == self.baseline or found.get(row) in kept}
             if set(rows) == {self.baseline}:
-                values = sorted(set(found.values()) - {"None"})
-                raise StudyError(f"--only {name}={value}: no row but the baseline; values: {', '.join(values)}")
+                there = ", ".join(sorted(set(found.values())))
+                raise StudyError(f"{asked}: no row but the baseline; values: {there}")
         varying = {
             n
             for a, b in combinations([flatten(r) for r in rows.values()], 2)
             for n in a.keys() & b.keys()
             if a[n] != b[n]
         }
-        kept = {row: value for row, value in self.published.items() if row in rows}
-        return replace(self, rows=rows, published=kept, scientific=tuple(n for n in self.scientific if n in varying))
+        published = {row: value for row, value in self.published.items() if row in rows}
+        return replace(
+            self, rows=rows, published=published, scientific=tuple(n for n in self.scientific if n in varying)
+        )
 
     def with_seeds(self, seeds: int | Sequence[int]) -> Study:
         """Return the study asked with other seeds."""
         return replace(self, seeds=seeds)
+
+
+def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:
+    """Say whether a run has a knob of that flat name, before or after its slot is set to another kind."""
+    slot, _, knob = name.partition(".")
+    if slot == "placement" and run.attention is None:
+        return False
+    item = getattr(run, slot, None)
+    return not knob or slot in settings or (item is not None and knob in {f.name for f in fields(item)})

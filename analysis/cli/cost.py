@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from typing import cast
 
 from analysis.cli.parser import add_set
 from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
+from lightning_bam.config.spec import changed
 from studies.counting import counts
 
 
@@ -30,11 +30,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.stride_on is not None:
         slots["backbone.stride_on"] = arguments.stride_on
     knobs = dict(arguments.set)
+    slots["attention"] = arguments.attention
     if arguments.attention == "bam-released":
-        run = replace(with_settings(Run(), slots), attention=RELEASED_BAM)
-        run = with_settings(run, knobs)
-    else:
-        run = with_settings(Run(), {**slots, "attention": arguments.attention, **knobs})
+        slots |= {"attention": RELEASED_BAM.kind}
+        slots |= {f"attention.{name}": value for name, value in changed(RELEASED_BAM).items()}
+    run = with_settings(Run(), {**slots, **knobs})
     cost = counts({"configuration": run})["configuration"]
     if arguments.json:
         shown = {

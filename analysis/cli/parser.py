@@ -98,7 +98,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
     pair = checked(setting, "name=value, as in attention.combine=sum")
     parser.add_argument(
-        "--only", type=pair, action="append", default=[], metavar="NAME=VALUE", help="these rows and the baseline"
+        "--only",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="these rows and the baseline; may be repeated",
     )
     parser.add_argument(
         "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"

@@ -45,8 +45,8 @@ def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for row in study.rows:
         mine = [record for record in records if record.row == row]
-        seconds = [record.result.seconds for record in mine if record.result is not None]
-        left = sum(record.state != "complete" for record in mine)
+        seconds = [r.result.seconds * r.manifest.get("world_size", 1) for r in mine if r.result is not None]
+        left = sum(record.state not in ("complete", "failed") for record in mine)
         rows.append(
             {
                 "row": row,
@@ -63,7 +63,7 @@ def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
         "seeds": n,
         "runs": len(records),
         "left": sum(record.state != "complete" for record in records),
-        "least_resolvable_sd": round(least_resolvable(1.0, n), 3) if n > 1 else None,
+        "least_resolvable_sd": round(least_resolvable(1.0, n, comparisons=len(study.rows) - 1), 3) if n > 1 else None,
         "fixed": study.fixed(),
         "rows": rows,
     }
@@ -92,6 +92,8 @@ def show(one: dict[str, Any]) -> None:
     resolvable = one["least_resolvable_sd"]
     tells = "one seed tells no difference"
     if resolvable is not None:
-        tells = f"{one['seeds']} seeds resolve {resolvable} sd of the paired differences (80 % power, 5 % level)"
+        tells = (
+            f"{one['seeds']} seeds resolve {resolvable} sd of the paired differences (80 % power, 5 % over all rows)"
+        )
     console.print(f"{one['left']} of {one['runs']} runs left; {tells}")
     console.print("fixed: " + ", ".join(f"{name}={value}" for name, value in one["fixed"].items()), soft_wrap=True)

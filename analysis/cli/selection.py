@@ -16,7 +16,10 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
         study = study.at(arguments.preset)
     study = study.override(dict(arguments.set))
     if arguments.only:
-        study = study.only(dict(arguments.only))
+        selectors: dict[str, list[str]] = {}
+        for key, value in arguments.only:
+            selectors.setdefault(key, []).append(value)
+        study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
     return study

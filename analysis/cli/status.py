@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_root(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, run by run")
-    parser.add_argument("--watch", action="store_true", help="again every two seconds, until all is done or Ctrl-C")
+    parser.add_argument(
+        "--watch", action="store_true", help="again every two seconds, until every run has ended or Ctrl-C"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -38,7 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
             print(json.dumps([as_json(study, record) for study, records in found for record in records], indent=1))
         else:
             show(found)
-        if not arguments.watch or all(record.state == "complete" for _, records in found for record in records):
+        ended = {"complete", "failed", "pruned"}
+        if not arguments.watch or all(record.state in ended for _, records in found for record in records):
             return 0
         time.sleep(2)
 

@@ -16,12 +16,13 @@ def legend(table: Table) -> list[str]:
         f"Δ: mean difference to {table.baseline!r} in percentage points, paired by seed, with its 95 % t "
         f"interval (not adjusted); p: paired t-test{adjusted}.",
         "A row is better or worse where p < 0.05; the seeds it still needs are for 80 % power, "
-        "if the Δ and spread seen so far persist.",
+        "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
+        "small: confirm with fresh ones.",
     ]
     if any(row.published is not None for row in table.rows):
         lines.append(
             "Published: the paper's error (%); reproduced where it lies in the 95 % prediction interval of "
-            "one more run."
+            "one more run and that is at most ± 1 point wide."
         )
     return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 

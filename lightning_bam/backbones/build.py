@@ -46,10 +46,10 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> ResNet | P
         case ResNet101():
             return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stride_on=spec.stride_on)
         case ResNeXt29():
-            shape = {"width": 64, "groups": spec.cardinality, "base_width": spec.group_width}
+            shape = {"width": 64, "groups": spec.cardinality, "base_width": spec.base_width}
             return resnet(Bottleneck, [3, 3, 3], **shape, stride_on=spec.stride_on)
         case WideResNet():
-            return preact(PreActBasic, 4, planes=16 * spec.widen)
+            return preact(PreActBasic, 4, planes=16 * spec.widen_factor)
         case PreResNet():
             return preact(PreActBottleneck, (spec.depth - 2) // 9, planes=16, stride_on=spec.stride_on)
 

@@ -75,11 +75,11 @@ class ResNet101:
 
 @spec
 class WideResNet:
-    """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation basic blocks, stages 16, 32 and 64 times `widen`."""
+    """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation basic blocks, stages 16, 32 and 64 times `widen_factor`."""
 
     kind: ClassVar[str] = "wrn28"
     stages: ClassVar[int] = 3
-    widen: Width = 8
+    widen_factor: Width = 8
 
 
 @spec
@@ -107,16 +107,16 @@ class PreResNet:
 
 @spec
 class ResNeXt29:
-    """ResNeXt29 `cardinality` x `group_width`d (Xie et al., CVPR 2017): three stages of 256, 512 and 1024 channels.
+    """ResNeXt29 `cardinality` x `base_width`d (Xie et al., CVPR 2017): three stages of 256, 512 and 1024 channels.
 
-    `group_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
+    `base_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
     `ResNet50`.
     """
 
     kind: ClassVar[str] = "resnext29"
     stages: ClassVar[int] = 3
     cardinality: Width = 8
-    group_width: Width = 64
+    base_width: Width = 64
     stride_on: StrideOn = "3x3"
 
 

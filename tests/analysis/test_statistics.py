@@ -61,13 +61,13 @@ def test_one_pair_has_a_difference_and_no_more():
         ([12.3, 13.4, 0.7], [11.2, 12.3, -0.4], 1.1),
     ],
 )
-def test_equal_differences_have_no_p_and_an_interval_only_if_they_are_zero(ours, baseline, mean):
+def test_equal_differences_have_neither_p_nor_interval(ours, baseline, mean):
     found = paired(ours, baseline)
     assert found.sd == 0.0
     assert found.mean == pytest.approx(mean, abs=1e-12)
     assert math.isnan(found.p)
-    ends = (found.low, found.high)
-    assert ends == (0.0, 0.0) if mean == 0 else all(map(math.isnan, ends))
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
 
 
 @pytest.mark.parametrize(("ours", "baseline"), [([], []), ([1.0], [1.0, 2.0]), ([1.0, math.nan], [1.0, 2.0])])
@@ -98,6 +98,10 @@ def test_holm_by_hand():
     with_unknown = holm([0.01, math.nan, 0.6, 0.7])  # three known: 0.03, 1.2 -> 1, 0.7 -> 1
     assert with_unknown == pytest.approx([0.03, math.nan, 1.0, 1.0], nan_ok=True, abs=1e-15)
     assert holm([]).shape == (0,)
+    # a family of four of which two are known: times 4 and 3
+    assert holm([0.01, math.nan, 0.02], comparisons=4) == pytest.approx([0.04, math.nan, 0.06], nan_ok=True, abs=1e-15)
+    with pytest.raises(ValueError, match="2 p-values of 1 comparisons"):
+        holm([0.1, 0.2], comparisons=1)
     with pytest.raises(ValueError, match=r"got \[1.5\]"):
         holm([0.5, 1.5])
 

@@ -44,10 +44,10 @@ def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
     assert said["BAM r=1"] == "changes nothing"
 
 
-def test_holm_counts_the_rows_that_have_a_p(table):
+def test_holm_counts_every_row(table):
     rows = by_label(table)
-    assert table.comparisons == 3
-    assert rows["BAM"].p_holm == pytest.approx(3 * rows["BAM"].delta.p)
+    assert table.comparisons == 5
+    assert rows["BAM"].p_holm == pytest.approx(5 * rows["BAM"].delta.p)
     assert math.isnan(rows["BAM r=1"].p_holm)
     assert math.isnan(rows["none"].p_holm)
 
@@ -69,8 +69,8 @@ def test_the_difference_is_over_shared_seeds_alone(table):
 def test_published_figures(table):
     rows = by_label(table)
     assert [rows[label].reproduced for label in ("none", "BAM", "SE_r8 <light>", "BAM max")] == [
-        "reproduced",  # 22.125 ± 3.18 · 0.854 · 1.118
-        "reproduced",
+        "not resolved",  # 22.125 ± 3.18 · 0.854 · 1.118 holds 21.49, but is wider than ± 1
+        "not resolved",
         "not resolved",
         "",
     ]

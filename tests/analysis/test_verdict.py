@@ -19,7 +19,7 @@ def difference(mean, sd, n=4, p=0.5):
     [
         (None, math.nan, "not resolved: needs at least 2 paired seeds"),
         (paired([1.0], [1.0]), math.nan, "not resolved: needs at least 2 paired seeds"),
-        (paired([1.0, 2.0], [1.0, 2.0]), math.nan, "changes nothing"),
+        (paired([1.0, 2.0], [1.0, 2.0]), math.nan, "not resolved: same Δ at every seed; needs more seeds"),
         (paired([1.0, 2.0], [1.5, 2.5]), math.nan, "not resolved: same Δ at every seed; needs more seeds"),
         (difference(-1.0, 0.3), 0.049, "better"),
         (difference(1.0, 0.3), 0.049, "worse"),
@@ -30,12 +30,18 @@ def difference(mean, sd, n=4, p=0.5):
     ],
 )
 def test_verdict(delta, p_holm, said):
-    assert verdict(delta, p_holm, comparisons=1) == said
+    assert verdict(delta, p_holm, comparisons=1, wanted=2) == said
+    assert verdict(delta, p_holm, comparisons=1, wanted=2, unchanged=True) == "changes nothing"
+
+
+def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
+    assert verdict(difference(-1.0, 0.3), 0.01, comparisons=1, wanted=5) == "better so far (4 of 5 seeds)"
+    assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5) == "worse so far (4 of 5 seeds)"
 
 
 def test_more_comparisons_need_more_seeds():
     more = seeds_needed(0.5, 1.0, comparisons=5) - 4
-    assert verdict(difference(0.5, 1.0), 0.5, comparisons=5) == f"not resolved: needs about {more} more seeds"
+    assert verdict(difference(0.5, 1.0), 0.5, comparisons=5, wanted=4) == f"not resolved: needs about {more} more seeds"
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=8), st.integers(1, 20))
@@ -48,8 +54,11 @@ def test_an_unresolved_row_never_has_the_seeds_it_is_said_to_need(differences, c
 
 
 def test_reproduced():
-    # 1, 2, 3 predict -2.97 to 6.97
-    assert reproduced([1.0, 2.0, 3.0], 6.96) == "reproduced"
+    # 20.9, 21, 21.1: mean 21, sd 0.1, half-width 4.3027 x 0.1 x sqrt(4/3) = 0.4968
+    assert reproduced([20.9, 21.0, 21.1], 21.49) == "reproduced"
+    assert reproduced([20.9, 21.0, 21.1], 21.50) == "not reproduced"
+    # 1, 2, 3 predict -2.97 to 6.97: too wide to claim anything but a contradiction
+    assert reproduced([1.0, 2.0, 3.0], 2.0) == "not resolved"
     assert reproduced([1.0, 2.0, 3.0], 6.98) == "not reproduced"
     assert reproduced([1.0, 2.0], 1.5) == "not resolved"
     assert reproduced([1.0, 2.0, 3.0], None) == ""

@@ -34,7 +34,7 @@ PLAIN = [
     (ResNet18(), 11_220_132, 555_468_800),
     (ResNet50(stride_on="1x1"), 23_705_252, 1_222_516_736),
     (ResNet50(stride_on="3x3"), 23_705_252, 1_298_014_208),
-    (WideResNet(widen=8), 23_401_012, 3_360_131_072),
+    (WideResNet(widen_factor=8), 23_401_012, 3_360_131_072),
     (ResNeXt29(stride_on="1x1"), 34_518_948, 4_984_705_024),
     (PreResNet(stride_on="1x1"), 1_726_388, 244_524_032),
 ]
@@ -98,8 +98,8 @@ PRINTED = {
         ("2.17", "0.275"),
         ("1.93", "0.245"),
     ),
-    "wrn28_8": (WideResNet(widen=8), ("23.40", "3.36"), ("23.42", "3.37"), ("23.78", "3.39"), ("23.58", "3.36")),
-    "wrn28_10": (WideResNet(widen=10), ("36.54", "5.24"), ("36.57", "5.25"), None, None),
+    "wrn28_8": (WideResNet(widen_factor=8), ("23.40", "3.36"), ("23.42", "3.37"), ("23.78", "3.39"), ("23.58", "3.36")),
+    "wrn28_10": (WideResNet(widen_factor=10), ("36.54", "5.24"), ("36.57", "5.25"), None, None),
     "resnext29_8x64d": (ResNeXt29(stride_on="1x1"), ("34.52", "4.99"), ("34.61", "5.00"), ("35.60", "5.07"), None),
     "resnext29_16x64d": (
         ResNeXt29(cardinality=16, stride_on="1x1"),
@@ -145,11 +145,11 @@ ONE_DIGIT_LESS = {"resnet101-plain": "2.43", "wrn28_8-bam": "3.36", "resnext29_8
 
 DIMENSIONS = [
     (ResNet50(width=8), ResNet50(width=16)),
-    (WideResNet(widen=1), WideResNet(widen=2)),
+    (WideResNet(widen_factor=1), WideResNet(widen_factor=2)),
     (PreResNet(depth=11), PreResNet(depth=20)),
-    (ResNeXt29(cardinality=1, group_width=4), ResNeXt29(cardinality=2, group_width=4)),
-    (ResNeXt29(cardinality=2, group_width=4), ResNeXt29(cardinality=2, group_width=8)),
-    (ResNeXt29(cardinality=2, group_width=4), ResNeXt29(cardinality=4, group_width=2)),
+    (ResNeXt29(cardinality=1, base_width=4), ResNeXt29(cardinality=2, base_width=4)),
+    (ResNeXt29(cardinality=2, base_width=4), ResNeXt29(cardinality=2, base_width=8)),
+    (ResNeXt29(cardinality=2, base_width=4), ResNeXt29(cardinality=4, base_width=2)),
 ]
 
 

@@ -62,7 +62,7 @@ def test_as_torchvision(name):
 @pytest.mark.parametrize("stride_on", ["3x3", "1x1"])
 @pytest.mark.parametrize("size", [(8, 8), (5, 11)], ids=str)
 def test_resnext_as_torchvision(stride_on, size):
-    spec = ResNeXt29(cardinality=4, group_width=8, stride_on=stride_on)
+    spec = ResNeXt29(cardinality=4, base_width=8, stride_on=stride_on)
     ours = randomise(build_backbone(spec, 3, 7))
     theirs = zoo.ResNet(zoo.Bottleneck, [3, 3, 3, 1], num_classes=7, groups=4, width_per_group=8)
     theirs.layer4, theirs.fc = nn.Identity(), nn.Linear(1024, 7)
@@ -98,8 +98,8 @@ def preactivated(state, x, convs, blocks, stride_on):
 @pytest.mark.parametrize(
     ("spec", "convs", "blocks", "widths"),
     [
-        (WideResNet(widen=1), 2, 4, (16, 32, 64)),
-        (WideResNet(widen=3), 2, 4, (48, 96, 192)),
+        (WideResNet(widen_factor=1), 2, 4, (16, 32, 64)),
+        (WideResNet(widen_factor=3), 2, 4, (48, 96, 192)),
         (PreResNet(depth=11), 3, 1, (64, 128, 256)),
         (PreResNet(depth=29, stride_on="1x1"), 3, 3, (64, 128, 256)),
     ],
@@ -114,7 +114,7 @@ def test_preactivated(spec, convs, blocks, widths, size):
 
 
 def test_the_first_stage_of_a_net_as_wide_as_its_stem_has_no_shortcut_conv():
-    network = build_backbone(WideResNet(widen=1), 3, 7)
+    network = build_backbone(WideResNet(widen_factor=1), 3, 7)
     assert [name for name, _ in network.named_modules() if "downsample" in name] == [
         "layer2.0.downsample",
         "layer3.0.downsample",

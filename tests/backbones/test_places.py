@@ -48,11 +48,11 @@ PLACES = [
     (ResNeXt29(), AfterStages(stages=(1, 2, 3)), ["layer1", "layer2", "layer3"]),
     (SmallResNet(), EveryBlock(), ["layer1.0.bn2", "layer2.0.bn2", "layer3.0.bn2"]),
     (
-        ResNeXt29(cardinality=1, group_width=4),
+        ResNeXt29(cardinality=1, base_width=4),
         EveryBlock(),
         [f"layer{stage}.{block}.bn3" for stage in (1, 2, 3) for block in (0, 1, 2)],
     ),
-    (WideResNet(widen=1), EveryBlock(), [f"layer{s}.{b}.conv2" for s in (1, 2, 3) for b in (0, 1, 2, 3)]),
+    (WideResNet(widen_factor=1), EveryBlock(), [f"layer{s}.{b}.conv2" for s in (1, 2, 3) for b in (0, 1, 2, 3)]),
     (PreResNet(depth=11), EveryBlock(), ["layer1.0.conv3", "layer2.0.conv3", "layer3.0.conv3"]),
 ]
 

@@ -8,7 +8,7 @@ TINY = {
     "resnet34": ResNet34(width=4),
     "resnet50": ResNet50(width=4),
     "resnet101": ResNet101(width=4),
-    "wrn28": WideResNet(widen=1),
+    "wrn28": WideResNet(widen_factor=1),
     "preresnet": PreResNet(depth=20),
-    "resnext29": ResNeXt29(cardinality=2, group_width=4),
+    "resnext29": ResNeXt29(cardinality=2, base_width=4),
 }

@@ -163,9 +163,9 @@ DEFAULTS = {
     "resnet34": "ResNet34(width=64)",
     "resnet50": "ResNet50(stride_on='3x3', width=64)",
     "resnet101": "ResNet101(stride_on='3x3', width=64)",
-    "wrn28": "WideResNet(widen=8)",
+    "wrn28": "WideResNet(widen_factor=8)",
     "preresnet": "PreResNet(depth=164, stride_on='3x3')",
-    "resnext29": "ResNeXt29(cardinality=8, group_width=64, stride_on='3x3')",
+    "resnext29": "ResNeXt29(cardinality=8, base_width=64, stride_on='3x3')",
     "bam": (
         "BAMSpec(reduction=16, dilation=4, combine='sum', branches='both', norm='ends', "
         "activation='relu', dilated_convs=2, channel_layers=1, residual=True, init='torch')"

@@ -47,7 +47,7 @@ SETTINGS = [
         "backbone=preresnet backbone.depth=109",
         "backbone: depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001), got 109",
     ),
-    ("backbone=wrn28 backbone.widen=0", "backbone.widen='0': input should be greater than or equal to 1"),
+    ("backbone=wrn28 backbone.widen_factor=0", "backbone.widen_factor='0': input should be greater than or equal to 1"),
     ("backbone=resnet5", "backbone=resnet5: no such backbone; did you mean 'resnet50'?"),
     ("backbone=none", f"backbone=none: no such backbone; known: {BACKBONES}"),
     ("dataset=image_folder", "dataset.name: must be given"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lightning_bam.config import AfterStages, BAMSpec
@@ -48,24 +47,36 @@ def ledger(root, study):
 
 def test_every_wanted_run_is_claimed_once(tmp_path):
     made = ledger(tmp_path, tiny())
-    ledger(tmp_path, tiny())  # a second call enqueues nothing twice
     claimed = []
     while taken := made.claim():
         trial, cell = taken
         claimed.append((cell.row, cell.run.seed))
         assert trial.user_attrs == {"key": cell.run.key, "row": cell.row}
+        assert trial.params == {"attention": "none" if cell.row == "none" else "bam", "seed": cell.run.seed}
         made.fail(trial)
     assert claimed == [("none", 0), ("BAM", 0), ("none", 1), ("BAM", 1)]
 
 
+def test_a_narrower_call_takes_nothing_from_a_wider_one(tmp_path):
+    wide, narrow = ledger(tmp_path, tiny(seeds=2)), ledger(tmp_path, tiny(seeds=1))
+    assert [narrow.claim()[1].run.seed for _ in range(2)] == [0, 0]
+    assert narrow.claim() is None
+    assert [wide.claim()[1].run.seed for _ in range(4)] == [0, 0, 1, 1]
+
+
 def test_a_trial_whose_run_nobody_trains_was_lost(tmp_path):
     first = ledger(tmp_path, tiny())
-    trial, cell = first.claim()
+    trial, _ = first.claim()
     again = ledger(tmp_path, tiny())
-    states = {t.number: t.state.name for t in again.optuna.get_trials()}
-    assert states[trial.number] == "FAIL"
-    waiting = [t.user_attrs["key"] for t in again.optuna.get_trials(states=(optuna.trial.TrialState.WAITING,))]
-    assert waiting.count(cell.run.key) == 1
+    assert {t.number: t.state.name for t in again.optuna.get_trials()} == {trial.number: "FAIL"}
+    first.complete(trial, 12.0)  # too late, and no error
+
+
+def test_a_lost_run_is_put_back(tmp_path):
+    made = ledger(tmp_path, tiny(seeds=1))
+    trial, cell = made.claim()
+    made.requeue(trial, cell)
+    assert [made.claim()[1].row for _ in range(2)] == ["BAM", "none"]
 
 
 def test_a_study_may_grow(tmp_path):
@@ -84,13 +95,3 @@ def test_a_study_may_grow(tmp_path):
         made.complete(taken[0], 40.0)
     assert trials[-1].user_attrs["row"] == "2"
     assert trials[-1].user_attrs["placement.stages"] == "2"
-
-
-def test_a_trial_of_a_row_that_is_gone_is_closed(tmp_path):
-    ledger(tmp_path, tiny(seeds=2))
-    made = ledger(tmp_path, tiny(seeds=1))
-    claimed = []
-    while taken := made.claim():
-        claimed.append(taken[1].run.seed)
-        made.fail(taken[0])
-    assert claimed == [0, 0]

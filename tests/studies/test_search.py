@@ -27,7 +27,8 @@ def space(**changes):
 def test_a_search_selects_on_held_out_data_and_goes_on(tmp_path, two_slots):
     search = Search(tmp_path, space(), trials=3)
     progress = run_search(search, two_slots, silent)
-    assert len(progress.finished) + len(progress.pruned) <= 3
+    assert len(progress.finished) >= 1
+    assert len(search.optuna.get_trials()) == 3
     best = search.best()
     assert best[0].value == min(trial.value for trial in best)
     for trial in best:
@@ -63,6 +64,26 @@ def test_a_hopeless_trial_is_stopped_early(tmp_path, one_slot):
     assert folder.state() == "pruned"
     assert folder.result() is None
     assert 2 <= len(folder.metrics()) < 30
+
+
+def test_a_search_that_fails_ends(tmp_path, two_slots):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30), attention=BAMSpec(reduction=4))
+    search = Search(tmp_path, space(base=wild), trials=3)
+    progress = run_search(search, two_slots, silent)
+    assert 1 <= len(progress.failed) <= 3
+    assert search.left == 0
+    assert search.best() == []
+
+
+def test_a_lost_trial_is_asked_for_again(tmp_path):
+    search = Search(tmp_path, space(), trials=2)
+    trial, cell = search.claim()
+    search.requeue(trial, cell)
+    again, same = search.claim()
+    assert (again.number, same) == (trial.number + 1, cell)
+    assert search.left == 1
+    Search(tmp_path, space(), trials=2)  # nobody trains it: settled
+    assert search.optuna.get_trials()[again.number].state == TrialState.FAIL
 
 
 def test_a_corner_that_cannot_be_trained_is_said_first(tmp_path, one_slot):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock
+from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock, SESpec
 from studies import Study, StudyError
 from tests.studies.conftest import BASE, tiny
 
@@ -103,27 +103,36 @@ def test_override_of_attention_where_no_row_has_any():
         baseline="a",
         scientific=("recipe.lr",),
     )
-    with pytest.raises(ConfigError, match=r"--set attention.dilation: no row of tiny has attention"):
+    with pytest.raises(ConfigError, match=r"attention.dilation=2: this run has no attention; set it first"):
         plain.override({"attention.dilation": "2"})
 
 
+def test_override_leaves_rows_alone_that_lack_the_knob():
+    both = tiny(rows={"none": BASE, "BAM": BAM, "SE": replace(BASE, attention=SESpec(reduction=4))})
+    changed = both.override({"attention.dilation": "2"})
+    assert changed.rows["BAM"].attention.dilation == 2
+    assert changed.rows["SE"] == both.rows["SE"]
+    assert both.override({"dataset": "image_folder", "dataset.name": "birds"}).rows["none"].dataset.name == "birds"
+
+
 def test_only_keeps_the_baseline_and_what_is_asked_for():
-    chosen = wide().only({"attention.combine": "max"})
+    chosen = wide().only({"attention.combine": ["max"]})
     assert list(chosen.rows) == ["none", "max"]
     assert chosen.scientific == ("attention",)
     assert chosen.published == {"none": 1.0}
     assert chosen.label == "tiny"
+    assert list(wide().only({"attention.combine": ["max", "SUM"]}).rows) == ["none", "sum", "max"]
 
 
 @pytest.mark.parametrize(
     ("selectors", "message"),
     [
         (
-            {"attention.combin": "max"},
+            {"attention.combin": ["max"]},
             "--only attention.combin=max: no such name; did you mean 'attention.combine'?",
         ),
         (
-            {"attention.combine": "mean"},
+            {"attention.combine": ["mean"]},
             "--only attention.combine=mean: no row but the baseline; values: max, product, sum",
         ),
     ],
