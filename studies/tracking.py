@@ -6,6 +6,7 @@ import netrc
 import os
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
@@ -47,7 +48,8 @@ class Tracking:
         if job.wandb == "off":
             return cls()
         import wandb
-        from pytorch_lightning.loggers import WandbLogger
+
+        from studies.careful import CarefulLogger
 
         shutil.rmtree(job.folder / "wandb", ignore_errors=True)
         for mode in dict.fromkeys((job.wandb, "offline")):
@@ -63,18 +65,23 @@ class Tracking:
                     resume="allow" if mode == "online" else None,
                     settings=wandb.Settings(init_timeout=PATIENCE, silent=True, console="off", x_disable_stats=True),
                 )
+                opened.define_metric("epoch")
+                opened.define_metric("*", step_metric="epoch")
+                return cls(opened, CarefulLogger(experiment=opened))
             except Exception as error:  # a dead or strange server must never stop a run
                 print(f"W&B: {mode} failed ({error}); the run goes on")
-                continue
-            opened.define_metric("epoch")
-            opened.define_metric("*", step_metric="epoch")
-            return cls(opened, WandbLogger(experiment=opened))
+                with suppress(Exception):
+                    wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
         return cls()
 
     def report(self, result: Result) -> None:
         """Put the reported figures into the summary."""
-        if self.run is not None:
+        if self.run is None:
+            return
+        try:
             self.run.summary.update(vars(result))
+        except Exception as error:
+            print(f"W&B: no summary ({error}); the run goes on without it")
 
     def finish(self, code: int) -> None:
         """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds."""

@@ -92,8 +92,6 @@ def show(one: dict[str, Any]) -> None:
     resolvable = one["least_resolvable_sd"]
     tells = "one seed tells no difference"
     if resolvable is not None:
-        tells = (
-            f"{one['seeds']} seeds resolve {resolvable} sd of the paired differences (80 % power, 5 % over all rows)"
-        )
+        tells = f"{one['seeds']} seeds resolve {resolvable} sd of paired differences (80 % power, 5 % over all rows)"
     console.print(f"{one['left']} of {one['runs']} runs left; {tells}")
     console.print("fixed: " + ", ".join(f"{name}={value}" for name, value in one["fixed"].items()), soft_wrap=True)

@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_root(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, run by run")
-    parser.add_argument(
-        "--watch", action="store_true", help="again every two seconds, until every run has ended or Ctrl-C"
-    )
+    parser.add_argument("--watch", action="store_true", help="again every two seconds, until every run has ended")
 
 
 def execute(arguments: argparse.Namespace) -> int:

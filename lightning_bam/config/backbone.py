@@ -75,7 +75,7 @@ class ResNet101:
 
 @spec
 class WideResNet:
-    """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation basic blocks, stages 16, 32 and 64 times `widen_factor`."""
+    """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation blocks, stages 16, 32, 64 times `widen_factor`."""
 
     kind: ClassVar[str] = "wrn28"
     stages: ClassVar[int] = 3

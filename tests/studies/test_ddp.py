@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from lightning_bam.folder import RunFolder
@@ -27,7 +28,7 @@ def roots(tmp_path_factory):
     return one, two
 
 
-def test_the_first_global_batch_and_the_score_do_not_depend_on_the_ranks(roots):
+def test_the_first_global_batch_and_what_is_scored_do_not_depend_on_the_ranks(roots):
     alone, together = (gather(tiny(seeds=1), root) for root in roots)
     for one, two in zip(alone, together, strict=True):
         assert one.manifest["first_batch"] == two.manifest["first_batch"]
@@ -65,3 +66,27 @@ def test_a_rank_that_fails_ends_its_group_and_is_named(tmp_path):
     assert len(reasons) == 2
     assert all("rank " in reason and "training loss is nan after epoch 0" in reason for reason in reasons), reasons
     assert RunFolder.of(tmp_path, study.runs()[0].run).state() == "failed"
+
+
+def test_a_rank_that_the_machine_kills_is_lost_and_tried_again(tmp_path):
+    """kill -9 of one of two ranks: the group ends, and the run goes on from its checkpoint in a new one."""
+    study = tiny(seeds=1)
+    long = replace(study.rows["none"], recipe=replace(study.rows["none"].recipe, epochs=12))
+    study = tiny(seeds=1, rows={"none": long, "BAM": replace(long, attention=study.rows["BAM"].attention)})
+    killed = []
+
+    def kill_a_rank(progress):
+        for active in progress.active:
+            if active.seen >= 1 and not killed:
+                ranks = psutil.Process(active.process.pid).children()
+                assert len(ranks) == 2
+                ranks[1].kill()
+                killed.append(active.cell.row)
+
+    progress = run_study(study, tmp_path, replace(TWO, wandb="off"), kill_a_rank)
+    assert killed == ["none"]
+    assert progress.failed == []
+    assert [record.state for record in gather(study, tmp_path)] == ["complete"] * 2
+    attempts = gather(study, tmp_path)[0].manifest["attempts"]
+    assert len(attempts) == 2
+    assert attempts[1]["from_epoch"] >= 1

@@ -6,6 +6,7 @@ import socket
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from lightning_bam.config import BAMSpec, flatten
@@ -108,5 +109,30 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
         started = time.monotonic()
         opened = tracking.Tracking.start(job, run)
+        opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
         opened.finish(0)
         assert time.monotonic() - started < 30
+    found = read(tmp_path)
+    assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
+    assert [line["error_top1"] for line in found["history"]] == [12.5]
+
+
+def test_a_wandb_that_dies_in_the_middle_stops_nothing(tmp_path):
+    """Its service is killed for real at the first epoch."""
+    killed = []
+
+    def kill_service(progress):
+        for active in progress.active:
+            if active.seen >= 1 and not killed:
+                for process in psutil.process_iter():
+                    if f"--pid {active.process.pid}" in " ".join(process.cmdline()) and "wandb-core" in process.name():
+                        process.kill()
+                        killed.append(process.pid)
+
+    long = replace(BASE, recipe=replace(BASE.recipe, epochs=20))
+    study = tiny(seeds=1, rows={"none": long, "BAM": replace(long, attention=BAMSpec(reduction=4))})
+    progress = run_study(study, tmp_path, OFFLINE, kill_service)
+    assert killed
+    assert progress.failed == []
+    assert [record.state for record in gather(study, tmp_path)] == ["complete"] * 2
+    assert "the run goes on without it" in "".join(r.folder.log.read_text() for r in gather(study, tmp_path))
