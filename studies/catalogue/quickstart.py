@@ -20,7 +20,7 @@ from studies.study import Study
 
 BASE = replace(
     SMALL,
-    dataset=ClutteredDigits(fragments=3, train=5000),
+    dataset=ClutteredDigits(fragments=3, train=4000),
     backbone=SmallResNet(width=16),
     recipe=replace(SMALL_RECIPE, epochs=4),
 )
