@@ -2,12 +2,13 @@
 
 scientific  attention (none or BAM), attention.combine
 nuisance    seed (initial weights and order of the data)
-fixed       cluttered digits, ResNet8 of width 16, BAM after stages 1 and 2 with reduction 4, dilation 4, norms at the
-            branch ends
+fixed       cluttered digits (3 fragments, 4,000 train images), ResNet8 of width 16, 4 epochs; BAM after stages 1 and 2
+            with reduction 4, dilation 4, norms at the branch ends
 command     bam quickstart
-cost        TODO
+cost        12 runs of 10 to 20 s each on one thread; 2 min 9 s in all on two cores of an AMD EPYC (n = 1)
 n           3 seeds a row
-result      TODO
+result      nothing resolved: none 14.82 ± 0.85 %, sum +0.95 [-0.61, +2.51], product +0.72 [-2.29, +3.72],
+            max +0.58 [-4.01, +5.18] points (torch 2.14.1, CPU)
 """
 
 from __future__ import annotations
