@@ -38,6 +38,7 @@ class Tracking:
 
     run: Any = None
     logger: Any = None
+    patience: float = 60.0
 
     @classmethod
     def start(cls, job: Job, run: Run) -> Tracking:
@@ -67,7 +68,7 @@ class Tracking:
                 )
                 opened.define_metric("epoch")
                 opened.define_metric("*", step_metric="epoch")
-                return cls(opened, CarefulLogger(experiment=opened))
+                return cls(opened, CarefulLogger(experiment=opened), PATIENCE if mode == "online" else 60.0)
             except Exception as error:  # a dead or strange server must never stop a run
                 print(f"W&B: {mode} failed ({error}); the run goes on")
                 with suppress(Exception):
@@ -84,14 +85,14 @@ class Tracking:
             print(f"W&B: no summary ({error}); the run goes on without it")
 
     def finish(self, code: int) -> None:
-        """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds."""
+        """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for longer."""
         if self.run is None:
             return
         closing = threading.Thread(target=self._finish, args=(code,), daemon=True)
         closing.start()
-        closing.join(PATIENCE)
+        closing.join(self.patience)
         if closing.is_alive():
-            print("W&B: the server does not answer; the record stays in the run folder, `wandb sync` can send it")
+            print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
 
     def _finish(self, code: int) -> None:
         try:

@@ -111,7 +111,7 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         opened = tracking.Tracking.start(job, run)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
         opened.finish(0)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 60
     found = read(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
     assert [line["error_top1"] for line in found["history"]] == [12.5]
