@@ -66,9 +66,9 @@ def test_thirty_thousand_images_a_second_on_one_thread():
         mean = std = torch.full((3,), 0.5)
         seconds = []
         for _ in range(20):
-            started = time.perf_counter()
+            started = time.process_time()
             normalise(augment(images, offsets, flips, 4), mean, std)
-            seconds.append(time.perf_counter() - started)
+            seconds.append(time.process_time() - started)
     finally:
         torch.set_num_threads(threads)
     assert 128 / min(seconds) > 30_000

