@@ -26,6 +26,11 @@ def coverage(wanted: int, rows: Cells, states: Mapping[str, Counter[str]]) -> st
     return f"n = {wanted} wanted in every row; {done} of {total} runs are complete, {rest}."
 
 
+def partial(shown: int, family: int) -> list[str]:
+    """Say that rows of the study were left out."""
+    return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
+
+
 def mixed(records: Sequence[Record]) -> list[str]:
     """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
     notes = []

@@ -26,7 +26,10 @@ STATES = ("missing", "failed", "lost", "running", "pruned")
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A study's answer so far: its rows in order, what to beware of, and what it is conditional on."""
+    """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
+
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not.
+    """
 
     study: str
     question: str
@@ -34,6 +37,7 @@ class Table:
     rows: list[Row]
     notes: list[str]
     fixed: dict[str, str]
+    comparisons: int
 
     @property
     def complete(self) -> bool:
@@ -44,11 +48,6 @@ class Table:
     def failed(self) -> bool:
         """Whether some run has failed."""
         return any(row.states["failed"] for row in self.rows)
-
-    @property
-    def comparisons(self) -> int:
-        """How many comparisons Holm's adjustment counts: every row with the baseline, whether finished or not."""
-        return len(self.rows) - 1
 
     def to_frame(self) -> pd.DataFrame:
         """Return one flat line a row: errors in percent, differences in percentage points."""
@@ -97,7 +96,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     states = _states(records, study)
     baseline = _errors(cells[study.baseline])
     deltas = {row: _delta(_errors(runs), baseline) for row, runs in cells.items() if row != study.baseline}
-    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=len(deltas))
+    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=study.comparisons)
     p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
     twins = guards.twins(cells, study.baseline)
     rows = [
@@ -121,12 +120,14 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         rows=rows,
         notes=[
             guards.coverage(len(study.seed_list), cells, states),
+            *guards.partial(len(deltas), study.comparisons),
             *guards.unpaired(cells, study.baseline),
             *guards.unchanged(twins),
             *guards.mixed(trained),
             *guards.trained_with(trained),
         ],
         fixed=study.fixed(),
+        comparisons=study.comparisons,
     )
 
 
@@ -145,7 +146,7 @@ def _row(
     values = list(errors.values())
     results = [record.result for record in runs.values() if record.result]
     wanted = len(study.seed_list)
-    said = verdict(delta, p_holm, comparisons=len(study.rows) - 1, wanted=wanted, unchanged=unchanged)
+    said = verdict(delta, p_holm, comparisons=study.comparisons, wanted=wanted, unchanged=unchanged)
     params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
     return Row(
         label=label,

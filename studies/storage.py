@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -35,15 +36,36 @@ def journal(root: Path) -> JournalStorage:
     """Open the journal of `root`; optuna-dashboard opens the same file.
 
     Raises:
-        FolderError: `root` cannot be written.
+        FolderError: `root` cannot be written, or the journal is damaged.
 
     """
+    path = root / "studies.journal"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        path = root / "studies.journal"
         path.touch()
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=KernelLock(root / ".studies.journal.lock")))
+        lock = KernelLock(root / ".studies.journal.lock")
+        lock.acquire()
+        try:
+            _check_end(path)
+        finally:
+            lock.release()
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(
+            f"{path}: torn, or not Optuna's journal ({error}); move it away: the run folders hold every result, and the "
+            "next run makes a new journal"
+        ) from None
     except OSError as error:
         raise FolderError(
             f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT"
         ) from None
+
+
+def _check_end(path: Path) -> None:
+    """Read the last line, which Optuna itself forgives until it has written behind it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**20))
+        *_, last, rest = (b"{}\n" + file.read()).split(b"\n")
+    if rest:
+        raise ValueError(f"it ends in {rest[-20:]!r}")
+    json.loads(last)

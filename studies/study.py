@@ -37,6 +37,7 @@ class Study:
         published: row -> the paper's top-1 error in percent, at the paper's scale.
         presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
         variant: what sets this copy of the study apart from its definition (`small`, `recipe.epochs=3`).
+        family: how many comparisons the whole study makes, where this copy shows only some of its rows.
 
     Raises:
         StudyError: rows that differ in anything else, equal rows, an unknown baseline, no seeds.
@@ -53,9 +54,16 @@ class Study:
     published: Mapping[str, float] = field(default_factory=dict)
     presets: Mapping[str, Run] = field(default_factory=dict)
     variant: tuple[str, ...] = ()
+    family: int | None = None
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
+        if isinstance(self.scientific, str):
+            raise StudyError(f"{self.name}: scientific={self.scientific!r} must be a tuple, as ({self.scientific!r},)")
+        known = {name for run in self.rows.values() for name in flatten(run)}
+        for name in self.scientific:
+            if name not in known:
+                raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, known)}")
         if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
             raise StudyError(f"study name {self.name!r}: use letters, digits, '-' and '_'")
         if self.baseline not in self.rows:
@@ -90,6 +98,11 @@ class Study:
     def seed_list(self) -> tuple[int, ...]:
         """The seeds, in order."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+
+    @property
+    def comparisons(self) -> int:
+        """How many comparisons with the baseline the whole study makes: what p-values are adjusted for."""
+        return len(self.rows) - 1 if self.family is None else self.family
 
     @property
     def label(self) -> str:
@@ -150,7 +163,7 @@ class Study:
         return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
-        """Return the study with the baseline and the rows whose flat names have one of these values.
+        """Return the study with the baseline and the rows whose flat names (or `row`, the label) have these values.
 
         Raises:
             StudyError: a name that no row has, or a selection that leaves only the baseline.
@@ -158,7 +171,7 @@ class Study:
         """
         rows = dict(self.rows)
         for name, values in selectors.items():
-            flats = {row: flatten(run) for row, run in self.rows.items()}
+            flats = {row: flatten(run) | {"row": row} for row, run in self.rows.items()}
             found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
             asked = f"--only {name}={','.join(values)}"
             if not found:
@@ -177,9 +190,8 @@ class Study:
             if a[n] != b[n]
         }
         published = {row: value for row, value in self.published.items() if row in rows}
-        return replace(
-            self, rows=rows, published=published, scientific=tuple(n for n in self.scientific if n in varying)
-        )
+        scientific = tuple(name for name in self.scientific if name in varying)
+        return replace(self, rows=rows, published=published, scientific=scientific, family=self.comparisons)
 
     def with_seeds(self, seeds: int | Sequence[int]) -> Study:
         """Return the study asked with other seeds."""

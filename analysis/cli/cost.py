@@ -7,6 +7,7 @@ import json
 from typing import cast
 
 from analysis.cli.parser import add_set
+from analysis.formats import fixed_facts
 from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
 from lightning_bam.config.spec import changed
 from studies.counting import counts
@@ -36,12 +37,12 @@ def execute(arguments: argparse.Namespace) -> int:
         slots |= {f"attention.{name}": value for name, value in changed(RELEASED_BAM).items()}
     run = with_settings(Run(), {**slots, **knobs})
     cost = counts({"configuration": run})["configuration"]
+    flat = flatten(run)
+    shown = {name: flat[name] for name in flat if not name.startswith(("recipe", "seed", "score"))}
     if arguments.json:
-        shown = {
-            name: value for name, value in flatten(run).items() if not name.startswith(("recipe", "seed", "score"))
-        }
         print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": shown}))
         return 0
+    print(fixed_facts({name: str(value) for name, value in shown.items()}))
     print(f"params  {cost.params:>15,}")
     print(
         f"MACs    {cost.macs:>15,}  for one image of {' x '.join(map(str, cast(tuple[int, ...], run.dataset.shape)))}"

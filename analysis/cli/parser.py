@@ -103,7 +103,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="these rows and the baseline",
+        help="these rows (row=LABEL or a knob), the baseline",
     )
     parser.add_argument(
         "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from analysis.cli.parser import add_root, add_selection
 from analysis.cli.selection import root_of, selected
+from analysis.formats import fixed_facts
 from analysis.statistics import least_resolvable
 from studies.counting import counts
 from studies.records import gather
@@ -63,7 +64,7 @@ def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
         "seeds": n,
         "runs": len(records),
         "left": sum(record.state != "complete" for record in records),
-        "least_resolvable_sd": round(least_resolvable(1.0, n, comparisons=len(study.rows) - 1), 3) if n > 1 else None,
+        "least_resolvable_sd": round(least_resolvable(1.0, n, comparisons=study.comparisons), 3) if n > 1 else None,
         "fixed": study.fixed(),
         "rows": rows,
     }
@@ -79,7 +80,7 @@ def show(one: dict[str, Any]) -> None:
     for row in one["rows"]:
         states = Counter(row["states"])
         to_train = states["missing"] + states["lost"] + states["pruned"]
-        hours = "not known yet" if row["device_hours_left"] is None else f"{row['device_hours_left']:.3f}"
+        hours = "not known yet" if row["device_hours_left"] is None else f"{row['device_hours_left']:.2g}"
         table.add_row(
             row["row"],
             f"{row['params']:,}",
@@ -94,4 +95,4 @@ def show(one: dict[str, Any]) -> None:
     if resolvable is not None:
         tells = f"{one['seeds']} seeds resolve {resolvable} sd of paired differences (80 % power, 5 % over all rows)"
     console.print(f"{one['left']} of {one['runs']} runs left; {tells}")
-    console.print("fixed: " + ", ".join(f"{name}={value}" for name, value in one["fixed"].items()), soft_wrap=True)
+    console.print(f"fixed: {fixed_facts(one['fixed'])}")

@@ -53,9 +53,14 @@ def run(study: Study, arguments: argparse.Namespace) -> int:
 
 def options_of(arguments: argparse.Namespace) -> Options:
     """Return where and how to train."""
+    tracking = arguments.wandb or default_mode()
+    if tracking == "online" and default_mode() != "online":
+        hint = "log in with `wandb login` or set WANDB_API_KEY; `wandb sync` sends offline records later"
+        print(f"bam: --wandb online: nobody is logged in, so runs are recorded offline; {hint}", file=sys.stderr)
+        tracking = "offline"
     return Options(
         slots=slots(parse_devices(arguments.devices), arguments.devices_per_run),
         threads=arguments.threads,
-        wandb=arguments.wandb or default_mode(),
+        wandb=tracking,
         retry_failed=getattr(arguments, "retry", None) == "failed",
     )

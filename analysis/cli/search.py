@@ -44,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         table = Table(box=None, pad_edge=False, header_style="bold", title=space.question, title_justify="left")
         for column in ("held-out error %", *space.choices, "run"):
-            table.add_column(column, overflow="fold")
+            table.add_column(column.rpartition(".")[2], no_wrap=True)
         for trial in best:
             values = (str(trial.params[name]) for name in space.choices)
             table.add_row(f"{trial.value:.2f}", *values, trial.user_attrs["key"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lightning_bam.files import FolderError
 from studies.load import find_study
 from studies.study import Study
 
@@ -26,5 +27,13 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
 
 
 def root_of(arguments: argparse.Namespace) -> Path:
-    """Return --root."""
-    return Path(arguments.root)
+    """Return --root.
+
+    Raises:
+        FolderError: it is something else than a folder.
+
+    """
+    root = Path(arguments.root)
+    if root.exists() and not root.is_dir():
+        raise FolderError(f"--root {root}: is a file; give the runs folder")
+    return root

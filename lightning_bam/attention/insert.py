@@ -29,7 +29,7 @@ def insert(
     model: nn.Module,
     attention: Attention | Callable[[int], nn.Module],
     *,
-    at: Iterable[str],
+    at: str | Iterable[str],
     input_shape: Sequence[int] = (3, 64, 64),
 ) -> nn.Module:
     """Put an attention module behind each named layer of `model`, in place, and return `model`.
@@ -49,7 +49,7 @@ def insert(
             reached or does not give `(N, C, H, W)`, or a width below the spec's reduction. The model is then as before.
 
     """
-    names = list(at)
+    names = [at] if isinstance(at, str) else list(at)
     layers = dict(model.named_modules())
     for name in names:
         if name not in layers or not name:

@@ -174,7 +174,10 @@ def test_cost(capsys, argv, params, macs):
 
 def test_cost_in_words(capsys):
     assert main(["cost", "--backbone", "resnet18"]) == 0
-    assert lines(capsys)[0] == ("params       11,220,132\nMACs        555,468,800  for one image of 3 x 32 x 32\n")
+    assert lines(capsys)[0] == (
+        "dataset cifar100; backbone resnet18 (width 64); attention none\n"
+        "params       11,220,132\nMACs        555,468,800  for one image of 3 x 32 x 32\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,3 +313,41 @@ def test_quickstart_ends_in_its_table(tmp_path, monkeypatch, capsys):
     assert first == again
     assert "8 of 8 runs complete, 0 of them now" in err
     assert all(row in first for row in ("none", "BAM sum", "BAM product", "BAM max", "baseline", "(2)"))
+
+
+def test_a_part_of_a_study_is_not_a_smaller_family(own, capsys):
+    assert main(["table", "mine.py", "--format", "json"]) == 0
+    whole = {row["label"]: row for row in json.loads(lines(capsys)[0])["rows"]}
+    assert main(["table", "mine.py", "--only", "row=se", "--format", "json"]) == 0
+    part = json.loads(lines(capsys)[0])
+    assert part["notes"][1] == "1 of the study's 2 comparisons are shown; p is adjusted for all."
+    alone = {row["label"]: row for row in part["rows"]}
+    assert list(alone) == ["none", "SE"]
+    if whole["SE"]["p_holm"] is not None:
+        assert alone["SE"]["p_holm"] == min(1.0, 2 * alone["SE"]["delta"]["p"])
+
+
+def test_a_damaged_journal_is_one_line(own, capsys):
+    with Path("runs/studies.journal").open("a") as file:
+        file.write("garbage\n")
+    text = Path("runs/studies.journal").read_text()
+    assert main(["run", "mine.py", "--wandb", "off"]) == 2
+    _, err = lines(capsys)
+    assert err.startswith("bam: runs/studies.journal: torn, or not Optuna's journal (")
+    assert err.count("\n") == 1
+    assert Path("runs/studies.journal").read_text() == text
+    assert main(["table", "mine.py"]) == 0, "the run folders hold every result"
+
+
+def test_a_root_that_is_a_file(own, capsys):
+    for verb in ("table", "status", "plan"):
+        assert main([verb, "mine.py", "--root", "mine.py"]) == 2
+        assert lines(capsys) == ("", "bam: --root mine.py: is a file; give the runs folder\n")
+
+
+def test_online_without_a_login_is_offline_and_says_so(own, capsys, monkeypatch):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(own.absolute()))
+    assert main(["run", "mine.py", "--wandb", "online"]) == 0
+    assert lines(capsys)[1].startswith("bam: --wandb online: nobody is logged in, so runs are recorded offline; log in")

@@ -167,3 +167,22 @@ def test_placements_are_compared_where_both_have_them():
     }
     study = tiny(rows=rows, scientific=("attention", "placement", "placement.stages"))
     assert len(study.runs()) == 8
+
+
+def test_rows_that_are_left_out_are_still_counted():
+    assert wide().comparisons == 3
+    assert wide().only({"row": ["max"]}).comparisons == 3
+    assert list(wide().only({"row": ["max"]}).rows) == ["none", "max"]
+
+
+@pytest.mark.parametrize(
+    ("scientific", "message"),
+    [
+        ("attention", "tiny: scientific='attention' must be a tuple, as ('attention',)"),
+        (("atention",), "tiny: scientific 'atention': no row has such a knob; did you mean 'attention'?"),
+    ],
+)
+def test_a_mistaken_scientific_is_named(scientific, message):
+    with pytest.raises(StudyError) as error:
+        tiny(scientific=scientific)
+    assert str(error.value) == message
