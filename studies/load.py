@@ -5,9 +5,11 @@ from __future__ import annotations
 import pkgutil
 import runpy
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -18,19 +20,17 @@ from lightning_bam.config.spec import first_problem
 from studies.space import Space
 from studies.study import Study, StudyError
 
+T = TypeVar("T", Study, Space)
+
 
 def catalogue() -> dict[str, Study]:
     """Return the studies that come with the package, by name."""
-    modules = [f"studies.catalogue.{m.name}" for m in pkgutil.iter_modules(studies.catalogue.__path__)]
-    found = [import_module(name).STUDY for name in modules]
-    return {study.name: study for study in found}
+    return {study.name: study for study in _defined_in(studies.catalogue, "STUDY")}
 
 
 def spaces() -> dict[str, Space]:
     """Return the search spaces that come with the package, by name."""
-    modules = [f"studies.spaces.{m.name}" for m in pkgutil.iter_modules(studies.spaces.__path__)]
-    found = [import_module(name).SPACE for name in modules]
-    return {space.name: space for space in found}
+    return {space.name: space for space in _defined_in(studies.spaces, "SPACE")}
 
 
 def find_study(name: str) -> Study:
@@ -40,15 +40,7 @@ def find_study(name: str) -> Study:
         StudyError: no such study (with the nearest name), no such file, or a file that defines none.
 
     """
-    if not _is_file(name):
-        known = catalogue()
-        if name not in known:
-            raise StudyError(f"study {name!r}: no such study; {nearest(name, known)} (or give a path to a .py file)")
-        return known[name]
-    study = _from_file(name, "STUDY")
-    if not isinstance(study, Study):
-        raise StudyError(f"{name}: STUDY is {type(study).__name__}, must be a studies.Study")
-    return study
+    return _from_file(name, Study) if _is_file(name) else _named(name, "study", catalogue())
 
 
 def find_space(name: str) -> Space:
@@ -58,23 +50,26 @@ def find_space(name: str) -> Space:
         StudyError: no such space (with the nearest name), no such file, or a file that defines none.
 
     """
-    if not _is_file(name):
-        known = spaces()
-        if name not in known:
-            raise StudyError(f"space {name!r}: no such space; {nearest(name, known)} (or give a path to a .py file)")
-        return known[name]
-    space = _from_file(name, "SPACE")
-    if not isinstance(space, Space):
-        raise StudyError(f"{name}: SPACE is {type(space).__name__}, must be a studies.Space")
-    return space
+    return _from_file(name, Space) if _is_file(name) else _named(name, "space", spaces())
+
+
+def _defined_in(package: ModuleType, variable: str) -> list[Any]:
+    names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    return [getattr(import_module(name), variable) for name in names]
+
+
+def _named(name: str, noun: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, known)} (or give a path to a .py file)")
+    return known[name]
 
 
 def _is_file(name: str) -> bool:
     return name.endswith(".py") or "/" in name
 
 
-def _from_file(name: str, variable: str) -> Any:
-    path = Path(name)
+def _from_file(name: str, wanted: type[T]) -> T:
+    path, variable = Path(name), wanted.__name__.upper()
     if not path.is_file():
         raise StudyError(f"{name}: no such file")
     try:
@@ -87,7 +82,10 @@ def _from_file(name: str, variable: str) -> Any:
         raise StudyError(f"{name}, line {_line(error, path)}: {type(error).__name__}: {error}") from None
     if variable not in names:
         raise StudyError(f"{name}: defines no {variable}")
-    return names[variable]
+    found = names[variable]
+    if not isinstance(found, wanted):
+        raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
+    return found
 
 
 def _line(error: Exception, path: Path) -> int:
