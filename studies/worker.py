@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,13 @@ LEAKY = (
     "OMPI_",
 )
 """Variables of other launchers that would make a run believe that it is a rank of something."""
+
+LINGER = 1.0
+"""Seconds that a failed rank stays before it leaves, many times what the launcher needs to see another one's death.
+
+The others learn of a dead rank from their broken connections at once. Were they to leave at once too, the launcher
+could see them first and take the victim for the cause.
+"""
 
 
 def work(job: Job) -> None:
@@ -135,6 +143,8 @@ def _rank(job: Job) -> None:
     except BaseException as error:
         traceback.print_exc()
         print(one_line(error), file=sys.stderr, flush=True)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(LINGER)
         os._exit(1)
 
 
