@@ -12,6 +12,7 @@ from torch import Tensor
 from lightning_bam.backbones import build
 from lightning_bam.collective import gathered
 from lightning_bam.config import Run
+from lightning_bam.layout import memory_format
 from lightning_bam.schedule import lr_factor
 
 Batch = tuple[Tensor, Tensor]
@@ -30,7 +31,9 @@ class Classifier(pl.LightningModule):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.spec = run
-        self.network = build(run).to(memory_format=torch.channels_last)
+        network = build(run)
+        self.memory_format = memory_format(network)
+        self.network = network.to(memory_format=self.memory_format)
         # no buffers: DDP would overwrite every rank's sums with the first rank's
         self.train_sum = self.score_sum = torch.zeros((), dtype=torch.float64)
         self.steps = 0
@@ -38,7 +41,7 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits `(N, classes)`."""
-        logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
         return logits
 
     def on_train_epoch_start(self) -> None:

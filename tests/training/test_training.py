@@ -39,7 +39,7 @@ def reference(tmp_path_factory):
 def by_hand(run):
     """Train by a bare loop: the network, SGD, the schedule and the batches, nothing of Lightning."""
     torch.manual_seed(12345)  # must not matter
-    network = build(run).to(memory_format=torch.channels_last)
+    network = build(run)
     recipe, images = run.recipe, ImageData(run).images
     optimizer = torch.optim.SGD(
         network.parameters(),
@@ -59,7 +59,7 @@ def by_hand(run):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr * lr_factor(recipe, step, len(batches))
             x = augment(images.train[batch.indices], batch.offsets, batch.flips, recipe.crop_padding)
-            x = normalise(x, images.mean, images.std).contiguous(memory_format=torch.channels_last)
+            x = normalise(x, images.mean, images.std)
             loss = F.cross_entropy(network(x), images.train_labels[batch.indices])
             optimizer.zero_grad()
             loss.backward()
@@ -69,7 +69,7 @@ def by_hand(run):
         losses.append(total / len(batches))
     network.eval()
     with torch.no_grad():  # one image at a time: no batch can hide a padded or repeated sample
-        x = normalise(images.test, images.mean, images.std).contiguous(memory_format=torch.channels_last)
+        x = normalise(images.test, images.mean, images.std)
         ranks = [
             int((logits > logits[label]).sum())
             for logits, label in ((network(x[i : i + 1])[0], images.test_labels[i]) for i in range(len(x)))
