@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lightning_bam.attention.broadcast_norm import BroadcastNorm
 from lightning_bam.attention.hidden import hidden_channels
 from lightning_bam.config import BAMSpec, construct
 
@@ -28,13 +29,18 @@ class BAM(nn.Module):
         dilation: d of the 3x3 convs; padding equals it, so the map keeps its size.
         combine: how the two maps meet before the sigmoid.
         branches: `both`, or one alone.
-        norm: batch norm at the branches' `ends` (the equations), after each `hidden` layer (released code), or both.
+        norm: batch norm at the branches' `ends` (the equations), after each `hidden` layer (released code), or both;
+            `maps` is `hidden` and a batch norm of C weights and biases on each of the two maps (see below).
         activation: between hidden layers; `none` is the equations to the letter.
         dilated_convs: number of dilated 3x3 convs.
         channel_layers: number of hidden layers in the channel branch.
         residual: `Y = s X + X`; else `Y = s X`.
         init: `torch` leaves torch's own; `kaiming` draws the spatial convs from N(0, 2 / fan_out), as the released
             training code does; `zero` starts both maps at 0, so that s = 1/2 everywhere.
+
+    `norm="maps"` has 4C parameters more than `norm="hidden"`: the channel map is normalised over the batch, the spatial
+    map as if it were broadcast to C channels first. 18 of the paper's 20 CIFAR counts follow from 4C more per module,
+    9 from the released structure; that these 4C are laid out so is our reading, which neither paper nor code confirms.
 
     Raises:
         ConfigError: a knob outside its range, or fewer channels than `reduction`.
@@ -50,7 +56,7 @@ class BAM(nn.Module):
         dilation: int = 4,
         combine: Literal["sum", "product", "max"] = "sum",
         branches: Literal["both", "channel", "spatial"] = "both",
-        norm: Literal["ends", "hidden", "both"] = "ends",
+        norm: Literal["ends", "hidden", "both", "maps"] = "ends",
         activation: Literal["relu", "none"] = "relu",
         dilated_convs: int = 2,
         channel_layers: int = 1,
@@ -130,7 +136,10 @@ def channel_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:
 
 
 def spatial_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:
-    """Build `(N, C, H, W) -> (N, 1, H, W)`: reduce to m, `dilated_convs` dilated 3x3 convs, one channel."""
+    """Build `(N, C, H, W) -> (N, 1, H, W)`: reduce to m, `dilated_convs` dilated 3x3 convs, one channel.
+
+    With `norm="maps"` the output is `(N, C, H, W)`: one map, scaled and shifted for each channel.
+    """
     branch = nn.Sequential()
     branch.add_module("conv0", nn.Conv2d(channels, hidden, 1))
     _between(branch, 0, nn.BatchNorm2d(hidden), knobs)
@@ -140,7 +149,7 @@ def spatial_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:
         _between(branch, layer, nn.BatchNorm2d(hidden), knobs)
     branch.add_module("conv_out", nn.Conv2d(hidden, 1, 1))
     if knobs.norm != "hidden":
-        branch.add_module("norm_out", nn.BatchNorm2d(1))
+        branch.add_module("norm_out", BroadcastNorm(channels) if knobs.norm == "maps" else nn.BatchNorm2d(1))
     return branch
 
 
@@ -161,6 +170,6 @@ def initialise(module: BAM, knobs: BAMSpec) -> None:
         for branch in (module.channel, module.spatial):
             if branch is not None:
                 last = branch[-1]
-                assert isinstance(last, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d)
+                assert isinstance(last, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d | BroadcastNorm)
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)  # type: ignore[arg-type]

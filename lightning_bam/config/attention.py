@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -23,7 +24,7 @@ class BAMSpec:
     dilation: Annotated[int, Field(ge=1)] = 4
     combine: Literal["sum", "product", "max"] = "sum"
     branches: Literal["both", "channel", "spatial"] = "both"
-    norm: Literal["ends", "hidden", "both"] = "ends"
+    norm: Literal["ends", "hidden", "both", "maps"] = "ends"
     activation: Literal["relu", "none"] = "relu"
     dilated_convs: Annotated[int, Field(ge=0)] = 2
     channel_layers: Annotated[int, Field(ge=1)] = 1
@@ -50,6 +51,10 @@ class BAMSpec:
         if self.dilated_convs == 0:
             names.add("dilation")
         return frozenset(names)
+
+    def canonical(self) -> BAMSpec:
+        """Return the same module in its usual spelling: to a channel branch alone, `maps` is `both`."""
+        return replace(self, norm="both") if self.branches == "channel" and self.norm == "maps" else self
 
 
 RELEASED_BAM = BAMSpec(norm="hidden", combine="product")

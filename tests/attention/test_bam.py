@@ -19,7 +19,7 @@ class TestBAM(AttentionContract):
         "dilation": [1, 2, 3],
         "combine": ["product", "max"],
         "branches": ["channel", "spatial"],
-        "norm": ["hidden", "both"],
+        "norm": ["hidden", "both", "maps"],
         "activation": ["none"],
         "dilated_convs": [0, 1, 3],
         "channel_layers": [2, 3],
@@ -115,7 +115,7 @@ def test_without_residual_the_input_is_missing_from_the_output():
 
 
 @pytest.mark.parametrize("branches", ["both", "channel", "spatial"])
-@pytest.mark.parametrize("norm", ["ends", "hidden", "both"])
+@pytest.mark.parametrize("norm", ["ends", "hidden", "both", "maps"])
 @pytest.mark.parametrize("combine", ["sum", "max"])
 def test_zero_init_starts_as_one_and_a_half_times_the_input(branches, norm, combine):
     bam = BAM(C, reduction=4, init="zero", branches=branches, norm=norm, combine=combine)

@@ -11,6 +11,11 @@ SETTINGS = {
     "equations": {},
     "released": {"norm": "hidden", "combine": "product"},
     "norm_both": {"norm": "both"},
+    "maps": {"norm": "maps"},
+    "maps_product": {"norm": "maps", "combine": "product"},
+    "maps_max": {"norm": "maps", "combine": "max", "dilated_convs": 1},
+    "maps_channel": {"norm": "maps", "branches": "channel"},
+    "maps_spatial": {"norm": "maps", "branches": "spatial"},
     "to_the_letter": {"activation": "none"},
     "max": {"combine": "max"},
     "product": {"combine": "product"},
@@ -25,11 +30,11 @@ SETTINGS = {
 }
 
 
-def norm(state, name, x, training):
+def norm(state, name, x, training, kept=None):
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1] + [1] * (x.dim() - 2)
-    mean = x.mean(axes) if training else state[f"{name}.running_mean"]
-    var = x.var(axes, correction=0) if training else state[f"{name}.running_var"]
+    mean = x.mean(axes) if training else state[f"{kept or name}.running_mean"]
+    var = x.var(axes, correction=0) if training else state[f"{kept or name}.running_var"]
     scaled = (x - mean.reshape(shape)) / (var.reshape(shape) + 1e-5).sqrt()
     return scaled * state[f"{name}.weight"].reshape(shape) + state[f"{name}.bias"].reshape(shape)
 
@@ -39,11 +44,15 @@ def oracle(state, x, training, knobs):
     dilation, branches = knobs.get("dilation", 4), knobs.get("branches", "both")
 
     def between(branch, layer, v):
-        if where in ("hidden", "both"):
+        if where in ("hidden", "both", "maps"):
             v = norm(state, f"{branch}.norm{layer}", v, training)
         return F.relu(v) if acts else v
 
     def end(branch, v):
+        if where == "maps" and branch == "spatial":
+            return norm(state, "spatial.norm_out", v.expand(-1, C, -1, -1), training, kept="spatial.norm_out.norm")
+        if where == "maps":
+            return norm(state, "channel.norm_out", v, training)
         return norm(state, f"{branch}.norm_out", v, training) if where in ("ends", "both") else v
 
     def part(name):
