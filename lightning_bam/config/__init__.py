@@ -1,6 +1,6 @@
 """A training run as data: frozen, checked, hashable, with one flat name for every knob."""
 
-from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, SESpec
+from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, ExtraBlockSpec, SESpec
 from lightning_bam.config.backbone import (
     Backbone,
     PreResNet,
@@ -9,10 +9,12 @@ from lightning_bam.config.backbone import (
     ResNet50,
     ResNet101,
     ResNeXt29,
+    ResNeXt50,
     SmallResNet,
     WideResNet,
 )
 from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_settings
+from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,
@@ -43,14 +45,18 @@ __all__ = [
     "ClutteredDigits",
     "ConfigError",
     "Dataset",
+    "DenseNet",
     "Digits",
     "EveryBlock",
+    "ExtraBlockSpec",
     "FashionMNIST",
     "ImageFolder",
+    "MobileNet",
     "Placement",
     "PreResNet",
     "Recipe",
     "ResNeXt29",
+    "ResNeXt50",
     "ResNet18",
     "ResNet34",
     "ResNet50",
@@ -58,6 +64,7 @@ __all__ = [
     "Run",
     "SESpec",
     "SmallResNet",
+    "SqueezeNet",
     "WideResNet",
     "construct",
     "data_dir",

@@ -83,4 +83,14 @@ class CBAMSpec:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
 
-Attention = BAMSpec | SESpec | CBAMSpec
+@spec
+class ExtraBlockSpec:
+    """A block of the network's own kind, stride 1 and same width, behind each named stage (table 1c of the paper).
+
+    It is no attention: it asks whether BAM's gain is more than that of a little more network at the same places.
+    """
+
+    kind: ClassVar[str] = "extra_block"
+
+
+Attention = BAMSpec | SESpec | CBAMSpec | ExtraBlockSpec

@@ -6,10 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
 from lightning_bam.config.spec import spec
 
 Width = Annotated[int, Field(ge=1)]
 StrideOn = Literal["3x3", "1x1"]
+Stem = Literal["small", "imagenet"]
+"""`small` is a 3x3 conv (32x32 images), `imagenet` a 7x7 conv of stride 2 and a max-pool of stride 2 (224x224)."""
 
 
 @spec
@@ -34,43 +37,51 @@ class SmallResNet:
 
 @spec
 class ResNet18:
-    """CIFAR ResNet18: 3x3 stem of `width`, no max-pool, four stages of basic blocks."""
+    """ResNet18: stem of `width` channels, four stages of basic blocks; `stem="imagenet"` is torchvision's.
+
+    The paper's ImageNet WRN18 x1.5 and x2 are `stem="imagenet"` with `width` 96 and 128.
+    """
 
     kind: ClassVar[str] = "resnet18"
     stages: ClassVar[int] = 4
     width: Width = 64
+    stem: Stem = "small"
 
 
 @spec
 class ResNet34:
-    """CIFAR ResNet34: 3x3 stem of `width`, no max-pool, four stages of basic blocks."""
+    """ResNet34: stem of `width` channels, four stages of basic blocks; `stem="imagenet"` is torchvision's."""
 
     kind: ClassVar[str] = "resnet34"
     stages: ClassVar[int] = 4
     width: Width = 64
+    stem: Stem = "small"
 
 
 @spec
 class ResNet50:
-    """CIFAR ResNet50: bottleneck blocks; `stride_on` says which conv of a block carries its stride.
+    """ResNet50: bottleneck blocks; `stride_on` says which conv of a block carries its stride.
 
-    The paper's counts follow from `1x1`, the authors' released code strides on the `3x3`.
+    With `stem="imagenet"` and the stride on the `3x3` it is torchvision's. The paper's counts follow
+    from `1x1`, the authors' released code strides on the `3x3`.
     """
 
     kind: ClassVar[str] = "resnet50"
     stages: ClassVar[int] = 4
     stride_on: StrideOn = "3x3"
     width: Width = 64
+    stem: Stem = "small"
 
 
 @spec
 class ResNet101:
-    """CIFAR ResNet101: bottleneck blocks; `stride_on` as for `ResNet50`."""
+    """ResNet101: bottleneck blocks; `stem` and `stride_on` as for `ResNet50`."""
 
     kind: ClassVar[str] = "resnet101"
     stages: ClassVar[int] = 4
     stride_on: StrideOn = "3x3"
     width: Width = 64
+    stem: Stem = "small"
 
 
 @spec
@@ -120,4 +131,20 @@ class ResNeXt29:
     stride_on: StrideOn = "3x3"
 
 
-Backbone = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101 | WideResNet | PreResNet | ResNeXt29
+@spec
+class ResNeXt50:
+    """ImageNet ResNeXt50 `cardinality` x `base_width`d (Xie et al., CVPR 2017), torchvision's; its stem is ImageNet's.
+
+    `base_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
+    `ResNet50`.
+    """
+
+    kind: ClassVar[str] = "resnext50"
+    stages: ClassVar[int] = 4
+    cardinality: Width = 32
+    base_width: Width = 4
+    stride_on: StrideOn = "3x3"
+
+
+Residual = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101 | WideResNet | PreResNet | ResNeXt29 | ResNeXt50
+Backbone = Residual | DenseNet | MobileNet | SqueezeNet

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 EXPLICIT = {
     ("small_resnet", "depth"): 14,
     ("preresnet", "depth"): 11,
+    ("densenet_bc", "depth"): 40,
     ("cbam", "kernel_size"): 5,
     ("after_stages", "stages"): (2,),
     ("sgd", "milestones"): (0.5, 0.75),

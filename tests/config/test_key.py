@@ -10,17 +10,22 @@ from lightning_bam import (
     AfterStages,
     BAMSpec,
     CBAMSpec,
+    DenseNet,
     Digits,
     EveryBlock,
+    ExtraBlockSpec,
     ImageFolder,
+    MobileNet,
     PreResNet,
     Recipe,
     ResNet18,
     ResNet50,
     ResNeXt29,
+    ResNeXt50,
     Run,
     SESpec,
     SmallResNet,
+    SqueezeNet,
     WideResNet,
 )
 from lightning_bam.config import KINDS
@@ -45,6 +50,11 @@ PINNED = {
     "526232c35303d915": Run(
         backbone=SmallResNet(depth=20), attention=BAMSpec(branches="channel"), recipe=Recipe(milestones=(0.5, 0.75))
     ),
+    "4c21fe9a97d13f91": Run(backbone=ResNet18(stem="imagenet", width=96), attention=ExtraBlockSpec()),
+    "97f19eae6af6ee99": Run(backbone=ResNeXt50(stride_on="1x1"), attention=BAMSpec()),
+    "50516ef87af6b9fc": Run(backbone=DenseNet(depth=40), attention=BAMSpec(), placement=AfterStages(stages=(1, 3))),
+    "c9f5f0d67de757bc": Run(backbone=MobileNet(width=0.7), attention=SESpec(), placement=EveryBlock()),
+    "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
 }
 
 
@@ -159,18 +169,23 @@ DEFAULTS = {
     "svhn": "SVHN()",
     "image_folder": "ImageFolder(name='cars', height=64, width=64)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
-    "resnet18": "ResNet18(width=64)",
-    "resnet34": "ResNet34(width=64)",
-    "resnet50": "ResNet50(stride_on='3x3', width=64)",
-    "resnet101": "ResNet101(stride_on='3x3', width=64)",
+    "resnet18": "ResNet18(width=64, stem='small')",
+    "resnet34": "ResNet34(width=64, stem='small')",
+    "resnet50": "ResNet50(stride_on='3x3', width=64, stem='small')",
+    "resnet101": "ResNet101(stride_on='3x3', width=64, stem='small')",
     "wrn28": "WideResNet(widen_factor=8)",
     "preresnet": "PreResNet(depth=164, stride_on='3x3')",
     "resnext29": "ResNeXt29(cardinality=8, base_width=64, stride_on='3x3')",
+    "resnext50": "ResNeXt50(cardinality=32, base_width=4, stride_on='3x3')",
+    "densenet_bc": "DenseNet(depth=100, growth=12)",
+    "mobilenet_v1": "MobileNet(width=1.0)",
+    "squeezenet1_1": "SqueezeNet()",
     "bam": (
         "BAMSpec(reduction=16, dilation=4, combine='sum', branches='both', norm='ends', "
         "activation='relu', dilated_convs=2, channel_layers=1, residual=True, init='torch')"
     ),
     "se": "SESpec(reduction=16)",
+    "extra_block": "ExtraBlockSpec()",
     "cbam": "CBAMSpec(reduction=16, kernel_size=7)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",

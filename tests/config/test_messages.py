@@ -5,7 +5,10 @@ import pytest
 from lightning_bam import BAMSpec, ConfigError, Run
 from lightning_bam.config import construct, from_dict, with_settings
 
-BACKBONES = "preresnet, resnet101, resnet18, resnet34, resnet50, resnext29, small_resnet, wrn28"
+BACKBONES = (
+    "densenet_bc, mobilenet_v1, preresnet, resnet101, resnet18, resnet34, resnet50, resnext29, resnext50, "
+    "small_resnet, squeezenet1_1, wrn28"
+)
 STAGES = "placement: stages must be stage numbers from 1, in order and each once, like 1,3; got "
 NEVER = (
     "init='zero' with combine='product' never learns: each branch's gradient is multiplied by the other branch, "
@@ -47,6 +50,12 @@ SETTINGS = [
         "backbone=preresnet backbone.depth=109",
         "backbone: depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001), got 109",
     ),
+    (
+        "backbone=densenet_bc backbone.depth=98",
+        "backbone: depth must be 6n + 4 (10, 16, 22, 40, 100, 190, 250), got 98",
+    ),
+    ("backbone=mobilenet_v1 backbone.width=0", "backbone.width='0': input should be greater than 0"),
+    ("backbone=resnet18 backbone.stem=big", "backbone.stem='big': input should be 'small' or 'imagenet'"),
     ("backbone=wrn28 backbone.widen_factor=0", "backbone.widen_factor='0': input should be greater than or equal to 1"),
     ("backbone=resnet5", "backbone=resnet5: no such backbone; did you mean 'resnet50'?"),
     ("backbone=none", f"backbone=none: no such backbone; known: {BACKBONES}"),
