@@ -1,6 +1,8 @@
 """What is asked: studies, the catalogue, and the engine that runs them."""
 
+from studies.error import StudyError
+from studies.published import Published
 from studies.space import Space
-from studies.study import Cell, Study, StudyError
+from studies.study import Cell, Study
 
-__all__ = ["Cell", "Space", "Study", "StudyError"]
+__all__ = ["Cell", "Published", "Space", "Study", "StudyError"]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies.study import StudyError
+from studies.error import StudyError
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ import studies.catalogue
 import studies.spaces
 from lightning_bam.config import ConfigError, nearest
 from lightning_bam.config.spec import first_problem
+from studies.error import StudyError
 from studies.space import Space
-from studies.study import Study, StudyError
+from studies.study import Study
 
 T = TypeVar("T", Study, Space)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
-from studies.study import StudyError
+from studies.error import StudyError
 
 
 @dataclass(frozen=True, kw_only=True)

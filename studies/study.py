@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import combinations
+from functools import cached_property
 from typing import NamedTuple
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
-
-
-class StudyError(ValueError):
-    """A study that cannot be asked; the message is one line that carries the offending value."""
+from lightning_bam.metrics import METRICS, Metric
+from studies.error import StudyError
+from studies.panels import Panel, check_differences, make_panels, varying
+from studies.published import Published
 
 
 class Cell(NamedTuple):
@@ -30,44 +30,51 @@ class Study:
         name: a short name; Optuna's study and W&B's group carry it.
         question: what is asked, in one sentence.
         rows: label -> run, at seed 0; each row is trained once per seed.
-        baseline: the row that all others are compared to, seed by seed.
+        baseline: the row that all others are compared to, seed by seed; with `within`, one such row a panel.
         scientific: the flat names (`attention.reduction`) in which rows may differ; all else is fixed.
         seeds: how many seeds (0, 1, ...), or which.
         paper: the table of the paper that asks the same, if one does.
-        published: row -> the paper's top-1 error in percent, at the paper's scale.
+        published: row -> what the paper prints, at the paper's scale: its `metric` in percent, or a whole `Published`.
         presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
         variant: what sets this copy of the study apart from its definition (`small`, `recipe.epochs=3`).
         family: how many comparisons the whole study makes, where this copy shows only some of its rows.
+        within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
+            that has the same there, and panels may differ in them.
+        metric: what the study compares, a name of `lightning_bam.metrics.METRICS`.
 
     Raises:
-        StudyError: rows that differ in anything else, equal rows, an unknown baseline, no seeds.
+        StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
+            baseline of its own, no seeds.
 
     """
 
     name: str
     question: str
     rows: Mapping[str, Run]
-    baseline: str
+    baseline: str | tuple[str, ...]
     scientific: tuple[str, ...]
     seeds: int | Sequence[int] = 5
     paper: str = ""
-    published: Mapping[str, float] = field(default_factory=dict)
+    published: Mapping[str, float | Published] = field(default_factory=dict)
     presets: Mapping[str, Run] = field(default_factory=dict)
     variant: tuple[str, ...] = ()
     family: int | None = None
+    within: tuple[str, ...] = ()
+    metric: str = "error_top1"
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
-        if isinstance(self.scientific, str):
-            raise StudyError(f"{self.name}: scientific={self.scientific!r} must be a tuple, as ({self.scientific!r},)")
+        for argument, names in (("scientific", self.scientific), ("within", self.within)):
+            if isinstance(names, str):
+                raise StudyError(f"{self.name}: {argument}={names!r} must be a tuple, as ({names!r},)")
         known = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
             if name not in known:
                 raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, known)}")
         if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
             raise StudyError(f"study name {self.name!r}: use letters, digits, '-' and '_'")
-        if self.baseline not in self.rows:
-            raise StudyError(f"{self.name}: baseline {self.baseline!r} is no row; {nearest(self.baseline, self.rows)}")
+        if self.metric not in METRICS:
+            raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, METRICS)}")
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
         if not self.seed_list or min(self.seed_list) < 0 or len(set(self.seed_list)) < len(self.seed_list):
@@ -75,24 +82,27 @@ class Study:
         for row, run in self.rows.items():
             if run.seed or run.score_on != "test":
                 raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
-        self._check_differences()
+        check_differences(self.name, self.rows, self.panels, self.scientific, self.within)
 
-    def _check_differences(self) -> None:
-        varied = set()
-        for (a, one), (b, other) in combinations(self.rows.items(), 2):
-            if one.key == other.key:
-                raise StudyError(f"{self.name}: rows {a!r} and {b!r} are the same run")
-            left, right = flatten(one), flatten(other)
-            names = {name for name in left.keys() & right.keys() if left[name] != right[name]}
-            if stray := sorted(names - set(self.scientific)):
-                shown = ", ".join(f"{name} ({left[name]} and {right[name]})" for name in stray)
-                raise StudyError(
-                    f"{self.name}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
-                    "make them equal or name it in `scientific`"
-                )
-            varied |= names
-        if idle := sorted(set(self.scientific) - varied):
-            raise StudyError(f"{self.name}: no two rows differ in {', '.join(idle)}, named in `scientific`")
+    @cached_property
+    def panels(self) -> tuple[Panel, ...]:
+        """The parts of the study within which rows are compared; a single one without `within`."""
+        return make_panels(self.name, self.rows, self.baselines, self.within)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The baseline of each panel."""
+        return (self.baseline,) if isinstance(self.baseline, str) else self.baseline
+
+    @property
+    def scale(self) -> Metric:
+        """What the study compares: its name, its heading, and which way is better."""
+        return METRICS[self.metric]
+
+    def printed(self, row: str) -> Published | None:
+        """Return what the paper prints for a row; None where it prints nothing."""
+        given = self.published.get(row)
+        return Published(values={self.metric: f"{given:.2f}"}) if isinstance(given, int | float) else given
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -102,7 +112,7 @@ class Study:
     @property
     def comparisons(self) -> int:
         """How many comparisons with the baseline the whole study makes: what p-values are adjusted for."""
-        return len(self.rows) - 1 if self.family is None else self.family
+        return len(self.rows) - len(self.panels) if self.family is None else self.family
 
     @property
     def label(self) -> str:
@@ -163,15 +173,15 @@ class Study:
         return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
-        """Return the study with the baseline and the rows whose flat names (or `row`, the label) have these values.
+        """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.
 
         Raises:
-            StudyError: a name that no row has, or a selection that leaves only the baseline.
+            StudyError: a name that no row has, or a selection that leaves only baselines.
 
         """
-        rows = dict(self.rows)
+        flats = {row: flatten(run) | {"row": row} for row, run in self.rows.items()}
+        chosen = set(self.rows) - set(self.baselines)
         for name, values in selectors.items():
-            flats = {row: flatten(run) | {"row": row} for row, run in self.rows.items()}
             found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
             asked = f"--only {name}={','.join(values)}"
             if not found:
@@ -179,19 +189,22 @@ class Study:
                     f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}"
                 )
             kept = {value.lower() for value in values}
-            rows = {row: run for row, run in rows.items() if row == self.baseline or found.get(row) in kept}
-            if set(rows) == {self.baseline}:
+            chosen = {row for row in chosen if found.get(row) in kept}
+            if not chosen:
                 there = ", ".join(sorted(set(found.values())))
                 raise StudyError(f"{asked}: no row but the baseline; values: {there}")
-        varying = {
-            n
-            for a, b in combinations([flatten(r) for r in rows.values()], 2)
-            for n in a.keys() & b.keys()
-            if a[n] != b[n]
-        }
-        published = {row: value for row, value in self.published.items() if row in rows}
-        scientific = tuple(name for name in self.scientific if name in varying)
-        return replace(self, rows=rows, published=published, scientific=scientific, family=self.comparisons)
+        left = [panel for panel in self.panels if chosen & set(panel.rows)]
+        chosen |= {panel.baseline for panel in left}
+        rows = {row: run for row, run in self.rows.items() if row in chosen}
+        varied = varying(rows, [panel.among(rows) for panel in left])
+        return replace(
+            self,
+            rows=rows,
+            baseline=self.baseline if isinstance(self.baseline, str) else tuple(panel.baseline for panel in left),
+            published={row: value for row, value in self.published.items() if row in rows},
+            scientific=tuple(name for name in self.scientific if name in varied),
+            family=self.comparisons,
+        )
 
     def with_seeds(self, seeds: int | Sequence[int]) -> Study:
         """Return the study asked with other seeds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_bam.config import ConfigError
 from lightning_bam.files import FolderError
-from studies.study import StudyError
+from studies.error import StudyError
 
 
 def is_expected(error: Exception) -> bool:

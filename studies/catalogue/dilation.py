@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from lightning_bam.config import BAMSpec
 from studies.presets import PAPER, PRESETS
+from studies.published import errors
 from studies.study import Study
 
 STUDY = Study(
@@ -26,6 +27,6 @@ STUDY = Study(
     baseline="none",
     scientific=("attention", "attention.dilation"),
     paper="1a",
-    published={"none": 21.49, "d=1": 20.47, "d=2": 20.28, "d=4": 20.00, "d=6": 20.08},
+    published=errors("1a", "resnet50", {"none": "none"} | {f"d={d}": f"dilation={d}" for d in (1, 2, 4, 6)}),
     presets=PRESETS,
 )

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from lightning_bam.config import AfterStages, BAMSpec, EveryBlock
 from studies.presets import PAPER, PRESETS
+from studies.published import errors
 from studies.study import Study
 
 WITH_BAM = replace(PAPER, attention=BAMSpec())
@@ -33,6 +34,6 @@ STUDY = Study(
     baseline="none",
     scientific=("attention", "placement", "placement.stages"),
     paper="2",
-    published={"none": 21.49, "bottlenecks": 20.00, "every block": 20.88},
+    published=errors("2", "resnet50", {"none": "none", "bottlenecks": "bam", "every block": "bam_every_block"}),
     presets=PRESETS,
 )

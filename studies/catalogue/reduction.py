@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from lightning_bam.config import BAMSpec
 from studies.presets import PAPER, PRESETS
+from studies.published import errors
 from studies.study import Study
 
 STUDY = Study(
@@ -26,6 +27,6 @@ STUDY = Study(
     baseline="none",
     scientific=("attention", "attention.reduction"),
     paper="1a",
-    published={"none": 21.49, "r=4": 20.46, "r=8": 20.56, "r=16": 20.00, "r=32": 21.24},
+    published=errors("1a", "resnet50", {"none": "none"} | {f"r={r}": f"reduction={r}" for r in (4, 8, 16, 32)}),
     presets=PRESETS,
 )

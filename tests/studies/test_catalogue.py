@@ -9,8 +9,8 @@ import pytest
 
 from lightning_bam.config import CIFAR100, Recipe, ResNet50
 from lightning_bam.cost import count
+from studies.error import StudyError
 from studies.load import catalogue, find_space, find_study, spaces
-from studies.study import StudyError
 
 STUDIES = catalogue()
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from studies.devices import Slot, cores, parse_devices, slots, visible_gpus
-from studies.study import StudyError
+from studies.error import StudyError
 
 
 def test_parse():
