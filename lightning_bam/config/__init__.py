@@ -24,8 +24,10 @@ from lightning_bam.config.dataset import (
     Digits,
     FashionMNIST,
     ImageFolder,
+    ImageNet,
     data_dir,
 )
+from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
 from lightning_bam.config.placement import AfterStages, EveryBlock, Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
@@ -43,14 +45,19 @@ __all__ = [
     "Backbone",
     "CBAMSpec",
     "ClutteredDigits",
+    "CocoDetection",
     "ConfigError",
     "Dataset",
     "DenseNet",
+    "Detector",
+    "DigitScenes",
     "Digits",
     "EveryBlock",
     "ExtraBlockSpec",
     "FashionMNIST",
+    "FasterRCNN",
     "ImageFolder",
+    "ImageNet",
     "MobileNet",
     "Placement",
     "PreResNet",
@@ -63,8 +70,10 @@ __all__ = [
     "ResNet101",
     "Run",
     "SESpec",
+    "Scenes",
     "SmallResNet",
     "SqueezeNet",
+    "Trunk",
     "WideResNet",
     "construct",
     "data_dir",

@@ -12,19 +12,23 @@ import pydantic
 from lightning_bam.config.attention import Attention
 from lightning_bam.config.backbone import Backbone
 from lightning_bam.config.dataset import Dataset
+from lightning_bam.config.detection import Detector, Scenes, Trunk
 from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
 from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
-    "dataset": {cls.kind: cls for cls in get_args(Dataset)},
-    "backbone": {cls.kind: cls for cls in get_args(Backbone)},
+    "dataset": {cls.kind: cls for cls in get_args(Dataset | Scenes)},
+    "backbone": {cls.kind: cls for cls in get_args(Backbone | Detector)},
     "attention": {cls.kind: cls for cls in get_args(Attention)},
     "placement": {cls.kind: cls for cls in get_args(Placement)},
     "recipe": {Recipe.kind: Recipe},
 }
 """What may stand in each slot of a `Run`, by kind."""
+
+PARTS: Final[Mapping[str, Mapping[str, type]]] = {"backbone.trunk": {cls.kind: cls for cls in get_args(Trunk)}}
+"""What may stand in a knob that is a spec of its own, by kind."""
 
 Scalar = str | int | float | bool | None
 
@@ -79,20 +83,34 @@ def from_dict(data: Mapping[str, Any]) -> Run:
     parts: dict[str, Any] = {}
     for name, value in data.items():
         if name in KINDS and not (name == "attention" and value is None):
-            if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
-                raise ConfigError(f"{name}={value!r}: must be an object with a 'kind'")
-            rest = {key: item for key, item in value.items() if key != "kind"}
-            parts[name] = construct(_kind(name, value["kind"]), rest, name)
+            parts[name] = _decoded(name, value)
         else:
             parts[name] = value
     run: Run = construct(Run, parts, "")
     return run
 
 
+def _decoded(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        raise ConfigError(f"{name}={value!r}: must be an object with a 'kind'")
+    cls = _kind(name, value["kind"])
+    known = {f.name for f in fields(cls)}
+    return construct(
+        cls,
+        {
+            knob: _decoded(f"{name}.{knob}", item) if knob in known and f"{name}.{knob}" in PARTS else item
+            for knob, item in value.items()
+            if knob != "kind"
+        },
+        name,
+    )
+
+
 def _kind(slot: str, kind: str) -> type:
-    if kind not in KINDS[slot]:
-        raise ConfigError(f"{slot}={kind}: no such {slot}; {nearest(kind, KINDS[slot])}")
-    return KINDS[slot][kind]
+    kinds = PARTS[slot] if slot in PARTS else KINDS[slot]
+    if kind not in kinds:
+        raise ConfigError(f"{slot}={kind}: no such {slot.rpartition('.')[2]}; {nearest(kind, kinds)}")
+    return kinds[kind]
 
 
 def flatten(run: Run) -> dict[str, Scalar]:
@@ -108,12 +126,19 @@ def flatten(run: Run) -> dict[str, Scalar]:
         if field.name not in KINDS:
             flat[field.name] = value
             continue
-        flat[field.name] = "none" if value is None else value.kind
-        for inner in fields(value) if value is not None else ():
-            if inner.name in idle(value):
-                continue
-            item = getattr(value, inner.name)
-            flat[f"{field.name}.{inner.name}"] = ",".join(map(str, item)) if isinstance(item, tuple) else item
+        flat |= {name: item for name, item in _flat(field.name, value).items() if name not in run.idles}
+    return flat
+
+
+def _flat(name: str, item: Any) -> dict[str, Scalar]:
+    if isinstance(item, tuple):
+        return {name: ",".join(map(str, item))}
+    if not hasattr(item, "kind"):
+        return {name: "none" if name in KINDS else item}
+    flat: dict[str, Scalar] = {name: item.kind}
+    for field in fields(item):
+        if field.name not in idle(item):
+            flat |= _flat(f"{name}.{field.name}", getattr(item, field.name))
     return flat
 
 
@@ -152,13 +177,28 @@ def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
             raise ConfigError(f"{slot}.{knob}={knobs[knob]}: {slot}=none has no knobs")
         return None
     item: Any = getattr(run, slot)
-    cls = _kind(slot, kind) if kind is not None else type(item)
     if item is None and kind is None:
         knob, text = next(iter(knobs.items()))
         raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
-    kept = [f.name for f in fields(cls)] if type(item) is cls else []
-    changed = {knob: _parse(cls, knob, text) for knob, text in knobs.items() if knob}
-    return construct(cls, {name: getattr(item, name) for name in kept} | changed, slot)
+    return _changed(item, slot, knobs)
+
+
+def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
+    """Return the spec `item`, which stands at the flat `name`, with its kind (knob "") and knobs set from text."""
+    cls: Any = _kind(name, knobs[""]) if "" in knobs else type(item)
+    old = item if type(item) is cls else None
+    arguments = {} if old is None else {f.name: getattr(old, f.name) for f in fields(cls)}
+    parts: dict[str, dict[str, str]] = {}
+    for knob, text in knobs.items():
+        head, _, rest = knob.partition(".")
+        if f"{name}.{head}" in PARTS and any(f.name == head for f in fields(cls)):
+            parts.setdefault(head, {})[rest] = text
+        elif knob:
+            arguments[knob] = _parse(cls, knob, text)
+    for head, inner in parts.items():
+        before = getattr(old, head, next(default_of(f) for f in fields(cls) if f.name == head))
+        arguments[head] = _changed(before, f"{name}.{head}", inner)
+    return construct(cls, arguments, name)
 
 
 def _parse(cls: Any, knob: str, text: str) -> Any:
@@ -172,6 +212,6 @@ def _parse(cls: Any, knob: str, text: str) -> Any:
 
 def _all_names() -> list[str]:
     names = {f.name for f in fields(Run)}
-    for slot, kinds in KINDS.items():
+    for slot, kinds in (*KINDS.items(), *PARTS.items()):
         names |= {f"{slot}.{f.name}" for cls in kinds.values() for f in fields(cls)}
     return sorted(names)

@@ -119,4 +119,30 @@ class ImageFolder:
         return sum(entry.is_dir() for entry in train.iterdir())
 
 
-Dataset = ClutteredDigits | Digits | CIFAR10 | CIFAR100 | FashionMNIST | SVHN | ImageFolder
+@spec
+class ImageNet:
+    """ImageNet-1k (ILSVRC 2012), 1,281,167 train and 50,000 validation images, as the authors' script trains on it.
+
+    Read from `<data dir>/imagenet/{train,val}/<class>/<image>`; class `i` is the `i`-th of the 1,000 sorted folder
+    names, which is torchvision's order. Train images are random crops, scaled to `(3, resolution, resolution)`; test
+    images are scaled so that their short side is `resolution` x 256 / 224, and their centre is kept. The recipe's
+    `crop_padding` therefore plays no part. The channels are normalised by the customary mean (0.485, 0.456, 0.406)
+    and standard deviation (0.229, 0.224, 0.225).
+
+    The authors' script, seen: `Recipe(epochs=100, batch_size=256, lr=0.1, momentum=0.9, nesterov=False,
+    weight_decay=1e-4, schedule="step", milestones=(0.3, 0.6, 0.9), gamma=0.1)`, with `flip` and without label
+    smoothing; it reports the best epoch, this project the last.
+    """
+
+    kind: ClassVar[str] = "imagenet"
+    resolution: Annotated[int, Field(ge=8)] = 224
+    classes: ClassVar[int] = 1000
+    idles: ClassVar[frozenset[str]] = frozenset({"recipe.crop_padding"})
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Image shape `(C, H, W)`."""
+        return (3, self.resolution, self.resolution)
+
+
+Dataset = ClutteredDigits | Digits | CIFAR10 | CIFAR100 | FashionMNIST | SVHN | ImageFolder | ImageNet

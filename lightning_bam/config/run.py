@@ -12,16 +12,19 @@ from pydantic import Field
 from lightning_bam.config.attention import Attention
 from lightning_bam.config.backbone import Backbone, SmallResNet
 from lightning_bam.config.dataset import ClutteredDigits, Dataset
+from lightning_bam.config.detection import Detector, Scenes
 from lightning_bam.config.placement import AfterStages, Placement
 from lightning_bam.config.recipe import Recipe
-from lightning_bam.config.spec import changed, spec
+from lightning_bam.config.spec import ConfigError, changed, spec
 
 
 def identity(item: Any) -> Any:
     """Return what of `item` can change a result: its kind and what differs from the defaults."""
     if hasattr(item, "canonical"):
         item = item.canonical()
-    return {"kind": item.kind, **changed(item)} if hasattr(item, "kind") else item
+    if not hasattr(item, "kind"):
+        return item
+    return {"kind": item.kind, **{name: identity(value) for name, value in changed(item).items()}}
 
 
 @spec
@@ -33,13 +36,40 @@ class Run:
     """
 
     kind: ClassVar[str] = "run"
-    dataset: Dataset = ClutteredDigits()
-    backbone: Backbone = SmallResNet()
+    dataset: Dataset | Scenes = ClutteredDigits()
+    backbone: Backbone | Detector = SmallResNet()
     attention: Attention | None = None
     placement: Placement = AfterStages()
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     score_on: Literal["test", "held_out"] = "test"
+
+    @property
+    def idles(self) -> frozenset[str]:
+        """Flat names of the knobs that play no part because of what stands in another slot."""
+        names: frozenset[str] = getattr(self.dataset, "idles", frozenset())
+        return names
+
+    @property
+    def detects(self) -> bool:
+        """Whether this run finds boxes in scenes; if not, it classifies images.
+
+        Raises:
+            ConfigError: a detector without boxes to learn, or boxes without a detector.
+
+        """
+        scenes, detector = isinstance(self.dataset, Scenes), isinstance(self.backbone, Detector)
+        if scenes and not detector:
+            raise ConfigError(
+                f"dataset={self.dataset.kind} has boxes to detect, backbone={self.backbone.kind} classifies images; use "
+                "backbone=faster_rcnn with it as backbone.trunk, or another dataset"
+            )
+        if detector and not scenes:
+            raise ConfigError(
+                f"backbone={self.backbone.kind} detects boxes, dataset={self.dataset.kind} has none; use "
+                "dataset=digit_scenes or dataset=coco_detection, or another backbone"
+            )
+        return detector
 
     @cached_property
     def key(self) -> str:
@@ -49,6 +79,8 @@ class Run:
             del parts["placement"]
         elif self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
             parts["placement"] = identity(AfterStages())
+        for slot, _, knob in (name.partition(".") for name in self.idles):
+            parts[slot].pop(knob, None)
         if self.score_on == "test":
             del parts["score_on"]
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

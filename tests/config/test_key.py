@@ -15,6 +15,7 @@ from lightning_bam import (
     EveryBlock,
     ExtraBlockSpec,
     ImageFolder,
+    ImageNet,
     MobileNet,
     PreResNet,
     Recipe,
@@ -28,7 +29,7 @@ from lightning_bam import (
     SqueezeNet,
     WideResNet,
 )
-from lightning_bam.config import KINDS
+from lightning_bam.config import KINDS, flatten
 from tests.config.another import another, plain
 
 BAM_RUN = Run(attention=BAMSpec())
@@ -56,6 +57,10 @@ PINNED = {
     "c9f5f0d67de757bc": Run(backbone=MobileNet(width=0.7), attention=SESpec(), placement=EveryBlock()),
     "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
 }
+
+
+IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1)
+PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
 
 
 @pytest.mark.parametrize(("key", "run"), PINNED.items(), ids=PINNED.keys())
@@ -142,6 +147,15 @@ def test_schedule_knobs_without_effect_leave_the_key(one, two):
     assert Run(recipe=one).key == Run(recipe=two).key
 
 
+def test_crop_padding_plays_no_part_where_crops_are_of_random_size():
+    runs = [Run(dataset=ImageNet(), recipe=Recipe(crop_padding=padding)) for padding in (0, 4, 7)]
+    assert len({run.key for run in runs}) == 1
+    assert all("recipe.crop_padding" not in flatten(run) for run in runs)
+    assert flatten(runs[0])["recipe.flip"] is True
+    assert flatten(Run())["recipe.crop_padding"] == 4
+    assert Run(recipe=Recipe(crop_padding=0)).key != Run().key
+
+
 def test_placement_plays_no_part_without_attention():
     assert Run(placement=EveryBlock()).key == Run().key == Run(placement=AfterStages(stages=(1,))).key
 
@@ -168,6 +182,7 @@ DEFAULTS = {
     "fashion_mnist": "FashionMNIST()",
     "svhn": "SVHN()",
     "image_folder": "ImageFolder(name='cars', height=64, width=64)",
+    "imagenet": "ImageNet(resolution=224)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
     "resnet18": "ResNet18(width=64, stem='small')",
     "resnet34": "ResNet34(width=64, stem='small')",
