@@ -1,0 +1,37 @@
+"""`python -m lightning_bam.inspection`: how a process without torch has a run inspected."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lightning_bam.config import ConfigError
+from lightning_bam.files import FolderError, write_object
+from lightning_bam.inspection.report import inspect
+
+
+def main() -> None:
+    """Read `{"path", "images", "samples", "output"}` from stdin; write `inspect.json` and `inspect.npz` to `output`.
+
+    Prints `{}`, or `{"error": line}` for what a person can mend.
+    """
+    asked = json.load(sys.stdin)
+    output = Path(asked["output"])
+    try:
+        numbers, arrays = inspect(Path(asked["path"]), asked["images"], asked["samples"])
+        output.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(output / "inspect.npz", **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]
+        write_object(output / "inspect.json", numbers)
+    except (ConfigError, FolderError) as error:
+        print(json.dumps({"error": str(error)}))
+    except OSError as error:
+        print(json.dumps({"error": f"{output}: cannot be written ({error.strerror})"}))
+    else:
+        print("{}")
+
+
+if __name__ == "__main__":
+    main()
