@@ -17,36 +17,18 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from lightning_bam.config import ConfigError, Run, from_dict, to_dict
 from lightning_bam.files import FolderError, read_object, replace, write_object
+from lightning_bam.result import Result
 
 SCHEMA: Final = 1
 """Version of the folder's layout; a folder of another version is refused, never rewritten."""
 
 State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The reported figures of a finished run: the last epoch's, counted once over the whole scored set.
-
-    Errors are in percent, `macs` are multiply-accumulates of one image, `seconds` the training's wall time.
-    """
-
-    error_top1: float
-    error_top5: float
-    correct_top1: int
-    correct_top5: int
-    scored: int
-    loss: float
-    epochs: int
-    params: int
-    macs: int
-    seconds: float
 
 
 class RunFolder:
@@ -167,7 +149,8 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
-        write_object(self.path / "result.json", asdict(result))
+        told = {name: value for name, value in asdict(result).items() if value is not None}
+        write_object(self.path / "result.json", told)
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""
