@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.printed import PrintedCount, PrintedFigure
 from analysis.statistics import PairedDifference
 
 
@@ -17,19 +18,24 @@ class Row:
         label: the row's label in the study.
         params: trainable parameters; None where unknown.
         macs: multiply-accumulates of one image; None where unknown.
-        errors: seed -> top-1 test error in percent, of the last epoch.
+        errors: seed -> the study's metric in percent, of the last epoch (the top-1 test error unless it says else).
         n: complete runs.
         wanted: runs that the study asks for.
-        mean: mean top-1 error in percent; NaN without runs.
-        sd: sample standard deviation (n - 1) of the errors in percentage points; NaN for n < 2.
-        top5: mean top-5 error in percent; NaN without runs.
-        delta: the error less the baseline's, in percentage points, over the seeds that both have; None for
-            the baseline and without such seeds.
+        mean: mean of `errors`; NaN without runs.
+        sd: sample standard deviation (n - 1) of `errors` in percentage points; NaN for n < 2.
+        top5: mean top-5 error in percent; NaN without runs that have one.
+        delta: the figure less the baseline's, in percentage points, over the seeds that both have; None for
+            a baseline and without such seeds.
         p_holm: p-value of `delta`, adjusted over the table; NaN where there is none.
         verdict: what may be concluded.
-        published: the paper's top-1 error in percent, if it gives one.
+        published: the paper's figure in percent, if it gives one.
         reproduced: whether ours agrees with it; empty where nothing is published.
         states: how many of the other runs are missing, failed, lost, running, pruned.
+        baseline: the label of the row that this one is compared with; its own for a baseline.
+        printed_params: the parameters that the paper prints, in millions, and whether they are ours.
+        printed_macs: the same for the multiply-accumulates of one image, in 1e9.
+        others: what else the paper prints for this row, as a top-5 error.
+        note: what is known about the printed counts where they are not ours, and what counting showed.
 
     """
 
@@ -48,3 +54,8 @@ class Row:
     published: float | None
     reproduced: str
     states: Counter[str]
+    baseline: str
+    printed_params: PrintedCount | None = None
+    printed_macs: PrintedCount | None = None
+    others: tuple[PrintedFigure, ...] = ()
+    note: str = ""

@@ -11,29 +11,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.frame import frame
+from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.row import Row
 from analysis.statistics import PairedDifference, holm, paired
 from analysis.verdict import reproduced, verdict
+from lightning_bam.metrics import Metric
+from studies.published import Published
 from studies.records import Record
 from studies.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATES = ("missing", "failed", "lost", "running", "pruned")
-"""Where a run may stand that is not complete."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
+    `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
     `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not.
     """
 
     study: str
     question: str
-    baseline: str
+    baselines: tuple[str, ...]
+    within: tuple[str, ...]
+    metric: Metric
     rows: list[Row]
     notes: list[str]
     fixed: dict[str, str]
@@ -49,35 +53,14 @@ class Table:
         """Whether some run has failed."""
         return any(row.states["failed"] for row in self.rows)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one flat line a row: errors in percent, differences in percentage points."""
-        import pandas as pd
+    @property
+    def prints_counts(self) -> bool:
+        """Whether the paper prints the size of some row's network."""
+        return any(row.printed_params or row.printed_macs for row in self.rows)
 
-        lines = []
-        for row in self.rows:
-            delta = row.delta
-            lines.append(
-                {
-                    "study": self.study,
-                    "row": row.label,
-                    "params": row.params,
-                    "macs": row.macs,
-                    "error_top1_mean": row.mean,
-                    "error_top1_sd": row.sd,
-                    "n": row.n,
-                    "wanted": row.wanted,
-                    "delta": delta.mean if delta else math.nan,
-                    "delta_low": delta.low if delta else math.nan,
-                    "delta_high": delta.high if delta else math.nan,
-                    "p": delta.p if delta else math.nan,
-                    "p_holm": row.p_holm,
-                    "verdict": row.verdict,
-                    "published": math.nan if row.published is None else row.published,
-                    "reproduced": row.reproduced,
-                }
-                | {state: row.states[state] for state in STATES}
-            )
-        return pd.DataFrame(lines).astype({"params": "Int64", "macs": "Int64"})
+    def to_frame(self) -> pd.DataFrame:
+        """Return one flat line a row: figures in percent, differences in percentage points."""
+        return frame([self])
 
 
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
@@ -94,21 +77,24 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     """
     cells = _complete(records, study)
     states = _states(records, study)
-    baseline = _errors(cells[study.baseline])
-    deltas = {row: _delta(_errors(runs), baseline) for row, runs in cells.items() if row != study.baseline}
+    figures = {row: _figures(runs, study.metric) for row, runs in cells.items()}
+    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+    deltas = {row: _delta(figures[row], figures[home[row]]) for row in cells if row != home[row]}
     adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=study.comparisons)
     p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
-    twins = guards.twins(cells, study.baseline)
+    panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
+    twins = {row: twin for baseline, part in panels for row, twin in guards.twins(part, baseline).items()}
     rows = [
         _row(
             label,
             study,
             runs,
+            baseline=home[label],
             states=states[label],
             planned=(costs or {}).get(label),
             delta=deltas.get(label),
             p_holm=p_holm.get(label, math.nan),
-            unchanged=twins.get(label) == study.baseline,
+            unchanged=twins.get(label) == home[label],
         )
         for label, runs in cells.items()
     ]
@@ -116,12 +102,14 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     return Table(
         study=study.label,
         question=study.question,
-        baseline=study.baseline,
+        baselines=study.baselines,
+        within=study.within,
+        metric=study.scale,
         rows=rows,
         notes=[
             guards.coverage(len(study.seed_list), cells, states),
             *guards.partial(len(deltas), study.comparisons),
-            *guards.unpaired(cells, study.baseline),
+            *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
             *guards.unchanged(twins),
             *guards.mixed(trained),
             *guards.trained_with(trained),
@@ -136,34 +124,58 @@ def _row(
     study: Study,
     runs: Mapping[int, Record],
     *,
+    baseline: str,
     states: Counter[str],
     planned: tuple[int, int] | None,
     delta: PairedDifference | None,
     p_holm: float,
     unchanged: bool,
 ) -> Row:
-    errors = _errors(runs)
-    values = list(errors.values())
+    figures = _figures(runs, study.metric)
+    values = list(figures.values())
     results = [record.result for record in runs.values() if record.result]
     wanted = len(study.seed_list)
-    said = verdict(delta, p_holm, comparisons=study.comparisons, wanted=wanted, unchanged=unchanged)
+    said = "baseline"
+    if label != baseline:
+        said = verdict(
+            delta,
+            p_holm,
+            comparisons=study.comparisons,
+            wanted=wanted,
+            unchanged=unchanged,
+            higher_is_better=study.scale.higher_is_better,
+        )
+        said = said if values else "not run"
     params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
+    paper = study.printed(label) or Published()
+    published = float(paper.values[study.metric]) if study.metric in paper.values else None
+    printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
+    differs = any(count is not None and count.equal is False for count in (printed_params, printed_macs))
     return Row(
         label=label,
         params=params,
         macs=macs,
-        errors=errors,
+        errors=figures,
         n=len(values),
         wanted=wanted,
         mean=_mean(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-        top5=_mean([result.error_top5 for result in results]),
+        top5=_mean(list(_figures(runs, "error_top5").values())),
         delta=delta,
         p_holm=p_holm,
-        verdict="baseline" if label == study.baseline else said,
-        published=study.published.get(label),
-        reproduced=reproduced(values, study.published.get(label)),
+        verdict=said,
+        published=published,
+        reproduced=reproduced(values, published),
         states=states,
+        baseline=baseline,
+        printed_params=printed_params,
+        printed_macs=printed_macs,
+        others=tuple(
+            besides(metric, text, list(_figures(runs, metric).values()))
+            for metric, text in paper.values.items()
+            if metric != study.metric
+        ),
+        note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
     )
 
 
@@ -188,8 +200,9 @@ def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
     }
 
 
-def _errors(runs: Mapping[int, Record]) -> dict[int, float]:
-    return {seed: record.result.error_top1 for seed, record in runs.items() if record.result}
+def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
+    found = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
+    return {seed: figure for seed, figure in found.items() if figure is not None}
 
 
 def _delta(ours: Mapping[int, float], baseline: Mapping[int, float]) -> PairedDifference | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from analysis.cli.parser import add_root, add_selection
 from analysis.cli.selection import root_of, selected
 from analysis.formats import FORMATS, render
+from analysis.formats.data import as_csv
 from analysis.table import Table, tabulate
 from lightning_bam.files import FolderError
 from studies.counting import counts
@@ -55,7 +56,7 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
     if form == "json" and len(rendered) > 1:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in rendered) + "\n]\n"
     elif form == "csv":
-        text = "".join([rendered[0], *(one.partition("\n")[2] for one in rendered[1:])])
+        text = as_csv(*tables)
     if output is None:
         print(text, end="")
         return

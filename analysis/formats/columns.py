@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from analysis.row import Row
 from analysis.table import Table
+from lightning_bam.metrics import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,8 @@ def columns(table: Table) -> list[Column]:
         Column(heading="row", kind="label", cells=[row.label for row in rows]),
         Column(heading="params\n(M)", kind="number", cells=[_params(row.params) for row in rows]),
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
-        Column(heading="error (%)", kind="figures", cells=_aligned([_error(row) for row in rows])),
-        Column(heading="Δ to\nbaseline", kind="figures", cells=_aligned([_delta(row) for row in rows])),
-        Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
-        Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
+        Column(heading=heading(table.metric), kind="figures", cells=aligned([figure(row) for row in rows])),
+        *compare(table),
     ]
     if any(row.published is not None for row in rows):
         published = ["" if row.published is None else f"{row.published:.2f}" for row in rows]
@@ -43,10 +42,19 @@ def columns(table: Table) -> list[Column]:
     return found
 
 
-def best(table: Table) -> Row | None:
-    """Return the row of least mean error among those resolved to be better than the baseline."""
-    better = [row for row in table.rows if row.verdict == "better"]
-    return min(better, key=lambda row: row.mean, default=None)
+def compare(table: Table) -> list[Column]:
+    """Return the columns that hold each row against its baseline."""
+    rows = table.rows
+    return [
+        Column(heading="Δ to\nbaseline", kind="figures", cells=aligned([_delta(row) for row in rows])),
+        Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
+        Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
+    ]
+
+
+def heading(metric: Metric) -> str:
+    """Return what heads the figures of a metric."""
+    return "error (%)" if metric.name == "error_top1" else metric.label
 
 
 def _params(params: int | None) -> str:
@@ -61,14 +69,19 @@ def _macs(macs: Sequence[int | None]) -> tuple[str, list[str]]:
     return unit, ["" if count is None else f"{count / scale:.{digits}f}" for count in macs]
 
 
-def _error(row: Row) -> str:
-    figure = "—" if math.isnan(row.mean) else f"{row.mean:.2f}"
-    if not math.isnan(row.sd):
-        figure += f" ± {row.sd:.2f}"
+def figure(row: Row) -> str:
+    """Write a row's mean and standard deviation, and how many of its runs are behind it."""
+    shown = mean_and_sd(row.mean, row.sd)
     if row.n == row.wanted:
-        return f"{figure} ({row.n})"
+        return f"{shown} ({row.n})"
     rest = ",\n".join(f"{count} {state}" for state, count in sorted(row.states.items()))
-    return f"{figure}\n({row.n} of {row.wanted};\n{rest})"
+    return f"{shown}\n({row.n} of {row.wanted};\n{rest})"
+
+
+def mean_and_sd(mean: float, sd: float) -> str:
+    """Write `20.10 ± 0.76`, `20.10` where there is no spread, a dash where there is nothing."""
+    shown = "—" if math.isnan(mean) else f"{mean:.2f}"
+    return shown if math.isnan(sd) else f"{shown} ± {sd:.2f}"
 
 
 def _delta(row: Row) -> str:
@@ -91,7 +104,7 @@ def _p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _aligned(cells: Sequence[str]) -> list[str]:
+def aligned(cells: Sequence[str]) -> list[str]:
     """Pad each cell's first figure so that the decimal points stand below each other."""
     heads = [cell.split(maxsplit=1)[0] if cell else "" for cell in cells]
     widest = max(map(len, heads))

@@ -7,13 +7,17 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from analysis.frame import frame
 from analysis.row import Row
 from analysis.table import Table
 
+OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
+"""What a row has where the study has panels, or the paper prints the size of networks."""
 
-def as_csv(table: Table) -> str:
-    """Return `Table.to_frame` as comma-separated values; empty where there is no figure."""
-    return str(table.to_frame().to_csv(index=False, lineterminator="\n"))
+
+def as_csv(*tables: Table) -> str:
+    """Return `frame` as comma-separated values; empty where there is no figure."""
+    return str(frame(tables).to_csv(index=False, lineterminator="\n"))
 
 
 def as_json(table: Table) -> str:
@@ -21,8 +25,9 @@ def as_json(table: Table) -> str:
     data = {
         "study": table.study,
         "question": table.question,
-        "baseline": table.baseline,
-        "rows": [_row(row) for row in table.rows],
+        "metric": table.metric.name,
+        "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
+        "rows": [_row(row, table.prints_counts or bool(table.within)) for row in table.rows],
         "notes": table.notes,
         "fixed": table.fixed,
         "complete": table.complete,
@@ -30,13 +35,14 @@ def as_json(table: Table) -> str:
     return json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return asdict(row) | {"states": dict(row.states)}
+def _row(row: Row, whole: bool) -> dict[str, Any]:
+    every = asdict(row) | {"states": dict(row.states)}
+    return {name: item for name, item in every.items() if whole or name not in OF_THE_PAPER}
 
 
 def _without_nan(item: Any) -> Any:
     if isinstance(item, dict):
         return {str(key): _without_nan(value) for key, value in item.items()}
-    if isinstance(item, list):
+    if isinstance(item, list | tuple):
         return [_without_nan(value) for value in item]
     return None if isinstance(item, float) and math.isnan(item) else item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from analysis.formats.columns import best, columns
+from analysis.formats.blocks import Block, blocks, champions, opens_panel
 from analysis.formats.legend import legend
 from analysis.table import Table
 
@@ -45,29 +45,37 @@ SIGNS = {
 
 def as_latex(table: Table) -> str:
     """Return a `table` environment that needs `booktabs` alone; the best of the better rows is bold."""
-    found = columns(table)
-    kinds = {"number": "r", "figures": "r", "verdict": "p{32mm}"}
-    champion = best(table)
-    head = " & ".join(escaped(column.heading) for column in found)
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escaped(table.question)}}}",
-        rf"\begin{{tabular}}{{{''.join(kinds.get(column.kind, 'l') for column in found)}}}",
+    ]
+    for block in blocks(table):
+        lines += [rf"\par\smallskip {escaped(block.title)}\par\smallskip"] if block.title else []
+        lines += _grid(table, block)
+    lines += [r"\par\smallskip\raggedright\footnotesize"]
+    lines += [rf"{escaped(note)}\par" for note in [*table.notes, *legend(table)]]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _grid(table: Table, block: Block) -> list[str]:
+    kinds = {"number": "r", "figures": "r", "verdict": "p{32mm}"}
+    bold = champions(table)
+    lines = [
+        rf"\begin{{tabular}}{{{''.join(kinds.get(column.kind, 'l') for column in block.columns)}}}",
         r"\toprule",
-        rf"{head} \\",
+        rf"{' & '.join(escaped(column.heading) for column in block.columns)} \\",
         r"\midrule",
     ]
     for place, row in enumerate(table.rows):
-        cells = [escaped(column.cells[place]) for column in found]
-        if row is champion:
+        lines += [r"\addlinespace"] if opens_panel(table, place) else []
+        cells = [escaped(column.cells[place]) for column in block.columns]
+        if row in bold and block.figures is not None:
             mean = f"{row.mean:.2f}"
-            cells[3] = cells[3].replace(mean, rf"\textbf{{{mean}}}", 1)
+            cells[block.figures] = cells[block.figures].replace(mean, rf"\textbf{{{mean}}}", 1)
         lines.append(rf"{' & '.join(cells)} \\")
-    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\raggedright\footnotesize"]
-    lines += [rf"{escaped(note)}\par" for note in [*table.notes, *legend(table)]]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def escaped(text: str) -> str:

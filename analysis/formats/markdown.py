@@ -6,24 +6,31 @@ import re
 
 from rich.cells import cell_len
 
-from analysis.formats.columns import columns
+from analysis.formats.blocks import Block, blocks
 from analysis.formats.legend import legend
 from analysis.table import Table
 
 
 def as_markdown(table: Table) -> str:
     """Return the question, the table and its notes."""
+    lines = [f"**{escaped(table.question)}**"]
+    for block in blocks(table):
+        lines += ["", f"{escaped(block.title)}:"] if block.title else []
+        lines += ["", *_grid(block)]
+    notes = [f"- {escaped(note)}" for note in [*table.notes, *legend(table)]]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _grid(block: Block) -> list[str]:
     written = []
-    for column in columns(table):
+    for column in block.columns:
         right = column.kind == "number"
         cells = [escaped(" ".join(text.split())) for text in (column.heading, *column.cells)]
         wide = max(3, *map(cell_len, cells))
         padded = [" " * (wide - cell_len(c)) + c if right else c + " " * (wide - cell_len(c)) for c in cells]
         rule = "-" * (wide - 1) + ":" if right else "-" * wide
         written.append([padded[0], rule, *padded[1:]])
-    lines = [f"| {' | '.join(line)} |" for line in zip(*written, strict=True)]
-    notes = [f"- {escaped(note)}" for note in [*table.notes, *legend(table)]]
-    return "\n".join([f"**{escaped(table.question)}**", "", *lines, "", *notes]) + "\n"
+    return [f"| {' | '.join(line)} |" for line in zip(*written, strict=True)]
 
 
 def escaped(text: str) -> str:

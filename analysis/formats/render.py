@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from analysis.formats.data import as_csv, as_json
@@ -31,7 +32,13 @@ def render(table: Table, form: str, *, width: int = 100, color: bool = False) ->
     """
     if form == "text":
         return as_text(table, width=width, color=color)
-    writers = {"md": as_markdown, "csv": as_csv, "json": as_json, "tex": as_latex, "html": as_html}
+    writers: dict[str, Callable[[Table], str]] = {
+        "md": as_markdown,
+        "csv": as_csv,
+        "json": as_json,
+        "tex": as_latex,
+        "html": as_html,
+    }
     if form not in writers:
         raise ValueError(f"format {form!r}: choose from {', '.join(FORMATS)}")
     return writers[form](table)

@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from analysis.formats.columns import Column, columns
+from analysis.formats.blocks import Block, blocks, opens_panel
+from analysis.formats.columns import Column
 from analysis.formats.legend import legend
 from analysis.table import Table
 
@@ -31,23 +32,8 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     Where the page is too narrow for one line a row, figures break between their parts and texts between
     words. No figure is ever cut: a table that needs more is wider than the page.
     """
-    laid, stacked = _laid_out(columns(table), width)
-    grid = rich.table.Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), leading=int(stacked)
-    )
-    for column, wide in laid:
-        right = column.kind == "number"
-        grid.add_column(
-            Text(column.heading),
-            width=wide,
-            justify="right" if right else "left",
-            overflow="fold",
-            vertical="top",
-        )
-    for place in range(len(table.rows)):
-        style = COLORS.get(table.rows[place].verdict, "") if color else ""
-        grid.add_row(*(Text(column.cells[place]) for column, _ in laid), style=style)
-    total = max(width, _total([wide for _, wide in laid]))
+    found = blocks(table)
+    total = max(width, *(_total([wide for _, wide in _laid_out(block.columns, width)[0]]) for block in found))
     out = io.StringIO()
     console = Console(
         file=out,
@@ -61,13 +47,39 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
         legacy_windows=False,
     )
     console.print(Text(table.question, style="bold"), width=width)
-    console.print()
-    console.print(grid)
+    for block in found:
+        console.print()
+        if block.title:
+            console.print(Text(block.title, style="bold"), width=width)
+        console.print(_grid(table, block, width, color))
     lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
     for note in [*table.notes, *legend(table)]:
         hung = textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ", break_on_hyphens=False)
         lines.extend(hung)
     return "\n".join(lines) + "\n"
+
+
+def _grid(table: Table, block: Block, width: int, color: bool) -> rich.table.Table:
+    laid, stacked = _laid_out(block.columns, width)
+    grid = rich.table.Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), leading=int(stacked)
+    )
+    for column, wide in laid:
+        right = column.kind == "number"
+        grid.add_column(
+            Text(column.heading),
+            width=wide,
+            justify="right" if right else "left",
+            overflow="fold",
+            vertical="top",
+        )
+    for place, row in enumerate(table.rows):
+        if opens_panel(table, place) and not stacked:
+            grid.add_row()
+        grid.add_row(
+            *(Text(column.cells[place]) for column, _ in laid), style=COLORS.get(row.verdict, "") if color else ""
+        )
+    return grid
 
 
 def _laid_out(found: Sequence[Column], width: int) -> tuple[list[tuple[Column, int]], bool]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from analysis.formats import FORMATS, fixed_facts, render
-from analysis.formats.columns import best, columns
+from analysis.formats.blocks import champions
+from analysis.formats.columns import columns
 from analysis.formats.latex import escaped as latex
 from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
@@ -90,7 +91,7 @@ def test_an_empty_table_can_be_written_in_every_format(tmp_path):
 def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
     data = json.loads(render(table, "json"), parse_constant=pytest.fail)
     rows = {row["label"]: row for row in data["rows"]}
-    assert list(data) == ["study", "question", "baseline", "rows", "notes", "fixed", "complete"]
+    assert list(data) == ["study", "question", "metric", "baseline", "rows", "notes", "fixed", "complete"]
     assert rows["SE_r8 <light>"]["sd"] is None
     assert rows["none"]["delta"] is rows["none"]["p_holm"] is None
     assert rows["SE_r8 <light>"]["states"] == {"missing": 2, "lost": 1}
@@ -158,7 +159,7 @@ def test_signs_of_latex_are_escaped():
 
 
 def test_latex_prints_the_best_resolved_row_in_bold(table):
-    assert best(table).label == "BAM"
+    assert [row.label for row in champions(table)] == ["BAM"]
     source = render(table, "tex")
     assert source.count(r"\textbf") == 1
     assert r"BAM & 0.081 & 12.70 & \textbf{20.10} $\pm$ 0.76 (4) &" in source

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -39,6 +40,20 @@ def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
     assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5) == "worse so far (4 of 5 seeds)"
 
 
+def test_where_higher_is_better_a_rise_is_better():
+    rise, fall = difference(1.0, 0.3), difference(-1.0, 0.3)
+    assert verdict(rise, 0.01, comparisons=1, wanted=4, higher_is_better=True) == "better"
+    assert verdict(fall, 0.01, comparisons=1, wanted=4, higher_is_better=True) == "worse"
+
+
+def test_a_figure_of_the_same_distribution_is_refused_once_in_twenty():
+    generator = np.random.default_rng(11)
+    draws = generator.normal(20.0, 0.2, (4000, 6))  # five runs of ours and the paper's
+    said = [reproduced(list(ours), published) for *ours, published in draws]
+    refused = said.count("not reproduced") / len(said)
+    assert refused == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 4000))
+
+
 def test_more_comparisons_need_more_seeds():
     more = seeds_needed(0.5, 1.0, comparisons=5) - 4
     assert verdict(difference(0.5, 1.0), 0.5, comparisons=5, wanted=4) == f"not resolved: needs about {more} more seeds"
@@ -61,4 +76,6 @@ def test_reproduced():
     assert reproduced([1.0, 2.0, 3.0], 2.0) == "not resolved"
     assert reproduced([1.0, 2.0, 3.0], 6.98) == "not reproduced"
     assert reproduced([1.0, 2.0], 1.5) == "not resolved"
+    assert reproduced([], 1.5) == "not run"
+    assert reproduced([20.0, 20.0, 20.0], 20.5) == "not resolved", "three equal runs tell no spread"
     assert reproduced([1.0, 2.0, 3.0], None) == ""

@@ -1,0 +1,81 @@
+"""What the paper prints for a row beside what is counted and measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
+from analysis.verdict import reproduced
+
+MILLION, BILLION = 6, 9
+"""Powers of ten in which the paper prints parameters and multiply-accumulates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedCount:
+    """A count as printed and as counted here.
+
+    Attributes:
+        printed: the digits in the paper, as `23.40`.
+        counted: ours in the same unit, exact; empty where unknown.
+        equal: whether ours rounds, half up, to the printed digits; None where ours is unknown.
+
+    """
+
+    printed: str
+    counted: str
+    equal: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedFigure:
+    """A figure besides the study's own metric, in percent: the paper's, and ours over the complete runs.
+
+    `mean` and `sd` (sample, n - 1) are NaN without runs and below two; `reproduced` is as in `Row`.
+    """
+
+    metric: str
+    published: float
+    mean: float
+    sd: float
+    n: int
+    reproduced: str
+
+
+def rounded(count: int, digits: int, power: int) -> str:
+    """Write `count` / 10^`power` with so many decimals, half rounded up."""
+    step = Decimal(1).scaleb(-digits)
+    return str(Decimal(count).scaleb(-power).quantize(step, rounding=ROUND_HALF_UP))
+
+
+def compared(count: int | None, printed: str, power: int) -> PrintedCount | None:
+    """Hold a count against the printed digits of it; None where nothing is printed."""
+    if not printed:
+        return None
+    if count is None:
+        return PrintedCount(printed=printed, counted="", equal=None)
+    return PrintedCount(
+        printed=printed,
+        counted=rounded(count, power, power),
+        equal=rounded(count, decimals(printed), power) == printed,
+    )
+
+
+def decimals(printed: str) -> int:
+    """Return how many digits stand behind the point."""
+    return len(printed.partition(".")[2])
+
+
+def besides(metric: str, published: str, values: Sequence[float]) -> PrintedFigure:
+    """Hold our figures of another metric, one a complete run, against the printed one."""
+    return PrintedFigure(
+        metric=metric,
+        published=float(published),
+        mean=float(np.mean(values)) if values else float("nan"),
+        sd=float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
+        n=len(values),
+        reproduced=reproduced(values, float(published)),
+    )
