@@ -45,7 +45,8 @@ from lightning_bam.config import (
     flatten,
 )
 from lightning_bam.files import FolderError
-from lightning_bam.folder import Result, RunFolder
+from lightning_bam.folder import RunFolder
+from lightning_bam.result import Result
 
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert

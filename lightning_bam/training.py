@@ -21,10 +21,11 @@ from lightning_bam.config import Run
 from lightning_bam.cost import count
 from lightning_bam.data import ImageData
 from lightning_bam.files import FolderError
-from lightning_bam.folder import SCHEMA, Result, RunFolder
+from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.module import Classifier
 from lightning_bam.provenance import provenance
 from lightning_bam.recorder import Recorder
+from lightning_bam.result import Result
 
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
 

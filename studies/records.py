@@ -9,7 +9,8 @@ from typing import Any
 
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
-from lightning_bam.folder import Result, RunFolder, State
+from lightning_bam.folder import RunFolder, State
+from lightning_bam.result import Result
 from studies.study import Cell, Study
 
 

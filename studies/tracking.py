@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from lightning_bam.config import Run, flatten
-from lightning_bam.folder import Result
+from lightning_bam.result import Result
 from studies.job import Job, WandbMode
 
 PATIENCE = 20.0

@@ -61,8 +61,8 @@ class Run:
         scenes, detector = isinstance(self.dataset, Scenes), isinstance(self.backbone, Detector)
         if scenes and not detector:
             raise ConfigError(
-                f"dataset={self.dataset.kind} has boxes to detect, backbone={self.backbone.kind} classifies images; use "
-                "backbone=faster_rcnn with it as backbone.trunk, or another dataset"
+                f"dataset={self.dataset.kind} has boxes to detect, backbone={self.backbone.kind} classifies images; "
+                "use backbone=faster_rcnn with it as backbone.trunk, or another dataset"
             )
         if detector and not scenes:
             raise ConfigError(

@@ -3,6 +3,8 @@
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from lightning_bam import ResNet18
+
 EXPLICIT = {
     ("small_resnet", "depth"): 14,
     ("preresnet", "depth"): 11,
@@ -12,6 +14,8 @@ EXPLICIT = {
     ("sgd", "milestones"): (0.5, 0.75),
     ("sgd", "momentum"): 0.8,
     ("image_folder", "name"): "pets",
+    ("coco_detection", "name"): "pets",
+    ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
 REQUIRED = {"image_folder": {"name": "cars"}}
 

@@ -10,10 +10,13 @@ from lightning_bam import (
     AfterStages,
     BAMSpec,
     CBAMSpec,
+    CocoDetection,
     DenseNet,
     Digits,
+    DigitScenes,
     EveryBlock,
     ExtraBlockSpec,
+    FasterRCNN,
     ImageFolder,
     ImageNet,
     MobileNet,
@@ -21,6 +24,7 @@ from lightning_bam import (
     Recipe,
     ResNet18,
     ResNet50,
+    ResNet101,
     ResNeXt29,
     ResNeXt50,
     Run,
@@ -60,6 +64,8 @@ PINNED = {
 
 
 IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1)
+PINNED["3445fafe6a15370f"] = Run(dataset=DigitScenes(), backbone=FasterRCNN(), attention=BAMSpec())
+PINNED["45be98f84803da8a"] = Run(dataset=CocoDetection(), backbone=FasterRCNN(trunk=ResNet101(stem="imagenet")))
 PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
 
 
@@ -183,6 +189,9 @@ DEFAULTS = {
     "svhn": "SVHN()",
     "image_folder": "ImageFolder(name='cars', height=64, width=64)",
     "imagenet": "ImageNet(resolution=224)",
+    "digit_scenes": "DigitScenes(height=64, width=64, most=4, train=1000, test=250, seed=0)",
+    "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333)",
+    "faster_rcnn": "FasterRCNN(trunk=SmallResNet(depth=8, width=16), pyramid=256, hidden=1024, proposals=1000)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
     "resnet18": "ResNet18(width=64, stem='small')",
     "resnet34": "ResNet34(width=64, stem='small')",

@@ -1,0 +1,104 @@
+"""Object detection as data: scenes with boxes, and a detector around a residual trunk."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from lightning_bam.config.backbone import ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
+from lightning_bam.config.spec import spec
+
+Trunk = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101
+
+IDLE: Final = frozenset({"recipe.crop_padding", "recipe.label_smoothing"})
+"""What no detector's training knows."""
+
+
+@spec
+class DigitScenes:
+    """Scenes of scikit-learn's handwritten digits with exact boxes, embedded: real objects, nothing to download.
+
+    Each scene is a `(3, height, width)` canvas, black, that shows 0 to `most` digits, each in a random colour. A digit
+    is stretched to a height of 12 to 24 and a width of 8 to 24 pixels; its box is the smallest that holds its pixels of
+    at least half their brightest value, and no two digits' canvases overlap (a digit that finds no free place is left
+    out). Train and test are made of disjoint digits, 1,297 and 500. `seed` decides the scenes, not the training.
+    """
+
+    kind: ClassVar[str] = "digit_scenes"
+    height: Annotated[int, Field(ge=32, le=512)] = 64
+    width: Annotated[int, Field(ge=32, le=512)] = 64
+    most: Annotated[int, Field(ge=1, le=16)] = 4
+    train: Annotated[int, Field(ge=2)] = 1000
+    test: Annotated[int, Field(ge=1)] = 250
+    seed: Annotated[int, Field(ge=0)] = 0
+    classes: ClassVar[int] = 10
+    idles: ClassVar[frozenset[str]] = IDLE
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Image shape `(C, H, W)`."""
+        return (3, self.height, self.width)
+
+
+@spec
+class CocoDetection:
+    """Boxes of a data set in COCO's format, read from `<data dir>/<name>`.
+
+    Wanted there: `annotations/instances_train<year>.json`, `annotations/instances_val<year>.json` and the images in
+    `train<year>` and `val<year>`. Train images are trained on and val images scored. COCO's 2017 split is the one that
+    detection papers of BAM's time made by hand from 2014's: all of train and all but 5,000 of val to train on, those
+    5,000 to score. Crowds are not trained on and neither help nor harm the score.
+
+    `min_side` and `max_side` are what an image is resized to, in pixels: its shorter side to `min_side`, unless its
+    longer side would exceed `max_side`. The paper does not say its own.
+    """
+
+    kind: ClassVar[str] = "coco_detection"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] = "coco"
+    year: Annotated[int, Field(ge=2000, le=2100)] = 2017
+    classes: Annotated[int, Field(ge=1)] = 80
+    min_side: Annotated[int, Field(ge=32)] = 800
+    max_side: Annotated[int, Field(ge=32)] = 1333
+    idles: ClassVar[frozenset[str]] = IDLE
+
+    def __post_init__(self) -> None:
+        """Refuse sides in the wrong order."""
+        if self.max_side < self.min_side:
+            raise ValueError(f"max_side must be at least min_side, got {self.max_side} below {self.min_side}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape `(C, H, W)` of the largest image that the network sees, which is also the one it is counted for."""
+        return (3, self.min_side, self.max_side)
+
+
+@spec
+class FasterRCNN:
+    """Torchvision's Faster R-CNN (Ren et al., NIPS 2015) with a feature pyramid (Lin et al., CVPR 2017) on a trunk.
+
+    The paper prints mAP for a Faster R-CNN on ResNet101 whose code and details it does not give; it is older than
+    torchvision's and surely another, so that this detector is a fixed assumption of every detection study here.
+    Attention stands in the trunk, where a placement says. The trunk's batch norms are trained, and nothing is
+    pretrained: every weight is drawn from the run's seed.
+
+    `pyramid` is the channels of the feature pyramid, `hidden` those of the box head's two layers; at most `proposals`
+    regions of an image reach the box head when it is scored, twice as many when it is trained. An anchor is eight
+    strides of its pyramid level in size, in ratios 1:2, 1:1 and 2:1, which on a trunk of ImageNet's strides is
+    torchvision's.
+    """
+
+    kind: ClassVar[str] = "faster_rcnn"
+    trunk: Trunk = SmallResNet()
+    pyramid: Annotated[int, Field(ge=1)] = 256
+    hidden: Annotated[int, Field(ge=1)] = 1024
+    proposals: Annotated[int, Field(ge=1)] = 1000
+
+    @property
+    def stages(self) -> int:
+        """Number of the trunk's stages."""
+        return self.trunk.stages
+
+
+Scenes = DigitScenes | CocoDetection
+Detector = FasterRCNN

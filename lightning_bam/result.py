@@ -1,0 +1,57 @@
+"""What a finished run reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from lightning_bam.metrics import METRICS
+
+CLASSIFIED: Final = ("error_top1", "error_top5", "correct_top1", "correct_top5", "loss")
+"""What a classifier's result holds, beside what every result does."""
+DETECTED: Final = ("map_50_95", "map_50", "map_75")
+"""What a detector's holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The reported figures of a finished run: the last epoch's, counted once over the whole scored set.
+
+    A classifier reports all of `CLASSIFIED`, a detector all of `DETECTED`; the others are None and are not written.
+    Errors and mean average precisions are in percent, `scored` counts images, `macs` are multiply-accumulates of one
+    image, `seconds` the training's wall time.
+
+    Raises:
+        TypeError: neither a classifier's figures nor a detector's.
+
+    """
+
+    error_top1: float | None = None
+    error_top5: float | None = None
+    correct_top1: int | None = None
+    correct_top5: int | None = None
+    map_50_95: float | None = None
+    map_50: float | None = None
+    map_75: float | None = None
+    scored: int
+    loss: float | None = None
+    epochs: int
+    params: int
+    macs: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse a record with holes."""
+        told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
+        if told not in (set(CLASSIFIED), set(DETECTED)):
+            raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
+
+    def figure(self, metric: str) -> float | None:
+        """Return a figure by its name in `lightning_bam.metrics.METRICS`, None where this run reports none such.
+
+        Raises:
+            KeyError: no metric of that name.
+
+        """
+        value: float | None = getattr(self, METRICS[metric].name)
+        return value
