@@ -1,8 +1,21 @@
 """Networks, each of which knows its stages and blocks by name, and `build`, which makes a run's network."""
 
 from lightning_bam.backbones.build import build, build_backbone, places
+from lightning_bam.backbones.densenet import DenseNet
+from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActResNet
 from lightning_bam.backbones.resnet import ResNet
+from lightning_bam.backbones.squeezenet import SqueezeNet
 from lightning_bam.backbones.staged import Staged
 
-__all__ = ["PreActResNet", "ResNet", "Staged", "build", "build_backbone", "places"]
+__all__ = [
+    "DenseNet",
+    "MobileNet",
+    "PreActResNet",
+    "ResNet",
+    "SqueezeNet",
+    "Staged",
+    "build",
+    "build_backbone",
+    "places",
+]

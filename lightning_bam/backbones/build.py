@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lightning_bam.attention import build_attention, insert
+from lightning_bam.backbones import densenet, mobilenet, squeezenet
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
 from lightning_bam.backbones.staged import Staged
 from lightning_bam.config import (
     Backbone,
     ConfigError,
+    DenseNet,
+    Detector,
     EveryBlock,
+    ExtraBlockSpec,
+    MobileNet,
     Placement,
     PreResNet,
     ResNet18,
@@ -23,14 +29,16 @@ from lightning_bam.config import (
     ResNet50,
     ResNet101,
     ResNeXt29,
+    ResNeXt50,
     Run,
     SmallResNet,
+    SqueezeNet,
     WideResNet,
 )
 from lightning_bam.streams import stream
 
 
-def build_backbone(spec: Backbone, in_channels: int, classes: int) -> ResNet | PreActResNet:
+def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
     """Build the plain network for images of `in_channels` channels and this many classes."""
     resnet = partial(ResNet, in_channels=in_channels, classes=classes)
     preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
@@ -38,20 +46,27 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> ResNet | P
         case SmallResNet():
             return resnet(BasicBlock, [(spec.depth - 2) // 6] * 3, width=spec.width)
         case ResNet18():
-            return resnet(BasicBlock, [2, 2, 2, 2], width=spec.width)
+            return resnet(BasicBlock, [2, 2, 2, 2], width=spec.width, stem=spec.stem)
         case ResNet34():
-            return resnet(BasicBlock, [3, 4, 6, 3], width=spec.width)
+            return resnet(BasicBlock, [3, 4, 6, 3], width=spec.width, stem=spec.stem)
         case ResNet50():
-            return resnet(Bottleneck, [3, 4, 6, 3], width=spec.width, stride_on=spec.stride_on)
+            return resnet(Bottleneck, [3, 4, 6, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
         case ResNet101():
-            return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stride_on=spec.stride_on)
-        case ResNeXt29():
-            shape = {"width": 64, "groups": spec.cardinality, "base_width": spec.base_width}
-            return resnet(Bottleneck, [3, 3, 3], **shape, stride_on=spec.stride_on)
+            return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
+        case ResNeXt29() | ResNeXt50():
+            shape: dict[str, Any] = {"width": 64, "groups": spec.cardinality, "base_width": spec.base_width}
+            depths, stem = ([3, 3, 3], "small") if isinstance(spec, ResNeXt29) else ([3, 4, 6, 3], "imagenet")
+            return resnet(Bottleneck, depths, **shape, stem=stem, stride_on=spec.stride_on)
         case WideResNet():
             return preact(PreActBasic, 4, planes=16 * spec.widen_factor)
         case PreResNet():
             return preact(PreActBottleneck, (spec.depth - 2) // 9, planes=16, stride_on=spec.stride_on)
+        case DenseNet():
+            return densenet.DenseNet((spec.depth - 4) // 6, spec.growth, in_channels=in_channels, classes=classes)
+        case MobileNet():
+            return mobilenet.MobileNet(spec.width, in_channels=in_channels, classes=classes)
+        case SqueezeNet():
+            return squeezenet.SqueezeNet(in_channels=in_channels, classes=classes)
 
 
 def places(network: Staged, placement: Placement) -> list[str]:
@@ -64,7 +79,7 @@ def places(network: Staged, placement: Placement) -> list[str]:
     if isinstance(placement, EveryBlock):
         return [network.branch_end(block) for block in network.blocks]
     if placement.stages is None:
-        return network.stages[:-1]
+        return network.bottlenecks
     if placement.stages[-1] > len(network.stages):
         raise ConfigError(
             f"placement.stages={','.join(map(str, placement.stages))}: this network has {len(network.stages)} stages"
@@ -73,19 +88,40 @@ def places(network: Staged, placement: Placement) -> list[str]:
 
 
 def build(run: Run) -> nn.Module:
-    """Build the network of a run: images `(N, *run.dataset.shape)` to logits `(N, classes)`.
+    """Build the network of a run: images `(N, *run.dataset.shape)` to logits `(N, classes)`, or a detector.
 
     At equal seed the backbone's weights are the same whatever attention is in it, and an attention module's weights
     depend on the seed and on its place alone. The global random state is left as it was.
 
     Raises:
-        ConfigError: a stage that the backbone does not have, or a reduction above the channels there.
+        ConfigError: a stage that the backbone does not have, a reduction above the channels there, images that are
+            too small for the backbone, an extra block where there is no place for one, or a detector without boxes.
 
     """
-    channels = run.dataset.shape[0]
+    if run.detects:
+        from lightning_bam.detection.network import build_detector
+
+        return build_detector(run)
+    assert not isinstance(run.backbone, Detector)
+    return attended(run, run.backbone, run.dataset.shape)
+
+
+def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
+    """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it; see `build`."""
+    channels, height, width = shape
+    if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
+        raise ConfigError(
+            "attention=extra_block placement=every_block: a block in every block is another network; "
+            "use placement=after_stages"
+        )
     with torch.random.fork_rng(devices=[]):
         _seed(run, "backbone")
-        network = build_backbone(run.backbone, channels, run.dataset.classes)
+        network = build_backbone(backbone, channels, run.dataset.classes)
+        if min(height, width) < network.smallest:
+            raise ConfigError(
+                f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
+                f"{network.smallest}, got {height} x {width}"
+            )
         if run.attention is None:
             return network
         spec, layers = run.attention, places(network, run.placement)
@@ -93,9 +129,10 @@ def build(run: Run) -> nn.Module:
 
         def make(width: int) -> nn.Module:
             _seed(run, "attention", next(names))
-            return build_attention(spec, width)
+            return network.extra_block(width) if isinstance(spec, ExtraBlockSpec) else build_attention(spec, width)
 
-        return insert(network, make, at=layers, input_shape=run.dataset.shape)
+        insert(network, make, at=layers, input_shape=shape)
+        return network
 
 
 def _seed(run: Run, *purpose: str) -> None:

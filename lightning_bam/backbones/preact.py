@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lightning_bam.backbones.initial import he_normal
+from lightning_bam.backbones.staged import Staged
+
 STEM = 16
 """Channels of the stem, in both families."""
 
@@ -69,7 +72,7 @@ class PreActBottleneck(nn.Module):
         return out + identity  # type: ignore[no-any-return]
 
 
-class PreActResNet(nn.Module):
+class PreActResNet(Staged):
     """A 3x3 stem of 16 channels, three stages of pre-activation blocks, batch norm and ReLU, pooling, a linear layer.
 
     Input `(N, in_channels, H, W)`, output `(N, classes)`. Stage i has `depth` blocks of width `planes * 2**i`, the
@@ -96,10 +99,8 @@ class PreActResNet(nn.Module):
         stride_on: str = "3x3",
     ) -> None:
         super().__init__()
-        self.end = block.end
+        self.block = block
         self.conv1 = nn.Conv2d(in_channels, STEM, 3, padding=1, bias=False)
-        self.stages: list[str] = []
-        self.blocks: list[str] = []
         channels = STEM
         for index in range(3):
             name, stage = f"layer{index + 1}", nn.Sequential()
@@ -113,9 +114,8 @@ class PreActResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
+        he_normal(self)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if isinstance(module, PreActBottleneck) and stride_on == "1x1":
                 module.conv1.stride, module.conv2.stride = module.conv2.stride, module.conv1.stride
 
@@ -130,7 +130,13 @@ class PreActResNet(nn.Module):
 
     def branch_end(self, block: str) -> str:
         """Return the layer that ends the residual branch of a block: its last conv, which nothing normalises."""
-        return f"{block}.{self.end}"
+        return f"{block}.{self.block.end}"
+
+    def extra_block(self, channels: int) -> nn.Module:
+        """Build a pre-activation block of stride 1, `(N, channels, H, W)` to the same shape."""
+        block = self.block(channels, channels // self.block.expansion, 1)
+        he_normal(block)
+        return block
 
 
 def _shortcut(channels: int, out: int, stride: int) -> nn.Conv2d | None:

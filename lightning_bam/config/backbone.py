@@ -12,7 +12,7 @@ from lightning_bam.config.spec import spec
 Width = Annotated[int, Field(ge=1)]
 StrideOn = Literal["3x3", "1x1"]
 Stem = Literal["small", "imagenet"]
-"""`small` is a 3x3 conv (32x32 images), `imagenet` a 7x7 conv of stride 2 and a max-pool of stride 2 (224x224)."""
+"""`small` is a 3x3 conv to `width` channels, `imagenet` a 7x7 conv of stride 2 to 64 and a max-pool of stride 2."""
 
 
 @spec
@@ -37,7 +37,7 @@ class SmallResNet:
 
 @spec
 class ResNet18:
-    """ResNet18: stem of `width` channels, four stages of basic blocks; `stem="imagenet"` is torchvision's.
+    """ResNet18: four stages of basic blocks; `stem="imagenet"` is torchvision's.
 
     The paper's ImageNet WRN18 x1.5 and x2 are `stem="imagenet"` with `width` 96 and 128.
     """
@@ -50,7 +50,7 @@ class ResNet18:
 
 @spec
 class ResNet34:
-    """ResNet34: stem of `width` channels, four stages of basic blocks; `stem="imagenet"` is torchvision's."""
+    """ResNet34: four stages of basic blocks; `stem="imagenet"` is torchvision's."""
 
     kind: ClassVar[str] = "resnet34"
     stages: ClassVar[int] = 4

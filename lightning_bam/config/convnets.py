@@ -47,7 +47,11 @@ class MobileNet:
 
 @spec
 class SqueezeNet:
-    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's; its stages end at its pooling layers."""
+    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's; images of at least 17 x 17.
+
+    The stages are its layers of 64, 128, 256 and 512 channels. That the paper puts BAM behind the first three is
+    inferred from its counts.
+    """
 
     kind: ClassVar[str] = "squeezenet1_1"
-    stages: ClassVar[int] = 3
+    stages: ClassVar[int] = 4
