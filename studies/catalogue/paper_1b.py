@@ -1,0 +1,42 @@
+"""Question: does BAM need both branches, and how should they meet?
+
+scientific  attention (none or BAM), attention.branches, attention.combine
+nuisance    seed (initial weights and order of the data)
+fixed       assumptions where the paper is silent: the public CIFAR-100 recipe (200 epochs, batch 128, lr 0.1 times 0.2
+            after epochs 60, 120 and 160, weight decay 5e-4), the last epoch's error; stride on the first 1x1 of a
+            bottleneck; norms on BAM's hidden layers and one, C wide, on each of its two maps (the printed counts
+            follow from that; the exact layout is open)
+command     bam run paper-1b && bam table paper-1b
+cost        30 runs of 200 epochs; not measured yet
+n           5 seeds a row
+result      not run yet; `bam table paper-1b` has no printed counts to hold ours against
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_bam.config import Run
+from studies.paper import BAM
+from studies.presets import PAPER
+from studies.published import published
+from studies.study import Study
+
+ROWS: dict[str, Run] = {
+    "none": PAPER,
+    "channel": replace(PAPER, attention=replace(BAM, branches="channel")),
+    "spatial": replace(PAPER, attention=replace(BAM, branches="spatial")),
+    "max": replace(PAPER, attention=replace(BAM, combine="max")),
+    "product": replace(PAPER, attention=replace(BAM, combine="product")),
+    "sum": replace(PAPER, attention=replace(BAM, combine="sum")),
+}
+
+STUDY = Study(
+    name="paper-1b",
+    question="Does BAM need both branches, and how should they meet?",
+    rows=ROWS,
+    baseline="none",
+    scientific=("attention", "attention.branches", "attention.combine"),
+    paper="1b",
+    published={row: published("1b", "resnet50", row) for row in ROWS},
+)
