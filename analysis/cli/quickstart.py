@@ -20,5 +20,5 @@ def execute(arguments: argparse.Namespace) -> int:
     """Train what is missing of the quickstart, then print its table."""
     study = selected("quickstart", arguments)
     code = run.run(study, arguments)
-    table.show([table.conclusions(study, root_of(arguments))], "text", None)
+    table.show(table.conclusions([study], root_of(arguments)), "text", None)
     return code

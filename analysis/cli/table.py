@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.cli.parser import add_root, add_selection
@@ -12,15 +13,19 @@ from analysis.cli.selection import root_of, selected
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.table import Table, tabulate
+from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.counting import counts
+from studies.error import StudyError
+from studies.load import catalogue
 from studies.records import gather
 from studies.study import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
     add_selection(parser)
     add_root(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")
@@ -30,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study."""
-    tables = [conclusions(selected(name, arguments), root_of(arguments)) for name in arguments.study]
+    if bool(arguments.study) == arguments.all:
+        raise StudyError("table: name the studies, or say --all for every one of the catalogue")
+    names = list(catalogue()) if arguments.all else arguments.study
+    tables = conclusions([selected(name, arguments) for name in names], root_of(arguments))
     show(tables, arguments.format, arguments.output)
     if not arguments.strict:
         return 0
@@ -39,12 +47,19 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if all(table.complete for table in tables) else 3
 
 
-def conclusions(study: Study, root: Path) -> Table:
-    """Return the study's table; the costs of rows without a finished run are counted."""
-    records = gather(study, root)
-    finished = {record.row for record in records if record.result is not None}
-    costs = counts({row: run for row, run in study.rows.items() if row not in finished})
-    return tabulate(records, study, {row: (cost.params, cost.macs) for row, cost in costs.items()})
+def conclusions(studies: Sequence[Study], root: Path) -> list[Table]:
+    """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
+    found = [(study, gather(study, root)) for study in studies]
+    wanted: dict[tuple[str, str], Run] = {}
+    for study, records in found:
+        finished = {record.row for record in records if record.result is not None}
+        wanted |= {(study.label, row): run for row, run in study.rows.items() if row not in finished}
+    names = {f"{row}" if len(studies) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
+    counted = {names[name]: cost for name, cost in counts({n: wanted[at] for n, at in names.items()}).items()}
+    return [
+        tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted})
+        for study, records in found
+    ]
 
 
 def show(tables: list[Table], form: str, output: str | None) -> None:
