@@ -175,7 +175,7 @@ def test_cost(capsys, argv, params, macs):
 def test_cost_in_words(capsys):
     assert main(["cost", "--backbone", "resnet18"]) == 0
     assert lines(capsys)[0] == (
-        "dataset cifar100; backbone resnet18 (width 64); attention none\n"
+        "dataset cifar100; backbone resnet18 (width 64, stem small); attention none\n"
         "params       11,220,132\nMACs        555,468,800  for one image of 3 x 32 x 32\n"
     )
 
