@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_bam.folder import RunFolder
+from studies.panels import telling_apart
 from studies.parameters import Given, distributions, parameters, suggest
 from studies.records import Record
 from studies.storage import journal
@@ -36,7 +37,8 @@ class Ledger:
         self.root = root
         self.label = study.label
         self.wanted: list[Cell] = []
-        self.distributions = distributions((*study.scientific, "seed"), [cell.run for cell in study.runs()])
+        factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
+        self.distributions = distributions(factors, [cell.run for cell in study.runs()])
         self.given = Given()
         self.optuna = optuna.create_study(
             storage=journal(root),

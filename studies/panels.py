@@ -84,6 +84,16 @@ def varying(rows: Mapping[str, Run], panels: Iterable[Panel]) -> set[str]:
     return {name for a, b in _pairs(panels) for name in _differing(flatten(rows[a]), flatten(rows[b]))}
 
 
+def telling_apart(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, ...]:
+    """Return the flat names of the slots `within` that have more than one value: what tells panels apart."""
+    values: dict[str, set[object]] = {}
+    for run in rows.values():
+        for name, value in flatten(run).items():
+            if name.partition(".")[0] in within:
+                values.setdefault(name, set()).add(value)
+    return tuple(name for name, found in values.items() if len(found) > 1)
+
+
 def _pairs(panels: Iterable[Panel]) -> Iterator[tuple[str, str]]:
     for panel in panels:
         yield from combinations(panel.rows, 2)

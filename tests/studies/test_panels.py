@@ -8,7 +8,9 @@ import pytest
 
 from lightning_bam.config import AfterStages, BAMSpec, ClutteredDigits, SESpec, SmallResNet
 from studies import StudyError
+from studies.ledger import Ledger
 from studies.panels import Panel
+from studies.records import gather
 from tests.studies.conftest import BASE, tiny
 
 DEEP = replace(BASE, backbone=SmallResNet(depth=14, width=4))
@@ -138,3 +140,15 @@ def test_override_reaches_every_panel():
     changed = panelled().override({"backbone.width": "8"})
     assert {run.backbone.width for run in changed.rows.values()} == {8}
     assert [panel.baseline for panel in changed.panels] == ["net8", "net14"]
+
+
+def test_a_trial_says_which_panel_it_belongs_to(tmp_path):
+    ledger = Ledger(tmp_path, panelled())
+    records = gather(panelled(), tmp_path)
+    ledger.bring_up_to_date(records, records[:3])
+    params = [ledger.claim()[0].params for _ in range(3)]
+    assert params == [
+        {"backbone.depth": 8, "attention": "none", "seed": 0},
+        {"backbone.depth": 8, "attention": "bam", "seed": 0},
+        {"backbone.depth": 14, "attention": "bam", "seed": 0},
+    ]

@@ -21,7 +21,7 @@ def test_distributions_admit_all_that_the_type_does():
     names = ("attention", "attention.reduction", "attention.combine", "attention.residual", "recipe.lr", "seed")
     found = distributions(names, [BASE, BAM, other])
     assert found == {
-        "attention": CategoricalDistribution(("bam", "cbam", "se", "none")),
+        "attention": CategoricalDistribution(("bam", "cbam", "extra_block", "se", "none")),
         "attention.reduction": IntDistribution(2, 4),
         "attention.combine": CategoricalDistribution(("sum", "product", "max")),
         "attention.residual": CategoricalDistribution((False, True)),
