@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from studies.headline import reported
 from studies.records import Record
 
 SHARED = ("commit", "version", "torch", "world_size", "device", "threads", "data")
@@ -107,4 +108,4 @@ def _same(ours: Mapping[int, Record], theirs: Mapping[int, Record]) -> bool:
 
 def _trace(record: Record) -> tuple[float | None, float | None]:
     first = record.metrics[0].get("train_loss") if record.metrics else None
-    return first, record.result.error_top1 if record.result else None
+    return first, reported(record.run, record.result) if record.result else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_bam.config import Run
+from studies.headline import reported
 from studies.ledger import Ledger
 from studies.preflight import preflight
 from studies.processes import end_all, forkserver
@@ -43,7 +44,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     missing = wanted(records, options.retry_failed)
     ledger = Ledger(root, study)
     ledger.bring_up_to_date(records, missing)
-    before = [(Cell(r.row, r.run), r.result.error_top1) for r in records if r.result is not None]
+    before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
     progress = Progress(
         title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
     )

@@ -9,7 +9,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
+from studies.headline import headline, reported, so_far
 from studies.panels import telling_apart
 from studies.parameters import Given, distributions, parameters, suggest
 from studies.records import Record
@@ -40,16 +42,17 @@ class Ledger:
         factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
         self.given = Given()
+        self.metric = headline(next(iter(study.rows.values())))
         self.optuna = optuna.create_study(
             storage=journal(root),
             study_name=study.label,
             sampler=self.given,
             pruner=optuna.pruners.NopPruner(),
-            direction="minimize",
+            direction="maximize" if self.metric.higher_is_better else "minimize",
             load_if_exists=True,
         )
         if not self.optuna.user_attrs:
-            self.optuna.set_user_attr("objective", "error_top1 in percent")
+            self.optuna.set_user_attr("objective", f"{self.metric.name} in percent")
             self.optuna.set_user_attr("question", study.question)
             self.optuna.set_user_attr("fixed", study.fixed())
 
@@ -67,8 +70,8 @@ class Ledger:
         for record in records:
             if record.result is not None and record.run.key not in known:
                 told = self._ask(Cell(record.row, record.run))
-                report(told, record.metrics)
-                self.complete(told, record.result.error_top1)
+                report(told, record.run, record.metrics)
+                self.complete(told, reported(record.run, record.result))
         self.wanted = [Cell(record.row, record.run) for record in wanted]
 
     def _ask(self, cell: Cell) -> Trial:
@@ -93,7 +96,7 @@ class Ledger:
         self.wanted.append(cell)
 
     def complete(self, trial: Trial, error: float) -> None:
-        """Tell the reported error, in percent; a trial that another scheduler has closed meanwhile stays closed."""
+        """Tell the reported figure, in percent; a trial that another scheduler has closed meanwhile stays closed."""
         self.optuna.tell(trial, error, skip_if_finished=True)
 
     def fail(self, trial: Trial) -> None:
@@ -112,12 +115,14 @@ def settle(study: optuna.Study, root: Path, trial: FrozenTrial) -> None:
     folder = RunFolder(root / trial.user_attrs.get("key", "none"))
     state, result = folder.state(), folder.result()
     if result is not None:
-        study.tell(trial.number, result.error_top1, skip_if_finished=True)
+        study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
     elif state != "running":
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def report(trial: Trial, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Report each epoch's error to a trial."""
+def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Report each epoch's figure to a trial."""
     for line in metrics:
-        trial.report(line["error_top1"], line["epoch"])
+        figure = so_far(run, line)
+        if figure is not None:
+            trial.report(figure, line["epoch"])

@@ -11,6 +11,7 @@ from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder, State
 from lightning_bam.result import Result
+from studies.headline import headline, so_far
 from studies.study import Cell, Study
 
 
@@ -50,7 +51,7 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
         raise FolderError(f"{folder.path}/run.json describes run {found.key}: a copied folder? remove it")
     result, metrics = folder.result(), folder.metrics()
     if result is not None:
-        _agree(folder, result, metrics)
+        _agree(folder, cell.run, result, metrics)
     return Record(
         row=cell.row,
         run=cell.run,
@@ -62,10 +63,12 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
     )
 
 
-def _agree(folder: RunFolder, result: Result, metrics: list[dict[str, Any]]) -> None:
-    last = metrics[-1].get("error_top1") if metrics else None
-    if len(metrics) != result.epochs or last != result.error_top1:
+def _agree(folder: RunFolder, run: Run, result: Result, metrics: list[dict[str, Any]]) -> None:
+    metric = headline(run)
+    last = so_far(run, metrics[-1]) if metrics else None
+    if len(metrics) != result.epochs or last is None or last != result.figure(metric.name):
         raise FolderError(
-            f"{folder.path}: result.json says error {result.error_top1} after {result.epochs} epochs, metrics.jsonl "
-            f"{last} after {len(metrics)}; remove this run folder to train it again"
+            f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {result.figure(metric.name)} "
+            f"after {result.epochs} epochs, metrics.jsonl {last} after {len(metrics)}; "
+            "remove this run folder to train it again"
         )

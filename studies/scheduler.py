@@ -16,6 +16,7 @@ from optuna.trial import Trial
 
 from lightning_bam.folder import RunFolder
 from studies.devices import Slot
+from studies.headline import reported, so_far
 from studies.job import BUSY, Job, WandbMode
 from studies.launch import start
 from studies.processes import end_all
@@ -113,10 +114,12 @@ class Scheduler:
     def _follow(self, active: Active) -> None:
         """Report the epochs that have come in."""
         for line in active.folder.metrics()[active.seen :]:
-            with suppress(UpdateFinishedTrialError):  # another scheduler has taken it for lost
-                active.trial.report(line["error_top1"], line["epoch"])
+            figure = so_far(active.cell.run, line)
+            if figure is not None:
+                with suppress(UpdateFinishedTrialError):  # another scheduler has taken it for lost
+                    active.trial.report(figure, line["epoch"])
+                active.last_error = figure
             active.seen += 1
-            active.last_error = line["error_top1"]
             over = active.seen == active.cell.run.recipe.epochs
             if not over and self.source.prune(active.trial):
                 active.pruned = True
@@ -133,8 +136,9 @@ class Scheduler:
             return
         result = active.folder.result()
         if result is not None:
-            self.source.complete(active.trial, result.error_top1)
-            self.progress.finished.append((active.cell, result.error_top1))
+            figure = reported(active.cell.run, result)
+            self.source.complete(active.trial, figure)
+            self.progress.finished.append((active.cell, figure))
             self.progress.seconds.append(time.monotonic() - active.started)
             return
         code, failed = active.process.exitcode, active.folder.state() == "failed"

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lightning_bam.config import flatten
 from lightning_bam.folder import RunFolder
 from studies.engine import drive
+from studies.headline import reported
 from studies.ledger import report, settle
 from studies.progress import Progress, View
 from studies.scheduler import Options
@@ -70,8 +71,8 @@ class Search:
             folder = RunFolder.of(self.root, run)
             result = folder.result()
             if result is not None:
-                report(trial, folder.metrics())
-                self.complete(trial, result.error_top1)
+                report(trial, run, folder.metrics())
+                self.complete(trial, reported(run, result))
             elif folder.state() == "running" or run.key in self.claimed:
                 self.fail(trial)
             else:

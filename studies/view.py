@@ -13,6 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightning_bam.config import Run
+from studies.headline import headline
 from studies.progress import Progress
 
 
@@ -46,7 +48,9 @@ class LiveView:
         """Show `progress`."""
         for cell, error in progress.finished[self.told :]:
             self.told += 1
-            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: error {error:.2f} %"
+            line = (
+                f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {short(cell.run)} {error:.2f} %"
+            )
             self.console.print(Text(f"{line}  ({remaining(progress)})"), highlight=False, soft_wrap=True)
         for cell, reason in progress.failed[self.told_failed :]:
             self.told_failed += 1
@@ -72,14 +76,20 @@ def remaining(progress: Progress) -> str:
 
 
 def best(progress: Progress) -> str:
-    """Return the row with the least mean error so far, with its number of seeds."""
+    """Return the row with the best mean so far, with its number of seeds."""
     rows: dict[str, list[float]] = defaultdict(list)
     for cell, error in (*progress.before, *progress.finished):
         rows[cell.row].append(error)
     if not rows:
         return "no run finished yet"
-    row = min(rows, key=lambda name: fmean(rows[name]))
+    sign = -1 if any(headline(cell.run).higher_is_better for cell, _ in (*progress.before, *progress.finished)) else 1
+    row = min(rows, key=lambda name: sign * fmean(rows[name]))
     return f"best so far: {row} {fmean(rows[row]):.2f} % ({len(rows[row])})"
+
+
+def short(run: Run) -> str:
+    """Return what a run's figure is called in a line."""
+    return "mAP" if run.detects else "error"
 
 
 def clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from analysis.cli.parser import add_root, add_selection
 from analysis.cli.selection import root_of, selected
+from studies.headline import headline, reported
 from studies.load import catalogue
 from studies.records import Record, gather
 from studies.study import Study
@@ -65,7 +66,7 @@ def as_json(study: Study, record: Record) -> dict[str, object]:
         "state": record.state,
         "epoch": len(record.metrics),
         "epochs": record.run.recipe.epochs,
-        "error_top1": record.result.error_top1 if record.result else None,
+        headline(record.run).name: reported(record.run, record.result) if record.result else None,
         "reason": record.manifest.get("error"),
     }
 
