@@ -13,7 +13,7 @@ from lightning_bam.backbones import build
 from lightning_bam.collective import gathered
 from lightning_bam.config import Run
 from lightning_bam.layout import memory_format
-from lightning_bam.schedule import lr_factor
+from lightning_bam.optimizer import sgd
 
 Batch = tuple[Tensor, Tensor]
 
@@ -70,12 +70,17 @@ class Classifier(pl.LightningModule):
         self.score_sum += F.cross_entropy(logits, labels, reduction="sum")
         self.counts += torch.stack([best[:, 0].sum(), best.sum(), torch.tensor(len(labels), device=best.device)])
 
+    def on_validation_epoch_end(self) -> None:
+        """Sum the counts where each rank has scored only its share (a collective call)."""
+        if getattr(self.trainer.datamodule, "shares_scored", False):  # type: ignore[attr-defined]
+            self.counts, self.score_sum = gathered(self.counts).sum(0), gathered(self.score_sum).sum(0)
+
     def training_loss(self) -> float:
         """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
         return float(gathered(self.train_sum / self.steps).mean())
 
     def score(self) -> dict[str, float | int]:
-        """Return what this rank counted over the whole scored set: errors in percent, counts, mean loss."""
+        """Return what was counted over the whole scored set: errors in percent, counts, mean loss."""
         correct1, correct5, scored = (int(n) for n in self.counts)
         return {
             "error_top1": 100 * (scored - correct1) / scored,
@@ -88,14 +93,4 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
-        recipe = self.spec.recipe
-        optimizer = torch.optim.SGD(
-            self.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-        )
-        steps = int(self.trainer.estimated_stepping_batches) // recipe.epochs
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(recipe, step, steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return sgd(self, self.spec.recipe)

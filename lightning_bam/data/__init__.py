@@ -1,11 +1,12 @@
-"""Images in memory, and the order they are trained in.
+"""Images in memory or in files, and the order they are trained in.
 
 The order is a pure function of (seed, epoch): the same for every variant, number of ranks and resumed run.
 """
 
 from lightning_bam.data.augment import augment, normalise
 from lightning_bam.data.datamodule import ImageData
-from lightning_bam.data.images import Images, held_out
+from lightning_bam.data.image_files import ImageFiles
+from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
 from lightning_bam.data.order import Batch, Batches, epoch_order
 
@@ -13,10 +14,10 @@ __all__ = [
     "Batch",
     "Batches",
     "ImageData",
+    "ImageFiles",
     "Images",
     "augment",
     "epoch_order",
-    "held_out",
     "load",
     "normalise",
 ]

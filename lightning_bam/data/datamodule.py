@@ -1,35 +1,21 @@
-"""What Lightning trains on: batches gathered, augmented and normalised on the device, without workers."""
+"""What Lightning trains on: batches augmented and normalised on the device, from memory or from files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 from pytorch_lightning import LightningDataModule, Trainer
 from torch import Tensor
 
 from lightning_bam.config import ConfigError, Run
 from lightning_bam.data.augment import augment, normalise
-from lightning_bam.data.images import Images, held_out
+from lightning_bam.data.feed import Feed, OnDevice
+from lightning_bam.data.image_files import ImageFiles
+from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
 from lightning_bam.data.order import Batches
-
-SCORED_BATCH: Final = 500
-"""Images in a batch of the scored set."""
-
-
-@dataclass(frozen=True)
-class OnDevice:
-    """`Images` on the device that trains."""
-
-    train: Tensor
-    train_labels: Tensor
-    test: Tensor
-    test_labels: Tensor
-    mean: Tensor
-    std: Tensor
+from lightning_bam.data.stream import Stream, worker_count
 
 
 class TrainBatches:
@@ -39,68 +25,69 @@ class TrainBatches:
 
     Args:
         run: what is trained.
-        data: its images.
+        source: its images.
+        feed: brings them to the device.
         trainer: tells the epoch, the rank and the number of ranks.
 
     """
 
-    def __init__(self, run: Run, data: OnDevice, trainer: Trainer) -> None:
+    def __init__(self, run: Run, source: Images | ImageFiles, feed: Feed, trainer: Trainer) -> None:
         self.run = run
-        self.data = data
+        self.source = source
+        self.feed = feed
         self.trainer = trainer
         self.first: Tensor | None = None
 
     def _epoch(self) -> Batches:
+        recipe, padded = self.run.recipe, self.source.padded
         return Batches(
-            n=len(self.data.train),
-            batch_size=self.run.recipe.batch_size,
-            padding=self.run.recipe.crop_padding,
+            n=self.source.count,
+            batch_size=recipe.batch_size,
+            padding=recipe.crop_padding if padded else 0,
             seed=self.run.seed,
             epoch=self.trainer.current_epoch,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+            crops=not padded,
         )
 
     def __len__(self) -> int:
         return len(self._epoch())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        recipe, data = self.run.recipe, self.data
-        device = data.train.device
-        for batch in self._epoch():
+        plan, feed = self._epoch(), self.feed
+        for batch, (pixels, labels) in zip(plan, feed.train(plan), strict=True):
             if self.first is None:
                 self.first = batch.indices
-            indices = batch.indices.to(device)
-            flips = batch.flips.to(device) if recipe.flip else None
-            images = augment(data.train[indices], batch.offsets.to(device), flips, recipe.crop_padding)
-            yield normalise(images, data.mean, data.std), data.train_labels[indices]
+            flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
+            images = augment(pixels, batch.offsets.to(pixels.device), flips, plan.padding)
+            yield normalise(images, feed.mean, feed.std), labels
 
 
 class ScoredBatches:
-    """The scored set in order, in batches of 500 and a smaller last one, normalised.
+    """What this rank scores, in order, normalised.
 
     Yields images `(b, C, H, W)` float32 and labels `(b,)` int64.
     """
 
-    def __init__(self, data: OnDevice) -> None:
-        self.data = data
-        self.starts = range(0, len(data.test), SCORED_BATCH)
+    def __init__(self, feed: Feed, trainer: Trainer) -> None:
+        self.feed = feed
+        self.batches = feed.scored(trainer.global_rank, trainer.world_size)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        data = self.data
-        for start in self.starts:
-            part = slice(start, start + SCORED_BATCH)
-            yield normalise(data.test[part], data.mean, data.std), data.test_labels[part]
+        for images, labels in self.feed.score(self.batches):
+            yield normalise(images, self.feed.mean, self.feed.std), labels
 
 
 class ImageData(LightningDataModule):
-    """A run's images, held on the trainer's device, in an order that is a pure function of (seed, epoch).
+    """A run's images, in an order that is a pure function of (seed, epoch).
 
-    Made for `Trainer(use_distributed_sampler=False)`: the ranks share out the global batch by themselves, and every
-    rank goes through the whole scored set.
+    Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Made for
+    `Trainer(use_distributed_sampler=False)`: the ranks share out the global batch by themselves. Of a set in memory
+    every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be summed.
 
     Args:
         run: what to train.
@@ -112,10 +99,20 @@ class ImageData(LightningDataModule):
         self.run = run
 
     @cached_property
-    def images(self) -> Images:
-        """The images on the CPU, loaded when first asked for; `test` holds those that are scored."""
+    def images(self) -> Images | ImageFiles:
+        """The images on the CPU or their files, loaded when first asked for; `test` holds those that are scored."""
         images = load(self.run.dataset)
-        return held_out(images) if self.run.score_on == "held_out" else images
+        return images.held_out() if self.run.score_on == "held_out" else images
+
+    @property
+    def digest(self) -> str:
+        """What tells these images from others."""
+        return self.images.digest
+
+    @property
+    def shares_scored(self) -> bool:
+        """Whether each rank scores only its share of the scored set."""
+        return isinstance(self.images, ImageFiles)
 
     def check(self, world_size: int) -> None:
         """Refuse a run that could not be trained on `world_size` devices.
@@ -126,7 +123,9 @@ class ImageData(LightningDataModule):
         """
         recipe = self.run.recipe
         batch, padding = recipe.batch_size, recipe.crop_padding
-        count, _, height, width = self.images.train.shape
+        count, (_, height, width) = self.images.count, self.images.shape
+        if isinstance(self.images, ImageFiles):
+            worker_count()
         if batch % world_size:
             raise ConfigError(
                 f"recipe.batch_size={batch} cannot be shared equally by {world_size} devices; set it to a multiple "
@@ -142,17 +141,16 @@ class ImageData(LightningDataModule):
                 f"recipe.batch_size={batch} is more than the {count} train images, and an incomplete batch is "
                 f"dropped; set it to {count} or less"
             )
-        if padding >= min(height, width):
+        if self.images.padded and padding >= min(height, width):
             raise ConfigError(
                 f"recipe.crop_padding={padding} can push a {height}x{width} image out of its crop entirely; "
                 f"set it below {min(height, width)}, or to 0 for no crop"
             )
 
     @cached_property
-    def _on_device(self) -> OnDevice:
+    def _feed(self) -> Feed:
         images, device = self.images, self._trainer.strategy.root_device
-        parts = (images.train, images.train_labels, images.test, images.test_labels, images.mean, images.std)
-        return OnDevice(*(part.to(device) for part in parts))
+        return OnDevice(images, device) if isinstance(images, Images) else Stream(images, device, worker_count())
 
     @property
     def _trainer(self) -> Trainer:
@@ -162,15 +160,15 @@ class ImageData(LightningDataModule):
 
     @cached_property
     def _batches(self) -> TrainBatches:
-        return TrainBatches(self.run, self._on_device, self._trainer)
+        return TrainBatches(self.run, self.images, self._feed, self._trainer)
 
     def train_dataloader(self) -> TrainBatches:
         """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""
         return self._batches
 
     def val_dataloader(self) -> ScoredBatches:
-        """Return the whole scored set, on every rank."""
-        return ScoredBatches(self._on_device)
+        """Return what this rank scores."""
+        return ScoredBatches(self._feed, self._trainer)
 
     def first_batch(self) -> Tensor:
         """Return the indices `(b,)` of the train images in the first batch that this rank has drawn.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -34,6 +35,27 @@ class Images:
     mean: Tensor
     std: Tensor
     digest: str
+    padded: ClassVar[bool] = True
+
+    @property
+    def count(self) -> int:
+        """Number of train images."""
+        return len(self.train)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape `(C, H, W)` of an image."""
+        channels, height, width = self.train.shape[1:]
+        return (channels, height, width)
+
+    def scored(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return these images of the scored set, `(n, C, H, W)` uint8, and their labels `(n,)`."""
+        return self.test[list(indices)], self.test_labels[list(indices)]
+
+    def held_out(self) -> Images:
+        """Return the images with a fixed fifth of train in the place of test; see `held_out_mask`."""
+        scored, labels = held_out_mask(self.train_labels), self.train_labels
+        return in_memory(self.train[~scored], labels[~scored], self.train[scored], labels[scored])
 
 
 def in_memory(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> Images:
@@ -70,20 +92,23 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     return torch.tensor(means), torch.tensor(deviations)
 
 
-def held_out(images: Images) -> Images:
-    """Return the images with a fixed fifth of train in the place of test, and the rest to be trained on.
+def held_out_mask(labels: Tensor) -> Tensor:
+    """Return `(N,)` bool: the fixed fifth of train images that `score_on="held_out"` scores and does not train on.
 
-    The fifth is the same in every run and takes its share of each class; the test images are not in the result.
+    The fifth is the same in every run and takes its share of each class; no test image comes into it.
+
+    Args:
+        labels: of the train images, `(N,)` int64.
 
     Raises:
         ConfigError: fewer than five train images.
 
     """
-    count, labels = len(images.train), images.train_labels
+    count = len(labels)
     if count < SHARE:
         raise ConfigError(f"score_on='held_out' needs {SHARE} train images to hold a fifth out, got {count}")
     shuffled = torch.from_numpy(permutation(count, SHARE))
     by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
     scored = torch.zeros(count, dtype=torch.bool)
     scored[by_class[::SHARE]] = True
-    return in_memory(images.train[~scored], labels[~scored], images.train[scored], labels[scored])
+    return scored

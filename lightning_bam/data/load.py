@@ -9,18 +9,23 @@ from lightning_bam.config import (
     CIFAR100,
     SVHN,
     ClutteredDigits,
+    ConfigError,
     Dataset,
     Digits,
     FashionMNIST,
     ImageFolder,
+    ImageNet,
+    Scenes,
 )
 from lightning_bam.data.clutter import cluttered, plain
+from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.image_folder import image_folder
+from lightning_bam.data.imagenet import imagenet
 from lightning_bam.data.images import Images, in_memory
 from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 
 
-def load(dataset: Dataset) -> Images:
+def load(dataset: Dataset | Scenes) -> Images | ImageFiles:
     """Return the images that `dataset` describes.
 
     Raises:
@@ -40,3 +45,9 @@ def load(dataset: Dataset) -> Images:
             return svhn()
         case ImageFolder():
             return image_folder(dataset)
+        case ImageNet():
+            return imagenet(dataset)
+        case _:
+            raise ConfigError(
+                f"dataset={dataset.kind}: holds scenes with boxes, and a classifier needs labelled images"
+            )

@@ -9,11 +9,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from lightning_bam.data.draws import permutation, words
+from lightning_bam.data.draws import Words, permutation, words
 
 ORDER: Final = 0
 DRAWS: Final = 1
+CROPS: Final = 3
 """First words of the keys, so that no two streams are one."""
+TRIES: Final = 10
+"""How often a crop of random size is drawn until one fits into its image."""
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
@@ -33,13 +36,22 @@ def augmentation_draws(count: int, padding: int, seed: int, epoch: int, batch: i
     return offsets, torch.from_numpy(drawn[2] >= 2**63)
 
 
+def crop_draws(count: int, seed: int, epoch: int, batch: int) -> Words:
+    """Return the words `(count, 2 TRIES + 2)` that choose the crops of random size in batch number `batch`."""
+    return words(count * (2 * TRIES + 2), CROPS, seed, epoch, batch).reshape(count, -1)
+
+
 @dataclass(frozen=True)
 class Batch:
-    """One rank's share of a global batch: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, on the CPU."""
+    """One rank's share of a global batch: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, on the CPU.
+
+    `crops`, `(b, 2 TRIES + 2)`, choose crops of random size, where there are any.
+    """
 
     indices: Tensor
     offsets: Tensor
     flips: Tensor
+    crops: Words | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +70,7 @@ class Batches:
         epoch: counted from 0.
         rank: which share to take.
         world_size: number of shares, W.
+        crops: whether to draw crops of random size, too.
 
     """
 
@@ -68,6 +81,7 @@ class Batches:
     epoch: int
     rank: int = 0
     world_size: int = 1
+    crops: bool = False
 
     def __len__(self) -> int:
         """Return the number of whole batches in an epoch."""
@@ -81,4 +95,5 @@ class Batches:
         for batch in range(len(self)):
             chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             offsets, flips = augmentation_draws(self.batch_size, self.padding, self.seed, self.epoch, batch)
-            yield Batch(chosen[mine], offsets[mine], flips[mine])
+            crops = crop_draws(self.batch_size, self.seed, self.epoch, batch)[mine] if self.crops else None
+            yield Batch(chosen[mine], offsets[mine], flips[mine], crops)

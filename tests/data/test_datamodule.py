@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from lightning_bam.config import ClutteredDigits, ConfigError, Digits, Recipe, Run
-from lightning_bam.data import Batches, ImageData, augment, held_out, load, normalise
+from lightning_bam.data import Batches, ImageData, augment, load, normalise
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # Lightning's own, on torch 2.14
 
@@ -151,7 +151,7 @@ def test_every_rank_scores_the_whole_set():
 
 def test_what_is_held_out_is_scored_and_not_trained_on():
     data = under(a_run(score_on="held_out"))
-    assert data.images.digest == held_out(load(SPEC)).digest
+    assert data.images.digest == load(SPEC).held_out().digest
     assert len(data.train_dataloader()) == 80 // 32
     assert sum(len(labels) for _, labels in data.val_dataloader()) == 20
 

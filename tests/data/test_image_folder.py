@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from lightning_bam.config import ConfigError, ImageFolder
-from lightning_bam.data import image_folder, load
-from lightning_bam.data.image_folder import decode
+from lightning_bam.data import load
+from lightning_bam.data.image_files import decode
+from lightning_bam.data.views import Fitted
 
 
 @pytest.fixture
@@ -51,9 +52,8 @@ def test_images_labels_and_order(root):
 def test_an_image_of_the_wanted_size_is_kept_as_it_is(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
-    images, labels = decode([(str(tmp_path / "x.png"), 7)], 8, 12)
+    images = decode([tmp_path / "x.png"], Fitted(8, 12))
     assert np.array_equal(images[0].permute(1, 2, 0).numpy(), pixels)
-    assert labels.tolist() == [7]
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 60), (60, 20), (200, 600)])
@@ -63,13 +63,13 @@ def test_the_shorter_edge_is_fitted_and_the_centre_kept(tmp_path, height, width)
     top, left = (height - side) // 2, (width - side) // 2
     pixels[top : top + side, left : left + side] = (10, 20, 30)
     Image.fromarray(pixels).save(tmp_path / "x.png")
-    images, _ = decode([(str(tmp_path / "x.png"), 0)], 10, 10)
+    images = decode([tmp_path / "x.png"], Fitted(10, 10))
     assert images[0, :, 1:-1, 1:-1].flatten(1).unique(dim=1).flatten().tolist() == [10, 20, 30]
 
 
 def test_grey_images_become_colour(tmp_path):
     Image.fromarray(np.full((9, 9), 77, np.uint8)).save(tmp_path / "x.png")
-    images, _ = decode([(str(tmp_path / "x.png"), 0)], 8, 8)
+    images = decode([tmp_path / "x.png"], Fitted(8, 8))
     assert (images == 77).all()
 
 
@@ -99,15 +99,6 @@ def test_other_classes_in_test(root):
 def test_a_class_without_images(root):
     (root / "train" / "cat").mkdir()
     assert refusal_of(ZOO).startswith(f"image folder 'zoo': {root / 'train'}: Found no valid file for the classes cat.")
-
-
-def test_too_large_to_hold(root, monkeypatch):
-    monkeypatch.setattr(image_folder, "MOST_BYTES", 2**30)
-    monkeypatch.setattr(image_folder, "decode", lambda *args: pytest.fail("decoded"))
-    assert refusal_of(ImageFolder(name="zoo", height=20_000, width=20_000)) == (
-        "image folder 'zoo' takes 11.2 GiB at dataset.height=20000, dataset.width=20000, and at most 1 GiB are held "
-        "in memory; lower them"
-    )
 
 
 def test_an_image_that_is_none(root):

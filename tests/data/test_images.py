@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lightning_bam.config import ClutteredDigits, ConfigError
-from lightning_bam.data import held_out, load
+from lightning_bam.data import load
 from lightning_bam.data.images import in_memory, statistics
 
 
@@ -52,7 +52,7 @@ def test_the_digest_is_the_hash_of_all_four_tensors():
 
 def test_the_held_out_fifth_and_the_rest_are_train_and_nothing_of_test():
     images = some_images()
-    split = held_out(images)
+    split = images.held_out()
     assert (len(split.train), len(split.test)) == (82, 21)
 
     def names(tensor, labels):
@@ -65,27 +65,27 @@ def test_the_held_out_fifth_and_the_rest_are_train_and_nothing_of_test():
 
 def test_the_held_out_fifth_takes_its_share_of_each_class():
     images = load(ClutteredDigits(train=997, test=10))
-    split = held_out(images)
+    split = images.held_out()
     shares = torch.bincount(split.test_labels) / torch.bincount(images.train_labels)
     assert (shares - 0.2).abs().max() < 0.01
 
 
 def test_the_held_out_fifth_is_always_the_same_and_mixed():
     images = some_images()
-    assert held_out(images).digest == held_out(some_images()).digest
+    assert images.held_out().digest == some_images().held_out().digest
     ramp = torch.arange(100, dtype=torch.uint8).reshape(-1, 1, 1, 1)
     numbered = replace(images, train=ramp, train_labels=torch.zeros(100, dtype=torch.int64))
-    scored = held_out(numbered).test.flatten().tolist()
+    scored = numbered.held_out().test.flatten().tolist()
     assert scored != list(range(0, 100, 5))
     assert 20 < sum(scored) / len(scored) < 80
 
 
 def test_statistics_of_a_split_are_those_of_what_is_trained_on():
-    split = held_out(some_images())
+    split = some_images().held_out()
     assert torch.equal(split.mean, statistics(split.train)[0])
 
 
 def test_too_few_images_to_hold_a_fifth_out():
     with pytest.raises(ConfigError) as refusal:
-        held_out(some_images(train=4))
+        some_images(train=4).held_out()
     assert str(refusal.value) == "score_on='held_out' needs 5 train images to hold a fifth out, got 4"

@@ -1,0 +1,189 @@
+"""A dataset too large for memory: the names of its files, and what is seen of each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lightning_bam.config import ConfigError
+from lightning_bam.data.draws import permutation
+from lightning_bam.data.images import CHUNK, held_out_mask, statistics
+from lightning_bam.data.views import View
+
+SAMPLE: Final = 2
+"""First word of the key that decides from which train images mean and deviation are taken."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files below one folder.
+
+    `names`, `(N,)`, are relative to `folder` and encoded, in one array: worker processes share it without copying,
+    which they would not do with a million Python strings. `labels` `(N,)` are int64.
+    """
+
+    folder: Path
+    names: npt.NDArray[np.bytes_]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.names)
+
+    def path(self, index: int) -> Path:
+        """Return where an image lies."""
+        return self.folder / os.fsdecode(bytes(self.names[index]))
+
+    def paths(self) -> Iterator[Path]:
+        """Yield where each image lies."""
+        return map(self.path, range(len(self)))
+
+    def subset(self, chosen: Tensor) -> Listing:
+        """Return the files where `chosen`, `(N,)` bool, holds."""
+        return Listing(self.folder, self.names[chosen.numpy()], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Train and scored images as files, decoded each time they are seen; the streamed counterpart of `Images`.
+
+    `normal` gives mean and standard deviation of the channels in units of 0..1; without it they are measured.
+    """
+
+    train: Listing
+    test: Listing
+    view: View
+    normal: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of train images."""
+        return len(self.train)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape `(C, H, W)` of what is seen of an image."""
+        return (3, *self.view.size)
+
+    @property
+    def padded(self) -> bool:
+        """Whether batches are padded and cropped on the device."""
+        return self.view.padded
+
+    @cached_property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of all names, labels and file sizes; contents are not read."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            sizes = np.array([path.stat().st_size for path in part.paths()], np.int64)
+            for array in (part.names, part.labels.numpy(), sizes):
+                digest.update(f"{array.shape} {array.dtype}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images.
+
+        The 4,096 are the same in every run; of fewer train images all are taken.
+
+        Raises:
+            ConfigError: an image cannot be read.
+
+        """
+        if self.normal is not None:
+            return torch.tensor(self.normal[0]), torch.tensor(self.normal[1])
+        chosen = permutation(self.count, SAMPLE)[:CHUNK]
+        return statistics(decode([self.train.path(index) for index in chosen], self.view))
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each channel, float32 `(3,)`."""
+        return self.statistics[0]
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each channel, float32 `(3,)`."""
+        return self.statistics[1]
+
+    def scored(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`.
+
+        Raises:
+            ConfigError: an image cannot be read.
+
+        """
+        return decode([self.test.path(index) for index in indices], self.view), self.test.labels[list(indices)]
+
+    def held_out(self) -> ImageFiles:
+        """Return the files with a fixed fifth of train in the place of test; see `images.held_out`."""
+        scored = held_out_mask(self.train.labels)
+        return replace(self, train=self.train.subset(~scored), test=self.train.subset(scored))
+
+
+def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
+    """Return the images `<folder>/<class>/<image>` and the sorted names of the classes.
+
+    Args:
+        folder: holds one folder a class.
+        name: what the dataset is called in an error.
+
+    Raises:
+        ConfigError: the folder is missing, or a class has no image.
+
+    """
+    from torchvision import datasets
+
+    if not folder.is_dir():
+        raise ConfigError(f"{name}: no {folder}; put images at {folder}/<class>/<image>")
+    try:
+        found: Any = datasets.ImageFolder(folder)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{name}: {folder}: {error}") from error
+    start = len(os.fsencode(folder)) + 1
+    names = np.array([os.fsencode(path)[start:] for path, _ in found.samples])
+    return Listing(folder, names, torch.tensor(found.targets)), found.classes
+
+
+def decode(paths: Sequence[Path], view: View) -> Tensor:
+    """Return what is scored of each image, `(N, 3, H, W)` uint8.
+
+    Raises:
+        ConfigError: an image cannot be read.
+
+    """
+    images = torch.empty(len(paths), 3, *view.size, dtype=torch.uint8)
+
+    def put(number: int) -> None:
+        images[number] = torch.from_numpy(np.array(view.scored(read(paths[number])))).permute(2, 0, 1)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(put, range(len(paths))))
+    return images
+
+
+def read(path: Path | str) -> Image.Image:
+    """Return the image in a file, in RGB.
+
+    Raises:
+        ConfigError: it cannot be read.
+
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise ConfigError(f"cannot read the image {path}: {reason[0]}") from error

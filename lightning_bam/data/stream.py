@@ -1,0 +1,132 @@
+"""Batches decoded from files while the network trains, by worker processes; the same whatever their number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_bam.config import ConfigError
+from lightning_bam.data.draws import Ints, Words
+from lightning_bam.data.image_files import ImageFiles, Listing, read
+from lightning_bam.data.order import Batches
+from lightning_bam.data.views import View
+
+STREAMED_BATCH: Final = 100
+"""Most images in a batch of a streamed scored set; such images are large."""
+MOST_WORKERS: Final = 16
+"""Worker processes a rank, unless told otherwise."""
+
+Request = tuple[Ints, Words | None]
+"""Which images of a listing make a batch, and the words that choose their crops."""
+
+
+def worker_count() -> int:
+    """Return how many processes decode images for this rank: `$BAM_WORKERS`, else its share of the cores but one.
+
+    The number changes no figure. 0 decodes in the training process.
+
+    Raises:
+        ConfigError: BAM_WORKERS is no such number.
+
+    """
+    told = os.environ.get("BAM_WORKERS")
+    if not told:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return min(MOST_WORKERS, max(0, cores // ranks - 1))
+    if not told.isdecimal():
+        raise ConfigError(f"BAM_WORKERS={told}: must be a whole number of worker processes per rank, 0 or more")
+    return int(told)
+
+
+class Decoder(Dataset[Tensor | str]):
+    """Makes whole batches of a listing's images, in whichever process it is asked.
+
+    Args:
+        files: which images.
+        view: what is seen of them.
+        training: whether to take the view that is trained on.
+
+    """
+
+    def __init__(self, files: Listing, view: View, *, training: bool) -> None:
+        self.files, self.view, self.training = files, view, training
+
+    def __getitem__(self, request: Request) -> Tensor | str:
+        """Return images `(b, 3, H, W)` uint8, or what is wrong: an exception would reach the trainer as a traceback."""
+        indices, crops = request
+        pixels = np.empty((len(indices), *self.view.size, 3), np.uint8)
+        for place, index in enumerate(indices):
+            try:
+                image = read(self.files.path(int(index)))
+            except ConfigError as error:
+                return str(error)
+            words = None if crops is None else crops[place]
+            pixels[place] = np.array(self.view.train(image, words) if self.training else self.view.scored(image))
+        return torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
+
+
+class Stream:
+    """`ImageFiles` for a rank: its share of each batch is decoded, moved to the device, and forgotten.
+
+    Scored images are shared out between the ranks, each image to one of them.
+
+    Args:
+        files: what to decode.
+        device: where the batches go.
+        workers: how many processes decode; 0 for none but this one.
+
+    Raises:
+        ConfigError: while iterating, an image that cannot be read.
+
+    """
+
+    def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:
+        self.files, self.device, self.workers = files, device, workers
+        self.mean, self.std = files.mean.to(device), files.std.to(device)
+
+    def train(self, plan: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch of the plan: the view that is trained on."""
+        decoder = Decoder(self.files.train, self.files.view, training=True)
+        requests = ((batch.indices.numpy(), batch.crops) for batch in plan)
+        for batch, images in zip(plan, self._decoded(decoder, requests, len(plan)), strict=True):
+            yield images, self.files.train.labels[batch.indices].to(self.device)
+
+    def scored(self, rank: int, world_size: int) -> list[Tensor]:
+        """Return this rank's share in batches of at most 100: as many for each rank, since DDP counts them."""
+        shares = torch.arange(len(self.files.test)).tensor_split(world_size)
+        return list(shares[rank].tensor_split(-(-len(shares[0]) // STREAMED_BATCH)))
+
+    def score(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch: the view that is scored."""
+        decoder = Decoder(self.files.test, self.files.view, training=False)
+        requests = ((indices.numpy(), None) for indices in batches)
+        for indices, images in zip(batches, self._decoded(decoder, requests, len(batches)), strict=True):
+            yield images, self.files.test.labels[indices].to(self.device)
+
+    def _decoded(self, decoder: Decoder, requests: Iterable[Request], count: int) -> Iterator[Tensor]:
+        cuda = self.device.type == "cuda"
+        loader: Any = DataLoader(
+            decoder,
+            batch_size=None,  # the decoder makes whole batches
+            sampler=requests,
+            num_workers=self.workers,
+            # forked, so that they die with this process and in its group; they touch neither CUDA nor threads
+            multiprocessing_context="fork" if self.workers else None,
+            pin_memory=cuda,
+            generator=torch.Generator(),  # else each epoch would draw from the generator that dropout uses
+        )
+        batches = iter(loader)
+        for number in range(count):
+            images = next(batches)
+            if number == count - 1:
+                del batches  # ends the workers before the trainer goes on to something else
+            if isinstance(images, str):
+                raise ConfigError(images)
+            yield images.to(self.device, non_blocking=cuda)
