@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_bam.attention.probe import blank_image, evaluating
-from lightning_bam.backbones import build
+from lightning_bam.backbones.build import build
 from lightning_bam.config import ConfigError, Run, from_dict
 
 
@@ -34,6 +34,10 @@ def count(run: Run) -> Cost:
         ConfigError: a run whose network cannot be built.
 
     """
+    if run.detects:
+        from lightning_bam.detection.network import count_detector
+
+        return count_detector(run)
     with torch.device("meta"):
         network = build(run)
     return count_module(network, run.dataset.shape)

@@ -5,15 +5,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, cast
 
 import pytorch_lightning as pl
 import torch
 
 from lightning_bam.collective import gathered
+from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from lightning_bam.module import Classifier
+from lightning_bam.metrics import METRICS
+
+
+class Scored(Protocol):
+    """What a trained module tells of an epoch."""
+
+    spec: Run
+
+    def training_loss(self) -> float:
+        """Return the epoch's mean training loss (a collective call)."""
+        ...
+
+    def score(self) -> dict[str, float | int]:
+        """Return the epoch's figures; empty where it was not scored."""
+        ...
 
 
 class TrainingError(RuntimeError):
@@ -78,18 +93,18 @@ class Recorder(pl.Callback):
             TrainingError: the loss is no longer a number.
 
         """
-        assert isinstance(pl_module, Classifier)
-        loss = pl_module.training_loss()
+        module = cast(Scored, pl_module)
+        loss = module.training_loss()
         if not math.isfinite(loss):
             raise TrainingError(
                 f"training loss is {loss} after epoch {trainer.current_epoch}; "
-                f"lower recipe.lr={pl_module.spec.recipe.lr} or set recipe.warmup_epochs"
+                f"lower recipe.lr={module.spec.recipe.lr} or set recipe.warmup_epochs"
             )
         if trainer.is_global_zero:
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
-                **pl_module.score(),
+                **module.score(),
                 "lr": self.lr,
                 "seconds": round(time.perf_counter() - self.clock, 3),
             }
@@ -97,6 +112,7 @@ class Recorder(pl.Callback):
             self._log(trainer, line)
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
-        figures = {name: float(line[name]) for name in ("train_loss", "error_top1", "error_top5", "loss", "lr")}
+        names = ("train_loss", *METRICS, "loss", "lr")
+        figures = {name: float(line[name]) for name in names if name in line}
         for logger in trainer.loggers:
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))

@@ -20,12 +20,13 @@ from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import Run
 from lightning_bam.cost import count
 from lightning_bam.data import ImageData
+from lightning_bam.detection import DetectionData, DetectionTask
 from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.module import Classifier
 from lightning_bam.provenance import provenance
 from lightning_bam.recorder import Recorder
-from lightning_bam.result import Result
+from lightning_bam.result import CLASSIFIED, DETECTED, Result
 
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -58,12 +59,12 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # precision "32" is 32 bits
     world = int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
-    data = ImageData(run)
+    data = DetectionData(run) if run.detects else ImageData(run)
     data.check(world)
-    module = Classifier(run)
+    module = DetectionTask(run) if run.detects else Classifier(run)
     checkpoint = folder.checkpoint if folder.checkpoint.exists() else None
     if first:
-        _begin(folder, device, threads, world, data.images.digest, resumed=checkpoint is not None)
+        _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None)
     recorder = Recorder(folder, data.first_batch)
     started = time.perf_counter()
     with warnings.catch_warnings():
@@ -120,12 +121,8 @@ def _end(folder: RunFolder, run: Run, seconds: float) -> Result:
         )
     last, cost = lines[-1], count(run)
     result = Result(
-        error_top1=last["error_top1"],
-        error_top5=last["error_top5"],
-        correct_top1=last["correct_top1"],
-        correct_top5=last["correct_top5"],
+        **{name: last[name] for name in (DETECTED if run.detects else CLASSIFIED)},
         scored=last["scored"],
-        loss=last["loss"],
         epochs=len(lines),
         params=cost.params,
         macs=cost.macs,
@@ -153,6 +150,7 @@ def _trainer(
         strategy=_strategy(device, world),
         precision=PRECISION[run.recipe.precision],  # type: ignore[arg-type]
         max_epochs=run.recipe.epochs,
+        check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
         logger=logger if logger is not None else False,
         callbacks=[*callbacks, keep],
         plugins=[AtomicCheckpointIO()],

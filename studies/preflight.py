@@ -32,6 +32,7 @@ def check(question: tuple[dict[str, Run], int, list[int]]) -> None:
 
     from lightning_bam.cost import count
     from lightning_bam.data import ImageData
+    from lightning_bam.detection import DetectionData
 
     rows, ranks, gpus = question
     there = torch.cuda.device_count() if gpus else 0
@@ -43,7 +44,7 @@ def check(question: tuple[dict[str, Run], int, list[int]]) -> None:
             same = (run.dataset, run.recipe, run.score_on)
             if same not in seen:
                 seen.add(same)
-                ImageData(run).check(ranks)
+                (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
             count(run)
         except ConfigError as error:
             raise ConfigError(f"row {row!r}: {error}") from None

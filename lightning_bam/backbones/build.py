@@ -101,7 +101,8 @@ def build(run: Run) -> nn.Module:
     if run.detects:
         from lightning_bam.detection.network import build_detector
 
-        return build_detector(run)
+        detector: nn.Module = build_detector(run)
+        return detector
     assert not isinstance(run.backbone, Detector)
     return attended(run, run.backbone, run.dataset.shape)
 

@@ -1,0 +1,118 @@
+"""Scenes in COCO's format: two annotation files and the images that they name."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from lightning_bam.config import CocoDetection, ConfigError, data_dir
+from lightning_bam.detection.sets import SceneSets, Target, no_boxes
+
+MEAN: Final = (0.485, 0.456, 0.406)
+"""The customary mean of natural images' pixels."""
+STD: Final = (0.229, 0.224, 0.225)
+"""And their standard deviation."""
+
+
+@dataclass(frozen=True)
+class CocoSet:
+    """Scenes read from a folder of images when asked for, in order of their ids."""
+
+    files: list[Path]
+    targets: list[Target]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def image(self, index: int) -> Tensor:
+        """Return a scene's image `(3, H, W)` uint8.
+
+        Raises:
+            ConfigError: a file that is no image.
+
+        """
+        from torchvision.io import ImageReadMode, decode_image
+
+        try:
+            image: Tensor = decode_image(str(self.files[index]), mode=ImageReadMode.RGB)
+        except RuntimeError as error:
+            raise ConfigError(f"{self.files[index]}: no readable image ({str(error).splitlines()[0]})") from None
+        return image
+
+    def target(self, index: int) -> Target:
+        """Return what is in it."""
+        return self.targets[index]
+
+
+def coco(spec: CocoDetection) -> SceneSets:
+    """Return the scenes under `<data dir>/<name>`. Labels are 1 to `classes` in order of the category ids.
+
+    The digest is that of the two annotation files.
+
+    Raises:
+        ConfigError: in one line, what is missing or does not fit.
+
+    """
+    train, test = _part(spec, "train"), _part(spec, "val")
+    digest = hashlib.sha256()
+    for split in ("train", "val"):
+        digest.update(_annotations(spec, split).read_bytes())
+    return SceneSets(train, test, torch.tensor(MEAN), torch.tensor(STD), digest.hexdigest()[:16])
+
+
+def _annotations(spec: CocoDetection, split: str) -> Path:
+    return data_dir() / spec.name / "annotations" / f"instances_{split}{spec.year}.json"
+
+
+def _part(spec: CocoDetection, split: str) -> CocoSet:
+    from pycocotools.coco import COCO
+
+    path, folder = _annotations(spec, split), data_dir() / spec.name / f"{split}{spec.year}"
+    for wanted in (path, folder):
+        if not wanted.exists():
+            raise ConfigError(
+                f"dataset.name={spec.name}: no {wanted}; put COCO's annotations into {path.parent} and the images into "
+                f"{folder}, or set BAM_DATA to the folder that holds {spec.name!r}"
+            )
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            read = COCO(path)
+        categories = sorted(read.getCatIds())
+        images = [read.imgs[key] for key in sorted(read.imgs)]
+        files = [folder / image["file_name"] for image in images]
+        if len(categories) != spec.classes:
+            raise ConfigError(f"dataset.classes={spec.classes}: {path} has {len(categories)} categories")
+        labels = {category: label for label, category in enumerate(categories, 1)}
+        targets = [_target(read.imgToAnns.get(image["id"], []), labels, image) for image in images]
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path}: not annotations in COCO's format ({type(error).__name__}: {error})") from None
+    there = {entry.name for entry in folder.iterdir()}
+    missing = [file for file in files if file.name not in there]
+    if missing:
+        raise ConfigError(f"{path}: names {len(missing)} images that are not in {folder}, the first {missing[0].name}")
+    return CocoSet(files, targets)
+
+
+def _target(annotations: list[dict[str, Any]], labels: dict[int, int], image: dict[str, Any]) -> Target:
+    """Return boxes from `[x, y, width, height]`, cut at the image's edges; those without area are left out."""
+    boxes, kinds, crowds = [], [], []
+    for annotation in annotations:
+        x, y, width, height = annotation["bbox"]
+        right, bottom = min(x + width, image["width"]), min(y + height, image["height"])
+        left, top = max(x, 0), max(y, 0)
+        if right > left and bottom > top:
+            boxes.append([left, top, right, bottom])
+            kinds.append(labels[annotation["category_id"]])
+            crowds.append(bool(annotation.get("iscrowd", 0)))
+    if not boxes:
+        return no_boxes()
+    return Target(torch.tensor(boxes, dtype=torch.float32), torch.tensor(kinds), torch.tensor(crowds))

@@ -1,0 +1,195 @@
+"""What Lightning trains a detector on: batches of scenes in an order that is a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final
+
+import torch
+from pytorch_lightning import LightningDataModule, Trainer
+from torch import Tensor
+
+from lightning_bam.config import ConfigError, Run, Scenes
+from lightning_bam.data.augment import normalise
+from lightning_bam.data.order import Batches
+from lightning_bam.detection.sets import SceneSet, SceneSets, Target, load_scenes
+
+DetectionBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
+
+READERS: Final = 4
+"""Threads that read images ahead."""
+AHEAD: Final = 16
+"""Scenes that are read ahead."""
+
+
+def read(scenes: SceneSet, indices: Sequence[int]) -> Iterator[tuple[Tensor, Target]]:
+    """Yield the scenes of these indices in their order, images as uint8; the next are read in the meantime."""
+    with ThreadPoolExecutor(READERS) as pool:
+        coming: deque[Future[Tensor]] = deque(pool.submit(scenes.image, index) for index in indices[:AHEAD])
+        for position, index in enumerate(indices):
+            image = coming.popleft().result()
+            if position + AHEAD < len(indices):
+                coming.append(pool.submit(scenes.image, indices[position + AHEAD]))
+            yield image, scenes.target(index)
+
+
+def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Return a scene mirrored left to right."""
+    left, top, right, bottom = target.boxes.unbind(1)
+    width = image.shape[2]
+    return image.flip(2), replace(target, boxes=torch.stack((width - right, top, width - left, bottom), 1))
+
+
+class TrainScenes:
+    """This rank's batches of whichever epoch the trainer is in, mirrored and normalised on the device.
+
+    Yields a list of images `(3, H, W)` float32 and a list of dicts: `boxes` `(n, 4)`, `labels` `(n,)`, crowds left out.
+
+    Args:
+        run: what is trained.
+        sets: its scenes.
+        trainer: tells the epoch, the rank, the number of ranks and the device.
+
+    """
+
+    def __init__(self, run: Run, sets: SceneSets, trainer: Trainer) -> None:
+        self.run = run
+        self.sets = sets
+        self.trainer = trainer
+        self.first: Tensor | None = None
+
+    def _epoch(self) -> Batches:
+        return Batches(
+            n=len(self.sets.train),
+            batch_size=self.run.recipe.batch_size,
+            padding=0,
+            seed=self.run.seed,
+            epoch=self.trainer.current_epoch,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+
+    def __len__(self) -> int:
+        return len(self._epoch())
+
+    def __iter__(self) -> Iterator[DetectionBatch]:
+        batches = list(self._epoch())
+        indices = [index for batch in batches for index in batch.indices.tolist()]
+        coming = read(self.sets.train, indices)
+        device = self.trainer.strategy.root_device
+        mean, std = self.sets.mean.to(device), self.sets.std.to(device)
+        for batch in batches:
+            if self.first is None:
+                self.first = batch.indices
+            images, targets = [], []
+            for flip in batch.flips.tolist():
+                image, target = next(coming)
+                if flip and self.run.recipe.flip:
+                    image, target = mirrored(image, target)
+                images.append(normalise(image[None].to(device), mean, std)[0])
+                single = ~target.crowd
+                targets.append({"boxes": target.boxes[single].to(device), "labels": target.labels[single].to(device)})
+            yield images, targets
+
+
+class ScoredScenes:
+    """The scored set in order, one scene at a time, so that no scene's score depends on what stands beside it.
+
+    Yields a list of one image `(3, H, W)` float32, normalised, and a list of its `Target`.
+    """
+
+    def __init__(self, sets: SceneSets, device: torch.device) -> None:
+        self.sets = sets
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.sets.test)
+
+    def __iter__(self) -> Iterator[tuple[list[Tensor], list[Target]]]:
+        mean, std = self.sets.mean.to(self.device), self.sets.std.to(self.device)
+        for image, target in read(self.sets.test, range(len(self.sets.test))):
+            yield [normalise(image[None].to(self.device), mean, std)[0]], [target]
+
+
+class DetectionData(LightningDataModule):
+    """A run's scenes. Made for `Trainer(use_distributed_sampler=False)`.
+
+    Args:
+        run: what to train.
+
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+    @cached_property
+    def sets(self) -> SceneSets:
+        """The scenes, found when first asked for; `test` holds those that are scored."""
+        assert isinstance(self.run.dataset, Scenes)
+        sets = load_scenes(self.run.dataset)
+        return sets.held_out() if self.run.score_on == "held_out" else sets
+
+    @property
+    def digest(self) -> str:
+        """What tells these scenes from others."""
+        return self.sets.digest
+
+    def check(self, world_size: int) -> None:
+        """Refuse a run that could not be trained on `world_size` devices.
+
+        Raises:
+            ConfigError: one line that carries the values and says what to do.
+
+        """
+        batch, count = self.run.recipe.batch_size, len(self.sets.train)
+        if world_size > 1:
+            raise ConfigError(
+                f"backbone={self.run.backbone.kind} trains on one device, not on {world_size}: its losses are means "
+                "over boxes, which ranks do not share equally; use --devices-per-run 1"
+            )
+        if count < batch:
+            raise ConfigError(
+                f"recipe.batch_size={batch} is more than the {count} train scenes, and an incomplete batch is dropped; "
+                f"set it to {count} or less"
+            )
+        for name, scenes in (("train", self.sets.train), ("scored", self.sets.test)):
+            if not any((~scenes.target(index).crowd).any() for index in range(len(scenes))):
+                raise ConfigError(f"dataset={self.run.dataset.kind}: none of the {len(scenes)} {name} scenes has a box")
+
+    @cached_property
+    def _batches(self) -> TrainScenes:
+        return TrainScenes(self.run, self.sets, self._trainer)
+
+    @property
+    def _trainer(self) -> Trainer:
+        if self.trainer is None:
+            raise RuntimeError("DetectionData has no trainer yet; pass it to Trainer.fit as the datamodule")
+        return self.trainer
+
+    def train_dataloader(self) -> TrainScenes:
+        """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""
+        return self._batches
+
+    def val_dataloader(self) -> ScoredScenes:
+        """Return the whole scored set."""
+        return ScoredScenes(self.sets, self._trainer.strategy.root_device)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Return the batch as it is: images come on the device, and what is scored stays on the CPU."""
+        return batch
+
+    def first_batch(self) -> Tensor:
+        """Return the indices `(b,)` of the train scenes in the first batch that has been drawn.
+
+        Raises:
+            RuntimeError: none has been drawn yet.
+
+        """
+        if self._batches.first is None:
+            raise RuntimeError("no batch has been drawn yet")
+        return self._batches.first

@@ -1,0 +1,115 @@
+"""Torchvision's Faster R-CNN around a trunk that may hold attention."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.ops import MultiScaleRoIAlign
+
+from lightning_bam.attention.probe import blank_image, evaluating
+from lightning_bam.backbones.build import attended
+from lightning_bam.config import CocoDetection, Detector, Run
+from lightning_bam.cost import Cost
+from lightning_bam.streams import stream
+
+RATIOS: Final = (0.5, 1.0, 2.0)
+"""Height of an anchor in units of its width, as torchvision's."""
+STRIDES: Final = 8
+"""Size of an anchor in strides of its level: torchvision's 32 pixels at stride 4, 512 at stride 64."""
+POOLED: Final = 7
+"""Side of the map that is pooled from a proposed region."""
+PADDED: Final = 32
+"""Images are padded to a multiple of this many pixels, as torchvision does."""
+PROBE: Final = (3, 64, 64)
+"""Shape of the blank image that finds the trunk's widths and strides, which no image size changes."""
+
+
+def build_detector(run: Run) -> FasterRCNN:
+    """Build the detector of a run; it takes a list of normalised images `(C, H, W)` of any sizes.
+
+    At equal seed the weights of trunk, pyramid and heads are the same whatever attention is in the trunk. Every stage
+    of the trunk, refined by the attention behind it, is a level of the pyramid. The global random state is left as it
+    was.
+
+    Raises:
+        ConfigError: a run that does not detect, a stage that the trunk does not have, or a reduction above the
+            channels there.
+
+    """
+    assert run.detects
+    spec = run.backbone
+    assert isinstance(spec, Detector)
+    trunk = attended(run, spec.trunk, PROBE)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(stream(run.seed, "detector"))
+        widths, strides = _levels(trunk, trunk.stages)
+        names = {name: str(level) for level, name in enumerate(trunk.stages)}
+        pyramid = BackboneWithFPN(trunk, names, widths, spec.pyramid)
+        anchors = AnchorGenerator(
+            sizes=tuple((STRIDES * stride,) for stride in (*strides, 2 * strides[-1])),
+            aspect_ratios=(RATIOS,) * (len(strides) + 1),
+        )
+        coco = isinstance(run.dataset, CocoDetection)
+        _, height, width = run.dataset.shape
+        return FasterRCNN(
+            pyramid,
+            min_size=min(height, width),
+            max_size=max(height, width),
+            image_mean=[0.0] * 3,  # the images come normalised
+            image_std=[1.0] * 3,
+            _skip_resize=not coco,
+            rpn_anchor_generator=anchors,
+            rpn_pre_nms_top_n_train=2 * spec.proposals,
+            rpn_pre_nms_top_n_test=spec.proposals,
+            rpn_post_nms_top_n_train=2 * spec.proposals,
+            rpn_post_nms_top_n_test=spec.proposals,
+            box_roi_pool=MultiScaleRoIAlign(list(names.values()), output_size=POOLED, sampling_ratio=2),
+            box_head=TwoMLPHead(spec.pyramid * POOLED**2, spec.hidden),
+            box_predictor=FastRCNNPredictor(spec.hidden, run.dataset.classes + 1),  # the first is background
+        )
+
+
+def _levels(trunk: nn.Module, stages: list[str]) -> tuple[list[int], list[int]]:
+    """Return the channels and the stride of each stage's output, found by one blank image."""
+    shapes: list[torch.Size] = []
+    hooks = [
+        trunk.get_submodule(name).register_forward_hook(lambda _m, _i, out: shapes.append(out.shape)) for name in stages
+    ]
+    try:
+        with evaluating(trunk):
+            trunk(blank_image(trunk, PROBE))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [shape[1] for shape in shapes], [PROBE[1] // shape[2] for shape in shapes]
+
+
+def count_detector(run: Run) -> Cost:
+    """Count the detector of a run: `params` exactly, `macs` for one blank image of `run.dataset.shape`.
+
+    How much work the box head has depends on the image; counted is the most that it can have, `proposals` regions.
+    Padding to a multiple of 32 pixels is counted, pooling and everything else that is neither conv nor FC is not.
+
+    Raises:
+        ConfigError: a detector that cannot be built.
+
+    """
+    assert isinstance(run.backbone, Detector)
+    channels, height, width = run.dataset.shape
+    padded = (channels, -(-height // PADDED) * PADDED, -(-width // PADDED) * PADDED)
+    counter = FlopCounterMode(display=False)
+    with torch.device("meta"):
+        network = build_detector(run)
+        with evaluating(network), counter:
+            levels = network.backbone(blank_image(network, padded))
+            network.rpn.head(list(levels.values()))
+            regions = torch.zeros(run.backbone.proposals, run.backbone.pyramid, POOLED, POOLED)
+            network.roi_heads.box_predictor(network.roi_heads.box_head(regions))
+    return Cost(params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2)

@@ -1,0 +1,96 @@
+"""The LightningModule of a detector: torchvision's losses, the recipe's optimizer, and mean average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from lightning_bam.collective import gathered
+from lightning_bam.config import Run
+from lightning_bam.detection.data import DetectionBatch
+from lightning_bam.detection.network import build_detector
+from lightning_bam.detection.scores import BoxScores
+from lightning_bam.detection.sets import Target
+from lightning_bam.optimizer import sgd
+from lightning_bam.streams import stream
+
+
+class DetectionTask(pl.LightningModule):
+    """A run's network as a detector of boxes; `lightning_bam.train` trains it on a run folder.
+
+    The loss is the sum of torchvision's four: objectness and box regression of the proposals, classes and box
+    regression of the box head. Which anchors and proposals it is taken over is drawn anew for each batch, a pure
+    function of (seed, epoch, batch).
+
+    Args:
+        run: what to train; also decides the initial weights.
+
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.spec = run
+        self.network = build_detector(run)
+        self.train_sum = torch.zeros((), dtype=torch.float64)
+        self.steps = 0
+        self.scores: BoxScores | None = None
+
+    def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
+        """Return what is found in each image `(3, H, W)`, in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
+        found: list[dict[str, Tensor]] = self.network(images)
+        return found
+
+    def on_train_epoch_start(self) -> None:
+        """Begin an epoch's sum; what was scored before is no longer this epoch's."""
+        self.train_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.steps = 0
+        self.scores = None
+
+    def training_step(self, batch: DetectionBatch, batch_idx: int) -> Tensor:
+        """Return the sum of the four losses of a batch."""
+        images, targets = batch
+        seed = stream(self.spec.seed, "samples", self.current_epoch, batch_idx, self.global_rank)
+        with seeded(seed, self.device):
+            losses: dict[str, Tensor] = self.network(images, targets)
+        loss = torch.stack(list(losses.values())).sum()
+        self.train_sum += loss.detach()
+        self.steps += 1
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the scores."""
+        self.scores = BoxScores()
+
+    def validation_step(self, batch: tuple[list[Tensor], list[Target]], batch_idx: int) -> None:  # noqa: ARG002
+        """Add one batch of the scored set."""
+        assert self.scores is not None
+        images, targets = batch
+        self.scores.add(self(images), targets)
+
+    def training_loss(self) -> float:
+        """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
+        return float(gathered(self.train_sum / self.steps).mean())
+
+    def score(self) -> dict[str, float | int]:
+        """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored."""
+        return {} if self.scores is None else self.scores.figures()
+
+    def configure_optimizers(self) -> Any:
+        """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
+        return sgd(self, self.spec.recipe)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw torch's random numbers from `seed`, on the CPU and on `device`; the global state is left as it was."""
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
+        yield
