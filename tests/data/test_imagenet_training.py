@@ -62,16 +62,16 @@ def test_a_run_is_trained_to_its_end(unbroken):
 
 def test_an_interrupted_run_gives_the_same_bits_with_other_workers(unbroken, tmp_path, monkeypatch):
     folder = described(tmp_path)
-    append = Recorder.on_train_epoch_start
+    begin = Recorder.on_train_epoch_start
 
     def interrupted(self, trainer, module):
         if trainer.current_epoch == 1:
             raise KeyboardInterrupt
-        append(self, trainer, module)
+        begin(self, trainer, module)
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "on_train_epoch_start", interrupted)
-        with pytest.raises((KeyboardInterrupt, SystemExit, Exception)):
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
             train(folder)
     assert len(folder.metrics()) == 1
     assert folder.checkpoint.exists()
