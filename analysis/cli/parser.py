@@ -20,6 +20,9 @@ VERBS: Final = {
     "status": "where the runs of a study stand",
     "table": "the conclusions",
     "cost": "params and MACs of a configuration, without training",
+    "inspect": "what the modules of a trained run look at: maps, saturation, receptive field",
+    "export": "a trained network as a file for others: state dict, torchvision's, the authors', a program",
+    "import-checkpoint": "a checkpoint of the authors' code as a model folder",
 }
 """Every verb and what it does; `analysis.cli.<verb>` adds its arguments and does it."""
 
@@ -42,7 +45,7 @@ class Verb(Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Let the verb add its arguments, then parse."""
-        module = import_module(f"analysis.cli.{self.prog.split()[-1]}")
+        module = import_module(f"analysis.cli.{self.prog.split()[-1].replace('-', '_')}")
         module.add_arguments(self)
         self.set_defaults(execute=module.execute)
         return super().parse_known_args(args, namespace)

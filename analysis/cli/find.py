@@ -1,0 +1,28 @@
+"""From what a person types for one run to its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning_bam.files import FolderError
+
+
+def find_run(text: str, root: Path) -> Path:
+    """Return the folder of a run: `text` is a folder that holds `run.json`, or a key under `root`, or how one begins.
+
+    Raises:
+        FolderError: no such run, or several whose keys begin so.
+
+    """
+    path = Path(text)
+    if (path / "run.json").exists():
+        return path
+    if path.is_dir():
+        raise FolderError(f"{path}: holds no run.json; neither a run folder nor a model folder")
+    found = sorted(file.parent for file in root.glob("*/run.json") if file.parent.name.startswith(text))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(folder.name for folder in found[:5])
+        raise FolderError(f"{text!r}: {len(found)} runs under {root} begin so: {names}{' ...' * (len(found) > 5)}")
+    raise FolderError(f"{text!r}: neither a folder with a run.json nor the beginning of a run's key under {root}")

@@ -1,0 +1,32 @@
+"""`bam import-checkpoint`: a checkpoint of the authors' code as a model folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
+DATASETS: Final = ("imagenet", "cifar10", "cifar100")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("file", metavar="FILE", help="a checkpoint, or its state dict, written by torch.save")
+    parser.add_argument("--output", metavar="DIR", help="the model folder to make (models/<name of FILE>)")
+    parser.add_argument("--backbone", choices=BACKBONES, default="resnet50", help="the network (resnet50)")
+    parser.add_argument("--dataset", choices=DATASETS, default="imagenet", help="what it was trained on (imagenet)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Import one checkpoint; the folder's name goes to stdout, what is worth saying to stderr."""
+    from lightning_bam.released import import_checkpoint
+
+    file = Path(arguments.file)
+    output = Path(arguments.output or Path("models") / file.name.partition(".")[0])
+    imported = import_checkpoint(file, output, backbone=arguments.backbone, dataset=arguments.dataset)
+    for note in imported.notes:
+        print(f"bam import-checkpoint: {note}", file=sys.stderr)
+    print(output)
+    return 0

@@ -1,0 +1,121 @@
+"""A trained network in a file that needs this package no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import torch
+import torchvision
+from torch import nn
+from torch.export import Dim
+
+from lightning_bam.config import KINDS, ConfigError, Run
+from lightning_bam.files import FolderError
+from lightning_bam.released import to_authors
+from lightning_bam.weights import differences, write_file
+
+TORCHVISION: Final = {
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50": "resnet50",
+    "resnet101": "resnet101",
+    "resnext50": "resnext50_32x4d",
+    "squeezenet1_1": "squeezenet1_1",
+}
+"""Backbones by kind, and the networks of torchvision that they are when nothing is changed about them."""
+
+
+def export(run: Run, network: nn.Module, form: str, path: Path) -> str:
+    """Write `network`, in eval mode, to `path`, and return a line that says how the file is used.
+
+    Args:
+        run: what the network is.
+        network: it, with its weights.
+        form: a name of `FORMATS`.
+        path: the file; one that is there is replaced.
+
+    Raises:
+        ConfigError: a network that has no such form.
+        FolderError: a file that cannot be written.
+
+    """
+    return FORMATS[form](run, network, path)
+
+
+def _state_dict(run: Run, network: nn.Module, path: Path) -> str:
+    write_file(path, network.state_dict())
+    return f"the state dict of lightning_bam.build(run) of run {run.key}: torch.load(FILE, weights_only=True)"
+
+
+def _torchvision(run: Run, network: nn.Module, path: Path) -> str:
+    name = torchvision_name(run)
+    with torch.device("meta"):
+        theirs = torchvision.models.get_model(name, weights=None, num_classes=run.dataset.classes)
+    problems = differences(theirs.state_dict(), network.state_dict())
+    if problems:
+        raise ConfigError(f"torchvision {torchvision.__version__}'s {name} has other weights: {problems[0]}")
+    write_file(path, network.state_dict())
+    made = f"torchvision.models.{name}(num_classes={run.dataset.classes})"
+    return f"{made}.load_state_dict(torch.load(FILE, weights_only=True))"
+
+
+def torchvision_name(run: Run) -> str:
+    """Return the name under which torchvision has the network of a run.
+
+    Raises:
+        ConfigError: it has none that computes the same.
+
+    """
+    backbone, advice = run.backbone, "use --format state-dict, or --format program, which runs with torch alone"
+    if run.attention is not None:
+        raise ConfigError(f"torchvision has no {backbone.kind} with attention={run.attention.kind}; {advice}")
+    stem = {"stem": "imagenet"} if hasattr(backbone, "stem") else {}
+    if (
+        backbone.kind not in TORCHVISION
+        or backbone != KINDS["backbone"][backbone.kind](**stem)
+        or run.dataset.shape[0] != 3
+    ):
+        known = ", ".join(TORCHVISION)
+        raise ConfigError(
+            f"torchvision has no {backbone} for {run.dataset.shape[0]} channels; it has {known}, with the ImageNet "
+            f"stem, the stride on the 3x3 and the default widths, for 3 channels; {advice}"
+        )
+    return TORCHVISION[backbone.kind]
+
+
+def _authors(run: Run, network: nn.Module, path: Path) -> str:
+    write_file(path, to_authors(run, network))
+    return 'a checkpoint of the authors\' code: torch.load(FILE, weights_only=True)["state_dict"], inside DataParallel'
+
+
+def _program(run: Run, network: nn.Module, path: Path) -> str:
+    """Trace with torch.export, any number of images and one size of image."""
+    images = torch.zeros(2, *run.dataset.shape)
+    program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # torch.export wants the suffix at the end
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.export.save(program, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    size = ", ".join(map(str, run.dataset.shape))
+    return (
+        f"torch.export.load(FILE).module()(images) for images (N, {size}), normalised as in training; needs torch alone"
+    )
+
+
+FORMATS: Final[Mapping[str, Callable[[Run, nn.Module, Path], str]]] = {
+    "state-dict": _state_dict,
+    "torchvision": _torchvision,
+    "authors": _authors,
+    "program": _program,
+}
+"""The forms of `export`."""

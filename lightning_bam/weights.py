@@ -1,0 +1,139 @@
+"""Weights in files: read without running what a file says, and loaded whole or refused with a list."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from lightning_bam.backbones import build
+from lightning_bam.checkpoint import AtomicCheckpointIO
+from lightning_bam.config import Run
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+
+WEIGHTS: Final = "weights.pt"
+"""The file of a model folder that holds its network's state dict."""
+
+COUNTER: Final = "num_batches_tracked"
+"""What batch norms of torch before 0.4.1 did not keep; eval mode does not use it."""
+
+
+def read_file(path: Path) -> Any:
+    """Read what `torch.save` wrote, onto the CPU: tensors and plain containers, never code.
+
+    Raises:
+        FolderError: a file that is missing or torn, or one that wants more than weights, with what it wants.
+
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = io.BytesIO(file.read())
+    except FileNotFoundError:
+        raise FolderError(f"{path}: no such file") from None
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        return torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # a torn file makes torch raise almost anything
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if wanted:
+            raise FolderError(f"{path}: refused: it wants {wanted[1]} run, and weights need no code") from None
+        raise FolderError(f"{path}: torn, or not written by torch.save ({type(error).__name__})") from None
+
+
+def write_file(path: Path, content: Mapping[str, Any]) -> None:
+    """Write with `torch.save`, in one step: the old file or the new one, never a part.
+
+    Raises:
+        FolderError: it cannot be written.
+
+    """
+    try:
+        AtomicCheckpointIO().save_checkpoint(dict(content), path)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
+    """List every way in which `state` does not fit the state dict `wanted`, one line each; empty where it does."""
+    lines = [f"unknown  {name}  {_shape(state[name])}" for name in state if name not in wanted]
+    lines += [f"missing  {name}  {_shape(wanted[name])}" for name in wanted if name not in state]
+    for name, tensor in wanted.items():
+        if name in state and _shape(state[name]) != _shape(tensor):
+            lines.append(f"shape    {name}  {_shape(state[name])}, wanted {_shape(tensor)}")
+    return lines
+
+
+def _shape(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+
+
+def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Module]:
+    """Rebuild the network of a finished run, or of a model folder, with its weights.
+
+    Args:
+        path: a run folder (`checkpoints/last.ckpt`), or a model folder (`weights.pt`).
+        unfinished: take also a run that is not complete, with the weights of its last whole epoch.
+
+    Returns:
+        The run, and its network in eval mode on the CPU, in 32 bits.
+
+    Raises:
+        FolderError: a folder without a run or weights, torn files, an unfinished run, weights of another network.
+        ConfigError: a run whose network cannot be built.
+
+    """
+    folder = RunFolder(Path(path))
+    run = folder.run()
+    file = folder.path / WEIGHTS
+    if file.exists():
+        state = read_file(file)
+    else:
+        file = folder.checkpoint
+        state = _checkpointed(folder, unfinished=unfinished)
+    if not isinstance(state, Mapping):
+        raise FolderError(f"{file}: holds {type(state).__name__}, not a state dict")
+    network = build(run)
+    problems = differences(network.state_dict(), state)
+    if problems:
+        raise FolderError(f"{file}: not the weights of run {run.key}: {len(problems)} differences, {problems[0]}")
+    network.load_state_dict(state)
+    return run, network.eval()
+
+
+def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
+    """Return the network's part of a run's checkpoint."""
+    state = folder.state()
+    if not folder.checkpoint.exists():
+        raise FolderError(f"{folder.path}: holds neither {WEIGHTS} nor checkpoints/last.ckpt; the run is {state}")
+    if state != "complete" and not unfinished:
+        raise FolderError(
+            f"{folder.path}: the run is {state}, not complete; train it to the end, or use --unfinished for the "
+            "weights of its last epoch"
+        )
+    checkpoint = read_file(folder.checkpoint)
+    if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
+        raise FolderError(f"{folder.checkpoint}: holds no state_dict; not a checkpoint of a run")
+    return {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
+
+
+def save_model(path: Path, run: Run, network: nn.Module, **origin: Any) -> None:
+    """Write a model folder: `run.json`, `weights.pt`, and a manifest with what is known of its origin.
+
+    Raises:
+        FolderError: there are weights already, or the folder cannot be written.
+
+    """
+    folder = RunFolder(Path(path))
+    if (folder.path / WEIGHTS).exists() or folder.checkpoint.exists():
+        raise FolderError(f"{folder.path}: holds a network already; give another folder, or remove this one")
+    folder.describe(run)
+    write_file(folder.path / WEIGHTS, network.state_dict())
+    folder.note(key=run.key, **origin)
