@@ -93,7 +93,12 @@ def _authors(run: Run, network: nn.Module, path: Path) -> str:
 
 
 def _program(run: Run, network: nn.Module, path: Path) -> str:
-    """Trace with torch.export, any number of images and one size of image."""
+    """Trace with torch.export, any number of images and one size of image; a classifier, not a detector.
+
+    A detector's boxes are as many as it finds, which torch.export (2.14) does not trace through torchvision's code.
+    """
+    if run.backbone.kind == "faster_rcnn":
+        raise ConfigError(f"backbone={run.backbone.kind}: a detector has no program; use --format state-dict")
     images = torch.zeros(2, *run.dataset.shape)
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
     temporary = path.with_name(f".{os.getpid()}.{path.name}")  # torch.export wants the suffix at the end

@@ -15,7 +15,9 @@ from lightning_bam import (
     CBAMSpec,
     ConfigError,
     Digits,
+    DigitScenes,
     EveryBlock,
+    FasterRCNN,
     FolderError,
     PreResNet,
     ResNet18,
@@ -213,6 +215,14 @@ def test_programs_run_with_torch_alone_on_any_number_of_images(bare, tmp_path):
         tmp_path,
         without=("torchvision", "pytorch_lightning"),
     )
+
+
+def test_a_detector_has_no_program(tmp_path):
+    run = Run(dataset=DigitScenes(), backbone=FasterRCNN())
+    with pytest.raises(ConfigError) as caught:
+        export(run, torch.nn.Identity(), "program", tmp_path / "net.pt2")
+    assert str(caught.value) == "backbone=faster_rcnn: a detector has no program; use --format state-dict"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("form", ["state-dict", "program"])
