@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,13 +39,14 @@ class CocoSet:
             ConfigError: a file that is no image.
 
         """
-        from torchvision.io import ImageReadMode, decode_image
+        from PIL import Image
 
         try:
-            image: Tensor = decode_image(str(self.files[index]), mode=ImageReadMode.RGB)
-        except RuntimeError as error:
-            raise ConfigError(f"{self.files[index]}: no readable image ({str(error).splitlines()[0]})") from None
-        return image
+            with Image.open(self.files[index]) as opened:
+                pixels = np.array(opened.convert("RGB"))
+        except OSError as error:
+            raise ConfigError(f"{self.files[index]}: no readable image ({error})") from None
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def target(self, index: int) -> Target:
         """Return what is in it."""
