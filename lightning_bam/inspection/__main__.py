@@ -14,14 +14,17 @@ from lightning_bam.inspection.report import inspect
 
 
 def main() -> None:
-    """Read `{"path", "images", "samples", "output"}` from stdin; write `inspect.json` and `inspect.npz` to `output`.
+    """Read `{"path", "images", "samples", "unfinished", "output"}` from stdin; write what `inspect` returns.
 
-    Prints `{}`, or `{"error": line}` for what a person can mend.
+    It goes to `inspect.json` and `inspect.npz` in the folder `output`. Prints `{}`, or `{"error": line}` for what a
+    person can mend.
     """
     asked = json.load(sys.stdin)
     output = Path(asked["output"])
     try:
-        numbers, arrays = inspect(Path(asked["path"]), asked["images"], asked["samples"])
+        numbers, arrays = inspect(
+            Path(asked["path"]), asked["images"], asked["samples"], unfinished=asked["unfinished"]
+        )
         output.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(output / "inspect.npz", **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]
         write_object(output / "inspect.json", numbers)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from lightning_bam.attention import BAM, CBAM
 from lightning_bam.config import BAMSpec
+from lightning_bam.inspection.attended import Attended, attention_modules, module_inputs
 from lightning_bam.inspection.field import energy, reach, redilated
 from lightning_bam.inspection.maps import described
-from lightning_bam.inspection.opened import Attended, attention_modules, module_inputs
 
 Branch = Callable[[Tensor], Tensor]
 

@@ -18,9 +18,6 @@ from torch import Tensor, nn
 SHARE: Final = 0.95
 """The share of the squared gradient that the effective field's square holds."""
 
-HALF: Final = 0.5
-"""The share of its inner part."""
-
 
 @dataclass(frozen=True)
 class FieldOfView:

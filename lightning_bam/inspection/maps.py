@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_bam.attention import BAM, CBAM
-from lightning_bam.inspection.opened import Attended
+from lightning_bam.inspection.attended import Attended
 
 
 @dataclass(frozen=True)

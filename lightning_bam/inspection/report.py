@@ -13,13 +13,14 @@ from lightning_bam.backbones import build
 from lightning_bam.config import ConfigError, Run, flatten
 from lightning_bam.data import ImageData, normalise
 from lightning_bam.folder import RunFolder
+from lightning_bam.inspection.attended import attention_modules, module_inputs
 from lightning_bam.inspection.branch import DRAWS
-from lightning_bam.inspection.field import HALF, SHARE
+from lightning_bam.inspection.field import SHARE
 from lightning_bam.inspection.maps import Maps, maps
-from lightning_bam.inspection.opened import attention_modules, module_inputs, open_network
 from lightning_bam.inspection.saturation import BATCH, HIGH, LOW, saturation
 from lightning_bam.inspection.views import field_view, map_sizes
 from lightning_bam.provenance import provenance
+from lightning_bam.weights import load_network
 
 SAMPLES: Final = 256
 """Images over which saturation is counted, where the run has as many."""
@@ -34,13 +35,16 @@ Numbers = dict[str, Any]
 Arrays = dict[str, Tensor]
 
 
-def inspect(path: Path, images: int | Sequence[int], samples: int | None = None) -> tuple[Numbers, Arrays]:
+def inspect(
+    path: Path, images: int | Sequence[int], samples: int | None = None, *, unfinished: bool = False
+) -> tuple[Numbers, Arrays]:
     """Inspect the trained run in `path`.
 
     Args:
-        path: a run folder.
+        path: a run folder, or a model folder.
         images: how many of the scored images from the first on, or which.
         samples: images over which saturation is counted, from the first on; `SAMPLES`, or all if there are fewer.
+        unfinished: take a run that is not complete, too, with the weights of its last whole epoch.
 
     Returns:
         The numbers, as JSON data, and the arrays that figures are drawn from.
@@ -50,17 +54,17 @@ def inspect(path: Path, images: int | Sequence[int], samples: int | None = None)
         FolderError: a folder that cannot be read.
 
     """
-    run, network = open_network(path)
+    run, network = load_network(path, unfinished=unfinished)
     attention_modules(network)
     data = ImageData(run).images
     chosen = pick(images, len(data.test))
     samples = pick_samples(samples, len(data.test))
-    many, few = (normalise(data.test[part], data.mean, data.std) for part in (slice(samples), chosen))
+    pixels, labels = data.scored(chosen)
+    many, few = (normalise(part, data.mean, data.std) for part in (data.scored(range(samples))[0], pixels))
     with torch.no_grad():
         inputs, outputs = module_inputs(network, few)
     predicted = outputs.argmax(dim=1).tolist()
     described, arrays = modules(run, network, inputs, many)
-    labels = data.test_labels[chosen].tolist()
     numbers = {
         "schema": 1,
         "key": run.key,
@@ -68,11 +72,11 @@ def inspect(path: Path, images: int | Sequence[int], samples: int | None = None)
         "epochs": len(RunFolder(path).metrics()),
         "images": [
             {"index": index, "label": label, "predicted": answer}
-            for index, label, answer in zip(chosen, labels, predicted, strict=True)
+            for index, label, answer in zip(chosen, labels.tolist(), predicted, strict=True)
         ],
         "scored_on": run.score_on,
         "image_shape": list(few.shape[1:]),
-        "thresholds": {"low": LOW, "high": HIGH, "share": SHARE, "half": HALF},
+        "thresholds": {"low": LOW, "high": HIGH, "share": SHARE},
         "n": {
             "samples": samples,
             "batch": min(BATCH, samples),
@@ -83,7 +87,7 @@ def inspect(path: Path, images: int | Sequence[int], samples: int | None = None)
         "modules": described,
         "versions": provenance(),
     }
-    return numbers, {"images": data.test[chosen], **arrays}
+    return numbers, {"images": pixels, **arrays}
 
 
 def modules(run: Run, network: nn.Module, inputs: Arrays, many: Tensor) -> tuple[list[Numbers], Arrays]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from lightning_bam.inspection.attended import attention_modules, module_inputs
 from lightning_bam.inspection.maps import maps
-from lightning_bam.inspection.opened import attention_modules, module_inputs
 
 LOW: Final = 0.05
 HIGH: Final = 0.95

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_bam.backbones import build
 from lightning_bam.config import BAMSpec, Run
+from lightning_bam.inspection.attended import Attended, attention_modules, module_inputs
 from lightning_bam.inspection.branch import (
     DRAWS,
     as_function,
@@ -19,8 +20,7 @@ from lightning_bam.inspection.branch import (
     random_field,
     spatial_layers,
 )
-from lightning_bam.inspection.field import HALF, SHARE, FieldOfView, energy, reach, rms_radius, side_holding
-from lightning_bam.inspection.opened import Attended, attention_modules, module_inputs
+from lightning_bam.inspection.field import SHARE, FieldOfView, energy, reach, rms_radius, side_holding
 
 DILATIONS: Final = (1, 2, 4, 6)
 """Dilations compared, beside the run's own."""
@@ -90,10 +90,11 @@ def _at_dilation(module: Attended, spec: Any, x: Tensor, dilation: int | None) -
 
 
 def _measured(field: Tensor, n: int, centre: tuple[int, int] | None = None) -> dict[str, Any]:
+    centre = centre or (field.shape[0] // 2, field.shape[1] // 2)
     return {
         "n": n,
+        "centre": list(centre),
         "side": side_holding(field, SHARE, centre),
-        "half": side_holding(field, HALF, centre),
         "rms": rms_radius(field, centre),
     }
 
@@ -126,23 +127,25 @@ def _against(grid: dict[str, Any], name: str, rows: Sequence[dict[str, Any]], la
         "input": grid["input"],
         "map": [height, width],
         "by_dilation": [
-            {"dilation": row["dilation"]} | fractions(reach(layers, row["dilation"]), row["own"]["side"], height, width)
+            {"dilation": row["dilation"]} | fractions(reach(layers, row["dilation"]), row["own"], height, width)
             for row in rows
         ],
     }
 
 
-def fractions(view: FieldOfView, effective: int | None, height: int, width: int) -> dict[str, Any]:
+def fractions(view: FieldOfView, effective: dict[str, Any], height: int, width: int) -> dict[str, Any]:
     """Return what of a `(height, width)` map its centre sees.
 
-    `theoretical` and `effective` are lengths over the map's longer side, at most 1; `area` is the theoretical field's
-    share of the map's area, `read` the share of the map's positions that enter the sum at all.
+    `theoretical`, `effective` and `rms_diameter` are lengths over the map's longer side, at most 1: the field's side,
+    the side that holds `SHARE` of the squared gradient, and twice its root mean square distance from the centre. `area`
+    is the theoretical field's share of the map's area, `read` the share of its positions that enter the sum at all.
     """
     rows, columns = view.seen(height, width)
     longer = max(height, width)
     return {
         "theoretical": min(view.side, longer) / longer,
-        "effective": None if effective is None else min(effective, longer) / longer,
+        "effective": None if effective["side"] is None else min(effective["side"], longer) / longer,
+        "rms_diameter": None if effective["rms"] is None else min(2 * effective["rms"], longer) / longer,
         "area": rows * columns / (height * width),
         "read": view.read(height, width) / (height * width),
     }

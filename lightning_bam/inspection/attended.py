@@ -1,45 +1,17 @@
-"""A trained network, its attention modules by the name of the layer they stand behind, and what reaches them."""
+"""A network's attention modules, by the name of the layer they stand behind, and what reaches them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lightning_bam.attention import BAM, CBAM, SE
-from lightning_bam.backbones import build
-from lightning_bam.config import ConfigError, Run
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-
-PREFIX: Final = "network."
-"""Where a run's checkpoint keeps its network."""
+from lightning_bam.config import ConfigError
 
 Attended = BAM | SE | CBAM
-
-
-def open_network(path: Path) -> tuple[Run, nn.Module]:
-    """Return the run of a run folder and its trained network in eval mode, on the CPU.
-
-    Raises:
-        FolderError: no checkpoint, or one that does not fit the run.
-
-    """
-    folder = RunFolder(path)
-    run = folder.run()
-    try:
-        saved = torch.load(folder.checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        network = build(run)
-        network.load_state_dict({k.removeprefix(PREFIX): v for k, v in saved.items() if k.startswith(PREFIX)})
-    except FileNotFoundError:
-        raise FolderError(f"{folder.checkpoint}: no such file; train the run with `bam run` first") from None
-    except (OSError, RuntimeError, KeyError) as error:
-        raise FolderError(f"{folder.checkpoint}: does not fit the run ({str(error).splitlines()[0]})") from None
-    return run, network.eval()
 
 
 def attention_modules(network: nn.Module) -> dict[str, Attended]:

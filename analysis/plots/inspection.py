@@ -1,0 +1,63 @@
+"""What `lightning_bam.inspection` wrote of a run, read back without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_bam.files import FolderError, read_object
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The numbers of one run and the arrays behind its figures.
+
+    Attributes:
+        numbers: `inspect.json`.
+        arrays: `inspect.npz`: `images` `(I, c, h, w)` uint8; under `<position of the module>/`: `channel` `(I, C)`,
+            `spatial` and `gate` `(I, H, W)`, `trained` and `initial` (histograms), `field_*` (energies).
+
+    """
+
+    numbers: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def modules(self) -> list[dict[str, Any]]:
+        """The modules in the network's order."""
+        found: list[dict[str, Any]] = self.numbers["modules"]
+        return found
+
+    def of(self, position: int, name: str) -> NDArray[Any] | None:
+        """Return an array of the module at `position`, None where it has none of that name."""
+        return self.arrays.get(f"{position}/{name}")
+
+
+def read(folder: Path) -> Inspection:
+    """Read `inspect.json` and `inspect.npz`.
+
+    Raises:
+        FolderError: they are missing, torn, or of another version.
+
+    """
+    numbers = read_object(folder / "inspect.json")
+    if numbers is None:
+        raise FolderError(f"{folder}: holds no inspect.json; make it with `bam inspect RUN`")
+    if numbers.get("schema") != SCHEMA:
+        raise FolderError(f"{folder}/inspect.json: schema {numbers.get('schema')!r}, this version reads {SCHEMA}")
+    try:
+        with np.load(folder / "inspect.npz") as file:
+            return Inspection(numbers, {name: file[name] for name in file.files})
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{folder}/inspect.npz: cannot be read ({error})") from None
+
+
+def where(module: dict[str, Any]) -> str:
+    """Return a module's name and its map, as `layer1 (BAM, 16 x 24 x 24)`."""
+    return f"{module['name']} ({module['kind']}, {module['channels']} x {module['height']} x {module['width']})"

@@ -1,0 +1,1 @@
+"""Tests of what `bam inspect` computes and draws."""
