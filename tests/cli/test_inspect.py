@@ -23,7 +23,9 @@ def root(tmp_path_factory):
     from lightning_bam import train
 
     root = tmp_path_factory.mktemp("runs")
-    train(RUN, RunFolder.of(root, RUN))
+    folder = RunFolder.of(root, RUN)
+    folder.describe(RUN)
+    train(folder)
     return root
 
 
@@ -86,6 +88,7 @@ def test_an_unknown_key_gets_the_nearest_and_a_plain_network_is_refused(root, tm
 
 
 def test_help_loads_neither_torch_nor_matplotlib():
-    code = "import sys\nfrom analysis.cli import main\ntry:\n    main(['inspect', '--help'])\nexcept SystemExit:\n    pass\n"
+    code = "import sys\nfrom analysis.cli import main\ntry:\n    main(['inspect', '--help'])\n"
+    code += "except SystemExit:\n    pass\n"
     code += "assert not {'torch', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
