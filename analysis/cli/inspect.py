@@ -167,7 +167,7 @@ def show(inspection: Inspection) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(HEADINGS):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
+        table.add_column(name, justify="right" if place else "left", no_wrap=not place)
     for row in cells(inspection):
         table.add_row(*row)
     console = Console(highlight=False)
