@@ -73,6 +73,17 @@ def test_output_changes_and_gradient_reaches_all_attention(inserted):
     assert dead == []
 
 
+def test_gradient_reaches_every_parameter(inserted):
+    _, model, x, *_ = inserted
+    trained = deepcopy(model).train()
+    for module in trained.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    trained(torch.cat([x, x.flip(2), x.flip(3), x.neg()])).square().sum().backward()
+    assert [key for key, weight in trained.named_parameters() if weight.grad is None] == []
+    assert [key for key, weight in trained.named_parameters() if not weight.grad.any()] == []
+
+
 def test_state_keys_values_and_running_statistics_are_as_before(inserted):
     name, *_, (state, after) = inserted
     assert [key for key, value in state.items() if not torch.equal(after[moved(key, name)], value)] == []

@@ -8,20 +8,17 @@ from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck
 
 from lightning_bam import (
-    BAM,
     CIFAR100,
     RELEASED_BAM,
     AfterStages,
     BAMSpec,
     Cost,
-    EveryBlock,
     PreResNet,
     ResNet18,
     ResNet50,
     ResNet101,
     ResNeXt29,
     Run,
-    SESpec,
     WideResNet,
     count,
     count_module,
@@ -84,63 +81,6 @@ def test_torchvisions_resnet50_on_imagenet(stride_on, macs):
         if isinstance(block, Bottleneck) and stride_on == "1x1":
             block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
     assert count_module(network, (3, 224, 224)) == Cost(params=25_557_032, macs=macs)
-
-
-# tables 2, 3a and 5 of the paper on CIFAR-100: backbone, millions of parameters and G MACs
-# of the plain net, with BAM after stages, with BAM in every block, with SE in every block
-PRINTED = {
-    "resnet50": (ResNet50(stride_on="1x1"), ("23.71", "1.22"), ("24.07", "1.25"), ("28.98", "1.37"), ("26.24", "1.23")),
-    "resnet101": (ResNet101(stride_on="1x1"), ("42.70", "2.44"), ("43.06", "2.46"), None, None),
-    "preresnet110": (
-        PreResNet(stride_on="1x1"),
-        ("1.726", "0.245"),
-        ("1.733", "0.246"),
-        ("2.17", "0.275"),
-        ("1.93", "0.245"),
-    ),
-    "wrn28_8": (WideResNet(widen_factor=8), ("23.40", "3.36"), ("23.42", "3.37"), ("23.78", "3.39"), ("23.58", "3.36")),
-    "wrn28_10": (WideResNet(widen_factor=10), ("36.54", "5.24"), ("36.57", "5.25"), None, None),
-    "resnext29_8x64d": (ResNeXt29(stride_on="1x1"), ("34.52", "4.99"), ("34.61", "5.00"), ("35.60", "5.07"), None),
-    "resnext29_16x64d": (
-        ResNeXt29(cardinality=16, stride_on="1x1"),
-        ("68.25", "9.88"),
-        ("68.34", "9.90"),
-        None,
-        ("68.81", "9.88"),
-    ),
-}
-VARIANTS = [None, (RELEASED_BAM, AfterStages()), (RELEASED_BAM, EveryBlock()), (SESpec(), EveryBlock())]
-ROWS = [
-    pytest.param(backbone, variant, *printed, id=f"{name}-{label}")
-    for name, (backbone, *cells) in PRINTED.items()
-    for label, variant, printed in zip(["plain", "bam", "bam_every_block", "se"], VARIANTS, cells, strict=True)
-    if printed is not None
-]
-
-
-def digits(value, printed, unit):
-    return f"{value / unit:.{len(printed.split('.')[1])}f}"
-
-
-@pytest.mark.parametrize(("backbone", "variant", "params", "gmacs"), ROWS)
-def test_the_papers_counts(backbone, variant, params, gmacs, request):
-    run = replace(PAPER, backbone=backbone)
-    if variant is not None:
-        run = replace(run, attention=variant[0], placement=variant[1])
-    with torch.device("meta"):
-        network = build(run)
-    cost = count_module(network, run.dataset.shape)
-    # the paper's counts are the released structure and 4 C more norm parameters in each module (an open layout)
-    extra = sum(4 * module.channel.fc_out.out_features for module in network.modules() if isinstance(module, BAM))
-    row = request.node.callspec.id
-    assert digits(cost.params + extra, params, 1e6) == NOT_REACHED.get(row, params)
-    assert digits(cost.macs, gmacs, 1e9) == ONE_DIGIT_LESS.get(row, gmacs)
-
-
-# the note in published.csv has the second
-NOT_REACHED = {"resnext29_8x64d-bam_every_block": "35.61", "resnext29_16x64d-se": "68.77"}
-# 2.4347, 3.3646 and 4.9847: whatever the paper rounded, it was a few 100,000 more
-ONE_DIGIT_LESS = {"resnet101-plain": "2.43", "wrn28_8-bam": "3.36", "resnext29_8x64d-plain": "4.98"}
 
 
 DIMENSIONS = [

@@ -1,0 +1,48 @@
+"""A detector with BAM learns a few scenes by heart: the whole way from digits and boxes to mAP."""
+
+from __future__ import annotations
+
+import torch
+
+from lightning_bam import BAMSpec, DigitScenes, FasterRCNN, Recipe, Run, RunFolder, SmallResNet, build, train
+from lightning_bam.data.augment import normalise
+from lightning_bam.detection import BoxScores, load_scenes
+from lightning_bam.detection.data import read
+from lightning_bam.weights import load_network
+
+RUN = Run(
+    dataset=DigitScenes(train=8, test=5, most=2),
+    backbone=FasterRCNN(trunk=SmallResNet(width=16), pyramid=32, hidden=64, proposals=40),
+    attention=BAMSpec(reduction=4),
+    recipe=Recipe(
+        epochs=50,
+        batch_size=4,
+        lr=0.03,
+        nesterov=False,
+        weight_decay=1e-4,
+        schedule="cosine",
+        warmup_epochs=2,
+        flip=False,
+    ),
+)
+
+
+def test_a_detector_with_bam_overfits_a_few_scenes(tmp_path):
+    folder = RunFolder.of(tmp_path, RUN)
+    folder.describe(RUN)
+    train(folder)
+    losses = [line["train_loss"] for line in folder.metrics()]
+    assert losses[-1] < losses[0] / 4
+    assert precision(build(RUN).eval()) < 5
+    assert precision(load_network(folder.path)[1]) > 50  # 64.5, n = 1
+
+
+def precision(detector):
+    """Return mAP@.5 in percent over the training scenes."""
+    scores, scenes = BoxScores(), load_scenes(RUN.dataset)
+    with torch.no_grad():
+        for image, target in read(scenes.train, range(8)):
+            scores.add(detector([normalise(image[None], scenes.mean, scenes.std)[0]]), [target])
+    figures = scores.figures()
+    assert figures["scored"] == 8
+    return figures["map_50"]
