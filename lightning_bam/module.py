@@ -14,6 +14,8 @@ from lightning_bam.collective import gathered
 from lightning_bam.config import Run
 from lightning_bam.layout import memory_format
 from lightning_bam.optimizer import sgd
+from lightning_bam.randomness import seeded
+from lightning_bam.streams import stream
 
 Batch = tuple[Tensor, Tensor]
 
@@ -49,10 +51,13 @@ class Classifier(pl.LightningModule):
         self.train_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.steps = 0
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean cross-entropy of this rank's part of the global batch."""
         images, labels = batch
-        loss = F.cross_entropy(self(images), labels, label_smoothing=self.spec.recipe.label_smoothing)
+        seed = stream(self.spec.seed, "dropout", self.current_epoch, batch_idx, self.global_rank)
+        with seeded(seed, self.device):
+            logits = self(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.spec.recipe.label_smoothing)
         self.train_sum += loss.detach()
         self.steps += 1
         return loss

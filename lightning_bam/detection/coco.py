@@ -21,6 +21,9 @@ MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 """And their standard deviation."""
 
+LEAST: Final = 1e-3
+"""Pixels below which a side of a box is none: in float32 it could collapse, and the detector refuses such a box."""
+
 
 @dataclass(frozen=True)
 class CocoSet:
@@ -44,7 +47,7 @@ class CocoSet:
         try:
             with Image.open(self.files[index]) as opened:
                 pixels = np.array(opened.convert("RGB"))
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"{self.files[index]}: no readable image ({error})") from None
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
@@ -62,7 +65,10 @@ def coco(spec: CocoDetection) -> SceneSets:
         ConfigError: in one line, what is missing or does not fit.
 
     """
-    train, test = _part(spec, "train"), _part(spec, "val")
+    (train, categories), (test, scored) = _part(spec, "train"), _part(spec, "val")
+    if categories != scored:
+        odd = sorted(set(categories) ^ set(scored))
+        raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {odd}; make them equal")
     digest = hashlib.sha256()
     for split in ("train", "val"):
         digest.update(_annotations(spec, split).read_bytes())
@@ -73,7 +79,7 @@ def _annotations(spec: CocoDetection, split: str) -> Path:
     return data_dir() / spec.name / "annotations" / f"instances_{split}{spec.year}.json"
 
 
-def _part(spec: CocoDetection, split: str) -> CocoSet:
+def _part(spec: CocoDetection, split: str) -> tuple[CocoSet, list[int]]:
     from pycocotools.coco import COCO
 
     path, folder = _annotations(spec, split), data_dir() / spec.name / f"{split}{spec.year}"
@@ -97,11 +103,10 @@ def _part(spec: CocoDetection, split: str) -> CocoSet:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path}: not annotations in COCO's format ({type(error).__name__}: {error})") from None
-    there = {entry.name for entry in folder.iterdir()}
-    missing = [file for file in files if file.name not in there]
+    missing = [file for file in files if not file.exists()]
     if missing:
         raise ConfigError(f"{path}: names {len(missing)} images that are not in {folder}, the first {missing[0].name}")
-    return CocoSet(files, targets)
+    return CocoSet(files, targets), categories
 
 
 def _target(annotations: list[dict[str, Any]], labels: dict[int, int], image: dict[str, Any]) -> Target:
@@ -111,7 +116,7 @@ def _target(annotations: list[dict[str, Any]], labels: dict[int, int], image: di
         x, y, width, height = annotation["bbox"]
         right, bottom = min(x + width, image["width"]), min(y + height, image["height"])
         left, top = max(x, 0), max(y, 0)
-        if right > left and bottom > top:
+        if right - left > LEAST and bottom - top > LEAST:
             boxes.append([left, top, right, bottom])
             kinds.append(labels[annotation["category_id"]])
             crowds.append(bool(annotation.get("iscrowd", 0)))

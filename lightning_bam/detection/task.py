@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,6 +15,7 @@ from lightning_bam.detection.network import build_detector
 from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import Target
 from lightning_bam.optimizer import sgd
+from lightning_bam.randomness import seeded
 from lightning_bam.streams import stream
 
 
@@ -83,14 +82,3 @@ class DetectionTask(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
         return sgd(self, self.spec.recipe)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw torch's random numbers from `seed`, on the CPU and on `device`; the global state is left as it was."""
-    on_gpu = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            torch.cuda.manual_seed(seed)
-        yield

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.attention import BAM, CBAM
+from lightning_bam.attention.broadcast_norm import BroadcastNorm
 from lightning_bam.config import BAMSpec
 from lightning_bam.inspection.attended import Attended, attention_modules, module_inputs
 from lightning_bam.inspection.field import energy, reach, redilated
@@ -26,7 +27,10 @@ CHUNK: Final = 4
 
 def spatial_layers(module: Attended) -> nn.Module | None:
     """Return the convs of the spatial branch, None for a module without one (SE, BAM's channel branch alone)."""
-    return module.spatial if isinstance(module, BAM | CBAM) else None
+    layers = module.spatial if isinstance(module, BAM | CBAM) else None
+    if isinstance(layers, nn.Sequential) and len(layers) and isinstance(layers[-1], BroadcastNorm):
+        return layers[:-1]  # a scale and a shift of each channel: it sees what the map sees
+    return layers
 
 
 def as_function(module: Attended, layers: nn.Module) -> Branch:
@@ -75,9 +79,10 @@ def random_field(spec: BAMSpec, x: Tensor, dilation: int) -> Tensor:
                 activation=spec.activation,
                 dilated_convs=spec.dilated_convs,
             ).eval()
-            assert module.spatial is not None
-            canvas = noise(x, reach(module.spatial).side, 1, seed=draw)
-            fields.append(energy(module.spatial.to(x.dtype), canvas))
+            layers = spatial_layers(module)
+            assert layers is not None
+            canvas = noise(x, reach(layers).side, 1, seed=draw)
+            fields.append(energy(layers.to(x.dtype), canvas))
     return torch.stack(fields).mean(dim=0)
 
 
@@ -124,8 +129,9 @@ def positive(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
-            nn.init.ones_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.affine:
+                nn.init.ones_(layer.weight)
+                nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.MaxPool2d):
             mean = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
             layer.forward = mean.forward  # type: ignore[method-assign]

@@ -34,7 +34,7 @@ def maps(module: Attended, x: Tensor) -> Maps:
         pooled = x.mean(dim=(2, 3))
         return Maps(
             None if module.channel is None else module.channel(pooled),
-            None if module.spatial is None else module.spatial(x)[:, 0],
+            None if module.spatial is None else module.spatial(x).mean(dim=1),
             torch.sigmoid(module.logits(x)),
         )
     if isinstance(module, CBAM):

@@ -9,6 +9,7 @@ from torch import nn
 
 from lightning_bam import BAM, CBAM, SE, BAMSpec, ConfigError, Digits, ResNet18, Run, SmallResNet, build
 from lightning_bam.inspection import Saturation, attention_modules, maps, module_inputs, saturation
+from lightning_bam.inspection.branch import image_reach
 
 
 def drawn(module):
@@ -131,3 +132,17 @@ def test_saturated_ends_are_counted_in_the_gate_of_a_network():
     nn.init.constant_(last.bias, 50.0)
     counted = saturation(network, torch.zeros(2, 1, 8, 8), batch_statistics=False)
     assert counted["layer1"].numbers()["high"] == 1
+
+
+def test_a_norm_on_the_maps_shows_what_all_channels_see():
+    module = drawn(BAM(7, reduction=3, dilation=2, norm="maps"))
+    x = torch.randn(2, 7, 11, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = maps(module, x)
+    mean = module.logits(x).mean(dim=1) - found.channel.mean(dim=1)[:, None, None]
+    torch.testing.assert_close(found.spatial, mean, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["ends", "maps"])
+def test_the_field_on_the_image_does_not_depend_on_where_the_norms_stand(norm):
+    network = build(Run(dataset=Digits(), backbone=SmallResNet(width=4), attention=BAMSpec(reduction=2, norm=norm)))
+    assert image_reach(network, "layer1", (1, 64, 64)) == (23, 23)

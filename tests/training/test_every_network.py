@@ -18,10 +18,12 @@ from lightning_bam import (
     ResNet101,
     Run,
     SESpec,
+    SqueezeNet,
     build,
 )
 from lightning_bam.config import AfterStages
 from lightning_bam.layout import memory_format
+from lightning_bam.module import Classifier
 from tests.backbones.tiny import TINY
 
 NETWORKS = TINY | {
@@ -71,3 +73,14 @@ def test_an_epoch(name, slot):
     network.eval()
     with torch.no_grad():
         assert torch.isfinite(network(images[0].contiguous(memory_format=form))).all()
+
+
+def test_dropout_is_drawn_from_the_seed_epoch_and_batch():
+    run = Run(dataset=ClutteredDigits(), backbone=SqueezeNet(), seed=3)
+    task = Classifier(run).train()
+    images, labels = torch.randn(4, *run.dataset.shape), torch.arange(4)
+    torch.manual_seed(1)
+    first = task.training_step((images, labels), 0)
+    torch.manual_seed(2)
+    assert torch.equal(task.training_step((images, labels), 0), first)
+    assert not torch.equal(task.training_step((images, labels), 1), first)
