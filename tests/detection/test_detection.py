@@ -143,6 +143,25 @@ def test_coco_format_gives_the_scenes_back(tmp_path, monkeypatch):
         load_scenes(spec)
 
 
+def test_coco_splits_with_other_categories_are_refused_and_boxes_without_width_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("BAM_DATA", str(tmp_path))
+    write_coco(tmp_path, load_scenes(SCENES))
+    spec, path = (
+        CocoDetection(classes=10, min_side=40, max_side=56),
+        tmp_path / "coco/annotations/instances_val2017.json",
+    )
+    read = json.loads(path.read_text())
+    boxes = len(load_scenes(spec).test.target(0).boxes)
+    read["annotations"].append({"id": 999, "image_id": 0, "category_id": 3, "bbox": [1, 1, 1e-8, 20]})
+    path.write_text(json.dumps(read))
+    assert len(load_scenes(spec).test.target(0).boxes) == boxes, "in float32 its sides are one"
+    read["categories"][-1]["id"] = 33
+    read["annotations"] = [one for one in read["annotations"] if one["category_id"] != 30]
+    path.write_text(json.dumps(read))
+    with pytest.raises(ConfigError, match=r"train and val list other categories, ids \[30, 33\]; make them equal"):
+        load_scenes(spec)
+
+
 def test_a_run_folder_is_trained_and_resumed_like_an_unbroken_one(tmp_path, monkeypatch):
     whole, broken = RunFolder.of(tmp_path / "a", WITH_BAM), RunFolder.of(tmp_path / "b", WITH_BAM)
     for folder in (whole, broken):
