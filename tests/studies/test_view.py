@@ -11,7 +11,7 @@ from rich.console import Console
 
 from studies.progress import Active, Progress
 from studies.view import LiveView, clock, remaining
-from studies.worker import visible
+from studies.surroundings import visible
 from tests.studies.conftest import tiny
 
 CELLS = tiny(seeds=3).runs()

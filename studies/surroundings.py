@@ -1,0 +1,52 @@
+"""A training process's surroundings: its parent's death, other launchers' variables, its log, its GPUs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+LEAKY: Final = (
+    "RANK",
+    "LOCAL_",
+    "WORLD_SIZE",
+    "GROUP_",
+    "ROLE_",
+    "MASTER_",
+    "TORCHELASTIC_",
+    "SLURM_",
+    "PMI",
+    "OMPI_",
+)
+"""Variables of other launchers that would make a run believe that it is a rank of something."""
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux), so that no rank outlives its group."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def scrub() -> None:
+    """Forget what other launchers left in the environment."""
+    for name in list(os.environ):
+        if name.startswith(LEAKY):
+            del os.environ[name]
+
+
+def redirect(log: Path) -> None:
+    """Append all that this process prints, from Python or below, to `log`."""
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def visible(gpus: Sequence[int], before: str | None) -> str:
+    """Return CUDA_VISIBLE_DEVICES for these GPUs, which are counted among those that were visible `before`."""
+    names = [name.strip() for name in before.split(",")] if before is not None else None
+    return ",".join(str(index) if names is None else names[index] for index in gpus)
