@@ -154,7 +154,7 @@ def _trainer(
         logger=logger if logger is not None else False,
         callbacks=[*callbacks, keep],
         plugins=[AtomicCheckpointIO()],
-        sync_batchnorm=device == "cuda" and world > 1,
+        sync_batchnorm=run.recipe.sync_batchnorm and device == "cuda" and world > 1,  # torch has none on CPU
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_progress_bar=False,

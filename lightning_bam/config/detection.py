@@ -11,7 +11,7 @@ from lightning_bam.config.spec import spec
 
 Trunk = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101
 
-IDLE: Final = frozenset({"recipe.crop_padding", "recipe.label_smoothing"})
+IDLE: Final = frozenset({"recipe.crop_padding", "recipe.label_smoothing", "recipe.sync_batchnorm"})
 """What no detector's training knows."""
 
 

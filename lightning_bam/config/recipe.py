@@ -20,6 +20,10 @@ class Recipe:
     120 and 160, pad-4 crop and flip. The paper's own recipe is unknown. `milestones` are fractions of `epochs`, so
     that a shorter run keeps the shape of the schedule. The incomplete last batch of an epoch is dropped.
 
+    `sync_batchnorm` takes batch norm's training statistics over the global batch, so that figures do not depend on the
+    number of ranks; it plays a part on GPUs alone, since torch has no SyncBatchNorm on the CPU. There, and where it is
+    off, each rank's batch norm sees its own share of the batch.
+
     Raises:
         ValueError: a value outside its range, Nesterov without momentum, milestones out of order, or a warm-up longer
             than the run.
@@ -41,6 +45,7 @@ class Recipe:
     crop_padding: Annotated[int, Field(ge=0)] = 4
     flip: bool = True
     precision: Literal["32", "bf16"] = "32"
+    sync_batchnorm: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what torch would refuse in the middle of a sweep."""

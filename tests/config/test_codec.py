@@ -106,6 +106,7 @@ def test_flatten_by_hand():
         "recipe.crop_padding": 4,
         "recipe.flip": True,
         "recipe.precision": "32",
+        "recipe.sync_batchnorm": True,
         "seed": 7,
         "score_on": "test",
     }

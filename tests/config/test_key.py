@@ -216,7 +216,7 @@ DEFAULTS = {
     "sgd": (
         "Recipe(epochs=200, batch_size=128, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0005, "
         "schedule='step', milestones=(0.3, 0.6, 0.8), gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0,"
-        " crop_padding=4, flip=True, precision='32')"
+        " crop_padding=4, flip=True, precision='32', sync_batchnorm=True)"
     ),
 }
 

@@ -139,7 +139,15 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(Recipe)])
+ON_GPUS = {"sync_batchnorm"}
+"""Knobs that play a part on several GPUs alone: tests/training/test_ranks.py."""
+
+
+def test_every_knob_of_the_recipe_is_changed():
+    assert set(CHANGED) | {"milestones", "gamma"} | ON_GPUS == {f.name for f in fields(Recipe)}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHANGED) | {"milestones", "gamma"}))
 def test_no_knob_of_the_recipe_is_dead(reference, tmp_path, name):
     if name in ("milestones", "gamma"):  # they play a part with schedule="step" only
         base = replace(RECIPE, schedule="step", milestones=(0.5,))
