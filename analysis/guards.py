@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from studies.headline import reported
 from studies.records import Record
 
-SHARED = ("commit", "version", "torch", "world_size", "device", "threads", "data")
+SHARED = ("commit", "version", "torch", "world_size", "device", "cpu", "threads", "data")
 """Entries of the manifest that the runs of one comparison should share."""
 
 Cells = Mapping[str, Mapping[int, Record]]
@@ -43,10 +44,37 @@ def mixed(records: Sequence[Record]) -> list[str]:
     return notes
 
 
+def split_norm(records: Sequence[Record]) -> list[str]:
+    """Say how many samples batch norm saw at once, where mixed world sizes make that differ between runs.
+
+    Without SyncBatchNorm, which torch does not have on the CPU, each rank's batch norm sees its own share of the batch.
+    """
+    shares = [(ranks, record.run.recipe.batch_size) for record in records if (ranks := _apart(record))]
+    if len({ranks for ranks, _ in shares}) < 2:
+        return []
+    shown = Counter(", then ".join(f"{batch // n} of {batch}" for n in ranks) for ranks, batch in shares)
+    samples = ", ".join(f"{text} samples ({count})" for text, count in shown.most_common())
+    return [
+        f"Any batch norm saw {samples}: without SyncBatchNorm each rank normalises its own share of a batch, so these "
+        "runs were not trained alike."
+    ]
+
+
+def _apart(record: Record) -> tuple[int, ...]:
+    """Return among how many ranks batch norm's statistics were split, attempt by attempt, as far as recorded."""
+    found = []
+    for attempt in _attempts(record):
+        ranks, device = attempt.get("world_size"), attempt.get("device")
+        if isinstance(ranks, int) and device is not None:
+            found.append(1 if record.run.recipe.sync_batchnorm and device != "cpu" else ranks)
+    return tuple(dict.fromkeys(found))
+
+
 def trained_with(records: Sequence[Record]) -> list[str]:
     """Say on what and with what the runs were trained, as far as they agree."""
     words = {
         "device": "device {}",
+        "cpu": "{} instructions",
         "threads": "{} thread(s) a rank",
         "world_size": "{} rank(s) a run",
         "torch": "torch {}",
@@ -63,8 +91,11 @@ def trained_with(records: Sequence[Record]) -> list[str]:
 
 def _over_attempts(record: Record, entry: str) -> str:
     """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
-    attempts = record.manifest.get("attempts") or [record.manifest]
-    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in attempts))
+    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in _attempts(record)))
+
+
+def _attempts(record: Record) -> list[dict[str, Any]]:
+    return record.manifest.get("attempts") or [record.manifest]
 
 
 def _shown(value: object) -> str:

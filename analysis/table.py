@@ -112,6 +112,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
             *guards.unchanged(twins),
             *guards.mixed(trained),
+            *guards.split_norm(trained),
             *guards.trained_with(trained),
         ],
         fixed=study.fixed(),

@@ -28,7 +28,12 @@ def commit() -> str | None:
 
 
 def provenance() -> dict[str, str | None]:
-    """Return versions of what can change a number, the commit and the host."""
+    """Return versions of what can change a number, the commit, the host and its processor's instruction set.
+
+    `cpu` is the widest vector instructions that torch uses (`AVX2`, `AVX512`); each sums in an order of its own.
+    """
+    import torch
+
     return {
         "version": version("lightning-bam"),
         "commit": commit(),
@@ -37,4 +42,5 @@ def provenance() -> dict[str, str | None]:
         "pytorch_lightning": version("pytorch-lightning"),
         "python": platform.python_version(),
         "host": platform.node(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
     }

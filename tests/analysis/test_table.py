@@ -98,8 +98,8 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
     study = STUDY.with_seeds(1)
     write(tmp_path, study, ERRORS)
     for row, entries in {
-        "none": {"version": "0.1.0", "device": "cuda", "threads": 1, "data": {"sha256": "ab"}},
-        "BAM": {"version": "0.2.0", "device": "cpu", "threads": 2, "data": {"sha256": "cd"}},
+        "none": {"version": "0.1.0", "device": "cuda", "cpu": "AVX2", "threads": 1, "data": {"sha256": "ab"}},
+        "BAM": {"version": "0.2.0", "device": "cpu", "cpu": "AVX512", "threads": 2, "data": {"sha256": "cd"}},
         "BAM max": {"torch": "2.12.0", "world_size": 2},
     }.items():
         RunFolder.of(tmp_path, study.rows[row]).note(**entries)
@@ -108,10 +108,35 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
         "Runs of mixed torch: 2.11.0 (5), 2.12.0 (1).",
         "Runs of mixed world_size: 1 (5), 2 (1).",
         "Runs of mixed device: not recorded (4), cuda (1), cpu (1).",
+        "Runs of mixed cpu: not recorded (4), AVX2 (1), AVX512 (1).",
         "Runs of mixed threads: not recorded (4), 1 (1), 2 (1).",
         'Runs of mixed data: not recorded (4), {"sha256": "ab"} (1), {"sha256": "cd"} (1).',
         "Trained with commit 3f2a91c.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("device", "synchronised", "said"),
+    [
+        ("cpu", True, "Any batch norm saw 128 of 128 samples (3), 64 of 128 samples (2), 32 of 128, then 64 of 128"),
+        ("NVIDIA H200", False, "Any batch norm saw 128 of 128 samples (3), 64 of 128 samples (2), 32 of 128, then 64"),
+        ("NVIDIA H200", True, None),
+    ],
+)
+def test_ranks_that_normalise_alone_are_told_from_synchronised_ones(tmp_path, device, synchronised, said):
+    rows = {
+        row: replace(run, recipe=replace(run.recipe, sync_batchnorm=synchronised)) for row, run in STUDY.rows.items()
+    }
+    study = replace(STUDY, rows=rows).with_seeds(1)
+    write(tmp_path, study, ERRORS)
+    for worlds, row in zip([(1,), (1,), (1,), (2,), (2,), (4, 2)], study.rows, strict=True):
+        attempts = [{"world_size": world, "device": device} for world in worlds]
+        RunFolder.of(tmp_path, study.rows[row]).note(**attempts[-1], attempts=attempts)
+    notes = tabulate(gather(study, tmp_path), study).notes
+    assert "Runs of mixed world_size: 1 (3), 2 (2), 4, then 2 (1)." in notes
+    found = [note for note in notes if note.startswith("Any batch norm saw")]
+    assert [note.startswith(said) for note in found] == ([True] if said else [])
+    assert all(note.endswith("of a batch, so these runs were not trained alike.") for note in found)
 
 
 def test_equal_errors_of_another_training_are_not_called_the_same_computation(tmp_path):

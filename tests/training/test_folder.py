@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,6 +194,7 @@ def test_provenance_names_versions_and_the_commit():
     found = provenance()
     assert found["version"] == "0.1.0"
     assert {"torch", "pytorch_lightning", "torchvision", "python", "host", "commit"} <= set(found)
+    assert f"CPU capability usage: {found['cpu']}" in torch.__config__.show()
     assert commit() is None or len(commit().rstrip("+")) == 12
 
 
