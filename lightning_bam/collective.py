@@ -14,3 +14,12 @@ def gathered(tensor: Tensor) -> Tensor:
     parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, tensor)
     return torch.stack(parts)
+
+
+def largest(number: int, device: torch.device) -> int:
+    """Return the largest of the ranks' numbers, on every rank (a collective call)."""
+    if not dist.is_initialized():
+        return number
+    told = torch.tensor(number, device=device)
+    dist.all_reduce(told, dist.ReduceOp.MAX)
+    return int(told)

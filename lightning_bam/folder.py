@@ -7,6 +7,7 @@ result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete
 wandb/          W&B's offline record
+stop            why the run should leave at the end of the epoch it is in; only while it is asked to
 lock            held (flock) by the process group that trains, so that a dead one is known for dead
 """
 
@@ -159,6 +160,23 @@ class RunFolder:
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
         write_object(self.path / "manifest.json", self.manifest() | entries)
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Ask whoever trains this run to leave at the end of an epoch, as pruned; a new attempt forgets it."""
+        replace(self.path / "stop", reason + "\n")
+
+    def asked_to_stop(self) -> str | None:
+        """Return why the run should leave, or None where nobody asked."""
+        try:
+            return (self.path / "stop").read_text().strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise FolderError(f"{self.path}/stop: cannot be read ({error})") from None
+
+    def forget_stop(self) -> None:
+        """Take back what `ask_to_stop` asked."""
+        (self.path / "stop").unlink(missing_ok=True)
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""

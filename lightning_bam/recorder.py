@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import pytorch_lightning as pl
 import torch
 
-from lightning_bam.collective import gathered
+from lightning_bam.collective import gathered, largest
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -38,6 +38,8 @@ class TrainingError(RuntimeError):
 class Recorder(pl.Callback):
     """Write an epoch's figures to the run folder and to the trainer's loggers.
 
+    `asked` says whether the training has stopped because the run folder asked for it.
+
     Args:
         folder: where.
         first_batch: returns the sample indices of this rank's part of the first batch once it has been drawn; they are
@@ -50,6 +52,7 @@ class Recorder(pl.Callback):
         self.first_batch = first_batch
         self.clock = time.perf_counter()
         self.lr = 0.0
+        self.asked = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Cut the record back to what the checkpoint knows.
@@ -87,7 +90,7 @@ class Recorder(pl.Callback):
                 self.folder.note(first_batch=indices.flatten().tolist())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Append the epoch; the checkpoint callback runs after this one.
+        """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
 
         Raises:
             TrainingError: the loss is no longer a number.
@@ -110,6 +113,15 @@ class Recorder(pl.Callback):
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
+        self._stop_if_asked(trainer)
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        """Let every rank leave after this epoch if the first one finds that it should; the last epoch is the end."""
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            return
+        asked = trainer.is_global_zero and self.folder.asked_to_stop() is not None
+        self.asked = bool(largest(int(asked), trainer.strategy.root_device))
+        trainer.should_stop = trainer.should_stop or self.asked
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
         names = ("train_loss", *METRICS, "loss", "lr")

@@ -44,7 +44,7 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
         logger: a Lightning logger, on rank 0.
 
     Returns:
-        The reported figures on rank 0, None on every other rank.
+        The reported figures on rank 0; None on every other rank, and where the run folder asked to stop (it is pruned).
 
     Raises:
         ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
@@ -73,6 +73,10 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if not first:
         return None
+    if recorder.asked:
+        folder.note(state="pruned", ended=_now())
+        folder.forget_stop()
+        return None
     return _end(folder, run, round(time.perf_counter() - started, 3))
 
 
@@ -97,6 +101,7 @@ def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str
         "data": digest,
         **provenance(),
     }
+    folder.forget_stop()
     earlier = before.get("attempts", []) if resumed else []
     number = int(before.get("attempt", 0)) + 1
     folder.note(
@@ -178,6 +183,7 @@ def _quiet() -> None:
     """Silence the advice that does not apply: there are no worker processes on purpose."""
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message="The `srun` command is available on your system")
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")

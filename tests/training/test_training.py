@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from lightning_bam.backbones import build
 from lightning_bam.checkpoint import AtomicCheckpointIO
@@ -291,3 +292,38 @@ def test_a_logger_is_told_every_epoch(tmp_path):
     assert len(rows) == 3
     assert "error_top1" in rows[0]
     assert json.loads((folder.path / "result.json").read_text())["epochs"] == 2
+
+
+class AsksAfterTheFirstEpoch(DummyLogger):
+    """Whoever watches the epochs come in, and asks for an end."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def log_metrics(self, metrics, step):
+        if metrics["epoch"] == 0:
+            self.folder.ask_to_stop("worse than the others")
+
+
+def test_a_run_that_is_asked_to_stop_is_pruned_and_can_be_gone_on_with(tmp_path):
+    run = replace(RUN, recipe=replace(RECIPE, epochs=3))
+    whole, _ = trained(tmp_path / "whole", run)
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    folder.ask_to_stop("asked before it began, which is forgotten")
+    assert train(folder, logger=AsksAfterTheFirstEpoch(folder)) is None
+    assert (folder.state(), folder.result(), len(folder.metrics())) == ("pruned", None, 1)
+    assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == 0
+    assert folder.asked_to_stop() is None
+    assert train(folder) is not None
+    assert folder.state() == "complete"
+    assert [line["loss"] for line in folder.metrics()] == [line["loss"] for line in whole.metrics()]
+
+
+def test_a_request_in_the_last_epoch_comes_too_late(tmp_path):
+    run = replace(RUN, recipe=replace(RECIPE, epochs=1))
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    assert train(folder, logger=AsksAfterTheFirstEpoch(folder)) is not None
+    assert folder.state() == "complete"
