@@ -63,11 +63,16 @@ def visible_gpus() -> list[int]:
     return list(range(len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])))
 
 
-def slots(devices: list[int | None], per_run: int) -> list[Slot]:
-    """Cut the devices into slots of `per_run`.
+def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1) -> list[Slot]:
+    """Cut the devices into slots of `per_run`, each of them `runs_per_device` times.
+
+    Args:
+        devices: see `parse_devices`.
+        per_run: devices that train one run together.
+        runs_per_device: runs that share a device at the same time; small networks leave most of a GPU idle.
 
     Raises:
-        StudyError: `per_run` below 1 or not a divisor of the number of devices.
+        StudyError: `per_run` below 1 or not a divisor of the number of devices, or `runs_per_device` below 1.
 
     """
     if per_run < 1 or len(devices) % per_run:
@@ -75,5 +80,8 @@ def slots(devices: list[int | None], per_run: int) -> list[Slot]:
             f"--devices-per-run {per_run}: {len(devices)} devices cannot be cut into runs of {per_run}; "
             f"use a divisor of {len(devices)}, or more --devices"
         )
+    if runs_per_device < 1:
+        raise StudyError(f"--runs-per-device {runs_per_device}: give a number from 1 up")
     groups = [devices[start : start + per_run] for start in range(0, len(devices), per_run)]
-    return [Slot(per_run, tuple(index for index in group if index is not None)) for group in groups]
+    once = [Slot(per_run, tuple(index for index in group if index is not None)) for group in groups]
+    return once * runs_per_device

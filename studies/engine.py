@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from lightning_bam.config import Run
+from studies.exchange import fetch, seen_from_here, tell_finished
 from studies.headline import reported
 from studies.ledger import Ledger
+from studies.order import longest_first
 from studies.preflight import preflight
-from studies.processes import end_all, forkserver
+from studies.processes import forkserver
 from studies.progress import Progress, View
 from studies.records import Record, gather
-from studies.scheduler import Options, Scheduler, Source
+from studies.scheduler import Options, Scheduler
+from studies.source import Source
 from studies.study import Cell, Study
 
 
-def wanted(records: Sequence[Record], retry_failed: bool) -> list[Record]:
-    """Return the records that a run of the study has to train."""
-    states = {"missing", "lost", "pruned"} | ({"failed"} if retry_failed else set())
+def wanted(records: Sequence[Record], options: Options) -> list[Record]:
+    """Return the records that a run of the study has to train, or to wait for."""
+    states = {"missing", "lost", "pruned"}
+    states |= {"failed"} if options.retry_failed else set()
+    states |= {"running"} if options.patient else set()
     return [record for record in records if record.state in states]
 
 
@@ -36,14 +41,14 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
 
     Raises:
         FolderError: a folder that cannot be trusted, or a root that cannot be written.
+        StudyError: a database that does not answer.
         ConfigError: a row that cannot be trained so, found before anything is started.
         KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
 
     """
-    records = gather(study, root)
-    missing = wanted(records, options.retry_failed)
-    ledger = Ledger(root, study)
-    ledger.bring_up_to_date(records, missing)
+    ledger = Ledger(root, study, options.storage, patient=options.patient, again=options.retry_failed)
+    records = up_to_date(study, root, ledger)
+    missing = wanted(records, options)
     before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
     progress = Progress(
         title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
@@ -51,13 +56,30 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     if not missing:
         view(progress)
         return progress
-    rows = {record.row: record.run for record in missing}
-    drive(ledger, root, options, rows, progress, view)
+    context = forkserver()
+    macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
+    ledger.wanted = [Cell(record.row, record.run) for record in longest_first(missing, records, macs)]
+    drive(ledger, root, options, context, progress, view)
+    if options.patient:
+        up_to_date(study, root, ledger)
     return progress
 
 
+def up_to_date(study: Study, root: Path, ledger: Ledger) -> list[Record]:
+    """Read what every host has of `study`, and make the ledger agree with it."""
+    registry = ledger.leases.registry
+    if registry is not None:
+        fetch(registry, root, [cell.run.key for cell in study.runs()])
+    records = gather(study, root)
+    if registry is not None:
+        records = seen_from_here(records, registry)
+        tell_finished(registry, records)
+    ledger.bring_up_to_date(records)
+    return records
+
+
 def drive(
-    source: Source, root: Path, options: Options, rows: Mapping[str, Run], progress: Progress, view: View
+    source: Source, root: Path, options: Options, context: ForkServerContext, progress: Progress, view: View
 ) -> None:
     """Train what `source` gives until it gives no more.
 
@@ -65,22 +87,21 @@ def drive(
         source: a ledger or a search.
         root: the runs folder.
         options: where and how.
-        rows: one run of each kind to come, checked before anything is started.
+        context: whose warm server every run is forked from.
         progress: kept up to date.
         view: shown the progress.
 
     Raises:
-        ConfigError: one of `rows` cannot be trained so.
+        FolderError: the runs folder's disk is full.
         KeyboardInterrupt: interrupted; every process group has been ended.
 
     """
-    context = forkserver()
-    preflight(context, rows, options.slots)
+    scheduler = Scheduler(root, options, source, context, progress, view)
     with termination_as_interrupt():
         try:
-            Scheduler(root, options, source, context, progress, view).loop()
+            scheduler.loop()
         finally:
-            end_all([active.process for active in progress.active])
+            scheduler.end()
     view(progress)
 
 

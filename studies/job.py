@@ -10,8 +10,8 @@ from studies.devices import Slot
 
 WandbMode = Literal["off", "offline", "online"]
 
-BUSY: Final = 75
-"""Exit code of a group that found another one training its run."""
+FULL: Final = 74
+"""Exit code of a group that could not write because the disk is full; the run can be gone on with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import signal
 import threading
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
@@ -14,9 +15,17 @@ from typing import Any
 from studies.job import Job
 
 
-def start(context: ForkServerContext, job: Job, lifeline: Connection) -> ForkServerProcess:
-    """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed."""
-    process = context.Process(target=_train, args=(job, lifeline), name=job.folder.name)
+def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int) -> ForkServerProcess:
+    """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed.
+
+    Args:
+        context: whose server is forked.
+        job: what to train, and where.
+        lifeline: whose other end this process holds.
+        lock: a descriptor of the run folder's lock; the group holds it to its end.
+
+    """
+    process = context.Process(target=_train, args=(job, lifeline, _Descriptor(lock)), name=job.folder.name)
     process.start()
     return process
 
@@ -44,7 +53,21 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any) -
     return answer
 
 
-def _train(job: Job, lifeline: Connection) -> None:
+class _Descriptor:
+    """A file descriptor that is handed on to the forked process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(duplicate: Any) -> _Descriptor:
+    return _Descriptor(duplicate.detach())
+
+
+def _train(job: Job, lifeline: Connection, _lock: _Descriptor) -> None:
     os.setsid()
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     import_module("studies.worker").work(job)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import optuna
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.headline import headline, reported, so_far
+from studies.leases import Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import Given, distributions, parameters, suggest
 from studies.records import Record
-from studies.storage import journal
+from studies.source import Source, home
+from studies.storage import GRACE, open_storage
 from studies.study import Cell, Study
 
+LOOK: Final = 2.0
+"""Seconds between two looks at the runs that others train."""
 
-class Ledger:
+
+class Ledger(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
     What is wanted is decided here and now, from the folders; Optuna keeps the account. (A queue of enqueued trials in
@@ -28,23 +36,36 @@ class Ledger:
     Args:
         root: the runs folder; its journal file holds every study.
         study: the study.
+        url: PostgreSQL instead of the journal.
+        patient: wait for the runs that others train, and take over those that they lose.
+        again: also take what has failed.
 
     Raises:
         FolderError: the root cannot be written.
+        StudyError: the database does not answer.
 
     """
 
-    def __init__(self, root: Path, study: Study) -> None:
+    def __init__(
+        self, root: Path, study: Study, url: str | None = None, *, patient: bool = False, again: bool = False
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
         self.label = study.label
+        self.patient = patient
+        self.again = again
         self.wanted: list[Cell] = []
+        self.others: list[Cell] = []
+        self.looked = 0.0
+        self.taken: dict[str, Lease] = {}
         factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
         self.given = Given()
         self.metric = headline(next(iter(study.rows.values())))
+        self.storage = open_storage(root, url)
+        self.leases = Leases(root, url)
         self.optuna = optuna.create_study(
-            storage=journal(root),
+            storage=self.storage,
             study_name=study.label,
             sampler=self.given,
             pruner=optuna.pruners.NopPruner(),
@@ -56,63 +77,91 @@ class Ledger:
             self.optuna.set_user_attr("question", study.question)
             self.optuna.set_user_attr("fixed", study.fixed())
 
-    def bring_up_to_date(self, records: Sequence[Record], wanted: Sequence[Record]) -> None:
-        """Make the trials agree with the folders, and take note of what is wanted.
+    def bring_up_to_date(self, records: Sequence[Record]) -> None:
+        """Make the trials agree with the folders.
 
         A trial that claims to be running while nobody trains its run was lost; a finished run that another study
         trained becomes a finished trial here.
         """
-        trials = self.optuna.get_trials(deepcopy=False)
-        for trial in trials:
-            settle(self.optuna, self.root, trial)
-        open_states = (TrialState.COMPLETE, TrialState.RUNNING)
-        known = {trial.user_attrs.get("key") for trial in trials if trial.state in open_states}
-        for record in records:
-            if record.result is not None and record.run.key not in known:
-                told = self._ask(Cell(record.row, record.run))
-                report(told, record.run, record.metrics)
-                self.complete(told, reported(record.run, record.result))
-        self.wanted = [Cell(record.row, record.run) for record in wanted]
+        with self.leases.exclusively():
+            settle_all(self.optuna, self.root, self.storage)
+            trials = self.optuna.get_trials(deepcopy=False)
+            open_states = (TrialState.COMPLETE, TrialState.RUNNING)
+            known = {trial.user_attrs.get("key") for trial in trials if trial.state in open_states}
+            for record in records:
+                if record.result is not None and record.run.key not in known:
+                    told = self._ask(Cell(record.row, record.run))
+                    report(told, record.run, record.metrics)
+                    self.complete(told, reported(record.run, record.result))
 
     def _ask(self, cell: Cell) -> Trial:
         self.given.values = parameters(cell.run, self.distributions)
         trial = self.optuna.ask()
+        self.beat([trial])
         trial.set_user_attr("key", cell.run.key)
         trial.set_user_attr("row", cell.row)
+        trial.set_user_attr("home", home(self.root))
         suggest(trial, self.given.values, self.distributions)
         return trial
 
     def claim(self) -> tuple[Trial, Cell] | None:
-        """Take the next wanted run that nobody has finished meanwhile, or None where none is left."""
+        """Take the next wanted run that nobody has or has finished, or None where none is left."""
         while self.wanted:
             cell = self.wanted.pop(0)
-            if RunFolder.of(self.root, cell.run).result() is None:
-                return self._ask(cell), cell
+            lease = self.leases.take(cell.run, again=self.again)
+            if lease is None:
+                self.others.append(cell)
+                continue
+            self.taken[cell.run.key] = lease
+            return self._ask(cell), cell
         return None
+
+    def lease(self, run: Run) -> Lease | None:
+        """Return the lease that was taken when the run was claimed."""
+        return self.taken.pop(run.key)
+
+    def waits(self) -> bool:
+        """Say whether others still train runs of this study; those that they have lost are wanted again."""
+        if not self.patient or not self.others:
+            return False
+        if time.monotonic() - self.looked > LOOK:
+            self.looked = time.monotonic()
+            ended = self.leases.ended([cell.run for cell in self.others])
+            self.wanted += [cell for cell in self.others if cell.run.key not in ended]
+            self.others = []
+        return bool(self.wanted or self.others)
 
     def requeue(self, trial: Trial, cell: Cell) -> None:
         """Close a lost run's trial and put the run back."""
         self.fail(trial)
         self.wanted.append(cell)
 
-    def complete(self, trial: Trial, error: float) -> None:
-        """Tell the reported figure, in percent; a trial that another scheduler has closed meanwhile stays closed."""
-        self.optuna.tell(trial, error, skip_if_finished=True)
-
-    def fail(self, trial: Trial) -> None:
-        """Close a trial whose run failed or is trained elsewhere."""
-        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-
     def prune(self, trial: Trial) -> bool:  # noqa: ARG002
         """Never: a table holds complete runs only."""
         return False
+
+
+def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
+    """Close the trials that claim to be running while nobody trains their run.
+
+    In PostgreSQL another host's trial is known for dead by its heartbeat alone.
+    """
+    shared = isinstance(storage, RDBStorage)
+    if shared:
+        fail_stale_trials(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not shared or trial.user_attrs.get("home") == home(root):
+            settle(study, root, trial)
 
 
 def settle(study: optuna.Study, root: Path, trial: FrozenTrial) -> None:
     """Close a trial that claims to be running, unless somebody trains its run: with its figure if there is one."""
     if trial.state != TrialState.RUNNING:
         return
-    folder = RunFolder(root / trial.user_attrs.get("key", "none"))
+    key, asked = trial.user_attrs.get("key"), trial.datetime_start
+    if key is None and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
+        return  # its scheduler is about to say which run it is
+    folder = RunFolder(root / (key or "none"))
     state, result = folder.state(), folder.result()
     if result is not None:
         study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)

@@ -10,19 +10,23 @@ from studies.devices import Slot
 from studies.launch import ask
 
 
-def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot]) -> None:
+def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot]) -> dict[str, int]:
     """Check devices and every row in one process that has torch loaded; data that can be downloaded is, once.
+
+    Returns:
+        The multiply-accumulates that each row's network makes of one image.
 
     Raises:
         ConfigError: a GPU that is not there, or the first row that cannot be trained on a slot's devices, and why.
 
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    ask(context, "studies.preflight", "check", (dict(rows), slots[0].ranks, gpus))
+    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].ranks, gpus))
+    return macs
 
 
-def check(question: tuple[dict[str, Run], int, list[int]]) -> None:
-    """Find the GPUs, build each row on the meta device and load each dataset.
+def check(question: tuple[dict[str, Run], int, list[int]]) -> dict[str, int]:
+    """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs.
 
     Raises:
         ConfigError: the first problem, with the row's name.
@@ -39,12 +43,14 @@ def check(question: tuple[dict[str, Run], int, list[int]]) -> None:
     if gpus and max(gpus) >= there:
         raise ConfigError(f"--devices {max(gpus)}: torch sees {there} GPUs here; use indices below that, or cpu:N")
     seen = set()
+    macs = {}
     for row, run in rows.items():
         try:
             same = (run.dataset, run.recipe, run.score_on)
             if same not in seen:
                 seen.add(same)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
-            count(run)
+            macs[row] = count(run).macs
         except ConfigError as error:
             raise ConfigError(f"row {row!r}: {error}") from None
+    return macs

@@ -27,6 +27,7 @@ class Active:
     seen: int = 0
     last_error: float | None = None
     pruned: bool = False
+    taken_over: bool = False
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Progress:
     finished: list[tuple[Cell, float]] = field(default_factory=list)
     failed: list[tuple[Cell, str]] = field(default_factory=list)
     pruned: list[Cell] = field(default_factory=list)
-    elsewhere: int = 0
+    halted: str | None = None
     seconds: list[float] = field(default_factory=list)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,57 +11,40 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.files import FolderError
 from studies.devices import Slot
 from studies.headline import reported, so_far
-from studies.job import BUSY, Job, WandbMode
+from studies.job import FULL, Job, WandbMode
 from studies.launch import start
 from studies.processes import end_all
 from studies.progress import Active, Progress, View
+from studies.source import Source
+from studies.storage import BEAT
 from studies.study import Cell
 
-ATTEMPTS: Final = 3
-"""How often a run is started within one call before a machine that keeps losing it is taken for broken."""
+RETRIES: Final = 3
+"""How often a run that the machine loses is gone on with before the machine, or the run, is taken for broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run what is missing: on which slots, with which tracking."""
+    """How to run what is missing: on which slots, with which tracking, on whose account."""
 
     slots: Sequence[Slot]
     threads: int = 1
     wandb: WandbMode = "offline"
     retry_failed: bool = False
-
-
-class Source(Protocol):
-    """Where the scheduler gets its runs from and tells how they went: a study's ledger, or a search."""
-
-    label: str
-
-    def claim(self) -> tuple[Trial, Cell] | None:
-        """Take the next run, or None where none is left."""
-
-    def requeue(self, trial: Trial, cell: Cell) -> None:
-        """Close a lost run's trial and put the run back."""
-
-    def complete(self, trial: Trial, error: float) -> None:
-        """Take a finished run's error, in percent."""
-
-    def fail(self, trial: Trial) -> None:
-        """Take note that a trial gave nothing."""
-
-    def prune(self, trial: Trial) -> bool:
-        """Say whether a running trial should be stopped, given the epochs that it has reported."""
+    storage: str | None = None
+    patient: bool = False
 
 
 class Scheduler:
-    """The loop that keeps every slot busy until no enqueued run is left."""
+    """The loop that keeps every slot busy until there is no run left to claim."""
 
     def __init__(
         self,
@@ -78,38 +63,76 @@ class Scheduler:
         self.view = view
         self.free = list(options.slots)
         self.lifeline, self.alive = context.Pipe(duplex=False)
-        self.attempts: dict[str, int] = {}
+        self.beaten = time.monotonic()
 
     def loop(self) -> None:
-        """Start, watch and close runs until nothing is enqueued or running."""
-        while True:
-            while self.free and (claimed := self.source.claim()):
-                self._start(*claimed, self.free.pop(0))
-            if not self.progress.active:
-                return
-            wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
-            for active in list(self.progress.active):
-                self._follow(active)
-                if active.process.exitcode is not None:
-                    self._close(active)
-            self.view(self.progress)
+        """Start, watch and close runs until nothing is left to claim, running, or worth waiting for.
 
-    def _start(self, trial: Trial, cell: Cell, slot: Slot) -> None:
-        folder = RunFolder.of(self.root, cell.run)
-        folder.describe(cell.run)
-        trial.set_user_attr("folder", str(folder.path.name))
+        Raises:
+            FolderError: the runs folder's disk is full.
+
+        """
+        try:
+            while True:
+                self._fill()
+                if not self.progress.active:
+                    if self.progress.halted or not self.source.waits():
+                        return
+                    time.sleep(0.2)
+                wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
+                self._show_life()
+                for active in list(self.progress.active):
+                    self._follow(active)
+                    if active.process.exitcode is not None:
+                        self._close(active)
+                self.view(self.progress)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise FolderError(no_space(self.root)) from None
+
+    def end(self) -> None:
+        """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
+        end_all([active.process for active in self.progress.active])
+        for active in self.progress.active:
+            self.source.fail(active.trial)
+            self.source.leases.give_back(active.cell.run)
+
+    def _fill(self) -> None:
+        while self.free and not self.progress.halted and (claimed := self.source.claim()):
+            self._start(*claimed)
+
+    def _start(self, trial: Trial, cell: Cell) -> None:
+        lease = self.source.lease(cell.run)
+        if lease is None:
+            self.source.fail(trial)
+            return
+        slot = self.free.pop(0)
         job = Job(
-            folder=folder.path.absolute(),
+            folder=lease.folder.path.absolute(),
             study=self.source.label,
             row=cell.row,
             slot=slot,
             threads=self.options.threads,
             wandb=self.options.wandb,
         )
-        self.attempts[cell.run.key] = self.attempts.get(cell.run.key, 0) + 1
-        process = start(self.context, job, self.lifeline)
+        process = start(self.context, job, self.lifeline, lease.lock)
+        lease.let_go()
         self.progress.pending = max(0, self.progress.pending - 1)
-        self.progress.active.append(Active(cell, trial, folder, process, slot))
+        self.progress.active.append(Active(cell, trial, lease.folder, process, slot))
+
+    def _show_life(self) -> None:
+        """Tell the storage that the running runs are alive, and leave those that another host has taken over."""
+        if time.monotonic() - self.beaten < BEAT:
+            return
+        self.beaten = time.monotonic()
+        with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
+            self.source.beat([active.trial for active in self.progress.active])
+        gone = self.source.leases.lost()
+        for active in self.progress.active:
+            if active.cell.run.key in gone:
+                active.taken_over = True
+                end_all([active.process])
 
     def _follow(self, active: Active) -> None:
         """Report the epochs that have come in."""
@@ -121,35 +144,71 @@ class Scheduler:
                 active.last_error = figure
             active.seen += 1
             over = active.seen == active.cell.run.recipe.epochs
-            if not over and self.source.prune(active.trial):
+            if not over and not active.pruned and self.source.prune(active.trial):
                 active.pruned = True
-                end_all([active.process])
-                return
+                active.folder.ask_to_stop("pruned")
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
         self.progress.active.remove(active)
         self.free.append(active.slot)
-        if active.pruned:
-            active.folder.note(state="pruned")
-            self.progress.pruned.append(active.cell)
-            return
-        result = active.folder.result()
-        if result is not None:
-            figure = reported(active.cell.run, result)
+        state = active.folder.state()
+        if state == "complete":
+            figure = self._figure(active)
             self.source.complete(active.trial, figure)
             self.progress.finished.append((active.cell, figure))
             self.progress.seconds.append(time.monotonic() - active.started)
-            return
-        code, failed = active.process.exitcode, active.folder.state() == "failed"
-        if code != BUSY and not failed and self.attempts[active.cell.run.key] < ATTEMPTS:
+        elif state == "pruned" or (active.pruned and state in ("lost", "missing")):
+            active.folder.note(state="pruned")
+            self.progress.pruned.append(active.cell)
+        elif state == "failed":
+            self._give_up(active, str(active.folder.manifest().get("error")))
+        elif state == "running" or active.taken_over:  # by somebody else, since
+            self.source.fail(active.trial)
+        elif active.process.exitcode == FULL:
+            self.progress.halted = no_space(self.root)
+            self.source.fail(active.trial)
+        else:
+            self._retry(active)
+        self.source.leases.give_back(active.cell.run)
+
+    def _figure(self, active: Active) -> float:
+        result = active.folder.result()
+        assert result is not None
+        return reported(active.cell.run, result)
+
+    def _retry(self, active: Active) -> None:
+        """Put a run back that its machine has lost, unless it has been lost too often."""
+        folder, died = active.folder, ended_by(active.process.exitcode)
+        losses = int(folder.manifest().get("losses", 0)) + 1
+        if losses <= RETRIES:
+            folder.note(losses=losses)
+            self.source.leases.give_back(active.cell.run)
             self.source.requeue(active.trial, active.cell)
             self.progress.pending += 1
             return
+        error = f"lost {losses} times, the last time {died}; see its logs, then --retry failed"
+        folder.note(state="failed", cause="lost", error=error, losses=losses)
+        self._give_up(active, error)
+
+    def _give_up(self, active: Active, reason: str) -> None:
         self.source.fail(active.trial)
-        if code == BUSY:
-            self.progress.elsewhere += 1
-        else:
-            lost = f"lost {ATTEMPTS} times: its process ended with code {code}"
-            reason = str(active.folder.manifest().get("error")) if failed else lost
-            self.progress.failed.append((active.cell, reason))
+        self.progress.failed.append((active.cell, reason))
+
+
+def ended_by(code: int | None) -> str:
+    """Say how a process group ended."""
+    if code is None or 0 <= code < 128:
+        return f"its process left with code {code}"
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"its process left with code {code}"
+    memory = " (the kernel's out-of-memory killer, perhaps)" if number == signal.SIGKILL else ""
+    return f"its process was ended by {name}{memory}"
+
+
+def no_space(root: Path) -> str:
+    """Return the line for a full disk."""
+    return f"{root}: no space left on its disk; make room, then the same command goes on"

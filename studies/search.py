@@ -11,15 +11,19 @@ from lightning_bam.config import flatten
 from lightning_bam.folder import RunFolder
 from studies.engine import drive
 from studies.headline import reported
+from studies.leases import Leases
 from studies.ledger import report, settle
+from studies.preflight import preflight
+from studies.processes import forkserver
 from studies.progress import Progress, View
 from studies.scheduler import Options
+from studies.source import Source
 from studies.space import Space
-from studies.storage import journal
+from studies.storage import open_storage
 from studies.study import Cell
 
 
-class Search:
+class Search(Source):
     """The trials of one search, as a source of runs for the scheduler.
 
     Args:
@@ -40,8 +44,10 @@ class Search:
         self.trials = trials
         self.claimed: set[str] = set()
         self.label = f"search+{space.name}"
+        self.storage = open_storage(root)
+        self.leases = Leases(root)
         self.optuna = optuna.create_study(
-            storage=journal(root),
+            storage=self.storage,
             study_name=self.label,
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(4, trials // 4))),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
@@ -125,5 +131,7 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
             for name, values in search.space.choices.items()
             for value in values
         }
-        drive(search, search.root, options, corners, progress, view)
+        context = forkserver()
+        preflight(context, corners, options.slots)
+        drive(search, search.root, options, context, progress, view)
     return progress

@@ -1,35 +1,68 @@
-"""Where Optuna keeps the studies: one journal file under the runs folder."""
+"""Where Optuna keeps the studies: a journal file under the runs folder, or PostgreSQL between hosts."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import time
+import warnings
 from pathlib import Path
+from typing import Final
 
-from optuna.storages import JournalStorage
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from lightning_bam.files import FolderError
+from studies.error import StudyError
+
+BEAT: Final = 10
+"""Seconds between two signs of life of a trial in PostgreSQL."""
+GRACE: Final = 60
+"""Seconds without a sign of life after which another host may take a run for lost."""
 
 
 class KernelLock(JournalFileOpenLock):
-    """A file lock that the kernel lets go of when its holder dies, however it dies."""
+    """The journal's lock: the kernel lets go of it when its holder dies, and who takes it mends what a dead one tore.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self._path = path
+    A writer that is killed or finds the disk full in the middle of a line leaves half of one behind. Nobody has been
+    told that it was written, so it is cut off before the next one is.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._journal = journal
+        self._path = journal.with_name(f".{journal.name}.lock")
         self._fd = -1
 
     def acquire(self) -> bool:
-        """Wait for the lock."""
+        """Wait for the lock, then cut off an unfinished last line."""
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        _cut_unfinished_line(self._journal)
         return True
 
     def release(self) -> None:
         """Let the lock go."""
         os.close(self._fd)
+
+
+def open_storage(root: Path, url: str | None = None) -> BaseStorage:
+    """Open the storage of the studies under `root`: its journal, or the database at `url`.
+
+    Args:
+        root: the runs folder.
+        url: `postgresql://user@host:port/database`; libpq's own variables and `~/.pgpass` give a password.
+
+    Raises:
+        FolderError: `root` cannot be written, or its journal is damaged.
+        StudyError: an address of something else, or a database that does not answer.
+
+    """
+    return journal(root) if url is None else database(url)
 
 
 def journal(root: Path) -> JournalStorage:
@@ -43,7 +76,7 @@ def journal(root: Path) -> JournalStorage:
     try:
         root.mkdir(parents=True, exist_ok=True)
         path.touch()
-        lock = KernelLock(root / ".studies.journal.lock")
+        lock = KernelLock(path)
         lock.acquire()
         try:
             _check_end(path)
@@ -61,6 +94,62 @@ def journal(root: Path) -> JournalStorage:
         ) from None
 
 
+def database(url: str) -> RDBStorage:
+    """Open the database at `url` with a heartbeat, so that the trials of a dead host are known for dead.
+
+    Raises:
+        StudyError: an address of something else, or a database that does not answer.
+
+    """
+    full = address(url)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls its heartbeat experimental
+        for attempt in range(5):
+            try:
+                return RDBStorage(
+                    full,
+                    engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}},
+                    heartbeat_interval=BEAT,
+                    grace_period=GRACE,
+                )
+            except SQLAlchemyError as error:
+                # two hosts that make the tables at the same time: one of them is refused, and finds them made
+                made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)
+                if attempt == 4 or not made_twice:
+                    raise unreachable(url, error) from None
+                time.sleep(0.5)
+    raise AssertionError("the loop returns or raises")
+
+
+def address(url: str) -> str:
+    """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3.
+
+    Raises:
+        StudyError: not an address of PostgreSQL.
+
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        shown = parsed.render_as_string() if parsed is not None else url
+        raise StudyError(
+            f"--storage {shown}: not an address of PostgreSQL; give postgresql://user@host:5432/database, or leave "
+            "--storage out for the journal under --root"
+        )
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def unreachable(url: str, error: Exception) -> StudyError:
+    """Return the line for a database that does not answer, without its password."""
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    missing = isinstance(error, NoSuchModuleError | ImportError)
+    hint = "install psycopg" if missing else "is the server up, and may this user connect?"
+    shown = make_url(url).render_as_string()
+    return StudyError(f"--storage {shown}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")
+
+
 def _check_end(path: Path) -> None:
     """Read the last line, which Optuna itself forgives until it has written behind it."""
     with path.open("rb") as file:
@@ -69,3 +158,23 @@ def _check_end(path: Path) -> None:
     if rest:
         raise ValueError(f"it ends in {rest[-20:]!r}")
     json.loads(last)
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Cut the file behind its last line feed."""
+    try:
+        with path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if not size:
+                return
+            file.seek(size - 1)
+            if file.read(1) == b"\n":
+                return
+            file.seek(max(0, size - 2**20))
+            tail = file.read()
+            start = tail.rfind(b"\n") + 1
+            whole = start > 0 or size == len(tail)
+            if whole and tail[start:].startswith(b"{"):  # anything else is not Optuna's, and not ours to cut
+                file.truncate(size - len(tail) + start)
+    except FileNotFoundError:
+        return

@@ -11,21 +11,16 @@ import traceback
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from lightning_bam.folder import RunFolder
-from studies.job import BUSY, Job
+from studies.job import Job
 from studies.ranks import launch, one_line, rank
 from studies.surroundings import die_with_parent, redirect, scrub
 
 
 def work(job: Job) -> None:
-    """Train `job`'s run in this process and, on several devices, in ranks launched from it; exits with 0, 1 or BUSY."""
+    """Train `job`'s run in this process and, on several devices, in ranks launched from it; exits with 0 or 1."""
     die_with_parent()
     scrub()
     folder = RunFolder(job.folder)
-    lock = folder.acquire()
-    if lock is None:
-        sys.exit(BUSY)
-    if folder.result() is not None:
-        sys.exit(0)
     redirect(folder.log if job.slot.ranks == 1 else job.folder / "launcher.log")
     try:
         if job.slot.ranks == 1:

@@ -1,0 +1,87 @@
+"""Run folders through PostgreSQL: where hosts share no folder, a run's record is what one writes there and others read.
+
+Checkpoints and the logs of runs that went well stay where they are: a lost run goes on from its checkpoint on a host
+that sees it, and from the start on any other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from lightning_bam.files import read_object, write_object
+from lightning_bam.files import replace as put
+from lightning_bam.folder import RunFolder
+from studies.records import Record
+from studies.registry import Registry
+
+JSON: Final = ("run.json", "manifest.json", "result.json")
+LOG_TAIL: Final = 20_000
+"""Characters of a failed run's log that are worth sending."""
+
+
+def pack(folder: RunFolder) -> dict[str, Any]:
+    """Return what another host needs to know of a run that has ended."""
+    record: dict[str, Any] = {name: read_object(folder.path / name) for name in JSON}
+    for path in (folder.path / "metrics.jsonl", *folder.path.glob("*.log")):
+        if path.exists():
+            text = path.read_text(errors="replace")
+            record[path.name] = text if path.suffix == ".jsonl" else text[-LOG_TAIL:]
+    return record
+
+
+def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
+    """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    lock = folder.acquire()
+    if lock is None:
+        return
+    try:
+        if (folder.path / "result.json").exists():
+            return
+        for name, content in record.items():
+            if isinstance(content, str):
+                put(folder.path / name, content)
+        for name in JSON:
+            if record.get(name) is not None:
+                write_object(folder.path / name, record[name])
+    finally:
+        os.close(lock)
+
+
+def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
+    """Write the folders of those of these runs that have ended on another host and are not known here."""
+    entries = registry.entries()
+    wanted = []
+    for key in keys:
+        entry = entries.get(key)
+        folder = root / key
+        if entry is None or (folder / "result.json").exists():
+            continue
+        if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() == "missing"):
+            wanted.append(key)
+    for key, record in registry.records(wanted).items():
+        unpack(RunFolder(root / key), record)
+
+
+def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
+    """Tell the other hosts of runs that were finished here before there was a registry, or without it."""
+    entries = registry.entries()
+    for record in records:
+        if record.result is not None and record.run.key not in entries:
+            registry.publish(record.run.key, "complete", pack(record.folder))
+
+
+def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:
+    """Return the records with those called running that another host is training right now."""
+    entries = registry.entries()
+    told = []
+    for record in records:
+        entry = entries.get(record.run.key)
+        elsewhere = entry is not None and entry.state == "running" and entry.alive and entry.holder is not None
+        away = elsewhere and record.state in ("missing", "lost", "failed", "pruned")
+        told.append(replace(record, state="running") if away else record)
+    return told

@@ -1,0 +1,156 @@
+"""The runs of all hosts in PostgreSQL: who trains which, and what came of it where the runs folder is not shared.
+
+One table, a row a run. A lease is a row with a holder and a sign of life younger than `GRACE`; taking one is a single
+statement, so two hosts cannot both have it. The database's clock counts, never a host's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from studies.storage import GRACE, address, unreachable
+
+METADATA = sa.MetaData()
+RUNS = sa.Table(
+    "bam_runs",
+    METADATA,
+    sa.Column("key", sa.String(16), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("host", sa.Text),
+    sa.Column("root", sa.Text),
+    sa.Column("beat", sa.DateTime(timezone=True)),
+    sa.Column("record", sa.LargeBinary),
+)
+LOCK = 0x62616D  # "bam": what `exclusively` locks
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry knows of one run: its state, who has it, and whether that one has shown life lately."""
+
+    key: str
+    state: str
+    holder: str | None
+    alive: bool
+
+
+class Registry:
+    """The table of runs at `url`.
+
+    Args:
+        url: `postgresql://user@host:port/database`.
+        host: this machine.
+        root: this machine's runs folder, absolute.
+        holder: this process.
+        grace: seconds without a sign of life after which a lease may be taken over.
+
+    Raises:
+        StudyError: the database does not answer.
+
+    """
+
+    def __init__(self, url: str, host: str, root: str, holder: str, grace: int = GRACE) -> None:
+        self.host, self.root, self.holder, self.grace = host, root, holder, grace
+        self.engine = sa.create_engine(address(url), pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
+                METADATA.create_all(connection)
+        except (SQLAlchemyError, ImportError) as error:
+            raise unreachable(url, error) from None
+
+    def take(self, key: str, *, again: bool = False) -> bool:
+        """Take the lease of a run; say whether it is ours now.
+
+        It is not where the run is complete, or where somebody else has it and has shown life within `grace` seconds.
+        A holder on this host and root is known for dead already: the caller holds the run folder's lock.
+
+        Args:
+            key: the run's key.
+            again: take it although a host says that it failed.
+
+        """
+        free = sa.or_(
+            RUNS.c.holder.is_(None),
+            sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root),
+            RUNS.c.beat < sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace),
+        )
+        closed = ("complete",) if again else ("complete", "failed")
+        ours = {
+            "state": "running",
+            "holder": self.holder,
+            "host": self.host,
+            "root": self.root,
+            "beat": sa.func.now(),
+        }
+        statement = (
+            insert(RUNS)
+            .values(key=key, **ours)
+            .on_conflict_do_update(index_elements=["key"], set_=ours, where=sa.and_(RUNS.c.state.not_in(closed), free))
+            .returning(RUNS.c.key)
+        )
+        with self.engine.begin() as connection:
+            return connection.execute(statement).first() is not None
+
+    def beat(self, keys: Iterable[str]) -> set[str]:
+        """Show life for these runs, and return those of them that somebody else has taken over."""
+        wanted = set(keys)
+        if not wanted:
+            return set()
+        mine = sa.and_(RUNS.c.key.in_(wanted), RUNS.c.holder == self.holder)
+        with self.engine.begin() as connection:
+            kept = connection.execute(sa.update(RUNS).where(mine).values(beat=sa.func.now()).returning(RUNS.c.key))
+            return wanted - {row.key for row in kept}
+
+    def give_back(self, key: str, state: str, record: dict[str, Any] | None = None) -> None:
+        """End a lease and say what became of the run, with its record where there is one to keep."""
+        values: dict[str, Any] = {"state": state, "holder": None}
+        if record is not None:
+            values["record"] = gzip.compress(json.dumps(record).encode())
+        mine = sa.and_(RUNS.c.key == key, RUNS.c.holder == self.holder)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(RUNS).where(mine).values(**values))
+
+    def publish(self, key: str, state: str, record: dict[str, Any]) -> None:
+        """Tell of a run that was trained without a lease, unless a host has told of it or has it."""
+        packed = gzip.compress(json.dumps(record).encode())
+        statement = insert(RUNS).values(key=key, state=state, record=packed).on_conflict_do_nothing()
+        with self.engine.begin() as connection:
+            connection.execute(statement)
+
+    def entries(self) -> dict[str, Entry]:
+        """Return what is known of every run, without the records."""
+        alive = RUNS.c.beat >= sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+        columns = (RUNS.c.key, RUNS.c.state, RUNS.c.holder, sa.func.coalesce(alive, sa.false()).label("alive"))
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(*columns))
+            return {row.key: Entry(row.key, row.state, row.holder, row.alive) for row in rows}
+
+    def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of these runs, as far as there are any."""
+        wanted = list(keys)
+        found = {}
+        with self.engine.connect() as connection:
+            for start in range(0, len(wanted), 1000):
+                part = wanted[start : start + 1000]
+                chosen = sa.select(RUNS.c.key, RUNS.c.record).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))
+                for row in connection.execute(chosen):
+                    found[row.key] = json.loads(gzip.decompress(row.record))
+        return found
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep every other host out of what is done meanwhile."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            yield

@@ -1,0 +1,75 @@
+"""Where the scheduler gets its runs from and tells how they went: a study's ledger, or a search."""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import Trial, TrialState
+
+from lightning_bam.config import Run
+from studies.leases import Lease, Leases
+from studies.study import Cell
+
+
+class Source(ABC):
+    """Runs to be trained, each an Optuna trial.
+
+    Attributes:
+        root: the runs folder.
+        label: of the study or search.
+        leases: who may train which run.
+        storage: where Optuna keeps the trials.
+        optuna: the study they belong to.
+
+    """
+
+    root: Path
+    label: str
+    leases: Leases
+    storage: BaseStorage
+    optuna: optuna.Study
+
+    @abstractmethod
+    def claim(self) -> tuple[Trial, Cell] | None:
+        """Take the next run, or None where there is none right now."""
+
+    @abstractmethod
+    def requeue(self, trial: Trial, cell: Cell) -> None:
+        """Close a lost run's trial and put the run back."""
+
+    @abstractmethod
+    def prune(self, trial: Trial) -> bool:
+        """Say whether a running trial should be stopped, given the epochs that it has reported."""
+
+    def lease(self, run: Run) -> Lease | None:
+        """Return the lease of a claimed run, or None where somebody else has it."""
+        return self.leases.take(run)
+
+    def waits(self) -> bool:
+        """Say whether runs that others train may still come back, so that it is too early to leave."""
+        return False
+
+    def complete(self, trial: Trial, error: float) -> None:
+        """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
+        self.optuna.tell(trial, error, skip_if_finished=True)
+
+    def fail(self, trial: Trial) -> None:
+        """Close a trial that gave nothing."""
+        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def beat(self, trials: Iterable[Trial]) -> None:
+        """Show life for running trials, where the storage asks for it."""
+        if isinstance(self.storage, RDBStorage):
+            for trial in trials:
+                self.storage.record_heartbeat(trial._trial_id)  # Optuna has no public name for it
+
+
+def home(root: Path) -> str:
+    """Return the name of a runs folder on this host, by which a trial says where it is trained."""
+    return f"{socket.gethostname()}:{os.path.realpath(root)}"
