@@ -54,14 +54,9 @@ def rank(job: Job) -> None:
             tracking.finish(code)
 
 
-def launch(job: Job) -> None:
-    """Start one rank a device with torch's own launcher; a rank's death ends the others.
-
-    Raises:
-        TrainingError: the first rank that failed, and its last words.
-
-    """
-    config = LaunchConfig(
+def group(job: Job) -> LaunchConfig:
+    """Return how torch's launcher starts `job`'s ranks: forked from this process, meeting on a free local port."""
+    return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=job.slot.ranks,
@@ -73,9 +68,18 @@ def launch(job: Job) -> None:
         monitor_interval=0.1,
         start_method="fork",
     )
+
+
+def launch(job: Job) -> None:
+    """Start one rank a device with torch's own launcher; a rank's death ends the others.
+
+    Raises:
+        TrainingError: the first rank that failed, and its last words.
+
+    """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     try:
-        elastic_launch(config, _rank)(job)
+        elastic_launch(group(job), _rank)(job)
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
         if failure.exitcode < 0:  # killed by the machine, not by its code: the run is lost, and may be tried again
