@@ -22,7 +22,7 @@ class ClutteredDigits:
 
     Each image is a `(3, size, size)` canvas that holds one digit, 16 pixels high, in a random colour at a random
     place over `fragments` 8x8 pieces of other digits. Train and test are made of disjoint digits, 1,297 and 500 of
-    them. `seed` decides the images, not the training. Made in a third of a second, the same to the bit everywhere.
+    them. `seed` decides the images, not the training. Made in a tenth of a second, the same to the bit everywhere.
 
     Difficulty of the defaults: plain `SmallResNet(width=16)`, 5 epochs, batch 32, lr 0.1, cosine after one epoch of
     warm-up, neither crop nor flip: 13.8 % test error, sd 0.6, n = 6 (seeds 0-5), by `lightning_bam.train` on one

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from lightning_bam.config import ClutteredDigits, Digits
 from lightning_bam.data import load
 from lightning_bam.data.clutter import cluttered, colours, paint, plain, sources, upscale
-from lightning_bam.data.draws import integers
+from lightning_bam.data.draws import integers, permutation
 
 
 def sha(*arrays):
@@ -49,6 +49,13 @@ def test_shapes_types_and_labels():
 def test_the_smallest_and_the_largest_canvas(size):
     train, *_ = cluttered(ClutteredDigits(size=size, train=10, test=10, fragments=64))
     assert train.shape == (10, 3, size, size)
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    digits, (train, test) = load_digits(), sources()
+    order = permutation(1797, 1797)
+    assert np.array_equal(np.concatenate([train.images, test.images]), digits.images[order])
+    assert np.array_equal(np.concatenate([train.labels, test.labels]), digits.target[order])
 
 
 def test_train_and_test_show_disjoint_digits_and_together_all():
