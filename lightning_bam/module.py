@@ -54,8 +54,8 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean cross-entropy of this rank's part of the global batch."""
         images, labels = batch
-        seed = stream(self.spec.seed, "dropout", self.current_epoch, batch_idx, self.global_rank)
-        with seeded(seed, self.device):
+        # one seed for all ranks: dropout draws for the global batch, whatever the ranks
+        with seeded(stream(self.spec.seed, "dropout", self.current_epoch, batch_idx), self.device):
             logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.spec.recipe.label_smoothing)
         self.train_sum += loss.detach()

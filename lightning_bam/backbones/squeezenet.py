@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 from torchvision.models.squeezenet import Fire
 
+from lightning_bam.backbones.dropout import SharedDropout
 from lightning_bam.backbones.staged import Staged
 
 
@@ -25,6 +26,7 @@ class SqueezeNet(Staged):
         super().__init__()
         theirs = squeezenet1_1(weights=None, num_classes=classes)
         self.features, self.classifier = theirs.features, theirs.classifier
+        self.classifier[0] = SharedDropout(p=self.classifier[0].p)
         if in_channels != 3:
             self.features[0] = nn.Conv2d(in_channels, 64, 3, stride=2)
             nn.init.kaiming_uniform_(self.features[0].weight)
