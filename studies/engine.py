@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,22 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
 
     """
     ledger = Ledger(root, study, options.storage, patient=options.patient, again=options.retry_failed)
-    records = up_to_date(study, root, ledger)
-    missing = wanted(records, options)
-    before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
-    progress = Progress(
-        title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
-    )
-    if not missing:
-        view(progress)
-        return progress
-    context = forkserver()
-    macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
-    ledger.wanted = [Cell(record.row, record.run) for record in longest_first(missing, records, macs)]
-    drive(ledger, root, options, context, progress, view)
-    if options.patient:
-        up_to_date(study, root, ledger)
+    with closing(ledger):
+        records = up_to_date(study, root, ledger)
+        missing = wanted(records, options)
+        before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
+        progress = Progress(
+            title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
+        )
+        if not missing:
+            view(progress)
+            return progress
+        context = forkserver()
+        macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
+        ledger.wanted = [Cell(record.row, record.run) for record in longest_first(missing, records, macs)]
+        drive(ledger, root, options, context, progress, view)
+        if options.patient:
+            up_to_date(study, root, ledger)
     return progress
 
 

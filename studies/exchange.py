@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_bam.files import read_object, write_object
 from lightning_bam.files import replace as put
 from lightning_bam.folder import RunFolder
-from studies.records import Record
-from studies.registry import Registry
+from studies.records import Record, gather
+from studies.study import Study
+
+if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
+    from studies.registry import Registry
 
 JSON: Final = ("run.json", "manifest.json", "result.json")
 LOG_TAIL: Final = 20_000
@@ -73,6 +77,28 @@ def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
     for record in records:
         if record.result is not None and record.run.key not in entries:
             registry.publish(record.run.key, "complete", pack(record.folder))
+
+
+def gather_everywhere(study: Study, root: Path, url: str | None) -> list[Record]:
+    """Join every run of `study` with its folder under `root`, after fetching those that ended on other hosts.
+
+    Args:
+        study: whose runs.
+        root: the runs folder of this host.
+        url: PostgreSQL, or None for this folder alone.
+
+    Raises:
+        FolderError: a folder that cannot be trusted.
+        StudyError: the database does not answer.
+
+    """
+    if url is None:
+        return gather(study, root)
+    from studies.leases import open_registry
+
+    with closing(open_registry(root, url)) as registry:
+        fetch(registry, root, [cell.run.key for cell in study.runs()])
+        return seen_from_here(gather(study, root), registry)
 
 
 def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:

@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.exchange import pack
+from studies.postgres import BEAT, GRACE
 from studies.registry import Registry
-from studies.storage import BEAT
 
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before the scheduler gives up; the runs themselves go on."""
@@ -62,10 +62,7 @@ class Leases:
         self.root = root
         self.held: dict[str, RunFolder] = {}
         self.beaten = time.monotonic()
-        self.registry: Registry | None = None
-        if url is not None:
-            host = socket.gethostname()
-            self.registry = Registry(url, host, str(root.absolute()), f"{host}:{os.getpid()}:{time.time_ns()}")
+        self.registry = open_registry(root, url) if url is not None else None
 
     def take(self, run: Run, *, again: bool = False) -> Lease | None:
         """Take the lease of `run`, or return None where somebody else has it, or it is complete or has failed.
@@ -120,6 +117,11 @@ class Leases:
                 stack.enter_context(self.registry.exclusively())
             yield
 
+    def close(self) -> None:
+        """Close the connections to the database, if there are any."""
+        if self.registry is not None:
+            self.registry.close()
+
     def lost(self) -> set[str]:
         """Show life every `BEAT` seconds; return the keys of runs that another host has taken over meanwhile."""
         if self.registry is None or time.monotonic() - self.beaten < BEAT:
@@ -131,6 +133,17 @@ class Leases:
             gone = set()
         self.beaten = time.monotonic()
         return gone
+
+
+def open_registry(root: Path, url: str) -> Registry:
+    """Open the registry of runs at `url`, as this process on this host with this runs folder.
+
+    Raises:
+        StudyError: the database does not answer.
+
+    """
+    host = socket.gethostname()
+    return Registry(url, host, os.path.realpath(root), f"{host}:{os.getpid()}:{time.time_ns()}", GRACE)
 
 
 def patiently(call: Callable[[], Answer], patience: float = PATIENCE) -> Answer:

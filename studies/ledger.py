@@ -18,9 +18,10 @@ from studies.headline import headline, reported, so_far
 from studies.leases import Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import Given, distributions, parameters, suggest
+from studies.postgres import GRACE
 from studies.records import Record
 from studies.source import Source, home
-from studies.storage import GRACE, open_storage
+from studies.storage import open_storage, quiet_heartbeat
 from studies.study import Cell, Study
 
 LOOK: Final = 2.0
@@ -96,8 +97,7 @@ class Ledger(Source):
 
     def _ask(self, cell: Cell) -> Trial:
         self.given.values = parameters(cell.run, self.distributions)
-        trial = self.optuna.ask()
-        self.beat([trial])
+        trial = self.ask()
         trial.set_user_attr("key", cell.run.key)
         trial.set_user_attr("row", cell.row)
         trial.set_user_attr("home", home(self.root))
@@ -148,7 +148,8 @@ def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
     """
     shared = isinstance(storage, RDBStorage)
     if shared:
-        fail_stale_trials(study)
+        with quiet_heartbeat():
+            fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not shared or trial.user_attrs.get("home") == home(root):
             settle(study, root, trial)

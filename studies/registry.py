@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies.storage import GRACE, address, unreachable
+from studies.postgres import address, unreachable
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(
@@ -59,7 +59,7 @@ class Registry:
 
     """
 
-    def __init__(self, url: str, host: str, root: str, holder: str, grace: int = GRACE) -> None:
+    def __init__(self, url: str, host: str, root: str, holder: str, grace: float) -> None:
         self.host, self.root, self.holder, self.grace = host, root, holder, grace
         self.engine = sa.create_engine(address(url), pool_pre_ping=True, connect_args={"connect_timeout": 10})
         try:
@@ -147,6 +147,10 @@ class Registry:
                 for row in connection.execute(chosen):
                     found[row.key] = json.loads(gzip.decompress(row.record))
         return found
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:

@@ -21,10 +21,10 @@ from studies.devices import Slot
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
 from studies.launch import start
+from studies.postgres import BEAT
 from studies.processes import end_all
 from studies.progress import Active, Progress, View
 from studies.source import Source
-from studies.storage import BEAT
 from studies.study import Cell
 
 RETRIES: Final = 3

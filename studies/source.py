@@ -14,6 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from studies.leases import Lease, Leases
+from studies.storage import quiet_heartbeat
 from studies.study import Cell
 
 
@@ -63,11 +64,25 @@ class Source(ABC):
         """Close a trial that gave nothing."""
         self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
+    def ask(self) -> Trial:
+        """Ask Optuna for a trial, and show its first sign of life."""
+        with quiet_heartbeat():
+            trial = self.optuna.ask()
+        self.beat([trial])
+        return trial
+
     def beat(self, trials: Iterable[Trial]) -> None:
         """Show life for running trials, where the storage asks for it."""
         if isinstance(self.storage, RDBStorage):
             for trial in trials:
                 self.storage.record_heartbeat(trial._trial_id)  # Optuna has no public name for it
+
+    def close(self) -> None:
+        """Close the connections to the database, if there are any."""
+        self.leases.close()
+        if isinstance(self.storage, RDBStorage):
+            self.storage.remove_session()
+            self.storage.engine.dispose()
 
 
 def home(root: Path) -> str:

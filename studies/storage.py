@@ -7,22 +7,17 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lightning_bam.files import FolderError
-from studies.error import StudyError
-
-BEAT: Final = 10
-"""Seconds between two signs of life of a trial in PostgreSQL."""
-GRACE: Final = 60
-"""Seconds without a sign of life after which another host may take a run for lost."""
+from studies.postgres import BEAT, GRACE, address, unreachable
 
 
 class KernelLock(JournalFileOpenLock):
@@ -62,7 +57,19 @@ def open_storage(root: Path, url: str | None = None) -> BaseStorage:
         StudyError: an address of something else, or a database that does not answer.
 
     """
-    return journal(root) if url is None else database(url)
+    if url is None:
+        return journal(root)
+    _make(root)
+    return database(url)
+
+
+@contextmanager
+def quiet_heartbeat() -> Iterator[None]:
+    """Silence what Optuna says of its heartbeat: that it is experimental, and not kept up by asking (we keep it up)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used with")
+        yield
 
 
 def journal(root: Path) -> JournalStorage:
@@ -74,7 +81,7 @@ def journal(root: Path) -> JournalStorage:
     """
     path = root / "studies.journal"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        _make(root)
         path.touch()
         lock = KernelLock(path)
         lock.acquire()
@@ -89,9 +96,7 @@ def journal(root: Path) -> JournalStorage:
             "and the next run makes a new journal"
         ) from None
     except OSError as error:
-        raise FolderError(
-            f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT"
-        ) from None
+        raise _unwritable(root, error) from None
 
 
 def database(url: str) -> RDBStorage:
@@ -102,8 +107,7 @@ def database(url: str) -> RDBStorage:
 
     """
     full = address(url)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls its heartbeat experimental
+    with quiet_heartbeat():
         for attempt in range(5):
             try:
                 return RDBStorage(
@@ -121,33 +125,15 @@ def database(url: str) -> RDBStorage:
     raise AssertionError("the loop returns or raises")
 
 
-def address(url: str) -> str:
-    """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3.
-
-    Raises:
-        StudyError: not an address of PostgreSQL.
-
-    """
+def _make(root: Path) -> None:
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        shown = parsed.render_as_string() if parsed is not None else url
-        raise StudyError(
-            f"--storage {shown}: not an address of PostgreSQL; give postgresql://user@host:5432/database, or leave "
-            "--storage out for the journal under --root"
-        )
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(root, error) from None
 
 
-def unreachable(url: str, error: Exception) -> StudyError:
-    """Return the line for a database that does not answer, without its password."""
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
-    missing = isinstance(error, NoSuchModuleError | ImportError)
-    hint = "install psycopg" if missing else "is the server up, and may this user connect?"
-    shown = make_url(url).render_as_string()
-    return StudyError(f"--storage {shown}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")
+def _unwritable(root: Path, error: OSError) -> FolderError:
+    return FolderError(f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT")
 
 
 def _check_end(path: Path) -> None:

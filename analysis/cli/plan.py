@@ -11,12 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_root, add_selection
-from analysis.cli.selection import root_of, selected
+from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.selection import gathered, selected
 from analysis.formats import fixed_facts
 from analysis.statistics import least_resolvable
 from studies.counting import counts
-from studies.records import gather
 from studies.study import Study
 
 
@@ -25,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
     add_selection(parser)
     add_root(parser)
+    add_storage(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the plan of one study as JSON data; hours are known once a run of the row has finished."""
-    records = gather(study, root_of(arguments))
+    records = gathered(study, arguments)
     costs = counts(study.rows)
     rows = []
     for row in study.rows:

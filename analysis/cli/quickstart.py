@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from analysis.cli import run, table
-from analysis.cli.parser import add_devices, add_root, add_selection
+from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
 from analysis.cli.selection import root_of, selected
 
 
@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_selection(parser)
     add_root(parser)
+    add_storage(parser)
     add_devices(parser)
 
 

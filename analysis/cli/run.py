@@ -6,11 +6,10 @@ import argparse
 import sys
 from collections import Counter
 
-from analysis.cli.parser import add_devices, add_root, add_selection
-from analysis.cli.selection import root_of, selected
+from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
+from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import parse_devices, slots
 from studies.engine import run_study
-from studies.records import gather
 from studies.scheduler import Options
 from studies.study import Study
 from studies.tracking import default_mode
@@ -30,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
     add_selection(parser)
     add_root(parser)
+    add_storage(parser)
     add_devices(parser)
     parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
 
@@ -40,27 +40,31 @@ def execute(arguments: argparse.Namespace) -> int:
     return max(run(study, arguments) for study in chosen)
 
 
-def run(study: Study, arguments: argparse.Namespace) -> int:
+def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
     """Train what is missing of one study; returns 1 if a run failed or is not there."""
     with LiveView() as view:
-        progress = run_study(study, root_of(arguments), options_of(arguments), view)
-    states: Counter[str] = Counter(record.state for record in gather(study, root_of(arguments)))
+        progress = run_study(study, root_of(arguments), options_of(arguments, patient=patient), view)
+    if progress.halted:
+        print(f"bam: {progress.halted}", file=sys.stderr)
+    states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
     return 0 if states["complete"] == progress.total else 1
 
 
-def options_of(arguments: argparse.Namespace) -> Options:
-    """Return where and how to train."""
+def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Options:
+    """Return where and how to train; a `patient` one waits for what others train."""
     tracking = arguments.wandb or default_mode()
     if tracking == "online" and default_mode() != "online":
         hint = "log in with `wandb login` or set WANDB_API_KEY; `wandb sync` sends offline records later"
         print(f"bam: --wandb online: nobody is logged in, so runs are recorded offline; {hint}", file=sys.stderr)
         tracking = "offline"
     return Options(
-        slots=slots(parse_devices(arguments.devices), arguments.devices_per_run),
+        slots=slots(parse_devices(arguments.devices), arguments.devices_per_run, arguments.runs_per_device),
         threads=arguments.threads,
         wandb=tracking,
         retry_failed=getattr(arguments, "retry", None) == "failed",
+        storage=arguments.storage,
+        patient=patient,
     )

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from lightning_bam.files import FolderError
+from studies.exchange import gather_everywhere
 from studies.load import find_study
+from studies.records import Record
 from studies.study import Study
 
 
@@ -24,6 +26,11 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
     return study
+
+
+def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
+    """Return the records of a study under --root, and with --storage what other hosts have of it."""
+    return gather_everywhere(study, root_of(arguments), arguments.storage)
 
 
 def root_of(arguments: argparse.Namespace) -> Path:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.cli.parser import add_root, add_selection
+from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import root_of, selected
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
@@ -17,8 +17,8 @@ from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.counting import counts
 from studies.error import StudyError
+from studies.exchange import gather_everywhere
 from studies.load import catalogue
-from studies.records import gather
 from studies.study import Study
 
 
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every study of the catalogue")
     add_selection(parser)
     add_root(parser)
+    add_storage(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")
     parser.add_argument("--strict", action="store_true", help="exit with 3 if a run is missing, 1 if one failed")
     parser.add_argument("--output", metavar="FILE", help="write there and not on stdout")
@@ -38,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if bool(arguments.study) == arguments.all:
         raise StudyError("table: name the studies, or say --all for every one of the catalogue")
     names = list(catalogue()) if arguments.all else arguments.study
-    tables = conclusions([selected(name, arguments) for name in names], root_of(arguments))
+    tables = conclusions([selected(name, arguments) for name in names], root_of(arguments), arguments.storage)
     show(tables, arguments.format, arguments.output)
     if not arguments.strict:
         return 0
@@ -47,9 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if all(table.complete for table in tables) else 3
 
 
-def conclusions(studies: Sequence[Study], root: Path) -> list[Table]:
+def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) -> list[Table]:
     """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
-    found = [(study, gather(study, root)) for study in studies]
+    found = [(study, gather_everywhere(study, root, url)) for study in studies]
     wanted: dict[tuple[str, str], Run] = {}
     for study, records in found:
         finished = {record.row for record in records if record.result is not None}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from dataclasses import replace
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
@@ -48,3 +52,16 @@ def two_slots():
 
 def silent(progress):
     """Show nothing."""
+
+
+@pytest.fixture
+def postgres():
+    """Return the address of an empty database of its own on the server that BAM_TEST_POSTGRES names."""
+    server = os.environ.get("BAM_TEST_POSTGRES")
+    if not server:
+        pytest.skip("no PostgreSQL: set BAM_TEST_POSTGRES to an address whose user may create databases")
+    name = f"bam_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"drop database {name} with (force)")

@@ -1,0 +1,44 @@
+"""The address of a PostgreSQL server, and what is said of one that does not answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from studies.error import StudyError
+
+BEAT: Final = 10
+"""Seconds between two signs of life of a trial in PostgreSQL."""
+GRACE: Final = 60
+"""Seconds without a sign of life after which another host may take a run for lost."""
+
+
+def address(url: str) -> str:
+    """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3.
+
+    Raises:
+        StudyError: not an address of PostgreSQL.
+
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        shown = parsed.render_as_string() if parsed is not None else url
+        raise StudyError(
+            f"--storage {shown}: not an address of PostgreSQL; give postgresql://user@host:5432/database, or leave "
+            "--storage out for the journal under --root"
+        )
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def unreachable(url: str, error: Exception) -> StudyError:
+    """Return the line for a database that does not answer, without its password."""
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    missing = isinstance(error, NoSuchModuleError | ImportError)
+    hint = "install psycopg" if missing else "is the server up, and may this user connect?"
+    shown = make_url(url).render_as_string()
+    return StudyError(f"--storage {shown}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")

@@ -1,0 +1,186 @@
+"""Several hosts on one PostgreSQL: leases, results without a shared folder, dead hosts. Real server, real training."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from lightning_bam.folder import RunFolder
+from studies import leases
+from studies.engine import run_study
+from studies.error import StudyError
+from studies.exchange import gather_everywhere, pack
+from studies.records import gather
+from studies.registry import Registry
+from studies.storage import open_storage
+from tests.studies.conftest import BASE, silent, tiny
+
+
+@pytest.fixture
+def on(postgres):
+    """Return how to make the registry of a host; all are closed in the end."""
+    with ExitStack() as stack:
+
+        def made(host, grace=60.0, folder=None, process=1):
+            folder = folder or f"/runs/of/{host}"
+            return stack.enter_context(closing(Registry(postgres, host, folder, f"{host}:{process}", grace)))
+
+        yield made
+
+
+def test_one_of_many_takes_a_run(on):
+    registries = [on(f"host{number}") for number in range(8)]
+    gate = threading.Barrier(8)
+    taken = []
+
+    def take(registry):
+        gate.wait()
+        for key in ("a", "b", "c", "d", "e"):
+            if registry.take(key):
+                taken.append((key, registry.host))
+
+    threads = [threading.Thread(target=take, args=(registry,)) for registry in registries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(key for key, _ in taken) == ["a", "b", "c", "d", "e"]
+
+
+def test_a_lease_lasts_while_its_holder_shows_life(on):
+    ours, theirs = on("ours", 1.0), on("theirs", 1.0)
+    assert theirs.take("a")
+    for _ in range(4):
+        time.sleep(0.4)
+        assert theirs.beat(["a"]) == set()
+        assert not ours.take("a")
+    assert ours.entries()["a"].alive
+    time.sleep(1.2)
+    assert not ours.entries()["a"].alive
+    assert ours.take("a")
+    assert theirs.beat(["a", "b"]) == {"a", "b"}, "who comes back learns that it is somebody else's now"
+    theirs.give_back("a", "complete", {"from": "theirs"})
+    assert ours.entries()["a"].state == "running"
+    assert ours.records(["a"]) == {}
+
+
+def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on):
+    ours, theirs = on("ours"), on("theirs")
+    for key, state in (("a", "complete"), ("b", "failed"), ("c", "lost")):
+        assert theirs.take(key)
+        theirs.give_back(key, state, {"state": state})
+    assert [ours.take(key) for key in "abc"] == [False, False, True]
+    assert [ours.take(key, again=True) for key in "ab"] == [False, True]
+    assert ours.records("abd") == {"a": {"state": "complete"}, "b": {"state": "failed"}}
+
+
+def test_a_host_s_own_dead_scheduler_is_not_waited_for(on):
+    before, after = on("here", folder="/runs"), on("here", folder="/runs", process=2)
+    other_folder = on("here", folder="/elsewhere", process=3)
+    assert before.take("a")
+    assert not other_folder.take("a")
+    assert after.take("a"), "who asks holds the folder's lock, so whoever had it there is dead"
+
+
+@pytest.fixture
+def two_hosts(tmp_path, postgres, two_slots):
+    """Two roots without a shared folder, and options for both."""
+    return tmp_path / "one", tmp_path / "two", replace(two_slots, storage=postgres, patient=True)
+
+
+def test_what_one_host_has_trained_another_reads_and_does_not_train(two_hosts, postgres):
+    one, two, options = two_hosts
+    assert len(run_study(tiny(), one, options, silent).finished) == 4
+    there = run_study(tiny(), two, options, silent)
+    assert there.finished == []
+    assert len(there.before) == 4
+    first, second = gather(tiny(), one), gather(tiny(), two)
+    assert [r.state for r in second] == ["complete"] * 4
+    for a, b in zip(first, second, strict=True):
+        assert (a.result, a.metrics, a.manifest) == (b.result, b.metrics, b.manifest)
+        assert not b.folder.checkpoint.exists()
+    storage = open_storage(one, postgres)
+    trials = optuna.load_study(study_name="tiny", storage=storage).get_trials()
+    storage.remove_session()
+    storage.engine.dispose()
+    assert [t.state for t in trials] == [TrialState.COMPLETE] * 4
+    assert sorted(t.value for t in trials) == sorted(r.result.error_top1 for r in first)
+
+
+def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, postgres, one_slot):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    study = tiny(rows={"none": BASE, "wild": wild}, scientific=("recipe.lr",), seeds=1)
+    there = on("there")
+    assert there.take(BASE.key)
+    options = replace(one_slot, storage=postgres)
+    assert len(run_study(study, tmp_path / "one", options, silent).failed) == 1
+    seen = gather_everywhere(study, tmp_path / "two", postgres)
+    assert [(r.row, r.state) for r in seen] == [("none", "running"), ("wild", "failed")]
+    assert seen[1].manifest["error"].startswith("training loss is nan after epoch 0")
+    assert "TrainingError" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
+
+
+def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, monkeypatch):
+    monkeypatch.setattr(leases, "GRACE", 3)
+    dead = on("dead", 3.0)
+    study = tiny(seeds=1)
+    assert dead.take(study.runs()[0].run.key)
+    started = time.monotonic()
+    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres, patient=True), silent)
+    assert time.monotonic() - started > 2
+    assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
+
+
+def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_slot):
+    other = on("other")
+    study = tiny(seeds=1)
+    assert other.take(study.runs()[0].run.key)
+    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres), silent)
+    assert [cell.row for cell, _ in progress.finished] == ["BAM"]
+
+
+def test_results_from_before_the_database_reach_it(two_hosts, postgres):
+    one, two, options = two_hosts
+    run_study(tiny(seeds=1), one, replace(options, storage=None), silent)
+    assert run_study(tiny(seeds=1), one, options, silent).finished == []
+    assert run_study(tiny(seeds=1), two, options, silent).finished == []
+    assert [r.result for r in gather(tiny(seeds=1), one)] == [r.result for r in gather(tiny(seeds=1), two)]
+
+
+def test_a_lost_record_does_not_replace_a_run(two_hosts, postgres):
+    one, _, options = two_hosts
+    run_study(tiny(seeds=1), one, options, silent)
+    record = gather(tiny(seeds=1), one)[0]
+    packed = pack(record.folder)
+    assert packed["result.json"]["error_top1"] == record.result.error_top1
+    shutil.rmtree(record.folder.path)
+    again = gather_everywhere(tiny(seeds=1), one, postgres)[0]
+    assert again.result == record.result
+    assert RunFolder(again.folder.path).metrics() == record.metrics
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        (
+            "sqlite:///x.db",
+            "--storage sqlite:///x.db: not an address of PostgreSQL; give postgresql://user@host:5432/database, or "
+            "leave --storage out for the journal under --root",
+        ),
+        ("nonsense", "--storage nonsense: not an address of PostgreSQL; give "),
+        ("postgresql://me:secret@127.0.0.1:1/none", "--storage postgresql://me:***@127.0.0.1:1/none: no answer ("),
+    ],
+)
+def test_a_wrong_address_is_one_line_without_the_password(tmp_path, one_slot, url, line):
+    with pytest.raises(StudyError) as caught:
+        run_study(tiny(), tmp_path, replace(one_slot, storage=url), silent)
+    assert str(caught.value).startswith(line)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
