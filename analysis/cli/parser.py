@@ -17,6 +17,7 @@ VERBS: Final = {
     "plan": "rows x seeds, what is done, params, MACs, device-hours; writes nothing",
     "run": "train what is missing",
     "search": "look for the best configuration on held-out data, with Optuna",
+    "worker": "train runs of a study beside other workers, here or on other hosts, until it is finished",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
     "cost": "params and MACs of a configuration, without training",
@@ -95,6 +96,16 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
 
 
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """Add --storage."""
+    parser.add_argument(
+        "--storage",
+        default=os.environ.get("BAM_STORAGE") or None,
+        metavar="URL",
+        help="postgresql://user@host/database, between hosts (env BAM_STORAGE; the journal under --root)",
+    )
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add what picks and changes a study: --preset, --set, --only, --seeds."""
     parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
@@ -128,5 +139,6 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
     )
     number = checked(positive, "a number from 1 up")
     parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="train each run with DDP over N")
+    parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
     parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
     parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
