@@ -10,12 +10,15 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_root, add_selection
-from analysis.cli.selection import root_of, selected
+from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.selection import gathered, root_of, selected
 from studies.headline import headline, reported
 from studies.load import catalogue
 from studies.records import Record, gather
 from studies.study import Study
+
+CAUSES = {"nan": " (loss not a number)", "memory": " (out of memory)", "lost": " (machine)"}
+"""What a failed run's `cause` in its manifest adds to its state."""
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
 
@@ -27,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_selection(parser)
     add_root(parser)
+    add_storage(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, run by run")
     parser.add_argument("--watch", action="store_true", help="again every two seconds, until every run has ended")
 
@@ -50,7 +54,7 @@ def read(arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
     root = root_of(arguments)
     if arguments.study:
         chosen = [selected(name, arguments) for name in arguments.study]
-        return [(study, gather(study, root)) for study in chosen]
+        return [(study, gathered(study, arguments)) for study in chosen]
     every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
     found = [(study, gather(study, root)) for study in every]
     return [(s, records) for s, records in found if any(r.state != "missing" for r in records)]
@@ -88,6 +92,7 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
         for record in records:
             if record.state in ("running", "lost", "failed"):
                 where = f"epoch {len(record.metrics)}/{record.run.recipe.epochs}"
+                cause = CAUSES.get(record.manifest.get("cause", ""), "") if record.state == "failed" else ""
                 reason = f": {record.manifest['error']}" if record.state == "failed" else ""
-                line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}, {where}{reason}"
+                line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
                 console.print(f"{line}  ({record.folder.path})", soft_wrap=True, markup=False)
