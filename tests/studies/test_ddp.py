@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psutil
@@ -10,6 +11,8 @@ import pytest
 from lightning_bam.folder import RunFolder
 from studies.devices import Slot
 from studies.engine import run_study
+from studies.launch import ask
+from studies.processes import forkserver
 from studies.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import silent, tiny
@@ -43,6 +46,17 @@ def test_the_first_steps_agree_up_to_batch_norm(roots):
     alone, together = (gather(tiny(seeds=1), root)[0].metrics[0]["train_loss"] for root in roots)
     assert together == pytest.approx(alone, rel=0.1)
     assert together != alone
+
+
+def test_two_runs_of_two_ranks_at_once_are_the_same_runs_one_after_the_other(roots, tmp_path):
+    at_once = []
+    options = Options(slots=[Slot(2), Slot(2)], wandb="off")
+    progress = run_study(tiny(seeds=1), tmp_path, options, lambda seen: at_once.append(len(seen.active)))
+    assert len(progress.finished) == max(at_once) == 2, progress.failed
+    for ours, theirs in zip(*(gather(tiny(seeds=1), root) for root in (tmp_path, roots[1])), strict=True):
+        for one, other in zip(ours.metrics, theirs.metrics, strict=True):
+            assert one | {"seconds": 0} == other | {"seconds": 0}
+        assert ours.manifest["world_size"] == 2
 
 
 def test_two_ranks_are_one_finished_run_of_wandb(roots):
@@ -90,3 +104,31 @@ def test_a_rank_that_the_machine_kills_is_lost_and_tried_again(tmp_path):
     attempts = gather(study, tmp_path)[0].manifest["attempts"]
     assert len(attempts) == 2
     assert attempts[1]["from_epoch"] >= 1
+
+
+def test_the_first_rank_alone_writes(tmp_path):
+    """As Python's audit hook saw it in both ranks; the others keep a log and nothing else."""
+    run = tiny(seeds=1).rows["BAM"]
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    first, second = ask(forkserver(), "tests.training.rank_bodies", "watched", (folder.path, Slot(2)))
+    inside = str(folder.path)
+    assert [path for path in second if path.startswith(inside)] == [f"{inside}/rank1.log"]
+    left = {str(path) for path in folder.path.rglob("*") if path.is_file()}
+    assert left - set(first) == {f"{inside}/run.json", f"{inside}/rank1.log"}  # described before
+    assert {f"{inside}/result.json", f"{inside}/metrics.jsonl", str(folder.checkpoint)} <= left
+
+
+def test_groups_that_start_at_once_never_meet():
+    """Four parties launch two ranks each at the same moment, 25 times: 50 pairs that share no port and no rank."""
+    context = forkserver()
+    barrier = context.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [(party, 25, barrier) for party in range(1, 5)]
+        rounds = list(pool.map(lambda task: ask(context, "tests.training.rank_bodies", "meet_often", task), tasks))
+    for party, groups in enumerate(rounds, start=1):
+        for attempt, group in enumerate(groups):
+            number = 1000 * party + attempt
+            assert {rank: met[:2] for rank, met in group.items()} == dict.fromkeys((0, 1), ([number] * 2, 2 * number))
+    for at_once in zip(*rounds, strict=True):
+        assert len({group[0][2] for group in at_once}) == 4

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.launcher.api import elastic_launch
 
 from lightning_bam import training
+from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from studies import ranks
 from studies.devices import Slot
 from studies.job import Job
 from studies.surroundings import scrub
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def exactly(task: tuple[Path, Slot]) -> None:
@@ -20,3 +30,51 @@ def exactly(task: tuple[Path, Slot]) -> None:
     job = Job(folder=folder, study="ranks", row="", slot=slot, wandb="off")
     ranks.rank(job) if slot.ranks == 1 else ranks.launch(job)
     assert RunFolder(folder).result() is not None
+
+
+def meet_often(task: tuple[int, int, Any]) -> list[dict[int, tuple[list[int], int, str]]]:
+    """Launch groups of two ranks, one after the other; each begins when the other parties are at the barrier."""
+    party, tries, barrier = task
+    scrub()
+    met = []
+    for attempt in range(tries):
+        number = 1000 * party + attempt
+        job = Job(folder=Path(f"group{number}"), study="ranks", row="", slot=Slot(2))
+        barrier.wait(60)
+        met.append(elastic_launch(ranks.group(job), _meet)(number))
+    return met
+
+
+def _meet(number: int) -> tuple[list[int], int, str]:
+    """Say who is in this rank's group, what its members' numbers add up to, and at which port they met."""
+    dist.init_process_group("gloo")
+    own = torch.tensor(number)
+    numbers = gathered(own)
+    dist.all_reduce(own)
+    dist.destroy_process_group()
+    return numbers.tolist(), int(own), os.environ["MASTER_PORT"]
+
+
+def watched(task: tuple[Path, Slot]) -> list[list[str]]:
+    """Train a described folder on several ranks, and return for each what it created, wrote to, moved or removed."""
+    folder, slot = task
+    scrub()
+    train = ranks.rank
+
+    def rank(job: Job) -> None:
+        """Note what Python does to files; torch, too, writes through Python's."""
+        touched: set[str] = set()
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            if event == "open" and isinstance(arguments[0], str | Path) and arguments[2] & WRITING:
+                touched.add(str(arguments[0]))
+            elif event in ("os.rename", "os.remove", "os.mkdir", "os.link", "os.symlink", "os.truncate"):
+                touched.update(str(path) for path in arguments[:2] if isinstance(path, str | Path))
+
+        sys.addaudithook(hook)
+        train(job)
+        Path(f"{folder}.rank{os.environ['RANK']}").write_text("\n".join(touched))
+
+    ranks.rank = rank
+    ranks.launch(Job(folder=folder, study="ranks", row="", slot=slot, wandb="off"))
+    return [Path(f"{folder}.rank{number}").read_text().splitlines() for number in range(slot.ranks)]
