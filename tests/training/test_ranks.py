@@ -56,11 +56,11 @@ def figures(folder):
     return [[line[name] for name in names] for line in folder.metrics()]
 
 
-@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (3, 2)])
-def test_two_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, epochs):
+@pytest.mark.parametrize(("steps", "epochs", "ranks"), [(1, 1, 2), (3, 2, 2), (1, 1, 4)])
+def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, epochs, ranks):
     """In 64 bits, dropout, augmentation, attention and an order of the sums that is the only difference."""
     run = replace(PLAIN, dataset=replace(ONE_STEP, train=16 * steps), recipe=replace(RECIPE, epochs=epochs))
-    (one, alone), (two, together) = (trained(tmp_path, run, Slot(ranks)) for ranks in (1, 2))
+    (one, alone), (two, together) = (trained(tmp_path, run, Slot(count)) for count in (1, ranks))
     assert norms(Classifier(run)) == []
     assert difference(alone, Classifier(run).state_dict()) > 1e-3
     assert difference(alone, together) < 1e-12
