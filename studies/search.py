@@ -1,137 +1,230 @@
-"""Optuna's TPE with median pruning over a space; what it finds is selected on held-out data, and stays a search."""
+"""A search: Optuna proposes configurations of a space and prunes them, on held-out data."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState
 
-from lightning_bam.config import flatten
+from lightning_bam.config import ConfigError, Run
 from lightning_bam.folder import RunFolder
-from studies.engine import drive
-from studies.headline import reported
-from studies.leases import Leases
-from studies.ledger import report, settle
-from studies.preflight import preflight
-from studies.processes import forkserver
-from studies.progress import Progress, View
-from studies.scheduler import Options
-from studies.source import Source
+from studies.attempt import Attempt, SeedTrial, index_of
+from studies.begun import check_same, directions
+from studies.headline import headline, reported
+from studies.leases import Lease, Leases
+from studies.ledger import report
+from studies.lost import ask_again, ask_lost_again, made, pruned_before
+from studies.method import Method, label
+from studies.owner import Owner
+from studies.pruners import make_pruner
+from studies.samplers import own_sampler, suggest
+from studies.source import Source, home
 from studies.space import Space
 from studies.storage import open_storage
 from studies.study import Cell
 
+LOOK: Final = 2.0
+"""Seconds between two looks for trials whose process has died."""
+
 
 class Search(Source):
-    """The trials of one search, as a source of runs for the scheduler.
+    """The trials of one search, as a source of runs for the scheduler; several processes may share a search.
+
+    A failed trial says `why`; one that does not was lost with its process or its machine, does not count as made, and
+    its configuration is asked for again.
 
     Args:
         root: the runs folder.
         space: what may be tried.
-        trials: how many trials the search has in all, earlier ones included.
-        seed: of the sampler.
+        method: how.
+        url: PostgreSQL instead of the journal.
+        storage: an Optuna storage instead of both.
 
     Raises:
         FolderError: the root cannot be written.
+        StudyError: a method that does not go with the space, a search of that name over another space, or a database
+            that does not answer.
 
     """
 
-    def __init__(self, root: Path, space: Space, trials: int, seed: int = 0) -> None:
+    def __init__(
+        self, root: Path, space: Space, method: Method, url: str | None = None, storage: BaseStorage | None = None
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.root = root
-        self.space = space
-        self.trials = trials
-        self.claimed: set[str] = set()
-        self.label = f"search+{space.name}"
-        self.storage = open_storage(root)
-        self.leases = Leases(root)
-        self.optuna = optuna.create_study(
-            storage=self.storage,
-            study_name=self.label,
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(4, trials // 4))),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-            direction="minimize",
-            load_if_exists=True,
-        )
-        for trial in self.optuna.get_trials(deepcopy=False):
-            settle(self.optuna, root, trial)
+        method.check(space)
+        self.root, self.space, self.method = root, space, method
+        self.trials = method.trials_for(space)
+        self.pruner = method.pruner_for(space)
+        self.label = label(space, method)
+        self.metric = headline(space.base)
+        self.open: dict[int, Attempt] = {}
+        self.refused: set[str] = set()
+        self.storage = storage or open_storage(root, url)
+        self.leases = Leases(root, url)
+        self.owner = Owner(root)
+        self.looked = 0.0
+        self.drawing = False
+        with self.leases.exclusively():
+            self.optuna = optuna.create_study(
+                storage=self.storage,
+                study_name=self.label,
+                pruner=make_pruner(self.pruner, space.base.recipe.epochs),
+                directions=directions(space, method),
+                load_if_exists=True,
+            )
+            check_same(self.optuna, space)
+            self._find_lost()
 
     @property
     def left(self) -> int:
-        """How many trials are still to be asked for; those whose run was lost do not count as made."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        made = [t for t in trials if t.state != TrialState.WAITING and not t.user_attrs.get("lost")]
-        return self.trials - len(made)
+        """How many trials are still to be asked for; lost ones do not count as made."""
+        return self.trials - sum(map(made, self.optuna.get_trials(deepcopy=False)))
 
     def claim(self) -> tuple[Trial, Cell] | None:
-        """Ask the sampler for the next run; one that is finished already is told at once.
+        """Take the next seed of an open trial, or ask the sampler for another configuration.
 
-        One that is being trained right now is asked for in vain, and counts as made: a small space is soon exhausted.
+        The seeds of one trial run one after another, so that some may be spared, until nothing else is left to do.
         """
-        while self.left > 0:
-            trial = self.optuna.ask()
-            values = {name: trial.suggest_categorical(name, values) for name, values in self.space.choices.items()}
-            run = self.space.run(values)
-            trial.set_user_attr("key", run.key)
-            folder = RunFolder.of(self.root, run)
-            result = folder.result()
-            if result is not None:
-                report(trial, run, folder.metrics())
-                self.complete(trial, reported(run, result))
-            elif folder.state() == "running" or run.key in self.claimed:
-                self.fail(trial)
-            else:
-                self.claimed.add(run.key)
-                return trial, Cell(self.space.label(run), run)
-        return None
+        while True:
+            for attempt in self.open.values():
+                if taken := attempt.next(one_by_one=True):
+                    return taken
+            with self.leases.exclusively():
+                asked = self._ask()
+            if asked is None:
+                waiting = (attempt.next(one_by_one=False) for attempt in self.open.values())
+                return next(filter(None, waiting), None)
+            self._begin(*asked)
 
-    def requeue(self, trial: Trial, cell: Cell) -> None:
-        """Ask for the same values again."""
-        trial.set_user_attr("lost", True)
-        self.fail(trial)
-        self.claimed.discard(cell.run.key)
-        flat = flatten(cell.run)
-        self.optuna.enqueue_trial({name: str(flat[name]) for name in self.space.choices})
+    def _ask(self) -> tuple[Trial, list[Cell]] | None:
+        """Ask for a configuration that can be, while nobody else does; None where all trials are made."""
+        while True:
+            if self.left <= 0 and not self._find_lost():
+                return None
+            if not self.drawing:
+                self.optuna.sampler = own_sampler(self.optuna, self.method.sampler, self.trials, self.method.seed)
+                self.drawing = True
+            trial = self.optuna.ask()
+            self.beat([trial])
+            trial.set_user_attr("owner", self.owner.name)
+            trial.set_user_attr("home", home(self.root))
+            try:
+                run = self.space.run(self.space.draw(partial(suggest, trial)))
+            except ConfigError as error:
+                self._close(trial, TrialState.FAIL, str(error))
+                continue
+            trial.set_user_attr("key", run.key)
+            seeds = range(run.seed, run.seed + self.method.seeds)
+            return trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds]
+
+    def _begin(self, trial: Trial, cells: list[Cell]) -> None:
+        """Open a trial for its runs, or tell it at once where its configuration is known."""
+        folders = [RunFolder.of(self.root, cell.run) for cell in cells]
+        states = [folder.state() for folder in folders]
+        attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))
+        for index, folder in enumerate(folders):
+            if states[index] == "complete" and (result := folder.result()) is not None:
+                attempt.running.add(index)
+                if attempt.by_epoch and index == 0:
+                    report(attempt.handle(0), cells[0].run, folder.metrics())
+                self._take(attempt, index, reported(cells[index].run, result))
+            else:
+                attempt.waiting.append(index)
+        if attempt.over:
+            return
+        mine = {cell.run.key for other in self.open.values() for cell in other.cells}
+        if "failed" in states:
+            self._close(trial, TrialState.FAIL, "this configuration has failed before")
+        elif "running" in states or any(cell.run.key in mine for cell in cells):
+            self._close(trial, TrialState.FAIL, "this configuration is being tried already")
+        elif "pruned" in states and self.pruner != "none" and pruned_before(self.optuna, cells[0].run.key):
+            report(attempt.handle(0), cells[0].run, folders[0].metrics())
+            self._close(trial, TrialState.PRUNED, "this configuration has been pruned before")
+        else:
+            self.open[trial.number] = attempt
+
+    def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
+        """Put a lost run back; its trial goes on where the run does."""
+        if (attempt := self.open.get(trial.number)) is not None:
+            attempt.put_back(index_of(trial))
 
     def complete(self, trial: Trial, error: float) -> None:
-        """Tell the held-out error, in percent."""
-        self.optuna.tell(trial, error, skip_if_finished=True)
+        """Take the figure of one run, in percent; after the last seed's the trial is told their mean."""
+        if (attempt := self.open.get(trial.number)) is not None:
+            self._take(attempt, index_of(trial), error)
+
+    def _take(self, attempt: Attempt, index: int, figure: float) -> None:
+        attempt.running.discard(index)
+        attempt.figures[index] = figure
+        over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and len(self.optuna.directions) == 1
+        if over_seeds:
+            attempt.trial.report(figure, index)
+        if attempt.over:
+            self.open.pop(attempt.trial.number, None)
+            self.optuna.tell(attempt.trial, self._values(attempt), skip_if_finished=True)
+        elif over_seeds and attempt.trial.should_prune():
+            self._close(attempt.trial, TrialState.PRUNED)
+
+    def _values(self, attempt: Attempt) -> float | list[float]:
+        if len(self.optuna.directions) == 1:
+            return attempt.figure
+        result = RunFolder.of(self.root, attempt.cells[0].run).result()
+        assert result is not None
+        return [attempt.figure, float(result.macs)]
+
+    def lease(self, run: Run) -> Lease | None:
+        """Return the lease of a claimed run, or None where somebody else has it."""
+        lease = super().lease(run)
+        if lease is None:
+            self.refused.add(run.key)
+        return lease
 
     def fail(self, trial: Trial) -> None:
-        """Close a trial that gave nothing."""
-        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        """Close a trial whose run has failed or is another's; any other run was lost, and is asked for again."""
+        attempt = self.open.get(trial.number)
+        if attempt is None:
+            return
+        run = attempt.cells[index_of(trial)].run
+        if RunFolder.of(self.root, run).state() == "failed":
+            self._close(trial, TrialState.FAIL, "its run failed")
+        elif run.key in self.refused:
+            self._close(trial, TrialState.FAIL, "its run is another's")
+        else:
+            self._close(trial, TrialState.FAIL)
+            ask_again(self.optuna, trial.number, trial.params)
 
     def prune(self, trial: Trial) -> bool:
-        """Say whether the trial is worse than the median of the others at its last epoch."""
-        if not trial.should_prune():
+        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch."""
+        if trial.number not in self.open:
+            return True
+        if not isinstance(trial, SeedTrial) or trial.heard is None or not trial.should_prune():
             return False
-        self.optuna.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+        self._close(trial, TrialState.PRUNED)
         return True
 
-    def best(self, count: int = 5) -> list[FrozenTrial]:
-        """Return the complete trials with the least held-out error."""
-        complete = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return sorted(complete, key=lambda trial: (trial.value, trial.number))[:count]
+    def _close(self, trial: Trial, state: TrialState, why: str = "") -> None:
+        self.open.pop(trial.number, None)
+        if why:
+            trial.set_user_attr("why", why)
+        self.optuna.tell(trial, state=state, skip_if_finished=True)
 
+    def _find_lost(self) -> bool:
+        """Close the trials of dead processes and ask for their configurations again; say whether there were any.
 
-def run_search(search: Search, options: Options, view: View) -> Progress:
-    """Train what the search asks for, and say how it went; calling it again goes on.
+        Whoever calls keeps all others out, so a trial without an owner was being asked for when its process died.
+        """
+        if time.monotonic() - self.looked < LOOK:
+            return False
+        self.looked = time.monotonic()
+        return ask_lost_again(self.optuna, self.root, self.owner.name)
 
-    Raises:
-        ConfigError: a corner of the space that cannot be trained, found before anything is started.
-        KeyboardInterrupt: interrupted; every process group has been ended.
-
-    """
-    left = max(0, search.left)
-    progress = Progress(title=search.label, total=search.trials, slots=len(options.slots), pending=left)
-    if left:
-        corners = {
-            f"{name}={value}": search.space.run({name: value})
-            for name, values in search.space.choices.items()
-            for value in values
-        }
-        context = forkserver()
-        preflight(context, corners, options.slots)
-        drive(search, search.root, options, context, progress, view)
-    return progress
+    def beat(self, trials: Iterable[Trial]) -> None:
+        """Show life for every open trial, whether or not one of its runs is running right now."""
+        super().beat([*trials, *(attempt.trial for attempt in self.open.values())])

@@ -1,12 +1,20 @@
-"""A search space: values for some flat names, everything else fixed."""
+"""A search space: choices for some flat names, everything else fixed.
+
+A knob is chosen only where it plays a part: `attention.dilation` where a spatial branch stands, `attention.combine`
+where both do, a module's knobs where that module is chosen. What plays a part is read from the run itself (`flatten`),
+so no condition is written twice; the names are put in an order in which what decides comes first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from functools import cached_property
+from graphlib import TopologicalSorter
+from itertools import product
 
-from lightning_bam.config import Run, flatten, nearest, with_settings
+from lightning_bam.config import KINDS, Run, flatten, nearest, with_settings
+from studies.choices import Choice, Integer, Real, Value, ends, size_of
 from studies.error import StudyError
 
 
@@ -18,11 +26,12 @@ class Space:
         name: a short name.
         question: what is sought, in one sentence.
         base: the run whose knobs are varied.
-        choices: flat name (`attention.reduction`) -> the values to try, as text.
+        choices: flat name (`attention.reduction`) -> what to try: a tuple of values as text, `Integer(1, 8)` or
+            `Real(0.01, 0.3, log=True)`.
         presets: other scales: name -> a run that gives data, backbone and recipe.
 
     Raises:
-        StudyError: a name without at least two values.
+        StudyError: a name without at least two values, or one that plays no part anywhere in the space.
         ConfigError: a value that cannot be.
 
     """
@@ -30,21 +39,98 @@ class Space:
     name: str
     question: str
     base: Run
-    choices: Mapping[str, Sequence[str]]
+    choices: Mapping[str, Choice]
     presets: Mapping[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Try each value once."""
-        for name, values in self.choices.items():
-            if len(set(values)) < 2:
-                raise StudyError(f"{self.name}: {name} has {list(values)}: give at least two values")
-            for value in values:
-                with_settings(self.base, {name: value})
+        """Try each value once, wherever it plays a part."""
+        for name, choice in self.choices.items():
+            if not isinstance(choice, Integer | Real | list | tuple):
+                raise StudyError(f"{self.name}: {name}={choice!r}: give a tuple of values, Integer(...) or Real(...)")
+            if len(set(ends(choice))) < 2:
+                raise StudyError(f"{self.name}: {name} has {list(ends(choice))}: give at least two values")
+            if name in ("seed", "score_on"):
+                raise StudyError(f"{self.name}: {name} is the search's own to choose")
+        tried = set()
+        for settings, name in self._tries():
+            with_settings(self.base, settings)
+            tried.add(name)
+        for name in set(self.choices) - tried:
+            with_settings(self.base, {name: str(ends(self.choices[name])[0])})  # says what is wrong with the name
+            raise StudyError(f"{self.name}: {name} plays no part in any run of this space")
 
-    @property
-    def size(self) -> int:
-        """Number of configurations."""
-        return prod(len(values) for values in self.choices.values())
+    def _tries(self) -> Iterator[tuple[dict[str, str], str]]:
+        """Yield, for each kind of each searched slot, the settings that try each value that plays a part there."""
+        slots = [name for name in self.choices if name in KINDS]
+        for kinds in product(*(ends(self.choices[slot]) for slot in slots)):
+            context = {slot: str(kind) for slot, kind in zip(slots, kinds, strict=True)}
+            there = flatten(with_settings(self.base, context))
+            for name in self.choices:
+                if name in there:
+                    yield from ((context | {name: str(value)}, name) for value in ends(self.choices[name]))
+
+    @cached_property
+    def deciders(self) -> dict[str, set[str]]:
+        """For each name, the others that decide whether it plays a part."""
+        found: dict[str, set[str]] = {name: set() for name in self.choices}
+        seen: dict[tuple[tuple[str, str], ...], set[str]] = {}
+        for settings, name in self._tries():
+            context = tuple(item for item in settings.items() if item[0] != name)
+            there = set(flatten(with_settings(self.base, settings))) & set(self.choices)
+            for other in (seen.setdefault((*context, (name, "")), there) ^ there) - {name}:
+                found[other].add(name)
+        return found
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The names in the order in which they are chosen: whatever decides whether a knob plays a part comes first."""
+        return tuple(TopologicalSorter(self.deciders).static_order())
+
+    def draw(self, choose: Callable[[str, Choice], Value]) -> dict[str, Value]:
+        """Return a chosen value for each name that plays a part.
+
+        Args:
+            choose: asked for a value of one name after the other, given those chosen before.
+
+        Raises:
+            ConfigError: values that cannot stand together.
+
+        """
+        values: dict[str, Value] = {}
+        run = self.base
+        for name in self.order:
+            if name in flatten(run):
+                values[name] = choose(name, self.choices[name])
+                run = with_settings(run, {name: str(values[name])})
+        return values
+
+    @cached_property
+    def size(self) -> int | None:
+        """Number of configurations; None where a choice is from a continuum."""
+        if any(size_of(choice) is None for choice in self.choices.values()):
+            return None
+        deciding = set().union(*self.deciders.values())
+
+        def count(run: Run, names: Sequence[str]) -> int:
+            if not names:
+                return 1
+            name, *rest = names
+            if name not in flatten(run):
+                return count(run, rest)
+            choice = self.choices[name]
+            if name not in deciding:
+                return (size_of(choice) or 0) * count(run, rest)
+            whole = range(choice.low, choice.high + 1, choice.step) if isinstance(choice, Integer) else ends(choice)
+            return sum(count(with_settings(run, {name: str(value)}), rest) for value in whole)
+
+        return count(self.base, self.order)
+
+    def corners(self) -> dict[str, Run]:
+        """Return a run for each value of each name in each kind of module, by what is set: to be checked first."""
+        return {
+            " ".join(f"{name}={value}" for name, value in settings.items()): self.run(settings)
+            for settings, _ in self._tries()
+        }
 
     def at(self, preset: str) -> Space:
         """Return the space at another scale.
@@ -75,11 +161,20 @@ class Space:
         label = "+".join((self.name, *(f"{name}={value}" for name, value in sorted(settings.items()))))
         return replace(self, base=with_settings(self.base, settings), name=label)
 
-    def run(self, values: Mapping[str, str]) -> Run:
+    def run(self, values: Mapping[str, Value]) -> Run:
         """Return the run with these values, scored on a held-out part of train."""
-        return replace(with_settings(self.base, values), score_on="held_out")
+        return replace(self.chosen(values), score_on="held_out")
+
+    def chosen(self, values: Mapping[str, Value]) -> Run:
+        """Return the run with these values as a study would ask for it."""
+        return with_settings(self.base, {name: str(value) for name, value in values.items()})
 
     def label(self, run: Run) -> str:
         """Return the varied values of a run as a row label."""
         flat = flatten(run)
-        return " ".join(f"{name.rpartition('.')[2]}={flat.get(name)}" for name in self.choices)
+        return " ".join(f"{name.rpartition('.')[2]}={shown(flat[name])}" for name in self.choices if name in flat)
+
+
+def shown(value: object) -> str:
+    """Return a value as a person reads it: three digits of a real number."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -5,53 +5,119 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_devices, add_root, add_set, checked, positive
+from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
+from studies.confirm import confirming
+from studies.found import best, run_search
 from studies.load import find_space
-from studies.search import Search, run_search
+from studies.method import Method
+from studies.pruners import PRUNERS
+from studies.samplers import SAMPLERS
+from studies.search import Search
+from studies.space import shown
 from studies.view import LiveView
+from studies.written import write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("space", help="a name such as bam, or a Python file that defines SPACE")
     parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
-    number = checked(positive, "a number of trials from 1 up")
-    parser.add_argument("--trials", type=number, default=30, metavar="N", help="trials in all, earlier ones too (30)")
+    number = checked(positive, "a number from 1 up")
+    parser.add_argument(
+        "--trials", type=number, metavar="N", help="trials in all, earlier ones too (30; with brute, all there are)"
+    )
+    parser.add_argument("--sampler", choices=SAMPLERS, default="tpe", help=_choices(SAMPLERS, "tpe"))
+    parser.add_argument("--pruner", choices=PRUNERS, help=_choices(PRUNERS, "median, or none where it cannot be"))
+    parser.add_argument(
+        "--seed", type=checked(natural, "a whole number from 0 up"), default=0, metavar="S", help="of the sampler (0)"
+    )
+    parser.add_argument("--seeds", type=number, default=1, metavar="K", help="runs of each configuration (1)")
+    parser.add_argument("--confirm", type=number, metavar="N", help="write a study of the N best, with fresh seeds")
     add_set(parser)
     add_root(parser)
+    add_storage(parser)
     add_devices(parser)
     parser.add_argument("--json", action="store_true", help="the best trials as JSON")
 
 
+def natural(text: str) -> int:
+    """Return a whole number from 0 up."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _choices(known: dict[Any, str], default: str) -> str:
+    return "; ".join(f"{name}: {purpose}" for name, purpose in known.items()) + f" ({default})"
+
+
 def execute(arguments: argparse.Namespace) -> int:
-    """Search, then print the best trials."""
+    """Search, then print the best trials, and write the study that confirms them where asked."""
     space = find_space(arguments.space)
     if arguments.preset:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
-    search = Search(root_of(arguments), space, arguments.trials)
+    method = Method(
+        sampler=arguments.sampler,
+        pruner=arguments.pruner,
+        trials=arguments.trials,
+        seed=arguments.seed,
+        seeds=arguments.seeds,
+    )
+    search = Search(root_of(arguments), space, method, arguments.storage)
     with LiveView() as view:
         progress = run_search(search, options_of(arguments), view)
-    best = search.best()
     if arguments.json:
-        print(json.dumps([{"held_out_error": t.value, **t.params, **t.user_attrs} for t in best], indent=1))
+        print(json.dumps(as_json(search), indent=1))
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold", title=space.question, title_justify="left")
-        for column in ("held-out error %", *space.choices, "run"):
-            table.add_column(column.rpartition(".")[2], no_wrap=True)
-        for trial in best:
-            values = (str(trial.params[name]) for name in space.choices)
-            table.add_row(f"{trial.value:.2f}", *values, trial.user_attrs["key"])
-        Console(highlight=False).print(table)
+        show(search)
+    seeds = "one seed" if method.seeds == 1 else f"{method.seeds} seeds"
     print(
         f"{search.label}: {len(progress.pruned)} pruned and {len(progress.finished)} finished now; selected on a "
-        "held-out fifth of train with one seed: confirm a winner with a study before you report it",
+        f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
         file=sys.stderr,
     )
-    return 1 if progress.failed else 0
+    if progress.halted:
+        print(f"bam: {progress.halted}", file=sys.stderr)
+    if arguments.confirm:
+        study = confirming(space, [t.params for t in best(search, arguments.confirm)], method.seeds, search.label)
+        path = write(study, search.root, f"{search.label} ({search.trials} trials, {method.sampler}, {search.pruner})")
+        root = f" --root {search.root}"
+        print(f"wrote {path}; now: bam run {path}{root} && bam table {path}{root}", file=sys.stderr)
+    return 1 if progress.failed or progress.halted else 0
+
+
+def as_json(search: Search) -> list[dict[str, Any]]:
+    """Return the best trials, or the whole front, as JSON data."""
+    figure = f"held_out_{search.metric.name}"
+    return [
+        dict(zip((figure, "macs"), trial.values, strict=False)) | trial.params | {"key": trial.user_attrs["key"]}
+        for trial in listed(search)
+    ]
+
+
+def listed(search: Search) -> list[Any]:
+    """Return the five best trials, or with two objectives every one that no other beats in both."""
+    return best(search) if len(search.optuna.directions) == 1 else best(search, search.trials)
+
+
+def show(search: Search) -> None:
+    """Print the best trials; what plays no part in one is left blank."""
+    table = Table(box=None, pad_edge=False, header_style="bold", title=search.space.question, title_justify="left")
+    trials, names = listed(search), list(search.space.choices)
+    pareto = len(search.optuna.directions) > 1
+    for column in (f"held-out {search.metric.label}", *(["MACs (M)"] if pareto else []), *names, "run"):
+        table.add_column(column.rpartition(".")[2] if column in names else column, no_wrap=True)
+    for trial in trials:
+        figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]
+        values = (shown(trial.params.get(name, "")) for name in names)
+        table.add_row(*figures, *values, trial.user_attrs["key"])
+    Console(highlight=False).print(table)

@@ -299,6 +299,15 @@ def test_search(tmp_path, monkeypatch, capsys):
     assert "confirm a winner with a study before you report it" in err
     assert main([*argv, "--json"]) == 0
     assert json.loads(lines(capsys)[0])[0]["attention.reduction"] in {"2", "4"}
+    assert main([*argv, "--confirm", "1"]) == 0
+    assert "now: bam run runs/confirm-mine.py --root runs && bam table runs/confirm-mine.py" in lines(capsys)[1]
+    assert main(["status", "runs/confirm-mine.py", "--json"]) == 0
+    states = json.loads(lines(capsys)[0])
+    assert [run["seed"] for run in states[::2]] == [1, 2, 3, 4, 5]
+    assert {run["state"] for run in states} == {"missing"}
+    assert main([*argv, "--sampler", "nsga2", "--pruner", "asha"]) == 2
+    err = lines(capsys)[1]
+    assert err == ("bam: --sampler nsga2 --pruner asha: two objectives cannot be pruned; use --pruner none, or tpe\n")
 
 
 def test_quickstart_ends_in_its_table(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,84 @@
+"""One configuration of a search while it is tried: a run for each seed, one Optuna trial for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from optuna.trial import Trial
+
+from studies.study import Cell
+
+
+class SeedTrial(Trial):
+    """An asked trial as the scheduler holds it for one of its runs: it passes on those epochs that Optuna should hear.
+
+    Args:
+        trial: what was asked.
+        index: which of the trial's seeds this run has, from 0.
+        heard: the epochs that Optuna has heard of, shared by all who go on with the run; None where it hears of none.
+
+    """
+
+    def __init__(self, trial: Trial, index: int, heard: set[int] | None) -> None:
+        self.__dict__.update(trial.__dict__)
+        self.index = index
+        self.heard = heard
+
+    def report(self, value: float, step: int) -> None:
+        """Report an epoch's figure, once."""
+        if self.heard is not None and step not in self.heard:
+            self.heard.add(step)
+            super().report(value, step)
+
+
+@dataclass
+class Attempt:
+    """A trial that has been asked and not told: what is still to run, what runs, and the figures so far.
+
+    Args:
+        trial: the trial.
+        cells: a run for each seed.
+        by_epoch: whether Optuna hears of the first run's epochs.
+
+    """
+
+    trial: Trial
+    cells: list[Cell]
+    by_epoch: bool
+    waiting: list[int] = field(default_factory=list)
+    running: set[int] = field(default_factory=set)
+    figures: dict[int, float] = field(default_factory=dict)
+    heard: set[int] = field(default_factory=set)
+
+    def next(self, *, one_by_one: bool) -> tuple[Trial, Cell] | None:
+        """Take the run of the next seed; with `one_by_one` only when none is running, so that it may be spared."""
+        if not self.waiting or (one_by_one and self.running):
+            return None
+        index = self.waiting.pop(0)
+        self.running.add(index)
+        return self.handle(index), self.cells[index]
+
+    def handle(self, index: int) -> SeedTrial:
+        """Return the trial as the scheduler holds it for one seed."""
+        return SeedTrial(self.trial, index, self.heard if self.by_epoch and index == 0 else None)
+
+    def put_back(self, index: int) -> None:
+        """Put a lost run first among those to be started; what Optuna has heard of it stays."""
+        self.running.discard(index)
+        self.waiting.insert(0, index)
+
+    @property
+    def over(self) -> bool:
+        """Whether every seed has its figure."""
+        return len(self.figures) == len(self.cells)
+
+    @property
+    def figure(self) -> float:
+        """The mean over the seeds so far, in percent."""
+        return fmean(self.figures.values())
+
+
+def index_of(trial: Trial) -> int:
+    """Return which of its trial's seeds a run has."""
+    return trial.index if isinstance(trial, SeedTrial) else 0

@@ -1,0 +1,87 @@
+"""What a search may choose from, knob by knob: listed values, whole numbers, or real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from studies.error import StudyError
+
+
+@dataclass(frozen=True)
+class Integer:
+    """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other.
+
+    Raises:
+        StudyError: an empty range, a step below 1, or a log scale from below 1 or with a step.
+
+    """
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        _check(self, self.low, self.high, lowest=1)
+        if self.step < 1 or (self.log and self.step != 1):
+            raise StudyError(f"{self}: a step is at least 1, and on a log scale exactly 1")
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real numbers from `low` to `high`, on a linear or a log scale, or in steps.
+
+    Raises:
+        StudyError: an empty range, a step of 0 or less, or a log scale from 0 or with a step.
+
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        _check(self, self.low, self.high, lowest=0)
+        if self.step is not None and (self.step <= 0 or self.log):
+            raise StudyError(f"{self}: a step is above 0, and a log scale has none")
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None without steps, where no list of them ends."""
+        if self.step is None:
+            return None
+        return int((Decimal(str(self.high)) - Decimal(str(self.low))) // Decimal(str(self.step))) + 1
+
+
+Choice = Sequence[str] | Integer | Real
+"""A tuple of values as written on the command line, or a range of numbers."""
+
+Value = str | int | float
+"""A chosen value: as written, or a number."""
+
+
+def ends(choice: Choice) -> tuple[Value, ...]:
+    """Return every listed value, or the two ends of a range."""
+    return (choice.low, choice.high) if isinstance(choice, Integer | Real) else tuple(choice)
+
+
+def size_of(choice: Choice) -> int | None:
+    """Return how many values a choice has; None where they cannot be listed."""
+    return choice.size if isinstance(choice, Integer | Real) else len(choice)
+
+
+def _check(choice: Integer | Real, low: float, high: float, lowest: int) -> None:
+    if not low < high:
+        raise StudyError(f"{choice}: low must be below high")
+    if choice.log and (low < lowest or low <= 0):
+        raise StudyError(f"{choice}: a log scale begins above 0")

@@ -1,0 +1,52 @@
+"""Run a search, and return what it has found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.engine import drive
+from studies.preflight import preflight
+from studies.processes import forkserver
+from studies.progress import Progress, View
+from studies.scheduler import Options
+from studies.search import Search
+
+
+def run_search(search: Search, options: Options, view: View) -> Progress:
+    """Train what the search asks for, and say how it went; calling it again goes on.
+
+    Raises:
+        ConfigError: a corner of the space that cannot be trained, found before anything is started.
+        KeyboardInterrupt: interrupted; every process group has been ended.
+
+    """
+    left = max(0, search.left) * search.method.seeds
+    progress = Progress(
+        title=search.label, total=search.trials * search.method.seeds, slots=len(options.slots), pending=left
+    )
+    if left:
+        context = forkserver()
+        preflight(context, search.space.corners(), options.slots)
+        drive(search, search.root, options, context, progress, view)
+    return progress
+
+
+def best(search: Search, count: int = 5) -> list[FrozenTrial]:
+    """Return the complete trials with the best held-out figure, each configuration once.
+
+    With two objectives: those that no other beats in both, the least error first.
+    """
+    if len(search.optuna.directions) > 1:
+        return _once(sorted(search.optuna.best_trials, key=lambda t: (*t.values, t.number)))[:count]
+    sign = -1 if search.metric.higher_is_better else 1
+    complete = search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return _once(sorted(complete, key=lambda t: (sign * t.values[0], t.number)))[:count]
+
+
+def _once(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    found: dict[str, FrozenTrial] = {}
+    for trial in trials:
+        found.setdefault(trial.user_attrs["key"], trial)
+    return list(found.values())

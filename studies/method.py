@@ -1,0 +1,87 @@
+"""How a space is searched: which sampler and pruner, how many trials, how many seeds a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from studies.choices import size_of
+from studies.error import StudyError
+from studies.pruners import LEAST_SEEDS, PrunerName
+from studies.samplers import SamplerName
+from studies.space import Space
+
+TRIALS = 30
+"""Trials of a search that does not say how many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How to search.
+
+    Args:
+        sampler: what proposes a configuration.
+        pruner: what stops one early; None for `median` where epochs can be compared, else `none`.
+        trials: configurations in all, earlier calls' included; None for 30, or for all of them with `brute`.
+        seed: of the sampler.
+        seeds: runs of each configuration, with the seeds from the base's on; what counts is their mean.
+
+    """
+
+    sampler: SamplerName = "tpe"
+    pruner: PrunerName | None = None
+    trials: int | None = None
+    seed: int = 0
+    seeds: int = 1
+
+    def pruner_for(self, space: Space) -> PrunerName:
+        """Return the pruner, given what the space allows."""
+        if self.pruner is not None:
+            return self.pruner
+        return "none" if self.sampler == "nsga2" or space.base.detects else "median"
+
+    def trials_for(self, space: Space) -> int:
+        """Return the number of trials; brute force has no more than there are configurations."""
+        if self.sampler == "brute" and space.size is not None:
+            return min(self.trials or space.size, space.size)
+        return self.trials or TRIALS
+
+    def check(self, space: Space) -> None:
+        """Refuse what cannot go together.
+
+        Raises:
+            StudyError: brute force over a continuum, a pruner with two objectives, one that compares epochs where only
+                the last is scored, or one over seeds without enough of them.
+
+        """
+        pruner, detects = self.pruner_for(space), space.base.detects
+        if self.sampler == "brute" and (
+            endless := [name for name, choice in space.choices.items() if size_of(choice) is None]
+        ):
+            raise StudyError(
+                f"--sampler brute: {endless[0]} is from a continuum, which no list ends; give its Real a step or take "
+                "another sampler"
+            )
+        if self.sampler == "nsga2" and pruner != "none":
+            raise StudyError(
+                f"--sampler nsga2 --pruner {pruner}: two objectives cannot be pruned; use --pruner none, or tpe"
+            )
+        if detects and pruner in ("median", "asha", "hyperband"):
+            raise StudyError(
+                f"--pruner {pruner}: compares epochs, and a detector's mAP exists only after its last one; use "
+                f"--pruner none, or --pruner wilcoxon --seeds {LEAST_SEEDS}"
+            )
+        if pruner == "wilcoxon" and self.seeds < LEAST_SEEDS:
+            raise StudyError(
+                f"--pruner wilcoxon --seeds {self.seeds}: it compares seeds, and with fewer than {LEAST_SEEDS} it can "
+                f"stop nothing; use --seeds {LEAST_SEEDS} or more, or another pruner"
+            )
+
+
+def label(space: Space, method: Method) -> str:
+    """Return the name of the search's Optuna study: searches whose figures mean the same share one."""
+    parts: Mapping[str, bool] = {
+        f"seeds={method.seeds}": method.seeds > 1,
+        "error-macs": method.sampler == "nsga2",
+    }
+    return "+".join(("search", space.name, *(part for part, told in parts.items() if told)))

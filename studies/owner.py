@@ -1,0 +1,46 @@
+"""Who asked for a trial, and whether that process still lives: a file that it holds locked for as long as it does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import weakref
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+FOLDER: Final = ".searches"
+
+
+class Owner:
+    """This process's name in the trials that it asks for.
+
+    Args:
+        root: the runs folder.
+
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.name = uuid4().hex
+        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(root / FOLDER / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self.let_go = weakref.finalize(self, os.close, descriptor)
+
+
+def alive(root: Path, name: str) -> bool:
+    """Say whether the process of that name lives; of a dead one, the file is removed."""
+    path = root / FOLDER / name
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)

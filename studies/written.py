@@ -1,0 +1,93 @@
+"""A study written as a Python file of a person's own, which every verb takes."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_bam.config.spec import changed
+from lightning_bam.files import FolderError
+from lightning_bam.files import replace as put
+from studies.study import Study
+
+
+def write(study: Study, root: Path, command: str) -> Path:
+    """Write the study as a Python file under `root`, and return its path; writing it again changes nothing.
+
+    Args:
+        study: what `confirming` returned.
+        root: the runs folder.
+        command: what has found its rows.
+
+    Raises:
+        FolderError: another file is there, or the root cannot be written.
+
+    """
+    path = root / f"{study.name}.py"
+    text = source(study, f"bam run {path} --root {root} && bam table {path} --root {root}", command)
+    try:
+        there = path.read_text() if path.exists() else text
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+    if there != text:
+        raise FolderError(f"{path}: is there and says something else; move it away to confirm what is best now")
+    put(path, text)
+    return path
+
+
+def source(study: Study, command: str, found_by: str) -> str:
+    """Return the study as the source of a file that defines `STUDY`."""
+    base = study.rows[str(study.baseline)]
+    used = {"Run"}
+    base_code = code(base, used)
+    rows = [f"        {study.baseline!r}: base,"]
+    for row, run in study.rows.items():
+        if row != study.baseline:
+            differing = [f.name for f in fields(run) if getattr(run, f.name) != getattr(base, f.name)]
+            parts = "".join(f"            {name}={code(getattr(run, name), used)},\n" for name in differing)
+            rows.append(f"        {row!r}: replace(\n            base,\n{parts}        ),")
+    seeds = study.seed_list
+    return "\n".join(
+        (
+            f'"""Question: {study.question}',
+            "",
+            f"scientific  {', '.join(study.scientific)}",
+            "nuisance    seed (initial weights and order of the data)",
+            "fixed       all else; `plain k` is the network of row k without attention, at its recipe",
+            f"command     {command}",
+            f"n           {len(seeds)} seeds a row, {seeds[0]} to {seeds[-1]}, none of which the search has used",
+            f"found by    {found_by}",
+            "result      not run yet",
+            '"""',
+            "",
+            "from dataclasses import replace",
+            "",
+            f"from lightning_bam.config import {', '.join(sorted(used))}",
+            "from studies import Study",
+            "",
+            f"base = {base_code}",
+            "STUDY = Study(",
+            f"    name={study.name!r},",
+            f"    question={study.question!r},",
+            "    rows={",
+            *rows,
+            "    },",
+            f"    baseline={study.baseline!r},",
+            f"    scientific={study.scientific!r},",
+            f"    seeds={seeds!r},",
+            *([f"    metric={study.metric!r},"] if study.metric != "error_top1" else []),
+            ")",
+            "",
+        )
+    )
+
+
+def code(item: Any, used: set[str]) -> str:
+    """Return the Python that makes `item`, with what differs from the defaults alone; adds its classes to `used`."""
+    if not is_dataclass(item):
+        return repr(item)
+    used.add(type(item).__name__)
+    inner = ", ".join(f"{name}={code(value, used)}" for name, value in changed(item).items())  # type: ignore[arg-type]
+    return f"{type(item).__name__}({inner})"
