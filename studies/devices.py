@@ -12,10 +12,16 @@ from studies.error import StudyError
 
 @dataclass(frozen=True)
 class Slot:
-    """What one run occupies: the GPUs of its ranks, or (with none) `ranks` CPU ranks."""
+    """What one run occupies: the GPUs of its ranks, or (with none) `ranks` CPU ranks; the same on each of `nodes`."""
 
     ranks: int
     gpus: tuple[int, ...] = ()
+    nodes: int = 1
+
+    @property
+    def world(self) -> int:
+        """Ranks on all nodes together."""
+        return self.ranks * self.nodes
 
     @property
     def device(self) -> str:
@@ -63,13 +69,14 @@ def visible_gpus() -> list[int]:
     return list(range(len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])))
 
 
-def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1) -> list[Slot]:
+def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1, nodes: int = 1) -> list[Slot]:
     """Cut the devices into slots of `per_run`, each of them `runs_per_device` times.
 
     Args:
         devices: see `parse_devices`.
         per_run: devices that train one run together.
         runs_per_device: runs that share a device at the same time; small networks leave most of a GPU idle.
+        nodes: how many nodes give as much to each run.
 
     Raises:
         StudyError: `per_run` below 1 or not a divisor of the number of devices, or `runs_per_device` below 1.
@@ -83,5 +90,5 @@ def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1) -> 
     if runs_per_device < 1:
         raise StudyError(f"--runs-per-device {runs_per_device}: give a number from 1 up")
     groups = [devices[start : start + per_run] for start in range(0, len(devices), per_run)]
-    once = [Slot(per_run, tuple(index for index in group if index is not None)) for group in groups]
+    once = [Slot(per_run, tuple(index for index in group if index is not None), nodes) for group in groups]
     return once * runs_per_device

@@ -108,9 +108,10 @@ def drive(
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that both end every group."""
+    """Take SIGTERM as Ctrl-C, so that both end every group; a second one changes nothing."""
 
     def interrupt(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

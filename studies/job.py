@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from studies.devices import Slot
+from studies.meeting import Meeting
 
 WandbMode = Literal["off", "offline", "online"]
 
@@ -16,7 +17,7 @@ FULL: Final = 74
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run on one slot."""
+    """One run on one slot; with a `meeting`, this node's part of a run that several nodes train."""
 
     folder: Path
     study: str
@@ -24,3 +25,4 @@ class Job:
     slot: Slot
     threads: int = 1
     wandb: WandbMode = "offline"
+    meeting: Meeting | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing import reduction
@@ -14,18 +15,22 @@ from typing import Any
 
 from studies.job import Job
 
+Start = Callable[[ForkServerContext, Job, Connection, int | None], ForkServerProcess]
+"""What starts a job: `start`, or the first of several nodes, which has the others start it, too."""
 
-def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int) -> ForkServerProcess:
+
+def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
     """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed.
 
     Args:
         context: whose server is forked.
         job: what to train, and where.
         lifeline: whose other end this process holds.
-        lock: a descriptor of the run folder's lock; the group holds it to its end.
+        lock: a descriptor of the run folder's lock, which the group holds to its end; None where another node has it.
 
     """
-    process = context.Process(target=_train, args=(job, lifeline, _Descriptor(lock)), name=job.folder.name)
+    held = _Descriptor(lock) if lock is not None else None
+    process = context.Process(target=_train, args=(job, lifeline, held), name=job.folder.name)
     process.start()
     return process
 
@@ -67,7 +72,7 @@ def _received(duplicate: Any) -> _Descriptor:
     return _Descriptor(duplicate.detach())
 
 
-def _train(job: Job, lifeline: Connection, _lock: _Descriptor) -> None:
+def _train(job: Job, lifeline: Connection, _lock: _Descriptor | None) -> None:
     os.setsid()
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     import_module("studies.worker").work(job)

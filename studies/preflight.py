@@ -21,7 +21,7 @@ def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequen
 
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].ranks, gpus))
+    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].world, gpus))
     return macs
 
 
