@@ -18,7 +18,7 @@ from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Stra
 
 from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import Run
-from lightning_bam.cost import count
+from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
 from lightning_bam.files import FolderError
@@ -77,7 +77,7 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
         folder.note(state="pruned", ended=_now())
         folder.forget_stop()
         return None
-    return _end(folder, run, round(time.perf_counter() - started, 3))
+    return _end(folder, module, round(time.perf_counter() - started, 3))
 
 
 def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str, *, resumed: bool) -> None:
@@ -115,16 +115,17 @@ def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str
     )
 
 
-def _end(folder: RunFolder, run: Run, seconds: float) -> Result:
+def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) -> Result:
     """Report the last epoch's figures, then call the run complete."""
-    lines = folder.metrics()
+    run, lines = module.spec, folder.metrics()
     epochs = [line["epoch"] for line in lines]
     if epochs != list(range(run.recipe.epochs)):
         raise FolderError(
             f"{folder.path}/metrics.jsonl: holds epochs {epochs}, not 0 to {run.recipe.epochs - 1}; remove this run "
             "folder to train it again"
         )
-    last, cost = lines[-1], count(run)
+    last = lines[-1]
+    cost = count_module(module.network, run.dataset.shape) if isinstance(module, Classifier) else count(run)
     result = Result(
         **{name: last[name] for name in (DETECTED if run.detects else CLASSIFIED)},
         scored=last["scored"],

@@ -54,6 +54,7 @@ class Tracking:
 
         shutil.rmtree(job.folder / "wandb", ignore_errors=True)
         for mode in dict.fromkeys((job.wandb, "offline")):
+            os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody
             try:
                 opened = wandb.init(
                     project=os.environ.get("WANDB_PROJECT", "lightning-bam"),
@@ -64,7 +65,13 @@ class Tracking:
                     dir=job.folder,
                     mode=mode,
                     resume="allow" if mode == "online" else None,
-                    settings=wandb.Settings(init_timeout=PATIENCE, silent=True, console="off", x_disable_stats=True),
+                    settings=wandb.Settings(
+                        init_timeout=PATIENCE,
+                        silent=True,
+                        console="off",
+                        x_disable_stats=True,
+                        x_save_requirements=False,  # a sixth of a second a run; the manifest holds the versions
+                    ),
                 )
                 opened.define_metric("epoch")
                 opened.define_metric("*", step_metric="epoch")
@@ -80,7 +87,7 @@ class Tracking:
         if self.run is None:
             return
         try:
-            self.run.summary.update(vars(result))
+            self.run.summary.update({name: figure for name, figure in vars(result).items() if figure is not None})
         except Exception as error:
             print(f"W&B: no summary ({error}); the run goes on without it")
 
