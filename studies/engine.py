@@ -57,7 +57,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         if not missing:
             view(progress)
             return progress
-        context = forkserver()
+        context = forkserver(tracked=options.wandb != "off")
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
         ledger.wanted = [Cell(record.row, record.run) for record in longest_first(missing, records, macs)]
         drive(ledger, root, options, context, progress, view)

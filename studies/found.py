@@ -27,7 +27,7 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
         title=search.label, total=search.trials * search.method.seeds, slots=len(options.slots), pending=left
     )
     if left:
-        context = forkserver()
+        context = forkserver(tracked=options.wandb != "off")
         preflight(context, search.space.corners(), options.slots)
         drive(search, search.root, options, context, progress, view)
     return progress
