@@ -11,6 +11,8 @@ from contextlib import suppress
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Final
 
+from studies.mark import leave_mark
+
 PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**28)}
 """glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
 53 against 77 ms a step, small_resnet 32x32, batch 64, one thread of an EPYC, n=20 steps)."""
@@ -32,6 +34,7 @@ def forkserver(*, tracked: bool = False) -> ForkServerContext:
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asking for GPUs must not open CUDA in the server
     for name, value in PINNED.items():
         os.environ.setdefault(name, value)
+    leave_mark()
     return context
 
 

@@ -78,6 +78,7 @@ def test_help_loads_nothing_heavy(argv):
         ["plan", "quickstart"],
         ["status", "quickstart"],
         ["table", "quickstart"],
+        ["explain", "quickstart", "none"],
         ["table", "reduction", "--format", "json"],
         ["cost", "--attention", "bam"],
     ],

@@ -20,6 +20,8 @@ VERBS: Final = {
     "worker": "train runs of a study beside other workers, here or on other hosts, until it is finished",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
+    "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
+    "doctor": "what is wrong with this machine or its runs folder, and what mends it",
     "cost": "params and MACs of a configuration, without training",
     "inspect": "what the modules of a trained run look at: maps, saturation, receptive field",
     "export": "a trained network as a file for others: state dict, torchvision's, the authors', a program",

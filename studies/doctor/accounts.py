@@ -1,0 +1,140 @@
+"""Optuna's account of the studies, in the journal or in PostgreSQL: is it whole, and does it say who is gone?"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
+from studies.error import StudyError
+from studies.owner import FOLDER
+from studies.postgres import GRACE, address, unreachable
+
+STALE_TRIALS: Final = sa.text(
+    "SELECT s.study_name, count(*) FROM trials t JOIN studies s ON s.study_id = t.study_id "
+    "LEFT JOIN trial_heartbeats h ON h.trial_id = t.trial_id WHERE t.state = 'RUNNING' "
+    "AND (h.heartbeat IS NULL OR h.heartbeat < now() - make_interval(secs => :grace)) GROUP BY s.study_name"
+)
+STALE_RUNS: Final = sa.text(
+    "SELECT key, host FROM bam_runs WHERE state = 'running' AND beat < now() - make_interval(secs => :grace)"
+)
+
+
+def accounts(scene: Scene) -> Iterator[Finding]:
+    """Read the account without changing it."""
+    if scene.storage is not None:
+        yield from database(scene.storage)
+    path = scene.root / "studies.journal"
+    if not path.exists():
+        if scene.storage is None:
+            yield ok("journal", f"none yet under {scene.root}")
+        return
+    whole = True
+    for finding in torn(path):
+        whole = whole and finding.level != "problem"
+        yield finding
+    if whole:
+        yield from trials(path, scene.root)
+
+
+def torn(path: Path) -> Iterator[Finding]:
+    """Read the journal line by line."""
+    mend = f"mv {path} {path}.torn; the run folders hold every result, and the next run makes a new journal"
+    number = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                yield warning(
+                    "journal",
+                    f"{path} ends in half a line ({line[-20:]!r}): its writer was killed, or is writing it now",
+                    "nothing to do: the next writer cuts it off, and nobody has been told that it was written",
+                )
+                return
+            try:
+                whole = isinstance(json.loads(line), dict)
+            except ValueError:
+                whole = False
+            if not whole:
+                yield problem("journal", f"{path} is torn: line {number} is {line[:40]!r}", mend)
+                return
+    yield ok("journal", f"{path} is whole, {number} lines")
+
+
+def trials(path: Path, root: Path) -> Iterator[Finding]:
+    """Look for trials that the journal says are running, whose run nobody trains."""
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    stale: Counter[str] = Counter()
+    for study in storage.get_all_studies():
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(TrialState.RUNNING,)):
+            stale[study.study_name] += not _trained(root, trial.user_attrs)
+    yield _stale(+stale)
+
+
+def _trained(root: Path, attributes: dict[str, Any]) -> bool:
+    """Say whether somebody trains the run of a trial, or the search that asked for the trial lives."""
+    try:
+        held = RunFolder(root / str(attributes.get("key"))).state() == "running"
+        return held or _held(root / FOLDER / str(attributes.get("owner")))
+    except FolderError:  # a torn folder is told of with the leases
+        return False
+
+
+def _held(path: Path) -> bool:
+    """Say whether a process holds the lock of this file, if there is such a file."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _stale(found: Counter[str]) -> Finding:
+    if not found:
+        return ok("trials", "none is running without somebody training it")
+    told = listed([f"{count} of {study}" for study, count in sorted(found.items())])
+    mend = "the next `bam run` (or `bam search`, `bam worker`) of that study closes them"
+    return warning("trials", f"{found.total()} say that they are running, and nobody trains them: {told}", mend)
+
+
+def database(url: str) -> Iterator[Finding]:
+    """Ask PostgreSQL for its version, and for trials and leases without a sign of life."""
+    try:
+        engine = sa.create_engine(address(url), connect_args={"connect_timeout": 5})
+    except StudyError as error:
+        yield problem("database", str(error), "give --storage as postgresql://user@host:5432/database")
+        return
+    try:
+        with engine.connect() as connection:
+            version = str(connection.execute(sa.text("SHOW server_version")).scalar())
+            there = set(sa.inspect(connection).get_table_names())
+            grace = {"grace": GRACE}
+            stale = list(connection.execute(STALE_TRIALS, grace)) if "trial_heartbeats" in there else []
+            leases = list(connection.execute(STALE_RUNS, grace)) if "bam_runs" in there else []
+    except (SQLAlchemyError, ImportError) as error:
+        mend = "start the server, or mend the address, pg_hba.conf or the password (~/.pgpass)"
+        yield problem("database", str(unreachable(url, error)), mend)
+        return
+    finally:
+        engine.dispose()
+    holds = "holds studies" if "studies" in there else "empty so far"
+    yield ok("database", f"PostgreSQL {version} answers, {holds}")
+    yield _stale(Counter({str(row[0]): int(row[1]) for row in stale}))
+    if leases:
+        told = listed([f"{key} ({host})" for key, host in leases])
+        mend = "any `bam worker` or `bam run` of the study takes them over"
+        yield warning("leases", f"{len(leases)} held by hosts silent for {GRACE} s: {told}", mend)
