@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 
 from optuna.trial import Trial
 
+from lightning_bam.folder import RunFolder
 from studies.study import Cell
 
 
@@ -73,10 +75,17 @@ class Attempt:
         """Whether every seed has its figure."""
         return len(self.figures) == len(self.cells)
 
-    @property
-    def figure(self) -> float:
-        """The mean over the seeds so far, in percent."""
-        return fmean(self.figures.values())
+    def values(self, root: Path, objectives: int) -> float | list[float]:
+        """Return what the trial is told: the mean over the seeds, in percent, and as a second objective the MACs.
+
+        Those are what `lightning_bam.cost` counts, read from the first run's result.
+        """
+        figure = fmean(self.figures.values())
+        if objectives == 1:
+            return figure
+        result = RunFolder.of(root, self.cells[0].run).result()
+        assert result is not None
+        return [figure, float(result.macs)]
 
 
 def index_of(trial: Trial) -> int:

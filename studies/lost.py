@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import optuna
 from optuna.storages import RDBStorage, fail_stale_trials
@@ -12,6 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.owner import alive
 from studies.source import home
+
+LOOK: Final = 2.0
+"""Seconds between two looks for trials whose process has died."""
 
 
 def made(trial: FrozenTrial) -> bool:
@@ -26,8 +30,8 @@ def pruned_before(study: optuna.Study, key: str) -> bool:
     return any(trial.user_attrs.get("key") == key for trial in pruned)
 
 
-def lost_trials(study: optuna.Study, root: Path, owner: str) -> list[FrozenTrial]:
-    """Return the trials whose process has died and that nobody has asked for again.
+class Lost:
+    """Finds the trials of a search whose process has died, and asks for their configurations again.
 
     Whoever calls keeps all others out, so a trial without an owner was being asked for when its process died. In
     PostgreSQL another host's trial is known for dead by its heartbeat alone.
@@ -35,34 +39,40 @@ def lost_trials(study: optuna.Study, root: Path, owner: str) -> list[FrozenTrial
     Args:
         study: of the search.
         root: the runs folder.
-        owner: who calls.
+        owner: who looks; its own trials are not lost.
 
     """
-    shared = isinstance(study._storage, RDBStorage)  # Optuna has no public name for it
-    if shared:
-        fail_stale_trials(study)
-    trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs.get("again") for trial in trials}
 
-    def is_lost(trial: FrozenTrial) -> bool:
+    def __init__(self, study: optuna.Study, root: Path, owner: str) -> None:
+        self.study = study
+        self.root = root
+        self.owner = owner
+        self.looked = -LOOK
+        self.shared = isinstance(study._storage, RDBStorage)  # Optuna has no public name for it
+
+    def asked_again(self) -> bool:
+        """Close the lost trials and put their configurations back, every `LOOK` seconds; say whether there were any."""
+        if time.monotonic() - self.looked < LOOK:
+            return False
+        self.looked = time.monotonic()
+        if self.shared:
+            fail_stale_trials(self.study)
+        trials = self.study.get_trials(deepcopy=False)
+        again = {trial.user_attrs.get("again") for trial in trials}
+        lost = [trial for trial in trials if trial.number not in again and self._is_lost(trial)]
+        for trial in lost:
+            self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            ask_again(self.study, trial.number, trial.params)
+        return bool(lost)
+
+    def _is_lost(self, trial: FrozenTrial) -> bool:
         if trial.state == TrialState.FAIL:
             return "why" not in trial.user_attrs
-        asked_by = trial.user_attrs.get("owner", "")
-        if trial.state != TrialState.RUNNING or asked_by == owner:
+        owner = trial.user_attrs.get("owner", "")
+        if trial.state != TrialState.RUNNING or owner == self.owner:
             return False
-        elsewhere = shared and trial.user_attrs.get("home") not in (None, home(root))
-        return not elsewhere and not (asked_by and alive(root, asked_by))
-
-    return [trial for trial in trials if trial.number not in again and is_lost(trial)]
-
-
-def ask_lost_again(study: optuna.Study, root: Path, owner: str) -> bool:
-    """Close the lost trials and put their configurations back; say whether there were any. See `lost_trials`."""
-    lost = lost_trials(study, root, owner)
-    for trial in lost:
-        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        ask_again(study, trial.number, trial.params)
-    return bool(lost)
+        elsewhere = self.shared and trial.user_attrs.get("home") not in (None, home(self.root))
+        return not elsewhere and not (owner and alive(self.root, owner))
 
 
 def ask_again(study: optuna.Study, number: int, values: Mapping[str, Any]) -> None:

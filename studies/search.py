@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
@@ -20,7 +20,7 @@ from studies.begun import check_same, directions
 from studies.headline import headline, reported
 from studies.leases import Lease, Leases
 from studies.ledger import report
-from studies.lost import ask_again, ask_lost_again, made, pruned_before
+from studies.lost import Lost, ask_again, made, pruned_before
 from studies.method import Method, label
 from studies.owner import Owner
 from studies.pruners import make_pruner
@@ -29,9 +29,6 @@ from studies.source import Source, home
 from studies.space import Space
 from studies.storage import open_storage
 from studies.study import Cell
-
-LOOK: Final = 2.0
-"""Seconds between two looks for trials whose process has died."""
 
 
 class Search(Source):
@@ -69,7 +66,6 @@ class Search(Source):
         self.storage = storage or open_storage(root, url)
         self.leases = Leases(root, url)
         self.owner = Owner(root)
-        self.looked = 0.0
         self.drawing = False
         with self.leases.exclusively():
             self.optuna = optuna.create_study(
@@ -80,7 +76,8 @@ class Search(Source):
                 load_if_exists=True,
             )
             check_same(self.optuna, space)
-            self._find_lost()
+            self.lost = Lost(self.optuna, root, self.owner.name)
+            self.lost.asked_again()
 
     @property
     def left(self) -> int:
@@ -106,13 +103,12 @@ class Search(Source):
     def _ask(self) -> tuple[Trial, list[Cell]] | None:
         """Ask for a configuration that can be, while nobody else does; None where all trials are made."""
         while True:
-            if self.left <= 0 and not self._find_lost():
+            if self.left <= 0 and not self.lost.asked_again():
                 return None
             if not self.drawing:
                 self.optuna.sampler = own_sampler(self.optuna, self.method.sampler, self.trials, self.method.seed)
                 self.drawing = True
-            trial = self.optuna.ask()
-            self.beat([trial])
+            trial = self.ask()
             trial.set_user_attr("owner", self.owner.name)
             trial.set_user_attr("home", home(self.root))
             try:
@@ -128,18 +124,17 @@ class Search(Source):
         """Open a trial for its runs, or tell it at once where its configuration is known."""
         folders = [RunFolder.of(self.root, cell.run) for cell in cells]
         states = [folder.state() for folder in folders]
-        attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))
-        for index, folder in enumerate(folders):
-            if states[index] == "complete" and (result := folder.result()) is not None:
-                attempt.running.add(index)
-                if attempt.by_epoch and index == 0:
-                    report(attempt.handle(0), cells[0].run, folder.metrics())
-                self._take(attempt, index, reported(cells[index].run, result))
-            else:
-                attempt.waiting.append(index)
-        if attempt.over:
-            return
         mine = {cell.run.key for other in self.open.values() for cell in other.cells}
+        attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))
+        self.open[trial.number] = attempt
+        attempt.waiting = [index for index, state in enumerate(states) if state != "complete"]
+        for index, (cell, folder) in enumerate(zip(cells, folders, strict=True)):
+            result = folder.result()
+            if result is not None and trial.number in self.open:
+                report(attempt.handle(index), cell.run, folder.metrics())
+                self._take(attempt, index, reported(cell.run, result))
+        if trial.number not in self.open:
+            return
         if "failed" in states:
             self._close(trial, TrialState.FAIL, "this configuration has failed before")
         elif "running" in states or any(cell.run.key in mine for cell in cells):
@@ -147,8 +142,6 @@ class Search(Source):
         elif "pruned" in states and self.pruner != "none" and pruned_before(self.optuna, cells[0].run.key):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
             self._close(trial, TrialState.PRUNED, "this configuration has been pruned before")
-        else:
-            self.open[trial.number] = attempt
 
     def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
         """Put a lost run back; its trial goes on where the run does."""
@@ -163,21 +156,16 @@ class Search(Source):
     def _take(self, attempt: Attempt, index: int, figure: float) -> None:
         attempt.running.discard(index)
         attempt.figures[index] = figure
-        over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and len(self.optuna.directions) == 1
-        if over_seeds:
-            attempt.trial.report(figure, index)
-        if attempt.over:
-            self.open.pop(attempt.trial.number, None)
-            self.optuna.tell(attempt.trial, self._values(attempt), skip_if_finished=True)
-        elif over_seeds and attempt.trial.should_prune():
-            self._close(attempt.trial, TrialState.PRUNED)
-
-    def _values(self, attempt: Attempt) -> float | list[float]:
-        if len(self.optuna.directions) == 1:
-            return attempt.figure
-        result = RunFolder.of(self.root, attempt.cells[0].run).result()
-        assert result is not None
-        return [attempt.figure, float(result.macs)]
+        objectives = len(self.optuna.directions)
+        over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and objectives == 1
+        with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
+            if over_seeds:
+                attempt.trial.report(figure, index)
+            if attempt.over:
+                self.open.pop(attempt.trial.number, None)
+                self.optuna.tell(attempt.trial, attempt.values(self.root, objectives), skip_if_finished=True)
+            elif over_seeds and attempt.trial.should_prune():
+                self._close(attempt.trial, TrialState.PRUNED)
 
     def lease(self, run: Run) -> Lease | None:
         """Return the lease of a claimed run, or None where somebody else has it."""
@@ -197,33 +185,25 @@ class Search(Source):
         elif run.key in self.refused:
             self._close(trial, TrialState.FAIL, "its run is another's")
         else:
-            self._close(trial, TrialState.FAIL)
-            ask_again(self.optuna, trial.number, trial.params)
+            with self.leases.exclusively():
+                self._close(trial, TrialState.FAIL)
+                ask_again(self.optuna, trial.number, trial.params)
 
     def prune(self, trial: Trial) -> bool:
         """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch."""
         if trial.number not in self.open:
             return True
-        if not isinstance(trial, SeedTrial) or trial.heard is None or not trial.should_prune():
-            return False
-        self._close(trial, TrialState.PRUNED)
-        return True
+        with suppress(UpdateFinishedTrialError):
+            if isinstance(trial, SeedTrial) and trial.heard is not None and trial.should_prune():
+                self._close(trial, TrialState.PRUNED)
+        return trial.number not in self.open
 
     def _close(self, trial: Trial, state: TrialState, why: str = "") -> None:
         self.open.pop(trial.number, None)
-        if why:
-            trial.set_user_attr("why", why)
-        self.optuna.tell(trial, state=state, skip_if_finished=True)
-
-    def _find_lost(self) -> bool:
-        """Close the trials of dead processes and ask for their configurations again; say whether there were any.
-
-        Whoever calls keeps all others out, so a trial without an owner was being asked for when its process died.
-        """
-        if time.monotonic() - self.looked < LOOK:
-            return False
-        self.looked = time.monotonic()
-        return ask_lost_again(self.optuna, self.root, self.owner.name)
+        with suppress(UpdateFinishedTrialError):
+            if why:
+                trial.set_user_attr("why", why)
+            self.optuna.tell(trial, state=state, skip_if_finished=True)
 
     def beat(self, trials: Iterable[Trial]) -> None:
         """Show life for every open trial, whether or not one of its runs is running right now."""

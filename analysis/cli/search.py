@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 from typing import Any
 
 from rich.console import Console
@@ -72,27 +73,34 @@ def execute(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         seeds=arguments.seeds,
     )
-    search = Search(root_of(arguments), space, method, arguments.storage)
-    with LiveView() as view:
-        progress = run_search(search, options_of(arguments), view)
-    if arguments.json:
-        print(json.dumps(as_json(search), indent=1))
-    else:
-        show(search)
-    seeds = "one seed" if method.seeds == 1 else f"{method.seeds} seeds"
-    print(
-        f"{search.label}: {len(progress.pruned)} pruned and {len(progress.finished)} finished now; selected on a "
-        f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
-        file=sys.stderr,
-    )
-    if progress.halted:
-        print(f"bam: {progress.halted}", file=sys.stderr)
-    if arguments.confirm:
-        study = confirming(space, [t.params for t in best(search, arguments.confirm)], method.seeds, search.label)
-        path = write(study, search.root, f"{search.label} ({search.trials} trials, {method.sampler}, {search.pruner})")
-        root = f" --root {search.root}"
-        print(f"wrote {path}; now: bam run {path}{root} && bam table {path}{root}", file=sys.stderr)
+    with closing(Search(root_of(arguments), space, method, arguments.storage)) as search:
+        with LiveView() as view:
+            progress = run_search(search, options_of(arguments), view)
+        if arguments.json:
+            print(json.dumps(as_json(search), indent=1))
+        else:
+            show(search)
+        seeds = "one seed" if method.seeds == 1 else f"{method.seeds} seeds"
+        print(
+            f"{search.label}: {len(progress.pruned)} pruned and {len(progress.finished)} finished now; selected on a "
+            f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
+            file=sys.stderr,
+        )
+        if progress.halted:
+            print(f"bam: {progress.halted}", file=sys.stderr)
+        if arguments.confirm:
+            confirm(search, arguments.confirm)
     return 1 if progress.failed or progress.halted else 0
+
+
+def confirm(search: Search, count: int) -> None:
+    """Write a study of the best configurations, and say how to run it."""
+    values = [trial.params for trial in best(search, count)]
+    study = confirming(search.space, values, search.method.seeds, search.label)
+    found_by = f"{search.label} ({search.trials} trials, sampler {search.method.sampler}, pruner {search.pruner})"
+    path = write(study, search.root, found_by)
+    root = f" --root {search.root}"
+    print(f"wrote {path}; now: bam run {path}{root} && bam table {path}{root}", file=sys.stderr)
 
 
 def as_json(search: Search) -> list[dict[str, Any]]:

@@ -43,5 +43,6 @@ def execute(arguments: argparse.Namespace) -> int:
     console.print(table)
     console.print()
     for space in spaces().values():
-        console.print(f"search {space.name}: {space.question} ({space.size} configurations)")
+        size = "no end of" if space.size is None else f"{space.size:,}"
+        console.print(f"search {space.name}: {space.question} ({size} configurations)")
     return 0

@@ -44,11 +44,11 @@ def test_the_planted_optimum_is_the_best_there_is(tmp_path):
 
 def test_tpe_with_asha_finds_the_optimum_in_fewer_trials_than_random_and_in_half_the_epochs(tmp_path):
     """The quick form of tests/benchmarks/search.py: 3 seeds for its 20."""
-    budget, found, shares = 120, {"tpe": [], "random": []}, []
+    budget, found, shares = 100, {"tpe": [], "random": []}, []
     for seed in range(3):
         for sampler, pruner in (("tpe", "asha"), ("random", "none")):
             search = search_for(tmp_path, Method(sampler=sampler, pruner=pruner, trials=budget, seed=seed))
-            spent = drive(search, stop=lambda spent: spent.found_at is not None and spent.trials >= 60)
+            spent = drive(search, stop=lambda spent: spent.found_at is not None and spent.trials >= 50)
             found[sampler].append(spent.found_at or budget + 1)
             if sampler == "tpe":
                 shares.append(spent.share_pruned)
@@ -206,15 +206,18 @@ from pathlib import Path
 from studies.method import Method
 from studies.search import Search
 from tests.studies.surrogate import SPACE, drive
-search = Search(Path(sys.argv[1]), SPACE, Method(trials=int(sys.argv[2]), pruner="asha"))
+search = Search(Path(sys.argv[1]), SPACE, Method(trials=int(sys.argv[2]), pruner="asha"), *sys.argv[3:])
 print("ready", flush=True)
 sys.stdin.readline()
 print(drive(search, slots=2).trials)
+search.close()
 """
 
 
-def test_two_processes_ask_for_as_many_trials_as_were_wanted(tmp_path):
-    command = [sys.executable, "-c", CHILD, str(tmp_path), "24"]
+@pytest.mark.parametrize("kind", ["journal", "postgres"])
+def test_two_processes_ask_for_as_many_trials_as_were_wanted(tmp_path, kind, request):
+    url = [] if kind == "journal" else [request.getfixturevalue("postgres")]
+    command = [sys.executable, "-c", CHILD, str(tmp_path), "24", *url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]
     assert [child.stdout.readline() for child in both] == ["ready\n"] * 2
@@ -222,35 +225,42 @@ def test_two_processes_ask_for_as_many_trials_as_were_wanted(tmp_path):
         child.stdin.write("\n")
         child.stdin.flush()
     made = [int(child.communicate()[0]) for child in both]
-    trials = Search(tmp_path, SPACE, Method(trials=24)).optuna.get_trials()
+    search = Search(tmp_path, SPACE, Method(trials=24), *url)
+    trials = search.optuna.get_trials()
+    search.close()
     assert len(trials) == sum(made) == 24
     assert all(trial.state.is_finished() for trial in trials)
     assert min(made) > 0
     assert len({trial.user_attrs["key"] for trial in trials}) == 24, "and none draws what the other has drawn"
 
 
-def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path):
+@pytest.mark.parametrize("kind", ["journal", "postgres"])
+def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path, kind, request):
     """A process is killed with -9 while two of its trials run; the next one asks for exactly their values."""
+    url = [] if kind == "journal" else [request.getfixturevalue("postgres")]
     script = (
         CHILD.partition('print("ready"')[0] + "\nsearch.claim(); search.claim(); print(1, flush=True); sys.stdin.read()"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path), "4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", script, str(tmp_path), "4", *url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert child.stdout.readline() == b"1\n"
-    beside = Search(tmp_path, SPACE, Method(trials=4))
+    beside = Search(tmp_path, SPACE, Method(trials=4), *url)
     assert beside.left == 2, "its owner lives"
     lost = beside.optuna.get_trials()
     child.kill()
     child.wait()
     child.stdin.close()
     child.stdout.close()
-    search = Search(tmp_path, SPACE, Method(trials=4))
+    search = Search(tmp_path, SPACE, Method(trials=4), *url)
     assert search.left == 4
     again = [search.claim()[1].run for _ in range(2)]
     assert [run.key for run in again] == [SPACE.run(trial.params).key for trial in lost]
     assert search.left == 2
-    assert Search(tmp_path, SPACE, Method(trials=4)).left == 2, "and asked for once"
+    third = Search(tmp_path, SPACE, Method(trials=4), *url)
+    assert third.left == 2, "and asked for once"
+    for one in (beside, search, third):
+        one.close()
 
 
 def test_a_lost_run_is_gone_on_with_and_an_interrupted_one_asked_for_again(tmp_path):

@@ -1,0 +1,1 @@
+"""Measurements, run by hand: each prints its figures with n, command and hardware."""
