@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from lightning_bam.files import system_error, unwritable
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the old checkpoint and puts the new one in its place in one step.
@@ -18,14 +20,27 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
-        """Save to `path`."""
+        """Save to `path`.
+
+        Raises:
+            FolderError: it cannot be written; the old one is as it was.
+
+        """
         final = Path(path)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
-            stale.unlink(missing_ok=True)
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(final)
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
+                stale.unlink(missing_ok=True)
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(final)
+        except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
+            refused = system_error(error)
+            if refused is None:
+                raise
+            raise unwritable(final, refused) from None
+        finally:
+            temporary.unlink(missing_ok=True)

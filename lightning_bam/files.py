@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when there is no room left, on the disk or in the user's share of it."""
 
 
 class FolderError(ValueError):
     """A run folder that cannot be read or written; the message is one line that names the file."""
+
+
+class FullDiskError(FolderError):
+    """There is no room to write; what was there before is as it was."""
+
+
+def unwritable(path: Path, error: OSError) -> FolderError:
+    """Return the one line for a file that could not be written."""
+    kind = FullDiskError if error.errno in FULL_DISK else FolderError
+    return kind(f"{path}: cannot be written ({error.strerror})")
+
+
+def system_error(error: BaseException | None) -> OSError | None:
+    """Return what the system refused on the way to `error`, if that is what it came from."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -21,7 +42,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
     """
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -54,4 +75,25 @@ def replace(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+        raise unwritable(path, error) from None
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line in a single write, so that a reader never sees half of it, and all of it or nothing.
+
+    Raises:
+        FolderError: it cannot be written; the file is as it was.
+
+    """
+    data = (line + "\n").encode()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    before = os.fstat(fd).st_size
+    try:
+        if os.write(fd, data) != len(data):  # a disk that fills up takes a part, and refuses only the rest
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(fd)
+    except OSError as error:
+        os.ftruncate(fd, before)
+        raise unwritable(path, error) from None
+    finally:
+        os.close(fd)

@@ -22,8 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lightning_bam.config import ConfigError, Run, from_dict, to_dict
-from lightning_bam.files import FolderError, read_object, replace, write_object
+from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
+from lightning_bam.files import FolderError, append_line, read_object, replace, write_object
 from lightning_bam.result import Result
 
 SCHEMA: Final = 1
@@ -63,10 +63,7 @@ class RunFolder:
 
     def describe(self, run: Run) -> None:
         """Write `run.json` unless it is there; what is there must describe the same run."""
-        if (self.path / "run.json").exists():
-            found = self.run()
-            if found.key != run.key:
-                raise FolderError(f"{self.path}/run.json describes run {found.key}, expected {run.key}")
+        if self.holds(run):
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -96,13 +93,26 @@ class RunFolder:
             )
         return run
 
+    def holds(self, run: Run) -> bool:
+        """Make sure that `run.json` describes `run`; False where there is none."""
+        path = self.path / "run.json"
+        data = read_object(path)
+        if data is None:
+            return False
+        told = data.get("schema") == SCHEMA and data.get("key") == run.key
+        if not (told and describes(data.get("run"), run)):  # as an older version may have written it: read it closely
+            found = self.run()
+            if found.key != run.key:
+                raise FolderError(f"{path} describes run {found.key}: a copied folder? remove it")
+        return True
+
     def metrics(self) -> list[dict[str, Any]]:
         """Read the epochs so far. A torn last line is what a killed run leaves behind and is passed over, unless
         the run claims to be complete; any other unreadable line is an error.
         """
         path = self.path / "metrics.jsonl"
         try:
-            text = path.read_text()
+            text = path.read_bytes().decode()
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
@@ -130,13 +140,8 @@ class RunFolder:
         replace(self.path / "metrics.jsonl", kept)
 
     def append_epoch(self, line: Mapping[str, Any]) -> None:
-        """Append one epoch in a single write, so that a reader never sees half of it."""
-        fd = os.open(self.path / "metrics.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(fd, (json.dumps(line) + "\n").encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """Append one epoch, whole or not at all."""
+        append_line(self.path / "metrics.jsonl", json.dumps(line))
 
     def result(self) -> Result | None:
         """Read the reported figures, or None where the run has not finished."""

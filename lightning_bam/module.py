@@ -15,6 +15,7 @@ from lightning_bam.config import Run
 from lightning_bam.layout import memory_format
 from lightning_bam.optimizer import sgd
 from lightning_bam.randomness import seeded
+from lightning_bam.running import RunningLoss
 from lightning_bam.streams import stream
 
 Batch = tuple[Tensor, Tensor]
@@ -36,9 +37,8 @@ class Classifier(pl.LightningModule):
         network = build(run)
         self.memory_format = memory_format(network)
         self.network = network.to(memory_format=self.memory_format)
-        # no buffers: DDP would overwrite every rank's sums with the first rank's
-        self.train_sum = self.score_sum = torch.zeros((), dtype=torch.float64)
-        self.steps = 0
+        self.running = RunningLoss()
+        self.score_sum = torch.zeros((), dtype=torch.float64)  # no buffer, like the running loss
         self.counts = torch.zeros(3, dtype=torch.int64)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -48,8 +48,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum."""
-        self.train_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.steps = 0
+        self.running.begin(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean cross-entropy of this rank's part of the global batch."""
@@ -58,8 +57,7 @@ class Classifier(pl.LightningModule):
         with seeded(stream(self.spec.seed, "dropout", self.current_epoch, batch_idx), self.device):
             logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.spec.recipe.label_smoothing)
-        self.train_sum += loss.detach()
-        self.steps += 1
+        self.running.add(loss)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -82,7 +80,7 @@ class Classifier(pl.LightningModule):
 
     def training_loss(self) -> float:
         """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
-        return float(gathered(self.train_sum / self.steps).mean())
+        return self.running.mean()
 
     def score(self) -> dict[str, float | int]:
         """Return what was counted over the whole scored set: errors in percent, counts, mean loss."""
@@ -95,6 +93,15 @@ class Classifier(pl.LightningModule):
             "scored": scored,
             "loss": float(self.score_sum) / scored,
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the epoch's running loss (a collective call; Lightning makes it on every rank)."""
+        checkpoint["running_loss"] = self.running.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the epoch's running loss."""
+        if (state := checkpoint.get("running_loss")) is not None:
+            self.running.restore(state, self.global_rank, self.trainer.world_size, self.device)
 
     def configure_optimizers(self) -> Any:
         """Return SGD over every parameter and the recipe's schedule, stepped every batch."""

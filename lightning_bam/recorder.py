@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import pytorch_lightning as pl
@@ -31,8 +30,24 @@ class Scored(Protocol):
         ...
 
 
+class Drawn(Protocol):
+    """What a run's data tells of the batches that this rank has drawn."""
+
+    def first_batch(self) -> torch.Tensor:
+        """Return the sample indices of the first one."""
+        ...
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many there were in the epoch under way, as `drawn`."""
+        ...
+
+
 class TrainingError(RuntimeError):
     """A training that went wrong by itself; the message is one line that says what to try."""
+
+
+class LostLossError(TrainingError):
+    """A training loss that is no longer a number."""
 
 
 class Recorder(pl.Callback):
@@ -42,20 +57,21 @@ class Recorder(pl.Callback):
 
     Args:
         folder: where.
-        first_batch: returns the sample indices of this rank's part of the first batch once it has been drawn; they are
-            gathered over the ranks and kept in the manifest, so that anyone can see that all runs saw the same.
+        data: `first_batch` returns the sample indices of this rank's part of the first batch once it has been drawn;
+            they are gathered over the ranks and kept in the manifest, so that anyone can see that all runs saw the
+            same.
 
     """
 
-    def __init__(self, folder: RunFolder, first_batch: Callable[[], torch.Tensor]) -> None:
+    def __init__(self, folder: RunFolder, data: Drawn) -> None:
         self.folder = folder
-        self.first_batch = first_batch
+        self.data = data
         self.clock = time.perf_counter()
         self.lr = 0.0
         self.asked = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Cut the record back to what the checkpoint knows.
+        """Cut the record back to what the checkpoint knows, and go on from there.
 
         Raises:
             FolderError: the checkpoint knows of epochs that the record lacks.
@@ -70,6 +86,22 @@ class Recorder(pl.Callback):
                 )
             for line in self.folder.metrics():
                 self._log(trainer, line)
+            self._note_where(trainer.current_epoch, self.data.state_dict()["drawn"])
+
+    def _note_where(self, epoch: int, batch: int) -> None:
+        """Note where this attempt goes on from."""
+        *earlier, this = self.folder.manifest()["attempts"]
+        if "from_epoch" not in this:
+            self.folder.note(attempts=[*earlier, this | {"from_epoch": epoch, "from_batch": batch}])
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what a checkpoint keeps of the epoch under way: its seconds so far, and its learning rate."""
+        return {"seconds": time.perf_counter() - self.clock, "lr": self.lr}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on with the epoch; where the checkpoint is one of an epoch's end, the next one begins anew."""
+        self.clock = time.perf_counter() - state_dict["seconds"]
+        self.lr = state_dict["lr"]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock, and note the learning rate that it begins with."""
@@ -85,7 +117,7 @@ class Recorder(pl.Callback):
     ) -> None:
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
-            indices = gathered(self.first_batch().to(pl_module.device))
+            indices = gathered(self.data.first_batch().to(pl_module.device))
             if trainer.is_global_zero:
                 self.folder.note(first_batch=indices.flatten().tolist())
 
@@ -93,13 +125,13 @@ class Recorder(pl.Callback):
         """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
 
         Raises:
-            TrainingError: the loss is no longer a number.
+            LostLossError: the loss is no longer a number.
 
         """
         module = cast(Scored, pl_module)
         loss = module.training_loss()
         if not math.isfinite(loss):
-            raise TrainingError(
+            raise LostLossError(
                 f"training loss is {loss} after epoch {trainer.current_epoch}; "
                 f"lower recipe.lr={module.spec.recipe.lr} or set recipe.warmup_epochs"
             )

@@ -23,6 +23,7 @@ from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
 from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
+from lightning_bam.leaving import Leaver, Signals
 from lightning_bam.module import Classifier
 from lightning_bam.provenance import provenance
 from lightning_bam.recorder import Recorder
@@ -31,7 +32,14 @@ from lightning_bam.result import CLASSIFIED, DETECTED, Result
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
-def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: Logger | None = None) -> Result | None:
+def train(
+    folder: RunFolder,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    logger: Logger | None = None,
+    signals: Signals | None = None,
+) -> Result | None:
     """Train what `folder`'s run.json describes, going on from its checkpoint if it has one.
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
@@ -42,6 +50,7 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
         device: `cpu` or `cuda`; on cuda a rank takes the visible device of its local rank.
         threads: torch's threads in this process; figures are comparable to the last digit at equal threads only.
         logger: a Lightning logger, on rank 0.
+        signals: what this process is told; one that tells it to leave is answered between two batches.
 
     Returns:
         The reported figures on rank 0; None on every other rank, and where the run folder asked to stop (it is pruned).
@@ -50,6 +59,7 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
         ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
         TrainingError: a loss that is no longer a number.
         FolderError: a folder that cannot be trusted or written.
+        Leaving: `signals` told so; there is a checkpoint of the last batch.
 
     """
     run = folder.run()
@@ -65,11 +75,18 @@ def train(folder: RunFolder, *, device: str = "cpu", threads: int = 1, logger: L
     checkpoint = folder.checkpoint if folder.checkpoint.exists() else None
     if first:
         _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None)
-    recorder = Recorder(folder, data.first_batch)
+    recorder = Recorder(folder, data)
     started = time.perf_counter()
     with warnings.catch_warnings():
         _quiet()
-        trainer = _trainer(run, folder, device, world, [recorder], logger if first else None)
+        trainer = _trainer(
+            run,
+            folder,
+            device,
+            world,
+            [recorder, Leaver(folder.checkpoint, signals or Signals())],
+            logger if first else None,
+        )
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if not first:
         return None
@@ -103,15 +120,21 @@ def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str
     }
     folder.forget_stop()
     earlier = before.get("attempts", []) if resumed else []
+    if earlier and before.get("cause"):
+        earlier[-1] |= {"cause": before["cause"]}
+    start = {} if resumed else {"from_epoch": 0}  # where a checkpoint goes on from is noted once it does
     number = int(before.get("attempt", 0)) + 1
     folder.note(
         schema=SCHEMA,
         key=folder.run().key,
         state="running",
         error=None,
+        cause=None,
+        rank=None,
+        traceback=None,
         attempt=number,
         **made,
-        attempts=[*earlier, {"attempt": number, "from_epoch": len(folder.metrics()) if resumed else 0, **made}],
+        attempts=[*earlier, {"attempt": number, **start, **made}],
     )
 
 
@@ -185,6 +208,7 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message="The `srun` command is available on your system")
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")  # the data module is
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")

@@ -37,8 +37,9 @@ class TrainBatches:
         self.feed = feed
         self.trainer = trainer
         self.first: Tensor | None = None
+        self.drawn = 0
 
-    def _epoch(self) -> Batches:
+    def _epoch(self, start: int = 0) -> Batches:
         recipe, padded = self.run.recipe, self.source.padded
         return Batches(
             n=self.source.count,
@@ -49,14 +50,17 @@ class TrainBatches:
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             crops=not padded,
+            start=start,
         )
 
     def __len__(self) -> int:
         return len(self._epoch())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        plan, feed = self._epoch(), self.feed
+        plan, feed = self._epoch(start=self.drawn % len(self)), self.feed
+        self.drawn = plan.start
         for batch, (pixels, labels) in zip(plan, feed.train(plan), strict=True):
+            self.drawn += 1
             if self.first is None:
                 self.first = batch.indices
             flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
@@ -161,6 +165,14 @@ class ImageData(LightningDataModule):
     @cached_property
     def _batches(self) -> TrainBatches:
         return TrainBatches(self.run, self.images, self._feed, self._trainer)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return what a checkpoint keeps: how many batches of the epoch have been drawn, 0 between two epochs."""
+        return {"drawn": self._batches.drawn % len(self._batches)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on behind the batches that the checkpoint has seen."""
+        self._batches.drawn = state_dict["drawn"]
 
     def train_dataloader(self) -> TrainBatches:
         """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""

@@ -71,6 +71,7 @@ class Batches:
         rank: which share to take.
         world_size: number of shares, W.
         crops: whether to draw crops of random size, too.
+        start: the first batch, where the epoch is gone on with.
 
     """
 
@@ -82,17 +83,18 @@ class Batches:
     rank: int = 0
     world_size: int = 1
     crops: bool = False
+    start: int = 0
 
     def __len__(self) -> int:
-        """Return the number of whole batches in an epoch."""
-        return self.n // self.batch_size
+        """Return the number of whole batches from the first one to the end of the epoch."""
+        return self.n // self.batch_size - self.start
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield this rank's share of each global batch."""
         order = epoch_order(self.n, self.seed, self.epoch)
         share = self.batch_size // self.world_size
         mine = slice(self.rank * share, (self.rank + 1) * share)
-        for batch in range(len(self)):
+        for batch in range(self.start, self.n // self.batch_size):
             chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             offsets, flips = augmentation_draws(self.batch_size, self.padding, self.seed, self.epoch, batch)
             crops = crop_draws(self.batch_size, self.seed, self.epoch, batch)[mine] if self.crops else None

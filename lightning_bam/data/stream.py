@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from lightning_bam.data.draws import Ints, Words
 from lightning_bam.data.image_files import ImageFiles, Listing, read
 from lightning_bam.data.order import Batches
 from lightning_bam.data.views import View
+from lightning_bam.leaving import SIGNALS
 
 STREAMED_BATCH: Final = 100
 """Most images in a batch of a streamed scored set; such images are large."""
@@ -72,6 +74,12 @@ class Decoder(Dataset[Tensor | str]):
         return torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
 
 
+def _deaf(_worker: int) -> None:
+    """Leave signals to the rank, which ends its workers: a whole process group is told, and it needs one more batch."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Stream:
     """`ImageFiles` for a rank: its share of each batch is decoded, moved to the device, and forgotten.
 
@@ -119,6 +127,7 @@ class Stream:
             num_workers=self.workers,
             # forked, so that they die with this process and in its group; they touch neither CUDA nor threads
             multiprocessing_context="fork" if self.workers else None,
+            worker_init_fn=_deaf,
             pin_memory=cuda,
             generator=torch.Generator(),  # else each epoch would draw from the generator that dropout uses
         )

@@ -61,8 +61,9 @@ class TrainScenes:
         self.sets = sets
         self.trainer = trainer
         self.first: Tensor | None = None
+        self.drawn = 0
 
-    def _epoch(self) -> Batches:
+    def _epoch(self, start: int = 0) -> Batches:
         return Batches(
             n=len(self.sets.train),
             batch_size=self.run.recipe.batch_size,
@@ -71,18 +72,21 @@ class TrainScenes:
             epoch=self.trainer.current_epoch,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+            start=start,
         )
 
     def __len__(self) -> int:
         return len(self._epoch())
 
     def __iter__(self) -> Iterator[DetectionBatch]:
-        batches = list(self._epoch())
+        self.drawn %= len(self)
+        batches = list(self._epoch(start=self.drawn))
         indices = [index for batch in batches for index in batch.indices.tolist()]
         coming = read(self.sets.train, indices)
         device = self.trainer.strategy.root_device
         mean, std = self.sets.mean.to(device), self.sets.std.to(device)
         for batch in batches:
+            self.drawn += 1
             if self.first is None:
                 self.first = batch.indices
             images, targets = [], []
@@ -170,6 +174,14 @@ class DetectionData(LightningDataModule):
         if self.trainer is None:
             raise RuntimeError("DetectionData has no trainer yet; pass it to Trainer.fit as the datamodule")
         return self.trainer
+
+    def state_dict(self) -> dict[str, int]:
+        """Return what a checkpoint keeps: how many batches of the epoch have been drawn, 0 between two epochs."""
+        return {"drawn": self._batches.drawn % len(self._batches)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on behind the batches that the checkpoint has seen."""
+        self._batches.drawn = state_dict["drawn"]
 
     def train_dataloader(self) -> TrainScenes:
         """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""

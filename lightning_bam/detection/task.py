@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_bam.collective import gathered
 from lightning_bam.config import Run
 from lightning_bam.detection.data import DetectionBatch
 from lightning_bam.detection.network import build_detector
@@ -16,6 +15,7 @@ from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import Target
 from lightning_bam.optimizer import sgd
 from lightning_bam.randomness import seeded
+from lightning_bam.running import RunningLoss
 from lightning_bam.streams import stream
 
 
@@ -35,8 +35,7 @@ class DetectionTask(pl.LightningModule):
         super().__init__()
         self.spec = run
         self.network = build_detector(run)
-        self.train_sum = torch.zeros((), dtype=torch.float64)
-        self.steps = 0
+        self.running = RunningLoss()
         self.scores: BoxScores | None = None
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
@@ -46,8 +45,7 @@ class DetectionTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum; what was scored before is no longer this epoch's."""
-        self.train_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.steps = 0
+        self.running.begin(self.device)
         self.scores = None
 
     def training_step(self, batch: DetectionBatch, batch_idx: int) -> Tensor:
@@ -57,8 +55,7 @@ class DetectionTask(pl.LightningModule):
         with seeded(seed, self.device):
             losses: dict[str, Tensor] = self.network(images, targets)
         loss = torch.stack(list(losses.values())).sum()
-        self.train_sum += loss.detach()
-        self.steps += 1
+        self.running.add(loss)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -73,11 +70,20 @@ class DetectionTask(pl.LightningModule):
 
     def training_loss(self) -> float:
         """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
-        return float(gathered(self.train_sum / self.steps).mean())
+        return self.running.mean()
 
     def score(self) -> dict[str, float | int]:
         """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored."""
         return {} if self.scores is None else self.scores.figures()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the epoch's running loss (a collective call; Lightning makes it on every rank)."""
+        checkpoint["running_loss"] = self.running.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the epoch's running loss."""
+        if (state := checkpoint.get("running_loss")) is not None:
+            self.running.restore(state, self.global_rank, self.trainer.world_size, self.device)
 
     def configure_optimizers(self) -> Any:
         """Return SGD over every parameter and the recipe's schedule, stepped every batch."""

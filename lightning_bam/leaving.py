@@ -1,0 +1,120 @@
+"""Being told to leave: a training process answers signals between two batches, all ranks at once, with a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import pytorch_lightning as pl
+
+from lightning_bam.collective import largest
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""What is understood as a request to leave; Slurm and submitit announce a pre-emption by SIGUSR1 or SIGUSR2."""
+PATIENCE: Final = 8.0
+"""Seconds that a process takes to leave after SIGTERM or SIGINT, whatever it is stuck in (a broken collective call);
+whoever sends one of the others says how long there is by what he sends next."""
+
+
+class Leaving(BaseException):
+    """This process leaves because of signal number `signal`; it can be gone on with."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.signal = number
+
+    @property
+    def code(self) -> int:
+        """Its exit code, the shell's for this signal."""
+        return 128 + self.signal
+
+
+class Signals:
+    """The first signal that told this process to leave, `number`, 0 where there was none.
+
+    Until `defer` is called, a signal raises `Leaving` wherever the process is; from then on it is only noted, and the
+    training asks for `number` when it can leave with a checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._listening = self._deferring = False
+
+    def listen(self) -> None:
+        """Answer this process's signals from here on (main thread only)."""
+        self._listening = True
+        for number in SIGNALS:
+            signal.signal(number, self._hear)
+
+    def defer(self) -> None:
+        """Only note what comes.
+
+        Takes the handlers back, too: Lightning has put its own before them, which broadcasts from within the handler,
+        between whatever collective calls the ranks are at.
+        """
+        self._deferring = True
+        if self._listening:
+            self.listen()
+
+    def _hear(self, number: int, _frame: Any) -> None:
+        if self.number:  # the launcher tells its ranks once more
+            return
+        self.number = number
+        if number in (signal.SIGTERM, signal.SIGINT):
+            timer = threading.Timer(PATIENCE, os._exit, (128 + number,))
+            timer.daemon = True
+            timer.start()
+        if not self._deferring:
+            raise Leaving(number)
+
+
+class Leaver(pl.Callback):
+    """Leaves with a checkpoint, on every rank, between two batches after any rank has been told to leave.
+
+    Args:
+        checkpoint: where to write it.
+        signals: what this process is told.
+
+    """
+
+    def __init__(self, checkpoint: Path, signals: Signals) -> None:
+        self.checkpoint = checkpoint
+        self.signals = signals
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """From here on there is something to save."""
+        self.signals.defer()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Leave; not behind an epoch's last batch, from where Lightning would go on without scoring the epoch.
+
+        Raises:
+            Leaving: on every rank.
+
+        """
+        if batch_idx + 1 < trainer.num_training_batches:
+            self._leave_if_told(trainer)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Leave; the scoring is begun anew.
+
+        Raises:
+            Leaving: on every rank.
+
+        """
+        self._leave_if_told(trainer)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Let what is saved in the middle of a scoring say that it was at its first batch: counts are not kept."""
+        if trainer.validating:
+            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+            for part in ("total", "current"):
+                progress[part] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+
+    def _leave_if_told(self, trainer: pl.Trainer) -> None:
+        if told := largest(self.signals.number, trainer.strategy.root_device):
+            trainer.save_checkpoint(self.checkpoint)
+            raise Leaving(told)
