@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from lightning_bam.collective import largest
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 """What is understood as a request to leave; Slurm and submitit announce a pre-emption by SIGUSR1 or SIGUSR2."""
-PATIENCE: Final = 8.0
+PATIENCE: Final = 7.0
 """Seconds that a process takes to leave after SIGTERM or SIGINT, whatever it is stuck in (a broken collective call);
 whoever sends one of the others says how long there is by what he sends next."""
 
@@ -45,7 +46,12 @@ class Signals:
 
     def listen(self) -> None:
         """Answer this process's signals from here on (main thread only)."""
-        self._listening = True
+        if not self._listening:
+            self._listening = True
+            heard, woken = os.pipe()
+            os.set_blocking(woken, False)
+            signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+            threading.Thread(target=_leave_anyhow, args=(heard,), daemon=True).start()
         for number in SIGNALS:
             signal.signal(number, self._hear)
 
@@ -63,12 +69,16 @@ class Signals:
         if self.number:  # the launcher tells its ranks once more
             return
         self.number = number
-        if number in (signal.SIGTERM, signal.SIGINT):
-            timer = threading.Timer(PATIENCE, os._exit, (128 + number,))
-            timer.daemon = True
-            timer.start()
         if not self._deferring:
             raise Leaving(number)
+
+
+def _leave_anyhow(heard: int) -> None:
+    """End this process in a while, also when its main thread hangs in a collective call, where Python hears nothing."""
+    while (number := os.read(heard, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+        pass
+    time.sleep(PATIENCE)
+    os._exit(128 + number)
 
 
 class Leaver(pl.Callback):

@@ -19,7 +19,7 @@ from lightning_bam.recorder import LostLossError, TrainingError
 
 Cause = Literal["nan", "memory", "disk", "connection", "error"]
 
-NO_MEMORY: Final = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory", "OUT_OF_MEMORY")
+NO_MEMORY: Final = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED")
 """What torch's errors say where there is none left: its CPU allocator, C++'s, CUDA, cuBLAS and cuDNN."""
 BROKEN: Final = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 """What gloo and NCCL say when another rank has gone."""

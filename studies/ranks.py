@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-import traceback
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from lightning_bam.config import ConfigError
-from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from lightning_bam.recorder import TrainingError
+from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.training import train
-from studies.job import Job
+from studies.failure import Failure, Lost, RankError
+from studies.job import FULL, Job
+from studies.meeting import ALONE
 from studies.surroundings import die_with_parent, redirect, visible
 from studies.tracking import Tracking
 
@@ -28,23 +26,35 @@ LINGER = 1.0
 The others learn of a dead rank from their broken connections at once. Were they to leave at once too, the launcher
 could see them first and take the victim for the cause.
 """
+VICTIM: Final = 76
+"""Exit code of a rank that has lost its connection to another one, which is the cause."""
+CODES: Final = {"disk": FULL, "connection": VICTIM}
+"""Exit codes of a rank by the cause of its failure; any other is 1."""
 
 
-def rank(job: Job) -> None:
-    """Train as one rank: the only one, or the one that the launcher's environment names."""
+def rank(job: Job, signals: Signals | None = None) -> None:
+    """Train as one rank: the only one, or the one that the launcher's environment names.
+
+    Raises:
+        Leaving: `signals` told it to.
+
+    """
     number = int(os.environ.get("RANK", "0"))
     folder = RunFolder(job.folder)
-    if number or job.slot.ranks > 1:
+    if job.slot.world > 1:
         die_with_parent()
         redirect(job.folder / f"rank{number}.log")
-    signal.signal(signal.SIGTERM, _leave)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
     code = 1
     try:
         result = train(
-            folder, device=job.slot.device, threads=job.threads, logger=tracking.logger if tracking else None
+            folder,
+            device=job.slot.device,
+            threads=job.threads,
+            logger=tracking.logger if tracking else None,
+            signals=signals,
         )
         if tracking and result is not None:
             tracking.report(result)
@@ -55,18 +65,15 @@ def rank(job: Job) -> None:
 
 
 def group(job: Job) -> LaunchConfig:
-    """Return how torch's launcher starts `job`'s ranks: forked from this process, meeting on a free local port."""
+    """Return how torch's launcher starts `job`'s ranks: forked from this process, meeting on a free port."""
     return LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
+        **(job.meeting.rendezvous() if job.meeting else ALONE),
         nproc_per_node=job.slot.ranks,
         run_id=job.folder.name,
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
-        local_addr="127.0.0.1",
         max_restarts=0,
         monitor_interval=0.1,
         start_method="fork",
+        signals_to_handle="SIGHUP,SIGQUIT",  # the others are ours: torch would answer a second one by leaving at once
     )
 
 
@@ -74,7 +81,8 @@ def launch(job: Job) -> None:
     """Start one rank a device with torch's own launcher; a rank's death ends the others.
 
     Raises:
-        TrainingError: the first rank that failed, and its last words.
+        RankError: the first rank that failed, and why.
+        Lost: the machine has killed a rank, they were told to leave, or a disk is full.
 
     """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
@@ -82,24 +90,45 @@ def launch(job: Job) -> None:
         elastic_launch(group(job), _rank)(job)
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
-        if failure.exitcode < 0:  # killed by the machine, not by its code: the run is lost, and may be tried again
-            sys.exit(128 - failure.exitcode)
-        log = job.folder / f"rank{number}.log"
-        raise TrainingError(f"rank {number}: {_last_words(log) or f'ended with code {failure.exitcode}'}") from None
+        raise _ended(job.folder, number, failure.exitcode) from None
+
+
+def _ended(folder: Path, number: int, code: int) -> RankError | Lost:
+    """Say what the exit code of the first rank that ended means for the group."""
+    if code < 0:
+        return Lost(128 - code, f"rank {number} was killed by signal {-code}")
+    if code > 128:
+        return Lost(code, f"stopped by signal {code - 128}")
+    if code == FULL:
+        return Lost(FULL, "disk")
+    words = _last_words(folder / f"rank{number}.log") or f"ended with code {code}"
+    if code == VICTIM:
+        return RankError(Failure(rank=number, cause="connection", error=words, traceback=""))
+    found = Failure.first(folder)
+    return RankError(found or Failure(rank=number, cause="error", error=words, traceback=""))
 
 
 def _rank(job: Job) -> None:
-    """Train as a launched rank; whatever goes wrong ends as the last line of its log, which `launch` reads."""
+    """Train as a launched rank; its exit code, and what `Failure` leaves, tell `launch` how it ended."""
+    signals = Signals()
+    signals.listen()
     try:
-        rank(job)
-    except SystemExit as leaving:
-        os._exit(int(leaving.code or 0))
+        rank(job, signals)
+    except Leaving as told:
+        os._exit(told.code)
     except BaseException as error:
-        traceback.print_exc()
-        print(one_line(error), file=sys.stderr, flush=True)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        time.sleep(LINGER)
-        os._exit(1)
+        os._exit(128 + signals.number if signals.number else _crashed(job, error))
+
+
+def _crashed(job: Job, error: BaseException) -> int:
+    """Leave word of what went wrong, as the last line of the log, too, and return the exit code."""
+    failure = Failure.of(error, int(os.environ["RANK"]))
+    failure.show()
+    if failure.cause != "connection":
+        failure.record(job.folder)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(LINGER)
+    return CODES.get(failure.cause, 1)
 
 
 def _last_words(log: Path) -> str:
@@ -108,14 +137,3 @@ def _last_words(log: Path) -> str:
     except OSError:
         return ""
     return lines[-1] if lines else ""
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says in one line, with its type where it is not one of ours."""
-    expected = isinstance(error, ConfigError | FolderError | TrainingError)
-    first = (str(error).splitlines() or [""])[0]
-    return first if expected else f"{type(error).__name__}: {first}"
-
-
-def _leave(number: int, _frame: Any) -> None:
-    sys.exit(128 + number)

@@ -5,38 +5,81 @@ This module loads torch and Lightning; the scheduler's forkserver imports it onc
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
+from contextlib import suppress
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from studies.job import Job
-from studies.ranks import launch, one_line, rank
+from lightning_bam.leaving import Leaving, Signals
+from lightning_bam.provenance import commit
+from studies.failure import Failure, Lost, RankError
+from studies.job import FULL, Job
+from studies.ranks import launch, rank
 from studies.surroundings import die_with_parent, redirect, scrub
+
+commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
 
 
 def work(job: Job) -> None:
-    """Train `job`'s run in this process and, on several devices, in ranks launched from it; exits with 0 or 1."""
+    """Train `job`'s run in this process and, on several devices, in ranks launched from it.
+
+    Exits with 0 (finished, or pruned), 1 (failed), FULL, or 128 and the signal that it was told by.
+    """
     die_with_parent()
+    signals = Signals()
+    signals.listen()
     scrub()
     folder = RunFolder(job.folder)
-    redirect(folder.log if job.slot.ranks == 1 else job.folder / "launcher.log")
+    Failure.forget(folder.path)
+    code = _worked(job, folder, signals)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # no room for the log: Python would change the exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def _worked(job: Job, folder: RunFolder, signals: Signals) -> int:
+    """Train, write down how it ended, and return the exit code."""
     try:
-        if job.slot.ranks == 1:
-            rank(job)
+        redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
+        if job.slot.world == 1:
+            rank(job, signals)
         else:
             launch(job)
-    except SignalException as told:  # torch's launcher has ended the ranks
-        sys.exit(128 + told.sigval)
-    except (SystemExit, KeyboardInterrupt):
-        raise
+    except Leaving as told:
+        return _lost(folder, told.code, str(told))
+    except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
+        return _lost(folder, 128 + told.sigval, f"stopped by signal {int(told.sigval)}")
+    except Lost as lost:
+        return _lost(folder, int(lost.code or 0), lost.cause)
     except BaseException as error:  # whatever it is, it belongs in the record
-        fail(folder, error)
-        sys.exit(1)
+        if signals.number:  # what breaks on the way out is no failure of the run
+            return _lost(folder, 128 + signals.number, f"stopped by signal {signals.number}")
+        return fail(folder, error)
+    return 0
 
 
-def fail(folder: RunFolder, error: BaseException) -> None:
-    """Record why the run failed: one line in the manifest, the traceback in the log."""
-    traceback.print_exc()
-    folder.note(state="failed", error=one_line(error))
+def _lost(folder: RunFolder, code: int, cause: str) -> int:
+    failure = Failure.first(folder.path)
+    with suppress(FolderError):
+        folder.note(state="lost", cause=cause, error=failure.error if failure and code == FULL else None)
+    return code
+
+
+def fail(folder: RunFolder, error: BaseException) -> int:
+    """Record why the run ended: in the manifest, in the log; return the exit code.
+
+    A full disk and a broken connection are the machine's: the run is lost, and can be gone on with.
+    """
+    failure = error.failure if isinstance(error, RankError) else Failure.of(error, 0)
+    failure.show()
+    state = "lost" if failure.cause in ("disk", "connection") else "failed"
+    line = str(error) if isinstance(error, RankError) else failure.error
+    with suppress(FolderError):
+        folder.note(state=state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)
+    return FULL if failure.cause == "disk" else 1

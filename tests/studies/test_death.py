@@ -1,0 +1,190 @@
+"""How a run's process group ends when something dies, breaks or fills up under it; every fault is a real one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+import torch
+
+from lightning_bam.config import ClutteredDigits, SmallResNet
+from lightning_bam.folder import RunFolder
+from studies.failure import Failure, cause_of
+from studies.job import FULL
+from tests.training.groups import Group, described, figures, longer, same_weights, trained
+
+LONG = longer(epochs=60)
+
+
+def ranks_of(group):
+    return psutil.Process(group.process.pid).children()
+
+
+def train_for(group, epochs):
+    group.wait_for(lambda: len(group.folder.metrics()) >= epochs and group.folder.checkpoint.exists())
+    assert group.process.exitcode is None
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path, ranks):
+    run = longer(epochs=60, batch_size=96)
+    group = Group(described(tmp_path, run), ranks)
+    train_for(group, 1)
+    members = ranks_of(group)
+    assert len(members) == ranks
+    members[-1].kill()
+    died = time.monotonic()
+    assert group.code(20) == 128 + signal.SIGKILL
+    took = time.monotonic() - died
+    print(f"{ranks} ranks: the group was gone after {took:.1f} s")
+    assert took < 10
+    assert not [member for member in members if member.is_running()]
+    assert group.folder.state() == "lost"
+    assert group.folder.manifest()["cause"] == f"rank {ranks - 1} was killed by signal 9"
+
+
+def test_a_rank_that_crashes_takes_its_group_along_and_is_named(tmp_path):
+    """Rank 1 has no place for its log; rank 0 waits for it within a call where Python's signals are not heard."""
+    folder = described(tmp_path, longer(batch_size=96))
+    (folder.path / "rank1.log").mkdir()
+    started = time.monotonic()
+    group = Group(folder, 2)
+    assert group.code(60) == 1
+    took = time.monotonic() - started
+    print(f"the group was gone {took:.1f} s after it began")
+    assert took < 10
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"], manifest["rank"]) == ("failed", "error", 1)
+    assert manifest["error"].startswith("rank 1: IsADirectoryError: [Errno 21] Is a directory")
+    assert "redirect(job.folder" in manifest["traceback"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_lost_loss_is_a_named_cause(tmp_path, ranks):
+    folder = described(tmp_path, longer(lr=1e30))
+    assert Group(folder, ranks).code() == 1
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"]) == ("failed", "nan")
+    assert "training loss is nan after epoch 0; lower recipe.lr=1e+30" in manifest["error"]
+    assert manifest["error"].startswith("rank ") == (ranks > 1)
+    assert manifest["traceback"].rstrip().endswith(manifest["error"].removeprefix(f"rank {manifest['rank']}: "))
+    assert manifest["error"].removeprefix(f"rank {manifest['rank']}: ") in folder.log.read_text()
+
+
+def test_no_memory_is_a_named_cause(tmp_path):
+    """A network whose first feature map alone is some terabytes."""
+    run = replace(
+        longer(epochs=1, batch_size=1000),
+        dataset=ClutteredDigits(size=20, train=1000, test=10),
+        backbone=SmallResNet(width=1_000_000),
+        attention=None,
+    )
+    folder = described(tmp_path, run)
+    assert Group(folder).code() == 1
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"]) == ("failed", "memory")
+    assert manifest["error"].startswith("out of memory (RuntimeError: ")
+    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest["error"]
+    assert "\n" not in manifest["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (MemoryError(), "memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), "memory"),
+        (RuntimeError("std::bad_alloc"), "memory"),
+        (OSError(28, "No space left on device"), "disk"),
+        (OSError(122, "Disk quota exceeded"), "disk"),
+        (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4242"), "connection"),
+        (torch.distributed.DistBackendError("NCCL error: remote process exited"), "connection"),
+        (RuntimeError("Connection of what?"), "error"),
+        (KeyError("x"), "error"),
+    ],
+)
+def test_causes(error, cause):
+    assert cause_of(error) == cause
+
+
+def test_the_first_crash_is_the_one_that_is_kept(tmp_path):
+    for rank, error in ((2, ValueError("the cause")), (0, RuntimeError("a victim"))):
+        Failure.of(error, rank).record(tmp_path)
+    found = Failure.first(tmp_path)
+    assert (found.rank, found.cause, found.error) == (2, "error", "ValueError: the cause")
+    Failure.forget(tmp_path)
+    assert Failure.first(tmp_path) is None
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path, ranks, number):
+    group = Group(described(tmp_path, LONG), ranks)
+    train_for(group, 1)
+    if ranks > 1 and number == signal.SIGUSR1:  # one rank alone is told, and takes the others along
+        ranks_of(group)[1].send_signal(number)
+    else:
+        group.tell(number)
+    told = time.monotonic()
+    assert group.code(20) == 128 + number
+    assert time.monotonic() - told < 8
+    folder = group.folder
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"], manifest["error"]) == ("lost", f"stopped by signal {number:d}", None)
+    checkpoint = torch.load(folder.checkpoint, weights_only=True)
+    done = checkpoint["epoch"] * 13 + checkpoint["ImageData"]["drawn"]
+    assert checkpoint["global_step"] == done
+    assert len(checkpoint["running_loss"]) == ranks
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_group_is_pruned_when_it_is_asked_to_stop(tmp_path, ranks):
+    group = Group(described(tmp_path, LONG), ranks)
+    train_for(group, 1)
+    group.folder.ask_to_stop("pruned")
+    assert group.code(20) == 0
+    folder = group.folder
+    assert (folder.state(), folder.result()) == ("pruned", None)
+    epochs = len(folder.metrics())
+    assert 1 <= epochs < 60
+    assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == epochs - 1
+    assert folder.asked_to_stop() is None
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system with little room: a few megabytes of memory."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_full_disk_loses_nothing_and_the_run_goes_on_once_there_is_room(small_disk, tmp_path, ranks):
+    run = longer(epochs=8)
+    unbroken = trained(described(tmp_path / "unbroken", run), ranks)
+    group = Group(described(small_disk, run), ranks)
+    train_for(group, 1)
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(b"x" * 4_000_000)
+    assert group.code(30) == FULL
+    folder = RunFolder(group.folder.path)
+    assert folder.state() == "lost"
+    assert torch.load(folder.checkpoint, weights_only=True)["epoch"] >= 0
+    assert all(line["epoch"] == number for number, line in enumerate(folder.metrics()))
+    assert (folder.path / "metrics.jsonl").read_text().endswith("}\n"), "no torn line"
+    filler.unlink()
+    again = trained(folder, ranks)
+    assert again.manifest()["attempt"] == 2
+    assert figures(again) == figures(unbroken)
+    assert same_weights(again, unbroken)
