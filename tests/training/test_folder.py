@@ -13,8 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import BAMSpec, Run
-from lightning_bam.files import FolderError, read_object, write_object
+from lightning_bam.files import FolderError, FullDiskError, read_object, write_object
 from lightning_bam.folder import SCHEMA, Result, RunFolder
 from lightning_bam.provenance import commit, provenance
 
@@ -122,10 +123,17 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):
         small = RunFolder(mount)
         small.describe(RUN)
         small.note(state="running")
+        small.append_epoch({"epoch": 0})
         with pytest.raises(OSError, match="No space left"):
             (mount / "filler").write_bytes(b"x" * 100_000)
         with pytest.raises(FolderError, match=r"manifest.json: cannot be written \(No space left on device\)"):
             small.note(error="x" * 9000)
+        with pytest.raises(FullDiskError, match=r"metrics.jsonl: cannot be written \(No space left on device\)"):
+            small.append_epoch({"epoch": 1, "loss": "x" * 9000})  # of which a part has room
+        assert (mount / "metrics.jsonl").read_text() == '{"epoch": 0}\n', "the part is taken back"
+        with pytest.raises(FullDiskError, match=r"last.ckpt: cannot be written \(No space left on device\)"):
+            AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(9000)}, small.checkpoint)
+        assert not list(small.path.rglob(".*"))
         assert small.manifest() == {"state": "running"}
         assert small.run() == RUN
         assert not list(mount.glob(".*")), "no half-written file stays behind"

@@ -10,8 +10,21 @@ import signal
 import time
 
 import pytest
+import torch
 
-from lightning_bam.config import ClutteredDigits, Recipe, Run, SESpec, SqueezeNet
+from lightning_bam.config import (
+    BAMSpec,
+    ClutteredDigits,
+    DigitScenes,
+    FasterRCNN,
+    Recipe,
+    Run,
+    SESpec,
+    SmallResNet,
+    SqueezeNet,
+)
+from lightning_bam.data import Batches
+from lightning_bam.running import RunningLoss
 from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 
 DROPOUT = Run(
@@ -22,6 +35,19 @@ DROPOUT = Run(
     seed=5,
 )
 """7 batches an epoch; dropout in front of the classifier."""
+BOXES = Run(
+    dataset=DigitScenes(train=32, test=4, most=2),
+    backbone=FasterRCNN(trunk=SmallResNet(width=4), pyramid=16, hidden=16, proposals=20),
+    attention=BAMSpec(reduction=4),
+    recipe=Recipe(epochs=3, batch_size=4, lr=0.01, nesterov=False, schedule="cosine"),
+)
+"""8 batches an epoch; which proposals the loss is taken over is drawn."""
+SCORED = Run(
+    dataset=ClutteredDigits(size=20, train=64, test=9000),
+    backbone=SmallResNet(width=3),
+    recipe=Recipe(epochs=2, batch_size=32, lr=0.02, crop_padding=0, flip=False),
+)
+"""2 batches an epoch, and 18 that are scored."""
 
 
 def after(seconds):
@@ -72,8 +98,8 @@ def seconds(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("run", "ranks"),
-    [(RUN, 1), (RUN, 2), (DROPOUT, 1), (DROPOUT, 2)],
-    ids=["batch norm", "batch norm, 2 ranks", "dropout", "dropout, 2 ranks"],
+    [(RUN, 1), (RUN, 2), (DROPOUT, 1), (DROPOUT, 2), (BOXES, 1)],
+    ids=["batch norm", "batch norm, 2 ranks", "dropout", "dropout, 2 ranks", "detector"],
 )
 def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path, run, ranks):
     unbroken, epoch = seconds(run, ranks)
@@ -97,3 +123,50 @@ def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path
     assert same_weights(folder, unbroken)
     assert result.error_top1 == unbroken.result().error_top1
     assert folder.manifest()["first_batch"] == unbroken.manifest()["first_batch"]
+
+
+def test_an_epoch_that_is_left_while_it_is_scored_is_scored_anew(seconds, tmp_path):
+    unbroken, epoch = seconds(SCORED, 1)
+    folder = described(tmp_path, SCORED)
+    for share in (0.6, 0.4, 0.8):  # of an epoch, of which scoring is nearly all
+        group = Group(folder)
+        group.wait_until_training()
+        group.wait_for(after(share * epoch))
+        group.tell(signal.SIGUSR1)
+        assert group.code(20) in (0, 128 + signal.SIGUSR1)
+        if (saved := torch.load(folder.checkpoint, weights_only=True))["global_step"] == 2 * (saved["epoch"] + 1):
+            break
+    scoring = saved["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["current"]
+    assert scoring == {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    assert len(folder.metrics()) == saved["epoch"], "the epoch has no line yet"
+    trained(folder)
+    assert figures(folder) == figures(unbroken)
+    assert same_weights(folder, unbroken)
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 5])
+def test_the_rest_of_an_epoch_is_what_is_left_of_the_whole(start):
+    whole, rest = (
+        list(Batches(n=53, batch_size=10, padding=2, seed=3, epoch=1, rank=1, world_size=2, crops=True, start=first))
+        for first in (0, start)
+    )
+    assert len(whole) == 5
+    assert len(rest) == 5 - start
+    for one, other in zip(rest, whole[start:], strict=True):
+        assert torch.equal(one.indices, other.indices)
+        assert torch.equal(one.offsets, other.offsets)
+        assert torch.equal(one.flips, other.flips)
+        assert (one.crops == other.crops).all()
+
+
+def test_a_running_loss_goes_on_on_as_many_ranks_or_on_others():
+    cpu = torch.device("cpu")
+    state = torch.tensor([[3.0, 2], [5.0, 2]], dtype=torch.float64)
+    for rank, mean in ((0, 1.5), (1, 2.5)):
+        running = RunningLoss()
+        running.restore(state, rank, 2, cpu)
+        assert torch.equal(running.state()[0], state[rank])
+        assert running.mean() == mean
+    alone = RunningLoss()
+    alone.restore(state, 0, 1, cpu)
+    assert alone.mean() == 2, "the mean over steps and ranks"
