@@ -21,7 +21,6 @@ from studies.method import Method
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.search import Search
-from studies.space import shown
 from studies.view import LiveView
 from studies.written import write
 
@@ -118,14 +117,15 @@ def listed(search: Search) -> list[Any]:
 
 
 def show(search: Search) -> None:
-    """Print the best trials; what plays no part in one is left blank."""
+    """Print the best trials, each with those of its knobs that play a part."""
     table = Table(box=None, pad_edge=False, header_style="bold", title=search.space.question, title_justify="left")
-    trials, names = listed(search), list(search.space.choices)
-    pareto = len(search.optuna.directions) > 1
-    for column in (f"held-out {search.metric.label}", *(["MACs (M)"] if pareto else []), *names, "run"):
-        table.add_column(column.rpartition(".")[2] if column in names else column, no_wrap=True)
-    for trial in trials:
+    table.add_column(f"held-out {search.metric.label}", justify="right")
+    if len(search.optuna.directions) > 1:
+        table.add_column("MACs (M)", justify="right")
+    table.add_column("configuration", overflow="fold")
+    table.add_column("run", no_wrap=True)
+    for trial in listed(search):
         figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]
-        values = (shown(trial.params.get(name, "")) for name in names)
-        table.add_row(*figures, *values, trial.user_attrs["key"])
+        label = search.space.label(search.space.chosen(trial.params))
+        table.add_row(*figures, label, trial.user_attrs["key"])
     Console(highlight=False).print(table)

@@ -12,6 +12,7 @@ from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.folder import RunFolder
 from studies import Space
 from studies.confirm import confirming
+from studies.devices import Slot
 from studies.found import best, run_search
 from studies.method import Method
 from studies.search import Search
@@ -57,7 +58,8 @@ def test_a_search_selects_on_held_out_data_goes_on_and_stays_out_of_tables(tmp_p
     assert table.rows[1].states["pruned"] == 1
 
 
-def test_a_hopeless_trial_is_stopped_early_and_enters_no_table(tmp_path, one_slot):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_hopeless_trial_is_stopped_early_on_every_rank(tmp_path, one_slot, ranks):
     """Four finished good trials stand in the journal; a run that learns nothing must not be trained to its end."""
     long = replace(BASE, recipe=replace(BASE.recipe, epochs=30, lr=1e-7, schedule="constant"))
     hopeless = space(base=replace(long, attention=BAMSpec(reduction=4)))
@@ -69,12 +71,13 @@ def test_a_hopeless_trial_is_stopped_early_and_enters_no_table(tmp_path, one_slo
         for epoch in range(30):
             trial.report(5.0, epoch)
         search.optuna.tell(trial, 5.0)
-    progress = run_search(search, one_slot, silent)
+    progress = run_search(search, replace(one_slot, slots=[Slot(ranks)]), silent)
     assert len(progress.pruned) == 1
     (pruned,) = search.optuna.get_trials(states=(TrialState.PRUNED,))
     folder = RunFolder(tmp_path / pruned.user_attrs["key"])
     assert folder.state() == "pruned"
     assert folder.result() is None
+    assert folder.manifest()["world_size"] == ranks
     epochs = folder.metrics()
     assert 2 <= len(epochs) < 30
     assert pruned.value == pruned.intermediate_values[pruned.last_step], "told with its last figure"
