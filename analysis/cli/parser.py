@@ -18,6 +18,7 @@ VERBS: Final = {
     "run": "train what is missing",
     "search": "look for the best configuration on held-out data, with Optuna",
     "worker": "train runs of a study beside other workers, here or on other hosts, until it is finished",
+    "submit": "put workers for a study into Slurm's queue",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",

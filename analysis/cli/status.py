@@ -10,6 +10,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
+from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, root_of, selected
 from studies.headline import headline, reported
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_root(parser)
     add_storage(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, run by run")
+    parser.add_argument("--json", action="store_true", help="as JSON, run by run (and job by job on Slurm)")
     parser.add_argument("--watch", action="store_true", help="again every two seconds, until every run has ended")
 
 
@@ -40,9 +41,11 @@ def execute(arguments: argparse.Namespace) -> int:
     while True:
         found = read(arguments)
         if arguments.json:
-            print(json.dumps([as_json(study, record) for study, records in found for record in records], indent=1))
+            runs = [as_json(study, record) for study, records in found for record in records]
+            print(json.dumps([*runs, *jobs.as_json(root_of(arguments))], indent=1))
         else:
             show(found)
+            jobs.show(root_of(arguments))
         ended = {"complete", "failed", "pruned"}
         if not arguments.watch or all(record.state in ended for _, records in found for record in records):
             return 0
@@ -68,7 +71,7 @@ def as_json(study: Study, record: Record) -> dict[str, object]:
         "seed": record.run.seed,
         "key": record.run.key,
         "state": record.state,
-        "epoch": len(record.metrics),
+        "epoch": record.epochs,
         "epochs": record.run.recipe.epochs,
         headline(record.run).name: reported(record.run, record.result) if record.result else None,
         "reason": record.manifest.get("error"),
@@ -88,11 +91,14 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
         states: Counter[str] = Counter(record.state for record in records)
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
     console.print(table)
+    lines = []
     for study, records in found:
         for record in records:
             if record.state in ("running", "lost", "failed"):
-                where = f"epoch {len(record.metrics)}/{record.run.recipe.epochs}"
+                where = f"epoch {record.epochs}/{record.run.recipe.epochs}"
                 cause = CAUSES.get(record.manifest.get("cause", ""), "") if record.state == "failed" else ""
                 reason = f": {record.manifest['error']}" if record.state == "failed" else ""
                 line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
-                console.print(f"{line}  ({record.folder.path})", soft_wrap=True, markup=False)
+                lines.append(f"{line}  ({record.folder.path})")
+    if lines:
+        console.print("\n".join(lines), soft_wrap=True, markup=False)

@@ -1,0 +1,135 @@
+"""`bam submit`: put workers for a study into Slurm's queue."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from analysis.cli.parser import add_root, add_selection, add_storage, checked, positive
+from analysis.cli.selection import gathered, root_of, selected
+from studies.devices import slots
+from studies.slurm import Request, script, submit
+from studies.slurm_jobs import jobs
+
+LEFT = ("missing", "lost", "pruned", "running")
+"""States of runs that a worker trains, or waits for."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments: those of `bam worker`, and what to ask Slurm for."""
+    parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
+    number = checked(positive, "a number from 1 up")
+    parser.add_argument("--workers", type=number, default=1, metavar="N", help="jobs at a time (1)")
+    parser.add_argument("--gpus-per-worker", type=int, default=0, metavar="N", help="on each node (0: train on CPU)")
+    parser.add_argument("--cpus-per-worker", type=number, metavar="N", help="cores on each node (4 a GPU, else 1)")
+    parser.add_argument("--nodes-per-run", type=number, default=1, metavar="N", help="train each run over N nodes (1)")
+    parser.add_argument(
+        "--time",
+        type=checked(minutes, "minutes, HH:MM:SS or D-HH:MM:SS"),
+        default=240,
+        metavar="TIME",
+        help="minutes or HH:MM:SS after which a job is requeued and goes on (240)",
+    )
+    parser.add_argument("--partition", metavar="NAME", help="Slurm's partition")
+    parser.add_argument("--account", metavar="NAME", help="Slurm's account")
+    parser.add_argument(
+        "--slurm",
+        type=checked(option, "an option of sbatch, as mem=64G or exclusive"),
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="any other option of sbatch, as mem=64G",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted")
+    add_selection(parser)
+    add_root(parser)
+    add_storage(parser)
+    parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="on each node, with DDP over N")
+    parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
+    parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
+    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Submit as many workers as there is work for."""
+    study, root = selected(arguments.study, arguments), root_of(arguments)
+    request = request_of(arguments)
+    a_worker = len(slots(devices_of(request), arguments.devices_per_run, arguments.runs_per_device))
+    states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
+    left = sum(states[state] for state in LEFT)
+    if not left:
+        failed = f", {states['failed']} failed (`bam run --retry failed` tries them again)" if states["failed"] else ""
+        print(f"{study.label}: {states['complete']} runs complete{failed}; nothing to submit", file=sys.stderr)
+        return 0
+    wanted = min(arguments.workers, math.ceil(left / a_worker))
+    if wanted < arguments.workers:
+        print(f"{study.label}: {left} runs are left, so {wanted} workers will do", file=sys.stderr)
+        request = request_of(arguments, wanted)
+    if arguments.dry_run:
+        print(script(root, request))
+        print(" ".join(command_of(arguments, request)), file=sys.stderr)
+        return 0
+    before = len([job for job in jobs(root) if job.study == study.label])
+    number = submit(root, study.label, command_of(arguments, request), request)
+    print(f"{study.label}: job {number}, {wanted} workers for {left} runs; logs in {root}/slurm", file=sys.stderr)
+    if before:
+        print(f"{before} workers of an earlier call are in the queue: each run is trained by one only", file=sys.stderr)
+    return 0
+
+
+def request_of(arguments: argparse.Namespace, workers: int | None = None) -> Request:
+    """Return what to ask Slurm for."""
+    return Request(
+        workers=workers or arguments.workers,
+        gpus=arguments.gpus_per_worker,
+        cpus=arguments.cpus_per_worker or max(1, 4 * arguments.gpus_per_worker),
+        minutes=arguments.time,
+        nodes=arguments.nodes_per_run,
+        partition=arguments.partition,
+        account=arguments.account,
+        more=dict(arguments.slurm),
+    )
+
+
+def devices_of(request: Request) -> list[int | None]:
+    """Return the devices that a worker has on each of its nodes."""
+    return list(range(request.gpus)) if request.gpus else [None] * request.cpus
+
+
+def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
+    """Return the `bam worker` that each job runs, with absolute paths."""
+    named = arguments.study
+    study = str(Path(named).resolve()) if named.endswith(".py") or "/" in named else named
+    devices = ",".join(map(str, range(request.gpus))) if request.gpus else f"cpu:{request.cpus}"
+    command = [sys.executable, "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
+    command += [f"--devices={devices}"]
+    for name in ("storage", "preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb"):
+        if (value := getattr(arguments, name)) is not None:
+            command.append(f"--{name.replace('_', '-')}={value}")
+    for name in ("set", "only"):
+        command += [f"--{name}={key}={value}" for key, value in getattr(arguments, name)]
+    return command
+
+
+def minutes(text: str) -> int:
+    """Return a time in minutes, rounded up."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)|(\d+)", text)
+    if match is None:
+        raise ValueError
+    days, hours, mins, seconds, plain = (int(part or 0) for part in match.groups())
+    total = plain or math.ceil(((days * 24 + hours) * 60 + mins) + seconds / 60)
+    if total < 1:
+        raise ValueError
+    return total
+
+
+def option(text: str) -> tuple[str, str]:
+    """Split `name=value` or `name`, with sbatch's own spelling."""
+    name, equals, value = text.removeprefix("--").partition("=")
+    if not re.fullmatch(r"[a-z][a-z_-]*", name) or (equals and not value):
+        raise ValueError
+    return name.replace("_", "-"), value

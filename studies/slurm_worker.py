@@ -1,0 +1,123 @@
+"""What one job of `bam submit` does: it runs a `bam worker`, and when Slurm wants the node back, ends it in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from submitit import JobEnvironment
+from submitit.helpers import DelayedSubmission
+
+PATIENCE: Final = 60.0
+"""Seconds that a worker gets to end its runs, fewer than `studies.slurm.NOTICE`."""
+STARTS: Final = 4
+"""How often one job starts a worker that the machine keeps killing."""
+INCOMPLETE: Final = 3
+"""Exit code of a worker that left because another node of its job was gone."""
+
+
+class WorkerJob:
+    """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
+
+    Slurm gives notice with submitit's signal before the time is up and where the cluster is set to before
+    pre-emption: the worker is ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with
+    `scontrol requeue`, `scancel` and pre-emption: the worker is ended, and the job is requeued where Slurm does not
+    already do something else with it.
+
+    Args:
+        command: `bam worker` and its arguments.
+        nodes: how many nodes the job has, each of which runs the command as a part of one worker.
+
+    """
+
+    def __init__(self, command: list[str], nodes: int = 1) -> None:
+        self.command = command
+        self.nodes = nodes
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.told = False
+
+    def __call__(self) -> int:
+        """Run the worker until the study is finished; a worker that was killed is started again.
+
+        Raises:
+            RuntimeError: it ended with something else than 0 or 1 (some runs failed).
+
+        """
+        signal.signal(signal.SIGTERM, self._end)
+        code = INCOMPLETE
+        for _ in range(STARTS):
+            code = self._run()
+            if self.told or not (code < 0 or code == INCOMPLETE):
+                break
+        if self.told:
+            if held():
+                os.kill(os.getpid(), notice())  # submitit's handler requeues the job and leaves
+            sys.exit(128 + signal.SIGTERM)
+        if code not in (0, 1):
+            raise RuntimeError(f"bam worker ended with code {code}; what it said stands above")
+        return code
+
+    def checkpoint(self) -> DelayedSubmission:
+        """End the worker, and return what the requeued job calls."""
+        self._end()
+        return DelayedSubmission(WorkerJob(self.command, self.nodes))
+
+    def _run(self) -> int:
+        command = [*self.command, *meeting(self.nodes)]
+        print(" ".join(command), flush=True)
+        self.worker = subprocess.Popen(command, preexec_fn=_deaf)  # noqa: PLW1509 - there is one thread here
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs
+        return self.worker.wait()
+
+    def _end(self, *_signal: Any) -> None:
+        """Ask the worker to end, and wait until it has."""
+        self.told = True
+        if self.worker is None or self.worker.returncode is not None:
+            return
+        for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
+            with suppress(ProcessLookupError):
+                os.kill(self.worker.pid, number)
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                if self.worker.poll() is not None:
+                    return
+                time.sleep(0.05)
+
+
+def meeting(nodes: int) -> list[str]:
+    """Return the arguments by which the nodes of this job find each other; none where it has one node."""
+    if nodes == 1:
+        return []
+    environment: Any = JobEnvironment()
+    port = 10_000 + int(environment.raw_job_id) % 20_000  # below the ports that the kernel hands out
+    return [
+        f"--nodes={nodes}",
+        f"--node-rank={environment.node}",
+        f"--rendezvous={environment.hostnames[0]}:{port}",
+    ]
+
+
+def held() -> bool:
+    """Say whether Slurm still counts this job as running: then nobody requeues it unless it asks for it."""
+    try:
+        command = ["squeue", "--noheader", f"--jobs={os.environ['SLURM_JOB_ID']}", "--format=%T"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+    except (OSError, KeyError, subprocess.SubprocessError):
+        return False
+    return said[:1] == ["RUNNING"]
+
+
+def notice() -> signal.Signals:
+    """Return the signal by which submitit is told to requeue."""
+    return signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
+
+
+def _deaf() -> None:
+    """Let the worker and all that it starts ignore the notice: Slurm sends it to every process of a job."""
+    signal.signal(notice(), signal.SIG_IGN)

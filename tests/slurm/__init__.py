@@ -1,0 +1,1 @@
+"""Tests of `bam submit` on a Slurm cluster of their own."""
