@@ -14,6 +14,7 @@ from torch.distributed.launcher.api import elastic_launch
 from lightning_bam import training
 from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
+from lightning_bam.leaving import Signals
 from studies import ranks
 from studies.devices import Slot
 from studies.job import Job
@@ -61,7 +62,7 @@ def watched(task: tuple[Path, Slot]) -> list[list[str]]:
     scrub()
     train = ranks.rank
 
-    def rank(job: Job) -> None:
+    def rank(job: Job, signals: Signals | None = None) -> None:
         """Note what Python does to files; torch, too, writes through Python's."""
         touched: set[str] = set()
 
@@ -72,7 +73,7 @@ def watched(task: tuple[Path, Slot]) -> list[list[str]]:
                 touched.update(str(path) for path in arguments[:2] if isinstance(path, str | Path))
 
         sys.addaudithook(hook)
-        train(job)
+        train(job, signals)
         Path(f"{folder}.rank{os.environ['RANK']}").write_text("\n".join(touched))
 
     ranks.rank = rank
