@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
-from lightning_bam.files import FolderError, append_line, read_object, replace, write_object
+from lightning_bam.files import FolderError, append_line, read_object, read_text, replace, write_object
 from lightning_bam.result import Result
 
 SCHEMA: Final = 1
@@ -41,7 +41,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        self.path = path if isinstance(path, Path) else Path(path)
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -63,7 +63,7 @@ class RunFolder:
 
     def describe(self, run: Run) -> None:
         """Write `run.json` unless it is there; what is there must describe the same run."""
-        if self.holds(run):
+        if (self.path / "run.json").exists() and self.holds(run):
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -95,24 +95,30 @@ class RunFolder:
 
     def holds(self, run: Run) -> bool:
         """Make sure that `run.json` describes `run`; False where there is none."""
-        path = self.path / "run.json"
-        data = read_object(path)
+        data = read_object(f"{self.path}/run.json")
         if data is None:
             return False
-        told = data.get("schema") == SCHEMA and data.get("key") == run.key
-        if not (told and describes(data.get("run"), run)):  # as an older version may have written it: read it closely
-            found = self.run()
+        if (data.get("schema"), data.get("key")) != (SCHEMA, run.key) or not describes(data.get("run"), run):
+            found = self.run()  # read closely: an older version may have written it
             if found.key != run.key:
-                raise FolderError(f"{path} describes run {found.key}: a copied folder? remove it")
+                raise FolderError(f"{self.path}/run.json describes run {found.key}, expected {run.key}; remove a copy")
         return True
 
     def metrics(self) -> list[dict[str, Any]]:
         """Read the epochs so far. A torn last line is what a killed run leaves behind and is passed over, unless
         the run claims to be complete; any other unreadable line is an error.
         """
-        path = self.path / "metrics.jsonl"
+        return [self._epoch(number, line) for number, line in enumerate(self._lines(), 1)]
+
+    def last_epoch(self) -> tuple[int, dict[str, Any]]:
+        """Return how many epochs there are and the last one, which alone is read; empty where there is none."""
+        lines = self._lines()
+        return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
+
+    def _lines(self) -> list[str]:
+        path = f"{self.path}/metrics.jsonl"
         try:
-            text = path.read_bytes().decode()
+            text = read_text(path)
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
@@ -123,16 +129,16 @@ class RunFolder:
                 f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
                 "be complete; remove this run folder to train it again"
             )
-        epochs = []
-        for number, line in enumerate(lines, 1):
-            try:
-                epochs.append(dict(json.loads(line)))
-            except (ValueError, TypeError):
-                raise FolderError(
-                    f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
-                    "folder to train it again"
-                ) from None
-        return epochs
+        return lines
+
+    def _epoch(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError):
+            raise FolderError(
+                f"{self.path}/metrics.jsonl: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
+                "folder to train it again"
+            ) from None
 
     def keep_epochs(self, count: int) -> None:
         """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
@@ -145,7 +151,7 @@ class RunFolder:
 
     def result(self) -> Result | None:
         """Read the reported figures, or None where the run has not finished."""
-        data = read_object(self.path / "result.json")
+        data = read_object(f"{self.path}/result.json")
         if data is None:
             return None
         try:
@@ -160,7 +166,7 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""
-        return read_object(self.path / "manifest.json") or {}
+        return read_object(f"{self.path}/manifest.json") or {}
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""

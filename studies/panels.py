@@ -81,7 +81,8 @@ def check_differences(
 
 def varying(rows: Mapping[str, Run], panels: Iterable[Panel]) -> set[str]:
     """Return the flat names in which two rows of one panel differ."""
-    return {name for a, b in _pairs(panels) for name in _differing(flatten(rows[a]), flatten(rows[b]))}
+    flats = {row: flatten(run) for row, run in rows.items()}
+    return {name for a, b in _pairs(panels) for name in _differing(flats[a], flats[b])}
 
 
 def telling_apart(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, ...]:

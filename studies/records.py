@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,27 @@ from studies.study import Cell, Study
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run of a study and what its folder says of it."""
+    """One run of a study and what its folder says of it; what is seldom asked for is read when it is.
+
+    `epochs` is how many it has been trained for.
+    """
 
     row: str
     run: Run
     folder: RunFolder
     state: State
     result: Result | None
-    manifest: dict[str, Any]
-    metrics: list[dict[str, Any]]
+    epochs: int
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Where, when and with what the run was trained."""
+        return self.folder.manifest()
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """A line an epoch."""
+        return self.folder.metrics()
 
 
 def gather(study: Study, root: Path) -> list[Record]:
@@ -44,31 +57,23 @@ def read(cells: Iterable[Cell], root: Path) -> list[Record]:
 
 
 def _record(cell: Cell, folder: RunFolder) -> Record:
-    if not (folder.path / "run.json").exists() and not (folder.path / "result.json").exists():
-        return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, manifest={}, metrics=[])
-    found = folder.run()
-    if found.key != cell.run.key:
-        raise FolderError(f"{folder.path}/run.json describes run {found.key}: a copied folder? remove it")
-    result, metrics = folder.result(), folder.metrics()
+    described, result = folder.holds(cell.run), folder.result()
+    if not described:
+        if result is not None:
+            raise FolderError(f"{folder.path}/run.json: no such file; not a run folder")
+        return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, epochs=0)
+    epochs, last = folder.last_epoch()
     if result is not None:
-        _agree(folder, cell.run, result, metrics)
-    return Record(
-        row=cell.row,
-        run=cell.run,
-        folder=folder,
-        state="complete" if result is not None else folder.state(),
-        result=result,
-        manifest=folder.manifest(),
-        metrics=metrics,
-    )
+        _agree(folder, cell.run, result, epochs, so_far(cell.run, last))
+    state: State = "complete" if result is not None else folder.state()
+    return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
 
 
-def _agree(folder: RunFolder, run: Run, result: Result, metrics: list[dict[str, Any]]) -> None:
-    metric = headline(run)
-    last = so_far(run, metrics[-1]) if metrics else None
-    if len(metrics) != result.epochs or last is None or last != result.figure(metric.name):
+def _agree(folder: RunFolder, run: Run, result: Result, epochs: int, last: float | None) -> None:
+    figure = result.figure(headline(run).name)
+    if epochs != result.epochs or last is None or last != figure:
         raise FolderError(
-            f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {result.figure(metric.name)} "
-            f"after {result.epochs} epochs, metrics.jsonl {last} after {len(metrics)}; "
+            f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {figure} "
+            f"after {result.epochs} epochs, metrics.jsonl {last} after {epochs}; "
             "remove this run folder to train it again"
         )

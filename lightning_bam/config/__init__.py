@@ -13,7 +13,7 @@ from lightning_bam.config.backbone import (
     SmallResNet,
     WideResNet,
 )
-from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, nearest, to_dict, with_settings
+from lightning_bam.config.codec import KINDS, construct, describes, flatten, from_dict, nearest, to_dict, with_settings
 from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
 from lightning_bam.config.dataset import (
     CIFAR10,
@@ -77,6 +77,7 @@ __all__ = [
     "WideResNet",
     "construct",
     "data_dir",
+    "describes",
     "flatten",
     "from_dict",
     "nearest",

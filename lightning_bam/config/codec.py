@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from typing import Any, Final, get_args
 
 import pydantic
@@ -16,7 +16,7 @@ from lightning_bam.config.detection import Detector, Scenes, Trunk
 from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle
+from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, once
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
     "dataset": {cls.kind: cls for cls in get_args(Dataset | Scenes)},
@@ -63,14 +63,20 @@ def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
 
 def to_dict(run: Run) -> dict[str, Any]:
     """Return the run as plain JSON data with every field written out; `from_dict` is its inverse."""
+    return {field.name: _plain(getattr(run, field.name)) for field in fields(run)}
 
-    def plain(item: Any) -> Any:
-        if is_dataclass(item) and not isinstance(item, type):
-            kind = {} if isinstance(item, Run) else {"kind": getattr(item, "kind", "")}
-            return kind | {f.name: plain(getattr(item, f.name)) for f in fields(item)}
-        return list(item) if isinstance(item, tuple) else item
 
-    return plain(run)  # type: ignore[no-any-return]
+def _plain(item: Any) -> Any:
+    if hasattr(item, "kind"):
+        return {"kind": item.kind} | {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
+    return list(item) if isinstance(item, tuple) else item
+
+
+def describes(data: object, run: Run) -> bool:
+    """Say whether `data` is `to_dict(run)`, many times as fast as reading it back for runs that share their specs."""
+    parts = {field.name: getattr(run, field.name) for field in fields(run)}
+    plain = {name: once(_plain, item) if hasattr(item, "kind") else item for name, item in parts.items()}
+    return data == plain
 
 
 def from_dict(data: Mapping[str, Any]) -> Run:

@@ -15,15 +15,15 @@ from lightning_bam.config.dataset import ClutteredDigits, Dataset
 from lightning_bam.config.detection import Detector, Scenes
 from lightning_bam.config.placement import AfterStages, Placement
 from lightning_bam.config.recipe import Recipe
-from lightning_bam.config.spec import ConfigError, changed, spec
+from lightning_bam.config.spec import ConfigError, changed, once, spec
 
 
 def identity(item: Any) -> Any:
     """Return what of `item` can change a result: its kind and what differs from the defaults."""
-    if hasattr(item, "canonical"):
-        item = item.canonical()
     if not hasattr(item, "kind"):
         return item
+    if hasattr(item, "canonical"):
+        item = item.canonical()
     return {"kind": item.kind, **{name: identity(value) for name, value in changed(item).items()}}
 
 
@@ -74,14 +74,26 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Sixteen hex digits: a hash of what differs from the defaults and can change the result."""
-        parts = {name: identity(getattr(self, name)) for name in self.__dataclass_fields__}
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if self.attention is None:
             del parts["placement"]
-        elif self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
-            parts["placement"] = identity(AfterStages())
+        elif isinstance(self.placement, AfterStages) and self.placement.stages == self._every_stage:
+            parts["placement"] = AfterStages()
         for slot, _, knob in (name.partition(".") for name in self.idles):
-            parts[slot].pop(knob, None)
+            parts[slot] = {name: value for name, value in identity(parts[slot]).items() if name != knob}
         if self.score_on == "test":
             del parts["score_on"]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = ",".join(f'"{name}":{_text(parts[name])}' for name in sorted(parts))
+        return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:16]
+
+    @property
+    def _every_stage(self) -> tuple[int, ...]:
+        return tuple(range(1, self.backbone.stages))
+
+
+def _text(part: Any) -> str:
+    return once(_canonical_json, part) if hasattr(part, "kind") else _canonical_json(part)
+
+
+def _canonical_json(part: Any) -> str:
+    return json.dumps(identity(part), sort_keys=True, separators=(",", ":"))

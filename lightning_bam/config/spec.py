@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
@@ -30,6 +31,15 @@ def spec(cls: type[T]) -> type[T]:
         config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
     return cast(type[T], make(cls))
+
+
+def once(function: Callable[[Any], T], item: Any) -> T:
+    """Return `function(item)`, computed once for each spec: the runs of a row share theirs, and they are frozen."""
+    known = vars(item)
+    name = function.__qualname__
+    if name not in known:
+        known[name] = function(item)
+    return cast(T, known[name])
 
 
 def default_of(field: Any) -> Any:
