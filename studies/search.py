@@ -190,11 +190,18 @@ class Search(Source):
                 ask_again(self.optuna, trial.number, trial.params)
 
     def prune(self, trial: Trial) -> bool:
-        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch."""
-        if trial.number not in self.open:
+        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
+
+        A run that has finished before its epochs were seen is let be: nothing is left to be spared.
+        """
+        attempt = self.open.get(trial.number)
+        if attempt is None:
             return True
+        if not isinstance(trial, SeedTrial) or trial.heard is None:
+            return False
         with suppress(UpdateFinishedTrialError):
-            if isinstance(trial, SeedTrial) and trial.heard is not None and trial.should_prune():
+            done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
+            if trial.should_prune() and not done:
                 self._close(trial, TrialState.PRUNED)
         return trial.number not in self.open
 

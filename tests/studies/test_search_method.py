@@ -282,6 +282,26 @@ def test_a_lost_run_is_gone_on_with_and_an_interrupted_one_asked_for_again(tmp_p
     assert search.left == 1, "a failed one counts as made"
 
 
+def test_a_run_that_was_faster_than_its_pruner_counts_whole(tmp_path):
+    search = search_for(tmp_path, Method(sampler="brute", pruner="asha"), SMALL)
+    for _ in range(4):
+        drive(search, lambda run, epoch: 40.0, stop=lambda spent: spent.trials == 1)
+    trial, cell = search.claim()
+    figures = {"error_top1": 30.0, "error_top5": 0.0, "correct_top1": 1, "correct_top5": 1, "loss": 1.0}
+    for epoch in (0, 1):
+        trial.report(50.0, epoch)
+    assert trial.should_prune()
+    RunFolder.of(tmp_path, cell.run).describe(cell.run)
+    RunFolder.of(tmp_path, cell.run).finish(Result(**figures, scored=9, epochs=2, params=1, macs=1, seconds=1.0))
+    assert not search.prune(trial)
+    search.complete(trial, 30.0)
+    assert best(search)[0].value == 30.0
+    slow, cell = search.claim()
+    for epoch in (0, 1):
+        slow.report(60.0, epoch)
+    assert search.prune(slow), "one that is still running is stopped"
+
+
 def test_another_space_of_the_same_name_is_refused(tmp_path):
     Search(tmp_path, SMALL, Method())
     with pytest.raises(
