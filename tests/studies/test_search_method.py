@@ -283,7 +283,8 @@ def test_a_lost_run_is_gone_on_with_and_an_interrupted_one_asked_for_again(tmp_p
 
 
 def test_a_run_that_was_faster_than_its_pruner_counts_whole(tmp_path):
-    search = search_for(tmp_path, Method(sampler="brute", pruner="asha"), SMALL)
+    longer = replace(SMALL, base=replace(SMALL.base, recipe=replace(SMALL.base.recipe, epochs=4)))
+    search = search_for(tmp_path, Method(sampler="brute", pruner="asha"), longer)
     for _ in range(4):
         drive(search, lambda run, epoch: 40.0, stop=lambda spent: spent.trials == 1)
     trial, cell = search.claim()
@@ -292,7 +293,7 @@ def test_a_run_that_was_faster_than_its_pruner_counts_whole(tmp_path):
         trial.report(50.0, epoch)
     assert trial.should_prune()
     RunFolder.of(tmp_path, cell.run).describe(cell.run)
-    RunFolder.of(tmp_path, cell.run).finish(Result(**figures, scored=9, epochs=2, params=1, macs=1, seconds=1.0))
+    RunFolder.of(tmp_path, cell.run).finish(Result(**figures, scored=9, epochs=4, params=1, macs=1, seconds=1.0))
     assert not search.prune(trial)
     search.complete(trial, 30.0)
     assert best(search)[0].value == 30.0
