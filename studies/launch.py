@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -30,7 +31,26 @@ def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int 
 
     """
     held = _Descriptor(lock) if lock is not None else None
-    process = context.Process(target=_train, args=(job, lifeline, held), name=job.folder.name)
+    return _started(lambda: context.Process(target=_train, args=(job, lifeline, held), name=job.folder.name))
+
+
+def _started(make: Callable[[], ForkServerProcess]) -> ForkServerProcess:
+    """Start a process; a server that dies while it is asked is replaced by a new one at the next asking.
+
+    Raises:
+        OSError: servers keep dying.
+        EOFError: likewise.
+
+    """
+    for _ in range(4):
+        process = make()
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            time.sleep(0.2)
+        else:
+            return process
+    process = make()
     process.start()
     return process
 
@@ -44,8 +64,7 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any) -
 
     """
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, module, function, argument))
-    process.start()
+    process = _started(lambda: context.Process(target=_answer, args=(sender, module, function, argument)))
     sender.close()
     try:
         good, answer = receiver.recv()

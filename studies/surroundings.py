@@ -25,10 +25,21 @@ LEAKY: Final = (
 """Variables of other launchers that would make a run believe that it is a rank of something."""
 
 
+SERVER: Final = os.getpid()
+"""The process that loaded this module: the server that runs are forked from."""
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent dies (Linux), so that no rank outlives its group."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def die_with_server() -> None:
+    """Do so, and leave at once if the server has died between its fork and now: its scheduler believes it failed."""
+    die_with_parent()
+    if os.getppid() != SERVER:
+        os._exit(128 + signal.SIGKILL)
 
 
 def scrub() -> None:
