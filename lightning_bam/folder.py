@@ -196,7 +196,7 @@ class RunFolder:
         if self._locked():
             return "running"
         recorded = self.manifest().get("state", "missing")
-        if recorded == "running":
+        if recorded in ("running", "complete"):  # complete is what has a result
             return "lost"
         return recorded if recorded in ("failed", "pruned", "lost") else "missing"
 

@@ -38,10 +38,15 @@ class Signals:
 
     Until `defer` is called, a signal raises `Leaving` wherever the process is; from then on it is only noted, and the
     training asks for `number` when it can leave with a checkpoint.
+
+    Args:
+        patience: seconds from SIGTERM or SIGINT to the end of the process; `PATIENCE` once there is something to save.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
         self.number = 0
+        self.patience = patience
         self._listening = self._deferring = False
 
     def listen(self) -> None:
@@ -51,7 +56,7 @@ class Signals:
             heard, woken = os.pipe()
             os.set_blocking(woken, False)
             signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-            threading.Thread(target=_leave_anyhow, args=(heard,), daemon=True).start()
+            threading.Thread(target=self._leave_anyhow, args=(heard,), daemon=True).start()
         for number in SIGNALS:
             signal.signal(number, self._hear)
 
@@ -61,7 +66,7 @@ class Signals:
         Takes the handlers back, too: Lightning has put its own before them, which broadcasts from within the handler,
         between whatever collective calls the ranks are at.
         """
-        self._deferring = True
+        self._deferring, self.patience = True, PATIENCE
         if self._listening:
             self.listen()
 
@@ -72,13 +77,12 @@ class Signals:
         if not self._deferring:
             raise Leaving(number)
 
-
-def _leave_anyhow(heard: int) -> None:
-    """End this process in a while, also when its main thread hangs in a collective call, where Python hears nothing."""
-    while (number := os.read(heard, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
-        pass
-    time.sleep(PATIENCE)
-    os._exit(128 + number)
+    def _leave_anyhow(self, heard: int) -> None:
+        """End this process in a while, also where its main thread hangs in a call in which Python hears nothing."""
+        while (number := os.read(heard, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+            pass
+        time.sleep(self.patience)
+        os._exit(128 + number)
 
 
 class Leaver(pl.Callback):

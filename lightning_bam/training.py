@@ -157,7 +157,9 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
         macs=cost.macs,
         seconds=round(sum(line["seconds"] for line in lines), 3),
     )
-    folder.note(state="complete", ended=_now(), fit_seconds=seconds)
+    *earlier, this = folder.manifest()["attempts"]
+    attempts = [*earlier, {"from_epoch": len(lines)} | this]  # where there was nothing left to train
+    folder.note(state="complete", ended=_now(), fit_seconds=seconds, attempts=attempts)
     folder.finish(result)
     return result
 

@@ -26,6 +26,8 @@ LINGER = 1.0
 The others learn of a dead rank from their broken connections at once. Were they to leave at once too, the launcher
 could see them first and take the victim for the cause.
 """
+EARLY: Final = 2.0
+"""Seconds until a rank that has not begun to train is ended: it may be waiting for one that has died."""
 VICTIM: Final = 76
 """Exit code of a rank that has lost its connection to another one, which is the cause."""
 CODES: Final = {"disk": FULL, "connection": VICTIM}
@@ -110,7 +112,7 @@ def _ended(folder: Path, number: int, code: int) -> RankError | Lost:
 
 def _rank(job: Job) -> None:
     """Train as a launched rank; its exit code, and what `Failure` leaves, tell `launch` how it ended."""
-    signals = Signals()
+    signals = Signals(EARLY)
     signals.listen()
     try:
         rank(job, signals)

@@ -60,6 +60,8 @@ def test_states_in_order(folder, tmp_path):
     assert folder.acquire() is None, "one group at a time"
     os.close(lock)
     assert folder.state() == "lost", "nobody holds the lock, and it never said that it ended"
+    folder.note(state="complete")
+    assert folder.state() == "lost", "killed before its result was there"
     folder.note(state="failed", error="out of luck")
     assert folder.state() == "failed"
     folder.note(state="pruned")

@@ -124,6 +124,14 @@ def test_training_leaves_what_it_did_not_change(reference):
     assert folder.metrics() == before
 
 
+def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path):
+    folder, result = trained(tmp_path, RUN)
+    (folder.path / "result.json").unlink()
+    assert folder.state() == "lost"
+    assert train(folder).error_top1 == result.error_top1
+    assert [attempt["from_epoch"] for attempt in folder.manifest()["attempts"]] == [0, 2]
+
+
 CHANGED = {
     "epochs": 3,
     "batch_size": 53,
