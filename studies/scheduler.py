@@ -20,7 +20,7 @@ from lightning_bam.files import FolderError
 from studies.devices import Slot
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
-from studies.launch import start
+from studies.launch import Start, start
 from studies.postgres import BEAT
 from studies.processes import end_all
 from studies.progress import Active, Progress, View
@@ -41,6 +41,7 @@ class Options:
     retry_failed: bool = False
     storage: str | None = None
     patient: bool = False
+    start: Start = start
 
 
 class Scheduler:
@@ -116,7 +117,7 @@ class Scheduler:
             threads=self.options.threads,
             wandb=self.options.wandb,
         )
-        process = start(self.context, job, self.lifeline, lease.lock)
+        process = self.options.start(self.context, job, self.lifeline, lease.lock)
         lease.let_go()
         self.progress.pending = max(0, self.progress.pending - 1)
         self.progress.active.append(Active(cell, trial, lease.folder, process, slot))

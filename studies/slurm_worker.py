@@ -95,11 +95,12 @@ def meeting(nodes: int) -> list[str]:
     if nodes == 1:
         return []
     environment: Any = JobEnvironment()
+    first = os.environ.get("SLURM_LAUNCH_NODE_IPADDR") or environment.hostnames[0]  # where the job's script runs
     port = 10_000 + int(environment.raw_job_id) % 20_000  # below the ports that the kernel hands out
     return [
         f"--nodes={nodes}",
         f"--node-rank={environment.node}",
-        f"--rendezvous={environment.hostnames[0]}:{port}",
+        f"--rendezvous={first}:{port}",
     ]
 
 

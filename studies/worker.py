@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -18,7 +19,8 @@ from lightning_bam.provenance import commit
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, Job
 from studies.ranks import launch, rank
-from studies.surroundings import die_with_parent, redirect, scrub
+from studies.surroundings import die_with_server, redirect, scrub
+from studies.together import together
 
 commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
 
@@ -28,13 +30,14 @@ def work(job: Job) -> None:
 
     Exits with 0 (finished, or pruned), 1 (failed), FULL, or 128 and the signal that it was told by.
     """
-    die_with_parent()
+    die_with_server()
     signals = Signals()
     signals.listen()
     scrub()
     folder = RunFolder(job.folder)
     Failure.forget(folder.path)
-    code = _worked(job, folder, signals)
+    follows = job.meeting is not None and job.meeting.node > 0
+    code = _followed(job) if follows else _worked(job, folder, signals)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -49,8 +52,10 @@ def _worked(job: Job, folder: RunFolder, signals: Signals) -> int:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
         if job.slot.world == 1:
             rank(job, signals)
-        else:
+        elif job.meeting is None:
             launch(job)
+        else:
+            together(job)
     except Leaving as told:
         return _lost(folder, told.code, str(told))
     except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
@@ -61,6 +66,18 @@ def _worked(job: Job, folder: RunFolder, signals: Signals) -> int:
         if signals.number:  # what breaks on the way out is no failure of the run
             return _lost(folder, 128 + signals.number, f"stopped by signal {signals.number}")
         return fail(folder, error)
+    return 0
+
+
+def _followed(job: Job) -> int:
+    """Train a later node's part, and return the exit code; the first node keeps the record."""
+    assert job.meeting is not None
+    try:
+        redirect(job.folder / f"launcher{job.meeting.node}.log")
+        together(job)
+    except BaseException:
+        traceback.print_exc()
+        return 1
     return 0
 
 

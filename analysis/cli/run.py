@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
 
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import parse_devices, slots
 from studies.engine import run_study
+from studies.launch import Start, start
 from studies.scheduler import Options
 from studies.study import Study
 from studies.tracking import default_mode
@@ -40,10 +42,11 @@ def execute(arguments: argparse.Namespace) -> int:
     return max(run(study, arguments) for study in chosen)
 
 
-def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
+def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False, start: Start = start) -> int:
     """Train what is missing of one study; returns 1 if a run failed or is not there."""
+    options = replace(options_of(arguments, patient=patient), start=start)
     with LiveView() as view:
-        progress = run_study(study, root_of(arguments), options_of(arguments, patient=patient), view)
+        progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
         print(f"bam: {progress.halted}", file=sys.stderr)
     states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
@@ -61,7 +64,12 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
         print(f"bam: --wandb online: nobody is logged in, so runs are recorded offline; {hint}", file=sys.stderr)
         tracking = "offline"
     return Options(
-        slots=slots(parse_devices(arguments.devices), arguments.devices_per_run, arguments.runs_per_device),
+        slots=slots(
+            parse_devices(arguments.devices),
+            arguments.devices_per_run,
+            arguments.runs_per_device,
+            getattr(arguments, "nodes", 1),
+        ),
         threads=arguments.threads,
         wandb=tracking,
         retry_failed=getattr(arguments, "retry", None) == "failed",

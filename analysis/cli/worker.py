@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from analysis.cli.parser import checked, positive
 from analysis.cli.run import add_arguments as add_run_arguments
 from analysis.cli.run import run
 from analysis.cli.selection import selected
+from studies.launch import Start, start
+from studies.nodes import Leader, NodeGoneError, Nodes, follow
+from studies.study import Study
+
+INCOMPLETE = 3
+"""Exit code of a worker that left early because another of its nodes was gone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments: those of `bam run`."""
+    """Add the verb's arguments: those of `bam run`, and which of several nodes this one is."""
     add_run_arguments(parser)
+    number = checked(positive, "a number from 1 up")
+    parser.add_argument("--nodes", type=number, default=1, metavar="N", help="N nodes train each run together (1)")
+    parser.add_argument("--node-rank", type=int, metavar="R", help="which of them this is; 0 claims the runs")
+    parser.add_argument("--rendezvous", metavar="HOST:PORT", help="where the others find node 0")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Work on each study in turn; what another worker trains is waited for, and taken over if it is lost."""
     chosen = [selected(name, arguments) for name in arguments.study]
-    return max(run(study, arguments, patient=True) for study in chosen)
+    if arguments.nodes == 1:
+        return work(chosen, arguments)
+    nodes = Nodes.parse(arguments.nodes, arguments.node_rank, arguments.rendezvous)
+    try:
+        if nodes.rank:
+            follow(nodes)
+            return 0
+        with Leader(nodes) as leader:
+            return work(chosen, arguments, leader.start)
+    except NodeGoneError as error:
+        print(f"bam: {error}", file=sys.stderr)
+        return INCOMPLETE
+
+
+def work(chosen: list[Study], arguments: argparse.Namespace, start: Start = start) -> int:
+    """Work on each study in turn."""
+    return max(run(study, arguments, patient=True, start=start) for study in chosen)
