@@ -1,0 +1,159 @@
+"""What a run costs beside its training: the engine's warm server against a fresh interpreter for each run.
+
+    python -m tests.benchmarks.overhead [--runs 64] [--epochs 3] [--wandb off]
+
+Both train the same runs at the same time, each on one core of its own with one thread: the engine in one `bam run`,
+the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. When the
+engine has finished, the other stops after its current run. Both must come to the same figures, bit for bit.
+
+*Overhead a run*: the engine's wall time from the end of its first run to the end of the last, less the training
+seconds of the runs in between as their `metrics.jsonl` has them (first batch to last score), divided by their number.
+It holds claiming, forking, loading data, building, checkpoints, records, W&B, leaving, and Optuna's account. What
+comes before the end of the first run is given as *start*.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
+from lightning_bam.folder import RunFolder
+from studies import Study
+from studies.devices import Slot
+from studies.engine import run_study
+from studies.job import WandbMode
+from studies.scheduler import Options
+
+FRESH = (
+    "import sys; from lightning_bam.folder import RunFolder; from lightning_bam.training import train; from pathlib "
+)
+FRESH += "import Path; train(RunFolder(Path(sys.argv[1])))"
+
+
+def short_study(runs: int, epochs: int) -> Study:
+    """Return a study of `runs` runs (an even number) of a tiny network on plain digits."""
+    recipe = Recipe(epochs=epochs, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False)
+    plain = Run(dataset=Digits(), backbone=SmallResNet(width=4), recipe=recipe)
+    return Study(
+        name="overhead",
+        question="What does a run cost beside its training?",
+        rows={"none": plain, "BAM": replace(plain, attention=BAMSpec(reduction=4, dilation=1))},
+        baseline="none",
+        scientific=("attention",),
+        seeds=runs // 2,
+    )
+
+
+@dataclass
+class Fresh:
+    """Trains the runs of a study one after the other, each in an interpreter of its own, until told to stop."""
+
+    study: Study
+    root: Path
+    done: list[float] = field(default_factory=list)
+    told: threading.Event = field(default_factory=threading.Event)
+
+    def train(self) -> None:
+        """Train until `told`, and note when each run has ended, in seconds after the start."""
+        started = time.monotonic()
+        for cell in self.study.runs():
+            folder = RunFolder.of(self.root, cell.run)
+            folder.describe(cell.run)
+            subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", FRESH, str(folder.path)], check=True, stderr=subprocess.DEVNULL
+            )
+            self.done.append(time.monotonic() - started)
+            if self.told.is_set():
+                return
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured; seconds, and runs an hour."""
+
+    runs: int
+    start: float
+    training: float
+    overhead: float
+    rate: float
+    fresh_runs: int
+    fresh_rate: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as many runs an hour the engine finishes."""
+        return self.rate / self.fresh_rate
+
+
+def measure(runs: int, epochs: int, wandb: WandbMode, root: Path) -> Measured:
+    """Train the same runs in both ways, side by side.
+
+    Raises:
+        AssertionError: a run that failed, or one that came to other figures.
+
+    """
+    study = short_study(runs, epochs)
+    engine, fresh = root / "engine", Fresh(study, root / "fresh")
+    other = threading.Thread(target=fresh.train)
+    ends: list[float] = []
+    started = time.monotonic()
+    other.start()
+    progress = run_study(
+        study,
+        engine,
+        Options(slots=[Slot(1)], wandb=wandb),
+        lambda seen: ends.extend([time.monotonic() - started] * (len(seen.finished) - len(ends))),
+    )
+    fresh.told.set()
+    other.join()
+    assert not progress.failed
+    assert len(ends) == runs
+    for cell in study.runs()[: len(fresh.done)]:
+        same = ("train_loss", "error_top1", "loss")
+        pair = [RunFolder.of(at, cell.run).metrics() for at in (engine, fresh.root)]
+        assert [[line[n] for n in same] for line in pair[0]] == [[line[n] for n in same] for line in pair[1]]
+    order = sorted((folder for folder in map(RunFolder, engine.glob("*/"))), key=_ended)
+    training = [sum(line["seconds"] for line in folder.metrics()) for folder in order]
+    later, wall = training[1:], ends[-1] - ends[0]
+    return Measured(
+        runs=runs,
+        start=ends[0],
+        training=sum(later) / len(later),
+        overhead=(wall - sum(later)) / len(later),
+        rate=3600 * len(later) / wall,
+        fresh_runs=len(fresh.done),
+        fresh_rate=3600 * len(fresh.done) / fresh.done[-1],
+    )
+
+
+def _ended(folder: RunFolder) -> int:
+    return (folder.path / "result.json").stat().st_mtime_ns
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--wandb", choices=("off", "offline"), default="off")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        found = measure(given.runs, given.epochs, given.wandb, Path(root))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
+    print(f"engine: {found.runs} runs of {found.training:.2f} s of training; the first after {found.start:.1f} s, then")
+    print(f"        {found.overhead:.2f} s of overhead a run, {found.rate:.0f} runs an hour")
+    print(f"fresh interpreters, at the same time: {found.fresh_runs} runs, {found.fresh_rate:.0f} runs an hour")
+    print(f"ratio: {found.ratio:.1f}")
+
+
+if __name__ == "__main__":
+    main()
