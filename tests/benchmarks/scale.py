@@ -1,0 +1,150 @@
+"""What ten thousand runs cost those who look at them: `bam status`, and Optuna's account of a run.
+
+    [BAM_TEST_POSTGRES=postgresql://...] python -m tests.benchmarks.scale [--runs 10000]
+
+`bam status` is timed as a whole command, beside a plain loop that reads the same files and parses them. A trial is
+asked, suggested, marked, reported twice and told as the engine does it, in the journal and, where the environment
+names one, in PostgreSQL; the first trial after opening the storage also reads the finished ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from lightning_bam.folder import RunFolder
+from lightning_bam.result import Result
+from studies.ledger import Ledger
+from studies.parameters import parameters
+from studies.study import Study
+
+STUDY = """
+from dataclasses import replace
+from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
+from studies import Study
+BASE = Run(dataset=Digits(), backbone=SmallResNet(width=4), recipe=Recipe(epochs=2))
+ROWS = {{f"r{{r}} d{{d}}": replace(BASE, attention=BAMSpec(reduction=r, dilation=d))
+        for r in range(1, 12) for d in range(1, 10)}}
+STUDY = Study(
+    name="scale", question="Does it scale?", rows={{"none": BASE, **ROWS}}, baseline="none", seeds={seeds},
+    scientific=("attention", "attention.reduction", "attention.dilation"),
+)
+"""
+"""A study file of a hundred rows."""
+
+
+def study_of(path: Path, runs: int) -> Study:
+    """Write a study file of about `runs` runs, and return the study."""
+    path.write_text(STUDY.format(seeds=max(1, runs // 100)))
+    names: dict[str, Study] = {}
+    exec(path.read_text(), names)
+    return names["STUDY"]
+
+
+def fill(study: Study, root: Path) -> None:
+    """Make the folders of a study as training leaves them: 70 % complete, 10 % each failed, lost and missing."""
+    figures = {
+        "error_top1": 10.0,
+        "error_top5": 1.0,
+        "correct_top1": 450,
+        "correct_top5": 495,
+        "scored": 500,
+        "loss": 0.3,
+    }
+    result = Result(**figures, epochs=2, params=5349, macs=52520, seconds=2.0)
+    for number, cell in enumerate(study.runs()):
+        kind = number % 10
+        if kind == 9:
+            continue
+        folder = RunFolder.of(root, cell.run)
+        folder.describe(cell.run)
+        (folder.path / "lock").touch()
+        epochs = [
+            {"epoch": e, "train_loss": 1.5, **figures, "lr": 0.1, "seconds": 1.0} for e in range(2 if kind < 7 else 1)
+        ]
+        (folder.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
+        state = "complete" if kind < 7 else "failed" if kind == 7 else "running"
+        made = {"state": state, "error": "boom" if kind == 7 else None, "world_size": 1, "first_batch": list(range(64))}
+        (folder.path / "manifest.json").write_text(json.dumps(made, indent=1))
+        if kind < 7:
+            told = {name: value for name, value in asdict(result).items() if value is not None}
+            (folder.path / "result.json").write_text(json.dumps(told, indent=1))
+
+
+def plain_loop(root: Path) -> float:
+    """Return the seconds that it takes to read and parse run.json, result.json and the metrics of every run."""
+    started = time.perf_counter()
+    for folder in root.iterdir():
+        for name in ("run.json", "result.json"):
+            if (folder / name).exists():
+                json.loads((folder / name).read_text())
+        for line in (folder / "metrics.jsonl").read_text().splitlines():
+            json.loads(line)
+    return time.perf_counter() - started
+
+
+def trial_seconds(study: Study, root: Path, url: str | None, finished: int, asked: int = 50) -> list[float]:
+    """Return the seconds that each of `asked` trials takes from asking to telling, after `finished` ones."""
+    ledger = Ledger(root, study, url)
+    cells = study.runs()
+    ledger.optuna.add_trials(
+        optuna.create_trial(
+            state=TrialState.COMPLETE,
+            value=10.0,
+            params=parameters(cell.run, ledger.distributions),
+            distributions={name: ledger.distributions[name] for name in parameters(cell.run, ledger.distributions)},
+            user_attrs={"key": cell.run.key, "row": cell.row},
+            intermediate_values={0: 20.0, 1: 10.0},
+        )
+        for cell in cells[:finished]
+    )
+    ledger.close()
+    ledger = Ledger(root, study, url)
+    taken = []
+    for cell in cells[:asked]:
+        started = time.perf_counter()
+        trial = ledger._ask(cell)
+        trial.report(20.0, 0)
+        trial.report(10.0, 1)
+        ledger.complete(trial, 10.0)
+        taken.append(time.perf_counter() - started)
+    ledger.close()
+    return taken
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10_000)
+    runs = parser.parse_args().runs
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {runs} runs")
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        study = study_of(home / "scale.py", runs)
+        fill(study, home / "runs")
+        bam = "import sys; from analysis.cli import main; sys.exit(main())"
+        for _ in range(3):
+            started = time.perf_counter()
+            words = [sys.executable, "-c", bam, "status", str(home / "scale.py"), "--root", str(home / "runs")]
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+            print(f"bam status {time.perf_counter() - started:.2f} s; plain loop {plain_loop(home / 'runs'):.2f} s")
+        for title, url in (("journal", None), ("PostgreSQL", os.environ.get("BAM_TEST_POSTGRES"))):
+            if title == "journal" or url:
+                first, *rest = trial_seconds(study, home / title, url, runs)
+                each = 1e3 * statistics.median(rest)
+                print(f"a trial at {runs}, {title}: first {1e3 * first:.1f} ms, then {each:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
