@@ -126,11 +126,25 @@ class Space:
         return count(self.base, self.order)
 
     def corners(self) -> dict[str, Run]:
-        """Return a run for each value of each name in each kind of module, by what is set: to be checked first."""
-        return {
-            " ".join(f"{name}={value}" for name, value in settings.items()): self.run(settings)
-            for settings, _ in self._tries()
-        }
+        """Return a run for each value of each name in each kind of module, by what is set: to be checked first.
+
+        Every other name has the base's value where that is one of the choices, else the first choice.
+        """
+
+        def drawn(settings: Mapping[str, str]) -> Run:
+            base = flatten(with_settings(self.base, settings))
+
+            def choose(name: str, choice: Choice) -> Value:
+                usual = str(base.get(name))
+                return settings.get(name) or (usual if usual in map(str, ends(choice)) else ends(choice)[0])
+
+            return self.run(self.draw(choose))
+
+        found: dict[str, tuple[str, Run]] = {}
+        for settings, _ in self._tries():
+            run = drawn(settings)
+            found.setdefault(run.key, (" ".join(f"{name}={value}" for name, value in settings.items()), run))
+        return dict(found.values())
 
     def at(self, preset: str) -> Space:
         """Return the space at another scale.

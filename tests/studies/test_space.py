@@ -99,7 +99,11 @@ def test_the_catalogue_s_space_has_as_many_structures_as_can_be_counted_by_hand(
 
 def test_corners_try_every_value_where_it_plays_a_part():
     corners = space(choices=WIDE | {"recipe.lr": Real(0.01, 0.3, log=True)}).corners()
-    assert {flatten(run)["recipe.lr"] for run in corners.values()} == {0.1, 0.01, 0.3}
+    assert {flatten(run)["recipe.lr"] for run in corners.values()} == {0.01, 0.3}
+    narrow = space(choices={"attention": ("bam", "cbam"), "attention.reduction": ("2", "4")}).corners()
+    assert {run.attention.reduction for run in narrow.values()} == {2, 4}, (
+        "never a module's own default outside the space"
+    )
     assert any(
         run.attention and run.attention.kind == "cbam" and run.attention.kernel_size == 3 for run in corners.values()
     )
