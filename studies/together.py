@@ -44,8 +44,9 @@ def together(job: Job) -> None:
 
     """
     assert job.meeting is not None
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", interface(job.meeting.address))
-    os.environ.setdefault("NCCL_SOCKET_IFNAME", interface(job.meeting.address))
+    if network := interface(job.meeting.address):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", network)
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", network)
     try:
         with Company(job.meeting) as company:
             launch(job)
@@ -68,12 +69,15 @@ def crash(job: Job) -> Failure | None:
     return found
 
 
-def interface(address: str) -> str:
-    """Return the name of the network interface that has this address; gloo and NCCL choose by name."""
+def interface(address: str) -> str | None:
+    """Return the name of the network interface that has this address, if any; gloo and NCCL choose by name.
+
+    Left to themselves they take the one that this machine's own name resolves to, on Debian the loopback.
+    """
     for name, addresses in psutil.net_if_addrs().items():
         if address in [one.address for one in addresses]:
             return name
-    return ""
+    return None
 
 
 class Company:

@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     wanted = min(arguments.workers, math.ceil(left / a_worker))
     if wanted < arguments.workers:
-        print(f"{study.label}: {left} runs are left, so {wanted} workers will do", file=sys.stderr)
+        print(f"{study.label}: {left} runs are left, so {count(wanted)} will do", file=sys.stderr)
         request = request_of(arguments, wanted)
     if arguments.dry_run:
         print(script(root, request))
@@ -75,10 +75,15 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     before = len([job for job in jobs(root) if job.study == study.label])
     number = submit(root, study.label, command_of(arguments, request), request)
-    print(f"{study.label}: job {number}, {wanted} workers for {left} runs; logs in {root}/slurm", file=sys.stderr)
+    print(f"{study.label}: job {number}, {count(wanted)} for {left} runs; logs in {root}/slurm", file=sys.stderr)
     if before:
-        print(f"{before} workers of an earlier call are in the queue: each run is trained by one only", file=sys.stderr)
+        print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
     return 0
+
+
+def count(workers: int) -> str:
+    """Return a number of workers in words."""
+    return f"{workers} worker{'s' * (workers != 1)}"
 
 
 def request_of(arguments: argparse.Namespace, workers: int | None = None) -> Request:

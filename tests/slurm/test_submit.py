@@ -116,6 +116,18 @@ def test_jobs_are_requeued_in_the_middle_and_the_table_comes_out_complete(slurm,
     assert capsys.readouterr().err == "mine: 4 runs complete; nothing to submit\n"
 
 
+def test_two_nodes_train_each_run_together(slurm, study, tmp_path, monkeypatch, capsys):
+    root = tmp_path / "runs"
+    monkeypatch.setenv("BAM_ROOT", str(root))
+    fewer = ["--set", "recipe.epochs=2", "--seeds", "1"]
+    assert main(["submit", study, *fewer, "--nodes-per-run", "2", "--wandb", "off"]) == 0
+    assert ", 1 worker for 2 runs; " in capsys.readouterr().err
+    until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
+    manifests = [json.loads(path.read_text()) for path in root.glob("*/manifest.json")]
+    assert [(made["state"], made["world_size"], made["attempt"]) for made in manifests] == [("complete", 2, 1)] * 2
+    until(lambda: working(root) == [], limit=15)
+
+
 class TestWithoutRunningAnything:
     def test_a_dry_run_prints_what_sbatch_would_read_and_writes_nothing(self, slurm, study, tmp_path, capsys):
         request = ["--workers", "9", "--cpus-per-worker", "2", "--time", "1-01:00:30", "--slurm", "mem=2G"]

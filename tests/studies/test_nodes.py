@@ -20,6 +20,7 @@ from studies.nodes import Leader, NodeGoneError, Nodes, follow
 from studies.processes import end_all, forkserver
 from studies.records import gather
 from studies.scheduler import Options
+from studies.together import interface
 from tests.studies.conftest import silent, tiny
 
 
@@ -133,6 +134,10 @@ def test_the_second_node_leaves_soon_after_the_first(tmp_path):
 
 
 class TestMeeting:
+    def test_gloo_is_told_the_interface_by_which_the_nodes_have_met(self):
+        assert interface("127.0.0.1") in psutil.net_if_addrs()
+        assert interface("203.0.113.9") is None  # an address that documents use, and nobody has
+
     def test_a_stranger_at_the_port_is_left_alone_and_a_node_that_does_not_come_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
