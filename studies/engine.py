@@ -59,7 +59,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
             return progress
         context = forkserver(tracked=options.wandb != "off")
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
-        ledger.wanted = [Cell(record.row, record.run) for record in longest_first(missing, records, macs)]
+        ledger.want(longest_first(missing, records, macs))
         drive(ledger, root, options, context, progress, view)
         if options.patient:
             up_to_date(study, root, ledger)

@@ -95,6 +95,10 @@ class Ledger(Source):
                     report(told, record.run, record.metrics)
                     self.complete(told, reported(record.run, record.result))
 
+    def want(self, records: Sequence[Record]) -> None:
+        """Take note of what is to be trained, in this order."""
+        self.wanted = [Cell(record.row, record.run) for record in records]
+
     def _ask(self, cell: Cell) -> Trial:
         self.given.values = parameters(cell.run, self.distributions)
         trial = self.ask()

@@ -33,7 +33,7 @@ def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Ma
     def expected(record: Record) -> float:
         epochs = record.run.recipe.epochs
         whole = fmean(taken[record.row]) if taken[record.row] else pace * epochs * macs.get(record.row, 1)
-        done = len(record.metrics) if record.state == "lost" else 0
+        done = record.epochs if record.state == "lost" else 0
         return whole * max(epochs - done, 1) / epochs
 
     return sorted(missing, key=lambda record: -round(log(max(expected(record), 1e-9), 1.1)))

@@ -72,6 +72,7 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
 def _agree(folder: RunFolder, run: Run, result: Result, epochs: int, last: float | None) -> None:
     figure = result.figure(headline(run).name)
     if epochs != result.epochs or last is None or last != figure:
+        folder.metrics()  # a torn line is the better reason
         raise FolderError(
             f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {figure} "
             f"after {result.epochs} epochs, metrics.jsonl {last} after {epochs}; "

@@ -16,7 +16,7 @@ from typing import Final
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, FullDiskError
 from studies.devices import Slot
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
@@ -76,8 +76,9 @@ class Scheduler:
         try:
             while True:
                 self._fill()
+                more = bool(self.free) and not self.progress.halted and self.source.waits()
                 if not self.progress.active:
-                    if self.progress.halted or not self.source.waits():
+                    if not more:
                         return
                     time.sleep(0.2)
                 wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
@@ -87,6 +88,8 @@ class Scheduler:
                     if active.process.exitcode is not None:
                         self._close(active)
                 self.view(self.progress)
+        except FullDiskError:
+            raise FolderError(no_space(self.root)) from None
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -137,6 +140,9 @@ class Scheduler:
 
     def _follow(self, active: Active) -> None:
         """Report the epochs that have come in."""
+        if active.pruned:
+            active.folder.ask_to_stop("pruned")  # an attempt that was just beginning has not heard it
+            return
         for line in active.folder.metrics()[active.seen :]:
             figure = so_far(active.cell.run, line)
             if figure is not None:
@@ -145,9 +151,10 @@ class Scheduler:
                 active.last_error = figure
             active.seen += 1
             over = active.seen == active.cell.run.recipe.epochs
-            if not over and not active.pruned and self.source.prune(active.trial):
+            if not over and self.source.prune(active.trial):
                 active.pruned = True
                 active.folder.ask_to_stop("pruned")
+                return
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""

@@ -80,8 +80,8 @@ def journal(root: Path) -> JournalStorage:
 
     """
     path = root / "studies.journal"
+    _make(root)
     try:
-        _make(root)
         path.touch()
         lock = KernelLock(path)
         lock.acquire()

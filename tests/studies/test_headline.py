@@ -56,7 +56,7 @@ def test_a_rise_in_map_is_better(root):
 
 def test_trials_maximise_map(root):
     ledger = Ledger(root, STUDY)
-    ledger.bring_up_to_date(gather(STUDY, root), [])
+    ledger.bring_up_to_date(gather(STUDY, root))
     assert ledger.optuna.direction == optuna.study.StudyDirection.MAXIMIZE
     assert ledger.optuna.best_value == 22.125
     assert ledger.optuna.user_attrs["objective"] == "map_50_95 in percent"

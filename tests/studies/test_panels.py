@@ -145,7 +145,8 @@ def test_override_reaches_every_panel():
 def test_a_trial_says_which_panel_it_belongs_to(tmp_path):
     ledger = Ledger(tmp_path, panelled())
     records = gather(panelled(), tmp_path)
-    ledger.bring_up_to_date(records, records[:3])
+    ledger.bring_up_to_date(records)
+    ledger.want(records[:3])
     params = [ledger.claim()[0].params for _ in range(3)]
     assert params == [
         {"backbone.depth": 8, "attention": "none", "seed": 0},

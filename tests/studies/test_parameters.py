@@ -10,6 +10,7 @@ from lightning_bam.config import AfterStages, BAMSpec
 from studies.ledger import Ledger
 from studies.parameters import distributions, parameters
 from studies.records import gather
+from studies.source import home
 from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))
@@ -41,32 +42,50 @@ def test_lists_become_text():
 def ledger(root, study):
     made = Ledger(root, study)
     records = gather(study, root)
-    made.bring_up_to_date(records, records)
+    made.bring_up_to_date(records)
+    made.want(records)
     return made
+
+
+def claimed(made):
+    """Claim as the scheduler does, and let the lease go as if the run's processes had ended."""
+    taken = made.claim()
+    if taken is not None:
+        made.lease(taken[1].run).let_go()
+    return taken
 
 
 def test_every_wanted_run_is_claimed_once(tmp_path):
     made = ledger(tmp_path, tiny())
-    claimed = []
-    while taken := made.claim():
+    order = []
+    while taken := claimed(made):
         trial, cell = taken
-        claimed.append((cell.row, cell.run.seed))
-        assert trial.user_attrs == {"key": cell.run.key, "row": cell.row}
+        order.append((cell.row, cell.run.seed))
+        assert trial.user_attrs == {"key": cell.run.key, "row": cell.row, "home": home(tmp_path)}
         assert trial.params == {"attention": "none" if cell.row == "none" else "bam", "seed": cell.run.seed}
         made.fail(trial)
-    assert claimed == [("none", 0), ("BAM", 0), ("none", 1), ("BAM", 1)]
+    assert order == [("none", 0), ("BAM", 0), ("none", 1), ("BAM", 1)]
 
 
 def test_a_narrower_call_takes_nothing_from_a_wider_one(tmp_path):
     wide, narrow = ledger(tmp_path, tiny(seeds=2)), ledger(tmp_path, tiny(seeds=1))
-    assert [narrow.claim()[1].run.seed for _ in range(2)] == [0, 0]
-    assert narrow.claim() is None
-    assert [wide.claim()[1].run.seed for _ in range(4)] == [0, 0, 1, 1]
+    assert [claimed(narrow)[1].run.seed for _ in range(2)] == [0, 0]
+    assert claimed(narrow) is None
+    assert [claimed(wide)[1].run.seed for _ in range(4)] == [0, 0, 1, 1]
+
+
+def test_what_somebody_else_has_is_passed_over(tmp_path):
+    ours, theirs = ledger(tmp_path, tiny(seeds=1)), ledger(tmp_path, tiny(seeds=1))
+    _, cell = theirs.claim()
+    assert cell.row == "none"
+    assert [claimed(ours)[1].row, claimed(ours)] == ["BAM", None]
+    assert [other.row for other in ours.others] == ["none"]
+    theirs.lease(cell.run).let_go()
 
 
 def test_a_trial_whose_run_nobody_trains_was_lost(tmp_path):
     first = ledger(tmp_path, tiny())
-    trial, _ = first.claim()
+    trial, _ = claimed(first)
     again = ledger(tmp_path, tiny())
     assert {t.number: t.state.name for t in again.optuna.get_trials()} == {trial.number: "FAIL"}
     first.complete(trial, 12.0)  # too late, and no error
@@ -74,9 +93,9 @@ def test_a_trial_whose_run_nobody_trains_was_lost(tmp_path):
 
 def test_a_lost_run_is_put_back(tmp_path):
     made = ledger(tmp_path, tiny(seeds=1))
-    trial, cell = made.claim()
+    trial, cell = claimed(made)
     made.requeue(trial, cell)
-    assert [made.claim()[1].row for _ in range(2)] == ["BAM", "none"]
+    assert [claimed(made)[1].row for _ in range(2)] == ["BAM", "none"]
 
 
 def test_a_study_may_grow(tmp_path):
@@ -84,13 +103,13 @@ def test_a_study_may_grow(tmp_path):
     scientific = ("attention", "placement.stages")
     small = tiny(rows={"none": BASE, "all": BAM, "1": FIRST}, scientific=scientific, seeds=1)
     made = ledger(tmp_path, small)
-    while taken := made.claim():
+    while taken := claimed(made):
         made.complete(taken[0], 50.0)
     second = replace(BAM, placement=AfterStages(stages=(2,)))
     grown = tiny(rows={**small.rows, "2": second}, scientific=scientific, seeds=1)
     made = ledger(tmp_path, grown)
     trials = []
-    while taken := made.claim():
+    while taken := claimed(made):
         trials.append(taken[0])
         made.complete(taken[0], 40.0)
     assert trials[-1].user_attrs["row"] == "2"

@@ -1,0 +1,53 @@
+"""The longest expected run first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_bam.folder import RunFolder
+from lightning_bam.result import Result
+from studies.order import longest_first
+from studies.records import Record
+from tests.studies.conftest import BASE
+
+MACS = {"small": 1_000_000, "large": 9_000_000}
+
+
+def record(row, seed=0, epochs=10, seconds=None, done=0, state="missing"):
+    run = replace(BASE, seed=seed, recipe=replace(BASE.recipe, epochs=epochs))
+    result = None
+    if seconds is not None:
+        figures = {"error_top1": 1.0, "error_top5": 0.0, "correct_top1": 99, "correct_top5": 100, "loss": 0.1}
+        result = Result(**figures, scored=100, epochs=epochs, params=1, macs=MACS[row], seconds=seconds)
+    return Record(row=row, run=run, folder=RunFolder(f"/none/{row}"), state=state, result=result, epochs=done)
+
+
+def names(records):
+    return [(r.row, r.run.seed) for r in records]
+
+
+def test_before_anything_is_measured_work_decides():
+    missing = [record("small"), record("large"), record("small", epochs=100, seed=1)]
+    assert names(longest_first(missing, missing, MACS)) == [("small", 1), ("large", 0), ("small", 0)]
+
+
+def test_equal_runs_keep_their_order_so_that_seeds_fill_up_evenly():
+    missing = [record(row, seed) for seed in range(3) for row in ("large", "small")]
+    assert names(longest_first(missing, missing, {"large": 100, "small": 100})) == names(missing)
+
+
+def test_what_a_row_took_beats_what_its_network_counts():
+    measured = [record("small", 7, seconds=500.0), record("large", 7, seconds=5.0)]
+    missing = [record("large"), record("small")]
+    assert names(longest_first(missing, measured + missing, MACS)) == [("small", 0), ("large", 0)]
+
+
+def test_a_row_without_a_measurement_goes_at_the_pace_of_the_others():
+    measured = [record("small", 7, seconds=10.0)]  # 1 s an epoch and million MACs: 'large' would take 90 s
+    missing = [record("small", 1), record("large", 0), record("small", 2, state="lost", done=9)]
+    assert names(longest_first(missing, measured + missing, MACS)) == [("large", 0), ("small", 1), ("small", 2)]
+
+
+def test_what_its_checkpoint_has_done_is_not_counted_again():
+    missing = [record("large", 0, state="lost", done=9), record("small", 0, epochs=20)]
+    assert names(longest_first(missing, missing, MACS)) == [("small", 0), ("large", 0)]

@@ -1,0 +1,80 @@
+"""The loop under what machines do: processes killed, servers killed, devices shared."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import replace
+
+import psutil
+
+from studies.devices import Slot
+from studies.engine import run_study
+from studies.records import gather
+from studies.scheduler import Options, ended_by
+from tests.studies.conftest import silent, tiny
+
+
+def killing(row):
+    """Return a view that kills every process that trains `row` as soon as it sees one."""
+
+    def view(progress):
+        for active in progress.active:
+            if active.cell.row == row:
+                with suppress(ProcessLookupError):
+                    os.kill(active.process.pid, signal.SIGKILL)
+
+    return view
+
+
+def test_a_run_that_is_always_lost_is_gone_on_with_three_times_and_the_others_go_on(tmp_path, one_slot):
+    study = tiny(seeds=1)
+    progress = run_study(study, tmp_path, one_slot, killing("BAM"))
+    [(cell, reason)] = progress.failed
+    assert cell.row == "BAM"
+    assert reason == (
+        "lost 4 times, the last time its process was ended by SIGKILL (the kernel's out-of-memory killer, perhaps); "
+        "see its logs, then --retry failed"
+    )
+    assert [cell.row for cell, _ in progress.finished] == ["none"]
+    lost = gather(study, tmp_path)[1]
+    assert (lost.state, lost.manifest["cause"], lost.manifest["losses"]) == ("failed", "lost", 4)
+    assert run_study(study, tmp_path, one_slot, silent).finished == [], "not again unasked"
+    again = run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent)
+    assert [cell.row for cell, _ in again.finished] == ["BAM"]
+    assert gather(study, tmp_path)[1].manifest["losses"] == 0
+
+
+def test_the_fork_server_may_die(tmp_path, one_slot):
+    killed = []
+
+    def view(progress):
+        if len(progress.finished) == 1 and not killed:
+            for child in psutil.Process().children():
+                if "forkserver" in " ".join(child.cmdline()):
+                    child.kill()
+                    killed.append(child.pid)
+
+    progress = run_study(tiny(), tmp_path, one_slot, view)
+    assert len(killed) == 1
+    assert len(progress.finished) == 4
+    assert not progress.failed
+    assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
+
+
+def test_runs_share_a_device(tmp_path):
+    from studies.devices import slots
+
+    most = []
+    options = Options(slots=slots([None], 1, 3), wandb="off")
+    assert options.slots == [Slot(1)] * 3
+    run_study(tiny(), tmp_path, options, lambda progress: most.append(len(progress.active)))
+    assert max(most) == 3
+
+
+def test_how_a_process_ended_is_said_in_words():
+    assert ended_by(3) == "its process left with code 3"
+    assert ended_by(-11) == "its process was ended by SIGSEGV"
+    assert ended_by(128 + 15) == "its process was ended by SIGTERM"
+    assert ended_by(255) == "its process left with code 255"
