@@ -1,6 +1,6 @@
 """What a run costs beside its training: the engine's warm server against a fresh interpreter for each run.
 
-    python -m tests.benchmarks.overhead [--runs 64] [--epochs 3] [--wandb off]
+    python -m tests.benchmarks.overhead [--runs 64] [--epochs 2] [--wandb off]
 
 Both train the same runs at the same time, each on one core of its own with one thread: the engine in one `bam run`,
 the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. When the
@@ -28,11 +28,9 @@ from pathlib import Path
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.folder import RunFolder
 from studies import Study
-from studies.devices import Slot
-from studies.engine import run_study
-from studies.job import WandbMode
-from studies.scheduler import Options
 
+HOME = Path(__file__).parent.parent.parent
+BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
 FRESH = (
     "import sys; from lightning_bam.folder import RunFolder; from lightning_bam.training import train; from pathlib "
 )
@@ -41,7 +39,7 @@ FRESH += "import Path; train(RunFolder(Path(sys.argv[1])))"
 
 def short_study(runs: int, epochs: int) -> Study:
     """Return a study of `runs` runs (an even number) of a tiny network on plain digits."""
-    recipe = Recipe(epochs=epochs, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False)
+    recipe = Recipe(epochs=epochs, batch_size=48, lr=0.1, schedule="cosine", crop_padding=0, flip=False)
     plain = Run(dataset=Digits(), backbone=SmallResNet(width=4), recipe=recipe)
     return Study(
         name="overhead",
@@ -94,7 +92,7 @@ class Measured:
         return self.rate / self.fresh_rate
 
 
-def measure(runs: int, epochs: int, wandb: WandbMode, root: Path) -> Measured:
+def measure(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
     """Train the same runs in both ways, side by side.
 
     Raises:
@@ -103,30 +101,26 @@ def measure(runs: int, epochs: int, wandb: WandbMode, root: Path) -> Measured:
     """
     study = short_study(runs, epochs)
     engine, fresh = root / "engine", Fresh(study, root / "fresh")
+    file = root / "overhead.py"
+    file.write_text(f"from tests.benchmarks.overhead import short_study\nSTUDY = short_study({runs}, {epochs})\n")
     other = threading.Thread(target=fresh.train)
-    ends: list[float] = []
-    started = time.monotonic()
+    started = time.time()
     other.start()
-    progress = run_study(
-        study,
-        engine,
-        Options(slots=[Slot(1)], wandb=wandb),
-        lambda seen: ends.extend([time.monotonic() - started] * (len(seen.finished) - len(ends))),
-    )
+    words = ["run", str(file), "--root", str(engine), "--devices", "cpu:1", "--wandb", wandb]
+    subprocess.run([*BAM, *words], check=True, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(HOME)})
     fresh.told.set()
     other.join()
-    assert not progress.failed
-    assert len(ends) == runs
     for cell in study.runs()[: len(fresh.done)]:
         same = ("train_loss", "error_top1", "loss")
         pair = [RunFolder.of(at, cell.run).metrics() for at in (engine, fresh.root)]
         assert [[line[n] for n in same] for line in pair[0]] == [[line[n] for n in same] for line in pair[1]]
-    order = sorted((folder for folder in map(RunFolder, engine.glob("*/"))), key=_ended)
+    order = sorted((RunFolder(path.parent) for path in engine.glob("*/result.json")), key=_ended)
+    assert len(order) == runs
     training = [sum(line["seconds"] for line in folder.metrics()) for folder in order]
-    later, wall = training[1:], ends[-1] - ends[0]
+    later, wall = training[1:], _ended(order[-1]) - _ended(order[0])
     return Measured(
         runs=runs,
-        start=ends[0],
+        start=_ended(order[0]) - started,
         training=sum(later) / len(later),
         overhead=(wall - sum(later)) / len(later),
         rate=3600 * len(later) / wall,
@@ -135,15 +129,15 @@ def measure(runs: int, epochs: int, wandb: WandbMode, root: Path) -> Measured:
     )
 
 
-def _ended(folder: RunFolder) -> int:
-    return (folder.path / "result.json").stat().st_mtime_ns
+def _ended(folder: RunFolder) -> float:
+    return (folder.path / "result.json").stat().st_mtime
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--wandb", choices=("off", "offline"), default="off")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
