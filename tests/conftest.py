@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -9,5 +11,7 @@ import pytest
 def cache_of_the_session(tmp_path_factory):
     """Keep counts between the tests of a session, and away from the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        base = tmp_path_factory.getbasetemp()
+        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # what one process counts, the other finds
+        patch.setenv("BAM_CACHE", str(shared / "counts"))
         yield
