@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -168,10 +170,11 @@ def settle(study: optuna.Study, root: Path, trial: FrozenTrial) -> None:
         return  # its scheduler is about to say which run it is
     folder = RunFolder(root / (key or "none"))
     state, result = folder.state(), folder.result()
-    if result is not None:
-        study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
-    elif state != "running":
-        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
+        if result is not None:
+            study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
+        elif state != "running":
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:

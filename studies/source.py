@@ -6,9 +6,11 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
@@ -58,11 +60,13 @@ class Source(ABC):
 
     def complete(self, trial: Trial, error: float) -> None:
         """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
-        self.optuna.tell(trial, error, skip_if_finished=True)
+        with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
+            self.optuna.tell(trial, error, skip_if_finished=True)
 
     def fail(self, trial: Trial) -> None:
         """Close a trial that gave nothing."""
-        self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        with suppress(UpdateFinishedTrialError):
+            self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and show its first sign of life."""

@@ -156,7 +156,9 @@ def check_account(study: Study, root: Path, storage: str | None) -> None:
     opened = open_storage(root, storage)
     trials = optuna.load_study(study_name=study.label, storage=opened).get_trials(deepcopy=False)
     complete = Counter(trial.user_attrs["key"] for trial in trials if trial.state.name == "COMPLETE")
-    assert complete == Counter(cell.run.key for cell in study.runs())
+    odd = {key: complete[key] for key in {cell.run.key for cell in study.runs()} | set(complete) if complete[key] != 1}
+    told = [(t.number, t.state.name, t.user_attrs["key"], t.datetime_start, t.datetime_complete) for t in trials]
+    assert not odd, f"not one trial a run: {odd}; {[one for one in told if one[2] in odd]}"
     assert not [trial.number for trial in trials if trial.state.name in ("RUNNING", "WAITING")]
 
 
