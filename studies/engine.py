@@ -61,8 +61,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
         ledger.want(longest_first(missing, records, macs))
         drive(ledger, root, options, context, progress, view)
-        if options.patient:
-            up_to_date(study, root, ledger)
+        up_to_date(study, root, ledger)
     return progress
 
 

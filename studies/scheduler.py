@@ -163,7 +163,10 @@ class Scheduler:
         state = active.folder.state()
         if state == "complete":
             figure = self._figure(active)
-            self.source.complete(active.trial, figure)
+            if active.process.exitcode == 0:
+                self.source.complete(active.trial, figure)
+            else:  # killed, and finished by somebody else since, whose trial it is; or in its very last moment
+                self.source.fail(active.trial)
             self.progress.finished.append((active.cell, figure))
             self.progress.seconds.append(time.monotonic() - active.started)
         elif state == "pruned" or (active.pruned and state in ("lost", "missing")):
