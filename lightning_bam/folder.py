@@ -210,6 +210,8 @@ class RunFolder:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
+                if self._locked():  # whoever only reads would share it
+                    break
                 time.sleep(0.02)
             else:
                 return fd

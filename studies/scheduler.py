@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import signal
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Final
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
@@ -21,14 +20,12 @@ from studies.devices import Slot
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
 from studies.launch import Start, start
+from studies.losses import count_loss
 from studies.postgres import BEAT
-from studies.processes import end_all
+from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
 from studies.source import Source
 from studies.study import Cell
-
-RETRIES: Final = 3
-"""How often a run that the machine loses is gone on with before the machine, or the run, is taken for broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +157,8 @@ class Scheduler:
         """Tell how a group ended, and free its slot."""
         self.progress.active.remove(active)
         self.free.append(active.slot)
+        if active.process.exitcode != 0:
+            bury(active.process)
         state = active.folder.state()
         if state == "complete":
             figure = self._figure(active)
@@ -169,13 +168,12 @@ class Scheduler:
                 self.source.fail(active.trial)
             self.progress.finished.append((active.cell, figure))
             self.progress.seconds.append(time.monotonic() - active.started)
-        elif state == "pruned" or (active.pruned and state in ("lost", "missing")):
-            active.folder.note(state="pruned")
+        elif state == "pruned":
             self.progress.pruned.append(active.cell)
         elif state == "failed":
             self._give_up(active, str(active.folder.manifest().get("error")))
-        elif state == "running" or active.taken_over:  # by somebody else, since
-            self.source.fail(active.trial)
+        elif active.taken_over:
+            self.source.requeue(active.trial, active.cell)
         elif active.process.exitcode == FULL:
             self.progress.halted = no_space(self.root)
             self.source.fail(active.trial)
@@ -189,35 +187,29 @@ class Scheduler:
         return reported(active.cell.run, result)
 
     def _retry(self, active: Active) -> None:
-        """Put a run back that its machine has lost, unless it has been lost too often."""
-        folder, died = active.folder, ended_by(active.process.exitcode)
-        losses = int(folder.manifest().get("losses", 0)) + 1
-        if losses <= RETRIES:
-            folder.note(losses=losses)
-            self.source.leases.give_back(active.cell.run)
+        """Put a run back that its machine has lost, unless it has been lost too often, or is somebody else's now."""
+        lock = active.folder.acquire()
+        error = None
+        if lock is not None:
+            try:
+                if active.pruned:
+                    active.folder.note(state="pruned")
+                else:
+                    error = count_loss(active.folder, active.process.exitcode)
+            finally:
+                os.close(lock)
+        self.source.leases.give_back(active.cell.run)
+        if error is not None:
+            self._give_up(active, error)
+        elif active.pruned and lock is not None:
+            self.progress.pruned.append(active.cell)
+        else:
             self.source.requeue(active.trial, active.cell)
             self.progress.pending += 1
-            return
-        error = f"lost {losses} times, the last time {died}; see its logs, then --retry failed"
-        folder.note(state="failed", cause="lost", error=error, losses=losses)
-        self._give_up(active, error)
 
     def _give_up(self, active: Active, reason: str) -> None:
         self.source.fail(active.trial)
         self.progress.failed.append((active.cell, reason))
-
-
-def ended_by(code: int | None) -> str:
-    """Say how a process group ended."""
-    if code is None or 0 <= code < 128:
-        return f"its process left with code {code}"
-    number = -code if code < 0 else code - 128
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return f"its process left with code {code}"
-    memory = " (the kernel's out-of-memory killer, perhaps)" if number == signal.SIGKILL else ""
-    return f"its process was ended by {name}{memory}"
 
 
 def no_space(root: Path) -> str:

@@ -35,6 +35,7 @@ class KernelLock(JournalFileOpenLock):
 
     def acquire(self) -> bool:
         """Wait for the lock, then cut off an unfinished last line."""
+        self.release()  # what an interrupt in this method has left open
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         _cut_unfinished_line(self._journal)
@@ -42,7 +43,9 @@ class KernelLock(JournalFileOpenLock):
 
     def release(self) -> None:
         """Let the lock go."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:

@@ -11,8 +11,9 @@ import psutil
 
 from studies.devices import Slot
 from studies.engine import run_study
+from studies.losses import ended_by
 from studies.records import gather
-from studies.scheduler import Options, ended_by
+from studies.scheduler import Options
 from tests.studies.conftest import silent, tiny
 
 
@@ -78,3 +79,22 @@ def test_how_a_process_ended_is_said_in_words():
     assert ended_by(-11) == "its process was ended by SIGSEGV"
     assert ended_by(128 + 15) == "its process was ended by SIGTERM"
     assert ended_by(255) == "its process left with code 255"
+
+
+def test_a_group_whose_leader_is_killed_is_buried_and_its_run_gone_on_with(tmp_path, one_slot):
+    """Its ranks outlive the leader by a moment, with the run's lock in their hands."""
+    killed = []
+
+    def view(progress):
+        for active in progress.active:
+            if not killed and active.seen:
+                os.kill(active.process.pid, signal.SIGKILL)
+                killed.append(active.cell.run.key)
+
+    study = tiny(seeds=1)
+    progress = run_study(study, tmp_path, replace(one_slot, slots=[Slot(2)]), view)
+    assert len(killed) == 1
+    assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
+    losses = {record.run.key: record.manifest.get("losses", 0) for record in gather(study, tmp_path)}
+    assert sorted(losses.values()) == [0, 1]
+    assert losses[killed[0]] == 1

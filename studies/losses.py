@@ -1,0 +1,45 @@
+"""Runs that their machine loses: how a process group ended, and how often is too often."""
+
+from __future__ import annotations
+
+import signal
+from typing import Final
+
+from lightning_bam.folder import RunFolder
+
+RETRIES: Final = 3
+"""How often a run that the machine loses is gone on with before the machine, or the run, is taken for broken."""
+
+ASKED: Final = tuple(128 + number for number in (signal.SIGUSR1, signal.SIGUSR2))
+"""Exit codes of runs that left because Slurm gave notice: no loss to be counted."""
+
+
+def count_loss(folder: RunFolder, code: int | None) -> str | None:
+    """Note one more loss in the manifest of a run whose lock is held; return the line for one too many.
+
+    Raises:
+        FolderError: the manifest cannot be written.
+
+    """
+    losses = int(folder.manifest().get("losses", 0)) + 1
+    if code in ASKED:
+        return None
+    if losses <= RETRIES:
+        folder.note(losses=losses)
+        return None
+    error = f"lost {losses} times, the last time {ended_by(code)}; see its logs, then --retry failed"
+    folder.note(state="failed", cause="lost", error=error, losses=losses)
+    return error
+
+
+def ended_by(code: int | None) -> str:
+    """Say how a process group ended."""
+    if code is None or 0 <= code < 128:
+        return f"its process left with code {code}"
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"its process left with code {code}"
+    memory = " (the kernel's out-of-memory killer, perhaps)" if number == signal.SIGKILL else ""
+    return f"its process was ended by {name}{memory}"
