@@ -13,10 +13,7 @@ lock            held (flock) by the process group that trains, so that a dead on
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import Any, Final, Literal
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
 from lightning_bam.files import FolderError, append_line, read_object, read_text, replace, write_object
+from lightning_bam.lock import acquire, locked
 from lightning_bam.result import Result
 
 SCHEMA: Final = 1
@@ -193,7 +191,7 @@ class RunFolder:
         """Say where the run stands, from the files and the lock alone."""
         if (self.path / "result.json").exists():
             return "complete"
-        if self._locked():
+        if locked(f"{self.path}/lock"):
             return "running"
         recorded = self.manifest().get("state", "missing")
         if recorded in ("running", "complete"):  # complete is what has a result
@@ -205,28 +203,4 @@ class RunFolder:
 
         Returns None where another process group holds it.
         """
-        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        for _ in range(20):  # a reader of `state` may hold it for an instant
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if self._locked():  # whoever only reads would share it
-                    break
-                time.sleep(0.02)
-            else:
-                return fd
-        os.close(fd)
-        return None
-
-    def _locked(self) -> bool:
-        try:
-            fd = os.open(self.path / "lock", os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return acquire(self.path / "lock")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from lightning_bam.lock import locked
+
 FOLDER: Final = ".searches"
 
 
@@ -31,16 +33,7 @@ class Owner:
 def alive(root: Path, name: str) -> bool:
     """Say whether the process of that name lives; of a dead one, the file is removed."""
     path = root / FOLDER / name
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    if locked(path):
         return True
-    else:
-        path.unlink(missing_ok=True)
-        return False
-    finally:
-        os.close(descriptor)
+    path.unlink(missing_ok=True)
+    return False

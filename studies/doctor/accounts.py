@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from lightning_bam.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.error import StudyError
 from studies.owner import FOLDER
@@ -86,21 +86,9 @@ def _trained(root: Path, attributes: dict[str, Any]) -> bool:
     """Say whether somebody trains the run of a trial, or the search that asked for the trial lives."""
     try:
         held = RunFolder(root / str(attributes.get("key"))).state() == "running"
-        return held or _held(root / FOLDER / str(attributes.get("owner")))
+        return held or locked(root / FOLDER / str(attributes.get("owner")))
     except FolderError:  # a torn folder is told of with the leases
         return False
-
-
-def _held(path: Path) -> bool:
-    """Say whether a process holds the lock of this file, if there is such a file."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _stale(found: Counter[str]) -> Finding:
