@@ -1,8 +1,9 @@
-"""What every test shares: a cache of its own, empty at the start of the session."""
+"""What every test shares: a cache of its own, empty at the start of the session, and torch's seed."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -12,6 +13,14 @@ def cache_of_the_session(tmp_path_factory):
     """Keep counts between the tests of a session, and away from the user's."""
     with pytest.MonkeyPatch.context() as patch:
         base = tmp_path_factory.getbasetemp()
-        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # what one process counts, the other finds
-        patch.setenv("BAM_CACHE", str(shared / "counts"))
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            base = base.parent  # what one process counts, the other finds
+        patch.setenv("BAM_CACHE", str(base / "counts"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Let no test depend on what ran before it in the same process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
