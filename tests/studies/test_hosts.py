@@ -124,7 +124,7 @@ def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, pos
     seen = gather_everywhere(study, tmp_path / "two", postgres)
     assert [(r.row, r.state) for r in seen] == [("none", "running"), ("wild", "failed")]
     assert seen[1].manifest["error"].startswith("training loss is nan after epoch 0")
-    assert "TrainingError" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
+    assert "LostLossError: training loss is nan" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
 
 
 def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, monkeypatch):
