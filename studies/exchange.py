@@ -46,6 +46,8 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     try:
         if (folder.path / "result.json").exists():
             return
+        if record.get("result.json") is not None:
+            folder.checkpoint.unlink(missing_ok=True)  # half trained here: not the weights of this result
         for name, content in record.items():
             if isinstance(content, str):
                 put(folder.path / name, content)
@@ -75,7 +77,9 @@ def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
     """Tell the other hosts of runs that were finished here before there was a registry, or without it."""
     entries = registry.entries()
     for record in records:
-        if record.result is not None and record.run.key not in entries:
+        entry = entries.get(record.run.key)
+        held = entry is not None and entry.state == "running" and entry.alive and entry.holder is not None
+        if record.result is not None and not held and (entry is None or entry.state != "complete"):
             registry.publish(record.run.key, "complete", pack(record.folder))
 
 

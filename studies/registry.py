@@ -80,12 +80,8 @@ class Registry:
             again: take it although a host says that it failed.
 
         """
-        free = sa.or_(
-            RUNS.c.holder.is_(None),
-            sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root),
-            RUNS.c.beat < sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace),
-        )
         closed = ("complete",) if again else ("complete", "failed")
+        free = sa.and_(RUNS.c.state.not_in(closed), self._free())
         ours = {
             "state": "running",
             "holder": self.holder,
@@ -96,11 +92,19 @@ class Registry:
         statement = (
             insert(RUNS)
             .values(key=key, **ours)
-            .on_conflict_do_update(index_elements=["key"], set_=ours, where=sa.and_(RUNS.c.state.not_in(closed), free))
+            .on_conflict_do_update(index_elements=["key"], set_=ours, where=free)
             .returning(RUNS.c.key)
         )
         with self.engine.begin() as connection:
             return connection.execute(statement).first() is not None
+
+    def _free(self) -> sa.ColumnElement[bool]:
+        """Nobody has the run, or somebody here who is dead, or one who has shown no life for long."""
+        return sa.or_(
+            RUNS.c.holder.is_(None),
+            sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root),
+            RUNS.c.beat < sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace),
+        )
 
     def beat(self, keys: Iterable[str]) -> set[str]:
         """Show life for these runs, and return those of them that somebody else has taken over."""
@@ -122,9 +126,11 @@ class Registry:
             connection.execute(sa.update(RUNS).where(mine).values(**values))
 
     def publish(self, key: str, state: str, record: dict[str, Any]) -> None:
-        """Tell of a run that was trained without a lease, unless a host has told of it or has it."""
-        packed = gzip.compress(json.dumps(record).encode())
-        statement = insert(RUNS).values(key=key, state=state, record=packed).on_conflict_do_nothing()
+        """Tell of a run that has ended without a lease, or whose lease nobody gave back; unless it is told, or held."""
+        told = {"state": state, "record": gzip.compress(json.dumps(record).encode()), "holder": None}
+        open_ = sa.and_(RUNS.c.state != "complete", self._free())
+        statement = insert(RUNS).values(key=key, **told)
+        statement = statement.on_conflict_do_update(index_elements=["key"], set_=told, where=open_)
         with self.engine.begin() as connection:
             connection.execute(statement)
 
