@@ -11,27 +11,22 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.exchange import pack
-from studies.postgres import BEAT, GRACE
+from studies.postgres import BEAT, GRACE, patiently
 from studies.registry import Registry
-
-PATIENCE: Final = 120
-"""Seconds that a database may be away (restarted, say) before the scheduler gives up; the runs themselves go on."""
 
 ENDED: Final = ("complete", "failed")
 """States in which nobody goes on with a run unasked."""
-
-Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -86,7 +81,9 @@ class Leases:
             os.close(lock)
             return None
         if failed:
-            folder.note(losses=0)
+            folder.note(state="lost", losses=0)  # an attempt that dies before its first word is not the earlier one's
+        elif folder.manifest().get("state") == "pruned":
+            folder.note(state="lost")
         self.held[run.key] = folder
         return Lease(folder, lock)
 
@@ -144,23 +141,6 @@ def open_registry(root: Path, url: str) -> Registry:
     """
     host = socket.gethostname()
     return Registry(url, host, os.path.realpath(root), f"{host}:{os.getpid()}:{time.time_ns()}", GRACE)
-
-
-def patiently(call: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
-    """Call, and again for as long as the database is away, up to `patience` seconds.
-
-    Raises:
-        SQLAlchemyError: it stayed away.
-
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return call()
-        except SQLAlchemyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1.0)
 
 
 def _line(error: Exception) -> str:

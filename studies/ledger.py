@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from studies.headline import headline, reported, so_far
 from studies.leases import Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import Given, distributions, parameters, suggest
-from studies.postgres import GRACE
+from studies.postgres import GRACE, patiently
 from studies.records import Record
 from studies.source import Source, home
 from studies.storage import open_storage, quiet_heartbeat
@@ -104,10 +105,10 @@ class Ledger(Source):
     def _ask(self, cell: Cell) -> Trial:
         self.given.values = parameters(cell.run, self.distributions)
         trial = self.ask()
-        trial.set_user_attr("key", cell.run.key)
-        trial.set_user_attr("row", cell.row)
-        trial.set_user_attr("home", home(self.root))
-        suggest(trial, self.given.values, self.distributions)
+        marks = {"key": cell.run.key, "row": cell.row, "home": home(self.root)}
+        for name, value in marks.items():
+            patiently(partial(trial.set_user_attr, name, value))
+        patiently(lambda: suggest(trial, self.given.values, self.distributions))
         return trial
 
     def claim(self) -> tuple[Trial, Cell] | None:

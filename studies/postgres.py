@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from studies.error import StudyError
 
@@ -13,6 +16,33 @@ BEAT: Final = 10
 """Seconds between two signs of life of a trial in PostgreSQL."""
 GRACE: Final = 60
 """Seconds without a sign of life after which another host may take a run for lost."""
+PATIENCE: Final = 120
+"""Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
+AWAY: Final = (SQLAlchemyError, StorageInternalError)
+"""What a database that is away raises, through SQLAlchemy and through Optuna."""
+
+Answer = TypeVar("Answer")
+
+
+def patiently(call: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
+    """Call, and again for as long as the database is away, up to `patience` seconds.
+
+    Raises:
+        StudyError: it stayed away.
+
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return call()
+        except AWAY as error:
+            if time.monotonic() > deadline:
+                reason = str(error.__cause__ or error).strip().partition("\n")[0]
+                raise StudyError(
+                    f"--storage: the database has not answered for {patience:g} s ({reason}); the runs' folders are as "
+                    "they were: once it is back, the same command goes on"
+                ) from None
+            time.sleep(1.0)
 
 
 def address(url: str) -> str:

@@ -12,11 +12,11 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from lightning_bam.files import FolderError, FullDiskError
 from studies.devices import Slot
+from studies.error import StudyError
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
 from studies.launch import Start, start
@@ -96,8 +96,10 @@ class Scheduler:
         """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
         end_all([active.process for active in self.progress.active])
         for active in self.progress.active:
-            self.source.fail(active.trial)
-            self.source.leases.give_back(active.cell.run)
+            with suppress(OSError, StudyError, FolderError):  # a full disk, a database away: the next call mends it
+                self.source.fail(active.trial)
+            with suppress(OSError, StudyError, FolderError):
+                self.source.leases.give_back(active.cell.run)
 
     def _fill(self) -> None:
         while self.free and not self.progress.halted and (claimed := self.source.claim()):
@@ -143,8 +145,7 @@ class Scheduler:
         for line in active.folder.metrics()[active.seen :]:
             figure = so_far(active.cell.run, line)
             if figure is not None:
-                with suppress(UpdateFinishedTrialError):  # another scheduler has taken it for lost
-                    active.trial.report(figure, line["epoch"])
+                self.source.report(active.trial, figure, line["epoch"])
                 active.last_error = figure
             active.seen += 1
             over = active.seen == active.cell.run.recipe.epochs
@@ -155,8 +156,6 @@ class Scheduler:
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
-        self.progress.active.remove(active)
-        self.free.append(active.slot)
         if active.process.exitcode != 0:
             bury(active.process)
         state = active.folder.state()
@@ -169,6 +168,7 @@ class Scheduler:
             self.progress.finished.append((active.cell, figure))
             self.progress.seconds.append(time.monotonic() - active.started)
         elif state == "pruned":
+            self.source.fail(active.trial)
             self.progress.pruned.append(active.cell)
         elif state == "failed":
             self._give_up(active, str(active.folder.manifest().get("error")))
@@ -180,6 +180,8 @@ class Scheduler:
         else:
             self._retry(active)
         self.source.leases.give_back(active.cell.run)
+        self.progress.active.remove(active)
+        self.free.append(active.slot)
 
     def _figure(self, active: Active) -> float:
         result = active.folder.result()

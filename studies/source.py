@@ -16,6 +16,7 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from studies.leases import Lease, Leases
+from studies.postgres import patiently
 from studies.storage import quiet_heartbeat
 from studies.study import Cell
 
@@ -61,19 +62,24 @@ class Source(ABC):
     def complete(self, trial: Trial, error: float) -> None:
         """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
         with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
-            self.optuna.tell(trial, error, skip_if_finished=True)
+            patiently(lambda: self.optuna.tell(trial, error, skip_if_finished=True))
 
     def fail(self, trial: Trial) -> None:
         """Close a trial that gave nothing."""
         with suppress(UpdateFinishedTrialError):
-            self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            patiently(lambda: self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True))
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and show its first sign of life."""
         with quiet_heartbeat():
-            trial = self.optuna.ask()
+            trial = patiently(self.optuna.ask)
         self.beat([trial])
         return trial
+
+    def report(self, trial: Trial, figure: float, epoch: int) -> None:
+        """Tell a running trial's figure after an epoch, unless another scheduler has taken it for lost."""
+        with suppress(UpdateFinishedTrialError):
+            patiently(lambda: trial.report(figure, epoch))
 
     def beat(self, trials: Iterable[Trial]) -> None:
         """Show life for running trials, where the storage asks for it."""
