@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from studies.error import StudyError
 
@@ -18,30 +18,42 @@ GRACE: Final = 60
 """Seconds without a sign of life after which another host may take a run for lost."""
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
-AWAY: Final = (SQLAlchemyError, StorageInternalError)
-"""What a database that is away raises, through SQLAlchemy and through Optuna."""
 
 Answer = TypeVar("Answer")
 
 
-def patiently(call: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
-    """Call, and again for as long as the database is away, up to `patience` seconds.
+def away(error: BaseException) -> bool:
+    """Say whether this is what a database raises that is away or out of its depth, through SQLAlchemy or Optuna."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return isinstance(cause, OperationalError | InterfaceError)
+
+
+def silent(error: BaseException) -> str:
+    """Return the line for a database that went away and stayed away."""
+    cause = error.__cause__ or error
+    reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
+    return (
+        f"--storage: the database does not answer any more ({reason}); the run folders hold what was trained: once it "
+        "is back, the same command goes on"
+    )
+
+
+def patiently(call: Callable[[], Answer]) -> Answer:
+    """Call, and again for as long as the database is away, up to `PATIENCE` seconds.
 
     Raises:
         StudyError: it stayed away.
 
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return call()
-        except AWAY as error:
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if not away(error):
+                raise
             if time.monotonic() > deadline:
-                reason = str(error.__cause__ or error).strip().partition("\n")[0]
-                raise StudyError(
-                    f"--storage: the database has not answered for {patience:g} s ({reason}); the runs' folders are as "
-                    "they were: once it is back, the same command goes on"
-                ) from None
+                raise StudyError(silent(error)) from None
             time.sleep(1.0)
 
 

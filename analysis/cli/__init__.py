@@ -25,10 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        from analysis.cli.problems import is_expected
+        from analysis.cli.problems import line_for
 
-        if not is_expected(error):
+        if (line := line_for(error)) is None:
             raise
-        print(f"bam: {error}", file=sys.stderr)
+        print(f"bam: {line}", file=sys.stderr)
         return 2
     return code
