@@ -149,32 +149,42 @@ class Ledger(Source):
 
 
 def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
-    """Close the trials that claim to be running while nobody trains their run.
+    """Close the trials that claim to be running while nobody trains their run; a finished run completes one trial.
 
-    In PostgreSQL another host's trial is known for dead by its heartbeat alone.
+    In PostgreSQL another host's trial is known for dead by its heartbeat alone. Of several trials of one run the last
+    one's scheduler has had the run last; the others are what a dead scheduler left, and gave nothing.
     """
     shared = isinstance(storage, RDBStorage)
     if shared:
         with quiet_heartbeat():
             fail_stale_trials(study)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not shared or trial.user_attrs.get("home") == home(root):
-            settle(study, root, trial)
+    trials = study.get_trials(deepcopy=False)
+    done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
+    for trial in reversed(trials):
+        if trial.state == TrialState.RUNNING and (not shared or trial.user_attrs.get("home") == home(root)):
+            settle(study, root, trial, done)
 
 
-def settle(study: optuna.Study, root: Path, trial: FrozenTrial) -> None:
-    """Close a trial that claims to be running, unless somebody trains its run: with its figure if there is one."""
-    if trial.state != TrialState.RUNNING:
-        return
+def settle(study: optuna.Study, root: Path, trial: FrozenTrial, done: set[str | None]) -> None:
+    """Close a running trial unless somebody trains its run: with its figure, if there is one and no trial has told it.
+
+    Args:
+        study: whose trial.
+        root: the runs folder.
+        trial: a running one.
+        done: the keys of the runs that a trial has told; this one's is added where it is the one.
+
+    """
     key, asked = trial.user_attrs.get("key"), trial.datetime_start
     if key is None and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
         return  # its scheduler is about to say which run it is
     folder = RunFolder(root / (key or "none"))
     state, result = folder.state(), folder.result()
     with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
-        if result is not None:
+        if result is not None and key not in done:
+            done.add(key)
             study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
-        elif state != "running":
+        elif result is not None or state != "running":
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
