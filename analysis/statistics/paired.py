@@ -1,0 +1,61 @@
+"""Differences of two samples, pair by pair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
+
+    `sd` is the sample standard deviation of the differences (n - 1), `low` and `high` bound the t interval of
+    their mean, `p` is the two-sided p-value of the paired t-test. NaN stands where n is too small to say.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p: float
+
+
+def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedDifference:
+    """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
+
+    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
+    of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
+    finite test set, so that a few equal differences are a coincidence, not certainty.
+
+    Args:
+        ours: one value a pair.
+        baseline: the other value of each pair, in the same order.
+        level: coverage of the interval.
+
+    Raises:
+        ValueError: no pairs, samples of unequal length, or a value that is not finite.
+
+    """
+    left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
+    if left.ndim != 1 or left.shape != right.shape or not left.size:
+        raise ValueError(f"pairs need two samples of equal length, got shapes {left.shape} and {right.shape}")
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise ValueError("pairs need finite values")
+    difference = left - right
+    n, mean = difference.size, float(difference.mean())
+    if n == 1:
+        return PairedDifference(n=1, mean=mean, sd=math.nan, low=math.nan, high=math.nan, p=math.nan)
+    rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
+    sd = float(difference.std(ddof=1))
+    if sd == 0 or np.ptp(difference) <= rounding:
+        return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
+    error = sd / math.sqrt(n)
+    half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
+    p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
+    return PairedDifference(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p)

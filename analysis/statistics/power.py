@@ -1,0 +1,79 @@
+"""What a number of paired seeds can resolve, and how many a difference needs."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+import numpy as np
+from scipy import optimize, special, stats
+
+MOST_SEEDS = 1000
+"""Beyond this many seeds a difference counts as out of reach."""
+
+
+def paired_power(effect: float, n: int, level: float = 0.05) -> float:
+    """Return the power of the two-sided paired t-test of size `level` with n pairs.
+
+    |T| exceeds its critical value c exactly where χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard
+    normal Z; this is integrated over Z. It is the noncentral t's two tails (scipy's `nct` gives NaN for some).
+
+    Args:
+        effect: mean over sd of the differences, without unit.
+        n: pairs, at least 2.
+        level: the size of the test, two-sided.
+
+    """
+    z = np.linspace(-8.0, 8.0, 3201)
+    critical = float(stats.t.isf(level / 2, n - 1))
+    below = special.chdtr(n - 1, (n - 1) * ((z + effect * math.sqrt(n)) / critical) ** 2)
+    return float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
+
+
+def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> int | None:
+    """Return the least number of pairs that resolves a mean difference, should it and its spread persist.
+
+    Args:
+        mean: mean paired difference.
+        sd: standard deviation of the paired differences, in the same unit.
+        level: family-wise size of the two-sided test.
+        power: probability of resolving the difference.
+        comparisons: how many tests share `level` (Bonferroni: each gets its equal part).
+
+    Returns:
+        Pairs in total, at least 2; None for more than 1000, as for a mean of 0 or where either figure is NaN.
+
+    """
+    if math.isnan(mean) or math.isnan(sd) or mean == 0:
+        return None
+    if sd == 0:
+        return 2
+    sizes = range(2, MOST_SEEDS + 1)
+    found = bisect_left(sizes, power, key=lambda n: paired_power(abs(mean) / sd, n, level / comparisons))
+    return sizes[found] if found < len(sizes) else None
+
+
+def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> float:
+    """Return the least mean paired difference that n pairs resolve with the wanted power.
+
+    Args:
+        sd: standard deviation of the paired differences; the result has its unit.
+        n: pairs.
+        level: family-wise size of the two-sided test.
+        power: probability of resolving the difference.
+        comparisons: how many tests share `level` (Bonferroni: each gets its equal part).
+
+    Returns:
+        A difference above 0 (0 where sd is 0); NaN for fewer than two pairs or an unknown sd.
+
+    """
+    if n < 2 or math.isnan(sd):
+        return math.nan
+
+    def excess(effect: float) -> float:
+        return paired_power(effect, n, level / comparisons) - power
+
+    high = 1.0
+    while excess(high) < 0:
+        high *= 2
+    return sd * float(optimize.brentq(excess, 0.0, high, xtol=1e-10))
