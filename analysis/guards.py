@@ -17,15 +17,25 @@ Cells = Mapping[str, Mapping[int, Record]]
 """Complete runs: row -> seed -> record."""
 
 
-def coverage(wanted: int, rows: Cells, states: Mapping[str, Counter[str]]) -> str:
-    """Say how many of the wanted seeds stand behind the rows, and what became of the others."""
-    done = sum(len(cells) for cells in rows.values())
-    total = wanted * len(rows)
+def coverage(wanted: Mapping[str, int], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
+    """Say how many of the wanted seeds stand behind the rows, and what became of the others.
+
+    Args:
+        wanted: row -> seeds that it should have by now.
+        rows: the complete runs of those seeds.
+        states: row -> what the other runs are.
+
+    """
+    done, total = sum(len(cells) for cells in rows.values()), sum(wanted.values())
+    least, most = min(wanted.values()), max(wanted.values())
+    n = f"{least}" if least == most else f"{least} to {most}"
     if done == total:
-        return f"n = {wanted} seed{'s' if wanted > 1 else ''} in every row, as wanted."
+        every = "in every row" if least == most else "by row"
+        return f"n = {n} seed{'s' if most > 1 else ''} {every}, as wanted."
     lacking = sum(states.values(), Counter[str]())
     rest = ", ".join(f"{count} {state}" for state, count in sorted(lacking.items()))
-    return f"n = {wanted} wanted in every row; {done} of {total} runs are complete, {rest}."
+    every = "wanted in every row" if least == most else "wanted by row"
+    return f"n = {n} {every}; {done} of {total} runs are complete, {rest}."
 
 
 def partial(shown: int, family: int) -> list[str]:

@@ -10,16 +10,15 @@ not looked at. What is not normal is as close to these levels as a t-test is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
-
 from analysis.statistics import PairedDifference, paired
+from analysis.statistics.equivalence import tost
 from analysis.statistics.sequential import limits
 from studies.stopping import Stopping
+from studies.study import Study
 
 Outcome = Literal["different", "equivalent", "open", "exhausted"]
 
@@ -78,11 +77,11 @@ def interim(
             return reached
         left, right = [ours[seed] for seed in looked], [baseline[seed] for seed in looked]
         delta = paired(left, right, level=1 - differs[place])
-        tost = _tost(delta, margin) if margin is not None else None
+        same_p = tost(delta, margin) if margin is not None else None
         outcome: Outcome = "open"
         if delta.p <= differs[place]:
             outcome = "different"
-        elif tost is not None and tost <= same[place] / 2:
+        elif same_p is not None and same_p <= same[place] / 2:
             outcome = "equivalent"
         elif n == rule.most:
             outcome = "exhausted"
@@ -92,7 +91,7 @@ def interim(
             wanted=n if outcome != "open" else rule.looks[place + 1],
             delta=delta,
             limit=differs[place],
-            tost=tost,
+            tost=same_p,
             tost_limit=same[place] / 2,
         )
         if outcome != "open":
@@ -100,9 +99,31 @@ def interim(
     return reached
 
 
-def _tost(delta: PairedDifference, margin: float) -> float:
-    """Return the larger p-value of the two one-sided tests; NaN without a spread."""
-    error = delta.sd / math.sqrt(delta.n)
-    if not error > 0:
-        return math.nan
-    return max(float(stats.t.sf((margin + side * delta.mean) / error, delta.n - 1)) for side in (1, -1))
+def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Interim]:
+    """Return where each row but the baselines stands; empty where the study has no stopping rule.
+
+    Args:
+        figures: row -> seed -> figure.
+        home: row -> its baseline.
+        study: whose rule.
+
+    """
+    if study.stopping is None:
+        return {}
+    return {
+        row: interim(ours, figures[home[row]], study.seed_list, study.stopping, study.comparisons, study.margin)
+        for row, ours in figures.items()
+        if row != home[row]
+    }
+
+
+def seeds_wanted(found: Mapping[str, Interim], home: Mapping[str, str], study: Study) -> dict[str, tuple[int, ...]]:
+    """Return the seeds that each row should have by now: all without a rule; a baseline's as many as any row needs."""
+    if study.stopping is None:
+        return dict.fromkeys(study.rows, study.seed_list)
+    most = {
+        row: max([found[other].wanted for other in found if home[other] == row], default=study.stopping.looks[0])
+        for row in study.rows
+        if row == home[row]
+    }
+    return {row: study.seed_list[: found[row].wanted if row in found else most[row]] for row in study.rows}

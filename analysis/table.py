@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.comparison import Comparison, compare, conclude
 from analysis.frame import frame
+from analysis.interim import seeds_wanted
 from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.row import Row
-from analysis.statistics import PairedDifference, holm, paired
-from analysis.verdict import reproduced, verdict
+from analysis.verdict import reproduced
 from lightning_bam.metrics import Metric
 from studies.published import Published
 from studies.records import Record
+from studies.stopping import Stopping
 from studies.study import Study
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not.
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `margin` is
+    the largest difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one.
     """
 
     study: str
@@ -42,6 +45,8 @@ class Table:
     notes: list[str]
     fixed: dict[str, str]
     comparisons: int
+    margin: float | None = None
+    stopping: Stopping | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,13 +80,13 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
 
     """
-    cells = _complete(records, study)
-    states = _states(records, study)
-    figures = {row: _figures(runs, study.metric) for row, runs in cells.items()}
+    every = _complete(records, study)
     home = {row: panel.baseline for panel in study.panels for row in panel.rows}
-    deltas = {row: _delta(figures[row], figures[home[row]]) for row in cells if row != home[row]}
-    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=study.comparisons)
-    p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
+    figures = {row: _figures(runs, study.metric) for row, runs in every.items()}
+    compared_rows = compare(figures, home, study)
+    wanted = seeds_wanted({row: c.interim for row, c in compared_rows.items() if c.interim}, home, study)
+    cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in every.items()}
+    states = _states(records, wanted)
     panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
     twins = {row: twin for baseline, part in panels for row, twin in guards.twins(part, baseline).items()}
     rows = [
@@ -91,9 +96,9 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             runs,
             baseline=home[label],
             states=states[label],
+            wanted=len(wanted[label]),
             planned=(costs or {}).get(label),
-            delta=deltas.get(label),
-            p_holm=p_holm.get(label, math.nan),
+            found=compared_rows.get(label),
             unchanged=twins.get(label) == home[label],
         )
         for label, runs in cells.items()
@@ -107,8 +112,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
-            guards.coverage(len(study.seed_list), cells, states),
-            *guards.partial(len(deltas), study.comparisons),
+            guards.coverage({row: len(seeds) for row, seeds in wanted.items()}, cells, states),
+            *guards.partial(len(compared_rows), study.comparisons),
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
             *guards.unchanged(twins),
             *guards.mixed(trained),
@@ -117,6 +122,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
+        margin=study.margin,
+        stopping=study.stopping,
     )
 
 
@@ -127,26 +134,18 @@ def _row(
     *,
     baseline: str,
     states: Counter[str],
+    wanted: int,
     planned: tuple[int, int] | None,
-    delta: PairedDifference | None,
-    p_holm: float,
+    found: Comparison | None,
     unchanged: bool,
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
     results = [record.result for record in runs.values() if record.result]
-    wanted = len(study.seed_list)
     said = "baseline"
-    if label != baseline:
-        said = verdict(
-            delta,
-            p_holm,
-            comparisons=study.comparisons,
-            wanted=wanted,
-            unchanged=unchanged,
-            higher_is_better=study.scale.higher_is_better,
-        )
-        said = said if values else "not run"
+    if found is not None:
+        said = conclude(found, study, wanted=wanted, unchanged=unchanged) if values else "not run"
+    found = found or Comparison(delta=None)
     params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
@@ -162,8 +161,11 @@ def _row(
         mean=_mean(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
         top5=_mean(list(_figures(runs, "error_top5").values())),
-        delta=delta,
-        p_holm=p_holm,
+        delta=found.delta,
+        p_holm=found.p_holm,
+        differences=found.differences,
+        p_tost=found.p_tost,
+        interim=found.interim,
         verdict=said,
         published=published,
         reproduced=reproduced(values, published),
@@ -193,22 +195,17 @@ def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Re
     return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
 
 
-def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
+def _states(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, Counter[str]]:
     by_cell = {(record.row, record.run.seed): record.state for record in records}
     return {
-        row: Counter(state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete")
-        for row in study.rows
+        row: Counter(state for seed in seeds if (state := by_cell.get((row, seed), "missing")) != "complete")
+        for row, seeds in wanted.items()
     }
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
     found = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
     return {seed: figure for seed, figure in found.items() if figure is not None}
-
-
-def _delta(ours: Mapping[int, float], baseline: Mapping[int, float]) -> PairedDifference | None:
-    seeds = sorted(set(ours) & set(baseline))
-    return paired([ours[seed] for seed in seeds], [baseline[seed] for seed in seeds]) if seeds else None
 
 
 def _mean(values: Sequence[float]) -> float:
