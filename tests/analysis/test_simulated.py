@@ -1,10 +1,11 @@
-"""Coverage and level on simulated studies: the quick form of tests/benchmarks/inference.py, 1,000 or 3,000 for its 10,000."""
+"""Coverage and level on simulated studies: the quick form of tests/benchmarks/inference.py, at a tenth of its size."""
 
 import numpy as np
 import pytest
 
 from tests.benchmarks import inference
-from tests.benchmarks.inference import MEASURES, Measured, draw, main, measure
+from tests.benchmarks.inference import MEASURES, main, measure
+from tests.benchmarks.simulated import Measured, draw
 
 
 @pytest.mark.parametrize("name", [name for name in MEASURES if name != "bootstrap"])
