@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+UNDERFLOW = 1e-150
+"""The square of less is no longer a number that can be divided by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
@@ -29,7 +32,8 @@ class PairedDifference:
 def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
     """Return ours minus the baseline's, pair by pair, shape (n,).
 
-    Differences that are all equal to within the rounding of the subtraction are made so: each is their mean.
+    Differences that are all equal to within the rounding of the subtraction, or so nearly that their variance would
+    underflow, are made so: each is their mean.
 
     Args:
         ours: one value a pair.
@@ -46,7 +50,8 @@ def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
         raise ValueError("pairs need finite values")
     difference = left - right
     rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
-    return np.full_like(difference, difference.mean()) if np.ptp(difference) <= rounding else difference
+    equal = np.ptp(difference) <= max(rounding, UNDERFLOW)
+    return np.full_like(difference, difference.mean()) if equal else difference
 
 
 def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedDifference:

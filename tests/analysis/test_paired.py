@@ -52,6 +52,7 @@ def test_one_pair_has_a_difference_and_no_more():
         ([3.0, 4.0], [3.0, 4.0], 0.0),
         ([3.0, 4.0], [2.5, 3.5], 0.5),
         ([12.3, 13.4, 0.7], [11.2, 12.3, -0.4], 1.1),
+        ([0.0, 5e-324, 1e-160], [0.0, 0.0, 0.0], 0.0),
     ],
 )
 def test_equal_differences_have_neither_p_nor_interval(ours, baseline, mean):

@@ -13,9 +13,9 @@ hardware    two shared cores of an Intel Xeon, CPU; other work beside; 26 s of o
 result      every claim holds. The t interval covers: normal 94.8 to 95.0 %, counts 95.1 to 95.2 %, one-sided 93.4 to
             94.1 % (n = 10,000). BCa covers 89 % with 10 seeds and 91 to 92 % with 20; with 3 and 5, where ours is NaN,
             scipy's would cover 71 to 86 % (n = 500). Any error in Holm's family of five: 2.9 to 5.3 % (normal, at
-            n = 60,000: 3.5 to 4.8 %); one-sided up to 8.5 %. TOST at the margin: 4.5 to 5.4 %; one-sided 8.1 to 10.2 %. Sign
-            flips: 4.7 to 4.9 % with 10 seeds, 0 with fewer. Factorials with --studies 50000 (n = 10,000, 63 s of one
-            core): F tests 4.8 to 5.5 %, marginal means covered 94.8 to 95.3 %
+            n = 60,000: 3.5 to 4.8 %); one-sided up to 8.5 %. TOST at the margin: 4.5 to 5.4 %; one-sided 8.1 to 10.2 %.
+            Sign flips: 4.7 to 4.9 % with 10 seeds, 0 with fewer. Factorials with --studies 50000 (n = 10,000, 63 s of
+            one core): F tests 4.8 to 5.5 %, marginal means covered 94.8 to 95.3 %
 """
 
 from __future__ import annotations
