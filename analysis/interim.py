@@ -17,6 +17,7 @@ from typing import Literal
 from analysis.statistics import PairedDifference, paired
 from analysis.statistics.equivalence import tost
 from analysis.statistics.sequential import limits
+from studies.records import Record
 from studies.stopping import Stopping
 from studies.study import Study
 
@@ -127,3 +128,17 @@ def seeds_wanted(found: Mapping[str, Interim], home: Mapping[str, str], study: S
         if row == home[row]
     }
     return {row: study.seed_list[: found[row].wanted if row in found else most[row]] for row in study.rows}
+
+
+def due(study: Study, records: Sequence[Record]) -> list[Record]:
+    """Return the records of those runs that the study wants by now: all of them unless a stopping rule says else."""
+    if study.stopping is None:
+        return list(records)
+    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+    figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
+    for record in records:
+        figure = record.result.figure(study.metric) if record.result else None
+        if figure is not None:
+            figures[record.row][record.run.seed] = figure
+    wanted = seeds_wanted(interims(figures, home, study), home, study)
+    return [record for record in records if record.run.seed in wanted[record.row]]
