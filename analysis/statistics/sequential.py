@@ -33,12 +33,12 @@ NODES = 600
 def spent(share: float, level: float, spending: Spending) -> float:
     """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in.
 
-    `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)), hardly anything at first; `pocock`: level ln(1 + (e - 1) share), about
-    as much at every look (both from Lan and DeMets, 1983).
+    `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)) on either side, with half the level and its two-sided z, hardly anything
+    at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets, 1983).
     """
     if spending == "pocock":
         return level * math.log1p((math.e - 1) * share)
-    return 2 * float(stats.norm.sf(stats.norm.isf(level / 2) / math.sqrt(share)))
+    return 4 * float(stats.norm.sf(stats.norm.isf(level / 4) / math.sqrt(share)))
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +115,10 @@ def _stopped(mass: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
 
 
 def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Carry the mass of each cell from n pairs to n + 1, shared between the two cells nearest to where it comes."""
+    """Carry the mass of each cell from n pairs to n + 1, shared among the three cells nearest to where it comes.
+
+    The shares keep its mean and its variance, so that many steps do not blur it.
+    """
     width = math.pi / CELLS
     centre = (np.arange(CELLS) + 0.5) * width
     turn = (np.arange(NODES) + 0.5) * math.pi / NODES - math.pi / 2
@@ -125,10 +128,11 @@ def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     for w_turn, share in zip(turn, weight, strict=True):
         v = (math.cos(w_turn) * math.sqrt(n) * np.cos(centre) + math.sin(w_turn)) / math.sqrt(n + 1)
         place = np.arccos(np.clip(v, -1.0, 1.0)) / width - 0.5
-        low = np.clip(np.floor(place).astype(int), 0, CELLS - 2)
-        part = np.clip(place - low, 0.0, 1.0)
-        moved += np.bincount(low, share * mass * (1 - part), CELLS)
-        moved += np.bincount(low + 1, share * mass * part, CELLS)
+        near = np.clip(np.rint(place).astype(int), 1, CELLS - 2)
+        off = np.clip(place - near, -1.0, 1.0)
+        moved += np.bincount(near - 1, share * mass * (off**2 - off) / 2, CELLS)
+        moved += np.bincount(near, share * mass * (1 - off**2), CELLS)
+        moved += np.bincount(near + 1, share * mass * (off**2 + off) / 2, CELLS)
     return moved
 
 
