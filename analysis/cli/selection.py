@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_bam.files import FolderError
 from studies.exchange import gather_everywhere
-from studies.load import find_study
+from studies.load import catalogue, find_study
 from studies.records import Record
 from studies.study import Study
 
@@ -26,6 +26,11 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
     return study
+
+
+def every_scale() -> list[Study]:
+    """Return every study of the catalogue, as it is defined and at each of its presets."""
+    return [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
 
 
 def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
