@@ -24,6 +24,7 @@ VERBS: Final = {
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
     "verify": "whether run folders are what the trainings left, and a written table follows from them",
     "reproduce": "one run trained again and compared, epoch by epoch",
+    "bundle": "a study's runs, table, versions and hashes in one file, for a paper's artefact",
     "doctor": "what is wrong with this machine or its runs folder, and what mends it",
     "cost": "params and MACs of a configuration, without training",
     "inspect": "what the modules of a trained run look at: maps, saturation, receptive field",

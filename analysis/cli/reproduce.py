@@ -99,7 +99,7 @@ def told(found: Reproduction) -> list[str]:
         lines.append(f"record      {', '.join(found.changed)} changed since the training: `bam verify` says more")
     elif found.parting is not None and found.comparable:
         lines.append(
-            "likely      nothing that decides over the last digits is known to differ: another version or commit, a GPU "
-            "operation that is not deterministic, or a fault"
+            "likely      nothing that decides over the last digits is known to differ: another version or commit, an "
+            "operation of the GPU that is not deterministic, or a fault"
         )
     return lines

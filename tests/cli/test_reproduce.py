@@ -76,7 +76,7 @@ def test_one_bit_apart_is_found_and_where(tiny_copy, capsys):
 
 def test_a_run_of_two_ranks_is_trained_by_two(tiny_copy, capsys):
     argv = ["tiny.py", "--seeds", "1", "--root", "ddp", "--wandb", "off"]
-    assert main(["run", *argv, "--devices", "cpu:2", "--devices-per-run", "2", "--threads", "2"]) == 0
+    assert main(["run", *argv, "--devices", "cpu:2", "--devices-per-run", "2"]) == 0
     found = json.loads(reproduced(capsys, tiny_copy["none", 0].path.name, "--root", "ddp", "--json", code=0))
     assert found["equal"]
     assert found["differing"] == {}
@@ -88,12 +88,13 @@ def test_a_run_of_two_ranks_is_trained_by_two(tiny_copy, capsys):
 
 def test_a_repetition_that_fails_is_told_in_a_line(tmp_path, capsys):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
-    finish(tmp_path, wild, 50.0)
-    assert main(["reproduce", wild.key, "--root", str(tmp_path)]) == 1
+    finish(tmp_path, wild, 50.0, threads=2)
+    assert main(["reproduce", wild.key, "--root", str(tmp_path), "--keep", str(tmp_path / "kept")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"bam reproduce: {wild.key}: the repetition is failed: training loss is ")
     assert err.count("\n") == 1
+    assert RunFolder.of(tmp_path / "kept", wild).manifest()["threads"] == 2, "as many as the record was made with"
 
 
 def test_what_is_not_complete_cannot_be_compared(tmp_path, capsys):
@@ -135,8 +136,8 @@ def test_where_nothing_differs_it_says_what_is_left(tmp_path):
     assert told(found)[2:] == [
         "reported    top-1 error 12.25 %, was 12.50 % (−0.25 points)",
         "differs     commit is 91bc002, was 3f2a91c",
-        "likely      nothing that decides over the last digits is known to differ: another version or commit, a GPU "
-        "operation that is not deterministic, or a fault",
+        "likely      nothing that decides over the last digits is known to differ: another version or commit, an "
+        "operation of the GPU that is not deterministic, or a fault",
     ]
 
 
