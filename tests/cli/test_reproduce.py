@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from analysis.cli import main
@@ -95,6 +100,29 @@ def test_a_repetition_that_fails_is_told_in_a_line(tmp_path, capsys):
     assert err.startswith(f"bam reproduce: {wild.key}: the repetition is failed: training loss is ")
     assert err.count("\n") == 1
     assert RunFolder.of(tmp_path / "kept", wild).manifest()["threads"] == 2, "as many as the record was made with"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_repetition_leaves_no_process(tmp_path, number, code):
+    long = replace(BASE, recipe=replace(BASE.recipe, epochs=4000))
+    finish(tmp_path, long, 50.0)
+    argv = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
+    argv += ["reproduce", long.key, "--root", str(tmp_path), "--keep", str(tmp_path / "kept")]
+    repetition = RunFolder.of(tmp_path / "kept", long)
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while len(repetition.metrics()) < 2:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert repetition.state() == "running"
+        process.send_signal(number)
+        assert process.wait(60) == code
+        said = process.stderr.read()
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+    assert repetition.state() == "lost"
+    assert said == ("" if number == signal.SIGKILL else "bam: interrupted; the same command goes on from here\n")
 
 
 def test_what_is_not_complete_cannot_be_compared(tmp_path, capsys):
