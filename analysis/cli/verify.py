@@ -14,6 +14,7 @@ from analysis.cli.table import concluded
 from analysis.verification.finding import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
+from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.study import Study
 
@@ -39,8 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print a line a problem, then what was verified; returns 1 if there is a problem."""
+    """Print a line a problem, then what was verified; returns 1 if there is a problem.
+
+    Raises:
+        FolderError: there is no runs folder: nothing verified is not the same as nothing wrong.
+
+    """
     root = root_of(arguments)
+    if not root.is_dir():
+        raise FolderError(f"--root {root}: no such folder; give the runs folder")
     written = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
     studies = chosen(arguments, root, [table["study"] for _, table in written])
     found = verify(studies, root, others=not arguments.study)

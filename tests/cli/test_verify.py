@@ -100,6 +100,7 @@ def test_json(tiny_copy, capsys):
             "bam: --table: one is of study 'tiny', which is not verified here; name it",
         ),
         (["--table", "t.json"], "bam: --table: one is of study 'tiny', which is not verified here; name it, with the"),
+        (["tiny.py", "--root", "rums"], "bam: --root rums: no such folder; give the runs folder"),
         (["tiny"], "bam: study 'tiny': no such study; "),
     ],
 )
@@ -116,6 +117,7 @@ def test_wrong_input_is_one_line(tiny_copy, capsys, argv, line):
 def test_a_catalogue_study_is_found_by_its_table(tmp_path, monkeypatch, capsys):
     """Nothing has been trained: the table says so, and a figure in it is a forgery."""
     monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
     assert main(["table", "quickstart", "--format", "json", "--output", "t.json"]) == 0
     assert verified(capsys, "--table", "t.json", code=0) == [
         "verified: 0 complete runs of 1 study, 12 runs still to come, compared with 1 table, 0 problems"
