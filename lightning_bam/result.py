@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from lightning_bam.metrics import METRICS
 
@@ -45,6 +45,10 @@ class Result:
         told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
         if told not in (set(CLASSIFIED), set(DETECTED)):
             raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
+
+    def told(self) -> dict[str, Any]:
+        """Return the figures by name, those that there are: what `result.json` holds."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def figure(self, metric: str) -> float | None:
         """Return a figure by its name in `lightning_bam.metrics.METRICS`, None where this run reports none such.

@@ -9,7 +9,7 @@ from analysis.interim import due
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
-from studies.load import find_study
+from studies.load import catalogue, find_study
 from studies.records import Record
 from studies.rule import declared
 from studies.study import Study
@@ -40,6 +40,11 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
     return study.with_margin(arguments.margin) if arguments.margin else study
+
+
+def every_scale() -> list[Study]:
+    """Return every study of the catalogue, as it is defined and at each of its presets."""
+    return [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
 
 
 def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:

@@ -19,6 +19,7 @@ from studies.counting import counts
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.load import catalogue
+from studies.records import Record
 from studies.study import Study
 
 
@@ -50,12 +51,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) -> list[Table]:
     """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
-    found = [(study, gather_everywhere(study, root, url)) for study in studies]
+    return concluded([(study, gather_everywhere(study, root, url)) for study in studies])
+
+
+def concluded(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
+    """Return the table of each study from its records; see `conclusions`."""
     wanted: dict[tuple[str, str], Run] = {}
     for study, records in found:
         finished = {record.row for record in records if record.result is not None}
         wanted |= {(study.label, row): run for row, run in study.rows.items() if row not in finished}
-    names = {f"{row}" if len(studies) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
+    names = {f"{row}" if len(found) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
     counted = {names[name]: cost for name, cost in counts({n: wanted[at] for n, at in names.items()}).items()}
     return [
         tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted})
