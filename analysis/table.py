@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.cells import begun, counted, finished, unfinished
+from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
 from analysis.printed import BILLION, MILLION, besides, compared
+from analysis.provenance import device_hours
 from analysis.row import Row
 from analysis.statistics import PairedDifference, holm, paired
+from analysis.twins import Counts, twins
 from analysis.verdict import reproduced, verdict
 from lightning_bam.metrics import Metric
+from studies.copies import refuse_copies
 from studies.published import Published
 from studies.records import Record
 from studies.study import Study
@@ -30,7 +35,8 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not.
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
+    are the notes that rows' marks refer to; `device_hours` are those of the finished runs.
     """
 
     study: str
@@ -42,6 +48,13 @@ class Table:
     notes: list[str]
     fixed: dict[str, str]
     comparisons: int
+    footnotes: tuple[Footnote, ...] = ()
+    device_hours: float = 0.0
+
+    @property
+    def mixes_code(self) -> bool:
+        """Whether some runs were made by other code or from other images than most."""
+        return any(footnote.mixes_code for footnote in self.footnotes)
 
     @property
     def complete(self) -> bool:
@@ -73,17 +86,21 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
 
     Raises:
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
+        FolderError: a run folder that was copied from another.
 
     """
-    cells = _complete(records, study)
-    states = _states(records, study)
+    cells = finished(records, study)
+    refuse_copies(records)
+    states = unfinished(records, study)
     figures = {row: _figures(runs, study.metric) for row, runs in cells.items()}
     home = {row: panel.baseline for panel in study.panels for row in panel.rows}
     deltas = {row: _delta(figures[row], figures[home[row]]) for row in cells if row != home[row]}
     adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=study.comparisons)
     p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
     panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
-    twins = {row: twin for baseline, part in panels for row, twin in guards.twins(part, baseline).items()}
+    counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    alike = twins(begun(records, study), study.panels, counts)
+    found = footnotes(cells, study.baselines)
     rows = [
         _row(
             label,
@@ -91,10 +108,11 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             runs,
             baseline=home[label],
             states=states[label],
-            planned=(costs or {}).get(label),
+            counts=counts[label],
             delta=deltas.get(label),
             p_holm=p_holm.get(label, math.nan),
-            unchanged=twins.get(label) == home[label],
+            unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
+            marked=marks(found, label),
         )
         for label, runs in cells.items()
     ]
@@ -107,16 +125,19 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
+            *(footnote.line for footnote in found),
             guards.coverage(len(study.seed_list), cells, states),
             *guards.partial(len(deltas), study.comparisons),
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
-            *guards.unchanged(twins),
-            *guards.mixed(trained),
+            *(twin.note for twin in alike.values()),
             *guards.split_norm(trained),
-            *guards.trained_with(trained),
+            *guards.trained_with(trained, found),
+            *guards.device_time(trained),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
+        footnotes=found,
+        device_hours=device_hours(trained)[0],
     )
 
 
@@ -127,14 +148,14 @@ def _row(
     *,
     baseline: str,
     states: Counter[str],
-    planned: tuple[int, int] | None,
+    counts: Counts,
     delta: PairedDifference | None,
     p_holm: float,
     unchanged: bool,
+    marked: tuple[str, ...],
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    results = [record.result for record in runs.values() if record.result]
     wanted = len(study.seed_list)
     said = "baseline"
     if label != baseline:
@@ -146,8 +167,8 @@ def _row(
             unchanged=unchanged,
             higher_is_better=study.scale.higher_is_better,
         )
-        said = said if values else "not run"
-    params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
+        said = said if values or unchanged else "not run"
+    params, macs = counts
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
@@ -177,28 +198,8 @@ def _row(
             if metric != study.metric
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
+        marks=marked,
     )
-
-
-def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record]]:
-    cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
-    for record in records:
-        where = f"row {record.row!r}, seed {record.run.seed}"
-        if record.row not in cells or record.run.seed not in study.seed_list:
-            raise ValueError(f"{where}: no run of study {study.label}")
-        if record.run.score_on != "test":
-            raise ValueError(f"{where}: scored on {record.run.score_on}; a table reports test errors only")
-        if record.result is not None:
-            cells[record.row][record.run.seed] = record
-    return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
-
-
-def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
-    by_cell = {(record.row, record.run.seed): record.state for record in records}
-    return {
-        row: Counter(state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete")
-        for row in study.rows
-    }
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
