@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.table import tabulate
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.records import gather, read
 from studies.study import Cell
@@ -164,6 +165,32 @@ def test_equal_errors_of_another_training_are_not_called_the_same_computation(tm
     folder.append_epoch(first | {"train_loss": first["train_loss"] + 1e-12})
     folder.append_epoch(last)
     assert not any("computed exactly" in note for note in tabulate(gather(study, tmp_path), study).notes)
+
+
+def test_an_unfinished_row_that_changes_nothing_is_called_so(tmp_path):
+    study = STUDY.with_seeds(1)
+    write(tmp_path, study, {**ERRORS, "BAM r=1": [None], "BAM max": [None]})
+    for row in ("BAM r=1", "BAM max"):
+        folder = RunFolder.of(tmp_path, study.rows[row])
+        folder.describe(study.rows[row])
+        folder.note(state="running")
+        first = 2.0 if row == "BAM r=1" else 2.5
+        folder.append_epoch({"epoch": 0, "train_loss": first, "error_top1": 60.0})
+    table = tabulate(gather(study, tmp_path), study)
+    assert (by_label(table)["BAM r=1"].verdict, by_label(table)["BAM max"].verdict) == ("changes nothing", "not run")
+    assert table.notes[1] == (
+        "Row 'BAM r=1' computed exactly what row 'none' did as far as they are trained: the change changed nothing."
+    )
+
+
+def test_a_copied_folder_is_refused(tmp_path):
+    study = STUDY.with_seeds(2)
+    for seed in range(2):
+        finish(tmp_path, replace(study.rows["BAM"], seed=seed), 20.0)
+    with pytest.raises(
+        FolderError, match=r"\('BAM', seed 1\): metrics.jsonl is identical to that of .* \('BAM', seed 0"
+    ):
+        tabulate(gather(study, tmp_path), study)
 
 
 def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
