@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.provenance import CODE, SHARED, UNKNOWN, over_attempts
+from analysis.provenance import CODE, SHARED, UNKNOWN, made_with
 from studies.records import Record
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
@@ -70,10 +70,12 @@ def footnotes(cells: Mapping[str, Mapping[int, Record]], baselines: tuple[str, .
     """
     order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
     everyone = {(row, seed): record for row in order for seed, record in cells[row].items()}
+    made = {at: made_with(record) for at, record in everyone.items()}
     apart: dict[Difference, list[tuple[str, int]]] = {}
-    for entry in SHARED:
-        values = {at: over_attempts(record, entry) for at, record in everyone.items()}
-        if len(set(values.values())) > 1:
+    kinds = set(made.values())
+    for number, entry in enumerate(SHARED):
+        if len({kind[number] for kind in kinds}) > 1:
+            values = {at: mine[number] for at, mine in made.items()}
             for at, difference in _deviating(entry, values, everyone):
                 apart.setdefault(difference, []).append(at)
     together: dict[frozenset[tuple[str, int]], list[Difference]] = {}

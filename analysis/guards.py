@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.cells import Cells
 from analysis.footnotes import Footnote
-from analysis.provenance import UNKNOWN, attempts, device_hours, over_attempts
+from analysis.provenance import SHARED, UNKNOWN, attempts, made_with
 from studies.records import Record
 
 
@@ -74,19 +74,27 @@ def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[s
         "commit": "commit {}",
     }
     usual = {difference.entry: difference.usual for footnote in found for difference in footnote.differences}
+    common = dict(zip(SHARED, made_with(records[0]), strict=True)) | usual if records else {}
     told: dict[bool, list[str]] = {False: [], True: []}
-    for entry, text in words.items() if records else ():
-        value = usual.get(entry, over_attempts(records[0], entry))
+    for entry, text in words.items():
+        value = common.get(entry, UNKNOWN)
         if value != UNKNOWN:
-            told[entry in usual].append(text.format(value))
+            dirty = " with uncommitted changes" if entry == "commit" and "+" in value else ""
+            told[entry in usual].append(text.format(value) + dirty)
     parts = [", ".join(told[False])] if told[False] else []
     parts += [f"{', '.join(told[True])} where not marked otherwise"] if told[True] else []
     return [f"Trained with {'; '.join(parts)}."] if parts else []
 
 
-def device_time(records: Sequence[Record]) -> list[str]:
-    """Say what the finished runs cost, and what is counted."""
-    (hours, known), total = device_hours(records), len(records)
+def device_time(hours: float, known: int, total: int) -> list[str]:
+    """Say what the finished runs cost, and what is counted.
+
+    Args:
+        hours: what `analysis.provenance.device_hours` returned.
+        known: for how many runs they are known.
+        total: how many are finished.
+
+    """
     if not known:
         return []
     of = "" if known == total else f" of {known} of the {total} finished runs"

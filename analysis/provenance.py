@@ -32,18 +32,22 @@ def attempts(record: Record) -> list[dict[str, Any]]:
     return record.manifest.get("attempts") or [record.manifest]
 
 
-def over_attempts(record: Record, entry: str) -> str:
-    """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
-    made = attempts(record)
-    if len(made) == 1:
-        return _shown(made[0].get(entry))
-    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in made))
+def made_with(record: Record) -> tuple[str, ...]:
+    """Return what a run was trained with, as text, in the order of `SHARED`.
+
+    An entry has more than one value where the run was interrupted and went on with another.
+    """
+    first, *others = attempts(record)
+    if not others:
+        return tuple([_shown(first.get(entry)) for entry in SHARED])
+    values = ([_shown(made.get(entry)) for made in (first, *others)] for entry in SHARED)
+    return tuple(", then ".join(dict.fromkeys(texts)) for texts in values)
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return UNKNOWN
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    if isinstance(value, str):
+        return value
+    return UNKNOWN if value is None else json.dumps(value, sort_keys=True, default=str)
 
 
 def device_seconds(record: Record) -> float | None:
@@ -57,7 +61,7 @@ def device_seconds(record: Record) -> float | None:
     ranks = [count for attempt in made if isinstance(count := attempt.get("world_size"), int)]
     if record.result is None or len(ranks) < len(made):
         return None
-    if len(set(ranks)) == 1:
+    if len(ranks) == 1 or len(set(ranks)) == 1:
         return record.result.seconds * ranks[0]
     begins = [attempt.get("from_epoch", 0) for attempt in made] + [record.result.epochs]
     return sum(

@@ -117,6 +117,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         for label, runs in cells.items()
     ]
     trained = [record for runs in cells.values() for record in runs.values()]
+    hours, known = device_hours(trained)
     return Table(
         study=study.label,
         question=study.question,
@@ -132,12 +133,12 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *(twin.note for twin in alike.values()),
             *guards.split_norm(trained),
             *guards.trained_with(trained, found),
-            *guards.device_time(trained),
+            *guards.device_time(hours, known, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         footnotes=found,
-        device_hours=device_hours(trained)[0],
+        device_hours=hours,
     )
 
 

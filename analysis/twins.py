@@ -39,8 +39,8 @@ class Twin:
     def note(self) -> str:
         """What a table says of it."""
         if self.whole:
-            so_far = "" if self.finished else " as far as they are trained"
-            return f"Row {self.row!r} computed exactly what row {self.other!r} did{so_far}: the change changed nothing."
+            yet = "" if self.finished else " as far as they are trained"
+            return f"Row {self.row!r} computed exactly what row {self.other!r} did{yet}: the change changed nothing."
         same = f"Row {self.row!r}: same counts and same first-step loss as row {self.other!r}"
         if self.parts:
             return (
@@ -81,10 +81,14 @@ def twins(rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str
 
 
 def _like(row: str, other: str, rows: Mapping[str, Runs], counts: Mapping[str, Counts]) -> Twin | None:
+    if not rows[row] or not rows[other]:
+        return None
     whole = finished = True
     trained = stepped = False
-    pairs = [(ours, rows[other][seed]) for seed, ours in rows[row].items() if seed in rows[other]]
-    for ours, theirs in pairs:
+    for seed, ours in rows[row].items():
+        theirs = rows[other].get(seed)
+        if theirs is None:
+            continue
         a, b = ours.manifest.get("first_loss"), theirs.manifest.get("first_loss")
         known = a is not None and b is not None
         if known and a != b:
@@ -96,7 +100,7 @@ def _like(row: str, other: str, rows: Mapping[str, Runs], counts: Mapping[str, C
                 return None
         stepped = stepped or known
         finished = finished and bool(ours.result) and bool(theirs.result)
-    recipe = bool(pairs) and _differ_in_recipe(*pairs[0])
+    recipe = _differ_in_recipe(rows[row], rows[other])
     if trained and whole and (finished or not recipe):
         return Twin(row=row, other=other, whole=True, finished=finished)
     if stepped and not (trained and whole) and not recipe and None not in counts[row] and counts[row] == counts[other]:
@@ -104,9 +108,9 @@ def _like(row: str, other: str, rows: Mapping[str, Runs], counts: Mapping[str, C
     return None
 
 
-def _differ_in_recipe(ours: Record, theirs: Record) -> bool:
-    a, b = flatten(ours.run), flatten(theirs.run)
-    return any(name.startswith("recipe") and a.get(name) != b.get(name) for name in (*a, *b))
+def _differ_in_recipe(ours: Runs, theirs: Runs) -> bool:
+    flat, other = (flatten(next(iter(runs.values())).run) for runs in (ours, theirs))
+    return any(name.startswith("recipe") and flat.get(name) != other.get(name) for name in (*flat, *other))
 
 
 def _agree(ours: Record, theirs: Record) -> bool:

@@ -60,7 +60,7 @@ def _foot(table: Table, line: Line, columns: int) -> str:
 
 def _links(table: Table, marks: Sequence[tuple[str, ...]]) -> str:
     """Link a cell's marks, if it has any, to their footnotes."""
-    found = [f'<a href="#{_anchor(table, mark)}">{mark}</a>' for mark in chain(*marks)]
+    found = [f'<a href="#{_anchor(table, mark)}" aria-label="note {mark}">{mark}</a>' for mark in chain(*marks)]
     return f"<sup>{', '.join(found)}</sup>" if found else ""
 
 

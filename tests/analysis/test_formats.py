@@ -221,7 +221,7 @@ MARKED = {
         "\n\\textsuperscript{a}commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).\\par\n",
     ),
     "html": (
-        '21.70 ± 0.37 (4)<sup><a href="#combine-note-a">a</a></sup></td>',
+        '21.70 ± 0.37 (4)<sup><a href="#combine-note-a" aria-label="note a">a</a></sup></td>',
         '<td colspan="9" id="combine-note-a"><sup>a</sup> commit 91bc002 (not 3f2a91c): 1 of 4 runs of ',
     ),
     "csv": ("1,0,0,0,0,", "commit=91bc002 (seed 3)"),

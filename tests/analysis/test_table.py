@@ -130,6 +130,14 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
     ]
 
 
+def test_a_commit_with_changes_is_called_so(tmp_path):
+    study = STUDY.with_seeds(1)
+    for number, row in enumerate(study.rows.values()):
+        finish(tmp_path, row, 20.0 + number, loss=2.0 + number, commit="3f2a91c+")
+    notes = tabulate(gather(study, tmp_path), study).notes
+    assert notes[1] == "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c+ with uncommitted changes."
+
+
 @pytest.mark.parametrize(
     ("device", "synchronised", "said"),
     [
