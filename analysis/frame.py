@@ -54,6 +54,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
             "reproduced": row.reproduced,
         }
         | {state: row.states[state] for state in STATES}
+        | {"marks": "; ".join(found.about(row.label) for found in table.footnotes if found.mark in row.marks)}
         | ({"baseline": row.baseline} if table.prints_counts or table.within else {})
         | (_printed(row) if table.prints_counts else {})
     )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from studies.headline import reported
+from analysis.cells import Cells
+from analysis.footnotes import Footnote
+from analysis.provenance import SHARED, UNKNOWN, attempts, made_with
 from studies.records import Record
-
-SHARED = ("commit", "version", "torch", "world_size", "device", "cpu", "threads", "data")
-"""Entries of the manifest that the runs of one comparison should share."""
-
-Cells = Mapping[str, Mapping[int, Record]]
-"""Complete runs: row -> seed -> record."""
 
 
 def coverage(wanted: Mapping[str, int], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
@@ -43,17 +38,6 @@ def partial(shown: int, family: int) -> list[str]:
     return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
 
 
-def mixed(records: Sequence[Record]) -> list[str]:
-    """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
-    notes = []
-    for entry in SHARED:
-        values = Counter(_over_attempts(record, entry) for record in records)
-        if len(values) > 1:
-            shown = ", ".join(f"{value} ({count})" for value, count in values.most_common())
-            notes.append(f"Runs of mixed {entry}: {shown}.")
-    return notes
-
-
 def split_norm(records: Sequence[Record]) -> list[str]:
     """Say how many samples batch norm saw at once, where mixed world sizes make that differ between runs.
 
@@ -73,45 +57,69 @@ def split_norm(records: Sequence[Record]) -> list[str]:
 def _apart(record: Record) -> tuple[int, ...]:
     """Return among how many ranks batch norm's statistics were split, attempt by attempt, as far as recorded."""
     found = []
-    for attempt in _attempts(record):
+    for attempt in attempts(record):
         ranks, device = attempt.get("world_size"), attempt.get("device")
         if isinstance(ranks, int) and device is not None:
             found.append(1 if record.run.recipe.sync_batchnorm and device != "cpu" else ranks)
     return tuple(dict.fromkeys(found))
 
 
-def trained_with(records: Sequence[Record]) -> list[str]:
-    """Say on what and with what the runs were trained, as far as they agree."""
+def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[str]:
+    """Say on what and with what the runs were trained; where they differ, what most have and the marks do not say.
+
+    Args:
+        records: the complete runs.
+        found: their footnotes.
+
+    """
     words = {
         "device": "device {}",
         "cpu": "{} instructions",
         "threads": "{} thread(s) a rank",
         "world_size": "{} rank(s) a run",
         "torch": "torch {}",
+        "torchvision": "torchvision {}",
+        "pytorch_lightning": "Lightning {}",
         "version": "lightning-bam {}",
         "commit": "commit {}",
     }
-    agreed = []
+    usual = {difference.entry: difference.usual for footnote in found for difference in footnote.differences}
+    common = dict(zip(SHARED, made_with(records[0]), strict=True)) | usual if records else {}
+    told: dict[bool, list[str]] = {False: [], True: []}
     for entry, text in words.items():
-        values = {_over_attempts(record, entry) for record in records} - {"not recorded"}
-        if len(values) == 1:
-            agreed.append(text.format(next(iter(values))))
-    return [f"Trained with {', '.join(agreed)}."] if agreed else []
+        value = common.get(entry, UNKNOWN)
+        if value != UNKNOWN:
+            dirty = " with uncommitted changes" if entry == "commit" and "+" in value else ""
+            told[entry in usual].append(text.format(value) + dirty)
+    parts = [", ".join(told[False])] if told[False] else []
+    parts += [f"{', '.join(told[True])} where not marked otherwise"] if told[True] else []
+    return [f"Trained with {'; '.join(parts)}."] if parts else []
 
 
-def _over_attempts(record: Record, entry: str) -> str:
-    """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
-    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in _attempts(record)))
+def device_time(hours: float, known: int, total: int) -> list[str]:
+    """Say what the finished runs cost, and what is counted.
+
+    Args:
+        hours: what `analysis.provenance.device_hours` returned.
+        known: for how many runs they are known.
+        total: how many are finished.
+
+    """
+    if not known:
+        return []
+    of = "" if known == total else f" of {known} of the {total} finished runs"
+    return [
+        f"Training took {shown(hours)} device-hours{of}: wall time of all epochs, scoring included, times the ranks; "
+        "without start-up, repeated epochs and unfinished runs."
+    ]
 
 
-def _attempts(record: Record) -> list[dict[str, Any]]:
-    return record.manifest.get("attempts") or [record.manifest]
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not recorded"
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+def shown(hours: float) -> str:
+    """Write hours with three digits, as `0.0123`, `4.56`, `789`, `12,300`."""
+    if hours <= 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(hours))
+    return f"{round(hours, digits):,.{max(digits, 0)}f}"
 
 
 def unpaired(rows: Cells, baseline: str) -> list[str]:
@@ -122,31 +130,3 @@ def unpaired(rows: Cells, baseline: str) -> list[str]:
             seeds = ", ".join(map(str, alone))
             notes.append(f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks.")
     return notes
-
-
-def twins(rows: Cells, baseline: str) -> dict[str, str]:
-    """Return which rows trained as another did, and as which: same first-epoch loss and final error at shared seeds."""
-    found = {}
-    order = sorted(rows, key=lambda row: row != baseline)
-    for place, row in enumerate(order):
-        twin = next((other for other in order[:place] if _same(rows[row], rows[other])), None)
-        if twin is not None:
-            found[row] = twin
-    return found
-
-
-def unchanged(found: Mapping[str, str]) -> list[str]:
-    """Name the rows that have a twin."""
-    return [f"Row {r!r} computed exactly what row {t!r} did: the change changed nothing." for r, t in found.items()]
-
-
-def _same(ours: Mapping[int, Record], theirs: Mapping[int, Record]) -> bool:
-    shared = set(ours) & set(theirs)
-    return bool(shared) and all(
-        None not in _trace(ours[seed]) and _trace(ours[seed]) == _trace(theirs[seed]) for seed in shared
-    )
-
-
-def _trace(record: Record) -> tuple[float | None, float | None]:
-    first = record.metrics[0].get("train_loss") if record.metrics else None
-    return first, reported(record.run, record.result) if record.result else None

@@ -43,6 +43,7 @@ class Row:
         printed_macs: the same for the multiply-accumulates of one image, in 1e9.
         others: what else the paper prints for this row, as a top-5 error.
         note: what is known about the printed counts where they are not ours, and what counting showed.
+        marks: the letters of the table's footnotes that speak of this row's runs.
 
     """
 
@@ -69,6 +70,7 @@ class Row:
     printed_macs: PrintedCount | None = None
     others: tuple[PrintedFigure, ...] = ()
     note: str = ""
+    marks: tuple[str, ...] = ()
 
     @cached_property
     def evidence(self) -> Evidence | None:

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.cells import begun, counted, finished, unfinished
 from analysis.comparison import Comparison, compare, conclude
+from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
 from analysis.interim import seeds_wanted
 from analysis.printed import BILLION, MILLION, besides, compared
+from analysis.provenance import device_hours
 from analysis.row import Row
+from analysis.twins import Counts, twins
 from analysis.verdict import reproduced
 from lightning_bam.metrics import Metric
+from studies.copies import refuse_copies
 from studies.published import Published
 from studies.records import Record
 from studies.stopping import Stopping
@@ -32,8 +37,9 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `margin` is
-    the largest difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one.
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
+    are the notes that rows' marks refer to; `device_hours` are those of the finished runs. `margin` is the largest
+    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one.
     """
 
     study: str
@@ -47,6 +53,13 @@ class Table:
     comparisons: int
     margin: float | None = None
     stopping: Stopping | None = None
+    footnotes: tuple[Footnote, ...] = ()
+    device_hours: float = 0.0
+
+    @property
+    def mixes_code(self) -> bool:
+        """Whether some runs were made by other code or from other images than most."""
+        return any(footnote.mixes_code for footnote in self.footnotes)
 
     @property
     def complete(self) -> bool:
@@ -78,17 +91,20 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
 
     Raises:
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
+        FolderError: a run folder that was copied from another.
 
     """
-    every = _complete(records, study)
+    every = finished(records, study)
+    refuse_copies(records)
     home = {row: panel.baseline for panel in study.panels for row in panel.rows}
-    figures = {row: _figures(runs, study.metric) for row, runs in every.items()}
-    compared_rows = compare(figures, home, study)
-    wanted = seeds_wanted({row: c.interim for row, c in compared_rows.items() if c.interim}, home, study)
+    against = compare({row: _figures(runs, study.metric) for row, runs in every.items()}, home, study)
+    wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
     cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in every.items()}
-    states = _states(records, wanted)
+    states = unfinished(records, wanted)
     panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
-    twins = {row: twin for baseline, part in panels for row, twin in guards.twins(part, baseline).items()}
+    counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    alike = twins(begun(records, study), study.panels, counts)
+    found = footnotes(cells, study.baselines)
     rows = [
         _row(
             label,
@@ -96,14 +112,16 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             runs,
             baseline=home[label],
             states=states[label],
+            counts=counts[label],
             wanted=len(wanted[label]),
-            planned=(costs or {}).get(label),
-            found=compared_rows.get(label),
-            unchanged=twins.get(label) == home[label],
+            against=against.get(label),
+            unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
+            marked=marks(found, label),
         )
         for label, runs in cells.items()
     ]
     trained = [record for runs in cells.values() for record in runs.values()]
+    hours, known = device_hours(trained)
     return Table(
         study=study.label,
         question=study.question,
@@ -112,18 +130,21 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
+            *(footnote.line for footnote in found),
             guards.coverage({row: len(seeds) for row, seeds in wanted.items()}, cells, states),
-            *guards.partial(len(compared_rows), study.comparisons),
+            *guards.partial(len(against), study.comparisons),
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
-            *guards.unchanged(twins),
-            *guards.mixed(trained),
+            *(twin.note for twin in alike.values()),
             *guards.split_norm(trained),
-            *guards.trained_with(trained),
+            *guards.trained_with(trained, found),
+            *guards.device_time(hours, known, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
         stopping=study.stopping,
+        footnotes=found,
+        device_hours=hours,
     )
 
 
@@ -134,19 +155,19 @@ def _row(
     *,
     baseline: str,
     states: Counter[str],
+    counts: Counts,
     wanted: int,
-    planned: tuple[int, int] | None,
-    found: Comparison | None,
+    against: Comparison | None,
     unchanged: bool,
+    marked: tuple[str, ...],
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    results = [record.result for record in runs.values() if record.result]
     said = "baseline"
-    if found is not None:
-        said = conclude(found, study, wanted=wanted, unchanged=unchanged) if values else "not run"
-    found = found or Comparison(delta=None)
-    params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
+    if against is not None:
+        said = conclude(against, study, wanted=wanted, unchanged=unchanged) if values or unchanged else "not run"
+    against = against or Comparison(delta=None)
+    params, macs = counts
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
@@ -161,11 +182,11 @@ def _row(
         mean=_mean(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
         top5=_mean(list(_figures(runs, "error_top5").values())),
-        delta=found.delta,
-        p_holm=found.p_holm,
-        differences=found.differences,
-        p_tost=found.p_tost,
-        interim=found.interim,
+        delta=against.delta,
+        p_holm=against.p_holm,
+        differences=against.differences,
+        p_tost=against.p_tost,
+        interim=against.interim,
         verdict=said,
         published=published,
         reproduced=reproduced(values, published),
@@ -179,28 +200,8 @@ def _row(
             if metric != study.metric
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
+        marks=marked,
     )
-
-
-def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record]]:
-    cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
-    for record in records:
-        where = f"row {record.row!r}, seed {record.run.seed}"
-        if record.row not in cells or record.run.seed not in study.seed_list:
-            raise ValueError(f"{where}: no run of study {study.label}")
-        if record.run.score_on != "test":
-            raise ValueError(f"{where}: scored on {record.run.score_on}; a table reports test errors only")
-        if record.result is not None:
-            cells[record.row][record.run.seed] = record
-    return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
-
-
-def _states(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, Counter[str]]:
-    by_cell = {(record.row, record.run.seed): record.state for record in records}
-    return {
-        row: Counter(state for seed in seeds if (state := by_cell.get((row, seed), "missing")) != "complete")
-        for row, seeds in wanted.items()
-    }
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:

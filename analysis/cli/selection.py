@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.interim import due
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
@@ -53,6 +52,10 @@ def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
     Where seeds follow a stopping rule, only those that it asks for so far.
     """
     records = gather_everywhere(study, root_of(arguments), arguments.storage)
+    if study.stopping is None:
+        return records
+    from analysis.interim import due  # loads scipy, which nobody else who selects a study needs
+
     return due(study, records)
 
 

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from analysis.table import Table
+
+
+class Line(NamedTuple):
+    """A line below a table; `mark` is the footnote's letter, or empty."""
+
+    mark: str
+    text: str
+
+
+def below(table: Table) -> list[Line]:
+    """Return every line below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed."""
+    footnotes = {footnote.line: Line(footnote.mark, footnote.text) for footnote in table.footnotes}
+    return [footnotes.get(note, Line("", note)) for note in [*table.notes, *legend(table)]]
 
 
 def legend(table: Table) -> list[str]:

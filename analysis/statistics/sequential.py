@@ -34,7 +34,8 @@ def spent(share: float, level: float, spending: Spending) -> float:
     """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in.
 
     `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)) on either side, with half the level and its two-sided z, hardly
-    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets, 1983).
+    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets,
+    1983).
     """
     if spending == "pocock":
         return level * math.log1p((math.e - 1) * share)

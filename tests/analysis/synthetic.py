@@ -69,7 +69,7 @@ def interrupt(root: Path, run: Run, state: str) -> None:
     folder = RunFolder.of(root, run)
     folder.describe(run)
     folder.note(state=state)
-    folder.append_epoch({"epoch": 0, "train_loss": 2.0, "error_top1": 70.0})
+    folder.append_epoch({"epoch": 0, "train_loss": 2.5 + run.seed / 8, "error_top1": 70.0})
 
 
 def write(root: Path, study: Study, errors: dict[str, list[float | None]]) -> None:

@@ -71,7 +71,14 @@ def fill(study: Study, root: Path) -> None:
         folder.describe(cell.run)
         (folder.path / "lock").touch()
         epochs = [
-            {"epoch": e, "train_loss": 1.5, **figures, "lr": 0.1, "seconds": 1.0} for e in range(2 if kind < 7 else 1)
+            {
+                "epoch": e,
+                "train_loss": 1.5 + number / 1e6,
+                **figures,
+                "lr": 0.1,
+                "seconds": 1.0,
+            }  # no two runs are equal
+            for e in range(2 if kind < 7 else 1)
         ]
         (folder.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
         state = "complete" if kind < 7 else "failed" if kind == 7 else "running"
