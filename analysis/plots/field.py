@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, png, sheet
+from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, sheet
 from analysis.plots.inspection import Inspection, where
 
 MARKERS = "os^Dv*P"
@@ -40,7 +40,7 @@ def _coverage(inspection: Inspection) -> Drawn:
     return Drawn(
         name="field-coverage",
         title="Receptive field against input size",
-        png=png(coverage(inspection)),
+        figure=coverage(inspection),
         alt="How much of the map's longer side one position of the spatial map can see, per module. " + " ".join(told),
         caption="Solid lines: the theoretical receptive field of the spatial branch, as a share of the longer side of "
         "the map that an image of this size gives. Dashed lines, hollow marks: the effective field, "
@@ -107,7 +107,7 @@ def _energy(inspection: Inspection) -> Drawn:
     return Drawn(
         name="field-energy",
         title="Effective receptive field",
-        png=png(energies(inspection)),
+        figure=energies(inspection),
         alt="Squared gradient of the centre of each spatial map. " + " ".join(told),
         caption="Squared gradient of the centre of the spatial map, with respect to what the module gets (left) and to "
         f"the image (right), averaged over {inspection.numbers['n']['field']} images; colours are the square root of "
