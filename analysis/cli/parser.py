@@ -22,6 +22,7 @@ VERBS: Final = {
     "seeds": "which rows are open, how many seeds would close them, and what those cost",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
+    "plot": "the conclusions as figures: PNG, SVG or PDF",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
     "doctor": "what is wrong with this machine or its runs folder, and what mends it",
     "cost": "params and MACs of a configuration, without training",

@@ -63,6 +63,11 @@ class Drawn:
     alt: str
     caption: str
 
+    @property
+    def told(self) -> dict[str, str]:
+        """All that it says in words: `name`, `title`, `alt` and `caption`."""
+        return {"name": self.name, "title": self.title, "alt": self.alt, "caption": self.caption}
+
     def as_bytes(self, form: Form) -> bytes:
         """Return the picture as a file of that format: the same bytes whenever the same figure is drawn anew.
 
@@ -71,8 +76,8 @@ class Drawn:
         """
         written: Any = {"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}
         buffer = io.BytesIO()
-        with rc_context(STYLE | written):
-            told = _DROPPED[form] | {"Title": self.title}
+        told = _DROPPED[form] | {"Title": self.title}
+        with rc_context(written):
             self.figure.savefig(buffer, format=form, dpi="figure", metadata=told)
         if form != "svg":
             return buffer.getvalue()
@@ -80,11 +85,25 @@ class Drawn:
         return head + rest.partition(b">")[2].lstrip() if doctype else head
 
 
+@dataclass(frozen=True)
+class Absent:
+    """Why there is no figure, as a sentence without its full stop."""
+
+    reason: str
+
+
 def sheet(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure of `rows` x `columns` axes, each about `width` x `height` inches."""
     figure = Figure(figsize=(columns * width, rows * height), dpi=DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, [list(row) for row in axes]
+
+
+def settled(figure: Figure) -> Figure:
+    """Lay the figure out once and for all, so that it is the same in every format and every time it is written."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 def number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, sheet
+from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, settled, sheet
 from analysis.plots.inspection import Inspection, where
 
 MARKERS = "os^Dv*P"
@@ -72,7 +72,7 @@ def coverage(inspection: Inspection) -> Figure:
         row[0].set_ylabel("% of the map's longer side")
     handles, labels = cells[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    return figure
+    return settled(figure)
 
 
 def _lines(axes: Axes, module: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def energies(inspection: Inspection) -> Figure:
         row[1].set_title(
             f"on the image: {_px(theoretical)} px can be seen\nrms radius {number(field['on_image']['rms'])} px"
         )
-    return figure
+    return settled(figure)
 
 
 def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], measured: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, number, span
+from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, number, settled, span
 from analysis.plots.inspection import Inspection, where
 
 HALO = withStroke(linewidth=2.5, foreground="white")
@@ -55,7 +55,7 @@ def figure_of(inspection: Inspection, place: int) -> Figure:
         assert gate is not None
         _gate(axes[1], gate[place], where(module))
         _bars(axes[2], None if channel is None else channel[place])
-    return figure
+    return settled(figure)
 
 
 def _size(values: NDArray[Any]) -> str:
