@@ -71,8 +71,8 @@ class Drawn:
     def as_bytes(self, form: Form) -> bytes:
         """Return the picture as a file of that format: the same bytes whenever the same figure is drawn anew.
 
-        An SVG keeps text as text, refers to nothing outside itself (it has no document type, either) and names its
-        parts after the figure, so that several can stand in one page. A PDF embeds its fonts as TrueType.
+        An SVG keeps text as text and refers to nothing outside itself; it has no document type, either. A PDF embeds
+        its fonts as TrueType.
         """
         written: Any = {"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}
         buffer = io.BytesIO()

@@ -133,9 +133,8 @@ def _interval(axes: Axes, steps: Ladder, row: Row, *, higher_is_better: bool) ->
     one = symbol(row.verdict, higher_is_better=higher_is_better)
     beyond = False
     if not math.isnan(row.delta.low):
-        axes.plot(
-            [row.delta.low, row.delta.high], [height, height], color=INK, linewidth=1.2, gid=f"interval {row.label}"
-        )
+        ends = [row.delta.low, row.delta.high]
+        axes.plot(ends, [height, height], color=INK, linewidth=1.2, label=f"_interval {row.label}")
         beyond = cut(axes, height, row.delta.low, row.delta.high)
     axes.plot([row.delta.mean], [height], linestyle="", zorder=3, label=f"_mean {row.label}", **one.options())
     return beyond

@@ -44,9 +44,7 @@ def draw(
     study: Study,
     records: Sequence[Record],
     table: Table,
-    *,
     factorial: Factorial | None = None,
-    margin: float | None = None,
 ) -> Drawn | Absent:
     """Draw one kind, or say why it has nothing to show.
 
@@ -56,7 +54,6 @@ def draw(
         records: its runs.
         table: the conclusions from them.
         factorial: the study taken apart, where it is a factorial one.
-        margin: half-width in percentage points of the differences that the study takes for none.
 
     Raises:
         StudyError: no such kind.
@@ -66,7 +63,7 @@ def draw(
         case "effects":
             from analysis.plots.effects import effects
 
-            return effects(table, margin)
+            return effects(table, study.margin)
         case "marginal":
             from analysis.plots.marginal import marginal
 

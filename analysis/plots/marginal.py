@@ -68,7 +68,10 @@ def means(factorial: Factorial, metric: Metric) -> Figure:
             if not math.isnan(level.low):
                 axes.plot([at, at], [level.low, level.high], color=INK, linewidth=1.2, label=f"_interval {level.level}")
             axes.plot([at], [level.mean], "o", color=INK, markersize=4.5, label=f"_mean {level.level}")
-        axes.set_xticks(range(len(levels)), [f"{_narrow(level.level)}\nn = {level.n}" for level in levels])
+        same = len({level.n for level in levels}) == 1
+        texts = [_narrow(level.level) + ("" if same else f"\n({level.n})") for level in levels]
+        axes.set_xticks(range(len(levels)), texts)
+        axes.set_xlabel(f"n = {levels[0].n} each" if same else "(n)")
         _dressed(axes, len(levels), factor)
         if place % ACROSS == 0:
             axes.set_ylabel(metric.label)

@@ -10,7 +10,6 @@ from analysis.plots.drawn import BLUE, INK, ORANGE
 BLACK: Final = "#000000"
 AMBER: Final = "#e69f00"
 SKY: Final = "#56b4e9"
-GREEN: Final = "#009e73"
 GREY: Final = "#8a8a8a"
 FAINT: Final = "#d9d9d9"
 
@@ -72,5 +71,6 @@ TEXT: Final[Any] = {
     "figure.facecolor": "white",
     "text.color": INK,
     "axes.unicode_minus": True,
+    "text.parse_math": False,
 }
 """matplotlib's settings for the figures of a study."""
