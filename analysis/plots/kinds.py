@@ -10,7 +10,6 @@ from studies.error import StudyError
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Absent, Drawn
-    from analysis.statistics.factorial import Factorial
     from analysis.table import Table
     from studies.records import Record
     from studies.study import Study
@@ -44,7 +43,6 @@ def draw(
     study: Study,
     records: Sequence[Record],
     table: Table,
-    factorial: Factorial | None = None,
 ) -> Drawn | Absent:
     """Draw one kind, or say why it has nothing to show.
 
@@ -53,7 +51,6 @@ def draw(
         study: what was asked.
         records: its runs.
         table: the conclusions from them.
-        factorial: the study taken apart, where it is a factorial one.
 
     Raises:
         StudyError: no such kind.
@@ -65,13 +62,15 @@ def draw(
 
             return effects(table, study.margin)
         case "marginal":
+            from analysis.factors import factorial_of
             from analysis.plots.marginal import marginal
 
-            return marginal(factorial, study.scale)
+            return marginal(factorial_of(study, records), study.scale)
         case "interaction":
+            from analysis.factors import factorial_of
             from analysis.plots.marginal import interaction
 
-            return interaction(factorial, study.scale)
+            return interaction(factorial_of(study, records), study.scale)
         case "pareto":
             from analysis.plots.pareto import pareto
 

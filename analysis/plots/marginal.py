@@ -21,7 +21,7 @@ ACROSS: Final = 4
 """Axes of marginal means beside each other, at most."""
 PAIRS: Final = 3
 """Axes of interactions beside each other, at most."""
-NOT_FACTORIAL: Final = Absent("its rows are not the crossed levels of two factors or more")
+NOT_FACTORIAL: Final = Absent("no finished rows of one panel cross the levels of two factors or more")
 
 
 def marginal(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
@@ -42,9 +42,8 @@ def marginal(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
         figure=means(factorial, metric),
         alt=f"Mean {noun} in percent at each level of each factor, with 95 % intervals. " + " ".join(told),
         caption=f"Mean {noun} at each level of a factor, averaged over the levels of all other factors, each cell "
-        "counted once, with its 95 % interval; n counts runs. The intervals are of the means, not of their "
-        "differences: levels compared at the same seeds may differ although their intervals overlap."
-        + _gaps(factorial),
+        "counted once, with its 95 % interval; n counts runs. The intervals leave out what all rows of a seed share: "
+        "they serve to compare levels at these seeds, not to foretell other seeds." + _gaps(factorial),
     )
 
 

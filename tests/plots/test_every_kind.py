@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,10 +14,14 @@ from PIL import Image
 
 from analysis.plots.drawn import Absent
 from analysis.plots.kinds import KINDS, draw
+from analysis.plots.marginal import interaction, marginal
 from analysis.plots.palette import COLUMN, PAGE, SMALL
 from analysis.statistics.factorial import Factorial, Interaction, Level
+from lightning_bam.config import BAMSpec, Run
 from studies.error import StudyError
-from tests.plots.artists import clipped, overlapping, texts
+from studies.study import Study
+from tests.plots import pictured
+from tests.plots.artists import clipped, overlapping, points, texts
 
 
 def crossed(factors):
@@ -41,12 +46,18 @@ TWO = {"attention.combine": ("sum", "product", "max"), "attention.norm": ("ends"
 FOUR = TWO | {"attention.init": ("torch", "kaiming", "zero"), "attention.reduction": ("4", "8", "16", "32")}
 
 
+def drawn(kind, asked, factorial):
+    """Draw a kind; those of a factorial study from this one, since neither of the two is one."""
+    made = {"marginal": marginal, "interaction": interaction}
+    return made[kind](factorial, asked[0].scale) if kind in made else draw(kind, *asked)
+
+
 @pytest.fixture(scope="module", params=["small", "big"])
 def figures(request):
     """Draw every kind of one of the two studies."""
     asked = request.getfixturevalue(request.param)
     factorial = crossed(TWO if request.param == "small" else FOUR)
-    return {kind: draw(kind, *asked, factorial) for kind in KINDS}
+    return {kind: drawn(kind, asked, factorial) for kind in KINDS}
 
 
 @pytest.fixture(params=KINDS)
@@ -109,7 +120,7 @@ def test_it_says_what_it_shows(figure):
 @pytest.mark.parametrize("kind", KINDS)
 def test_drawn_anew_it_is_the_same_file(kind, small):
     factorial = crossed(TWO)
-    one, two = (draw(kind, *small, factorial) for _ in range(2))
+    one, two = (drawn(kind, small, factorial) for _ in range(2))
     for form in ("svg", "pdf", "png"):
         assert one.as_bytes(form) == two.as_bytes(form)
         assert one.as_bytes(form) == one.as_bytes(form)
@@ -125,13 +136,11 @@ def test_an_unknown_kind_gets_the_nearest_name(small):
 
 
 def test_a_study_without_runs_says_of_each_kind_why_there_is_nothing(tmp_path):
-    from tests.plots import pictured
-
     asked = pictured.read(tmp_path, pictured.SMALL)
     assert {kind: draw(kind, *asked) for kind in KINDS} == {
         "effects": Absent("no row has a finished run at a seed at which its baseline has one"),
-        "marginal": Absent("its rows are not the crossed levels of two factors or more"),
-        "interaction": Absent("its rows are not the crossed levels of two factors or more"),
+        "marginal": Absent("no finished rows of one panel cross the levels of two factors or more"),
+        "interaction": Absent("no finished rows of one panel cross the levels of two factors or more"),
         "pareto": Absent("no row has a finished run yet"),
         "curves": Absent("no run is complete yet"),
         "published": Absent("no row with a published figure has a finished run yet"),
@@ -139,10 +148,28 @@ def test_a_study_without_runs_says_of_each_kind_why_there_is_nothing(tmp_path):
     }
 
 
+def test_a_factorial_study_is_taken_apart(tmp_path):
+    runs = {f"{c}, {n}": Run(attention=BAMSpec(combine=c, norm=n)) for c in ("sum", "max") for n in ("ends", "hidden")}
+    study = Study(
+        name="crossed",
+        question="Do they go together?",
+        rows={"none": Run()} | runs,
+        baseline="none",
+        scientific=("attention", "attention.combine", "attention.norm"),
+        seeds=2,
+    )
+    for place, (row, run) in enumerate(study.runs()):
+        error = 20 + ("max" in row) + 2 * ("hidden" in row) + place % 3 / 8
+        pictured.complete(tmp_path, run, error, params=78_000, macs=12_000_000)
+    asked = pictured.read(tmp_path, study)
+    found = {row.label: row.mean for row in asked[2].rows}
+    first, second = draw("marginal", *asked).figure.axes
+    assert points(first, "_mean max")[0][1] == pytest.approx((found["max, ends"] + found["max, hidden"]) / 2)
+    assert points(second, "_mean ends")[0][1] == pytest.approx((found["sum, ends"] + found["max, ends"]) / 2)
+    (axes,) = draw("interaction", *asked).figure.axes
+    assert points(axes, "hidden") == [(0, found["sum, hidden"]), (1, found["max, hidden"])]
+
+
 def test_nothing_published_is_said(tmp_path):
-    from dataclasses import replace
-
-    from tests.plots import pictured
-
     asked = pictured.read(tmp_path, replace(pictured.SMALL, published={}))
     assert draw("published", *asked) == Absent("the paper prints no figure for any of its rows, at this scale")
