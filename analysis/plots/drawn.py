@@ -100,8 +100,16 @@ def sheet(rows: int, columns: int, width: float, height: float, **options: Any) 
 
 
 def settled(figure: Figure) -> Figure:
-    """Lay the figure out once and for all, so that it is the same in every format and every time it is written."""
+    """Lay the figure out once and for all, so that it is the same in every format and every time it is written.
+
+    Which ticks an axis chooses depends on the size of their labels; they keep it, whatever matplotlib's settings are
+    when the figure is written.
+    """
     figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if ticks := axis.get_major_ticks():
+                axis.set_tick_params(labelsize=ticks[0].label1.get_fontsize())
     figure.set_layout_engine("none")
     return figure
 

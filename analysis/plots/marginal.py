@@ -53,7 +53,7 @@ def _told(level: Level) -> str:
 
 
 def _gaps(factorial: Factorial) -> str:
-    return f" {' '.join(factorial.gaps)}" if factorial.gaps else ""
+    return f" Gaps: {'; '.join(factorial.gaps)}." if factorial.gaps else ""
 
 
 @rc_context(TEXT)

@@ -16,9 +16,10 @@ from analysis.plots.pareto import fronts_of, pareto
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
 from analysis.statistics import least_resolvable, prediction_interval
+from analysis.statistics.factorial import Factorial, Level
 from lightning_bam.metrics import METRICS
 from tests.plots import pictured
-from tests.plots.artists import labels, line, points, texts
+from tests.plots.artists import clipped, labels, line, points, texts
 from tests.plots.test_every_kind import TWO, crossed
 
 ERROR = METRICS["error_top1"]
@@ -285,14 +286,48 @@ class TestFactorial:
         first = marginal(uneven, ERROR).figure.axes[0]
         assert [tick.get_text() for tick in first.get_xticklabels()] == ["sum\n(4)", "product\n(15)", "max\n(15)"]
 
+    def test_ticks_do_not_change_once_the_figure_is_laid_out(self):
+        means = {
+            "combine": ((20.05, 0.155, 43), (20.02, 0.18, 30), (19.96, 0.145, 45)),
+            "norm": ((19.91, 0.17, 38), (19.99, 0.16, 40), (20.13, 0.16, 40)),
+            "init": ((19.69, 0.15, 45), (20.26, 0.15, 45), (20.11, 0.19, 28)),
+        }
+        levels = [
+            Level(factor=factor, level=str(at), n=n, mean=mean, low=mean - half, high=mean + half)
+            for factor, found in means.items()
+            for at, (mean, half, n) in enumerate(found)
+        ]
+        factors = dict.fromkeys(means, ("0", "1", "2"))
+        made = Factorial(factors=factors, levels=levels, interactions=[], anova=[], importance={}, gaps=[])
+        figure = marginal(made, ERROR).figure
+        assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:2] == ["19.4", "19.6"]
+        assert clipped(figure) == [], "outside the settings that it was drawn with, too"
+
     def test_interaction(self):
         factorial = crossed(TWO)
         holes = dict(factorial.interactions[0].means) | {("product", "hidden"): math.nan}
-        told = "no run at combine=product, norm=hidden."
+        told = "no run at combine=product, norm=hidden"
         lacking = replace(factorial, interactions=[replace(factorial.interactions[0], means=holes)], gaps=[told])
         drawn = interaction(lacking, ERROR)
         (axes,) = drawn.figure.axes
         assert points(axes, "ends") == [(0, 20.0), (1, 20.5), (2, 21.0)]
         assert points(axes, "hidden") == [near((0, 19.75)), near((1, math.nan)), near((2, 20.75))]
-        assert drawn.caption.endswith(told)
+        assert drawn.caption.endswith(f" Gaps: {told}.")
         assert "product and hidden" not in drawn.alt
+
+
+def test_where_higher_is_better_the_words_say_so(small):
+    _, _, table = small
+    drawn = effects(replace(table, metric=METRICS["map_50_95"]))
+    assert drawn.figure.axes[0].get_xlabel() == "Δ mAP@[.5:.95] (percentage points)\n← worse    better →"
+    assert "Right of the line at 0 is better." in drawn.caption
+    assert "Left of the line at 0 is better." in effects(table).caption
+    assert "no row that costs as little is higher" in pareto(replace(table, metric=METRICS["map_50_95"])).caption
+
+
+def test_labels_are_shown_as_they_are_written(small):
+    _, _, table = small
+    odd = "SE_r8 <light> $x$ & 5%"
+    rows = [replace(row, label=odd) if row.label == "BAM max" else row for row in table.rows]
+    svg = effects(replace(table, rows=rows)).as_bytes("svg").decode()
+    assert "SE_r8 &lt;light&gt; $x$" in svg
