@@ -22,6 +22,7 @@ VERBS: Final = {
     "seeds": "which rows are open, how many seeds would close them, and what those cost",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
+    "plot": "the conclusions as figures: PNG, SVG or PDF",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
     "verify": "whether run folders are what the trainings left, and a written table follows from them",
     "reproduce": "one run trained again and compared, epoch by epoch",

@@ -121,7 +121,7 @@ def table_part(inspection: Inspection) -> str:
 
 def figure_part(figure: Drawn) -> str:
     """Return one figure with its heading, its caption, and the picture as a data URI."""
-    data = base64.b64encode(figure.png).decode()
+    data = base64.b64encode(figure.as_bytes("png")).decode()
     return (
         f"<section>\n<h2>{escape(figure.title)}</h2>\n<figure>\n"
         f'<img alt="{escape(figure.alt)}" src="data:image/png;base64,{data}">\n'
