@@ -13,6 +13,9 @@ LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
 
 
+OUTCOMES = ("better", "worse", "equivalent", "changes nothing", "not resolved", "open", "not run", "baseline")
+"""What a verdict begins with."""
+
 MARGIN = 1.0
 """Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
 
@@ -57,6 +60,16 @@ def verdict(
         return "not resolved: needs >1000 seeds"
     more = max(needed - delta.n, 1)
     return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}"
+
+
+def outcome(said: str) -> str:
+    """Return what a verdict begins with, one of `OUTCOMES`."""
+    return next(word for word in OUTCOMES if said.startswith(word))
+
+
+def is_settled(said: str) -> bool:
+    """Say whether a verdict is one on all wanted seeds."""
+    return " so far" not in said
 
 
 def direction(delta: PairedDifference, higher_is_better: bool) -> str:

@@ -9,6 +9,7 @@ from analysis.formats.columns import Column, aligned, columns, compare, figures,
 from analysis.printed import BILLION, MILLION, PrintedCount, decimals, rounded
 from analysis.row import Row
 from analysis.table import Table
+from analysis.verdict import is_settled, outcome
 from lightning_bam.metrics import METRICS
 
 MORE = 2
@@ -118,7 +119,7 @@ def champions(table: Table) -> list[Row]:
     sign = -1 if table.metric.higher_is_better else 1
     found: dict[str, Row] = {}
     for row in table.rows:
-        if row.verdict == "better" and not math.isnan(row.mean):
+        if outcome(row.verdict) == "better" and is_settled(row.verdict) and not math.isnan(row.mean):
             rival = found.get(row.baseline)
             if rival is None or sign * row.mean < sign * rival.mean:
                 found[row.baseline] = row

@@ -74,9 +74,11 @@ def marked(column: Column) -> Column:
 def compare(table: Table) -> list[Column]:
     """Return the columns that hold each row against its baseline."""
     rows = table.rows
+    ruled = table.stopping is not None
+    p = [_limited(row) if ruled else _p(row.p_holm) for row in rows]
     return [
         Column(heading="Δ to\nbaseline", kind="figures", cells=aligned([_delta(row) for row in rows])),
-        Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
+        Column(heading="p\n(limit)" if ruled else "p\n(Holm)", kind="number", cells=p),
         Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
     ]
 
@@ -131,6 +133,14 @@ def _p(p: float) -> str:
     if math.isnan(p):
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _limited(row: Row) -> str:
+    """Write p at the last look, and the limit that it is held against there."""
+    found = row.interim
+    if found is None or found.delta is None or found.limit is None or math.isnan(found.delta.p):
+        return ""
+    return f"{found.delta.p:.2g}\n({found.limit:.2g})"
 
 
 def aligned(cells: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from itertools import chain
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.legend import Line, below
 from analysis.table import Table
+from analysis.verdict import outcome
 
 
 def as_html(table: Table) -> str:
@@ -39,7 +40,7 @@ def _grid(table: Table, block: Block) -> list[str]:
     for place, row in enumerate(table.rows):
         if opens_panel(table, place):
             lines += ["</tbody>", "<tbody>"]
-        lines.append(f'<tr class="{row.verdict.split(":")[0].replace(" ", "-")}">')
+        lines.append(f'<tr class="{outcome(row.verdict).replace(" ", "-")}">')
         lines.append(f'<th scope="row" class="{label.kind}">{_plain(label.cells[place])}</th>')
         for number, column in enumerate(others, 1):
             cell = _plain(column.cells[place])

@@ -17,6 +17,7 @@ from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column, marked, raised
 from analysis.formats.legend import below
 from analysis.table import Table
+from analysis.verdict import is_settled, outcome
 
 GAP = 2
 """Spaces between columns: one of padding, one for the box."""
@@ -82,7 +83,8 @@ def _grid(table: Table, block: Block, width: int, color: bool) -> rich.table.Tab
         cells = [Text(column.cells[place]) for column, _ in laid]
         if place in best and block.figures is not None:
             cells[block.figures].highlight_words([best[place]], "bold")
-        grid.add_row(*cells, style=COLORS.get(row.verdict, "") if color else "")
+        colored = color and is_settled(row.verdict)
+        grid.add_row(*cells, style=COLORS.get(outcome(row.verdict), "") if colored else "")
     return grid
 
 

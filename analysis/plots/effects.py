@@ -17,6 +17,7 @@ from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, r
 from analysis.plots.palette import FAINT, TEXT
 from analysis.row import Row
 from analysis.table import Table
+from analysis.verdict import is_settled, outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +43,16 @@ class Symbol:
 
 def symbol(verdict: str, *, higher_is_better: bool) -> Symbol:
     """Return the symbol of a verdict: a triangle points to where the difference lies; hollow is not (yet) settled."""
-    name = verdict.partition(":")[0].partition(" (")[0]
+    word, settled = outcome(verdict), is_settled(verdict)
+    name = word if settled else f"{word} so far"
     right = {"better": higher_is_better, "worse": not higher_is_better}
-    word = name.partition(" ")[0]
     if word in right:
         colour = BLUE if word == "better" else ORANGE
-        return Symbol(name=name, marker=">" if right[word] else "<", colour=colour, filled=name == word)
-    if name == "not resolved":
+        return Symbol(name=name, marker=">" if right[word] else "<", colour=colour, filled=settled)
+    if word in ("not resolved", "open"):
         return Symbol(name=name, marker="o", colour=INK, filled=False)
+    if word == "equivalent":
+        return Symbol(name=name, marker="s", colour=INK, filled=settled)
     if name == "changes nothing":
         return Symbol(name=name, marker="|", colour=INK, filled=True)
     return Symbol(name=name, marker="D", colour=INK, filled=True)
@@ -75,16 +78,23 @@ def effects(table: Table, margin: float | None = None) -> Drawn | Absent:
         name="effects",
         title=f"Differences in {noun}",
         figure=figure,
-        alt=f"Forest plot of the difference in {noun} to the baseline, in percentage points with 95 % intervals. "
+        alt=f"Forest plot of the difference in {noun} to the baseline, in percentage points with intervals. "
         + " ".join(_told(row) for row in rows),
-        caption=f"Mean difference in {noun} to {to} at the same seed, in percentage points, with its 95 % t interval "
-        f"(not adjusted; the verdicts are, by Holm, for {table.comparisons} "
-        f"comparison{'' if table.comparisons == 1 else 's'}). {side} of the line at 0 is better. A filled triangle is "
+        caption=f"Mean difference in {noun} to {to} at the same seed, in percentage points, with its {_kind(table)}. "
+        f"{side} of the line at 0 is better. A filled triangle is "
         "a resolved difference, a hollow one a difference resolved before all wanted seeds were there, a circle is not "
         "resolved; n counts paired seeds."
         + ("" if margin is None else f" Shaded: differences of at most {margin:g} points, taken for none.")
         + (" An arrow marks an interval that goes on beyond the frame." if shortened else ""),
     )
+
+
+def _kind(table: Table) -> str:
+    """Return what the intervals are."""
+    count = f"{table.comparisons} comparison{'' if table.comparisons == 1 else 's'}"
+    if table.stopping is not None:
+        return f"repeated interval, which holds over {count} and all looks"
+    return f"95 % t interval (not adjusted; the verdicts are, by Holm, for {count})"
 
 
 def _told(row: Row) -> str:
