@@ -23,6 +23,7 @@ VERBS: Final = {
     "status": "where the runs of a study stand",
     "table": "the conclusions",
     "plot": "the conclusions as figures: PNG, SVG or PDF",
+    "report": "the conclusions as one web page: verdict, table, plots, power, provenance, every run",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
     "doctor": "what is wrong with this machine or its runs folder, and what mends it",
     "cost": "params and MACs of a configuration, without training",

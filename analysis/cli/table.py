@@ -19,6 +19,7 @@ from studies.counting import counts
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.load import catalogue
+from studies.records import Record
 from studies.study import Study
 
 
@@ -49,7 +50,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) -> list[Table]:
-    """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
+    """Return each study's table."""
+    return [table for _, table in concluded(studies, root, url)]
+
+
+def concluded(studies: Sequence[Study], root: Path, url: str | None) -> list[tuple[list[Record], Table]]:
+    """Return each study's records and table; the costs of rows without a finished run are counted, all in one go."""
     found = [(study, gather_everywhere(study, root, url)) for study in studies]
     wanted: dict[tuple[str, str], Run] = {}
     for study, records in found:
@@ -58,7 +64,10 @@ def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) ->
     names = {f"{row}" if len(studies) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
     counted = {names[name]: cost for name, cost in counts({n: wanted[at] for n, at in names.items()}).items()}
     return [
-        tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted})
+        (
+            records,
+            tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted}),
+        )
         for study, records in found
     ]
 

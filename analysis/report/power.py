@@ -1,0 +1,178 @@
+"""What a study's seeds could have resolved, what is open, and what closing it would cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from analysis.formats.columns import Column, signed
+from analysis.report.provenance import device_hours, hours_told
+from analysis.report.sentence import is_open, is_resolved, unit
+from analysis.statistics import least_resolvable, seeds_needed
+from analysis.statistics.power import MOST_SEEDS
+from analysis.table import Table
+from analysis.verdict import LEVEL
+from studies.records import Record
+
+REACH = MOST_SEEDS
+"""Seeds beyond which `seeds_needed` says that a difference is out of reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """One comparison.
+
+    Attributes:
+        row: the row, compared with `baseline`.
+        baseline: the baseline of its panel.
+        n: paired seeds.
+        sd: standard deviation of the paired differences, in percentage points; NaN where unknown.
+        least: the least difference (percentage points) that n seeds resolve with 80 % power; NaN where unknown.
+        low: lower end of the 95 % interval of the difference; NaN where unknown.
+        high: its upper end.
+        stands: `resolved`, `open`, or why there is nothing to say.
+        more: seeds to add where it is open, should difference and spread persist; None beyond `REACH` in all.
+        hours: device-hours of those seeds in this row alone; None where unknown.
+
+    """
+
+    row: str
+    baseline: str
+    n: int
+    sd: float
+    least: float
+    low: float
+    high: float
+    stands: str
+    more: int | None
+    hours: float | None
+
+
+def powers(table: Table, records: Sequence[Record]) -> list[Power]:
+    """Return each comparison of the table; the level of 5 % is shared by all the study's comparisons."""
+    hours = run_hours(records)
+    found = []
+    for row in table.rows:
+        if row.label == row.baseline:
+            continue
+        n = row.delta.n if row.delta else 0
+        sd = row.delta.sd if row.delta and row.delta.sd > 0 else math.nan
+        more = None
+        if is_open(row) and row.delta:
+            needed = seeds_needed(row.delta.mean, sd, level=LEVEL, comparisons=table.comparisons)
+            more = None if needed is None else max(needed - n, 1)
+        found.append(
+            Power(
+                row=row.label,
+                baseline=row.baseline,
+                n=n,
+                sd=sd,
+                least=least_resolvable(sd, n, level=LEVEL, comparisons=table.comparisons),
+                low=row.delta.low if row.delta else math.nan,
+                high=row.delta.high if row.delta else math.nan,
+                stands="resolved" if is_resolved(row) else "open" if is_open(row) else row.verdict,
+                more=more,
+                hours=None if more is None or row.label not in hours else more * hours[row.label],
+            )
+        )
+    return found
+
+
+def run_hours(records: Sequence[Record]) -> dict[str, float]:
+    """Return row -> mean device-hours of one of its finished runs, for rows of which they are known."""
+    spent: dict[str, list[float]] = {}
+    for record in records:
+        if (hours := device_hours(record)) is not None:
+            spent.setdefault(record.row, []).append(hours)
+    return {row: fmean(hours) for row, hours in spent.items()}
+
+
+def lead(table: Table, found: Sequence[Power]) -> list[str]:
+    """Say what the seeds so far could have told, and what is open."""
+    shared = f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
+    known = sorted(one.least for one in found if not math.isnan(one.least))
+    if not known:
+        return ["No row has two seeds paired with its baseline, so nothing is known of what could be resolved."]
+    if len(known) == 1:
+        what = f"a true difference of {known[0]:.2f} {unit(table)}"
+    else:
+        ends = f"from {known[0]:.2f} to {known[-1]:.2f} by the row, {median(known):.2f} in the middle"
+        what = f"true differences {ends}, in {unit(table)}"
+    told = [
+        f"With 80 % power the seeds so far resolve {what} (paired t-test at 5 %{shared}, with the spread seen). "
+        "A smaller one may well be there and go unseen: not resolved does not mean equal."
+    ]
+    return [*told, *_open(found)]
+
+
+def _open(found: Sequence[Power]) -> list[str]:
+    left = [one for one in found if one.stands == "open"]
+    if not left:
+        return []
+    head = f"{len(left)} of {len(found)} comparison{'s' * (len(found) > 1)} {'is' if len(left) == 1 else 'are'} open."
+    more = sorted(one.more for one in left if one.more is not None)
+    if not more:
+        return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them."]
+    span = f"{more[0]}" if more[0] == more[-1] else f"{more[0]} to {more[-1]}"
+    text = f"{head} Should the differences and spreads seen so far persist, {span} more seeds in a row resolve it"
+    beyond = len(left) - len(more)
+    return [text + (f"; {beyond} would need more than {REACH}." if beyond else ".")]
+
+
+def cost(found: Sequence[Power], hours: Mapping[str, float]) -> float | None:
+    """Return the device-hours that close every open comparison within reach, those of the baselines included.
+
+    A baseline is trained once a seed, whatever the number of rows that are paired with it. None where there is nothing
+    to close, or the hours of a run are not known.
+    """
+    left = [one for one in found if one.more is not None]
+    seeds: dict[str, int] = {}
+    for one in left:
+        seeds[one.baseline] = max(seeds.get(one.baseline, 0), one.more or 0)
+    if not left or any(one.hours is None for one in left) or not seeds.keys() <= hours.keys():
+        return None
+    return sum(one.hours or 0.0 for one in left) + sum(count * hours[baseline] for baseline, count in seeds.items())
+
+
+def columns(found: Sequence[Power]) -> list[Column]:
+    """Return the comparisons as columns to print."""
+    kinds = ("label", "number", "number", "number", "number", "verdict", "number", "number")
+    heads = (
+        "row",
+        "paired seeds",
+        "sd of Δ",
+        "could resolve",
+        "Δ allowed (95 %)",
+        "stands",
+        "seeds to add",
+        "device-hours",
+    )
+    lines = [
+        (
+            one.row,
+            str(one.n),
+            _figure(one.sd),
+            _figure(one.least),
+            "—" if math.isnan(one.low) else f"{signed(one.low)} to {signed(one.high)}",
+            one.stands,
+            _to_add(one),
+            "" if one.hours is None else hours_told(one.hours),
+        )
+        for one in found
+    ]
+    return [
+        Column(heading=head, kind=kind, cells=[line[place] for line in lines])
+        for place, (head, kind) in enumerate(zip(heads, kinds, strict=True))
+    ]
+
+
+def _to_add(one: Power) -> str:
+    if one.stands != "open":
+        return ""
+    return f">{REACH - one.n}" if one.more is None else str(one.more)
+
+
+def _figure(value: float) -> str:
+    return "—" if math.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,56 @@
+"""What the page of a report adds to the style of every page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STYLE: Final = """
+article + article { margin-top: 3.5rem; border-top: 2px solid var(--line); padding-top: .5rem; }
+nav ol { padding-left: 1.4rem; } nav ul { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; list-style: none;
+  padding: 0; margin: .2rem 0 .6rem; }
+h2 + .fixed { margin-top: -.4rem; }
+.verdict > :not(h3) { border-left: .3rem solid var(--link); background: var(--card); margin: 0;
+  padding: .7rem 1rem; border-radius: 0 .3rem .3rem 0; max-width: 52rem; }
+.verdict ul { list-style: none; } .verdict li + li { margin-top: .5rem; }
+caption { color: var(--faint); font-size: .85rem; padding-bottom: .4rem; }
+.wide + .wide { margin-top: 1.5rem; }
+td.verdict, th.verdict, td.label, th.label, td.figures, th.figures { text-align: left; }
+td, tbody th { vertical-align: top; }
+td.verdict { white-space: normal; min-width: 9rem; } .runs td.verdict { white-space: nowrap; min-width: 0; }
+tbody th { white-space: normal; min-width: 7rem; max-width: 16rem; }
+.runs tbody th { min-width: 0; }
+td.figures { white-space: normal; } td.figures a { color: inherit; text-decoration-color: var(--line); }
+tbody + tbody tr:first-child > * { border-top: 2px solid var(--line); }
+tr[class^="better"] td.verdict { color: var(--good); font-weight: 600; }
+tr[class^="worse"] td.verdict { color: var(--bad); font-weight: 600; }
+tr[class^="changes"] td.verdict { color: var(--open); font-weight: 600; }
+.notes { color: var(--faint); font-size: .85rem; } .notes ul { padding-left: 1.1rem; }
+dl { margin: 0; max-width: 60rem; }
+dl > div { display: grid; grid-template-columns: 14rem 1fr; gap: 0 1rem; padding: .25rem 0;
+  border-bottom: 1px solid var(--line); }
+dt { font-weight: 600; overflow-wrap: anywhere; } dd { margin: 0; }
+details { border-bottom: 1px solid var(--line); padding: .1rem 0; }
+summary { cursor: pointer; padding: .35rem .2rem; }
+.runs { padding: 0 0 .6rem 1.1rem; font-size: .9rem; }
+.runs details { border: 0; }
+pre { font-size: .8rem; margin: 0; padding: .6rem; background: var(--card); }
+footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--faint); font-size: .85rem; }
+footer code { overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  dl > div { grid-template-columns: 1fr; }
+  .runs { padding-left: 0; }
+}
+@media print {
+  article + article { break-before: page; border: 0; margin: 0; }
+  nav, .back, .runs details { display: none; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; }
+  table { font-size: 7.5pt; } th, td { padding: 1.5pt 4pt; }
+  td.verdict { min-width: 20mm; } tbody th { min-width: 18mm; }
+  .runs { font-size: 7.5pt; padding-left: 0; } .runs table { font-size: 6.3pt; }
+  .runs th, .runs td { padding: .8pt 3pt; }
+  .notes, .fixed, caption, footer { font-size: 7.5pt; }
+  h3 { margin-top: 5mm; } figure img { max-height: 110mm; }
+  dl > div { grid-template-columns: 38mm 1fr; }
+}
+"""
