@@ -16,7 +16,7 @@ STYLE: Final = """
 }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; max-width: 70rem; padding: 1rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 76rem; padding: 1rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }
 h1, h2, h3, p, li, dd, summary, figcaption, caption { overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.3rem; line-height: 1.3; margin-top: 2rem; }
@@ -29,11 +29,13 @@ a { color: var(--link); text-underline-offset: .15em; }
 .fixed { color: var(--faint); font-size: .85rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }
-caption { text-align: left; white-space: normal; }
+caption { text-align: left; white-space: normal; position: sticky; left: 0;
+  max-width: min(48rem, calc(100vw - 2rem)); }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; font-weight: 600; }
+thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; font-weight: 600; white-space: normal; }
 tbody th { font-weight: 600; }
+.wide th:first-child { position: sticky; left: 0; background: var(--paper); }
 code { font: .88em ui-monospace, "DejaVu Sans Mono", monospace; }
 figure { margin: 0 0 1.5rem; }
 figure img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
@@ -42,7 +44,7 @@ figure img { max-width: 100%; height: auto; background: #fff; border-radius: .3r
   body { max-width: none; padding: 0; font-size: 9.5pt; line-height: 1.4; }
   a { color: inherit; text-decoration: none; }
   .skip { display: none; }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; } .wide th:first-child, caption { position: static; }
   h1, h2, h3, h4, caption, summary { break-after: avoid; }
   figure, tr, dl > div { break-inside: avoid; }
 }

@@ -15,7 +15,7 @@ from analysis.pages import picture, scrolling
 from analysis.plots.drawn import Drawn
 from analysis.report import power
 from analysis.report.fixed import conditions
-from analysis.report.provenance import hours_told, provenance
+from analysis.report.provenance import provenance
 from analysis.report.runs import opened
 from analysis.report.sentence import sentences
 from analysis.table import Table
@@ -80,7 +80,7 @@ class Chapter:
         for anchor, title in self.sections:
             name = anchor.removeprefix(self.id(""))
             heading = f'<h3 id="{anchor}" tabindex="-1">{title}</h3>'
-            parts.append(f'<section class="{name}">\n{heading}\n{content[name]}\n</section>')
+            parts.append(f'<section class="part-{name}">\n{heading}\n{content[name]}\n</section>')
         head = f'<h2 id="{self.anchor}" tabindex="-1">{plain(self.study.question)}</h2>\n{_facts(self)}'
         return "\n".join([f'<article aria-labelledby="{self.anchor}">\n{head}', *parts, "</article>"])
 
@@ -149,11 +149,7 @@ def _plots(chapter: Chapter) -> str:
 def _power(chapter: Chapter) -> str:
     table = chapter.table
     found = power.powers(table, chapter.records)
-    told = power.lead(table, found)
-    hours = power.cost(found, power.run_hours(chapter.records))
-    if hours is not None:
-        told.append(f"All of them would take about {hours_told(hours)} device-hours, the baseline's seeds included.")
-    told.append("Seeds added because of a look at these figures make p too small: confirm with fresh ones.")
+    told = power.lead(table, found, power.cost(found, power.run_hours(chapter.records)))
     text = "\n".join(f"<p>{plain(line)}</p>" for line in told)
     lines = grid_lines("What each comparison could resolve (percentage points)", power.columns(found))
     return f"{text}\n{scrolling(chr(10).join(['<table>', *lines, '</table>']), f'Power: table of {table.study}')}"

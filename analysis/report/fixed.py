@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.formats.legend import fixed_facts
 from lightning_bam.config import flatten
+from studies.panels import telling_apart
 from studies.study import Study
 
 
@@ -14,8 +15,8 @@ def conditions(study: Study) -> dict[str, str]:
     for name in study.scientific:
         values = dict.fromkeys(str(flat[name]) for flat in flats if name in flat)
         found[f"varied: {name}"] = ", ".join(values)
-    for slot in study.within:
-        found[f"panels: {slot}"] = ", ".join(dict.fromkeys(str(flat[slot]) for flat in flats))
+    for name in telling_apart(study.rows, study.within):
+        found[f"panels: {name}"] = ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
     seeds = ", ".join(map(str, study.seed_list))
     found["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
     slots: dict[str, dict[str, str]] = {}

@@ -89,25 +89,27 @@ def run_hours(records: Sequence[Record]) -> dict[str, float]:
     return {row: fmean(hours) for row, hours in spent.items()}
 
 
-def lead(table: Table, found: Sequence[Power]) -> list[str]:
-    """Say what the seeds so far could have told, and what is open."""
+def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
+    """Say what the seeds so far could have told, what is open, and what closing it would take, as `cost` has it."""
     shared = f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
     known = sorted(one.least for one in found if not math.isnan(one.least))
     if not known:
-        return ["No row has two seeds paired with its baseline, so nothing is known of what could be resolved."]
-    if len(known) == 1:
-        what = f"a true difference of {known[0]:.2f} {unit(table)}"
-    else:
-        ends = f"from {known[0]:.2f} to {known[-1]:.2f} by the row, {median(known):.2f} in the middle"
-        what = f"true differences {ends}, in {unit(table)}"
+        return [
+            "No row has a spread over two or more seeds paired with its baseline: what could be resolved is unknown."
+        ]
+    least = f"{known[0]:.2f}"
+    if len(known) > 1:
+        least += f" to {known[-1]:.2f}"
+    by_row = f", depending on the row (median {median(known):.2f})" if len(known) > 1 else ""
     told = [
-        f"With 80 % power the seeds so far resolve {what} (paired t-test at 5 %{shared}, with the spread seen). "
+        f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least {least} "
+        f"{unit(table)}{by_row}: paired t-test at 5 %{shared}. "
         "A smaller one may well be there and go unseen: not resolved does not mean equal."
     ]
-    return [*told, *_open(found)]
+    return [*told, *_open(found, hours)]
 
 
-def _open(found: Sequence[Power]) -> list[str]:
+def _open(found: Sequence[Power], hours: float | None) -> list[str]:
     left = [one for one in found if one.stands == "open"]
     if not left:
         return []
@@ -116,9 +118,13 @@ def _open(found: Sequence[Power]) -> list[str]:
     if not more:
         return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them."]
     span = f"{more[0]}" if more[0] == more[-1] else f"{more[0]} to {more[-1]}"
-    text = f"{head} Should the differences and spreads seen so far persist, {span} more seeds in a row resolve it"
     beyond = len(left) - len(more)
-    return [text + (f"; {beyond} would need more than {REACH}." if beyond else ".")]
+    seeds = f"{span} more seed{'s' * (more[-1] > 1)}"
+    which = f"{len(more)} of them" if beyond else "it" if len(more) == 1 else "each"
+    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would resolve {which}"
+    text += f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    text += f"; {beyond} would need more than {REACH}." if beyond else "."
+    return [text, "Seeds added because of a look at these figures make p too small: confirm with fresh ones."]
 
 
 def cost(found: Sequence[Power], hours: Mapping[str, float]) -> float | None:

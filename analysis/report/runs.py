@@ -63,7 +63,8 @@ def apart(explanation: Explanation) -> str:
 def columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
     """Return the runs as columns to print, a line a seed."""
     runs = explanation.runs
-    difference = {seed: row.errors[seed] - baseline.errors[seed] for seed in row.errors if seed in baseline.errors}
+    paired = set(row.errors) & set(baseline.errors) if row is not baseline else set()
+    difference = {seed: row.errors[seed] - baseline.errors[seed] for seed in paired}
     deltas = [signed(difference[run["seed"]]) if run["seed"] in difference else "" for run in runs]
     last = [run["attempts"][-1] if run["attempts"] else {} for run in runs]
     found = [

@@ -111,7 +111,7 @@ def _seeds(rows: Sequence[Row]) -> str:
         return ""
     if len(counts) > 1:
         return f"n = {counts[0]} to {counts[-1]} paired seeds"
-    return f"n = {counts[0]} seed{'s' * (counts[0] > 1)} a row"
+    return f"n = {counts[0]} seed{'s' * (counts[0] > 1)}{' a row' * (len(rows) > 1)}"
 
 
 def _resolved(rows: Sequence[Row], table: Table) -> str:
@@ -155,8 +155,9 @@ def _distance(row: Row) -> float:
 
 
 def _unresolved(row: Row, table: Table, how: str) -> str:
-    head = f"{row.label!r} is not resolved against {row.baseline!r} at 5 % ({how})"
-    return ". ".join([f"{head}: the data allow {_allowed([row], table, first=True)}", *_adjusted([row])])
+    p = _p(row) + " after Holm" * (table.comparisons > 1 and "Holm" not in how)
+    head = f"{row.label!r} is not resolved against {row.baseline!r} at 5 % ({p}, {how})"
+    return f"{head}: the data allow {_allowed([row], table, first=True)}"
 
 
 def _allowed(rows: Sequence[Row], table: Table, *, first: bool) -> str:
@@ -164,6 +165,7 @@ def _allowed(rows: Sequence[Row], table: Table, *, first: bool) -> str:
     low, high = min(delta.low for delta in deltas), max(delta.high for delta in deltas)
     what, interval = ("a difference", "interval") if len(rows) == 1 else ("differences", "intervals")
     points = unit(table) if first else "points"
+    interval += ", not adjusted" * (table.comparisons > 1)
     side = f"{better_side(table)} 0 is better"
     return f"{what} between {signed(low)} and {signed(high)} {points} (95 % {interval}; {side})"
 

@@ -9,15 +9,16 @@ article + article { margin-top: 3.5rem; border-top: 2px solid var(--line); paddi
 nav ol { padding-left: 1.4rem; } nav ul { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; list-style: none;
   padding: 0; margin: .2rem 0 .6rem; }
 h2 + .fixed { margin-top: -.4rem; }
-.verdict > :not(h3) { border-left: .3rem solid var(--link); background: var(--card); margin: 0;
+.part-verdict > :not(h3) { border-left: .3rem solid var(--link); background: var(--card); margin: 0;
   padding: .7rem 1rem; border-radius: 0 .3rem .3rem 0; max-width: 52rem; }
-.verdict ul { list-style: none; } .verdict li + li { margin-top: .5rem; }
+.part-verdict ul { list-style: none; } .part-verdict li + li { margin-top: .5rem; }
 caption { color: var(--faint); font-size: .85rem; padding-bottom: .4rem; }
 .wide + .wide { margin-top: 1.5rem; }
 td.verdict, th.verdict, td.label, th.label, td.figures, th.figures { text-align: left; }
 td, tbody th { vertical-align: top; }
+.part-table table { font-size: .92rem; } .part-table th, .part-table td { padding: .25rem .55rem; }
 td.verdict { white-space: normal; min-width: 9rem; } .runs td.verdict { white-space: nowrap; min-width: 0; }
-tbody th { white-space: normal; min-width: 7rem; max-width: 16rem; }
+tbody th { white-space: normal; min-width: 9rem; max-width: 16rem; }
 .runs tbody th { min-width: 0; }
 td.figures { white-space: normal; } td.figures a { color: inherit; text-decoration-color: var(--line); }
 tbody + tbody tr:first-child > * { border-top: 2px solid var(--line); }
@@ -39,18 +40,19 @@ footer code { overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   dl > div { grid-template-columns: 1fr; }
   .runs { padding-left: 0; }
+  tbody th { max-width: 8.5rem; min-width: 5rem; }
 }
 @media print {
   article + article { break-before: page; border: 0; margin: 0; }
   nav, .back, .runs details { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   summary { list-style: none; }
-  table { font-size: 7.5pt; } th, td { padding: 1.5pt 4pt; }
+  table, .part-table table { font-size: 7.5pt; } th, td, .part-table th, .part-table td { padding: 1.5pt 4pt; }
   td.verdict { min-width: 20mm; } tbody th { min-width: 18mm; }
-  .runs { font-size: 7.5pt; padding-left: 0; } .runs table { font-size: 6.3pt; }
+  .runs { font-size: 7.5pt; padding: 0; } .runs table { font-size: 6.3pt; } .runs p { margin: 1pt 0 2pt; }
   .runs th, .runs td { padding: .8pt 3pt; }
   .notes, .fixed, caption, footer { font-size: 7.5pt; }
-  h3 { margin-top: 5mm; } figure img { max-height: 110mm; }
+  h3, footer { margin-top: 5mm; } figure img { max-height: 110mm; }
   dl > div { grid-template-columns: 38mm 1fr; }
 }
 """
