@@ -59,13 +59,17 @@ def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     from analysis.cli.table import concluded
     from analysis.report.chapter import Chapter
     from analysis.report.page import Made, page
+    from analysis.report.plots import plots
 
     root = root_of(arguments)
     found = concluded(studies, root, arguments.storage)
-    chapters = [
-        Chapter(anchor=f"study-{number}", study=study, records=records, table=table)
-        for number, (study, (records, table)) in enumerate(zip(studies, found, strict=True), 1)
-    ]
+    chapters = []
+    for number, (study, (records, table)) in enumerate(zip(studies, found, strict=True), 1):
+        figures, absent = plots(study, records, table)
+        anchor = f"study-{number}"
+        chapters.append(
+            Chapter(anchor=anchor, study=study, records=records, table=table, figures=figures, absent=absent)
+        )
     made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
     return page(chapters, made)
 

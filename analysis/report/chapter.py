@@ -44,7 +44,7 @@ class Chapter:
         records: its runs, whatever their state.
         table: what they amount to.
         figures: its plots.
-        absent: plots that cannot be drawn, with the reason, a sentence each.
+        absent: a sentence about the plots that cannot be drawn; empty where there is none.
 
     """
 
@@ -53,7 +53,7 @@ class Chapter:
     records: Sequence[Record]
     table: Table
     figures: Sequence[Drawn] = ()
-    absent: Sequence[str] = ()
+    absent: str = ""
 
     def id(self, part: str) -> str:
         """Return the id of one of its parts."""
@@ -143,7 +143,7 @@ def unbroken(cell: str) -> str:
 
 def _plots(chapter: Chapter) -> str:
     parts = [picture(figure, level=4, form="svg") for figure in chapter.figures]
-    return "\n".join([*parts, *([listed(chapter.absent)] if chapter.absent else [])])
+    return "\n".join([*parts, *([f'<p class="fixed">{plain(chapter.absent)}</p>'] if chapter.absent else [])])
 
 
 def _power(chapter: Chapter) -> str:

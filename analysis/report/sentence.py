@@ -44,9 +44,8 @@ def is_resolved(row: Row) -> bool:
 
 
 def is_open(row: Row) -> bool:
-    """Say whether a row has an interval and yet no verdict."""
-    known = row.delta is not None and not math.isnan(row.delta.low)
-    return known and not is_resolved(row) and row.verdict != "changes nothing"
+    """Say whether a row has an interval and yet is not resolved."""
+    return row.delta is not None and not math.isnan(row.delta.low) and row.verdict.startswith("not resolved")
 
 
 def unit(table: Table) -> str:
@@ -189,6 +188,9 @@ def _odd(rows: Sequence[Row], baseline: str) -> list[str]:
         many = len(same) > 1
         told.append(f"{named(same)} change{'s' * (not many)} nothing: the runs computed what {baseline!r} did")
     left = [row for row in rows if not (is_resolved(row) or is_open(row) or row in same)]
+    other = [row for row in left if not row.verdict.startswith(("not resolved", "not run"))]
+    told += [f"{row.label!r} against {baseline!r}: {row.verdict}" for row in other]
+    left = [row for row in left if row not in other]
     flat = [row for row in left if row.delta is not None and row.delta.n > 1]
     if flat:
         told.append(f"{named(flat)} differ{'s' * (len(flat) == 1)} by the same at every seed: no spread to judge by")
