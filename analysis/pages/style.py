@@ -38,14 +38,18 @@ tbody th { font-weight: 600; }
 .wide th:first-child { position: sticky; left: 0; background: var(--paper); }
 code { font: .88em ui-monospace, "DejaVu Sans Mono", monospace; }
 figure { margin: 0 0 1.5rem; }
-figure img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
+figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
+figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; }
+@media screen and (max-width: 40rem) { figure img { max-width: none; } }
 @media print {
   @page { size: A4; margin: 14mm; }
-  body { max-width: none; padding: 0; font-size: 9.5pt; line-height: 1.4; }
+  html { font-size: 9.5pt; }
+  body { max-width: none; padding: 0; line-height: 1.4; }
   a { color: inherit; text-decoration: none; }
   .skip { display: none; }
   .wide { overflow: visible; } .wide th:first-child, caption { position: static; }
   h1, h2, h3, h4, caption, summary { break-after: avoid; }
+  figure img { max-width: 88%; max-height: 200mm; width: auto; }
   figure, tr, dl > div { break-inside: avoid; }
 }
 """

@@ -142,7 +142,8 @@ def unbroken(cell: str) -> str:
 
 
 def _plots(chapter: Chapter) -> str:
-    parts = [picture(figure, level=4, form="svg") for figure in chapter.figures]
+    label = chapter.study.label
+    parts = [picture(one, level=4, form="svg", name=f"{one.title}, study {label}") for one in chapter.figures]
     return "\n".join([*parts, *([f'<p class="fixed">{plain(chapter.absent)}</p>'] if chapter.absent else [])])
 
 

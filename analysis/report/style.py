@@ -51,8 +51,8 @@ footer code { overflow-wrap: anywhere; }
   td.verdict { min-width: 20mm; } tbody th { min-width: 18mm; }
   .runs { font-size: 7.5pt; padding: 0; } .runs table { font-size: 6.3pt; } .runs p { margin: 1pt 0 2pt; }
   .runs th, .runs td { padding: .8pt 3pt; }
-  .notes, .fixed, caption, footer { font-size: 7.5pt; }
-  h3, footer { margin-top: 5mm; } figure img { max-height: 110mm; }
+  .notes, .fixed, caption, figcaption, footer { font-size: 7.5pt; }
+  h3, footer { margin-top: 5mm; }
   dl > div { grid-template-columns: 38mm 1fr; }
 }
 """
