@@ -49,7 +49,7 @@ figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; }
   .skip { display: none; }
   .wide { overflow: visible; } .wide th:first-child, caption { position: static; }
   h1, h2, h3, h4, caption, summary { break-after: avoid; }
-  figure img { max-width: 88%; max-height: 200mm; width: auto; }
+  figure img { max-width: 88%; max-height: 235mm; width: auto; }
   figure, tr, dl > div { break-inside: avoid; }
 }
 """

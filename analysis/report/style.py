@@ -46,7 +46,7 @@ footer code { overflow-wrap: anywhere; }
   article + article { break-before: page; border: 0; margin: 0; }
   nav, .back, .runs details { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  summary { list-style: none; }
+  summary { list-style: none; } details { break-inside: avoid; }
   table, .part-table table { font-size: 7.5pt; } th, td, .part-table th, .part-table td { padding: 1.5pt 4pt; }
   td.verdict { min-width: 20mm; } tbody th { min-width: 18mm; }
   .runs { font-size: 7.5pt; padding: 0; } .runs table { font-size: 6.3pt; } .runs p { margin: 1pt 0 2pt; }
