@@ -99,11 +99,11 @@ def listed(lines: Sequence[str]) -> str:
 
 
 def _facts(chapter: Chapter) -> str:
-    study, done = chapter.study, sum(row.n for row in chapter.table.rows)
+    study, rows = chapter.study, chapter.table.rows
     parts = [
         f"Study {study.label}",
         f"{len(study.rows)} rows x {len(study.seed_list)} seed{'s' * (len(study.seed_list) > 1)}",
-        f"{done} of {len(chapter.records)} runs complete",
+        f"{sum(row.n for row in rows)} of {sum(row.wanted for row in rows)} runs complete",
         *([f"the paper's table {study.paper}"] if study.paper else []),
     ]
     return f'<p class="fixed">{" · ".join(map(plain, parts))}</p>'

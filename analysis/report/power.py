@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from analysis.formats.columns import Column, signed
+from analysis.report.phrases import level, unit
 from analysis.report.provenance import device_hours, hours_told
-from analysis.report.sentence import is_open, is_resolved, unit
+from analysis.report.sentence import is_open, is_resolved
+from analysis.row import Row
 from analysis.statistics import least_resolvable, seeds_needed
 from analysis.statistics.power import MOST_SEEDS
 from analysis.table import Table
-from analysis.verdict import LEVEL
 from studies.records import Record
 
 REACH = MOST_SEEDS
@@ -51,7 +52,11 @@ class Power:
 
 
 def powers(table: Table, records: Sequence[Record]) -> list[Power]:
-    """Return each comparison of the table; the level of 5 % is shared by all the study's comparisons."""
+    """Return each comparison of the table, at the level that it has there.
+
+    The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
+    last look that counts, and the seeds to add are those of its next.
+    """
     hours = run_hours(records)
     found = []
     for row in table.rows:
@@ -59,25 +64,36 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
             continue
         n = row.delta.n if row.delta else 0
         sd = row.delta.sd if row.delta and row.delta.sd > 0 else math.nan
-        more = None
-        if is_open(row) and row.delta:
-            needed = seeds_needed(row.delta.mean, sd, level=LEVEL, comparisons=table.comparisons)
-            more = None if needed is None else max(needed - n, 1)
+        more = _more(row, table)
+        size = level(table) / table.comparisons
+        if row.interim is not None and row.interim.limit is not None:
+            size = row.interim.limit
+        waits = is_open(row) if row.interim is None else row.interim.outcome == "open"
         found.append(
             Power(
                 row=row.label,
                 baseline=row.baseline,
                 n=n,
                 sd=sd,
-                least=least_resolvable(sd, n, level=LEVEL, comparisons=table.comparisons),
+                least=least_resolvable(sd, n, level=size),
                 low=row.delta.low if row.delta else math.nan,
                 high=row.delta.high if row.delta else math.nan,
-                stands="resolved" if is_resolved(row) else "open" if is_open(row) else row.verdict,
+                stands="resolved" if is_resolved(row) else "open" if waits else row.verdict,
                 more=more,
                 hours=None if more is None or row.label not in hours else more * hours[row.label],
             )
         )
     return found
+
+
+def _more(row: Row, table: Table) -> int | None:
+    """Return how many seeds an open row wants; None where it is not open or out of reach."""
+    if row.interim is not None:
+        return row.interim.wanted - (row.delta.n if row.delta else 0) or None
+    if not is_open(row) or row.delta is None:
+        return None
+    needed = seeds_needed(row.delta.mean, row.delta.sd, level=level(table), comparisons=table.comparisons)
+    return None if needed is None else max(needed - row.delta.n, 1)
 
 
 def run_hours(records: Sequence[Record]) -> dict[str, float]:
@@ -91,7 +107,10 @@ def run_hours(records: Sequence[Record]) -> dict[str, float]:
 
 def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
     """Say what the seeds so far could have told, what is open, and what closing it would take, as `cost` has it."""
-    shared = f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
+    test = f"paired t-test at {100 * level(table):g} %"
+    test += f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
+    if table.stopping is not None:
+        test = "paired t-test at the limit of the row's last look"
     known = sorted(one.least for one in found if not math.isnan(one.least))
     if not known:
         return [
@@ -103,10 +122,20 @@ def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]
     by_row = f", depending on the row (median {median(known):.2f})" if len(known) > 1 else ""
     told = [
         f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least {least} "
-        f"{unit(table)}{by_row}: paired t-test at 5 %{shared}. "
+        f"{unit(table)}{by_row}: {test}. "
         "A smaller one may well be there and go unseen: not resolved does not mean equal."
     ]
-    return [*told, *_open(found, hours)]
+    return [*told, *(_open(found, hours) if table.stopping is None else _next_look(found, hours))]
+
+
+def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
+    left = [one for one in found if one.more is not None]
+    if not left:
+        return []
+    cost = f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    return [
+        f"{len(left)} of {len(found)} comparisons are open: the stopping rule wants the seeds of the next look{cost}."
+    ]
 
 
 def _open(found: Sequence[Power], hours: float | None) -> list[str]:

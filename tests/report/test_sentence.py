@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from analysis.report.sentence import named, sentences
+from analysis.report.phrases import named
+from analysis.report.power import lead, powers
+from analysis.report.sentence import sentences
+from studies.stopping import Stopping
 from tests.analysis.synthetic import golden_table
 from tests.report.made import asked, detecting, panelled, table
 
@@ -154,3 +159,60 @@ def test_rows_are_named_up_to_four(tmp_path):
     assert named(rows[:1]) == "'none'"
     assert named(rows[:4]) == "'none', 'r1', 'r2' and 'r3'"
     assert named(rows) == "6 rows"
+
+
+def test_a_difference_too_small_to_matter_is_told_as_one(tmp_path):
+    figures = {
+        "none": NONE,
+        "r1": moved(0.01, -0.02, 0.02),
+        "r2": moved(0.02, 0.01, -0.02),
+        "r3": moved(-0.2, -0.202, -0.198),
+        "r4": moved(1, -1, 0.5),
+    }
+    assert sentences(table(tmp_path, replace(asked(4), margin=0.5), figures)) == [
+        "Of 4 comparisons with 'none' 1 is resolved at 5 % (Holm over 4, n = 3 seeds a row): 'r3' is better than "
+        "'none' by 0.20 points of top-1 error (95 % interval 0.20 to 0.20, p < 0.001), within the margin of ±0.5 "
+        "points. For 'r4', not resolved, the data allow a difference between −2.42 and +2.75 points (95 % interval, not "
+        "adjusted; below 0 is better). 'r1' and 'r2' are equivalent to 'none' within ±0.5 points."
+    ]
+
+
+def test_seeds_by_a_rule(tmp_path):
+    study = replace(asked(4, seeds=4), stopping=Stopping(looks=(2, 4)))
+    none = [*NONE, 23.0]
+    near = [figure + difference for figure, difference in zip(none, (1, -1, 0.5, 0.2), strict=True)]
+    figures = {
+        "none": none,
+        "r1": [figure - 5 - 0.0001 * seed for seed, figure in enumerate(none)],
+        "r2": near,
+        "r3": [*near[:2], None, None],
+        "r4": [near[0], None, None, None],
+    }
+    found = table(tmp_path, study, figures)
+    assert [row.verdict for row in found.rows] == [
+        "baseline",
+        "better",
+        "not resolved by 4 seeds, the last look",
+        "open: next look at 4 seeds",
+        "open: first look at 2 seeds",
+    ]
+    first, told = sentences(found)
+    assert first == "Incomplete: 13 of 16 runs are complete (3 missing), and what follows holds for these alone."
+    assert told.startswith(
+        "Of 4 comparisons with 'none' 1 is resolved at 5 % (stopping rule over 4 comparisons, n = 2 to 4 paired "
+        "seeds): 'r1' is better than 'none' by 5.00 points of top-1 error (repeated 95 % interval 4.92 to 5.08). For "
+        "'r2' and 'r3', not resolved, the data allow differences between "
+    )
+    assert told.endswith(
+        " points (repeated 95 % intervals; below 0 is better). 'r4' waits for the first look of the stopping rule."
+    )
+    comparisons = powers(found, [])
+    assert [(one.stands, one.more) for one in comparisons] == [
+        ("resolved", None),
+        ("not resolved by 4 seeds, the last look", None),
+        ("open", 2),
+        ("open", 2),
+    ]
+    assert lead(found, comparisons, None)[1] == (
+        "2 of 4 comparisons are open: the stopping rule wants the seeds of the next look."
+    )
