@@ -82,6 +82,7 @@ def again(arguments: argparse.Namespace) -> str:
         for name, value in pairs:
             words += [option, f"{name}={value}"]
     words += ["--seeds", str(arguments.seeds)] if arguments.seeds else []
+    words += ["--margin", f"{arguments.margin:g}"] if arguments.margin is not None else []
     words += ["--root", arguments.root] if arguments.root != "runs" else []
     words += ["-o", arguments.output] if arguments.output != "report.html" else []
     return shlex.join(words)

@@ -45,6 +45,9 @@ def test_the_default_name_and_a_table_of_contents_for_several(root, tmp_path, mo
     assert "<h1>Ablation report of 2 studies</h1>" in text
     assert re.findall(r'<li><a href="#(study-\d)">', text) == ["study-1", "study-2"]
     assert "bam report quickstart combine --seeds 2 --root" in text
+    assert main(["report", "quickstart", "--root", str(root), "--margin", "0.5", "--only", "row=BAM max"]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "bam report quickstart --only &#x27;row=BAM max&#x27; --margin 0.5 --root" in text
 
 
 def test_nothing_run_is_a_page_too(tmp_path):
@@ -96,4 +99,3 @@ def test_it_loads_no_torch(root, tmp_path):
     argv = ["report", "quickstart", "--root", str(root), "-o", str(tmp_path / "page.html")]
     assert not set(loaded_by(CALL.format(argv=argv))) & {"torch", "torchvision", "pytorch_lightning", "wandb", "optuna"}
     assert (tmp_path / "page.html").exists()
-    assert loaded_by(CALL.format(argv=["report", "--help"])) == []

@@ -172,8 +172,8 @@ def test_a_difference_too_small_to_matter_is_told_as_one(tmp_path):
     assert sentences(table(tmp_path, replace(asked(4), margin=0.5), figures)) == [
         "Of 4 comparisons with 'none' 1 is resolved at 5 % (Holm over 4, n = 3 seeds a row): 'r3' is better than "
         "'none' by 0.20 points of top-1 error (95 % interval 0.20 to 0.20, p < 0.001), within the margin of ±0.5 "
-        "points. For 'r4', not resolved, the data allow a difference between −2.42 and +2.75 points (95 % interval, not "
-        "adjusted; below 0 is better). 'r1' and 'r2' are equivalent to 'none' within ±0.5 points."
+        "points. For 'r4', not resolved, the data allow a difference between −2.42 and +2.75 points (95 % interval, "
+        "not adjusted; below 0 is better). 'r1' and 'r2' are equivalent to 'none' within ±0.5 points."
     ]
 
 
