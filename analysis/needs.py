@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from analysis.provenance import device_seconds
 from analysis.row import Row
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
@@ -67,11 +68,11 @@ def is_open(row: Row) -> bool:
 
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
-    """Return the mean device-hours of a row's finished runs: training seconds times ranks."""
+    """Return row -> mean device-hours of one of its finished runs, for rows of which they are known."""
     taken: dict[str, list[float]] = defaultdict(list)
     for record in records:
-        if record.result is not None:
-            taken[record.row].append(record.result.seconds * record.manifest.get("world_size", 1) / 3600)
+        if (seconds := device_seconds(record)) is not None:
+            taken[record.row].append(seconds / 3600)
     return {row: fmean(hours) for row, hours in taken.items()}
 
 

@@ -1,4 +1,4 @@
-"""The command that trains what a reader is looking at."""
+"""The words that give a reader the same study again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ def command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
         seeds: whether --seeds is kept.
 
     """
-    words = ["bam", "run", arguments.study]
-    words += ["--preset", arguments.preset] if arguments.preset else []
+    words = ["bam", "run", arguments.study, *selection(arguments, seeds=seeds)]
+    words += ["--storage", arguments.storage] if arguments.storage else []
+    return shlex.join(words)
+
+
+def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool = False) -> list[str]:
+    """Return the arguments that select a study's scale, rows and seeds, and the runs folder."""
+    words = ["--preset", arguments.preset] if arguments.preset else []
     for name, value in arguments.set:
         words += ["--set", f"{name}={value}"]
+    for name, value in arguments.only if only else []:
+        words += ["--only", f"{name}={value}"]
     words += ["--seeds", str(arguments.seeds)] if seeds and arguments.seeds else []
     words += ["--margin", f"{arguments.margin:g}"] if arguments.margin else []
     words += ["--root", arguments.root] if arguments.root != "runs" else []
-    words += ["--storage", arguments.storage] if arguments.storage else []
-    return shlex.join(words)
+    return words

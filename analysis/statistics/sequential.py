@@ -27,7 +27,7 @@ from studies.stopping import Spending
 CELLS = 4000
 """Cells of the grid over the angle arccos v, from 0 to pi."""
 NODES = 600
-"""Values of w that stand for its law."""
+"""Values of w above 0 that stand for its law; those below are their mirror image."""
 
 
 def spent(share: float, level: float, spending: Spending) -> float:
@@ -70,7 +70,8 @@ def limits(looks: tuple[int, ...], level: float = 0.05, spending: Spending = "ob
         mass = _stopped(mass, _angle(found[-1], before))
         for pairs in range(before, n):
             mass = _moved(mass, pairs)
-        found.append(max(_p(_cut(mass, step), n), step))  # the step itself is always safe (Bonferroni)
+        least, most = step, allowed[len(found)]  # the step is always safe (Bonferroni), and no look can spend more
+        found.append(min(max(_p(_cut(mass, step), n), least), most))
     return tuple(found)
 
 
@@ -122,9 +123,9 @@ def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """
     width = math.pi / CELLS
     centre = (np.arange(CELLS) + 0.5) * width
-    turn = (np.arange(NODES) + 0.5) * math.pi / NODES - math.pi / 2
+    turn = (np.arange(NODES) + 0.5) * math.pi / 2 / NODES
     weight = np.cos(turn) ** (n - 1)
-    weight /= weight.sum()
+    weight /= 2 * weight.sum()
     moved = np.zeros(CELLS)
     for w_turn, share in zip(turn, weight, strict=True):
         v = (math.cos(w_turn) * math.sqrt(n) * np.cos(centre) + math.sin(w_turn)) / math.sqrt(n + 1)
@@ -134,7 +135,7 @@ def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
         moved += np.bincount(near - 1, share * mass * (off**2 - off) / 2, CELLS)
         moved += np.bincount(near, share * mass * (1 - off**2), CELLS)
         moved += np.bincount(near + 1, share * mass * (off**2 + off) / 2, CELLS)
-    return moved
+    return moved + moved[::-1]  # the mass is its own mirror image, and so is the law of w
 
 
 def _cut(mass: NDArray[np.float64], tails: float) -> float:

@@ -56,7 +56,7 @@ def test_no_limit_is_below_its_own_share_nor_above_the_level(looks, level, spend
     allowed = [spent(n / looks[-1], level, spending) for n in looks]
     steps = np.diff([0.0, *allowed])
     assert all(limit >= step * (1 - 1e-9) for limit, step in zip(found, steps, strict=True))
-    assert all(limit <= total * (1 + 1e-2) for limit, total in zip(found, allowed, strict=True))
+    assert all(limit <= total * (1 + 1e-9) for limit, total in zip(found, allowed, strict=True))
 
 
 @pytest.mark.parametrize("looks", [(), (1, 3), (5, 5), (5, 3)])

@@ -99,7 +99,7 @@ class TestEffects:
     def test_words(self, small):
         drawn = effects(small[2])
         assert drawn.alt == (
-            "Forest plot of the difference in top-1 error to the baseline, in percentage points with 95 % intervals. "
+            "Forest plot of the difference in top-1 error to the baseline, in percentage points with intervals. "
             "BAM sum: −2.00 [−2.25, −1.75], n = 3, better. "
             "BAM product: −0.37 [−1.88, +1.15], n = 3, not resolved: needs about 29 more seeds. "
             "BAM max: +0.60 [−0.54, +1.74], n = 3, not resolved: needs about 7 more seeds."
