@@ -45,23 +45,9 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
         StudyError: a rule that was declared for other rows, another baseline or metric.
 
     """
-    path = file_of(root, study)
-    data = read_object(path)
-    if data is None and url is not None:
-        data = _told(study, url)
+    data = _found(study, root, url)
     if data is None:
         return study
-    if data.get("schema") != SCHEMA:
-        raise FolderError(f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}")
-    asked = _asked(study)
-    then = data.get("rows", {})
-    changed = [f"row {row}" for row, key in asked["rows"].items() if then.get(row) != key]
-    changed += [f"{name} {now}" for name, now in asked.items() if name != "rows" and data.get(name) != now]
-    if changed:
-        raise StudyError(
-            f"{study.label}: its stopping rule was declared {data.get('declared')} for other runs than these "
-            f"({', '.join(changed)}); rows cannot change after that: give the study another name"
-        )
     return replace(
         study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]
     )
@@ -82,8 +68,9 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
 
     """
     assert study.stopping is not None
-    before = declared(study, root, url)
-    if before.stopping is not None and file_of(root, study).exists():
+    data = _found(study, root, url)
+    if data is not None:
+        before = declared(study, root, url)
         for name in ("stopping", "margin", "seed_list"):
             then, now = getattr(before, name), getattr(study, name)
             if then != now:
@@ -100,7 +87,7 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
             f"{first.row!r}, seed {first.run.seed}); a rule made after a look does not hold its level: ask fresh seeds "
             f"with --first-seed {max(r.run.seed for r in finished) + 1}, or another --root"
         )
-    data: dict[str, Any] = {
+    data = {
         "schema": SCHEMA,
         **_asked(study),
         "seeds": list(study.seed_list),
@@ -118,6 +105,28 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
     if url is not None:
         _tell(study, root, url, data)
     return study
+
+
+def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
+    """Return the rule as it was written down, if it was, and for these rows."""
+    path = file_of(root, study)
+    data = read_object(path)
+    if data is None and url is not None:
+        data = _told(study, url)
+    if data is None:
+        return None
+    if data.get("schema") != SCHEMA:
+        raise FolderError(f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}")
+    asked = _asked(study)
+    then = data.get("rows", {})
+    changed = [f"row {row}" for row, key in asked["rows"].items() if then.get(row) != key]
+    changed += [f"{name} {now}" for name, now in asked.items() if name != "rows" and data.get(name) != now]
+    if changed:
+        raise StudyError(
+            f"{study.label}: its stopping rule was declared {data.get('declared')} for other runs than these "
+            f"({', '.join(changed)}); rows cannot change after that: give the study another name"
+        )
+    return data
 
 
 def _asked(study: Study) -> dict[str, Any]:
