@@ -34,6 +34,7 @@ def readme(study: Study, words: Sequence[str], *, complete: int, weights: bool, 
 
         runs/              a folder for each run: run.json, manifest.json, metrics.jsonl, result.json, logs{kept}
         table.*            the table of these runs in every format
+        report.html        the same with plots, power, provenance and every run, for a browser
         {own}
         constraints.txt    what was installed where the bundle was made
         SHA256SUMS         the hash of every file here

@@ -19,8 +19,8 @@ def command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
     return shlex.join(words)
 
 
-def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool = False) -> list[str]:
-    """Return the arguments that select a study's scale, rows and seeds, and the runs folder."""
+def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool = False, root: bool = True) -> list[str]:
+    """Return the arguments that select a study's scale, rows and seeds, and the runs folder, as far as wanted."""
     words = ["--preset", arguments.preset] if arguments.preset else []
     for name, value in arguments.set:
         words += ["--set", f"{name}={value}"]
@@ -28,5 +28,5 @@ def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool =
         words += ["--only", f"{name}={value}"]
     words += ["--seeds", str(arguments.seeds)] if seeds and arguments.seeds else []
     words += ["--margin", f"{arguments.margin:g}"] if arguments.margin else []
-    words += ["--root", arguments.root] if arguments.root != "runs" else []
+    words += ["--root", arguments.root] if root and arguments.root != "runs" else []
     return words

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from analysis.bundle.archive import SUFFIXES, Content, write
+from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
+from analysis.cli.again import selection
 from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.report import chapters
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
+from analysis.table import Table
 from analysis.verification.verify import verify
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.records import Record, gather
+from studies.rule import file_of
 from studies.study import Study
 
 
@@ -51,6 +58,8 @@ def execute(arguments: argparse.Namespace) -> int:
         names = words(arguments)
         text = readme(study, names, complete=complete, weights=arguments.weights, made_with=trained_with(begun))
         files |= {**tables(table), "README.txt": text.encode(), "constraints.txt": installed()}
+        page = report(study, staged, table, names).replace(folder, "runs")  # where the folders lie in the bundle
+        files |= {"report.html": page.encode(), **rule(study, root_of(arguments))}
         files |= own_file(arguments.study) if names[0] == "study.py" else {}
         files |= weights(record.folder for record in records) if arguments.weights else {}
         write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
@@ -84,11 +93,24 @@ def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool)
 def words(arguments: argparse.Namespace) -> list[str]:
     """Return what names the study inside the bundle: its file there or its name in the catalogue, and the options."""
     own = arguments.study.endswith(".py") or "/" in arguments.study
-    named = ["study.py" if own else arguments.study]
-    named += ["--preset", arguments.preset] if arguments.preset else []
-    named += [word for name, value in arguments.set for word in ("--set", f"{name}={value}")]
-    named += [word for name, value in arguments.only for word in ("--only", f"{name}={value}")]
-    return named + (["--seeds", str(arguments.seeds)] if arguments.seeds else [])
+    return ["study.py" if own else arguments.study, *selection(arguments, only=True, root=False)]
+
+
+def report(study: Study, records: Sequence[Record], table: Table, names: Sequence[str]) -> str:
+    """Return the page of the study; it is dated by its last run, so that the same runs give the same page."""
+    from analysis.report.page import Made, page
+
+    ended = [str(record.manifest["ended"]) for record in records if record.manifest.get("ended")]
+    when = datetime.fromisoformat(max(ended)) if ended else datetime.fromtimestamp(LONG_AGO, UTC)
+    command = shlex.join(["bam", "report", *names])
+    made = Made(command=command, version=version("lightning-bam"), root="runs", when=when)
+    return page(chapters([(study, records)], [table]), made)
+
+
+def rule(study: Study, root: Path) -> dict[str, Content]:
+    """Return the declared stopping rule by its name in a bundle, where there is one."""
+    path = file_of(root, study)
+    return {f"runs/{path.relative_to(root)}": path.read_bytes()} if path.is_file() else {}
 
 
 def own_file(name: str) -> dict[str, Content]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
 from analysis.cli.parser import add_root, add_selection, add_storage
@@ -17,7 +18,12 @@ from lightning_bam.files import FolderError, replace
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.load import catalogue
+from studies.records import Record
 from studies.study import Study
+
+if TYPE_CHECKING:
+    from analysis.report.chapter import Chapter
+    from analysis.table import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,22 +65,31 @@ def writable(text: str) -> Path:
 def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     """Return the page."""
     from analysis.cli.table import concluded
-    from analysis.report.chapter import Chapter
     from analysis.report.page import Made, page
-    from analysis.report.plots import plots
 
     root = root_of(arguments)
     found = [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
-    tables = concluded(found)
-    chapters = []
+    made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
+    return page(chapters(found, concluded(found)), made)
+
+
+def chapters(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table]) -> list[Chapter]:
+    """Return the part of each study, its plots drawn.
+
+    Args:
+        found: the studies and their records.
+        tables: of each.
+
+    """
+    from analysis.report.chapter import Chapter
+    from analysis.report.plots import plots
+
+    made = []
     for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1):
         figures, absent = plots(study, records, table)
         anchor = f"study-{number}"
-        chapters.append(
-            Chapter(anchor=anchor, study=study, records=records, table=table, figures=figures, absent=absent)
-        )
-    made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
-    return page(chapters, made)
+        made.append(Chapter(anchor=anchor, study=study, records=records, table=table, figures=figures, absent=absent))
+    return made
 
 
 def again(arguments: argparse.Namespace) -> str:

@@ -24,7 +24,7 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     study = find_study(name)
     if arguments.preset:
         study = study.at(arguments.preset)
-    study = declared(study.override(dict(arguments.set)), root_of(arguments), arguments.storage)
+    study = declared(study.override(dict(arguments.set)), root_of(arguments), getattr(arguments, "storage", None))
     if study.stopping is not None:
         for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
             if given not in (None, ruled):

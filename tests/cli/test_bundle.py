@@ -124,13 +124,16 @@ def test_what_is_in_it(runs, capsys):
         sums = tar.extractfile("tiny/SHA256SUMS").read().decode().splitlines()
         study = tar.extractfile("tiny/study.py").read()
         pins = tar.extractfile("tiny/constraints.txt").read().decode().splitlines()
+        page = tar.extractfile("tiny/report.html").read().decode()
     tables = {f"table.{form}" for form in ("txt", "md", "csv", "json", "tex", "html")}
     each = ("run.json", "manifest.json", "metrics.jsonl", "result.json", "rank0.log", "checkpoints/last.ckpt")
     records = {f"runs/{folder.path.name}/{name}" for folder in runs.values() for name in each}
-    there = {*tables, *records, "README.txt", "study.py", "constraints.txt", "SHA256SUMS"}
+    there = {*tables, *records, "README.txt", "report.html", "study.py", "constraints.txt", "SHA256SUMS"}
     assert names == {f"tiny/{name}" for name in there}
     assert {line[66:] for line in sums} == there - {"SHA256SUMS"}
     assert study == Path("tiny.py").read_bytes()
+    assert all(f"runs/{folder.path.name}" in page for folder in runs.values()), "and names folders as they lie there"
+    assert "bam-bundle-" not in page
     assert pins == sorted(pins)
     assert any(pin.startswith("torch==") for pin in pins)
 
