@@ -15,8 +15,9 @@ result      every claim holds. The t interval covers: normal 94.8 to 95.0 %, cou
             scipy's would cover 71 to 86 % (n = 500). Any error in Holm's family of five: 2.9 to 5.3 % (normal, at
             n = 60,000: 3.5 to 4.8 %); one-sided up to 8.5 %. TOST at the margin: 4.5 to 5.4 %; one-sided 8.1 to 10.2 %.
             Sign flips: 4.7 to 4.9 % with 10 seeds, 0 with fewer. Four looks (4, 8, 12, 16 seeds, five rows): any error
-            4.2 %, any repeated interval that misses 3.8 to 4.3 %, any row wrongly equivalent up to 2.1 %; one-sided 9 %.
-            Factorials with --studies 50000 (n = 10,000, 63 s of one core): F tests 4.8 to 5.5 %, marginal means covered 94.8 to 95.3 %
+            4.2 %, any repeated interval that misses 3.8 to 4.3 %, any row wrongly equivalent at most 2.1 %; one-sided
+            9 %. Factorials with --studies 50000 (n = 10,000, 63 s of one core): F tests 4.8 to 5.5 %, marginal means
+            covered 94.8 to 95.3 %
 """
 
 from __future__ import annotations
