@@ -74,12 +74,11 @@ def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
 
 
 def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
-    """Tell the other hosts of runs that were finished here before there was a registry, or without it."""
+    """Tell the other hosts of runs that were finished here without it, or whose scheduler died before it could tell."""
     entries = registry.entries()
     for record in records:
         entry = entries.get(record.run.key)
-        held = entry is not None and entry.state == "running" and entry.alive and entry.holder is not None
-        if record.result is not None and not held and (entry is None or entry.state != "complete"):
+        if record.result is not None and (entry is None or entry.state != "complete"):
             registry.publish(record.run.key, "complete", pack(record.folder))
 
 

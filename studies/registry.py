@@ -126,11 +126,14 @@ class Registry:
             connection.execute(sa.update(RUNS).where(mine).values(**values))
 
     def publish(self, key: str, state: str, record: dict[str, Any]) -> None:
-        """Tell of a run that has ended without a lease, or whose lease nobody gave back; unless it is told, or held."""
+        """Tell of a run that has ended without a lease, or whose lease nobody gave back, unless that is known.
+
+        Whoever trains it anew meanwhile learns with its next sign of life that the run is not its own any more.
+        """
         told = {"state": state, "record": gzip.compress(json.dumps(record).encode()), "holder": None}
-        open_ = sa.and_(RUNS.c.state != "complete", self._free())
         statement = insert(RUNS).values(key=key, **told)
-        statement = statement.on_conflict_do_update(index_elements=["key"], set_=told, where=open_)
+        untold = RUNS.c.state != "complete"
+        statement = statement.on_conflict_do_update(index_elements=["key"], set_=told, where=untold)
         with self.engine.begin() as connection:
             connection.execute(statement)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import threading
 import time
 from contextlib import ExitStack, closing
@@ -20,6 +22,7 @@ from studies.exchange import gather_everywhere, pack
 from studies.records import gather
 from studies.registry import Registry
 from studies.storage import open_storage
+from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny
 
 
@@ -152,6 +155,26 @@ def test_results_from_before_the_database_reach_it(two_hosts, postgres):
     assert run_study(tiny(seeds=1), one, options, silent).finished == []
     assert run_study(tiny(seeds=1), two, options, silent).finished == []
     assert [r.result for r in gather(tiny(seeds=1), one)] == [r.result for r in gather(tiny(seeds=1), two)]
+
+
+@pytest.mark.parametrize("holder", ["here", "elsewhere"])
+def test_a_result_that_a_dead_scheduler_did_not_tell_is_told_at_the_next_start(tmp_path, on, two_hosts, holder):
+    """Also where another host has taken the run over since: it learns so, and leaves it."""
+    one, _, options = two_hosts
+    study = tiny(seeds=1)
+    for cell in study.runs():
+        finish(one, cell.run, 12.5)
+    run = study.runs()[0].run
+    host = socket.gethostname() if holder == "here" else "elsewhere"
+    before = on(host, folder=os.path.realpath(one) if holder == "here" else None)
+    assert before.take(run.key)
+    assert run_study(study, one, options, silent).finished == []
+    entry = before.entries()[run.key]
+    assert (entry.state, entry.holder) == ("complete", None)
+    assert before.records([run.key])[run.key]["result.json"]["error_top1"] == 12.5
+    assert before.beat([run.key]) == {run.key}, "it is not theirs any more"
+    before.give_back(run.key, "failed")
+    assert before.entries()[run.key].state == "complete"
 
 
 def test_a_lost_record_does_not_replace_a_run(two_hosts, postgres):
