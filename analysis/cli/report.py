@@ -81,14 +81,24 @@ def chapters(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[T
         tables: of each.
 
     """
+    from analysis.factors import factorial_of
     from analysis.report.chapter import Chapter
     from analysis.report.plots import plots
 
     made = []
     for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1):
         figures, absent = plots(study, records, table)
-        anchor = f"study-{number}"
-        made.append(Chapter(anchor=anchor, study=study, records=records, table=table, figures=figures, absent=absent))
+        made.append(
+            Chapter(
+                anchor=f"study-{number}",
+                study=study,
+                records=records,
+                table=table,
+                factorial=factorial_of(study, records),
+                figures=figures,
+                absent=absent,
+            )
+        )
     return made
 
 

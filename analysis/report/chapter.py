@@ -9,6 +9,7 @@ from html import escape
 from analysis.explanation import explain
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
+from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.formats.legend import Line, below
 from analysis.formats.markup import block_lines, grid_lines, note, note_anchor, plain, table_cell
 from analysis.needs import hours_a_run
@@ -19,6 +20,7 @@ from analysis.report.fixed import conditions
 from analysis.report.provenance import provenance
 from analysis.report.runs import opened
 from analysis.report.sentence import sentences
+from analysis.statistics.factorial import Factorial
 from analysis.table import Table
 from studies.records import Record
 from studies.study import Study
@@ -26,6 +28,7 @@ from studies.study import Study
 SECTIONS = {
     "verdict": "Verdict",
     "table": "Table",
+    "factors": "Factors",
     "plots": "Plots",
     "fixed": "What was varied and what was fixed",
     "power": "Power",
@@ -44,6 +47,7 @@ class Chapter:
         study: what was asked.
         records: its runs, whatever their state.
         table: what they amount to.
+        factorial: it taken apart, where it crosses factors.
         figures: its plots.
         absent: a sentence about the plots that cannot be drawn; empty where there is none.
 
@@ -53,6 +57,7 @@ class Chapter:
     study: Study
     records: Sequence[Record]
     table: Table
+    factorial: Factorial | None = None
     figures: Sequence[Drawn] = ()
     absent: str = ""
 
@@ -63,14 +68,16 @@ class Chapter:
     @property
     def sections(self) -> list[tuple[str, str]]:
         """The id and the heading of each section that it has."""
-        has_plots = bool(self.figures or self.absent)
-        return [(self.id(name), title) for name, title in SECTIONS.items() if name != "plots" or has_plots]
+        lacking = {"plots"} if not (self.figures or self.absent) else set()
+        lacking |= {"factors"} if self.factorial is None else set()
+        return [(self.id(name), title) for name, title in SECTIONS.items() if name not in lacking]
 
     def html(self) -> str:
         """Return the chapter."""
         content = {
             "verdict": _verdict(self),
             "table": _table(self),
+            "factors": _factors(self),
             "plots": _plots(self),
             "fixed": definitions(conditions(self.study)),
             "power": _power(self),
@@ -147,6 +154,22 @@ def unbroken(cell: str) -> str:
     pad = len(first) - len(first.lstrip())
     lines = [line.replace(" ", "\N{NO-BREAK SPACE}") for line in (first.lstrip(), *others)]
     return "\N{FIGURE SPACE}" * pad + " ".join(lines)
+
+
+def _factors(chapter: Chapter) -> str:
+    found, label = chapter.factorial, chapter.table.study
+    if found is None:
+        return ""
+    grids = []
+    for title, columns in (
+        ("Analysis of variance", anova_columns(found)),
+        ("Marginal means", level_columns(found, chapter.table.metric)),
+        ("Importance", importance_columns(found)),
+    ):
+        if columns and columns[0].cells:
+            lines = ["<table>", *grid_lines(title, columns), "</table>"]
+            grids.append(scrolling("\n".join(lines), f"{title}: table of {label}"))
+    return "\n".join([*grids, '<div class="notes">', listed(explained(found)), "</div>"])
 
 
 def _plots(chapter: Chapter) -> str:

@@ -1,0 +1,73 @@
+"""A factorial study taken apart, as columns to print: analysis of variance, marginal means, importance."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.formats.columns import Column, heading
+from analysis.statistics.factorial import Factorial, Source
+from lightning_bam.metrics import Metric
+
+
+def anova_columns(found: Factorial) -> list[Column]:
+    """Return the analysis of variance, a line a source; empty cells for what the residual does not have."""
+    lines = found.anova
+    return [
+        Column(heading="source", kind="label", cells=[line.name for line in lines]),
+        Column(heading="df", kind="number", cells=[f"{line.df:g}" for line in lines]),
+        Column(heading="sum of squares", kind="number", cells=[f"{line.sum_of_squares:.3f}" for line in lines]),
+        Column(heading="F", kind="number", cells=[_or_empty(line.f, ".2f") for line in lines]),
+        Column(heading="p", kind="number", cells=[_p(line) for line in lines]),
+        Column(heading="partial η²", kind="number", cells=[_or_empty(line.share, ".3f") for line in lines]),
+    ]
+
+
+def level_columns(found: Factorial, metric: Metric) -> list[Column]:
+    """Return the marginal means, a line a level of a factor."""
+    lines = found.levels
+    spans = ["" if math.isnan(line.low) else f"[{line.low:.2f}, {line.high:.2f}]" for line in lines]
+    return [
+        Column(heading="factor", kind="label", cells=[line.factor for line in lines]),
+        Column(heading="level", kind="label", cells=[line.level for line in lines]),
+        Column(heading="runs", kind="number", cells=[str(line.n) for line in lines]),
+        Column(heading=heading(metric), kind="number", cells=[_or_empty(line.mean, ".2f") for line in lines]),
+        Column(heading="95 % interval", kind="number", cells=spans),
+    ]
+
+
+def importance_columns(found: Factorial) -> list[Column]:
+    """Return each factor's share by each evaluator; no columns where there were too few runs for one."""
+    if not found.importance:
+        return []
+    return [
+        Column(heading="factor", kind="label", cells=list(found.factors)),
+        *(
+            Column(heading=name, kind="number", cells=[f"{shares.get(factor, 0.0):.2f}" for factor in found.factors])
+            for name, shares in found.importance.items()
+        ),
+    ]
+
+
+def explained(found: Factorial) -> list[str]:
+    """Say how to read them, and which cells are missing or have fewer seeds than others."""
+    told = [
+        "Analysis of variance: type II, seeds as blocks, interactions of two factors, those of more in the residual; p "
+        "is not adjusted. Partial η²: what a source explains of what it and the residual leave.",
+        "Marginal means: each cell counts once, whatever its seeds; intervals are for comparing levels over these "
+        "seeds.",
+    ]
+    if not found.anova:
+        told[0] = "Analysis of variance: none, since the runs leave nothing for a residual."
+    if found.importance:
+        told.append("Importance: each factor's share by Optuna's evaluators, a cross-check of the variance explained.")
+    return told + [f"Gap: {gap}." for gap in found.gaps]
+
+
+def _p(line: Source) -> str:
+    if math.isnan(line.p):
+        return ""
+    return "<0.001" if line.p < 0.001 else f"{line.p:.3f}"
+
+
+def _or_empty(value: float, form: str) -> str:
+    return "" if math.isnan(value) else f"{value:{form}}"

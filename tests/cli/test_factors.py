@@ -1,0 +1,104 @@
+"""`bam factors` and the report's part on factors, on made-up runs of an additive 2 x 3 study."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from analysis.cli import main
+from studies.load import find_study
+from tests.analysis.synthetic import finish
+
+STUDY = """
+from itertools import product
+from lightning_bam import BAMSpec, Run
+from studies import Study
+
+ROWS = {
+    f"{norm} {combine}": Run(attention=BAMSpec(norm=norm, combine=combine))
+    for norm, combine in product(("ends", "hidden"), ("sum", "product", "max"))
+}
+STUDY = Study(
+    name="crossed", question="Norm or combination?", rows={"none": Run(), **ROWS}, baseline="none", seeds=3,
+    scientific=("attention", "attention.norm", "attention.combine"),
+)
+"""
+NORM = {"ends": 0.0, "hidden": 2.0}
+COMBINE = {"sum": 0.0, "product": 0.5, "max": 1.0}
+WOBBLE = (0.0, 0.1, -0.1)
+"""What is left of a run beside its row and seed: a Latin square, so that it belongs to no factor and no seed alone."""
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crossed.py").write_text(STUDY)
+    for place, (row, run) in enumerate(find_study("crossed.py").runs()):
+        figure = 30.0 + run.seed
+        if row != "none":
+            norm, combine = row.split()
+            column = list(COMBINE).index(combine)
+            figure = 20 + NORM[norm] + COMBINE[combine] + run.seed + WOBBLE[(column + run.seed) % 3]
+        finish(tmp_path / "runs", run, figure, loss=2 + place / 64)
+    return tmp_path
+
+
+def test_figures_by_hand(made, capsys):
+    """Means of ends 20 + 0.5 + 1, of hidden two more; 9 runs a level, so norm's sum of squares is 18 (2 / 2)^2 = 18."""
+    assert main(["factors", "crossed.py", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["factors"] == {
+        "attention.norm": ["ends", "hidden"],
+        "attention.combine": ["sum", "product", "max"],
+    }
+    means = {(line["factor"], line["level"]): (line["n"], line["mean"]) for line in told["levels"]}
+    assert means["attention.norm", "ends"] == (9, pytest.approx(21.5))
+    assert means["attention.norm", "hidden"] == (9, pytest.approx(23.5))
+    assert means["attention.combine", "max"] == (6, pytest.approx(23.0))
+    lines = {line["name"]: line for line in told["anova"]}
+    assert list(lines) == [
+        "attention.norm",
+        "attention.combine",
+        "attention.norm x attention.combine",
+        "seeds",
+        "residual",
+    ]
+    assert lines["attention.norm"]["sum_of_squares"] == pytest.approx(18.0)
+    assert lines["attention.combine"]["sum_of_squares"] == pytest.approx(6 * (0.5**2 + 0 + 0.5**2))
+    assert lines["attention.norm x attention.combine"]["sum_of_squares"] == pytest.approx(0, abs=1e-9)
+    assert lines["seeds"]["sum_of_squares"] == pytest.approx(6 * 2)
+    assert lines["residual"]["sum_of_squares"] == pytest.approx(12 * 0.1**2)
+    assert lines["residual"]["df"] == 10
+    assert lines["residual"]["f"] is None
+    (pair,) = told["interactions"]
+    cells = {tuple(cell["levels"]): (cell["mean"], cell["runs"]) for cell in pair["cells"]}
+    assert cells["hidden", "max"] == (pytest.approx(24.0), 3)
+    assert told["gaps"] == []
+
+
+def test_it_is_printed_and_gaps_are_named(made, capsys):
+    gone = next(
+        cell for cell in find_study("crossed.py").runs() if cell == ("ends max", cell.run) and cell.run.seed == 1
+    )
+    (made / "runs" / gone.run.key / "result.json").unlink()
+    assert main(["factors", "crossed.py"]) == 0
+    out = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert out[0] == "crossed: Norm or combination?"
+    assert "source df sum of squares F p partial η²" in out
+    assert any(line.startswith("attention.norm 1 ") and " <0.001 " in line for line in out)
+    assert "factor level runs error (%) 95 % interval" in out
+    assert "· Gap: attention.norm=ends, attention.combine=max: 2 of 3 seeds (lacks seed 1)." in out
+
+
+def test_the_report_has_it(made, capsys):
+    assert main(["report", "crossed.py", "-o", "page.html"]) == 0
+    page = (made / "page.html").read_text()
+    assert "Analysis of variance" in page
+    assert '<h3 id="study-1-factors"' in page
+    assert "attention.norm x attention.combine" in page
+
+
+def test_a_study_that_crosses_nothing_is_told_so(tmp_path, capsys):
+    assert main(["factors", "reduction", "--root", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("bam: reduction: nothing to take apart: a factorial study crosses two ")
