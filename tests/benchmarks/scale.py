@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.config import to_dict
+from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.result import Result
 from studies.ledger import Ledger
 from studies.parameters import parameters
@@ -33,20 +35,21 @@ STUDY = """
 from dataclasses import replace
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
-BASE = Run(dataset=Digits(), backbone=SmallResNet(width=4), recipe=Recipe(epochs=2))
-ROWS = {{f"r{{r}} d{{d}}": replace(BASE, attention=BAMSpec(reduction=r, dilation=d))
-        for r in range(1, 12) for d in range(1, 10)}}
+BASE = Run(dataset=Digits(), backbone=SmallResNet(width=16), recipe=Recipe(epochs=2))
+ROWS = {{f"r{{r}} d{{d}} c{{c}}": replace(BASE, attention=BAMSpec(reduction=r, dilation=d, dilated_convs=c))
+        for c in range(1, {convs} + 1) for r in range(1, 12) for d in range(1, 10)}}
 STUDY = Study(
     name="scale", question="Does it scale?", rows={{"none": BASE, **ROWS}}, baseline="none", seeds={seeds},
-    scientific=("attention", "attention.reduction", "attention.dilation"),
+    scientific=("attention", "attention.reduction", "attention.dilation", "attention.dilated_convs")[:{names}],
 )
 """
-"""A study file of a hundred rows."""
+"""A study file of 100 rows, or of 99 more for each further number of dilated convs."""
 
 
-def study_of(path: Path, runs: int) -> Study:
-    """Write a study file of about `runs` runs, and return the study."""
-    path.write_text(STUDY.format(seeds=max(1, runs // 100)))
+def study_of(path: Path, runs: int, convs: int = 1) -> Study:
+    """Write a study file of about `runs` runs in 99 * `convs` + 1 rows, and return the study."""
+    seeds = max(1, round(runs / (99 * convs + 1)))
+    path.write_text(STUDY.format(seeds=seeds, convs=convs, names=3 if convs == 1 else 4))
     names: dict[str, Study] = {}
     exec(path.read_text(), names)
     return names["STUDY"]
@@ -54,32 +57,35 @@ def study_of(path: Path, runs: int) -> Study:
 
 def fill(study: Study, root: Path) -> None:
     """Make the folders of a study as training leaves them: 70 % complete, 10 % each failed, lost and missing."""
-    figures = {
-        "error_top1": 10.0,
-        "error_top5": 1.0,
-        "correct_top1": 450,
-        "correct_top5": 495,
-        "scored": 500,
-        "loss": 0.3,
-    }
-    result = Result(**figures, epochs=2, params=5349, macs=52520, seconds=2.0)
+    draw = random.Random(0)
+    order = {row: place for place, row in enumerate(study.rows)}
+    made = {"device": "cpu", "threads": 1, "world_size": 1, "data": "5f" * 32, "version": "0.1.0", "torch": "2.14.1"}
+    made |= {"commit": "f7d7e080c8fd", "python": "3.11.7", "host": "here", "cpu": "AVX2"}
     for number, cell in enumerate(study.runs()):
-        kind = number % 10
+        kind = (number + cell.run.seed) % 10
         if kind == 9:
             continue
-        folder = RunFolder.of(root, cell.run)
-        folder.describe(cell.run)
-        (folder.path / "lock").touch()
+        wrong = 50 + order[cell.row] % 7 + draw.randrange(10)
+        figures = {"error_top1": wrong / 5, "error_top5": 1.0, "correct_top1": 500 - wrong, "correct_top5": 495}
+        figures |= {"scored": 500, "loss": draw.random()}
+        folder = RunFolder.of(root, cell.run).path
+        folder.mkdir(parents=True)
+        described = {"schema": SCHEMA, "key": cell.run.key, "run": to_dict(cell.run)}
+        (folder / "run.json").write_text(json.dumps(described, indent=1))
+        (folder / "lock").touch()
         epochs = [
-            {"epoch": e, "train_loss": 1.5, **figures, "lr": 0.1, "seconds": 1.0} for e in range(2 if kind < 7 else 1)
+            {"epoch": e, "train_loss": 1.5 + draw.random(), **figures, "lr": 0.1, "seconds": 1.0}
+            for e in range(2 if kind < 7 else 1)
         ]
-        (folder.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
-        state = "complete" if kind < 7 else "failed" if kind == 7 else "running"
-        made = {"state": state, "error": "boom" if kind == 7 else None, "world_size": 1, "first_batch": list(range(64))}
-        (folder.path / "manifest.json").write_text(json.dumps(made, indent=1))
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
+        state = {"state": "complete" if kind < 7 else "failed" if kind == 7 else "running"}
+        state |= {"error": "boom" if kind == 7 else None, "first_batch": list(range(64))}
+        attempts = [{"attempt": 1, "from_epoch": 0, **made}]
+        (folder / "manifest.json").write_text(json.dumps(state | made | {"attempts": attempts}, indent=1))
         if kind < 7:
+            result = Result(**figures, epochs=2, params=5349 + order[cell.row], macs=52520, seconds=2.0)
             told = {name: value for name, value in asdict(result).items() if value is not None}
-            (folder.path / "result.json").write_text(json.dumps(told, indent=1))
+            (folder / "result.json").write_text(json.dumps(told, indent=1))
 
 
 def plain_loop(root: Path) -> float:
