@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 
 MOST_SEEDS = 1000
 """Beyond this many seeds a difference counts as out of reach."""
@@ -25,7 +25,7 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
 
     """
     z = np.linspace(-8.0, 8.0, 3201)
-    critical = float(stats.t.isf(level / 2, n - 1))
+    critical = -float(special.stdtrit(n - 1, level / 2))
     below = special.chdtr(n - 1, (n - 1) * ((z + effect * math.sqrt(n)) / critical) ** 2)
     return float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
 
@@ -67,6 +67,8 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
         A difference above 0 (0 where sd is 0); NaN for fewer than two pairs or an unknown sd.
 
     """
+    from scipy import optimize
+
     if n < 2 or math.isnan(sd):
         return math.nan
 
