@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from studies.circumstances import SHARED, attempts
 from studies.headline import reported
 from studies.records import Record
 
-SHARED = ("commit", "version", "torch", "world_size", "device", "cpu", "threads", "data")
-"""Entries of the manifest that the runs of one comparison should share."""
+Trace = tuple[float | None, float | None]
+"""What tells one training from another: the first epoch's training loss, and the reported figure in percent."""
 
 Cells = Mapping[str, Mapping[int, Record]]
 """Complete runs: row -> seed -> record."""
@@ -36,8 +36,11 @@ def partial(shown: int, family: int) -> list[str]:
 def mixed(records: Sequence[Record]) -> list[str]:
     """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
     notes = []
+    alike = Counter(record.circumstances for record in records)
     for entry in SHARED:
-        values = Counter(_over_attempts(record, entry) for record in records)
+        values: Counter[str] = Counter()
+        for told, count in alike.items():
+            values[_over_attempts(told, entry)] += count
         if len(values) > 1:
             shown = ", ".join(f"{value} ({count})" for value, count in values.most_common())
             notes.append(f"Runs of mixed {entry}: {shown}.")
@@ -49,10 +52,13 @@ def split_norm(records: Sequence[Record]) -> list[str]:
 
     Without SyncBatchNorm, which torch does not have on the CPU, each rank's batch norm sees its own share of the batch.
     """
-    shares = [(ranks, record.run.recipe.batch_size) for record in records if (ranks := _apart(record))]
-    if len({ranks for ranks, _ in shares}) < 2:
+    alike = Counter((r.circumstances, r.run.recipe.sync_batchnorm, r.run.recipe.batch_size) for r in records)
+    shares = [(ranks, batch, n) for (told, sync, batch), n in alike.items() if (ranks := _apart(told, sync))]
+    if len({ranks for ranks, _, _ in shares}) < 2:
         return []
-    shown = Counter(", then ".join(f"{batch // n} of {batch}" for n in ranks) for ranks, batch in shares)
+    shown: Counter[str] = Counter()
+    for ranks, batch, count in shares:
+        shown[", then ".join(f"{batch // n} of {batch}" for n in ranks)] += count
     samples = ", ".join(f"{text} samples ({count})" for text, count in shown.most_common())
     return [
         f"Any batch norm saw {samples}: without SyncBatchNorm each rank normalises its own share of a batch, so these "
@@ -60,13 +66,13 @@ def split_norm(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _apart(record: Record) -> tuple[int, ...]:
+def _apart(told: str, synchronised: bool) -> tuple[int, ...]:
     """Return among how many ranks batch norm's statistics were split, attempt by attempt, as far as recorded."""
     found = []
-    for attempt in _attempts(record):
+    for attempt in attempts(told):
         ranks, device = attempt.get("world_size"), attempt.get("device")
         if isinstance(ranks, int) and device is not None:
-            found.append(1 if record.run.recipe.sync_batchnorm and device != "cpu" else ranks)
+            found.append(1 if synchronised and device != "cpu" else ranks)
     return tuple(dict.fromkeys(found))
 
 
@@ -81,21 +87,18 @@ def trained_with(records: Sequence[Record]) -> list[str]:
         "version": "lightning-bam {}",
         "commit": "commit {}",
     }
+    alike = {record.circumstances for record in records}
     agreed = []
     for entry, text in words.items():
-        values = {_over_attempts(record, entry) for record in records} - {"not recorded"}
+        values = {_over_attempts(told, entry) for told in alike} - {"not recorded"}
         if len(values) == 1:
             agreed.append(text.format(next(iter(values))))
     return [f"Trained with {', '.join(agreed)}."] if agreed else []
 
 
-def _over_attempts(record: Record, entry: str) -> str:
+def _over_attempts(told: str, entry: str) -> str:
     """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
-    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in _attempts(record)))
-
-
-def _attempts(record: Record) -> list[dict[str, Any]]:
-    return record.manifest.get("attempts") or [record.manifest]
+    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in attempts(told)))
 
 
 def _shown(value: object) -> str:
@@ -116,12 +119,17 @@ def unpaired(rows: Cells, baseline: str) -> list[str]:
 
 def twins(rows: Cells, baseline: str) -> dict[str, str]:
     """Return which rows trained as another did, and as which: same first-epoch loss and final error at shared seeds."""
-    found = {}
+    found: dict[str, str] = {}
+    traces = {row: {seed: _trace(record) for seed, record in cells.items()} for row, cells in rows.items()}
     order = sorted(rows, key=lambda row: row != baseline)
+    owners: dict[tuple[int, Trace], list[int]] = {}  # a twin has some trace in common, so that few are compared
     for place, row in enumerate(order):
-        twin = next((other for other in order[:place] if _same(rows[row], rows[other])), None)
+        likely = {other for item in traces[row].items() for other in owners.get(item, ())}
+        twin = next((order[other] for other in sorted(likely) if _same(traces[row], traces[order[other]])), None)
         if twin is not None:
             found[row] = twin
+        for item in traces[row].items():
+            owners.setdefault(item, []).append(place)
     return found
 
 
@@ -130,13 +138,10 @@ def unchanged(found: Mapping[str, str]) -> list[str]:
     return [f"Row {r!r} computed exactly what row {t!r} did: the change changed nothing." for r, t in found.items()]
 
 
-def _same(ours: Mapping[int, Record], theirs: Mapping[int, Record]) -> bool:
+def _same(ours: Mapping[int, Trace], theirs: Mapping[int, Trace]) -> bool:
     shared = set(ours) & set(theirs)
-    return bool(shared) and all(
-        None not in _trace(ours[seed]) and _trace(ours[seed]) == _trace(theirs[seed]) for seed in shared
-    )
+    return bool(shared) and all(None not in ours[seed] and ours[seed] == theirs[seed] for seed in shared)
 
 
-def _trace(record: Record) -> tuple[float | None, float | None]:
-    first = record.metrics[0].get("train_loss") if record.metrics else None
-    return first, reported(record.run, record.result) if record.result else None
+def _trace(record: Record) -> Trace:
+    return record.first_loss, reported(record.run, record.result) if record.result else None

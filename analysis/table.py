@@ -16,7 +16,7 @@ from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.row import Row
 from analysis.statistics import PairedDifference, holm, paired
 from analysis.verdict import reproduced, verdict
-from lightning_bam.metrics import Metric
+from lightning_bam.metrics import METRICS, Metric
 from studies.published import Published
 from studies.records import Record
 from studies.study import Study
@@ -89,6 +89,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             label,
             study,
             runs,
+            figures[label],
             baseline=home[label],
             states=states[label],
             planned=(costs or {}).get(label),
@@ -124,6 +125,7 @@ def _row(
     label: str,
     study: Study,
     runs: Mapping[int, Record],
+    figures: Mapping[int, float],
     *,
     baseline: str,
     states: Counter[str],
@@ -132,7 +134,6 @@ def _row(
     p_holm: float,
     unchanged: bool,
 ) -> Row:
-    figures = _figures(runs, study.metric)
     values = list(figures.values())
     results = [record.result for record in runs.values() if record.result]
     wanted = len(study.seed_list)
@@ -182,14 +183,17 @@ def _row(
 
 def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record]]:
     cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
+    seeds = set(study.seed_list)
     for record in records:
-        where = f"row {record.row!r}, seed {record.run.seed}"
-        if record.row not in cells or record.run.seed not in study.seed_list:
-            raise ValueError(f"{where}: no run of study {study.label}")
+        row, seed = record.row, record.run.seed
+        if row not in cells or seed not in seeds:
+            raise ValueError(f"row {row!r}, seed {seed}: no run of study {study.label}")
         if record.run.score_on != "test":
-            raise ValueError(f"{where}: scored on {record.run.score_on}; a table reports test errors only")
+            raise ValueError(
+                f"row {row!r}, seed {seed}: scored on {record.run.score_on}; a table reports test errors only"
+            )
         if record.result is not None:
-            cells[record.row][record.run.seed] = record
+            cells[row][seed] = record
     return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
 
 
@@ -202,7 +206,8 @@ def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
-    found = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
+    name = METRICS[metric].name
+    found = {seed: getattr(record.result, name) for seed, record in runs.items() if record.result}
     return {seed: figure for seed, figure in found.items() if figure is not None}
 
 

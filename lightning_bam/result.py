@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lightning_bam.metrics import METRICS
 
@@ -45,6 +46,13 @@ class Result:
         told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
         if told not in (set(CLASSIFIED), set(DETECTED)):
             raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
+
+    @classmethod
+    def again(cls, figures: Iterable[tuple[str, Any]]) -> Result:
+        """Return a result of every field's name and value as one had them that was checked when it was made."""
+        result = object.__new__(cls)
+        vars(result).update(figures)
+        return result
 
     def figure(self, metric: str) -> float | None:
         """Return a figure by its name in `lightning_bam.metrics.METRICS`, None where this run reports none such.
