@@ -1,10 +1,11 @@
-"""What ten thousand runs cost those who look at them: `bam status`, and Optuna's account of a run.
+"""What many runs cost those who look at them: `bam status`, `bam table`, and Optuna's account of a run.
 
-    [BAM_TEST_POSTGRES=postgresql://...] python -m tests.benchmarks.scale [--runs 10000]
+    [BAM_TEST_POSTGRES=postgresql://...] python -m tests.benchmarks.scale [--runs 10000] [--convs 1] [--skip-trials]
 
-`bam status` is timed as a whole command, beside a plain loop that reads the same files and parses them. A trial is
-asked, suggested, marked, reported twice and told as the engine does it, in the journal and, where the environment
-names one, in PostgreSQL; the first trial after opening the storage also reads the finished ones.
+`bam status` and `bam table` are timed as whole commands, cold (no cache of records; the system has the files in memory)
+and warm, each beside a plain loop that reads the same files and parses them. A trial is asked, suggested, marked,
+reported twice and told as the engine does it, in the journal and, where the environment names one, in PostgreSQL; the
+first trial after opening the storage also reads the finished ones.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import argparse
 import json
 import os
 import random
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -129,22 +130,53 @@ def trial_seconds(study: Study, root: Path, url: str | None, finished: int, aske
     return taken
 
 
+def command_seconds(verb: str, home: Path) -> tuple[float, float, float]:
+    """Return the wall seconds, the CPU seconds and the peak memory (MiB) of one call of `bam`."""
+    words = ["-m", "analysis.cli", verb, str(home / "scale.py"), "--root", str(home / "runs")]
+    started = time.perf_counter()
+    child = os.posix_spawn(
+        sys.executable,
+        [sys.executable, *words],
+        os.environ | {"BAM_CACHE": str(home / "cache")},
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, used = os.wait4(child, 0)
+    assert status == 0, f"bam {verb}: {status}"
+    return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def watch(verb: str, home: Path, times: int) -> None:
+    """Print what one call costs without a cache and what each of `times` calls costs with it."""
+    shutil.rmtree(home / "cache", ignore_errors=True)
+    for kind in ("cold", *["warm"] * times):
+        wall, cpu, peak = command_seconds(verb, home)
+        plain = plain_loop(home / "runs")
+        print(
+            f"bam {verb}, {kind}: {wall:.2f} s ({cpu:.2f} s of CPU), {peak:.0f} MiB; plain loop {plain:.2f} s, "
+            f"ratio {wall / plain:.2f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10_000)
-    runs = parser.parse_args().runs
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {runs} runs")
+    parser.add_argument("--convs", type=int, default=1, help="99 rows for each (1)")
+    parser.add_argument("--times", type=int, default=3, help="warm calls (3)")
+    parser.add_argument("--skip-trials", action="store_true", help="leave Optuna out")
+    arguments = parser.parse_args()
+    runs = arguments.runs
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {runs} runs, {99 * arguments.convs + 1} rows")
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        study = study_of(home / "scale.py", runs)
+        study = study_of(home / "scale.py", runs, arguments.convs)
         fill(study, home / "runs")
-        bam = "import sys; from analysis.cli import main; sys.exit(main())"
-        for _ in range(3):
-            started = time.perf_counter()
-            words = [sys.executable, "-c", bam, "status", str(home / "scale.py"), "--root", str(home / "runs")]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-            print(f"bam status {time.perf_counter() - started:.2f} s; plain loop {plain_loop(home / 'runs'):.2f} s")
+        time.sleep(3)  # what is younger is not remembered
+        for verb in ("status", "table"):
+            watch(verb, home, arguments.times)
+        if arguments.skip_trials:
+            return
         for title, url in (("journal", None), ("PostgreSQL", os.environ.get("BAM_TEST_POSTGRES"))):
             if title == "journal" or url:
                 first, *rest = trial_seconds(study, home / title, url, runs)
