@@ -48,8 +48,14 @@ def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8
         return None
     if sd == 0:
         return 2
-    sizes = range(2, MOST_SEEDS + 1)
-    found = bisect_left(sizes, power, key=lambda n: paired_power(abs(mean) / sd, n, level / comparisons))
+    effect, level = abs(mean) / sd, level / comparisons
+    z = float(special.ndtri(power) - special.ndtri(level / 2))
+    start = min(max(2, int((z / effect) ** 2) - 1), MOST_SEEDS)  # with a known spread, fewer would do
+    width = 4
+    while start + width < MOST_SEEDS and paired_power(effect, start + width, level) < power:
+        start, width = start + width, 2 * width
+    sizes = range(start, min(start + width, MOST_SEEDS) + 1)
+    found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, level))
     return sizes[found] if found < len(sizes) else None
 
 
