@@ -4,7 +4,7 @@ An entry counts for as long as the files it was read from have the inodes, sizes
 changes a file, in place or by another one of the same name, size and mtime, changes its inode or its ctime, which
 cannot be set. Two changes within one tick of the file system's clock have the same ctime: what was changed less than
 two seconds ago is read and not remembered. On a network file system this knows what `stat` knows: a change on another
-host is seen once the client's attributes of that file are renewed.
+host is seen once the client's attributes of that file are renewed, and "just now" is by this host's clock.
 
 The file is replaced in one step, and one that is torn, edited or of another version is as good as none; so processes
 may share it, and removing it costs nothing but time. Nothing is ever written to the runs folder.
@@ -20,11 +20,12 @@ import time
 import zlib
 from contextlib import suppress
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lightning_bam.files import FolderError, replace
-from lightning_bam.folder import State
+from lightning_bam.folder import SCHEMA, State
 from lightning_bam.result import Result
 from studies.cache import cache_home
 from studies.circumstances import SHARED
@@ -34,7 +35,7 @@ FILES: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 QUIET: Final = 2_000_000_000
 """Nanoseconds for which a file must have stood still, to be remembered: the coarsest clock of a file system."""
 FIGURES: Final = tuple(field.name for field in fields(Result))
-VERSION: Final = [1, sys.version, *SHARED, *FIGURES]
+VERSION: Final = [1, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
 """What a file must say of itself to be read: fingerprints hold for one version of Python."""
 SPARE: Final = 100
 """The file is written again once one entry in so many is new: reading the others anew takes less time."""
@@ -84,7 +85,8 @@ class RecordCache:
     """
 
     def __init__(self, root: Path, study: str) -> None:
-        self._name = f"{study}-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]}.json"
+        digest = hashlib.sha256(os.fsencode(root.resolve()) + b"\0" + study.encode()).hexdigest()
+        self._name = f"{study.partition('+')[0]}-{digest[:16]}.json"
         self._circumstances: dict[str, int] = {}
         self._runs: dict[str, list[Any]] = {}
         self._new = 0

@@ -78,7 +78,7 @@ def gather(study: Study, root: Path) -> list[Record]:
 
 
 def read(cells: Iterable[Cell], root: Path) -> list[Record]:
-    """Join these cells with their folders under `root`; see `gather`."""
+    """Join these cells with their folders under `root`, every one of which is read; see `gather`."""
     return [_record(cell, RunFolder.of(root, cell.run)) for cell in cells]
 
 

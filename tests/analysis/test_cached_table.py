@@ -330,6 +330,13 @@ def test_two_runs_folders_do_not_meet(root, cache, tmp_path):
     assert len(list(cache.iterdir())) == 2
 
 
+def test_a_changed_copy_of_a_study_has_a_file_of_its_own(root, cache):
+    agree(root)
+    moved = replace(STUDY, variant=("dataset.name=a/b",))
+    gather(moved, root)
+    assert [path.name.rpartition("-")[0] for path in cache.iterdir()] == ["combine", "combine"]
+
+
 def test_a_row_that_is_left_out_stays_remembered(root, cache, opened):
     agree(root)
     finishes(root)
