@@ -61,12 +61,13 @@ def check_differences(
         StudyError: rows that differ in anything else, equal rows, or a name under question in which no two rows differ.
 
     """
-    whole = Panel("", tuple(rows))
-    between = {name for name in varying(rows, [whole]) if name.partition(".")[0] not in within}
-    stray = (between | varying(rows, panels)) - set(scientific)
+    flats = {row: flatten(run) for row, run in rows.items()}
+    inside = _varying(flats, panels)
+    between = {name for name in _varying(flats, [Panel("", tuple(rows))]) if name.partition(".")[0] not in within}
+    stray = (between | inside) - set(scientific)
     if stray or len({run.key for run in rows.values()}) < len(rows):
         _refuse(study, rows, panels, scientific, within)
-    if idle := sorted(set(scientific) - varying(rows, panels)):
+    if idle := sorted(set(scientific) - inside):
         raise StudyError(f"{study}: no two rows differ in {', '.join(idle)}, named in `scientific`")
 
 
@@ -92,11 +93,15 @@ def _refuse(
 
 def varying(rows: Mapping[str, Run], panels: Iterable[Panel]) -> set[str]:
     """Return the flat names in which two rows of one panel differ."""
+    return _varying({row: flatten(run) for row, run in rows.items()}, panels)
+
+
+def _varying(flats: Mapping[str, Mapping[str, object]], panels: Iterable[Panel]) -> set[str]:
     found = set()
     for panel in panels:
         values: dict[str, set[object]] = {}
         for row in panel.rows:
-            for name, value in flatten(rows[row]).items():
+            for name, value in flats[row].items():
                 values.setdefault(name, set()).add(value)
         found |= {name for name, several in values.items() if len(several) > 1}
     return found
