@@ -49,14 +49,27 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
             "delta_high": delta.high if delta else math.nan,
             "p": delta.p if delta else math.nan,
             "p_holm": row.p_holm,
+            **_more(row),
             "verdict": row.verdict,
             "published": math.nan if row.published is None else row.published,
             "reproduced": row.reproduced,
         }
         | {state: row.states[state] for state in STATES}
+        | {"marks": "; ".join(found.about(row.label) for found in table.footnotes if found.mark in row.marks)}
         | ({"baseline": row.baseline} if table.prints_counts or table.within else {})
         | (_printed(row) if table.prints_counts else {})
     )
+
+
+def _more(row: Row) -> dict[str, float]:
+    """Return what else the differences say, and where a stopping rule stands."""
+    second = row.evidence
+    found = {"p_tost": row.p_tost}
+    for name in ("hedges_g", "p_sign_flip", "bootstrap_low", "bootstrap_high"):
+        found[name] = getattr(second, name) if second else math.nan
+    if row.interim is not None:
+        found |= {"look": row.interim.look, "limit": row.interim.limit or math.nan}
+    return found
 
 
 def _printed(row: Row) -> dict[str, Any]:

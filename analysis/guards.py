@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from studies.circumstances import SHARED, attempts
-from studies.headline import reported
+from analysis.cells import Cells
+from analysis.footnotes import Footnote
+from analysis.provenance import UNKNOWN, made_with
+from studies.circumstances import SHARED, by_attempt
 from studies.records import Record
 
-Trace = tuple[float | None, float | None]
-"""What tells one training from another: the first epoch's training loss, and the reported figure in percent."""
 
-Cells = Mapping[str, Mapping[int, Record]]
-"""Complete runs: row -> seed -> record."""
+def coverage(wanted: Mapping[str, int], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
+    """Say how many of the wanted seeds stand behind the rows, and what became of the others.
 
+    Args:
+        wanted: row -> seeds that it should have by now.
+        rows: the complete runs of those seeds.
+        states: row -> what the other runs are.
 
-def coverage(wanted: int, rows: Cells, states: Mapping[str, Counter[str]]) -> str:
-    """Say how many of the wanted seeds stand behind the rows, and what became of the others."""
-    done = sum(len(cells) for cells in rows.values())
-    total = wanted * len(rows)
+    """
+    done, total = sum(len(cells) for cells in rows.values()), sum(wanted.values())
+    least, most = min(wanted.values()), max(wanted.values())
+    n = f"{least}" if least == most else f"{least} to {most}"
     if done == total:
-        return f"n = {wanted} seed{'s' if wanted > 1 else ''} in every row, as wanted."
+        every = "in every row" if least == most else "by row"
+        return f"n = {n} seed{'s' if most > 1 else ''} {every}, as wanted."
     lacking = sum(states.values(), Counter[str]())
     rest = ", ".join(f"{count} {state}" for state, count in sorted(lacking.items()))
-    return f"n = {wanted} wanted in every row; {done} of {total} runs are complete, {rest}."
+    every = "wanted in every row" if least == most else "wanted by row"
+    return f"n = {n} {every}; {done} of {total} runs are complete, {rest}."
 
 
 def partial(shown: int, family: int) -> list[str]:
     """Say that rows of the study were left out."""
     return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
-
-
-def mixed(records: Sequence[Record]) -> list[str]:
-    """Name each manifest entry that runs should share and do not: its values, how many runs have each."""
-    notes = []
-    alike = Counter(record.circumstances for record in records)
-    for entry in SHARED:
-        values: Counter[str] = Counter()
-        for told, count in alike.items():
-            values[_over_attempts(told, entry)] += count
-        if len(values) > 1:
-            shown = ", ".join(f"{value} ({count})" for value, count in values.most_common())
-            notes.append(f"Runs of mixed {entry}: {shown}.")
-    return notes
 
 
 def split_norm(records: Sequence[Record]) -> list[str]:
@@ -66,45 +58,72 @@ def split_norm(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _apart(told: str, synchronised: bool) -> tuple[int, ...]:
+def _apart(circumstances: str, synchronised: bool) -> tuple[int, ...]:
     """Return among how many ranks batch norm's statistics were split, attempt by attempt, as far as recorded."""
     found = []
-    for attempt in attempts(told):
+    for attempt in by_attempt(circumstances):
         ranks, device = attempt.get("world_size"), attempt.get("device")
         if isinstance(ranks, int) and device is not None:
             found.append(1 if synchronised and device != "cpu" else ranks)
     return tuple(dict.fromkeys(found))
 
 
-def trained_with(records: Sequence[Record]) -> list[str]:
-    """Say on what and with what the runs were trained, as far as they agree."""
+def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[str]:
+    """Say on what and with what the runs were trained; where they differ, what most have and the marks do not say.
+
+    Args:
+        records: the complete runs.
+        found: their footnotes.
+
+    """
     words = {
         "device": "device {}",
         "cpu": "{} instructions",
         "threads": "{} thread(s) a rank",
         "world_size": "{} rank(s) a run",
         "torch": "torch {}",
+        "torchvision": "torchvision {}",
+        "pytorch_lightning": "Lightning {}",
         "version": "lightning-bam {}",
         "commit": "commit {}",
     }
-    alike = {record.circumstances for record in records}
-    agreed = []
+    usual = {difference.entry: difference.usual for footnote in found for difference in footnote.differences}
+    common = dict(zip(SHARED, made_with(records[0].circumstances), strict=True)) | usual if records else {}
+    told: dict[bool, list[str]] = {False: [], True: []}
     for entry, text in words.items():
-        values = {_over_attempts(told, entry) for told in alike} - {"not recorded"}
-        if len(values) == 1:
-            agreed.append(text.format(next(iter(values))))
-    return [f"Trained with {', '.join(agreed)}."] if agreed else []
+        value = common.get(entry, UNKNOWN)
+        if value != UNKNOWN:
+            dirty = " with uncommitted changes" if entry == "commit" and "+" in value else ""
+            told[entry in usual].append(text.format(value) + dirty)
+    parts = [", ".join(told[False])] if told[False] else []
+    parts += [f"{', '.join(told[True])} where not marked otherwise"] if told[True] else []
+    return [f"Trained with {'; '.join(parts)}."] if parts else []
 
 
-def _over_attempts(told: str, entry: str) -> str:
-    """Return what a run was trained with; more than one value where it was interrupted and went on with another."""
-    return ", then ".join(dict.fromkeys(_shown(attempt.get(entry)) for attempt in attempts(told)))
+def device_time(hours: float, known: int, total: int) -> list[str]:
+    """Say what the finished runs cost, and what is counted.
+
+    Args:
+        hours: what `analysis.provenance.device_hours` returned.
+        known: for how many runs they are known.
+        total: how many are finished.
+
+    """
+    if not known:
+        return []
+    of = "" if known == total else f" of {known} of the {total} finished runs"
+    return [
+        f"Training took {shown(hours)} device-hours{of}: wall time of all epochs, scoring included, times the ranks; "
+        "without start-up, repeated epochs and unfinished runs."
+    ]
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "not recorded"
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+def shown(hours: float) -> str:
+    """Write hours with three digits, as `0.0123`, `4.56`, `789`, `12,300`."""
+    if hours <= 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(hours))
+    return f"{round(hours, digits):,.{max(digits, 0)}f}"
 
 
 def unpaired(rows: Cells, baseline: str) -> list[str]:
@@ -115,33 +134,3 @@ def unpaired(rows: Cells, baseline: str) -> list[str]:
             seeds = ", ".join(map(str, alone))
             notes.append(f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks.")
     return notes
-
-
-def twins(rows: Cells, baseline: str) -> dict[str, str]:
-    """Return which rows trained as another did, and as which: same first-epoch loss and final error at shared seeds."""
-    found: dict[str, str] = {}
-    traces = {row: {seed: _trace(record) for seed, record in cells.items()} for row, cells in rows.items()}
-    order = sorted(rows, key=lambda row: row != baseline)
-    owners: dict[tuple[int, Trace], list[int]] = {}  # a twin has some trace in common, so that few are compared
-    for place, row in enumerate(order):
-        likely = {other for item in traces[row].items() for other in owners.get(item, ())}
-        twin = next((order[other] for other in sorted(likely) if _same(traces[row], traces[order[other]])), None)
-        if twin is not None:
-            found[row] = twin
-        for item in traces[row].items():
-            owners.setdefault(item, []).append(place)
-    return found
-
-
-def unchanged(found: Mapping[str, str]) -> list[str]:
-    """Name the rows that have a twin."""
-    return [f"Row {r!r} computed exactly what row {t!r} did: the change changed nothing." for r, t in found.items()]
-
-
-def _same(ours: Mapping[int, Trace], theirs: Mapping[int, Trace]) -> bool:
-    shared = set(ours) & set(theirs)
-    return bool(shared) and all(None not in ours[seed] and ours[seed] == theirs[seed] for seed in shared)
-
-
-def _trace(record: Record) -> Trace:
-    return record.first_loss, reported(record.run, record.result) if record.result else None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from analysis.evidence import Evidence, evidence
+from analysis.interim import Interim
 from analysis.printed import PrintedCount, PrintedFigure
 from analysis.statistics import PairedDifference
 
@@ -26,7 +30,10 @@ class Row:
         top5: mean top-5 error in percent; NaN without runs that have one.
         delta: the figure less the baseline's, in percentage points, over the seeds that both have; None for
             a baseline and without such seeds.
-        p_holm: p-value of `delta`, adjusted over the table; NaN where there is none.
+        p_holm: p-value of `delta`, adjusted over the table; NaN where there is none, and where seeds follow a rule.
+        differences: the paired differences behind `delta`, in the order of the seeds.
+        p_tost: p-value of equivalence within the study's margin, Holm-adjusted over the table; NaN without a margin.
+        interim: where the row stands in a study whose seeds follow a stopping rule.
         verdict: what may be concluded.
         published: the paper's figure in percent, if it gives one.
         reproduced: whether ours agrees with it; empty where nothing is published.
@@ -36,6 +43,7 @@ class Row:
         printed_macs: the same for the multiply-accumulates of one image, in 1e9.
         others: what else the paper prints for this row, as a top-5 error.
         note: what is known about the printed counts where they are not ours, and what counting showed.
+        marks: the letters of the table's footnotes that speak of this row's runs.
 
     """
 
@@ -55,7 +63,16 @@ class Row:
     reproduced: str
     states: Counter[str]
     baseline: str
+    differences: tuple[float, ...] = ()
+    p_tost: float = math.nan
+    interim: Interim | None = None
     printed_params: PrintedCount | None = None
     printed_macs: PrintedCount | None = None
     others: tuple[PrintedFigure, ...] = ()
     note: str = ""
+    marks: tuple[str, ...] = ()
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What else its differences say; None without any."""
+        return evidence(self.differences) if self.differences else None

@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
+from analysis.cells import begun, counted, finished, unfinished, with_seeds
+from analysis.comparison import Comparison, compare, conclude
+from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
+from analysis.interim import seeds_wanted
 from analysis.printed import BILLION, MILLION, besides, compared
+from analysis.provenance import device_hours
 from analysis.row import Row
-from analysis.statistics import PairedDifference, holm, paired
-from analysis.verdict import reproduced, verdict
+from analysis.twins import Counts, twins
+from analysis.verdict import reproduced
 from lightning_bam.metrics import METRICS, Metric
+from studies.copies import refuse_copies
 from studies.published import Published
 from studies.records import Record
+from studies.stopping import Stopping
 from studies.study import Study
 
 if TYPE_CHECKING:
@@ -30,7 +37,9 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not.
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
+    are the notes that rows' marks refer to; `device_hours` are those of the finished runs. `margin` is the largest
+    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one.
     """
 
     study: str
@@ -42,6 +51,15 @@ class Table:
     notes: list[str]
     fixed: dict[str, str]
     comparisons: int
+    margin: float | None = None
+    stopping: Stopping | None = None
+    footnotes: tuple[Footnote, ...] = ()
+    device_hours: float = 0.0
+
+    @property
+    def mixes_code(self) -> bool:
+        """Whether some runs were made by other code or from other images than most."""
+        return any(footnote.mixes_code for footnote in self.footnotes)
 
     @property
     def complete(self) -> bool:
@@ -73,33 +91,37 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
 
     Raises:
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
+        FolderError: a run folder that was copied from another.
 
     """
-    cells = _complete(records, study)
-    states = _states(records, study)
-    figures = {row: _figures(runs, study.metric) for row, runs in cells.items()}
+    every = finished(records, study)
+    refuse_copies(records)
     home = {row: panel.baseline for panel in study.panels for row in panel.rows}
-    deltas = {row: _delta(figures[row], figures[home[row]]) for row in cells if row != home[row]}
-    adjusted = holm([delta.p if delta else math.nan for delta in deltas.values()], comparisons=study.comparisons)
-    p_holm = dict(zip(deltas, map(float, adjusted), strict=True))
+    against = compare({row: _figures(runs, study.metric) for row, runs in every.items()}, home, study)
+    wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
+    cells = with_seeds(every, wanted)
+    states = unfinished(records, wanted)
     panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
-    twins = {row: twin for baseline, part in panels for row, twin in guards.twins(part, baseline).items()}
+    counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    alike = twins(begun(records, study), study.panels, counts)
+    found = footnotes(cells, study.baselines)
     rows = [
         _row(
             label,
             study,
             runs,
-            figures[label],
             baseline=home[label],
             states=states[label],
-            planned=(costs or {}).get(label),
-            delta=deltas.get(label),
-            p_holm=p_holm.get(label, math.nan),
-            unchanged=twins.get(label) == home[label],
+            counts=counts[label],
+            wanted=len(wanted[label]),
+            against=against.get(label),
+            unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
+            marked=marks(found, label),
         )
         for label, runs in cells.items()
     ]
     trained = [record for runs in cells.values() for record in runs.values()]
+    hours, known = device_hours(trained)
     return Table(
         study=study.label,
         question=study.question,
@@ -108,16 +130,21 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
-            guards.coverage(len(study.seed_list), cells, states),
-            *guards.partial(len(deltas), study.comparisons),
+            *(footnote.line for footnote in found),
+            guards.coverage({row: len(seeds) for row, seeds in wanted.items()}, cells, states),
+            *guards.partial(len(against), study.comparisons),
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
-            *guards.unchanged(twins),
-            *guards.mixed(trained),
+            *(twin.note for twin in alike.values()),
             *guards.split_norm(trained),
-            *guards.trained_with(trained),
+            *guards.trained_with(trained, found),
+            *guards.device_time(hours, known, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
+        margin=study.margin,
+        stopping=study.stopping,
+        footnotes=found,
+        device_hours=hours,
     )
 
 
@@ -125,30 +152,22 @@ def _row(
     label: str,
     study: Study,
     runs: Mapping[int, Record],
-    figures: Mapping[int, float],
     *,
     baseline: str,
     states: Counter[str],
-    planned: tuple[int, int] | None,
-    delta: PairedDifference | None,
-    p_holm: float,
+    counts: Counts,
+    wanted: int,
+    against: Comparison | None,
     unchanged: bool,
+    marked: tuple[str, ...],
 ) -> Row:
+    figures = _figures(runs, study.metric)
     values = list(figures.values())
-    results = [record.result for record in runs.values() if record.result]
-    wanted = len(study.seed_list)
     said = "baseline"
-    if label != baseline:
-        said = verdict(
-            delta,
-            p_holm,
-            comparisons=study.comparisons,
-            wanted=wanted,
-            unchanged=unchanged,
-            higher_is_better=study.scale.higher_is_better,
-        )
-        said = said if values else "not run"
-    params, macs = (results[0].params, results[0].macs) if results else planned or (None, None)
+    if against is not None:
+        said = conclude(against, study, wanted=wanted, unchanged=unchanged) if values or unchanged else "not run"
+    against = against or Comparison(delta=None)
+    params, macs = counts
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
@@ -163,8 +182,11 @@ def _row(
         mean=_mean(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
         top5=_mean(list(_figures(runs, "error_top5").values())),
-        delta=delta,
-        p_holm=p_holm,
+        delta=against.delta,
+        p_holm=against.p_holm,
+        differences=against.differences,
+        p_tost=against.p_tost,
+        interim=against.interim,
         verdict=said,
         published=published,
         reproduced=reproduced(values, published),
@@ -178,42 +200,14 @@ def _row(
             if metric != study.metric
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
+        marks=marked,
     )
-
-
-def _complete(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record]]:
-    cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
-    seeds = set(study.seed_list)
-    for record in records:
-        row, seed = record.row, record.run.seed
-        if row not in cells or seed not in seeds:
-            raise ValueError(f"row {row!r}, seed {seed}: no run of study {study.label}")
-        if record.run.score_on != "test":
-            raise ValueError(
-                f"row {row!r}, seed {seed}: scored on {record.run.score_on}; a table reports test errors only"
-            )
-        if record.result is not None:
-            cells[row][seed] = record
-    return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
-
-
-def _states(records: Sequence[Record], study: Study) -> dict[str, Counter[str]]:
-    by_cell = {(record.row, record.run.seed): record.state for record in records}
-    return {
-        row: Counter(state for seed in study.seed_list if (state := by_cell.get((row, seed), "missing")) != "complete")
-        for row in study.rows
-    }
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
     name = METRICS[metric].name
     found = {seed: getattr(record.result, name) for seed, record in runs.items() if record.result}
     return {seed: figure for seed, figure in found.items() if figure is not None}
-
-
-def _delta(ours: Mapping[int, float], baseline: Mapping[int, float]) -> PairedDifference | None:
-    seeds = sorted(set(ours) & set(baseline))
-    return paired([ours[seed] for seed in seeds], [baseline[seed] for seed in seeds]) if seeds else None
 
 
 def _mean(values: Sequence[float]) -> float:

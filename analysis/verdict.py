@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from analysis.interim import Interim
 from analysis.statistics import PairedDifference, prediction_interval, seeds_needed
+from studies.stopping import Stopping
 
 LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
 
+
+OUTCOMES = ("better", "worse", "equivalent", "changes nothing", "not resolved", "open", "not run", "baseline")
+"""What a verdict begins with."""
 
 MARGIN = 1.0
 """Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
@@ -23,6 +28,8 @@ def verdict(
     wanted: int,
     unchanged: bool = False,
     higher_is_better: bool = False,
+    p_tost: float = math.nan,
+    margin: float | None = None,
 ) -> str:
     """Say what the differences of a row's figures from the baseline's allow to conclude.
 
@@ -33,6 +40,8 @@ def verdict(
         wanted: how many seeds the study asks for; before that, a verdict is one of the moment.
         unchanged: whether the row computed exactly what the baseline did.
         higher_is_better: whether a figure is better for being higher, as a mAP, or lower, as an error.
+        p_tost: the p-value of equivalence within `margin`, adjusted for the study's comparisons.
+        margin: the largest difference that is too small to matter, in percentage points, if the study names one.
 
     """
     if unchanged:
@@ -41,14 +50,52 @@ def verdict(
         return "not resolved: needs at least 2 paired seeds"
     if delta.sd == 0:
         return "not resolved: same Δ at every seed; needs more seeds"
-    if p_holm < LEVEL:
-        word = "better" if (delta.mean > 0) == higher_is_better else "worse"
+    within = f"within ±{margin:g}" if margin is not None and p_tost < LEVEL else ""
+    if p_holm < LEVEL or within:
+        word = direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent"
+        word = " ".join(filter(None, (word, within)))
         return word if delta.n >= wanted else f"{word} so far ({delta.n} of {wanted} seeds)"
     needed = seeds_needed(delta.mean, delta.sd, level=LEVEL, comparisons=comparisons)
     if needed is None:
         return "not resolved: needs >1000 seeds"
     more = max(needed - delta.n, 1)
     return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}"
+
+
+def outcome(said: str) -> str:
+    """Return what a verdict begins with, one of `OUTCOMES`."""
+    return next(word for word in OUTCOMES if said.startswith(word))
+
+
+def is_settled(said: str) -> bool:
+    """Say whether a verdict is one on all wanted seeds."""
+    return " so far" not in said
+
+
+def direction(delta: PairedDifference, higher_is_better: bool) -> str:
+    """Return which way a resolved difference goes."""
+    return "better" if (delta.mean > 0) == higher_is_better else "worse"
+
+
+def by_rule(found: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> str:
+    """Say where a row stands whose seeds follow a stopping rule.
+
+    Args:
+        found: at the last look.
+        rule: of the study.
+        higher_is_better: whether a figure is better for being higher.
+        margin: the largest difference that is too small to matter, if the study names one.
+
+    """
+    if found.delta is None:
+        return f"open: first look at {found.wanted} seeds"
+    if found.outcome == "open":
+        return f"open: next look at {found.wanted} seeds"
+    if found.outcome == "exhausted":
+        return f"not resolved by {rule.most} seeds, the last look"
+    within = found.tost is not None and found.tost_limit is not None and found.tost <= found.tost_limit
+    word = direction(found.delta, higher_is_better) if found.outcome == "different" else "equivalent"
+    return f"{word} within ±{margin:g}" if within else word
 
 
 def reproduced(figures: Sequence[float], published: float | None) -> str:

@@ -74,9 +74,14 @@ def read_object(path: Path | str) -> dict[str, Any] | None:
     return data
 
 
+def object_text(data: Mapping[str, Any]) -> str:
+    """Return what `write_object` writes: ASCII, so that it is the same bytes everywhere."""
+    return json.dumps(data, indent=1) + "\n"
+
+
 def write_object(path: Path, data: Mapping[str, Any]) -> None:
     """Write a JSON object; see `replace`."""
-    replace(path, json.dumps(data, indent=1) + "\n")
+    replace(path, object_text(data))
 
 
 def replace(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 run.json        what to train; written once, before anything else
 metrics.jsonl   one line an epoch
-manifest.json   where, when and with what it was trained; its state
+manifest.json   where, when and with what it was trained; its first batch and its loss; its state; in the end, hashes
 result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -165,8 +164,7 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
-        told = {name: value for name, value in asdict(result).items() if value is not None}
-        write_object(self.path / "result.json", told)
+        write_object(self.path / "result.json", result.told())
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""

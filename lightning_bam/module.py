@@ -79,7 +79,7 @@ class Classifier(pl.LightningModule):
             self.counts, self.score_sum = gathered(self.counts).sum(0), gathered(self.score_sum).sum(0)
 
     def training_loss(self) -> float:
-        """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
+        """Return the mean training loss of the epoch so far, over the steps and the ranks (a collective call)."""
         return self.running.mean()
 
     def score(self) -> dict[str, float | int]:

@@ -22,7 +22,7 @@ class Scored(Protocol):
     spec: Run
 
     def training_loss(self) -> float:
-        """Return the epoch's mean training loss (a collective call)."""
+        """Return the mean training loss of the epoch so far, over steps and ranks (a collective call)."""
         ...
 
     def score(self) -> dict[str, float | int]:
@@ -120,6 +120,22 @@ class Recorder(pl.Callback):
             indices = gathered(self.data.first_batch().to(pl_module.device))
             if trainer.is_global_zero:
                 self.folder.note(first_batch=indices.flatten().tolist())
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,
+    ) -> None:
+        """Keep the loss of the very first step, the mean over the ranks, unrounded: what two variants compute before
+        either has learnt anything. A loss that is no number is left to the epoch's end.
+        """
+        if trainer.current_epoch == 0 and batch_idx == 0:
+            loss = cast(Scored, pl_module).training_loss()
+            if trainer.is_global_zero and math.isfinite(loss):
+                self.folder.note(first_loss=loss)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lightning_bam.metrics import METRICS
@@ -53,6 +53,10 @@ class Result:
         result = object.__new__(cls)
         vars(result).update(figures)
         return result
+
+    def told(self) -> dict[str, Any]:
+        """Return the figures by name, those that there are: what `result.json` holds."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def figure(self, metric: str) -> float | None:
         """Return a figure by its name in `lightning_bam.metrics.METRICS`, None where this run reports none such.

@@ -21,6 +21,7 @@ from lightning_bam.config import Run
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
+from lightning_bam.digest import hashes
 from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.leaving import Leaver, Signals
@@ -132,6 +133,7 @@ def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str
         cause=None,
         rank=None,
         traceback=None,
+        sha256=None,
         attempt=number,
         **made,
         attempts=[*earlier, {"attempt": number, **start, **made}],
@@ -160,6 +162,7 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
     *earlier, this = folder.manifest()["attempts"]
     attempts = [*earlier, {"from_epoch": len(lines)} | this]  # where there was nothing left to train
     folder.note(state="complete", ended=_now(), fit_seconds=seconds, attempts=attempts)
+    folder.note(sha256=hashes(folder, result))
     folder.finish(result)
     return result
 

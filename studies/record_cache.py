@@ -35,7 +35,7 @@ FILES: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 QUIET: Final = 2_000_000_000
 """Nanoseconds for which a file must have stood still, to be remembered: the coarsest clock of a file system."""
 FIGURES: Final = tuple(field.name for field in fields(Result))
-VERSION: Final = [1, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
+VERSION: Final = [2, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
 """What a file must say of itself to be read: fingerprints hold for one version of Python."""
 SPARE: Final = 100
 """The file is written again once one entry in so many is new: reading the others anew takes less time."""
@@ -47,7 +47,8 @@ class Entry(NamedTuple):
     state: State
     epochs: int
     figures: list[Any] | None
-    first_loss: float | None
+    first_step_loss: float | None
+    first_epoch_loss: float | None
     circumstances: str
 
 
@@ -102,8 +103,8 @@ class RecordCache:
         found = self._runs.get(key)
         if found is None or found[0] != sight.fingerprint:
             return None
-        _, state, epochs, figures, first_loss, told = found
-        return Entry(state, epochs, figures, first_loss, self._told[told])
+        _, state, epochs, figures, step, epoch, told = found
+        return Entry(state, epochs, figures, step, epoch, self._told[told])
 
     def learn(self, key: str, sight: Sight, entry: Entry) -> None:
         """Remember what the folder of that run said when it was seen so."""

@@ -50,12 +50,23 @@ class Record:
 
     @cached_property
     def circumstances(self) -> str:
-        """What each attempt was trained with; `studies.circumstances.attempts` reads it."""
+        """What each attempt was trained with; `studies.circumstances.by_attempt` reads it."""
         return circumstances(self.manifest)
 
     @cached_property
-    def first_loss(self) -> float | None:
-        """The training loss of the first epoch."""
+    def key_noted(self) -> str:
+        """The key of the run of which the manifest is; its own where none is noted."""
+        noted: str = self.manifest.get("key", self.run.key)
+        return noted
+
+    @cached_property
+    def first_step_loss(self) -> float | None:
+        """The training loss of the first step, before anything was learnt; None where it is not noted."""
+        return self.manifest.get("first_loss")
+
+    @cached_property
+    def first_epoch_loss(self) -> float | None:
+        """The mean training loss of the first epoch; None before its end."""
         return self.metrics[0].get("train_loss") if self.metrics else None
 
 
@@ -98,16 +109,31 @@ def _remembered(cell: Cell, root: Path, cache: RecordCache) -> Record:
     state: State = "running" if entry.figures is None and locked(f"{at}/lock") else entry.state
     result = Result.again(zip(FIGURES, entry.figures, strict=True)) if entry.figures else None
     record = Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=entry.epochs)
-    vars(record).update(first_loss=entry.first_loss, circumstances=entry.circumstances)
+    vars(record).update(
+        key_noted=key,
+        first_step_loss=entry.first_step_loss,
+        first_epoch_loss=entry.first_epoch_loss,
+        circumstances=entry.circumstances,
+    )
     return record
 
 
 def _learn(record: Record, sight: Sight, cache: RecordCache) -> None:
-    """Remember a record, unless its folder has changed since, or cannot be read to the end: who needs that is told."""
+    """Remember a record, unless its folder has changed since, is a copy, or cannot be read to the end.
+
+    Who needs what cannot be read is told so when it is read again.
+    """
     figures = [getattr(record.result, name) for name in FIGURES] if record.result else None
     with suppress(FolderError, AttributeError, TypeError):
-        entry = Entry(record.state, record.epochs, figures, record.first_loss, record.circumstances)
-        if look(str(record.folder.path)) == sight:
+        entry = Entry(
+            state=record.state,
+            epochs=record.epochs,
+            figures=figures,
+            first_step_loss=record.first_step_loss,
+            first_epoch_loss=record.first_epoch_loss,
+            circumstances=record.circumstances,
+        )
+        if record.key_noted == record.run.key and look(str(record.folder.path)) == sight:
             cache.learn(record.run.key, sight, entry)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from lightning_bam.config import Run, flatten, nearest, with_settings
+from lightning_bam.config import Run, flatten, nearest
 from lightning_bam.metrics import METRICS, Metric
 from studies.error import StudyError
 from studies.panels import Panel, check_differences, make_panels, varying
 from studies.published import Published
+from studies.selecting import chosen_rows, overridden
+from studies.stopping import Stopping
 
 
 class Cell(NamedTuple):
@@ -41,10 +43,13 @@ class Study:
         within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
             that has the same there, and panels may differ in them.
         metric: what the study compares, a name of `lightning_bam.metrics.METRICS`.
+        margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
+            be equivalent.
+        stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
 
     Raises:
         StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
-            baseline of its own, no seeds.
+            baseline of its own, no seeds, a margin that is none, seeds that do not fit the stopping rule.
 
     """
 
@@ -61,6 +66,8 @@ class Study:
     family: int | None = None
     within: tuple[str, ...] = ()
     metric: str = "error_top1"
+    margin: float | None = None
+    stopping: Stopping | None = None
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
@@ -79,6 +86,13 @@ class Study:
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
         if not self.seed_list or min(self.seed_list) < 0 or len(set(self.seed_list)) < len(self.seed_list):
             raise StudyError(f"{self.name}: seeds={self.seeds!r}: give at least one seed, each once, from 0 up")
+        if self.margin is not None and not 0 < self.margin < 100:
+            raise StudyError(f"{self.name}: margin={self.margin}: give percentage points above 0, as 0.3")
+        if self.stopping is not None and len(self.seed_list) != self.stopping.most:
+            raise StudyError(
+                f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}: "
+                f"seeds={self.stopping.most}"
+            )
         for row, run in self.rows.items():
             if run.seed or run.score_on != "test":
                 raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
@@ -164,15 +178,8 @@ class Study:
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
-        for name in settings:
-            if not any(_has(run, name, settings) for run in self.rows.values()):
-                with_settings(list(self.rows.values())[-1], {name: settings[name]})  # says what is wrong with the name
-        rows = {
-            row: with_settings(run, {name: v for name, v in settings.items() if _has(run, name, settings)})
-            for row, run in self.rows.items()
-        }
         variant = tuple(f"{name}={value}" for name, value in sorted(settings.items()))
-        return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
+        return replace(self, rows=overridden(self.rows, settings), published={}, variant=(*self.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
         """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.
@@ -181,20 +188,7 @@ class Study:
             StudyError: a name that no row has, or a selection that leaves only baselines.
 
         """
-        flats = {row: flatten(run) | {"row": row} for row, run in self.rows.items()}
-        chosen = set(self.rows) - set(self.baselines)
-        for name, values in selectors.items():
-            found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
-            asked = f"--only {name}={','.join(values)}"
-            if not found:
-                raise StudyError(
-                    f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}"
-                )
-            kept = {value.lower() for value in values}
-            chosen = {row for row in chosen if found.get(row) in kept}
-            if not chosen:
-                there = ", ".join(sorted(set(found.values())))
-                raise StudyError(f"{asked}: no row but the baseline; values: {there}")
+        chosen = chosen_rows(self.rows, self.baselines, selectors)
         left = [panel for panel in self.panels if chosen & set(panel.rows)]
         chosen |= {panel.baseline for panel in left}
         rows = {row: run for row, run in self.rows.items() if row in chosen}
@@ -212,11 +206,10 @@ class Study:
         """Return the study asked with other seeds."""
         return replace(self, seeds=seeds)
 
+    def with_margin(self, margin: float) -> Study:
+        """Return the study with another difference that is too small to matter."""
+        return replace(self, margin=margin)
 
-def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:
-    """Say whether a run has a knob of that flat name, before or after its slot is set to another kind."""
-    slot, _, knob = name.partition(".")
-    if slot == "placement" and run.attention is None:
-        return False
-    item = getattr(run, slot, None)
-    return not knob or slot in settings or (item is not None and knob in {f.name for f in fields(item)})
+    def stopping_by(self, rule: Stopping, first_seed: int = 0) -> Study:
+        """Return the study with a stopping rule, and with as many seeds as a row can get by it."""
+        return replace(self, stopping=rule, seeds=tuple(range(first_seed, first_seed + rule.most)))

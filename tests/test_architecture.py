@@ -79,6 +79,8 @@ def test_help_loads_nothing_heavy(argv):
         ["status", "quickstart"],
         ["table", "quickstart"],
         ["explain", "quickstart", "none"],
+        ["verify"],
+        ["verify", "quickstart"],
         ["table", "reduction", "--format", "json"],
         ["cost", "--attention", "bam"],
     ],

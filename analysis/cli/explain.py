@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from analysis.cli.again import command
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_selection, add_storage, checked
 from analysis.cli.selection import gathered, selected
@@ -42,20 +42,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(explanation), indent=1))
     else:
-        show(explanation, again(arguments))
+        show(explanation, command(arguments))
     return 0
-
-
-def again(arguments: argparse.Namespace) -> str:
-    """Return the `bam run` that trains what is explained."""
-    words = ["bam", "run", arguments.study]
-    words += ["--preset", arguments.preset] if arguments.preset else []
-    for name, value in arguments.set:
-        words += ["--set", f"{name}={value}"]
-    words += ["--seeds", str(arguments.seeds)] if arguments.seeds else []
-    words += ["--root", arguments.root] if arguments.root != "runs" else []
-    words += ["--storage", arguments.storage] if arguments.storage else []
-    return shlex.join(words)
 
 
 def show(explanation: Explanation, command: str) -> None:

@@ -151,7 +151,7 @@ def write(inspection: Inspection, output: Path) -> list[Path]:
     try:
         for figure in figures:
             paths.append(output / f"{figure.name}.png")
-            paths[-1].write_bytes(figure.png)
+            paths[-1].write_bytes(figure.as_bytes("png"))
     except OSError as error:
         raise FolderError(f"{paths[-1]}: cannot be written ({error.strerror})") from None
     replace(output / "inspect.html", page(inspection, figures))

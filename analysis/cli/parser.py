@@ -19,9 +19,15 @@ VERBS: Final = {
     "search": "look for the best configuration on held-out data, with Optuna",
     "worker": "train runs of a study beside other workers, here or on other hosts, until it is finished",
     "submit": "put workers for a study into Slurm's queue",
+    "seeds": "which rows are open, how many seeds would close them, and what those cost",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
+    "plot": "the conclusions as figures: PNG, SVG or PDF",
+    "report": "the conclusions as one web page: verdict, table, plots, power, provenance, every run",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
+    "verify": "whether run folders are what the trainings left, and a written table follows from them",
+    "reproduce": "one run trained again and compared, epoch by epoch",
+    "bundle": "a study's runs, table, versions and hashes in one file, for a paper's artefact",
     "doctor": "what is wrong with this machine or its runs folder, and what mends it",
     "cost": "params and MACs of a configuration, without training",
     "inspect": "what the modules of a trained run look at: maps, saturation, receptive field",
@@ -93,6 +99,30 @@ def positive(text: str) -> int:
     return number
 
 
+def whole(text: str) -> int:
+    """Return a whole number from 0 up."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def points(text: str) -> float:
+    """Return percentage points, above 0 and below 100."""
+    number = float(text)
+    if not 0 < number < 100:
+        raise ValueError
+    return number
+
+
+def rising(text: str) -> tuple[int, ...]:
+    """Return whole numbers from 2 up that rise, as `4,8,12`."""
+    numbers = tuple(int(part) for part in text.split(","))
+    if numbers[0] < 2 or list(numbers) != sorted(set(numbers)):
+        raise ValueError
+    return numbers
+
+
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Add --root."""
     default = os.environ.get("BAM_ROOT") or "runs"
@@ -124,6 +154,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"
+    )
+    parser.add_argument(
+        "--margin",
+        type=checked(points, "percentage points above 0, as 0.3"),
+        metavar="POINTS",
+        help="a difference too small to matter, chosen before looking: rows can then be equivalent",
     )
 
 

@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import replace
 
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.ruled import add_rule, chosen, train
+from analysis.cli.selection import gathered, root_of
 from studies.devices import parse_devices, slots
 from studies.engine import run_study
 from studies.launch import Start, start
@@ -34,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_storage(parser)
     add_devices(parser)
     parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
+    add_rule(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run each study in turn."""
-    chosen = [selected(name, arguments) for name in arguments.study]
-    return max(run(study, arguments) for study in chosen)
+    return max(train(study, arguments, run) for study in chosen(arguments))
 
 
 def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False, start: Start = start) -> int:

@@ -6,18 +6,31 @@ import argparse
 from pathlib import Path
 
 from lightning_bam.files import FolderError
+from studies.error import StudyError
 from studies.exchange import gather_everywhere
-from studies.load import find_study
+from studies.load import catalogue, find_study
 from studies.records import Record
+from studies.rule import declared
 from studies.study import Study
 
 
 def selected(name: str, arguments: argparse.Namespace) -> Study:
-    """Return the study of that name with --preset, --set, --only and --seeds applied."""
+    """Return the study of that name with --preset, --set, --only, --seeds and --margin applied, and its stopping rule.
+
+    Raises:
+        StudyError: no such study or name in it, or seeds or a margin other than its declared rule's.
+
+    """
     study = find_study(name)
     if arguments.preset:
         study = study.at(arguments.preset)
-    study = study.override(dict(arguments.set))
+    study = declared(study.override(dict(arguments.set)), root_of(arguments), getattr(arguments, "storage", None))
+    if study.stopping is not None:
+        for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
+            if given not in (None, ruled):
+                raise StudyError(
+                    f"--{option} {given}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
+                )
     if arguments.only:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
@@ -25,12 +38,25 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
         study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
-    return study
+    return study.with_margin(arguments.margin) if arguments.margin else study
+
+
+def every_scale() -> list[Study]:
+    """Return every study of the catalogue, as it is defined and at each of its presets."""
+    return [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
 
 
 def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
-    """Return the records of a study under --root, and with --storage what other hosts have of it."""
-    return gather_everywhere(study, root_of(arguments), arguments.storage)
+    """Return the records of a study under --root, and with --storage what other hosts have of it.
+
+    Where seeds follow a stopping rule, only those that it asks for so far.
+    """
+    records = gather_everywhere(study, root_of(arguments), arguments.storage)
+    if study.stopping is None:
+        return records
+    from analysis.interim import due  # loads scipy, which nobody else who selects a study needs
+
+    return due(study, records)
 
 
 def root_of(arguments: argparse.Namespace) -> Path:

@@ -12,9 +12,8 @@ from rich.table import Table
 
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.selection import every_scale, gathered, root_of, selected
 from studies.headline import headline, reported
-from studies.load import catalogue
 from studies.records import Record, gather
 from studies.study import Study
 
@@ -58,8 +57,7 @@ def read(arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
     if arguments.study:
         chosen = [selected(name, arguments) for name in arguments.study]
         return [(study, gathered(study, arguments)) for study in chosen]
-    every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
-    found = [(study, gather(study, root)) for study in every]
+    found = [(study, gather(study, root)) for study in every_scale()]
     return [(s, records) for s, records in found if any(r.state != "missing" for r in records)]
 
 

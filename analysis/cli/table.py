@@ -19,6 +19,7 @@ from studies.counting import counts
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.load import catalogue
+from studies.records import Record
 from studies.study import Study
 
 
@@ -30,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
     add_storage(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if a run is missing, 1 if one failed")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 1 if a run failed, 3 if one is missing or was made by another commit, other versions or from "
+        "other images than most (other ranks, devices, instructions and threads are marked and no more)",
+    )
     parser.add_argument("--output", metavar="FILE", help="write there and not on stdout")
 
 
@@ -45,17 +51,21 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     if any(table.failed for table in tables):
         return 1
-    return 0 if all(table.complete for table in tables) else 3
+    return 0 if all(table.complete and not table.mixes_code for table in tables) else 3
 
 
 def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) -> list[Table]:
     """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
-    found = [(study, gather_everywhere(study, root, url)) for study in studies]
+    return concluded([(study, gather_everywhere(study, root, url)) for study in studies])
+
+
+def concluded(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
+    """Return the table of each study from its records; see `conclusions`."""
     wanted: dict[tuple[str, str], Run] = {}
     for study, records in found:
         finished = {record.row for record in records if record.result is not None}
         wanted |= {(study.label, row): run for row, run in study.rows.items() if row not in finished}
-    names = {f"{row}" if len(studies) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
+    names = {f"{row}" if len(found) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
     counted = {names[name]: cost for name, cost in counts({n: wanted[at] for n, at in names.items()}).items()}
     return [
         tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted})

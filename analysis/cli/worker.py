@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 from analysis.cli.parser import checked, positive
+from analysis.cli.ruled import chosen as chosen_studies
+from analysis.cli.ruled import train
 from analysis.cli.run import add_arguments as add_run_arguments
 from analysis.cli.run import run
-from analysis.cli.selection import selected
 from studies.launch import Start, start
 from studies.nodes import Leader, NodeGoneError, Nodes, follow
 from studies.study import Study
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Work on each study in turn; what another worker trains is waited for, and taken over if it is lost."""
-    chosen = [selected(name, arguments) for name in arguments.study]
+    chosen = chosen_studies(arguments)
     if arguments.nodes == 1:
         return work(chosen, arguments)
     nodes = Nodes.parse(arguments.nodes, arguments.node_rank, arguments.rendezvous)
@@ -45,4 +47,4 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def work(chosen: list[Study], arguments: argparse.Namespace, start: Start = start) -> int:
     """Work on each study in turn."""
-    return max(run(study, arguments, patient=True, start=start) for study in chosen)
+    return max(train(study, arguments, partial(run, patient=True, start=start)) for study in chosen)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.formats.columns import Column, aligned, columns, compare, figure, heading, mean_and_sd
+from analysis.formats.columns import Column, aligned, columns, compare, figures, heading, mean_and_sd
 from analysis.printed import BILLION, MILLION, PrintedCount, decimals, rounded
 from analysis.row import Row
 from analysis.table import Table
+from analysis.verdict import is_settled, outcome
 from lightning_bam.metrics import METRICS
 
 MORE = 2
@@ -79,7 +80,7 @@ def _figures(table: Table) -> list[Column]:
     found = [
         _labels(table),
         Column(heading="published", kind="number", cells=published),
-        Column(heading=heading(table.metric), kind="figures", cells=aligned([figure(row) for row in rows])),
+        figures(table),
         Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in rows]),
     ]
     return found + compare(table) if any(row.n for row in rows) else found
@@ -98,6 +99,7 @@ def _other(table: Table, name: str) -> list[Column]:
             cells=aligned(
                 ["" if o is None else f"{mean_and_sd(o.mean, o.sd)}" + (f" ({o.n})" if o.n else "") for o in by_row]
             ),
+            marks=tuple(row.marks if o and o.n else () for row, o in zip(table.rows, by_row, strict=True)),
         ),
         Column(heading="reproduced?", kind="label", cells=[other.reproduced if other else "" for other in by_row]),
     ]
@@ -117,8 +119,18 @@ def champions(table: Table) -> list[Row]:
     sign = -1 if table.metric.higher_is_better else 1
     found: dict[str, Row] = {}
     for row in table.rows:
-        if row.verdict == "better" and not math.isnan(row.mean):
+        if outcome(row.verdict) == "better" and is_settled(row.verdict) and not math.isnan(row.mean):
             rival = found.get(row.baseline)
             if rival is None or sign * row.mean < sign * rival.mean:
                 found[row.baseline] = row
     return list(found.values())
+
+
+def bold(table: Table, block: Block) -> dict[int, str]:
+    """Return the figures that formats for reading print in bold: place of a champion's row -> its mean, as it stands
+    in the column `block.figures`; empty where the block has none.
+    """
+    if block.figures is None:
+        return {}
+    best = {row.label for row in champions(table)}
+    return {place: f"{row.mean:.2f}" for place, row in enumerate(table.rows) if row.label in best}

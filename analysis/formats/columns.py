@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from analysis.footnotes import LETTERS
 from analysis.row import Row
 from analysis.table import Table
 from lightning_bam.metrics import Metric
+
+RAISED: Final = dict(zip(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+"""Letters of footnotes as they stand in a terminal and in Markdown: one column wide, and no markup."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +21,13 @@ class Column:
     """A heading and a cell for each row; a newline is where a narrow page may break, else a space.
 
     `kind` says what the cells hold: `label`, `verdict`, `number` (aligned to the right) or `figures` (aligned
-    already, by their first figure).
+    already, by their first figure). `marks` are each row's footnotes where its cell is one to mark, else empty.
     """
 
     heading: str
     kind: str
     cells: list[str]
+    marks: tuple[tuple[str, ...], ...] = ()
 
 
 def columns(table: Table) -> list[Column]:
@@ -32,7 +38,7 @@ def columns(table: Table) -> list[Column]:
         Column(heading="row", kind="label", cells=[row.label for row in rows]),
         Column(heading="params\n(M)", kind="number", cells=[_params(row.params) for row in rows]),
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
-        Column(heading=heading(table.metric), kind="figures", cells=aligned([figure(row) for row in rows])),
+        figures(table),
         *compare(table),
     ]
     if any(row.published is not None for row in rows):
@@ -42,12 +48,37 @@ def columns(table: Table) -> list[Column]:
     return found
 
 
+def figures(table: Table) -> Column:
+    """Return the column of the study's own metric."""
+    return Column(
+        heading=heading(table.metric),
+        kind="figures",
+        cells=aligned([figure(row) for row in table.rows]),
+        marks=tuple(row.marks for row in table.rows),
+    )
+
+
+def raised(marks: Sequence[str]) -> str:
+    """Write footnotes' letters as raised ones, with a comma between two."""
+    return ",".join("".join(RAISED[letter] for letter in mark) for mark in marks)
+
+
+def marked(column: Column) -> Column:
+    """Return the column with the letters of its footnotes behind its cells."""
+    if not any(column.marks):
+        return column
+    cells = [cell + raised(marks) for cell, marks in zip(column.cells, column.marks, strict=True)]
+    return replace(column, cells=cells, marks=())
+
+
 def compare(table: Table) -> list[Column]:
     """Return the columns that hold each row against its baseline."""
     rows = table.rows
+    ruled = table.stopping is not None
+    p = [_limited(row) if ruled else _p(row.p_holm) for row in rows]
     return [
         Column(heading="Δ to\nbaseline", kind="figures", cells=aligned([_delta(row) for row in rows])),
-        Column(heading="p\n(Holm)", kind="number", cells=[_p(row.p_holm) for row in rows]),
+        Column(heading="p\n(limit)" if ruled else "p\n(Holm)", kind="number", cells=p),
         Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
     ]
 
@@ -102,6 +133,14 @@ def _p(p: float) -> str:
     if math.isnan(p):
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _limited(row: Row) -> str:
+    """Write p at the last look, and the limit that it is held against there."""
+    found = row.interim
+    if found is None or found.delta is None or found.limit is None or math.isnan(found.delta.p):
+        return ""
+    return f"{found.delta.p:.2g}\n({found.limit:.2g})"
 
 
 def aligned(cells: Sequence[str]) -> list[str]:

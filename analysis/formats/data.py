@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from analysis.footnotes import Footnote
 from analysis.frame import frame
 from analysis.row import Row
 from analysis.table import Table
@@ -29,6 +30,10 @@ def as_json(table: Table) -> str:
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
         "rows": [_row(row, table.prints_counts or bool(table.within)) for row in table.rows],
         "notes": table.notes,
+        "footnotes": [_footnote(footnote) for footnote in table.footnotes],
+        "device_hours": table.device_hours,
+        "margin": table.margin,
+        "stopping": table.stopping.to_dict() if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
     }
@@ -36,8 +41,13 @@ def as_json(table: Table) -> str:
 
 
 def _row(row: Row, whole: bool) -> dict[str, Any]:
-    every = asdict(row) | {"states": dict(row.states)}
+    second = asdict(row.evidence) if row.evidence else None
+    every = asdict(row) | {"states": dict(row.states), "evidence": second}
     return {name: item for name, item in every.items() if whole or name not in OF_THE_PAPER}
+
+
+def _footnote(footnote: Footnote) -> dict[str, Any]:
+    return asdict(footnote) | {"differences": [difference._asdict() for difference in footnote.differences]}
 
 
 def _without_nan(item: Any) -> Any:

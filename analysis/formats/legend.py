@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from analysis.table import Table
+from studies.stopping import Stopping
+
+
+class Line(NamedTuple):
+    """A line below a table; `mark` is the footnote's letter, or empty."""
+
+    mark: str
+    text: str
+
+
+def below(table: Table) -> list[Line]:
+    """Return every line below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed."""
+    footnotes = {footnote.line: Line(footnote.mark, footnote.text) for footnote in table.footnotes}
+    return [footnotes.get(note, Line("", note)) for note in [*table.notes, *legend(table)]]
 
 
 def legend(table: Table) -> list[str]:
@@ -18,13 +33,43 @@ def legend(table: Table) -> list[str]:
     return [
         *(counts(table) if table.prints_counts else []),
         f"{noun} of the last epoch, mean ± sample standard deviation (n seeds).",
+        *(by_rule(table, table.stopping, baseline) if table.stopping else by_holm(table, baseline, adjusted)),
+        *(published(table) if any(row.published is not None for row in table.rows) else []),
+        f"Fixed: {fixed_facts(table.fixed)}.",
+    ]
+
+
+def by_holm(table: Table, baseline: str, adjusted: str) -> list[str]:
+    """Explain a table whose number of seeds was fixed beforehand."""
+    same = (
+        f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} points (p < 0.05{adjusted})."
+        if table.margin is not None
+        else ""
+    )
+    return [
         f"Δ: mean difference to {baseline} in percentage points, paired by seed, with its 95 % t "
         f"interval (not adjusted); p: paired t-test{adjusted}.",
         "A row is better or worse where p < 0.05; the seeds it still needs are for 80 % power, "
         "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
-        "small: confirm with fresh ones.",
-        *(published(table) if any(row.published is not None for row in table.rows) else []),
-        f"Fixed: {fixed_facts(table.fixed)}.",
+        f"small: confirm with fresh ones.{same}",
+    ]
+
+
+def by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
+    """Explain a table whose seeds follow a stopping rule."""
+    same = (
+        f" It is equivalent where two one-sided tests, held against limits of their own, place Δ within "
+        f"±{table.margin:g} points."
+        if table.margin is not None
+        else ""
+    )
+    shared = f"over {table.comparisons} comparisons (Bonferroni) and all looks"
+    return [
+        f"Seeds follow a rule declared before the first result: {rule}, {shared}; a row that is resolved gets no more.",
+        f"Δ: mean difference to {baseline} in percentage points, paired by seed, over the seeds of the row's last "
+        f"look, with the repeated interval of the design, which holds {shared}.",
+        "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
+        f"looking several times does not inflate its errors.{same}",
     ]
 
 

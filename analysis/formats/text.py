@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 import rich.table
 from rich import box
@@ -12,10 +13,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from analysis.formats.blocks import Block, blocks, opens_panel
-from analysis.formats.columns import Column
-from analysis.formats.legend import legend
+from analysis.formats.blocks import Block, blocks, bold, opens_panel
+from analysis.formats.columns import Column, marked, raised
+from analysis.formats.legend import below
 from analysis.table import Table
+from analysis.verdict import is_settled, outcome
 
 GAP = 2
 """Spaces between columns: one of padding, one for the box."""
@@ -32,7 +34,7 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     Where the page is too narrow for one line a row, figures break between their parts and texts between
     words. No figure is ever cut: a table that needs more is wider than the page.
     """
-    found = blocks(table)
+    found = [replace(block, columns=[marked(column) for column in block.columns]) for block in blocks(table)]
     total = max(width, *(_total([wide for _, wide in _laid_out(block.columns, width)[0]]) for block in found))
     out = io.StringIO()
     console = Console(
@@ -53,8 +55,9 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
             console.print(Text(block.title, style="bold"), width=width)
         console.print(_grid(table, block, width, color))
     lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
-    for note in [*table.notes, *legend(table)]:
-        hung = textwrap.wrap(note, width, initial_indent="· ", subsequent_indent="  ", break_on_hyphens=False)
+    for mark, note in below(table):
+        sign = f"{raised([mark]) if mark else '·'} "
+        hung = textwrap.wrap(note, width, initial_indent=sign, subsequent_indent="  ", break_on_hyphens=False)
         lines.extend(hung)
     return "\n".join(lines) + "\n"
 
@@ -73,12 +76,15 @@ def _grid(table: Table, block: Block, width: int, color: bool) -> rich.table.Tab
             overflow="fold",
             vertical="top",
         )
+    best = bold(table, block) if color else {}
     for place, row in enumerate(table.rows):
         if opens_panel(table, place) and not stacked:
             grid.add_row()
-        grid.add_row(
-            *(Text(column.cells[place]) for column, _ in laid), style=COLORS.get(row.verdict, "") if color else ""
-        )
+        cells = [Text(column.cells[place]) for column, _ in laid]
+        if place in best and block.figures is not None:
+            cells[block.figures].highlight_words([best[place]], "bold")
+        colored = color and is_settled(row.verdict)
+        grid.add_row(*cells, style=COLORS.get(outcome(row.verdict), "") if colored else "")
     return grid
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,15 +32,26 @@ STYLE: Final[Any] = {
     "text.color": INK,
 }
 
+Form = Literal["png", "svg", "pdf"]
+FORMS: Final = get_args(Form)
+"""What a figure can be had as."""
 
-@dataclass(frozen=True)
+_DROPPED: Final[dict[str, dict[str, None]]] = {
+    "png": {"Software": None},
+    "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
+    "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
+}
+"""What a file would say of when and with what it was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drawn:
     """One figure.
 
     Attributes:
         name: of its file, without the suffix.
         title: a heading.
-        png: the picture.
+        figure: the picture, as matplotlib has it; its own dpi is a PNG's.
         alt: what it shows, for whoever does not see it, with its main numbers.
         caption: two sentences that say how to read it.
 
@@ -47,23 +59,59 @@ class Drawn:
 
     name: str
     title: str
-    png: bytes
+    figure: Figure
     alt: str
     caption: str
+
+    @property
+    def told(self) -> dict[str, str]:
+        """All that it says in words: `name`, `title`, `alt` and `caption`."""
+        return {"name": self.name, "title": self.title, "alt": self.alt, "caption": self.caption}
+
+    def as_bytes(self, form: Form) -> bytes:
+        """Return the picture as a file of that format: the same bytes whenever the same figure is drawn anew.
+
+        An SVG keeps text as text and refers to nothing outside itself; it has no document type, either. A PDF embeds
+        its fonts as TrueType.
+        """
+        written: Any = {"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}
+        buffer = io.BytesIO()
+        told = _DROPPED[form] | {"Title": self.title}
+        with rc_context(written):
+            self.figure.savefig(buffer, format=form, dpi="figure", metadata=told)
+        if form != "svg":
+            return buffer.getvalue()
+        head, doctype, rest = buffer.getvalue().partition(b"<!DOCTYPE")
+        return head + rest.partition(b">")[2].lstrip() if doctype else head
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why there is no figure, as a sentence without its full stop."""
+
+    reason: str
 
 
 def sheet(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure of `rows` x `columns` axes, each about `width` x `height` inches."""
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    figure = Figure(figsize=(columns * width, rows * height), dpi=DPI, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, [list(row) for row in axes]
 
 
-def png(figure: Figure) -> bytes:
-    """Return the figure as a PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+def settled(figure: Figure) -> Figure:
+    """Lay the figure out once and for all, so that it is the same in every format and every time it is written.
+
+    Which ticks an axis chooses depends on the size of their labels; they keep it, whatever matplotlib's settings are
+    when the figure is written.
+    """
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if ticks := axis.get_major_ticks():
+                axis.set_tick_params(labelsize=ticks[0].label1.get_fontsize())
+    figure.set_layout_engine("none")
+    return figure
 
 
 def number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, png, sheet
+from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, settled, sheet
 from analysis.plots.inspection import Inspection, where
 
 MARKERS = "os^Dv*P"
@@ -40,7 +40,7 @@ def _coverage(inspection: Inspection) -> Drawn:
     return Drawn(
         name="field-coverage",
         title="Receptive field against input size",
-        png=png(coverage(inspection)),
+        figure=coverage(inspection),
         alt="How much of the map's longer side one position of the spatial map can see, per module. " + " ".join(told),
         caption="Solid lines: the theoretical receptive field of the spatial branch, as a share of the longer side of "
         "the map that an image of this size gives. Dashed lines, hollow marks: the effective field, "
@@ -72,7 +72,7 @@ def coverage(inspection: Inspection) -> Figure:
         row[0].set_ylabel("% of the map's longer side")
     handles, labels = cells[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    return figure
+    return settled(figure)
 
 
 def _lines(axes: Axes, module: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def _energy(inspection: Inspection) -> Drawn:
     return Drawn(
         name="field-energy",
         title="Effective receptive field",
-        png=png(energies(inspection)),
+        figure=energies(inspection),
         alt="Squared gradient of the centre of each spatial map. " + " ".join(told),
         caption="Squared gradient of the centre of the spatial map, with respect to what the module gets (left) and to "
         f"the image (right), averaged over {inspection.numbers['n']['field']} images; colours are the square root of "
@@ -131,7 +131,7 @@ def energies(inspection: Inspection) -> Figure:
         row[1].set_title(
             f"on the image: {_px(theoretical)} px can be seen\nrms radius {number(field['on_image']['rms'])} px"
         )
-    return figure
+    return settled(figure)
 
 
 def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], measured: dict[str, Any]) -> None:

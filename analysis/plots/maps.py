@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from analysis.plots.drawn import DIVERGING, SEQUENTIAL, STYLE, Drawn, number, png, span
+from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, number, settled, span
 from analysis.plots.inspection import Inspection, where
 
 HALO = withStroke(linewidth=2.5, foreground="white")
@@ -28,7 +28,7 @@ def _of_image(inspection: Inspection, place: int) -> Drawn:
     return Drawn(
         name=f"maps-{image['index']}",
         title=title,
-        png=png(figure_of(inspection, place)),
+        figure=figure_of(inspection, place),
         alt=f"{title}. " + " ".join(_told(inspection, position, place) for position in range(len(inspection.modules))),
         caption="Each row is one module: the spatial map before the sigmoid (orange above 0, purple below, a line at "
         "0, + and − at its extremes), the gate after it as a mean over channels, and the channel map before the "
@@ -41,7 +41,7 @@ def _of_image(inspection: Inspection, place: int) -> Drawn:
 def figure_of(inspection: Inspection, place: int) -> Figure:
     """Draw the image, and a row of spatial logits, gate and channel logits for each module."""
     count = len(inspection.modules)
-    figure = Figure(figsize=(9.6, 0.5 + 2.35 * count), layout="constrained")
+    figure = Figure(figsize=(9.6, 0.5 + 2.35 * count), dpi=DPI, layout="constrained")
     grid = figure.add_gridspec(count, 4, width_ratios=(1, 1.2, 1.2, 1.5))
     pixels = inspection.arrays["images"][place]
     shown = figure.add_subplot(grid[0, 0])
@@ -55,7 +55,7 @@ def figure_of(inspection: Inspection, place: int) -> Figure:
         assert gate is not None
         _gate(axes[1], gate[place], where(module))
         _bars(axes[2], None if channel is None else channel[place])
-    return figure
+    return settled(figure)
 
 
 def _size(values: NDArray[Any]) -> str:

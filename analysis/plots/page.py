@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 
+from analysis.pages import document, picture, scrolling
 from analysis.plots.drawn import Drawn, number
 from analysis.plots.inspection import Inspection
 from analysis.plots.saturation import percent
-
-CSS = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #5a5a5a; --line: #d0d0d0; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e8; --paper: #16181b; --faint: #a8a8a8; --line: #44474c; }
-}
-body { margin: 0 auto; max-width: 66rem; padding: 1rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p.fixed { color: var(--faint); font-size: .85rem; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 0 0 1.5rem; }
-figure img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
-figcaption { max-width: 45rem; }
-"""
 
 HEADINGS = (
     "module",
@@ -44,15 +26,8 @@ HEADINGS = (
 
 def page(inspection: Inspection, figures: Sequence[Drawn]) -> str:
     """Return the whole page; pictures are embedded, nothing is loaded."""
-    key = escape(inspection.numbers["key"])
-    parts = [heading(inspection), table_part(inspection), *(figure_part(figure) for figure in figures)]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>What the module looks at: {key}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(parts)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    parts = [heading(inspection), table_part(inspection), *map(picture, figures)]
+    return document(f"What the module looks at: {inspection.numbers['key']}", "\n".join(parts))
 
 
 def heading(inspection: Inspection) -> str:
@@ -113,17 +88,5 @@ def table_part(inspection: Inspection) -> str:
     for first, *others in cells(inspection):
         data = "".join(f"<td>{escape(cell)}</td>" for cell in others)
         rows.append(f'<tr><th scope="row">{escape(first)}</th>{data}</tr>')
-    return (
-        f'<p class="fixed">{escape(explained(inspection))}</p>\n<div class="wide" tabindex="0"><table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
-    )
-
-
-def figure_part(figure: Drawn) -> str:
-    """Return one figure with its heading, its caption, and the picture as a data URI."""
-    data = base64.b64encode(figure.png).decode()
-    return (
-        f"<section>\n<h2>{escape(figure.title)}</h2>\n<figure>\n"
-        f'<img alt="{escape(figure.alt)}" src="data:image/png;base64,{data}">\n'
-        f"<figcaption>{escape(figure.caption)}</figcaption>\n</figure>\n</section>"
-    )
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
+    return f'<p class="fixed">{escape(explained(inspection))}</p>\n{scrolling(table, "Numbers of every module")}'

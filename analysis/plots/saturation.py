@@ -6,7 +6,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, number, png, sheet
+from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, number, settled, sheet
 from analysis.plots.inspection import Inspection, where
 
 COLUMNS = 3
@@ -23,7 +23,7 @@ def saturation_figure(inspection: Inspection) -> Drawn:
     return Drawn(
         name="saturation",
         title="Saturation of the gate",
-        png=png(histograms(inspection)),
+        figure=histograms(inspection),
         alt="Histograms of the gate of each module. " + " ".join(told),
         caption=f"How often the gate takes each value over {n['samples']} images: trained (filled), and the same "
         f"network before training (line), there with the statistics of batches of {n['batch']} as in a first training "
@@ -49,7 +49,7 @@ def histograms(inspection: Inspection) -> Figure:
         else:
             cell.remove()
     figure.legend(*cells[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    return figure
+    return settled(figure)
 
 
 def _histogram(axes: Axes, inspection: Inspection, position: int) -> None:

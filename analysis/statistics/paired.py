@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
+
+UNDERFLOW = 1e-150
+"""The square of less is no longer a number that can be divided by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,31 @@ class PairedDifference:
     p: float
 
 
+def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
+    """Return ours minus the baseline's, pair by pair, shape (n,).
+
+    Differences that are all equal to within the rounding of the subtraction, or so nearly that their variance would
+    underflow, are made so: each is their mean.
+
+    Args:
+        ours: one value a pair.
+        baseline: the other value of each pair, in the same order.
+
+    Raises:
+        ValueError: no pairs, samples of unequal length, or a value that is not finite.
+
+    """
+    left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
+    if left.ndim != 1 or left.shape != right.shape or not left.size:
+        raise ValueError(f"pairs need two samples of equal length, got shapes {left.shape} and {right.shape}")
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise ValueError("pairs need finite values")
+    difference = left - right
+    rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
+    equal = np.ptp(difference) <= max(rounding, UNDERFLOW)
+    return np.full_like(difference, difference.mean()) if equal else difference
+
+
 def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
@@ -42,18 +70,12 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
 
     """
-    left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
-    if left.ndim != 1 or left.shape != right.shape or not left.size:
-        raise ValueError(f"pairs need two samples of equal length, got shapes {left.shape} and {right.shape}")
-    if not (np.isfinite(left).all() and np.isfinite(right).all()):
-        raise ValueError("pairs need finite values")
-    difference = left - right
+    difference = differences(ours, baseline)
     n, mean = difference.size, float(difference.mean())
     if n == 1:
         return PairedDifference(n=1, mean=mean, sd=math.nan, low=math.nan, high=math.nan, p=math.nan)
-    rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
     sd = float(difference.std(ddof=1))
-    if sd == 0 or np.ptp(difference) <= rounding:
+    if np.ptp(difference) == 0:
         return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
     error = sd / math.sqrt(n)
     half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * error

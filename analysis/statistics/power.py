@@ -1,4 +1,4 @@
-"""What a number of paired seeds can resolve, and how many a difference needs."""
+"""What a number of paired seeds can resolve, how many a difference needs, and how many its absence."""
 
 from __future__ import annotations
 
@@ -56,6 +56,52 @@ def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8
         start, width = start + width, 2 * width
     sizes = range(start, min(start + width, MOST_SEEDS) + 1)
     found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, level))
+    return sizes[found] if found < len(sizes) else None
+
+
+def equivalence_power(margin: float, n: int, level: float = 0.05) -> float:
+    """Return how often `tost` claims equivalence from n pairs whose true difference is 0.
+
+    It does where |mean| + c · sd / √n < margin for the one-sided critical value c of t(n - 1), that is where
+    χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c² for a standard normal |Z| below margin · √n; integrated over Z.
+
+    Args:
+        margin: the margin over the sd of the differences, without unit, above 0.
+        n: pairs, at least 2.
+        level: the size of the test.
+
+    """
+    reach = margin * math.sqrt(n)
+    z = np.linspace(0.0, min(reach, 8.0), 3201)
+    critical = -float(special.stdtrit(n - 1, level))
+    below = special.chdtr(n - 1, (n - 1) * ((reach - z) / critical) ** 2)
+    return 2 * float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
+
+
+def seeds_for_equivalence(margin: float, sd: float, level: float = 0.05, power: float = 0.8) -> int | None:
+    """Return the least number of pairs that claims equivalence within ± `margin`, should the true difference be 0.
+
+    Args:
+        margin: the largest difference that does not matter, above 0.
+        sd: standard deviation of the paired differences, in the same unit.
+        level: the size of the test.
+        power: probability of the claim.
+
+    Returns:
+        Pairs in total, at least 2; None for more than 1000, and where the sd is NaN.
+
+    Raises:
+        ValueError: a margin that is not above 0.
+
+    """
+    if not margin > 0:
+        raise ValueError(f"margin {margin}: must be above 0")
+    if math.isnan(sd):
+        return None
+    if sd == 0:
+        return 2
+    sizes = range(2, MOST_SEEDS + 1)
+    found = bisect_left(sizes, power, key=lambda n: equivalence_power(margin / sd, n, level))
     return sizes[found] if found < len(sizes) else None
 
 

@@ -69,7 +69,7 @@ class DetectionTask(pl.LightningModule):
         self.scores.add(self(images), targets)
 
     def training_loss(self) -> float:
-        """Return the mean training loss of the epoch, over the steps and over the ranks (a collective call)."""
+        """Return the mean training loss of the epoch so far, over the steps and the ranks (a collective call)."""
         return self.running.mean()
 
     def score(self) -> dict[str, float | int]:

@@ -152,6 +152,16 @@ def describes_another_run_in_place(root):
     in_place(folder_of(root) / "run.json", '"seed": 1', '"seed": 2')
 
 
+def has_the_manifest_of_another(root):
+    RunFolder(folder_of(root)).note(key=run("BAM", 2).key)
+
+
+def started_elsewhere_with_other_ranks(root):
+    made = {"commit": "3f2a91c", "torch": "2.11.0"}
+    attempts = [made | {"world_size": n, "from_epoch": first} for n, first in ((2, 0), (1, 1))]
+    RunFolder(folder_of(root)).note(attempts=attempts)
+
+
 def is_removed(root):
     shutil.rmtree(folder_of(root))
 
@@ -182,14 +192,16 @@ def fails_again_with_a_torn_manifest(root):
 EDITS = {
     finishes: '"n": 2,',
     is_retrained: '"1": 30.0',
-    has_another_commit: "Runs of mixed commit: 3f2a91c (19), 0ff1ce0 (1).",
-    has_another_commit_in_place: "Runs of mixed commit: 3f2a91c (19), 0ff1ce0 (1).",
+    has_another_commit: "commit 0ff1ce0 (not 3f2a91c): 1 of 4 runs of 'BAM' (seed 1).",
+    has_another_commit_in_place: "commit 0ff1ce0 (not 3f2a91c): 1 of 4 runs of 'BAM' (seed 1).",
     reports_another_figure_in_place: '"top5": 6.27',  # 5, 9.775, 5.225, 5.1
     ends_elsewhere_in_place: "result.json says error 19.1 after 2 epochs, metrics.jsonl 11.1 after 2",
     describes_another_run_in_place: "but describes run",
+    has_the_manifest_of_another: f"is of run {run('BAM', 2).key}, not of {run('BAM', 1).key}",
+    started_elsewhere_with_other_ranks: "ranks a run 2, then 1 (not 1): 1 of 4 runs of 'BAM' (seed 1).",
     is_removed: "1 failed, 1 lost, 3 missing",
     loses_its_result: "1 failed, 2 lost, 2 missing",
-    is_replaced_by_a_twin_of_its_times: "Runs of mixed commit: 3f2a91c (19), 0ff1ce0 (1).",
+    is_replaced_by_a_twin_of_its_times: "commit 0ff1ce0 (not 3f2a91c): 1 of 4 runs of 'BAM' (seed 1).",
     fails_again_with_a_torn_manifest: "manifest.json: torn or not JSON",
 }
 
@@ -214,7 +226,50 @@ def test_a_run_that_starts_elsewhere_is_no_twin_any_more(root, cache):
     assert "computed exactly" not in agree(root)
 
 
-STEPS = [*EDITS, starts_elsewhere_in_place, fill, shutil.rmtree]
+def test_a_first_step_that_differs_tells_twins_apart(root, cache):
+    folder = RunFolder(folder_of(root, "BAM r=1", 0))
+    RunFolder(folder_of(root, "none", 0)).note(first_loss=2.5)
+    folder.note(first_loss=2.5)
+    assert "Row 'BAM r=1' computed exactly what row 'none' did" in agree(root)
+    in_place(folder.path / "manifest.json", '"first_loss": 2.5', '"first_loss": 2.4')
+    assert "computed exactly" not in agree(root)
+
+
+def copies(root):
+    """A finished run becomes that of another seed."""
+    shutil.rmtree(folder_of(root, "BAM", 2))
+    shutil.copytree(folder_of(root, "BAM", 1), folder_of(root, "BAM", 2))
+    (folder_of(root, "BAM", 2) / "run.json").unlink()
+    RunFolder(folder_of(root, "BAM", 2)).describe(run("BAM", 2))
+
+
+def test_a_copy_is_refused_from_what_is_remembered(root, cache):
+    agree(root)
+    copies(root)
+    assert "metrics.jsonl is identical to that of" in agree(root)
+
+
+def noting(opened, method):
+    """Return the method of a folder that also notes what was opened."""
+
+    def noted(folder):
+        opened.append((folder.path, method.__name__))
+        return method(folder)
+
+    return noted
+
+
+def test_a_remembered_table_opens_no_folder_but_those_of_twins(root, cache, monkeypatch):
+    agree(root)
+    opened = []
+    for name in ("manifest", "metrics"):
+        monkeypatch.setattr(RunFolder, name, noting(opened, getattr(RunFolder, name)))
+    tabulate(gather(STUDY, root), STUDY)
+    twins = [folder_of(root, row, seed) for row in ("none", "BAM r=1") for seed in range(4)]
+    assert sorted(opened) == sorted((path, "metrics") for path in twins)
+
+
+STEPS = [*EDITS, starts_elsewhere_in_place, copies, fill, shutil.rmtree]
 
 
 @settings(max_examples=10, deadline=None)
@@ -257,7 +312,8 @@ def test_remembered_records_read_the_rest_when_it_is_asked_for(root, cache):
     for warm, cold in zip(gather(STUDY, root), afresh(root), strict=True):
         assert (warm.row, warm.run, warm.state, warm.epochs) == (cold.row, cold.run, cold.state, cold.epochs)
         assert (warm.result, warm.folder.path) == (cold.result, cold.folder.path)
-        assert (warm.first_loss, warm.circumstances) == (cold.first_loss, cold.circumstances)
+        assert (warm.first_step_loss, warm.first_epoch_loss) == (cold.first_step_loss, cold.first_epoch_loss)
+        assert (warm.key_noted, warm.circumstances) == (cold.key_noted, cold.circumstances)
         assert (warm.manifest, warm.metrics) == (cold.manifest, cold.metrics)
 
 

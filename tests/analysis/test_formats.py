@@ -21,7 +21,9 @@ from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
 from studies.records import gather
-from tests.analysis.synthetic import ERRORS, STUDY, golden_table, write
+from tests.analysis.synthetic import ERRORS, STUDY, finish, golden_table, write
+from tests.analysis.test_paper_table import ERRORS as OF_PANELS
+from tests.analysis.test_paper_table import STUDY as PANELS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,6 +31,16 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.fixture
 def table(tmp_path):
     return golden_table(tmp_path)
+
+
+def panels(root, **manifest):
+    """Return a table of two panels; what is given is in the manifest of its first run alone."""
+    for number, (row, run) in enumerate(PANELS.runs()):
+        if OF_PANELS[row][run.seed] is not None:
+            finish(
+                root, run, OF_PANELS[row][run.seed], loss=len(row) + run.seed / 8, **(manifest if number == 0 else {})
+            )
+    return tabulate(gather(PANELS, root), PANELS)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -70,6 +82,8 @@ def test_text_has_colour_where_asked(table, monkeypatch):
     coloured = render(table, "text", color=True)
     assert "\x1b[32m" in coloured
     assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[0-9;]*m", "", coloured)) == render(table, "text")
+    assert "\x1b[1;32m20.10\x1b[0m" in coloured, "the best row that is resolved, in bold"
+    assert "\x1b[1;32m" not in coloured.replace("\x1b[1;32m20.10", "")
 
 
 def test_without_published_figures_there_is_no_such_column(tmp_path):
@@ -91,7 +105,20 @@ def test_an_empty_table_can_be_written_in_every_format(tmp_path):
 def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
     data = json.loads(render(table, "json"), parse_constant=pytest.fail)
     rows = {row["label"]: row for row in data["rows"]}
-    assert list(data) == ["study", "question", "metric", "baseline", "rows", "notes", "fixed", "complete"]
+    assert list(data) == [
+        "study",
+        "question",
+        "metric",
+        "baseline",
+        "rows",
+        "notes",
+        "footnotes",
+        "device_hours",
+        "margin",
+        "stopping",
+        "fixed",
+        "complete",
+    ]
     assert rows["SE_r8 <light>"]["sd"] is None
     assert rows["none"]["delta"] is rows["none"]["p_holm"] is None
     assert rows["SE_r8 <light>"]["states"] == {"missing": 2, "lost": 1}
@@ -111,10 +138,12 @@ def test_csv_reads_back(table):
 class Shape(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.open, self.rows, self.widths = [], [], []
+        self.open, self.rows, self.widths, self.ids, self.links = [], [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.open.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.links += [value for name, value in attrs if name == "href"]
         if tag == "tr":
             self.rows.append([])
             self.widths.append(0)
@@ -126,7 +155,7 @@ class Shape(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open[-1:] in (["td"], ["th"]):
+        if {"td", "th"} & set(self.open):
             self.rows[-1][-1] += data
 
 
@@ -161,22 +190,100 @@ def test_signs_of_latex_are_escaped():
 def test_latex_prints_the_best_resolved_row_in_bold(table):
     assert [row.label for row in champions(table)] == ["BAM"]
     source = render(table, "tex")
-    assert source.count(r"\textbf") == 1
-    assert r"BAM & 0.081 & 12.70 & \textbf{20.10} $\pm$ 0.76 (4) &" in source
+    assert source.count(r"\bfseries") == 1
+    assert r"BAM & 0.081 & 12.70 & \bfseries 20.10 & $\pm$ & 0.76 & (4) & -2.03 &" in source
     assert source.isascii()
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles(table, tmp_path):
-    source = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n%s\\end{document}\n"
-    (tmp_path / "table.tex").write_text(source % render(table, "tex"))
+def test_the_best_resolved_row_is_bold_in_documents(table):
+    markdown, html = render(table, "md"), render(table, "html")
+    assert "| **20.10** ± 0.76 (4) " in markdown
+    assert markdown.count("**") == 4, "and the question"
+    assert ">20.10<" in html
+    assert html.count("<strong>20.10</strong> ± 0.76 (4)") == html.count("<strong>") == 1
+
+
+def test_each_panel_has_its_champion(tmp_path):
+    table = panels(tmp_path)
+    for form, sign in {"md": "**", "html": "<strong>", "tex": r"\bfseries "}.items():
+        source = render(table, form)
+        assert [f"{sign}{mean}" in source for mean in ("21.41", "29.12", "22.41", "30.12")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+
+
+MARKED = {
+    "text": ("21.70 ± 0.37 (4)ᵃ ", "\nᵃ commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).\n"),
+    "md": ("21.70 ± 0.37 (4)ᵃ ", "\n- ᵃ commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).\n"),
+    "tex": (
+        r"21.70 & $\pm$ & 0.37 & (4)\textsuperscript{a} &",
+        "\n\\textsuperscript{a}commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).\\par\n",
+    ),
+    "html": (
+        '21.70 ± 0.37 (4)<sup><a href="#combine-note-a" aria-label="note a">a</a></sup></td>',
+        '<td colspan="9" id="combine-note-a"><sup>a</sup> commit 91bc002 (not 3f2a91c): 1 of 4 runs of ',
+    ),
+    "csv": ("1,0,0,0,0,", "commit=91bc002 (seed 3)"),
+    "json": ('"marks": [\n    "a"\n   ]', '"mark": "a"'),
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_mark_in_the_cell_and_its_footnote(table, form):
+    source = render(table, form)
+    for part in MARKED[form][form == "csv" :]:
+        assert source.count(part) == 1
+    assert "[a]" not in source or form == "json"
+
+
+def test_marks_of_html_link_to_footnotes_of_their_own_table(table, tmp_path):
+    other = panels(tmp_path / "panels", commit="0000001")
+    shape = Shape()
+    shape.feed(render(table, "html") + render(other, "html"))
+    assert shape.ids == ["combine-note-a", "panels-note-a"]
+    assert set(shape.links) == {f"#{anchor}" for anchor in shape.ids}
+
+
+def test_marks_as_data(table):
+    data = json.loads(render(table, "json"))
+    assert [row["marks"] for row in data["rows"]] == [[], [], ["a"], [], [], []]
+    (footnote,) = data["footnotes"]
+    assert footnote == {
+        "mark": "a",
+        "differences": [{"entry": "commit", "here": "91bc002", "usual": "3f2a91c"}],
+        "runs": {"BAM product": [3]},
+        "text": "commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).",
+    }
+    assert data["notes"][0] == f"[a] {footnote['text']}"
+    assert data["device_hours"] == pytest.approx(20 * 10 / 3600), "20 runs of 10 s on one rank"
+
+
+PAGE = r"""\documentclass[a4paper]{article}\usepackage[margin=20mm]{geometry}\usepackage{booktabs,siunitx}
+\begin{document}
+%s\end{document}
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("pdflatex") or subprocess.run(["kpsewhich", "siunitx.sty"], check=False).returncode != 0,
+    reason="pdflatex or its package siunitx is not installed",
+)
+@pytest.mark.parametrize("golden", ["table", "paper-trained", "paper-untrained"])
+def test_latex_compiles_and_fits_the_page(golden, tmp_path):
+    (tmp_path / "table.tex").write_text(PAGE % (GOLDEN / f"{golden}.tex").read_text())
     done = subprocess.run(
         ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"],
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout.decode()[-2000:]
+    said = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, said[-2000:]
+    for complaint in ("Overfull", "Float too large", "LaTeX Font Warning", "siunitx Warning"):
+        assert complaint not in said, said[-2000:]
 
 
 def test_macs_have_four_digits_whatever_the_size(tmp_path):

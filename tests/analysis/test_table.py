@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.table import tabulate
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.records import gather, read
 from studies.study import Cell
@@ -87,11 +88,18 @@ def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path
 
 def test_notes(table):
     assert table.notes == [
+        "[a] commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).",
         "n = 4 wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
-        "Runs of mixed commit: 3f2a91c (19), 91bc002 (1).",
-        "Trained with 1 rank(s) a run, torch 2.11.0.",
+        "Trained with 1 rank(s) a run, torch 2.11.0; commit 3f2a91c where not marked otherwise.",
+        TIME.format("0.0556"),
     ]
+
+
+TIME = (
+    "Training took {} device-hours: wall time of all epochs, scoring included, times the ranks; without start-up, "
+    "repeated epochs and unfinished runs."
+)
 
 
 def test_every_entry_that_runs_should_share_is_watched(tmp_path):
@@ -101,18 +109,33 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
         "none": {"version": "0.1.0", "device": "cuda", "cpu": "AVX2", "threads": 1, "data": {"sha256": "ab"}},
         "BAM": {"version": "0.2.0", "device": "cpu", "cpu": "AVX512", "threads": 2, "data": {"sha256": "cd"}},
         "BAM max": {"torch": "2.12.0", "world_size": 2},
+        "BAM r=1": {"torchvision": "0.27.0", "pytorch_lightning": "2.7.0"},
     }.items():
         RunFolder.of(tmp_path, study.rows[row]).note(**entries)
-    assert tabulate(gather(study, tmp_path), study).notes[2:] == [
-        "Runs of mixed version: not recorded (4), 0.1.0 (1), 0.2.0 (1).",
-        "Runs of mixed torch: 2.11.0 (5), 2.12.0 (1).",
-        "Runs of mixed world_size: 1 (5), 2 (1).",
-        "Runs of mixed device: not recorded (4), cuda (1), cpu (1).",
-        "Runs of mixed cpu: not recorded (4), AVX2 (1), AVX512 (1).",
-        "Runs of mixed threads: not recorded (4), 1 (1), 2 (1).",
-        'Runs of mixed data: not recorded (4), {"sha256": "ab"} (1), {"sha256": "cd"} (1).',
-        "Trained with commit 3f2a91c.",
+    table = tabulate(gather(study, tmp_path), study)
+    unknown = "(most not recorded)"
+    assert table.notes[:4] == [
+        f'[a] lightning-bam 0.1.0 {unknown}, images {{"sha256": "ab"}} {unknown}, device cuda {unknown}, '
+        f"CPU instructions AVX2 {unknown}, threads a rank 1 {unknown}: the one run of 'none'.",
+        f'[b] lightning-bam 0.2.0 {unknown}, images {{"sha256": "cd"}} {unknown}, device cpu {unknown}, '
+        f"CPU instructions AVX512 {unknown}, threads a rank 2 {unknown}: the one run of 'BAM'.",
+        "[c] torch 2.12.0 (not 2.11.0), ranks a run 2 (not 1): the one run of 'BAM max'.",
+        f"[d] torchvision 0.27.0 {unknown}, Lightning 2.7.0 {unknown}: the one run of 'BAM r=1'.",
     ]
+    assert [row.marks for row in table.rows] == [("a",), ("b",), (), ("c",), (), ("d",)]
+    assert table.notes[5:] == [
+        "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
+        "Trained with commit 3f2a91c; 1 rank(s) a run, torch 2.11.0 where not marked otherwise.",
+        TIME.format("0.0194"),  # 6 runs of 10 s, one of them on two ranks
+    ]
+
+
+def test_a_commit_with_changes_is_called_so(tmp_path):
+    study = STUDY.with_seeds(1)
+    for number, row in enumerate(study.rows.values()):
+        finish(tmp_path, row, 20.0 + number, loss=2.0 + number, commit="3f2a91c+")
+    notes = tabulate(gather(study, tmp_path), study).notes
+    assert notes[1] == "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c+ with uncommitted changes."
 
 
 @pytest.mark.parametrize(
@@ -133,7 +156,8 @@ def test_ranks_that_normalise_alone_are_told_from_synchronised_ones(tmp_path, de
         attempts = [{"world_size": world, "device": device} for world in worlds]
         RunFolder.of(tmp_path, study.rows[row]).note(**attempts[-1], attempts=attempts)
     notes = tabulate(gather(study, tmp_path), study).notes
-    assert "Runs of mixed world_size: 1 (3), 2 (2), 4, then 2 (1)." in notes
+    assert "[a] ranks a run 2 (not 1): the one run each of 'BAM max' and 'SE_r8 <light>'." in notes
+    assert "[b] ranks a run 4, then 2 (not 1): the one run of 'BAM r=1'." in notes
     found = [note for note in notes if note.startswith("Any batch norm saw")]
     assert [note.startswith(said) for note in found] == ([True] if said else [])
     assert all(note.endswith("of a batch, so these runs were not trained alike.") for note in found)
@@ -149,6 +173,32 @@ def test_equal_errors_of_another_training_are_not_called_the_same_computation(tm
     folder.append_epoch(first | {"train_loss": first["train_loss"] + 1e-12})
     folder.append_epoch(last)
     assert not any("computed exactly" in note for note in tabulate(gather(study, tmp_path), study).notes)
+
+
+def test_an_unfinished_row_that_changes_nothing_is_called_so(tmp_path):
+    study = STUDY.with_seeds(1)
+    write(tmp_path, study, {**ERRORS, "BAM r=1": [None], "BAM max": [None]})
+    for row in ("BAM r=1", "BAM max"):
+        folder = RunFolder.of(tmp_path, study.rows[row])
+        folder.describe(study.rows[row])
+        folder.note(state="running")
+        first = 2.0 if row == "BAM r=1" else 2.5
+        folder.append_epoch({"epoch": 0, "train_loss": first, "error_top1": 60.0})
+    table = tabulate(gather(study, tmp_path), study)
+    assert (by_label(table)["BAM r=1"].verdict, by_label(table)["BAM max"].verdict) == ("changes nothing", "not run")
+    assert table.notes[1] == (
+        "Row 'BAM r=1' computed exactly what row 'none' did as far as they are trained: the change changed nothing."
+    )
+
+
+def test_a_copied_folder_is_refused(tmp_path):
+    study = STUDY.with_seeds(2)
+    for seed in range(2):
+        finish(tmp_path, replace(study.rows["BAM"], seed=seed), 20.0)
+    with pytest.raises(
+        FolderError, match=r"\('BAM', seed 1\): metrics.jsonl is identical to that of .* \('BAM', seed 0"
+    ):
+        tabulate(gather(study, tmp_path), study)
 
 
 def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
@@ -208,6 +258,11 @@ def test_frame(table):
         "delta_high",
         "p",
         "p_holm",
+        "p_tost",
+        "hedges_g",
+        "p_sign_flip",
+        "bootstrap_low",
+        "bootstrap_high",
         "verdict",
         "published",
         "reproduced",
@@ -216,7 +271,9 @@ def test_frame(table):
         "lost",
         "running",
         "pruned",
+        "marks",
     ]
+    assert frame["marks"].tolist() == ["", "", "commit=91bc002 (seed 3)", "", "", ""]
     assert frame.loc["BAM max", ["n", "wanted", "failed", "missing"]].tolist() == [3, 4, 1, 0]
     assert frame.loc["SE_r8 <light>", ["missing", "lost"]].tolist() == [2, 1]
     assert frame.loc["BAM", "delta"] == pytest.approx(-2.025)

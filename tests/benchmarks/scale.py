@@ -61,7 +61,8 @@ def fill(study: Study, root: Path) -> None:
     draw = random.Random(0)
     order = {row: place for place, row in enumerate(study.rows)}
     made = {"device": "cpu", "threads": 1, "world_size": 1, "data": "5f" * 32, "version": "0.1.0", "torch": "2.14.1"}
-    made |= {"commit": "f7d7e080c8fd", "python": "3.11.7", "host": "here", "cpu": "AVX2"}
+    made |= {"torchvision": "0.29.1", "pytorch_lightning": "2.7.0", "python": "3.11.7", "host": "here", "cpu": "AVX2"}
+    made |= {"commit": "f7d7e080c8fd"}
     for number, cell in enumerate(study.runs()):
         kind = (number + cell.run.seed) % 10
         if kind == 9:
@@ -81,6 +82,7 @@ def fill(study: Study, root: Path) -> None:
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in epochs))
         state = {"state": "complete" if kind < 7 else "failed" if kind == 7 else "running"}
         state |= {"error": "boom" if kind == 7 else None, "first_batch": list(range(64))}
+        state |= {"key": cell.run.key, "first_loss": 2.3 + draw.random() / 10}
         attempts = [{"attempt": 1, "from_epoch": 0, **made}]
         (folder / "manifest.json").write_text(json.dumps(state | made | {"attempts": attempts}, indent=1))
         if kind < 7:

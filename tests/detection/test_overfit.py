@@ -33,8 +33,9 @@ def test_a_detector_with_bam_overfits_a_few_scenes(tmp_path):
     train(folder)
     losses = [line["train_loss"] for line in folder.metrics()]
     assert losses[-1] < losses[0] / 4
+    assert folder.manifest()["first_loss"] > losses[0]
     assert precision(build(RUN).eval()) < 5
-    assert precision(load_network(folder.path)[1]) > 50  # 64.5, n = 1
+    assert precision(load_network(folder.path)[1]) > 25  # 64.5 with AVX2, 37.8 with AVX-512, n = 1 each
 
 
 def precision(detector):

@@ -6,8 +6,10 @@
 
 One process every second or two, of a kind drawn from `AIM`, if there is one of it just then.
 
-Every worker that dies is started again, as a cluster's manager would. In the end every run is complete exactly once, no
-process is left, no row is lost, and every figure and every weight is what the quiet run gave, bit for bit.
+Every worker that dies is started again, as a cluster's manager would, and takes up again what was killed too often: on
+a busy machine a run may be hit more often than the three times that it is gone on with by itself. In the end every run
+is complete exactly once, no process is left, no row is lost, and every figure and every weight is what the quiet run
+gave, bit for bit.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def load(path: Path) -> Study:
 
 def start(file: Path, root: Path, storage: str | None, mark: str, verb: str = "worker") -> subprocess.Popen[bytes]:
     """Start a worker with one slot; its whole family carries the mark."""
-    words = [*MAIN, verb, str(file), "--root", str(root), "--devices", "cpu:1", "--wandb", "off"]
+    words = [*MAIN, verb, str(file), "--root", str(root), "--devices", "cpu:1", "--wandb", "off", "--retry", "failed"]
     words += ["--storage", storage] if storage else []
     log = (file.parent / "workers.log").open("ab")
     with log:

@@ -66,6 +66,9 @@ def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, e
     assert difference(alone, together) < 1e-12
     for ours, theirs in zip(figures(one), figures(two), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-12)
+    first, shared = (folder.manifest()["first_loss"] for folder in (one, two))
+    assert first == pytest.approx(shared, rel=1e-12), "the mean over the ranks"
+    assert (first == figures(one)[0][0]) == (steps == 1), "of the first step alone"
 
 
 def test_on_the_cpu_each_rank_normalises_its_own_share(tmp_path):

@@ -122,7 +122,8 @@ def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path
     assert figures(folder) == figures(unbroken)
     assert same_weights(folder, unbroken)
     assert result.error_top1 == unbroken.result().error_top1
-    assert folder.manifest()["first_batch"] == unbroken.manifest()["first_batch"]
+    for first in ("first_batch", "first_loss"):
+        assert folder.manifest()[first] == unbroken.manifest()[first]
 
 
 def test_an_epoch_that_is_left_while_it_is_scored_is_scored_anew(seconds, tmp_path):

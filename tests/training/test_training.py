@@ -38,7 +38,10 @@ def reference(tmp_path_factory):
 
 
 def by_hand(run):
-    """Train by a bare loop: the network, SGD, the schedule and the batches, nothing of Lightning."""
+    """Train by a bare loop: the network, SGD, the schedule and the batches, nothing of Lightning.
+
+    Returns the mean loss of each epoch, the first step's, and how many of the scored images are right.
+    """
     torch.manual_seed(12345)  # must not matter
     network = build(run)
     recipe, images = run.recipe, ImageData(run).images
@@ -49,25 +52,23 @@ def by_hand(run):
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-    step, losses = 0, []
+    losses, steps = [], []
     for epoch in range(recipe.epochs):
         batches = Batches(
             n=len(images.train), batch_size=recipe.batch_size, padding=recipe.crop_padding, seed=run.seed, epoch=epoch
         )
-        total = 0.0
         network.train()
         for batch in batches:
             for group in optimizer.param_groups:
-                group["lr"] = recipe.lr * lr_factor(recipe, step, len(batches))
+                group["lr"] = recipe.lr * lr_factor(recipe, len(steps), len(batches))
             x = augment(images.train[batch.indices], batch.offsets, batch.flips, recipe.crop_padding)
             x = normalise(x, images.mean, images.std)
             loss = F.cross_entropy(network(x), images.train_labels[batch.indices])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.item()
-            step += 1
-        losses.append(total / len(batches))
+            steps.append(loss.item())
+        losses.append(sum(steps[-len(batches) :]) / len(batches))
     network.eval()
     with torch.no_grad():  # one image at a time: no batch can hide a padded or repeated sample
         x = normalise(images.test, images.mean, images.std)
@@ -75,14 +76,15 @@ def by_hand(run):
             int((logits > logits[label]).sum())
             for logits, label in ((network(x[i : i + 1])[0], images.test_labels[i]) for i in range(len(x)))
         ]
-    return losses, sum(r == 0 for r in ranks), sum(r < 5 for r in ranks), len(ranks)
+    return losses, steps[0], sum(r == 0 for r in ranks), sum(r < 5 for r in ranks), len(ranks)
 
 
 def test_a_bare_loop_gives_the_same_losses_and_counts(reference):
     folder, result = reference
     torch.set_num_threads(1)
-    losses, top1, top5, scored = by_hand(RUN)
+    losses, first, top1, top5, scored = by_hand(RUN)
     assert [line["train_loss"] for line in folder.metrics()] == pytest.approx(losses, rel=1e-6)
+    assert folder.manifest()["first_loss"] == pytest.approx(first, rel=1e-6)
     assert (result.correct_top1, result.correct_top5, result.scored) == (top1, top5, scored)
     assert scored == 500
 
@@ -100,6 +102,7 @@ def test_the_record(reference):
     assert manifest["state"] == "complete"
     assert manifest["key"] == RUN.key
     assert len(manifest["first_batch"]) == 97
+    assert 2 < manifest["first_loss"] < 3, "ten classes and nothing learnt: about log 10"
     assert [attempt["from_epoch"] for attempt in manifest["attempts"]] == [0]
     assert manifest["torch"] == torch.__version__.partition("+")[0]
     assert folder.checkpoint.exists()
@@ -198,6 +201,7 @@ def test_a_lost_loss_is_named(tmp_path):
     run = replace(RUN, recipe=replace(RECIPE, lr=1e30))
     with pytest.raises(TrainingError, match=r"training loss is nan after epoch 0; lower recipe.lr=1e\+30 or set"):
         trained(tmp_path, run)
+    assert 2 < RunFolder.of(tmp_path, run).manifest()["first_loss"] < 3, "lost after the first step"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What goes into a bundle: the record of every run, and what else there is to a table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final
+
+from analysis.bundle.archive import Content
+from analysis.formats import FORMATS, render
+from analysis.table import Table
+from lightning_bam.digest import CHECKPOINT
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+from studies.records import Record
+
+RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
+"""The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""
+ENDINGS: Final = {"text": "txt"}
+"""How a format's file ends where not as the format is called."""
+
+
+def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
+    """Copy the records of runs to `root`, where nobody goes on with them, and return them by their names in a bundle.
+
+    Args:
+        records: of the study; a run that was never begun has none.
+        root: an empty folder.
+
+    Raises:
+        FolderError: a file that cannot be copied.
+
+    """
+    found: dict[str, Content] = {}
+    for record in records:
+        source, target = record.folder.path, root / record.run.key
+        names = [name for name in RECORD if (source / name).is_file()]
+        names += sorted(path.name for path in source.glob("*.log") if path.is_file())
+        for name in names:
+            target.mkdir(exist_ok=True)
+            try:
+                shutil.copyfile(source / name, target / name)
+            except OSError as error:
+                raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
+            found[f"runs/{record.run.key}/{name}"] = target / name
+    return found
+
+
+def weights(folders: Iterable[RunFolder]) -> dict[str, Content]:
+    """Return the last checkpoints by their names in a bundle, of those runs that have one here."""
+    there = (folder for folder in folders if folder.checkpoint.is_file())
+    return {f"runs/{folder.path.name}/{CHECKPOINT}": folder.checkpoint for folder in there}
+
+
+def tables(table: Table) -> dict[str, Content]:
+    """Return the table in every format; text as `bam table` prints it where there is no terminal."""
+    return {f"table.{ENDINGS.get(form, form)}": render(table, form).encode() for form in FORMATS}
+
+
+def installed() -> Content:
+    """Return the versions of all that is installed here, a line each, as pip's constraints have them."""
+    found: dict[str, str] = {}
+    for one in distributions():
+        name = str(one.metadata["Name"] or "").lower().replace("_", "-")
+        if name:
+            found.setdefault(name, f"{name}=={one.version}")
+    return "".join(f"{line}\n" for line in sorted(found.values())).encode()
+
+
+def trained_with(records: Sequence[Record]) -> list[str]:
+    """Return what the manifests say of the versions and devices, one line an entry."""
+    lines = []
+    for entry in ("version", "commit", "torch", "torchvision", "pytorch_lightning", "python", "device", "cpu"):
+        values = sorted({str(value) for record in records if (value := record.manifest.get(entry)) is not None})
+        if values:
+            lines.append(f"{entry:<18} {', '.join(values)}")
+    return lines

@@ -1,0 +1,61 @@
+"""The page that a bundle opens with: what is in it, and the commands that rebuild and check it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from textwrap import dedent
+
+from studies.study import Study
+
+
+def readme(study: Study, words: Sequence[str], *, complete: int, weights: bool, made_with: Sequence[str]) -> str:
+    """Return the text of README.txt.
+
+    Args:
+        study: what is bundled.
+        words: what names it on a command line inside the bundle: `study.py` or a name of the catalogue, and options.
+        complete: how many of its runs are complete.
+        weights: whether the last checkpoints are in the bundle.
+        made_with: what the runs say of versions and devices, line by line.
+
+    """
+    named = shlex.join(words)
+    total = len(study.rows) * len(study.seed_list)
+    own = f"study.py           the study {study.name}"
+    if words[0] != "study.py":
+        own = f"(no file           the study {words[0]} is in lightning-bam's catalogue)"
+    kept = ", checkpoints/last.ckpt" if weights else ""
+    lines = dedent(
+        f"""\
+        {study.label}: {study.question}
+
+        {complete} of {total} runs are complete: {len(study.rows)} rows x {len(study.seed_list)} seeds.
+
+        runs/              a folder for each run: run.json, manifest.json, metrics.jsonl, result.json, logs{kept}
+        table.*            the table of these runs in every format
+        report.html        the same with plots, power, provenance and every run, for a browser
+        {own}
+        constraints.txt    what was installed where the bundle was made
+        SHA256SUMS         the hash of every file here
+
+        Check that nothing has changed since it was packed:
+
+            sha256sum -c SHA256SUMS
+
+        Rebuild the table from the runs, and check each run, and the table against them, with the lightning-bam whose
+        version and commit stand below (in its checkout: pip install -c .../constraints.txt .):
+
+            bam table {named} --root runs
+            bam table {named} --root runs --format json --output again.json
+            bam verify {named} --root runs --table table.json
+
+        Train one of the runs again and compare it, epoch by epoch:
+
+            bam reproduce RUN --root runs
+
+        The runs were trained with:
+
+        """
+    )
+    return lines + "".join(f"    {line}\n" for line in made_with)

@@ -1,0 +1,118 @@
+"""`bam bundle`: a study in one file, for a paper's artefact."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
+from analysis.bundle.contents import installed, stage, tables, trained_with, weights
+from analysis.bundle.readme import readme
+from analysis.cli.again import selection
+from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.report import chapters
+from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.table import concluded
+from analysis.table import Table
+from analysis.verification.verify import verify
+from lightning_bam.files import FolderError
+from studies.error import StudyError
+from studies.records import Record, read
+from studies.rule import file_of
+from studies.study import Study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the archive, FILE.tar.gz")
+    parser.add_argument("--weights", action="store_true", help="with the last checkpoint of every run")
+    parser.add_argument("--partial", action="store_true", help="also where runs are missing")
+    add_selection(parser)
+    add_root(parser)
+    add_storage(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the archive; its name goes to stdout, what is in it to stderr."""
+    path = Path(arguments.output)
+    if not path.name.endswith(SUFFIXES):
+        raise StudyError(f"--output {path}: a bundle is a tar.gz; call it {path.name.partition('.')[0]}.tar.gz")
+    study = selected(arguments.study, arguments)
+    records = gathered(study, arguments)
+    check(study, records, root_of(arguments), partial=arguments.partial)
+    with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
+        files = stage(records, Path(folder))
+        staged = read(study.runs(), Path(folder))
+        begun = [record for record in staged if record.state != "missing"]
+        (table,) = concluded([(study, staged)])
+        complete = sum(record.result is not None for record in staged)
+        names = words(arguments)
+        text = readme(study, names, complete=complete, weights=arguments.weights, made_with=trained_with(begun))
+        files |= {**tables(table), "README.txt": text.encode(), "constraints.txt": installed()}
+        page = report(study, staged, table, names).replace(folder, "runs")  # where the folders lie in the bundle
+        files |= {"report.html": page.encode(), **rule(study, root_of(arguments))}
+        files |= own_file(arguments.study) if names[0] == "study.py" else {}
+        files |= weights(record.folder for record in records) if arguments.weights else {}
+        write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
+    print(path)
+    told = f"{len(files) + 1} files of {complete} complete runs, {path.stat().st_size / 1e6:.1f} MB"
+    print(f"bam bundle: {told}; README.txt in it says how the table is rebuilt and checked", file=sys.stderr)
+    return 0
+
+
+def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool) -> None:
+    """Refuse what should not be published.
+
+    Raises:
+        StudyError: runs are missing, or there is none at all.
+        FolderError: a record that `bam verify` would name.
+
+    """
+    states = Counter(record.state for record in records)
+    complete = states.pop("complete", 0)
+    if not complete or (states and not partial):
+        rest = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        more = ", or --partial bundles what there is" if complete else ""
+        raise StudyError(
+            f"{study.label}: {complete} of {len(records)} runs are complete ({rest}); `bam run` trains them{more}"
+        )
+    if problems := verify([study], root).problems:
+        rest = f" (and {len(problems) - 1} more: `bam verify`)" if len(problems) > 1 else ""
+        raise FolderError(f"not bundled: {problems[0].line}{rest}")
+
+
+def words(arguments: argparse.Namespace) -> list[str]:
+    """Return what names the study inside the bundle: its file there or its name in the catalogue, and the options."""
+    own = arguments.study.endswith(".py") or "/" in arguments.study
+    return ["study.py" if own else arguments.study, *selection(arguments, only=True, root=False)]
+
+
+def report(study: Study, records: Sequence[Record], table: Table, names: Sequence[str]) -> str:
+    """Return the page of the study; it is dated by its last run, so that the same runs give the same page."""
+    from analysis.report.page import Made, page
+
+    ended = [str(record.manifest["ended"]) for record in records if record.manifest.get("ended")]
+    when = datetime.fromisoformat(max(ended)) if ended else datetime.fromtimestamp(LONG_AGO, UTC)
+    command = shlex.join(["bam", "report", *names])
+    made = Made(command=command, version=version("lightning-bam"), root="runs", when=when)
+    return page(chapters([(study, records)], [table]), made)
+
+
+def rule(study: Study, root: Path) -> dict[str, Content]:
+    """Return the declared stopping rule by its name in a bundle, where there is one."""
+    path = file_of(root, study)
+    return {f"runs/{path.relative_to(root)}": path.read_bytes()} if path.is_file() else {}
+
+
+def own_file(name: str) -> dict[str, Content]:
+    """Return the user's study file by its name in a bundle."""
+    return {"study.py": Path(name).read_bytes()}

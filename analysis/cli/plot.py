@@ -1,0 +1,86 @@
+"""`bam plot`: a study as figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.selection import gathered, selected
+from analysis.plots.kinds import KINDS, draw, known
+from lightning_bam.files import FolderError
+
+if TYPE_CHECKING:
+    from analysis.plots.drawn import Drawn, Form
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "kinds:\n" + "\n".join(f"  {name:<12} {purpose}" for name, purpose in KINDS.items())
+    parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("kind", nargs="*", metavar="KIND", help="which figures (all that have something to show)")
+    add_selection(parser)
+    add_root(parser)
+    add_storage(parser)
+    parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="how to write them (png)")
+    parser.add_argument("-o", "--output", default="plots", metavar="DIR", help="write there (plots)")
+    parser.add_argument("--json", action="store_true", help="print path, title, alternative text and caption as JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write each figure, print its path, and say of each asked one that has nothing to show why.
+
+    Returns:
+        0, or 2 where a kind that was asked for by name, or all of them, had nothing to show.
+
+    """
+    asked = list(dict.fromkeys(known(kind) for kind in arguments.kind))
+    output = Path(arguments.output)
+    if output.exists() and not output.is_dir():
+        raise FolderError(f"--output {output}: is a file; give a folder")
+    study = selected(arguments.study, arguments)
+    records = gathered(study, arguments)
+
+    from analysis.plots.drawn import Absent
+    from analysis.table import tabulate
+
+    table = tabulate(records, study)
+    shown, absent = [], []
+    for kind in asked or KINDS:
+        figure = draw(kind, study, records, table)
+        if isinstance(figure, Absent):
+            absent.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
+        else:
+            shown.append((write(figure, output, study.label, arguments.format), figure))
+    if arguments.json:
+        told = [{"path": str(path)} | figure.told for path, figure in shown]
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for path, _ in shown:
+            print(path)
+    lacking = bool(absent) and (bool(asked) or not shown)
+    if lacking:
+        print("\n".join(absent), file=sys.stderr)
+    return 2 if lacking else 0
+
+
+def write(figure: Drawn, output: Path, label: str, form: Form) -> Path:
+    """Write one figure as `<label>-<kind>.<form>`; what no file name should hold becomes `_`.
+
+    Raises:
+        FolderError: it cannot be written.
+
+    """
+    name = re.sub(r"[^\w+=,.-]", "_", label)
+    path = output / f"{name}-{figure.name}.{form}"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(figure.as_bytes(form))
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+    return path

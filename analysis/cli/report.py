@@ -1,0 +1,105 @@
+"""`bam report`: the conclusions as one self-contained page."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.cli.again import selection
+from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.selection import root_of, selected
+from lightning_bam.files import FolderError, replace
+from studies.error import StudyError
+from studies.exchange import gather_everywhere
+from studies.load import catalogue
+from studies.records import Record
+from studies.study import Study
+
+if TYPE_CHECKING:
+    from analysis.report.chapter import Chapter
+    from analysis.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
+    add_selection(parser)
+    add_root(parser)
+    add_storage(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the page, and say where it is."""
+    if bool(arguments.study) == arguments.all:
+        raise StudyError("report: name the studies, or say --all for every one of the catalogue")
+    output = writable(arguments.output)
+    studies = [selected(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
+    replace(output, write(studies, arguments))
+    print(f"bam report: {output} ({size(output.stat().st_size)})", file=sys.stderr)
+    return 0
+
+
+def writable(text: str) -> Path:
+    """Return the path of the page, whose folder must be there: better to say so before than after drawing.
+
+    Raises:
+        FolderError: it is a folder, or lies in none.
+
+    """
+    path = Path(text)
+    if path.is_dir():
+        raise FolderError(f"--output {text}: is a folder; name the page, as {path / 'report.html'}")
+    if not path.parent.is_dir():
+        raise FolderError(f"--output {text}: cannot be written: {path.parent} is no folder")
+    return path
+
+
+def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
+    """Return the page."""
+    from analysis.cli.table import concluded
+    from analysis.report.page import Made, page
+
+    root = root_of(arguments)
+    found = [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+    made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
+    return page(chapters(found, concluded(found)), made)
+
+
+def chapters(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table]) -> list[Chapter]:
+    """Return the part of each study, its plots drawn.
+
+    Args:
+        found: the studies and their records.
+        tables: of each.
+
+    """
+    from analysis.report.chapter import Chapter
+    from analysis.report.plots import plots
+
+    made = []
+    for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1):
+        figures, absent = plots(study, records, table)
+        anchor = f"study-{number}"
+        made.append(Chapter(anchor=anchor, study=study, records=records, table=table, figures=figures, absent=absent))
+    return made
+
+
+def again(arguments: argparse.Namespace) -> str:
+    """Return the command that makes the page again."""
+    words = ["bam", "report", *(["--all"] if arguments.all else arguments.study)]
+    words += selection(arguments, only=True)
+    words += ["-o", arguments.output] if arguments.output != "report.html" else []
+    return shlex.join(words)
+
+
+def size(count: int) -> str:
+    """Write a number of bytes as `412 kB` or `1.3 MB`."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

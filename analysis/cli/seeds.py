@@ -1,0 +1,109 @@
+"""`bam seeds`: which rows are open, and what closing them costs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from analysis.cli.again import command
+from analysis.cli.parser import add_root, add_selection, add_storage, checked
+from analysis.cli.selection import gathered, selected
+from analysis.formats.columns import signed
+from analysis.needs import Need, needs, total_hours
+from analysis.table import Table, tabulate
+
+UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def hours(text: str) -> float:
+    """Read `12h`, `90m` or `2d` as hours."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", text)
+    if not match or float(match.group(1)) == 0:
+        raise ValueError
+    return float(match.group(1)) * UNITS[match.group(2)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
+    add_selection(parser)
+    add_root(parser)
+    add_storage(parser)
+    parser.add_argument(
+        "--budget", type=checked(hours, "a time like 12h, 90m or 2d"), metavar="TIME", help="device-hours to spend"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print what each open row needs."""
+    study = selected(arguments.study, arguments)
+    records = gathered(study, arguments)
+    table = tabulate(records, study)
+    found = needs(table, records, arguments.budget)
+    total = total_hours(found, table, records)
+    if arguments.json:
+        rows = [asdict(need) | {"seeds": need.seeds} for need in found]
+        verdicts = {row.label: row.verdict for row in table.rows}
+        told = {"study": study.label, "margin": table.margin, "budget_hours": arguments.budget, "verdicts": verdicts}
+        print(json.dumps(told | {"open": rows, "device_hours": total}, indent=1))
+        return 0
+    show(table, found, total, arguments)
+    return 0
+
+
+def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace) -> None:
+    """Print a line a row, what closing all of them costs, and how to go on."""
+    console = Console(highlight=False)
+    console.print(f"{table.study}: {table.question}", markup=False, soft_wrap=True)
+    by_row = {need.row: need for need in found}
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    names = ["row", "n", "Δ", "to resolve it", "to call it none", "device-hours"]
+    names += ["in budget"] if arguments.budget else []
+    for name in names:
+        grid.add_column(name, justify="left" if name == "row" else "right")
+    for row in table.rows:
+        if row.verdict == "baseline":
+            continue
+        need = by_row.get(row.label)
+        shown = [row.label, str(row.delta.n if row.delta else 0), signed(row.delta.mean) if row.delta else ""]
+        if need is None:
+            grid.add_row(*shown, row.verdict.partition(":")[0], "", "", *([""] if arguments.budget else []))
+            continue
+        more = ["no margin" if table.margin is None else seeds(need.to_equal)]
+        cost = "-" if need.seeds is None else "not known yet" if need.hours is None else f"{need.hours:.2g}"
+        fits = [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
+        grid.add_row(*shown, seeds(need.to_differ), *more, cost, *fits)
+    console.print(grid)
+    if not found:
+        console.print("no row is open whose figures tell how many seeds it needs")
+        return
+    costs = (
+        "" if total is None else f"; closing those that can be costs about {total:.2g} device-hours, baseline included"
+    )
+    console.print(f"{len(found)} open{costs} (80 % power, 5 % over {table.comparisons} comparisons)", soft_wrap=True)
+    if table.stopping is not None:
+        console.print(
+            f"its seeds follow a rule ({table.stopping}): `{command(arguments)}` goes on by it", soft_wrap=True
+        )
+        return
+    console.print(
+        "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh seeds, "
+        f"does not: `{command(arguments, seeds=False)} --until-resolved --first-seed {first_fresh(table)}`",
+        soft_wrap=True,
+    )
+
+
+def seeds(more: int | None) -> str:
+    """Write a number of seeds to come."""
+    return ">1000 seeds" if more is None else f"{more} more seed{'s' * (more != 1)}"
+
+
+def first_fresh(table: Table) -> int:
+    """Return a seed that no row has."""
+    return max((seed for row in table.rows for seed in row.errors), default=-1) + 1

@@ -1,0 +1,135 @@
+"""`bam verify`: whether the records are what the trainings left, and a written table follows from them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from analysis.cli.parser import add_root, add_selection
+from analysis.cli.selection import every_scale, root_of, selected
+from analysis.cli.table import concluded
+from analysis.verification.finding import Finding
+from analysis.verification.tables import compare, read_tables
+from analysis.verification.verify import Verification, verify
+from lightning_bam.files import FolderError
+from studies.error import StudyError
+from studies.study import Study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "study",
+        nargs="*",
+        help="a name of the catalogue or a Python file (every study of the catalogue that was begun, and all other "
+        "run folders)",
+    )
+    parser.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="compare with this table, as `bam table --format json --output FILE` wrote it (again for more)",
+    )
+    add_selection(parser)
+    add_root(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print a line a problem, then what was verified; returns 1 if there is a problem.
+
+    Raises:
+        FolderError: there is no runs folder: nothing verified is not the same as nothing wrong.
+
+    """
+    root = root_of(arguments)
+    if not root.is_dir():
+        raise FolderError(f"--root {root}: no such folder; give the runs folder")
+    written = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
+    studies = chosen(arguments, root, [table["study"] for _, table in written])
+    found = verify(studies, root, others=not arguments.study)
+    by_label = {study.label: study for study in studies}
+    compared: list[Finding] = []
+    for path, theirs in written:
+        label = theirs["study"]
+        (ours,) = concluded([(by_label[label], found.records[label])])
+        compared += compare(theirs, ours, path)
+    found.findings.extend(compared)
+    if arguments.json:
+        print(json.dumps(as_json(studies, found, len(written)), indent=1))
+    else:
+        for finding in (*found.problems, *found.notes):
+            print(finding.line if finding.level == "problem" else f"note: {finding.line}")
+        print(summary(studies, found, len(written)))
+    return int(bool(found.problems))
+
+
+def chosen(arguments: argparse.Namespace, root: Path, tabled: Sequence[str]) -> list[Study]:
+    """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table.
+
+    Raises:
+        StudyError: a table of a study that is not among them.
+
+    """
+    if arguments.study:
+        studies = [selected(name, arguments) for name in arguments.study]
+    else:
+        if arguments.preset or arguments.set or arguments.only or arguments.seeds:
+            raise StudyError("verify: --preset, --set, --only and --seeds change a study; name it")
+        studies = [s for s in every_scale() if s.label in tabled or begun(s, root)]
+    for label in tabled:
+        if label not in {study.label for study in studies}:
+            raise StudyError(
+                f"--table: one is of study {label!r}, which is not verified here; name it, with the --preset and --set "
+                "that it was made with"
+            )
+    return studies
+
+
+def begun(study: Study, root: Path) -> bool:
+    """Say whether some run of a study has a folder."""
+    return any((root / cell.run.key).is_dir() for cell in study.runs())
+
+
+def summary(studies: Sequence[Study], found: Verification, tables: int) -> str:
+    """Return the last line: how much was verified, and how it went."""
+    complete = sum(run.complete for run in found.runs)
+    missing = sum(run.record is not None and run.record.state == "missing" for run in found.runs)
+    parts = [
+        f"{complete} complete runs of {_many(len(studies), 'study', 'studies')}",
+        *([f"{missing} runs still to come"] if missing else []),
+        *([f"compared with {_many(tables, 'table', 'tables')}"] if tables else []),
+        _many(len(found.problems), "problem", "problems"),
+    ]
+    return f"verified: {', '.join(parts)}"
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def as_json(studies: Sequence[Study], found: Verification, tables: int) -> dict[str, object]:
+    """Return the verification as JSON data."""
+    return {
+        "studies": [study.label for study in studies],
+        "tables": tables,
+        "runs": [
+            {
+                "study": run.study,
+                "row": run.cell.row or None,
+                "seed": run.cell.run.seed if run.record else None,
+                "folder": str(run.folder.path),
+                "state": run.record.state if run.record else "unreadable",
+                "hashes": run.hashed,
+                "checkpoint": run.weights,
+            }
+            for run in found.runs
+        ],
+        "problems": [asdict(finding) for finding in found.problems],
+        "notes": [asdict(finding) for finding in found.notes],
+        "fine": not found.problems,
+    }

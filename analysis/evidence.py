@@ -1,0 +1,44 @@
+"""What else a row's paired differences say, beside the t-test: other tests and intervals, a size without unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.statistics import paired
+from analysis.statistics.bootstrap import bootstrap_interval
+from analysis.statistics.effect import hedges_g
+from analysis.statistics.exact import sign_flip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A second opinion on a row's differences from its baseline.
+
+    Attributes:
+        hedges_g: their mean over their standard deviation, corrected for a small n.
+        p_sign_flip: the exact two-sided sign-flip test's p-value, which assumes symmetry alone; never below 2 / 2^n.
+        bootstrap_low: lower bound of the 95 % BCa bootstrap interval of their mean, in percentage points.
+        bootstrap_high: its upper bound.
+
+    NaN stands where n or the spread is too small to say.
+    """
+
+    hedges_g: float
+    p_sign_flip: float
+    bootstrap_low: float
+    bootstrap_high: float
+
+
+def evidence(differences: Sequence[float]) -> Evidence:
+    """Look at paired differences in other ways; the same differences always give the same figures."""
+    zeros = [0.0] * len(differences)
+    low, high = bootstrap_interval(differences, zeros, np.random.default_rng(0))
+    return Evidence(
+        hedges_g=hedges_g(paired(differences, zeros)),
+        p_sign_flip=sign_flip(differences, zeros, np.random.default_rng(0)),
+        bootstrap_low=low,
+        bootstrap_high=high,
+    )

@@ -1,0 +1,64 @@
+"""The factorial part of a study: the rows that cross its factors, taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+from analysis.statistics import Factorial, factorial
+from lightning_bam.config import flatten
+from studies.importance import importance
+from studies.records import Record
+from studies.study import Study
+
+
+def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
+    """Take the rows of a study apart that cross its factors.
+
+    They are the rows that have every knob under question: a baseline without attention has none of attention's, and
+    stands outside. Factors are the knobs under question that have several levels among them, under their flat names.
+
+    Returns:
+        None where there is nothing to take apart: fewer than two factors; factors that are never crossed, since the
+        rows change one at a time; no finished run among these rows; or several panels, since a cell then has a figure
+        in each panel, of another network or data set, and their mean would be of neither.
+
+    """
+    if len(study.panels) > 1:
+        return None
+    flats = {row: flatten(run) for row, run in study.rows.items()}
+    rows = {row: flat for row, flat in flats.items() if set(study.scientific) <= set(flat)}
+    levels = {name: tuple({str(flat[name]): None for flat in rows.values()}) for name in study.scientific}
+    factors = {name: found for name, found in levels.items() if len(found) > 1}
+    cell = {row: tuple(str(flat[name]) for name in factors) for row, flat in rows.items()}
+    if not _crossed(cell.values()):
+        return None
+    cells: dict[tuple[str, ...], dict[int, float]] = {}
+    for record in records:
+        figure = record.result.figure(study.metric) if record.result else None
+        if record.row in cell and figure is not None:
+            cells.setdefault(cell[record.row], {})[record.run.seed] = figure
+    return factorial(cells, factors, _importance(cells, factors, study)) if cells else None
+
+
+def _crossed(cells: Iterable[tuple[str, ...]]) -> bool:
+    """Say whether, for some pair of factors, two levels of one meet the same two levels of the other."""
+    known = list(cells)
+    for first, second in combinations(range(len(known[0]) if known else 0), 2):
+        met: dict[str, set[str]] = {}
+        for cell in known:
+            met.setdefault(cell[first], set()).add(cell[second])
+        if any(len(one & other) > 1 for one, other in combinations(met.values(), 2)):
+            return True
+    return False
+
+
+def _importance(
+    cells: Mapping[tuple[str, ...], Mapping[int, float]], factors: Iterable[str], study: Study
+) -> dict[str, dict[str, float]]:
+    runs = [(dict(zip(factors, cell, strict=True)), figure) for cell, of in cells.items() for figure in of.values()]
+    return importance(
+        [levels for levels, _ in runs],
+        [figure for _, figure in runs],
+        higher_is_better=study.scale.higher_is_better,
+    )

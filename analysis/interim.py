@@ -1,0 +1,144 @@
+"""Where each row stands in a study whose seeds follow a stopping rule: computed from the results alone.
+
+At each look the rows' differences from their baseline over the seeds of that look are held against the limits of
+`analysis.statistics.sequential`, at the rule's level divided by the number of comparisons (Bonferroni, so the chance to
+call any row different that is not stays within the level, over all rows and looks). With a margin, two one-sided tests
+(Schuirmann, 1987) are held against the limits of a design of their own, of the same level: calling a row equivalent
+that is not is an error of another kind. A row that meets either limit has stopped: later seeds, if there are any, are
+not looked at. What is not normal is as close to these levels as a t-test is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.statistics import PairedDifference, paired
+from analysis.statistics.equivalence import tost
+from analysis.statistics.sequential import limits
+from studies.records import Record
+from studies.stopping import Stopping
+from studies.study import Study
+
+Outcome = Literal["different", "equivalent", "open", "exhausted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interim:
+    """One row at the last look that its results reach.
+
+    Attributes:
+        outcome: `different`, `equivalent`, `open` (more seeds are wanted), or `exhausted` (none are left).
+        look: which look, counted from 1; 0 before the first.
+        wanted: how many seeds the row should have by now: those that it stopped with, else those of the next look.
+        delta: the difference from the baseline over the seeds of that look; its interval is the repeated one of
+            Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. None at look 0.
+        limit: the p-value at or below which a row differs at that look.
+        tost: the larger p-value of the two one-sided tests against the margin; None without one.
+        tost_limit: at or below which it is equivalent.
+
+    """
+
+    outcome: Outcome
+    look: int
+    wanted: int
+    delta: PairedDifference | None = None
+    limit: float | None = None
+    tost: float | None = None
+    tost_limit: float | None = None
+
+
+def interim(
+    ours: Mapping[int, float],
+    baseline: Mapping[int, float],
+    seeds: Sequence[int],
+    rule: Stopping,
+    comparisons: int,
+    margin: float | None = None,
+) -> Interim:
+    """Walk through the looks of one row for as long as both it and its baseline have the seeds.
+
+    Args:
+        ours: seed -> figure of the row, in percent.
+        baseline: the same of its baseline.
+        seeds: the study's seeds, in the order in which they are given.
+        rule: when to look.
+        comparisons: how many rows share the level.
+        margin: the largest difference that is too small to matter, in percentage points.
+
+    """
+    level = rule.level / comparisons
+    differs = limits(rule.looks, level, rule.spending)
+    same = limits(rule.looks, 2 * level, rule.spending)  # each of the two tests is one-sided
+    reached = Interim(outcome="open", look=0, wanted=rule.looks[0])
+    for place, n in enumerate(rule.looks):
+        looked = list(seeds[:n])
+        if not all(seed in ours and seed in baseline for seed in looked):
+            return reached
+        left, right = [ours[seed] for seed in looked], [baseline[seed] for seed in looked]
+        delta = paired(left, right, level=1 - differs[place])
+        same_p = tost(delta, margin) if margin is not None else None
+        outcome: Outcome = "open"
+        if delta.p <= differs[place]:
+            outcome = "different"
+        elif same_p is not None and same_p <= same[place] / 2:
+            outcome = "equivalent"
+        elif n == rule.most:
+            outcome = "exhausted"
+        reached = Interim(
+            outcome=outcome,
+            look=place + 1,
+            wanted=n if outcome != "open" else rule.looks[place + 1],
+            delta=delta,
+            limit=differs[place],
+            tost=same_p,
+            tost_limit=same[place] / 2,
+        )
+        if outcome != "open":
+            return reached
+    return reached
+
+
+def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Interim]:
+    """Return where each row but the baselines stands; empty where the study has no stopping rule.
+
+    Args:
+        figures: row -> seed -> figure.
+        home: row -> its baseline.
+        study: whose rule.
+
+    """
+    if study.stopping is None:
+        return {}
+    return {
+        row: interim(ours, figures[home[row]], study.seed_list, study.stopping, study.comparisons, study.margin)
+        for row, ours in figures.items()
+        if row != home[row]
+    }
+
+
+def seeds_wanted(found: Mapping[str, Interim], home: Mapping[str, str], study: Study) -> dict[str, tuple[int, ...]]:
+    """Return the seeds that each row should have by now: all without a rule; a baseline's as many as any row needs."""
+    if study.stopping is None:
+        return dict.fromkeys(study.rows, study.seed_list)
+    most = {
+        row: max([found[other].wanted for other in found if home[other] == row], default=study.stopping.looks[0])
+        for row in study.rows
+        if row == home[row]
+    }
+    return {row: study.seed_list[: found[row].wanted if row in found else most[row]] for row in study.rows}
+
+
+def due(study: Study, records: Sequence[Record]) -> list[Record]:
+    """Return the records of those runs that the study wants by now: all of them unless a stopping rule says else."""
+    if study.stopping is None:
+        return list(records)
+    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+    figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
+    for record in records:
+        figure = record.result.figure(study.metric) if record.result else None
+        if figure is not None:
+            figures[record.row][record.run.seed] = figure
+    wanted = seeds_wanted(interims(figures, home, study), home, study)
+    return [record for record in records if record.run.seed in wanted[record.row]]

@@ -1,0 +1,40 @@
+"""Parts of a page, as HTML: what is wide scrolls by itself, and a picture carries its words."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from analysis.plots.drawn import Drawn
+
+
+PER_INCH: Final = 110
+"""Pixels of the page for an inch of a figure: nine points are then as tall as a caption."""
+
+
+def scrolling(content: str, label: str) -> str:
+    """Wrap a table that may be wider than the page: it scrolls on its own, by keyboard too, under a name of its own."""
+    return f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">\n{content}\n</div>'
+
+
+def picture(figure: Drawn, level: int = 2, form: Literal["png", "svg"] = "png", name: str = "") -> str:
+    """Return a figure under a heading of that level, the picture within the page, its caption below.
+
+    Args:
+        figure: what was drawn.
+        level: of the heading.
+        form: a picture of lines and words is sharp at any size as `svg`, one of many pixels is smaller as `png`.
+        name: what tells the picture from all others of the page, where the title does not.
+
+    """
+    kind = {"png": "image/png", "svg": "image/svg+xml"}[form]
+    data = base64.b64encode(figure.as_bytes(form)).decode()
+    width, height = (round(PER_INCH * inches) for inches in figure.figure.get_size_inches())
+    image = f'<img width="{width}" height="{height}" alt="{escape(figure.alt)}" src="data:{kind};base64,{data}">'
+    return (
+        f"<section>\n<h{level}>{escape(figure.title)}</h{level}>\n<figure>\n"
+        f"{scrolling(image, f'Picture: {name or figure.title}')}\n"
+        f"<figcaption>{escape(figure.caption)}</figcaption>\n</figure>\n</section>"
+    )

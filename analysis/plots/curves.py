@@ -1,0 +1,192 @@
+"""Learning curves: training loss and test figure by epoch, a line a row, with a band over the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.plots.drawn import INK, Absent, Drawn, number, settled
+from analysis.plots.ladder import canvas, folded, within_panel
+from analysis.plots.palette import PAGE, SMALL, TEXT, mark
+from analysis.plots.placing import apart
+from analysis.table import Table
+from lightning_bam.metrics import Metric
+from studies.records import Record
+
+TOGETHER: Final = 6
+"""Rows besides the baseline that share axes; the others have axes of their own, with the baseline again."""
+HEIGHT: Final = 2.3
+"""Height in inches of each pair of axes."""
+SETTLING: Final = 0.2
+"""Share of the epochs, from the first, that need not lie within the frame of the test figure."""
+LOSS: Final = "train_loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One row's figure by epoch, over its complete runs; `epochs` count from 1, the others have its length."""
+
+    epochs: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    n: int
+
+
+def curve(records: Sequence[Record], name: str) -> Curve:
+    """Return mean, least and greatest over the seeds of what the runs recorded as `name`, where all of them did."""
+    by_run = [{int(line["epoch"]) + 1: float(line[name]) for line in one.metrics if name in line} for one in records]
+    epochs = sorted(set.intersection(*map(set, by_run))) if by_run else []
+    values = [[run[epoch] for run in by_run] for epoch in epochs]
+    return Curve(
+        epochs=epochs,
+        mean=[sum(seeds) / len(seeds) for seeds in values],
+        low=[min(seeds) for seeds in values],
+        high=[max(seeds) for seeds in values],
+        n=len(by_run),
+    )
+
+
+def curves(table: Table, records: Sequence[Record]) -> Drawn | Absent:
+    """Draw the curves of every row that has a complete run."""
+    runs: dict[str, list[Record]] = {row.label: [] for row in table.rows}
+    for record in records:
+        if record.state == "complete":
+            runs[record.row].append(record)
+    found = {label: (curve(done, LOSS), curve(done, table.metric.name)) for label, done in runs.items() if done}
+    if not found:
+        return Absent("no run is complete yet")
+    noun = table.metric.label.removesuffix(" (%)")
+    none = [label for label, done in runs.items() if not done]
+    counts = {test.n for _, test in found.values()}
+    shown = str(counts.pop()) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    figure, cut = pairs(table, found)
+    return Drawn(
+        name="curves",
+        title=f"Training loss and {noun} by epoch",
+        figure=figure,
+        alt=f"Learning curves, mean over seeds. {_capital(noun)} after the first, the middle and the last epoch: "
+        + " ".join(f"{label}: {_told(test)}, n = {test.n}." for label, (_, test) in found.items()),
+        caption="Lines: the mean over the complete runs of a row, labelled at their right end; bands: from the least "
+        f"to the greatest of them. n = {shown} seeds. Left: training loss; right: {noun} on the test set after each "
+        "epoch (only the last one's is the reported figure)."
+        + (" The first fifth of the epochs may lie beyond the frame at the right." if cut else "")
+        + (f" No complete run: {', '.join(none)}." if none else ""),
+    )
+
+
+def _capital(text: str) -> str:
+    return text if text.startswith("mAP") else text[:1].upper() + text[1:]
+
+
+def _told(test: Curve) -> str:
+    if not test.mean:
+        return "not recorded"
+    return ", ".join(number(test.mean[at]) for at in sorted({0, (len(test.mean) - 1) // 2, len(test.mean) - 1}))
+
+
+def chunks(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> list[list[str]]:
+    """Return the rows that share axes: at most `TOGETHER` of one panel, and its baseline first where it has run."""
+    parts = []
+    for baseline in table.baselines:
+        lead = [baseline] if baseline in found else []
+        rows = [row.label for row in table.rows if row.baseline == baseline and row.label != baseline]
+        rows = [label for label in rows if label in found]
+        for start in range(0, max(len(rows), 1), TOGETHER):
+            parts.append(lead + rows[start : start + TOGETHER])
+    return [part for part in parts if part]
+
+
+@rc_context(TEXT)
+def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figure, bool]:
+    """Draw a pair of axes for each chunk; say besides whether early epochs lie beyond some frame."""
+    parts = chunks(table, found)
+    several = len(table.baselines) > 1
+    rows = {row.label: row for row in table.rows}
+    texts = {label: within_panel(row) if several else label for label, row in rows.items()}
+    figure = canvas(HEIGHT * len(parts), PAGE)
+    axes = figure.subplots(len(parts), 2, squeeze=False)
+    cut = False
+    for (left, right), labels in zip(axes, parts, strict=True):
+        for place, label in enumerate(labels):
+            _line(left, found[label][0], place, f"_loss {label}")
+            _line(right, found[label][1], place, f"_test {label}")
+        cut |= _framed(right, [found[label][1] for label in labels], table.metric)
+        _named(right, [(texts[label], found[label][1]) for label in labels])
+        if several:
+            left.set_title(rows[labels[0]].baseline, loc="left", weight="bold")
+        left.set_ylabel("training loss")
+        right.set_ylabel(table.metric.label)
+        for one in (left, right):
+            one.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            one.set_xlabel("epoch")
+    return settled(figure), cut
+
+
+def _line(axes: Axes, one: Curve, place: int, name: str) -> None:
+    every = max(1, len(one.epochs) // 6)
+    look = mark(place)
+    first = place * every // (TOGETHER + 1)
+    if one.n > 1:
+        axes.fill_between(one.epochs, one.low, one.high, color=look.colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        one.epochs,
+        one.mean,
+        color=look.colour,
+        linestyle=look.line,
+        linewidth=1.2,
+        marker=look.marker,
+        markevery=(first, every),
+        markersize=3.2,
+        markeredgecolor=INK,
+        markeredgewidth=0.4,
+        label=name,
+    )
+
+
+def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
+    """Let the frame show all later epochs, and earlier ones as far as they fit."""
+    later = [value for one in shown for side in (one.low, one.high) for value in side[int(SETTLING * len(side)) :]]
+    every = [value for one in shown for side in (one.low, one.high) for value in side]
+    if not every:
+        return False
+    least, most = min(later), max(later)
+    margin = 0.05 * (most - least) or 0.5
+    axes.set_ylim(least - margin, most + margin)
+    return min(every) < least - margin if metric.higher_is_better else max(every) > most + margin
+
+
+def _named(axes: Axes, shown: Sequence[tuple[str, Curve]]) -> None:
+    """Write each label to the right of its line's end, joined to it."""
+    low, high = axes.get_ylim()
+    known = [(place, folded(text), one) for place, (text, one) in enumerate(shown) if one.mean]
+    ends = [(one.mean[-1] - low) / (high - low) for _, _, one in known]
+    tall = 72 * (HEIGHT - 0.7)
+    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for _, text, _ in known])
+    for (place, text, one), height in zip(known, heights, strict=True):
+        look = mark(place)
+        axes.annotate(
+            text,
+            (one.epochs[-1], one.mean[-1]),
+            (1.1, height),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=SMALL,
+            linespacing=1.0,
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": look.colour,
+                "linestyle": look.line,
+                "linewidth": 1,
+                "shrinkA": 1,
+                "shrinkB": 2,
+                "relpos": (0, 0.5),
+            },
+        )

@@ -1,0 +1,150 @@
+"""Forest plot: each row's difference to its baseline, with its interval and what may be concluded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.formats.columns import signed
+from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, settled
+from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
+from analysis.plots.palette import FAINT, TEXT
+from analysis.row import Row
+from analysis.table import Table
+from analysis.verdict import is_settled, outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Symbol:
+    """How a verdict is drawn, and what the legend calls it."""
+
+    name: str
+    marker: str
+    colour: str
+    filled: bool
+
+    def options(self) -> dict[str, Any]:
+        """Return it as matplotlib's arguments."""
+        face = self.colour if self.filled else "white"
+        return {
+            "marker": self.marker,
+            "color": self.colour,
+            "markerfacecolor": face,
+            "markersize": 5.5,
+            "markeredgewidth": 1,
+        }
+
+
+def symbol(verdict: str, *, higher_is_better: bool) -> Symbol:
+    """Return the symbol of a verdict: a triangle points to where the difference lies; hollow is not (yet) settled."""
+    word, settled = outcome(verdict), is_settled(verdict)
+    name = word if settled else f"{word} so far"
+    right = {"better": higher_is_better, "worse": not higher_is_better}
+    if word in right:
+        colour = BLUE if word == "better" else ORANGE
+        return Symbol(name=name, marker=">" if right[word] else "<", colour=colour, filled=settled)
+    if word in ("not resolved", "open"):
+        return Symbol(name=name, marker="o", colour=INK, filled=False)
+    if word == "equivalent":
+        return Symbol(name=name, marker="s", colour=INK, filled=settled)
+    if name == "changes nothing":
+        return Symbol(name=name, marker="|", colour=INK, filled=True)
+    return Symbol(name=name, marker="D", colour=INK, filled=True)
+
+
+def effects(table: Table, margin: float | None = None) -> Drawn | Absent:
+    """Draw the forest plot.
+
+    Args:
+        table: rows whose `delta` is drawn, in percentage points.
+        margin: half-width in percentage points of the differences that the study takes for none; shaded.
+
+    """
+    rows = [row for row in table.rows if row.label != row.baseline]
+    known = [row for row in rows if row.delta is not None]
+    if not known:
+        return Absent("no row has a finished run at a seed at which its baseline has one")
+    noun = table.metric.label.removesuffix(" (%)")
+    to = "its baseline (bold)" if len(table.baselines) > 1 else repr(table.baselines[0])
+    figure, shortened = forest(table, margin)
+    side = "Right" if table.metric.higher_is_better else "Left"
+    return Drawn(
+        name="effects",
+        title=f"Differences in {noun}",
+        figure=figure,
+        alt=f"Forest plot of the difference in {noun} to the baseline, in percentage points with intervals. "
+        + " ".join(_told(row) for row in rows),
+        caption=f"Mean difference in {noun} to {to} at the same seed, in percentage points, with its {_kind(table)}. "
+        f"{side} of the line at 0 is better. A filled triangle is "
+        "a resolved difference, a hollow one a difference resolved before all wanted seeds were there, a circle is not "
+        "resolved; n counts paired seeds."
+        + ("" if margin is None else f" Shaded: differences of at most {margin:g} points, taken for none.")
+        + (" An arrow marks an interval that goes on beyond the frame." if shortened else ""),
+    )
+
+
+def _kind(table: Table) -> str:
+    """Return what the intervals are."""
+    count = f"{table.comparisons} comparison{'' if table.comparisons == 1 else 's'}"
+    if table.stopping is not None:
+        return f"repeated interval, which holds over {count} and all looks"
+    return f"95 % t interval (not adjusted; the verdicts are, by Holm, for {count})"
+
+
+def _told(row: Row) -> str:
+    if row.delta is None:
+        return f"{row.label}: {row.verdict}."
+    span = "" if math.isnan(row.delta.low) else f" [{signed(row.delta.low)}, {signed(row.delta.high)}]"
+    return f"{row.label}: {signed(row.delta.mean)}{span}, n = {row.delta.n}, {row.verdict}."
+
+
+@rc_context(TEXT)
+def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
+    """Draw the rows; say besides whether an interval goes beyond the frame."""
+    steps = ladder(table, lambda row: row.label != row.baseline)
+    figure = canvas(steps.height + 1.05, steps.width)
+    axes = figure.subplots()
+    rungs(axes, steps)
+    shown = [row for rows in steps.groups.values() for row in rows]
+    deltas = [row.delta for row in shown if row.delta is not None]
+    ends = (-margin, margin) if margin is not None else ()
+    axes.set_xlim(
+        limits([0.0, *ends, *(delta.mean for delta in deltas)], [(delta.low, delta.high) for delta in deltas])
+    )
+    if margin is not None:
+        axes.axvspan(-margin, margin, color=FAINT, alpha=0.6, linewidth=0, zorder=0)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    better = table.metric.higher_is_better
+    shortened = [_interval(axes, steps, row, higher_is_better=better) for row in shown]
+    beside(axes, "n", {steps.places[row.label]: str(row.delta.n if row.delta else 0) for row in shown})
+    noun = table.metric.label.removesuffix(" (%)")
+    ways = "← worse    better →" if better else "← better    worse →"
+    axes.set_xlabel(f"Δ {noun} (percentage points)\n{ways}")
+    found = {one.name: one for row in shown if row.delta for one in [symbol(row.verdict, higher_is_better=better)]}
+    handles = [Line2D([], [], linestyle="", label=name, **one.options()) for name, one in found.items()]
+    columns = 2 if figure.get_figwidth() < 4 else 4
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handletextpad=0.2)
+    return settled(figure), any(shortened)
+
+
+def _interval(axes: Axes, steps: Ladder, row: Row, *, higher_is_better: bool) -> bool:
+    height = steps.places[row.label]
+    if row.delta is None:
+        axes.annotate(
+            "no pair yet", (0, height), (4, 0), textcoords="offset points", va="center", color="#5a5a5a", style="italic"
+        )
+        return False
+    one = symbol(row.verdict, higher_is_better=higher_is_better)
+    beyond = False
+    if not math.isnan(row.delta.low):
+        ends = [row.delta.low, row.delta.high]
+        axes.plot(ends, [height, height], color=INK, linewidth=1.2, label=f"_interval {row.label}")
+        beyond = cut(axes, height, row.delta.low, row.delta.high)
+    axes.plot([row.delta.mean], [height], linestyle="", zorder=3, label=f"_mean {row.label}", **one.options())
+    return beyond

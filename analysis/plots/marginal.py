@@ -1,0 +1,158 @@
+"""What a factorial study says of each factor, and of each pair of them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.plots.drawn import INK, Absent, Drawn, settled
+from analysis.plots.ladder import canvas
+from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
+from analysis.statistics.factorial import Factorial, Interaction, Level
+from lightning_bam.metrics import Metric
+
+ACROSS: Final = 4
+"""Axes of marginal means beside each other, at most."""
+PAIRS: Final = 3
+"""Axes of interactions beside each other, at most."""
+NOT_FACTORIAL: Final = Absent("no finished rows of one panel cross the levels of two factors or more")
+
+
+def marginal(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
+    """Draw the marginal means, small axes for each factor."""
+    if factorial is None:
+        return NOT_FACTORIAL
+    known = [level for level in factorial.levels if not math.isnan(level.mean)]
+    if not known:
+        return Absent("none of its cells has a finished run yet")
+    noun = metric.label.removesuffix(" (%)")
+    told = [
+        f"{factor}: {', '.join(_told(level) for level in known if level.factor == factor)}."
+        for factor in factorial.factors
+    ]
+    return Drawn(
+        name="marginal",
+        title=f"Marginal means of {noun}",
+        figure=means(factorial, metric),
+        alt=f"Mean {noun} in percent at each level of each factor, with 95 % intervals. " + " ".join(told),
+        caption=f"Mean {noun} at each level of a factor, averaged over the levels of all other factors, each cell "
+        "counted once, with its 95 % interval; n counts runs. The intervals leave out what all rows of a seed share: "
+        "they serve to compare levels at these seeds, not to foretell other seeds." + _gaps(factorial),
+    )
+
+
+def _told(level: Level) -> str:
+    span = "" if math.isnan(level.low) else f" [{level.low:.2f}, {level.high:.2f}]"
+    return f"{level.level} {level.mean:.2f}{span} (n = {level.n})"
+
+
+def _gaps(factorial: Factorial) -> str:
+    return f" Gaps: {'; '.join(factorial.gaps)}." if factorial.gaps else ""
+
+
+@rc_context(TEXT)
+def means(factorial: Factorial, metric: Metric) -> Figure:
+    """Draw the axes, as many beside each other as there are factors, with one scale."""
+    factors = list(factorial.factors)
+    figure, grid = _grid(len(factors), ACROSS, 2.1)
+    for place, (axes, factor) in enumerate(zip(grid, factors, strict=False)):
+        levels = [level for level in factorial.levels if level.factor == factor]
+        for at, level in enumerate(levels):
+            if not math.isnan(level.low):
+                axes.plot([at, at], [level.low, level.high], color=INK, linewidth=1.2, label=f"_interval {level.level}")
+            axes.plot([at], [level.mean], "o", color=INK, markersize=4.5, label=f"_mean {level.level}")
+        same = len({level.n for level in levels}) == 1
+        texts = [_narrow(level.level) + ("" if same else f"\n({level.n})") for level in levels]
+        axes.set_xticks(range(len(levels)), texts)
+        axes.set_xlabel(f"n = {levels[0].n} each" if same else "(n)")
+        _dressed(axes, len(levels), factor)
+        if place % ACROSS == 0:
+            axes.set_ylabel(metric.label)
+    return settled(figure)
+
+
+def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
+    """Draw each pair of factors: the levels of the first along the axis, a line a level of the second."""
+    if factorial is None:
+        return NOT_FACTORIAL
+    pairs = [pair for pair in factorial.interactions if any(not math.isnan(mean) for mean in pair.means.values())]
+    if not pairs:
+        return Absent("none of its cells has a finished run yet")
+    noun = metric.label.removesuffix(" (%)")
+    counts = [count for pair in pairs for count in pair.counts.values() if count]
+    n = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    told = [
+        f"{' by '.join(pair.factors)}: "
+        + ", ".join(f"{a} and {b} {mean:.2f}" for (a, b), mean in pair.means.items() if not math.isnan(mean))
+        + "."
+        for pair in pairs
+    ]
+    return Drawn(
+        name="interaction",
+        title=f"Interactions in {noun}",
+        figure=lines(factorial, pairs, metric),
+        alt=f"Mean {noun} in percent at each pair of levels of two factors. " + " ".join(told),
+        caption=f"Mean {noun} at each pair of levels, n = {n} runs a point. Parallel lines: the effect of one factor "
+        "is the same at each level of the other; lines that part or cross: it is not. No interval is drawn; the "
+        "analysis of variance says which interactions exceed the noise." + _gaps(factorial),
+    )
+
+
+@rc_context(TEXT)
+def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) -> Figure:
+    """Draw the axes of all pairs with one scale; each has a legend of its own below it."""
+    most = max(len(factorial.factors[pair.factors[1]]) for pair in pairs)
+    figure, grid = _grid(len(pairs), PAIRS, 2.1 + 0.16 * most)
+    for place, (axes, pair) in enumerate(zip(grid, pairs, strict=False)):
+        first, second = (factorial.factors[name] for name in pair.factors)
+        for line, level in enumerate(second):
+            look = mark(line)
+            axes.plot(
+                range(len(first)),
+                [pair.means.get((at, level), math.nan) for at in first],
+                color=look.colour,
+                linestyle=look.line,
+                marker=look.marker,
+                linewidth=1.3,
+                markersize=4.5,
+                markeredgecolor=INK,
+                markeredgewidth=0.5,
+                label=level,
+            )
+        axes.set_xticks(range(len(first)), [_narrow(level) for level in first])
+        _dressed(axes, len(first), "")
+        axes.set_xlabel(pair.factors[0])
+        axes.legend(
+            title=pair.factors[1], title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False
+        )
+        if place % PAIRS == 0:
+            axes.set_ylabel(metric.label)
+    return settled(figure)
+
+
+def _grid(count: int, across: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes with one vertical scale: one column of a paper wide for one or two, else two."""
+    columns = min(across, count)
+    rows = -(-count // columns)
+    figure = canvas(height * rows, COLUMN if count <= across // 2 else PAGE)
+    cells = [axes for row in figure.subplots(rows, columns, sharey=True, squeeze=False) for axes in row]
+    for axes in cells[count:]:
+        axes.remove()
+    return figure, cells[:count]
+
+
+def _dressed(axes: Axes, levels: int, title: str) -> None:
+    axes.set_xlim(-0.5, levels - 0.5)
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_title(title)
+
+
+def _narrow(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 10)) or text

@@ -1,0 +1,157 @@
+"""Seeds and power: every paired difference, and the least difference that a number of seeds resolves."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import Final
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from analysis.formats.columns import signed
+from analysis.plots.drawn import BLUE, INK, Absent, Drawn, number, settled
+from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
+from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
+from analysis.row import Row
+from analysis.statistics import least_resolvable
+from analysis.table import Table
+
+TOLD_APART: Final = 7
+"""Seeds that get a mark each; more of them are all drawn alike."""
+TALL: Final = 3.0
+"""Height in inches of the rows from which the axes beside them stay lower."""
+FEWEST: Final = 3
+MOST: Final = 20
+"""Numbers of seeds between which the least resolvable difference is drawn, at least."""
+
+
+def seeds(table: Table) -> Drawn | Absent:
+    """Draw the differences seed by seed, and what n seeds resolve at the spreads seen so far."""
+    rows = [row for row in table.rows if row.delta is not None and row.label != row.baseline]
+    if not rows:
+        return Absent("no row has a finished run at a seed at which its baseline has one")
+    noun = table.metric.label.removesuffix(" (%)")
+    spreads = spread(rows)
+    known = len(spreads)
+    lead = f"Differences in {noun} to the baseline at each seed, in percentage points. "
+    power = "No row has two paired seeds yet, so nothing is known of its spread."
+    if spreads:
+        middle = median(spreads)
+        power = f"At the median spread of {middle:.2f} points, " + ", ".join(
+            f"{n} seeds resolve {number(least_resolvable(middle, n, comparisons=table.comparisons))}"
+            for n in sorted({3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)})
+        )
+        power += " points."
+    return Drawn(
+        name="seeds",
+        title="Seeds and power",
+        figure=spread_and_power(table),
+        alt=lead + " ".join(_told(table, row) for row in rows) + " " + power,
+        caption=f"Left: the difference in {noun} to the baseline at each seed; a bar is the row's mean, and a thin "
+        "line joins the same seed. Right: the least mean difference that n paired seeds resolve with 80 % power at a "
+        f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
+        "Bonferroni), for the "
+        f"median (line) and from the least to the greatest (band) of the standard deviations of {known} "
+        f"row{'' if known == 1 else 's'}; a circle is a row at the n at hand.",
+    )
+
+
+def differences(table: Table, row: Row) -> dict[int, float]:
+    """Return seed -> the row's figure less its baseline's, in percentage points, where both have one."""
+    base = next(other.errors for other in table.rows if other.label == row.baseline)
+    return {seed: row.errors[seed] - base[seed] for seed in sorted(set(row.errors) & set(base))}
+
+
+def spread(rows: list[Row]) -> list[float]:
+    """Return the known standard deviations of paired differences that are above 0."""
+    return [row.delta.sd for row in rows if row.delta is not None and row.delta.sd > 0]
+
+
+def _told(table: Table, row: Row) -> str:
+    return f"{row.label}: {', '.join(signed(value) for value in differences(table, row).values())}."
+
+
+@rc_context(TEXT)
+def spread_and_power(table: Table) -> Figure:
+    """Draw both axes; where no spread is known, the left ones alone."""
+    steps = ladder(table, lambda row: row.label != row.baseline and row.delta is not None)
+    rows = [row for group in steps.groups.values() for row in group]
+    spreads = spread(rows)
+    figure = canvas(max(2.4, steps.height + 0.95), PAGE)
+    left, *right = figure.subplots(1, 2 if spreads else 1, width_ratios=(1.25, 1) if spreads else (1,), squeeze=False)[
+        0
+    ]
+    _points(left, table, steps)
+    if right:
+        _power(right[0], rows, spreads, table.comparisons)
+        if steps.height > TALL:
+            right[0].set_box_aspect(1.2)
+            right[0].set_anchor("N")
+    handles, labels = left.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower left", ncols=TOLD_APART, frameon=False, handletextpad=0.2)
+    return settled(figure)
+
+
+def _points(axes: Axes, table: Table, steps: Ladder) -> None:
+    rungs(axes, steps)
+    found = {row.label: differences(table, row) for rows in steps.groups.values() for row in rows}
+    axes.set_xlim(limits([0.0, *(value for points in found.values() for value in points.values())], []))
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    there = sorted({seed for points in found.values() for seed in points})
+    for place, seed in enumerate(there):
+        apart = len(there) <= TOLD_APART
+        look = mark(place if apart else 0)
+        for number_of_group, rows in enumerate(steps.groups.values()):
+            at = [row.label for row in rows if seed in found[row.label]]
+            axes.plot(
+                [found[label][seed] for label in at],
+                [steps.places[label] for label in at],
+                color=FAINT,
+                linewidth=0.8,
+                marker=look.marker,
+                markersize=3.6,
+                markerfacecolor=look.colour if apart else GREY,
+                markeredgecolor=INK,
+                markeredgewidth=0.5,
+                label=f"seed {seed}" if apart and not number_of_group else f"_seed {seed}",
+            )
+    for rows in steps.groups.values():
+        for row in rows:
+            assert row.delta is not None
+            ends = [steps.places[row.label] - 0.34, steps.places[row.label] + 0.34]
+            axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=3)
+    axes.set_xlabel(f"Δ {table.metric.label.removesuffix(' (%)')} at each seed (points)")
+
+
+def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) -> None:
+    at_hand = [row for row in rows if row.delta is not None and row.delta.sd > 0]
+    there = sorted({row.delta.n for row in at_hand if row.delta})
+    numbers = range(min(FEWEST, there[0]), max(MOST, there[-1] + 5) + 1)
+    unit = {n: least_resolvable(1.0, n, comparisons=comparisons) for n in numbers}
+    counts = list(unit)
+    low, middle, high = ([sd * unit[n] for n in counts] for sd in (min(spreads), median(spreads), max(spreads)))
+    axes.fill_between(counts, low, high, color=FAINT, linewidth=0, label="_band")
+    axes.plot(counts, middle, color=BLUE, linewidth=1.4, label="_median")
+    for row in at_hand:
+        assert row.delta is not None
+        least = least_resolvable(row.delta.sd, row.delta.n, comparisons=comparisons)
+        axes.plot(
+            [row.delta.n], [least], "o", color=INK, markerfacecolor="white", markersize=4, label=f"_at hand {row.label}"
+        )
+    for n in there:
+        axes.axvline(n, color=INK, linewidth=0.7, linestyle=":", zorder=0)
+    axes.set_title(f"at hand: n = {', '.join(map(str, there))}", fontsize=SMALL)
+    axes.set_yscale("log")
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(plain)
+    span = math.log10(max(high) / min(low))
+    axes.yaxis.set_minor_formatter(plain if span < 1 else NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("paired seeds n")
+    axes.set_ylabel("least resolvable Δ (points)")

@@ -1,0 +1,180 @@
+"""One study's part of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from analysis.explanation import explain
+from analysis.formats.blocks import blocks
+from analysis.formats.columns import Column
+from analysis.formats.legend import Line, below
+from analysis.formats.markup import block_lines, grid_lines, note, note_anchor, plain, table_cell
+from analysis.needs import hours_a_run
+from analysis.pages import picture, scrolling
+from analysis.plots.drawn import Drawn
+from analysis.report import power
+from analysis.report.fixed import conditions
+from analysis.report.provenance import provenance
+from analysis.report.runs import opened
+from analysis.report.sentence import sentences
+from analysis.table import Table
+from studies.records import Record
+from studies.study import Study
+
+SECTIONS = {
+    "verdict": "Verdict",
+    "table": "Table",
+    "plots": "Plots",
+    "fixed": "What was varied and what was fixed",
+    "power": "Power",
+    "provenance": "Provenance",
+    "runs": "Runs",
+}
+"""The sections of a chapter, in order: the end of their ids, and their headings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """A study and what is known of it.
+
+    Attributes:
+        anchor: what the ids of this chapter begin with.
+        study: what was asked.
+        records: its runs, whatever their state.
+        table: what they amount to.
+        figures: its plots.
+        absent: a sentence about the plots that cannot be drawn; empty where there is none.
+
+    """
+
+    anchor: str
+    study: Study
+    records: Sequence[Record]
+    table: Table
+    figures: Sequence[Drawn] = ()
+    absent: str = ""
+
+    def id(self, part: str) -> str:
+        """Return the id of one of its parts."""
+        return f"{self.anchor}-{part}"
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The id and the heading of each section that it has."""
+        has_plots = bool(self.figures or self.absent)
+        return [(self.id(name), title) for name, title in SECTIONS.items() if name != "plots" or has_plots]
+
+    def html(self) -> str:
+        """Return the chapter."""
+        content = {
+            "verdict": _verdict(self),
+            "table": _table(self),
+            "plots": _plots(self),
+            "fixed": definitions(conditions(self.study)),
+            "power": _power(self),
+            "provenance": definitions(provenance(self.records) or {"runs": "none is complete"}),
+            "runs": _runs(self),
+        }
+        parts = []
+        for anchor, title in self.sections:
+            name = anchor.removeprefix(self.id(""))
+            heading = f'<h3 id="{anchor}" tabindex="-1">{title}</h3>'
+            parts.append(f'<section class="part-{name}">\n{heading}\n{content[name]}\n</section>')
+        head = f'<h2 id="{self.anchor}" tabindex="-1">{plain(self.study.question)}</h2>\n{_facts(self)}'
+        return "\n".join([f'<article aria-labelledby="{self.anchor}">\n{head}', *parts, "</article>"])
+
+
+def definitions(facts: dict[str, str]) -> str:
+    """Return names and what they stand for, as a `<dl>`."""
+    lines = [f"<div><dt>{plain(name)}</dt><dd>{plain(told)}</dd></div>" for name, told in facts.items()]
+    return "\n".join(["<dl>", *lines, "</dl>"])
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return lines of text as a list, a single one as a paragraph."""
+    if len(lines) == 1:
+        return f"<p>{plain(lines[0])}</p>"
+    return "\n".join(["<ul>", *(f"<li>{plain(line)}</li>" for line in lines), "</ul>"])
+
+
+def _facts(chapter: Chapter) -> str:
+    study, rows = chapter.study, chapter.table.rows
+    parts = [
+        f"Study {study.label}",
+        f"{len(study.rows)} rows x {len(study.seed_list)} seed{'s' * (len(study.seed_list) > 1)}",
+        f"{sum(row.n for row in rows)} of {sum(row.wanted for row in rows)} runs complete",
+        *([f"the paper's table {study.paper}"] if study.paper else []),
+    ]
+    return f'<p class="fixed">{" · ".join(map(plain, parts))}</p>'
+
+
+def _verdict(chapter: Chapter) -> str:
+    return listed(sentences(chapter.table))
+
+
+def _table(chapter: Chapter) -> str:
+    """Return the grids, each scrolling on its own, then the notes; a row's name and figures lead to its runs."""
+    table = chapter.table
+
+    def cell(column: Column, place: int) -> str:
+        figures, goal = column.kind == "figures", f'href="#{chapter.id(f"row-{place}")}"'
+        text = unbroken(column.cells[place]) if figures else plain(column.cells[place])
+        if column.heading == "row":
+            return f"<a {goal}>{text}</a>"
+        return f'<a {goal} tabindex="-1">{text}</a>' if text and figures else text
+
+    grids = []
+    for block in blocks(table):
+        title = block.title or "Each row, and its difference to the baseline"
+        caption = f"{title}. A row's name or figures lead to its runs."
+        lines = block_lines(table, block, caption, table_cell(table, block, cell))
+        grids.append(scrolling("\n".join(["<table>", *lines, "</table>"]), f"{title}: table of {table.study}"))
+    notes = [_note(table, line) for line in below(table) if not line.text.startswith("Fixed: ")]
+    return "\n".join([*grids, '<div class="notes">', "<ul>", *notes, "</ul>", "</div>"])
+
+
+def _note(table: Table, line: Line) -> str:
+    """Return a line below the table; a footnote can be reached from the cells that it is about."""
+    anchor = f' id="{note_anchor(table, line.mark)}" tabindex="-1"' if line.mark else ""
+    return f"<li{anchor}>{note(line)}</li>"
+
+
+def unbroken(cell: str) -> str:
+    """Return figures as HTML that breaks only where a narrow page may, first figures still padded to one width."""
+    first, *others = (escape(line.rstrip()) for line in cell.split("\n"))
+    pad = len(first) - len(first.lstrip())
+    lines = [line.replace(" ", "\N{NO-BREAK SPACE}") for line in (first.lstrip(), *others)]
+    return "\N{FIGURE SPACE}" * pad + " ".join(lines)
+
+
+def _plots(chapter: Chapter) -> str:
+    label = chapter.study.label
+    parts = [picture(one, level=4, form="svg", name=f"{one.title}, study {label}") for one in chapter.figures]
+    return "\n".join([*parts, *([f'<p class="fixed">{plain(chapter.absent)}</p>'] if chapter.absent else [])])
+
+
+def _power(chapter: Chapter) -> str:
+    table = chapter.table
+    found = power.powers(table, chapter.records)
+    told = power.lead(table, found, power.cost(found, hours_a_run(chapter.records)))
+    text = "\n".join(f"<p>{plain(line)}</p>" for line in told)
+    lines = grid_lines("What each comparison could resolve (percentage points)", power.columns(found))
+    return f"{text}\n{scrolling(chr(10).join(['<table>', *lines, '</table>']), f'Power: table of {table.study}')}"
+
+
+def _runs(chapter: Chapter) -> str:
+    rows = {row.label: row for row in chapter.table.rows}
+    parts = [
+        opened(
+            explain(chapter.study, chapter.records, row.label),
+            row,
+            rows[row.baseline],
+            chapter.id(f"row-{place}"),
+            chapter.id("table"),
+        )
+        for place, row in enumerate(chapter.table.rows)
+    ]
+    hint = "A run's folder is named by its key; so is its run on W&B. <code>bam explain</code> tells more."
+    return "\n".join([f'<p class="fixed">{hint}</p>', *parts])

@@ -1,0 +1,205 @@
+"""What a study's seeds could have resolved, what is open, and what closing it would cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from analysis.formats.columns import Column, signed
+from analysis.needs import hours_a_run
+from analysis.report.phrases import level, unit
+from analysis.report.provenance import hours_told
+from analysis.report.sentence import is_open, is_resolved
+from analysis.row import Row
+from analysis.statistics import least_resolvable, seeds_needed
+from analysis.statistics.power import MOST_SEEDS
+from analysis.table import Table
+from studies.records import Record
+
+REACH = MOST_SEEDS
+"""Seeds beyond which `seeds_needed` says that a difference is out of reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """One comparison.
+
+    Attributes:
+        row: the row, compared with `baseline`.
+        baseline: the baseline of its panel.
+        n: paired seeds.
+        sd: standard deviation of the paired differences, in percentage points; NaN where unknown.
+        least: the least difference (percentage points) that n seeds resolve with 80 % power; NaN where unknown.
+        low: lower end of the 95 % interval of the difference; NaN where unknown.
+        high: its upper end.
+        stands: `resolved`, `open`, or why there is nothing to say.
+        more: seeds to add where it is open, should difference and spread persist; None beyond `REACH` in all.
+        hours: device-hours of those seeds in this row alone; None where unknown.
+
+    """
+
+    row: str
+    baseline: str
+    n: int
+    sd: float
+    least: float
+    low: float
+    high: float
+    stands: str
+    more: int | None
+    hours: float | None
+
+
+def powers(table: Table, records: Sequence[Record]) -> list[Power]:
+    """Return each comparison of the table, at the level that it has there.
+
+    The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
+    last look that counts, and the seeds to add are those of its next.
+    """
+    hours = hours_a_run(records)
+    found = []
+    for row in table.rows:
+        if row.label == row.baseline:
+            continue
+        n = row.delta.n if row.delta else 0
+        sd = row.delta.sd if row.delta and row.delta.sd > 0 else math.nan
+        more = _more(row, table)
+        size = level(table) / table.comparisons
+        if row.interim is not None and row.interim.limit is not None:
+            size = row.interim.limit
+        waits = is_open(row) if row.interim is None else row.interim.outcome == "open"
+        found.append(
+            Power(
+                row=row.label,
+                baseline=row.baseline,
+                n=n,
+                sd=sd,
+                least=least_resolvable(sd, n, level=size),
+                low=row.delta.low if row.delta else math.nan,
+                high=row.delta.high if row.delta else math.nan,
+                stands="resolved" if is_resolved(row) else "open" if waits else row.verdict,
+                more=more,
+                hours=None if more is None or row.label not in hours else more * hours[row.label],
+            )
+        )
+    return found
+
+
+def _more(row: Row, table: Table) -> int | None:
+    """Return how many seeds an open row wants; None where it is not open or out of reach."""
+    if row.interim is not None:
+        return row.interim.wanted - (row.delta.n if row.delta else 0) or None
+    if not is_open(row) or row.delta is None:
+        return None
+    needed = seeds_needed(row.delta.mean, row.delta.sd, level=level(table), comparisons=table.comparisons)
+    return None if needed is None else max(needed - row.delta.n, 1)
+
+
+def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
+    """Say what the seeds so far could have told, what is open, and what closing it would take, as `cost` has it."""
+    test = f"paired t-test at {100 * level(table):g} %"
+    test += f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
+    if table.stopping is not None:
+        test = "paired t-test at the limit of the row's last look"
+    known = sorted(one.least for one in found if not math.isnan(one.least))
+    if not known:
+        return [
+            "No row has a spread over two or more seeds paired with its baseline: what could be resolved is unknown."
+        ]
+    least = f"{known[0]:.2f}"
+    if len(known) > 1:
+        least += f" to {known[-1]:.2f}"
+    by_row = f", depending on the row (median {median(known):.2f})" if len(known) > 1 else ""
+    told = [
+        f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least {least} "
+        f"{unit(table)}{by_row}: {test}. "
+        "A smaller one may well be there and go unseen: not resolved does not mean equal."
+    ]
+    return [*told, *(_open(found, hours) if table.stopping is None else _next_look(found, hours))]
+
+
+def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
+    left = [one for one in found if one.more is not None]
+    if not left:
+        return []
+    cost = f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    return [
+        f"{len(left)} of {len(found)} comparisons are open: the stopping rule wants the seeds of the next look{cost}."
+    ]
+
+
+def _open(found: Sequence[Power], hours: float | None) -> list[str]:
+    left = [one for one in found if one.stands == "open"]
+    if not left:
+        return []
+    head = f"{len(left)} of {len(found)} comparison{'s' * (len(found) > 1)} {'is' if len(left) == 1 else 'are'} open."
+    more = sorted(one.more for one in left if one.more is not None)
+    if not more:
+        return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them."]
+    span = f"{more[0]}" if more[0] == more[-1] else f"{more[0]} to {more[-1]}"
+    beyond = len(left) - len(more)
+    seeds = f"{span} more seed{'s' * (more[-1] > 1)}"
+    which = f"{len(more)} of them" if beyond else "it" if len(more) == 1 else "each"
+    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would resolve {which}"
+    text += f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    text += f"; {beyond} would need more than {REACH}." if beyond else "."
+    return [text, "Seeds added because of a look at these figures make p too small: confirm with fresh ones."]
+
+
+def cost(found: Sequence[Power], hours: Mapping[str, float]) -> float | None:
+    """Return the device-hours that close every open comparison within reach, those of the baselines included.
+
+    A baseline is trained once a seed, whatever the number of rows that are paired with it. None where there is nothing
+    to close, or the hours of a run are not known.
+    """
+    left = [one for one in found if one.more is not None]
+    seeds: dict[str, int] = {}
+    for one in left:
+        seeds[one.baseline] = max(seeds.get(one.baseline, 0), one.more or 0)
+    if not left or any(one.hours is None for one in left) or not seeds.keys() <= hours.keys():
+        return None
+    return sum(one.hours or 0.0 for one in left) + sum(count * hours[baseline] for baseline, count in seeds.items())
+
+
+def columns(found: Sequence[Power]) -> list[Column]:
+    """Return the comparisons as columns to print."""
+    kinds = ("label", "number", "number", "number", "number", "verdict", "number", "number")
+    heads = (
+        "row",
+        "paired seeds",
+        "sd of Δ",
+        "could resolve",
+        "Δ allowed (95 %)",
+        "stands",
+        "seeds to add",
+        "device-hours",
+    )
+    lines = [
+        (
+            one.row,
+            str(one.n),
+            _figure(one.sd),
+            _figure(one.least),
+            "—" if math.isnan(one.low) else f"{signed(one.low)} to {signed(one.high)}",
+            one.stands,
+            _to_add(one),
+            "" if one.hours is None else hours_told(one.hours),
+        )
+        for one in found
+    ]
+    return [
+        Column(heading=head, kind=kind, cells=[line[place] for line in lines])
+        for place, (head, kind) in enumerate(zip(heads, kinds, strict=True))
+    ]
+
+
+def _to_add(one: Power) -> str:
+    if one.stands != "open":
+        return ""
+    return f">{REACH - one.n}" if one.more is None else str(one.more)
+
+
+def _figure(value: float) -> str:
+    return "—" if math.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,85 @@
+"""Where a study's figures come from: commits, versions, hardware, device-hours, and when."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from analysis.provenance import device_hours
+from studies.circumstances import attempts
+from studies.records import Record
+
+ENTRIES: Final = {
+    "commit": "commit",
+    "version": "lightning-bam",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "pytorch_lightning": "Lightning",
+    "python": "Python",
+    "device": "device",
+    "cpu": "CPU instructions",
+    "host": "host",
+    "world_size": "ranks a run",
+    "threads": "threads a rank",
+    "data": "images (digest)",
+}
+"""Entries of a run's manifest and what the page calls them."""
+
+
+def hours_told(hours: float) -> str:
+    """Write hours with two significant digits, in full from ten up."""
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def clock(text: str) -> str:
+    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it stands."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.tzinfo else f"{found:%Y-%m-%d %H:%M}"
+
+
+def provenance(records: Sequence[Record]) -> dict[str, str]:
+    """Return, under the names of `ENTRIES` and others, what the finished runs were made with, as far as recorded.
+
+    Where runs differ each value stands with the number of runs that have it.
+    """
+    done = [record for record in records if record.result is not None]
+    found = {}
+    for entry, name in ENTRIES.items():
+        values = Counter(shown for record in done if (shown := over_attempts(record, entry)))
+        if values:
+            found[name] = _counted(values, len(done))
+    hours, runs = device_hours(done)
+    if runs:
+        known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
+        found["device-hours"] = hours_told(hours) + known
+    again = sum(len(attempts(record.manifest)) > 1 for record in done)
+    if again:
+        found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
+    started = [str(one["started"]) for record in done for one in attempts(record.manifest) if one.get("started")]
+    ended = [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]
+    if started:
+        found["first run started"] = clock(min(started))
+    if ended:
+        found["last run ended"] = clock(max(ended))
+    return found
+
+
+def over_attempts(record: Record, entry: str) -> str:
+    """Return what a run was made with; more than one value where it went on with another, empty where unknown."""
+    values = [attempt[entry] for attempt in attempts(record.manifest) if attempt.get(entry) is not None]
+    shown = [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
+    return ", then ".join(dict.fromkeys(shown))
+
+
+def _counted(values: Counter[str], runs: int) -> str:
+    if len(values) == 1 and values.total() == runs:
+        return next(iter(values))
+    told = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common()]
+    unknown = runs - values.total()
+    return "; ".join([*told, *([f"not recorded ({unknown})"] if unknown else [])])

@@ -1,0 +1,162 @@
+"""The verdict of a study in sentences: what its table allows to say, and what it does not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.report.phrases import LISTED, allowed, better, chance, family, level, named, size
+from analysis.row import Row
+from analysis.table import Table
+
+
+def sentences(table: Table) -> list[str]:
+    """Return the verdict, one sentence or a few a panel.
+
+    What is lacking is said first. A difference that is not resolved is told by what its interval allows, never as
+    `no difference`. Intervals are the table's (95 %, each by itself), p-values are adjusted for the whole study.
+
+    """
+    states = sum((row.states for row in table.rows), Counter[str]())
+    lacking = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    done, wanted = sum(row.n for row in table.rows), sum(row.wanted for row in table.rows)
+    if not done:
+        return [f"No run is complete ({lacking}): nothing can be said yet."]
+    told = []
+    if not table.complete:
+        behind = f" ({lacking})" if lacking else ""
+        told.append(
+            f"Incomplete: {done} of {wanted} runs are complete{behind}, and what follows holds for these alone."
+        )
+    panels = [[row for row in table.rows if row.baseline == baseline] for baseline in table.baselines]
+    if len(panels) > 1:
+        told.append(_overall(table, len(panels)))
+    return told + [_panel(table, rows, alone=len(panels) == 1) for rows in panels]
+
+
+def is_resolved(row: Row) -> bool:
+    """Say whether a row is better or worse than its baseline, be it only so far."""
+    return row.verdict.startswith(("better", "worse"))
+
+
+def is_open(row: Row) -> bool:
+    """Say whether a row has an interval and yet is not resolved."""
+    return row.delta is not None and not math.isnan(row.delta.low) and row.verdict.startswith(("not resolved", "open"))
+
+
+def _overall(table: Table, panels: int) -> str:
+    others = [row for row in table.rows if row.label != row.baseline]
+    found = sum(map(is_resolved, others))
+    head = f"Of {len(others)} comparisons in {panels} panels {found or 'none'} {'is' if found < 2 else 'are'} resolved"
+    return f"{head} at {100 * level(table):g} % ({family(table)})."
+
+
+def _panel(table: Table, rows: Sequence[Row], *, alone: bool) -> str:
+    others = [row for row in rows if row.label != row.baseline]
+    baseline = rows[0].baseline
+    if not next(row for row in rows if row.label == baseline).n:
+        return f"The baseline {baseline!r} has no complete run, so nothing can be held against it."
+    if not others:
+        return f"{baseline!r} stands alone: there is nothing to compare it with."
+    found, left = [r for r in others if is_resolved(r)], [r for r in others if is_open(r)]
+    how = ", ".join(part for part in (family(table) if alone else "", _seeds(others)) if part)
+    odd = _odd(others, baseline)
+    if len(others) == 1 and not odd:
+        return (better(found[0], table, how) if found else _unresolved(left[0], table, how)) + "."
+    parts = [_resolved(found, table)] if found else []
+    if left:
+        subject = "" if len(left) == len(others) else f"For {named(left)}, not resolved, "
+        parts.append(f"{subject}the data allow {allowed(left, table, short=bool(found))}")
+        parts += _adjusted(left)
+    if len(others) == 1:
+        return f"{odd[0]}."
+    how = f" at {100 * level(table):g} % ({how})" if how else ""
+    all_found = f"All {len(others)} comparisons with {baseline!r} are resolved{how}"
+    count = f"{len(found) or 'none'} {'is' if len(found) < 2 else 'are'} resolved"
+    head = all_found if len(found) == len(others) else f"Of {len(others)} comparisons with {baseline!r} {count}{how}"
+    colon = ": " if found or len(left) == len(others) else ". "
+    return f"{head}{colon}{'. '.join([*parts, *odd])}."
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    counts = sorted({row.delta.n for row in rows if row.delta is not None})
+    if not counts:
+        return ""
+    if len(counts) > 1:
+        return f"n = {counts[0]} to {counts[-1]} paired seeds"
+    return f"n = {counts[0]} seed{'s' * (counts[0] > 1)}{' a row' * (len(rows) > 1)}"
+
+
+def _resolved(rows: Sequence[Row], table: Table) -> str:
+    """Tell the rows that differ; of many, those that differ most and least, either way."""
+    if len(rows) <= LISTED:
+        first, *others = rows
+        return "; ".join([better(first, table), *(better(row, table, short=True) for row in others)])
+    told: list[str] = []
+    for word in ("better", "worse"):
+        some = sorted((r for r in rows if r.verdict.startswith(word)), key=_distance)
+        if len(some) > 1:
+            most, least = size(some[-1], table, short=bool(told)), size(some[0], table, short=True)
+            ends = f"{some[-1].label!r} most, by {most}, and {some[0].label!r} least, by {least}"
+            told.append(f"{len(some)} rows are {word} than {some[0].baseline!r}, {ends}")
+        elif some:
+            told.append(better(some[0], table, short=bool(told)))
+    return "; ".join(told)
+
+
+def _distance(row: Row) -> float:
+    return abs(row.delta.mean) if row.delta else math.nan
+
+
+def _unresolved(row: Row, table: Table, how: str) -> str:
+    p = chance(row)
+    p += " after Holm" if p and table.comparisons > 1 and "Holm" not in how else ""
+    facts = ", ".join(filter(None, (p, how)))
+    head = f"{row.label!r} is not resolved against {row.baseline!r} at {100 * level(table):g} % ({facts})"
+    return f"{head}: the data allow {allowed([row], table, short=False)}"
+
+
+def _adjusted(rows: Sequence[Row]) -> list[str]:
+    """Say why rows whose own interval leaves out 0 are not resolved: that interval knows of no other comparison."""
+    some = [row for row in rows if row.delta is not None and row.delta.low * row.delta.high > 0]
+    if not some:
+        return []
+    least = min(row.p_holm for row in some)
+    if len(some) == 1:
+        return [f"The interval of {named(some)} by itself leaves out 0, but p = {least:.3f} once adjusted"]
+    return [f"The intervals of {named(some)} by themselves leave out 0, but p is {least:.3f} or more once adjusted"]
+
+
+def _odd(rows: Sequence[Row], baseline: str) -> list[str]:
+    """Tell the rows of which neither a verdict nor an interval is known."""
+    told = []
+    same = [row for row in rows if row.verdict == "changes nothing"]
+    if same:
+        many = len(same) > 1
+        told.append(f"{named(same)} change{'s' * (not many)} nothing: the runs computed what {baseline!r} did")
+    for verdict, alike in _equivalent(rows).items():
+        said = re.sub(r"(±[\d.]+)", r"\1 points", verdict.replace("equivalent", f"equivalent to {baseline!r}", 1))
+        told.append(f"{named(alike)} {'is' if len(alike) == 1 else 'are'} {said}")
+    waiting = [row for row in rows if row.verdict.startswith("open") and not is_open(row)]
+    if waiting:
+        told.append(f"{named(waiting)} wait{'s' * (len(waiting) == 1)} for the first look of the stopping rule")
+    told_of = [*same, *waiting, *(row for alike in _equivalent(rows).values() for row in alike)]
+    left = [row for row in rows if not (is_resolved(row) or is_open(row) or row in told_of)]
+    flat = [row for row in left if row.delta is not None and row.delta.n > 1]
+    if flat:
+        told.append(f"{named(flat)} differ{'s' * (len(flat) == 1)} by the same at every seed: no spread to judge by")
+    if few := [row for row in left if row not in flat]:
+        have = "has" if len(few) == 1 else "have"
+        told.append(f"{named(few)} {have} fewer than 2 seeds paired with {baseline!r}, too few for an interval")
+    return told
+
+
+def _equivalent(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows that are shown to be no more apart than the study's margin, by what their verdict says."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.verdict.startswith("equivalent"):
+            found.setdefault(row.verdict, []).append(row)
+    return found

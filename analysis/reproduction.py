@@ -1,0 +1,137 @@
+"""A run and its repetition, compared epoch by epoch: equal bit for bit, or where they part and what may be why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lightning_bam.digest import altered, recorded
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+from studies.circumstances import attempts
+from studies.headline import headline, reported
+
+NOT_COMPUTED: Final = ("epoch", "seconds")
+"""What an epoch's line holds besides figures."""
+DECIDING: Final = {
+    "cpu": "other vector instructions add in another order",
+    "device": "another device adds in another order",
+    "torch": "another torch computes with other kernels",
+    "data": "other images",
+    "world_size": "another number of ranks adds in another order",
+    "threads": "other threads add in another order",
+}
+"""Entries of the manifest with which, where they differ, equality cannot be expected, and why."""
+UNKNOWN: Final = "not recorded"
+PERHAPS: Final = ("version", "commit", "torchvision", "pytorch_lightning", "python", "host")
+"""Those that may be the cause, and should not be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parting:
+    """The first figure that is not equal: at which epoch (from 0), which one, what it was and what it is."""
+
+    epoch: int
+    figure: str
+    was: float
+    now: float
+
+    @property
+    def by(self) -> float:
+        """How much more it is now."""
+        return self.now - self.was
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """What came of a repetition.
+
+    Attributes:
+        key: the run's.
+        epochs: how many epochs both have.
+        figures: the names of the figures that were compared, at every epoch that has them.
+        parting: where the two part; None where every figure is equal.
+        metric: the reported figure's name.
+        was: the reported figure, in percent.
+        now: that of the repetition.
+        differing: entry of the manifest -> what it was and what it is, where that differs.
+        changed: files of the record that are not what its training left.
+
+    """
+
+    key: str
+    epochs: int
+    figures: tuple[str, ...]
+    parting: Parting | None
+    metric: str
+    was: float
+    now: float
+    differing: dict[str, dict[str, str]]
+    changed: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every figure is."""
+        return self.parting is None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether equality could be expected: nothing that decides over the last digits is known to differ."""
+        return not self.deciding
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The entries of the manifest for which it could not."""
+        known = (name for name, value in self.differing.items() if UNKNOWN not in value.values())
+        return tuple(name for name in known if name in DECIDING)
+
+
+def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
+    """Compare a complete run with its repetition.
+
+    Raises:
+        FolderError: a folder that cannot be trusted, or one that is not complete.
+
+    """
+    run = record.run()
+    was, now = record.result(), repetition.result()
+    if was is None or now is None:
+        raise FolderError(f"{(record if was is None else repetition).path}: the run is not complete")
+    old, new = record.metrics(), repetition.metrics()
+    if len(old) != len(new):
+        raise FolderError(f"{record.path}/metrics.jsonl: holds {len(old)} epochs, the repetition {len(new)}")
+    names = tuple(
+        name
+        for name in dict.fromkeys(name for line in old for name in line)
+        if name not in NOT_COMPUTED and any(name in line for line in new)
+    )
+    then, here = record.manifest(), repetition.manifest()
+    entries = {name: (over_attempts(then, name), over_attempts(here, name)) for name in (*DECIDING, *PERHAPS)}
+    noted = recorded(record)
+    return Reproduction(
+        key=run.key,
+        epochs=len(old),
+        figures=names,
+        parting=first_parting(old, new, names),
+        metric=headline(run).name,
+        was=reported(run, was),
+        now=reported(run, now),
+        differing={name: {"was": a, "now": b} for name, (a, b) in entries.items() if a != b},
+        changed=tuple(name for name, digest in altered(record, noted).items() if digest) if noted else (),
+    )
+
+
+def first_parting(old: list[dict[str, Any]], new: list[dict[str, Any]], names: tuple[str, ...]) -> Parting | None:
+    """Return the first of these figures, epoch by epoch, that both have and that is not equal; None where all are."""
+    for one, other in zip(old, new, strict=True):
+        for name in names:
+            if name in one and name in other and one[name] != other[name]:
+                return Parting(epoch=one["epoch"], figure=name, was=one[name], now=other[name])
+    return None
+
+
+def over_attempts(manifest: Mapping[str, Any], entry: str) -> str:
+    """Return what a run was trained with; more than one value where it went on with another."""
+    values = (attempt.get(entry) for attempt in attempts(manifest))
+    return ", then ".join(dict.fromkeys(UNKNOWN if value is None else str(value) for value in values))

@@ -1,0 +1,145 @@
+"""Looking at a paired t-test several times without inflating its errors: alpha spending, exact for Student's t.
+
+A spending function (Lan, DeMets, Biometrika 1983) says how much of the level may be used up by the time a share of the
+seeds is in; the limits of each look follow from the joint law of the statistics under no difference. Textbooks take
+that law from the normal, which is too liberal at three or five seeds. Here it is Student's own: for n equal normal
+differences v = S / sqrt(n Q), with their sum S and sum of squares Q, is the cosine between them and (1, ..., 1), whose
+law does not depend on their spread, and one more difference x turns it into
+
+    v' = (sqrt(1 - w^2) sqrt(n) v + w) / sqrt(n + 1),    w = x / sqrt(Q + x^2),
+
+where w is independent of v, its density proportional to (1 - w^2)^(n/2 - 1) (the direction of a normal vector is
+independent of its length). So the law of v is carried from look to look on a grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from studies.stopping import Spending
+
+CELLS = 4000
+"""Cells of the grid over the angle arccos v, from 0 to pi."""
+NODES = 600
+"""Values of w above 0 that stand for its law; those below are their mirror image."""
+
+
+def spent(share: float, level: float, spending: Spending) -> float:
+    """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in.
+
+    `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)) on either side, with half the level and its two-sided z, hardly
+    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets,
+    1983).
+    """
+    if spending == "pocock":
+        return level * math.log1p((math.e - 1) * share)
+    return 4 * float(special.ndtr(special.ndtri(level / 4) / math.sqrt(share)))
+
+
+@lru_cache(maxsize=64)
+def limits(looks: tuple[int, ...], level: float = 0.05, spending: Spending = "obrien-fleming") -> tuple[float, ...]:
+    """Return for each look the two-sided p-value of the paired t-test at or below which there is a difference.
+
+    Under no difference, and normal differences, the chance to meet one of the limits by the k-th look is what
+    the spending function allows by then; after the last look it is `level`. One side alone has half of it.
+
+    Args:
+        looks: pairs in hand at each look, rising, the first at least 2.
+        level: of the whole design, two-sided.
+        spending: see `spent`.
+
+    Raises:
+        ValueError: looks that do not rise from 2 up, or a level outside (0, 1).
+
+    """
+    if not looks or looks[0] < 2 or list(looks) != sorted(set(looks)):
+        raise ValueError(f"looks must rise from 2 pairs up, got {looks}")
+    if not 0 < level < 1:
+        raise ValueError(f"a level lies between 0 and 1, got {level}")
+    allowed = [spent(n / looks[-1], level, spending) for n in looks]
+    steps = [now - before for now, before in zip(allowed, [0.0, *allowed], strict=False)]
+    found = [steps[0]]
+    mass = _first(looks[0])
+    for before, n, step in zip(looks, looks[1:], steps[1:], strict=False):
+        mass = _stopped(mass, _angle(found[-1], before))
+        for pairs in range(before, n):
+            mass = _moved(mass, pairs)
+        least, most = step, allowed[len(found)]  # the step is always safe (Bonferroni), and no look can spend more
+        found.append(min(max(_p(_cut(mass, step), n), least), most))
+    return tuple(found)
+
+
+def looked(n: int, looks: Sequence[int]) -> int | None:
+    """Return the place of the last look that `n` pairs suffice for; None before the first."""
+    passed = [place for place, wanted in enumerate(looks) if wanted <= n]
+    return passed[-1] if passed else None
+
+
+def _edges() -> NDArray[np.float64]:
+    return np.linspace(0.0, math.pi, CELLS + 1)
+
+
+def _below(angle: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the chance of an angle below this one at n pairs: v above its cosine."""
+    with np.errstate(divide="ignore"):
+        t = math.sqrt(n - 1) * np.cos(angle) / np.sin(angle)
+    return np.asarray(special.stdtr(n - 1, -t))
+
+
+def _first(n: int) -> NDArray[np.float64]:
+    """Return the mass of each cell at n pairs."""
+    inner = _below(_edges()[1:-1], n)
+    return np.diff(np.concatenate([[0.0], inner, [1.0]]))
+
+
+def _angle(p: float, n: int) -> float:
+    """Return the angle whose two-sided p-value this is."""
+    t = -float(special.stdtrit(n - 1, p / 2))
+    return math.atan2(math.sqrt(n - 1), t)
+
+
+def _p(angle: float, n: int) -> float:
+    """Return the two-sided p-value of an angle."""
+    return 2 * float(special.stdtr(n - 1, -math.sqrt(n - 1) / math.tan(angle)))
+
+
+def _stopped(mass: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """Return what goes on: the mass between the limits, a cell that one of them crosses in part."""
+    edges = _edges()
+    inside = np.clip(np.minimum(edges[1:], math.pi - angle) - np.maximum(edges[:-1], angle), 0.0, None)
+    return np.asarray(mass * inside / np.diff(edges))
+
+
+def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Carry the mass of each cell from n pairs to n + 1, shared among the three cells nearest to where it comes.
+
+    The shares keep its mean and its variance, so that many steps do not blur it.
+    """
+    width = math.pi / CELLS
+    centre = (np.arange(CELLS) + 0.5) * width
+    turn = (np.arange(NODES) + 0.5) * math.pi / 2 / NODES
+    weight = np.cos(turn) ** (n - 1)
+    weight /= 2 * weight.sum()
+    moved = np.zeros(CELLS)
+    for w_turn, share in zip(turn, weight, strict=True):
+        v = (math.cos(w_turn) * math.sqrt(n) * np.cos(centre) + math.sin(w_turn)) / math.sqrt(n + 1)
+        place = np.arccos(np.clip(v, -1.0, 1.0)) / width - 0.5
+        near = np.clip(np.rint(place).astype(int), 1, CELLS - 2)
+        off = np.clip(place - near, -1.0, 1.0)
+        moved += np.bincount(near - 1, share * mass * (off**2 - off) / 2, CELLS)
+        moved += np.bincount(near, share * mass * (1 - off**2), CELLS)
+        moved += np.bincount(near + 1, share * mass * (off**2 + off) / 2, CELLS)
+    return moved + moved[::-1]  # the mass is its own mirror image, and so is the law of w
+
+
+def _cut(mass: NDArray[np.float64], tails: float) -> float:
+    """Return the angle below which, and above whose mirror image, `tails` of the mass lies."""
+    folded = np.cumsum(mass + mass[::-1])[: CELLS // 2]
+    edges = _edges()[: CELLS // 2 + 1]
+    return float(np.interp(tails, np.concatenate([[0.0], folded]), edges))

@@ -1,0 +1,125 @@
+"""A table that was written down, compared number by number with the one that the run folders give."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from analysis.formats.data import as_json
+from analysis.table import Table
+from analysis.verification.finding import Finding
+from lightning_bam.files import FolderError
+
+EQUAL: Final = 1e-9
+"""Relative difference up to which two numbers are the same: other versions of scipy round otherwise."""
+BY_NAME: Final = ("errors", "states")
+"""Columns whose own entries, a seed each or a state each, belong to the data and not to the layout."""
+HINT: Final = "write it with `bam table --format json --output FILE`"
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT: Final = _Absent()
+
+
+def read_tables(path: Path) -> list[dict[str, Any]]:
+    """Return the tables in a file that `bam table --format json` wrote.
+
+    Raises:
+        FolderError: it cannot be read, or is something else.
+
+    """
+    try:
+        data = json.loads(path.read_text())
+    except OSError as error:
+        raise FolderError(f"--table {path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise FolderError(f"--table {path}: torn or not JSON ({error}); {HINT}") from None
+    tables = data if isinstance(data, list) else [data]
+    for table in tables:
+        rows = table.get("rows") if isinstance(table, dict) else None
+        if not isinstance(rows, list) or not isinstance(table.get("study"), str):
+            raise FolderError(f"--table {path}: holds {str(table)[:40]!r}, not a table; {HINT}")
+        if not all(isinstance(row, dict) and isinstance(row.get("label"), str) for row in rows):
+            raise FolderError(f"--table {path}: has a row without a label; {HINT}")
+    return tables
+
+
+def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding]:
+    """Return a problem for each number or word of a written table that the runs do not give.
+
+    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say.
+
+    Args:
+        theirs: the table as it was written.
+        table: the one that the run folders give.
+        path: the file of the written one.
+
+    """
+    ours = json.loads(as_json(table))
+    given = {row["label"]: row for row in theirs["rows"]}
+    found = {row["label"]: row for row in ours["rows"]}
+    sides = [(None, _head(theirs), _head(ours))]
+    sides += [(label, given[label], found[label]) for label in given if label in found]
+    findings, new = [], set()
+    for label, there, here in sides:
+        for column, old, now in differences(there, here):
+            if old is ABSENT and not column.startswith(tuple(f"{name}." for name in BY_NAME)):
+                new.add(column)
+                continue
+            text = f"{path}: column {column}: the file says {_shown(old)}, the runs give {_shown(now)}"
+            findings.append(Finding(level="problem", text=text, study=table.study, row=label))
+    for label in sorted(given.keys() ^ found.keys()):
+        where = "the file has this row, the study has not" if label in given else "the study has this row, the file not"
+        findings.append(Finding(level="problem", text=f"{path}: {where}", study=table.study, row=label))
+    if new:
+        text = f"{path}: written by a version without {', '.join(sorted(new))}: not compared"
+        findings.append(Finding(level="note", text=text, study=table.study))
+    findings += _notes(theirs.get("notes"), ours["notes"], table.study, path)
+    return findings
+
+
+def differences(old: Any, now: Any, column: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the column, what it was and what it is, wherever two values from JSON differ; `ABSENT` where one is not."""
+    if isinstance(old, dict) and isinstance(now, dict):
+        for name in dict.fromkeys((*old, *now)):
+            yield from differences(
+                old.get(name, ABSENT), now.get(name, ABSENT), f"{column}.{name}" if column else str(name)
+            )
+    elif isinstance(old, list) and isinstance(now, list) and len(old) == len(now):
+        for place, (one, other) in enumerate(zip(old, now, strict=True)):
+            yield from differences(one, other, f"{column}.{place}")
+    elif not _equal(old, now):
+        yield column, old, now
+
+
+def _equal(old: Any, now: Any) -> bool:
+    if isinstance(old, bool) or isinstance(now, bool):
+        return old is now
+    if isinstance(old, int | float) and isinstance(now, int | float):
+        return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
+    return type(old) is type(now) and bool(old == now)
+
+
+def _head(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study")}
+
+
+def _shown(item: Any) -> str:
+    return repr(item) if item is ABSENT else json.dumps(item, ensure_ascii=False)
+
+
+def _notes(old: Any, now: list[str], study: str, path: Path) -> list[Finding]:
+    if old == now:
+        return []
+    gone = [note for note in old or [] if note not in now]
+    new = [note for note in now if note not in (old or [])]
+    said = [f"the file says {note!r}" for note in gone] + [f"the runs give {note!r}" for note in new]
+    text = f"{path}: other footnotes: {'; '.join(said) or 'in another order'}"
+    return [Finding(level="note", text=text, study=study)]

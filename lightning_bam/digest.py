@@ -1,0 +1,119 @@
+"""SHA-256 hashes of a finished run's files, kept in its manifest: a file that was changed since is known for changed.
+
+A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` taken from the text
+that is about to be written. Whenever the process is killed, the folder is one of two things: without `result.json`, a
+lost run, whose next attempt first drops the hashes and writes new ones in the end; or with it, and then the hashes of
+what was there at that moment are in the manifest already. Hashes guard against accidents and edits by hand, not
+against somebody who writes both the files and the manifest anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lightning_bam.files import FolderError, object_text
+from lightning_bam.folder import RunFolder
+from lightning_bam.result import Result
+
+CHECKPOINT: Final = "checkpoints/last.ckpt"
+FILES: Final = ("run.json", "metrics.jsonl", CHECKPOINT)
+"""What is hashed as it lies there, by its path in the run folder."""
+SEALED: Final = (
+    "schema",
+    "key",
+    "attempts",
+    "first_batch",
+    "data",
+    "device",
+    "threads",
+    "world_size",
+    "version",
+    "commit",
+    "torch",
+    "torchvision",
+    "pytorch_lightning",
+    "python",
+    "host",
+    "cpu",
+    "started",
+    "ended",
+    "fit_seconds",
+)
+"""Entries of the manifest that stand once the run is complete; others, as its state, may be noted later."""
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file as hexadecimal digits, or None where there is no such file.
+
+    Raises:
+        FolderError: it cannot be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """Return the hash of those entries of a manifest that no longer change."""
+    return hash_text(object_text({name: manifest[name] for name in SEALED if name in manifest}))
+
+
+def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
+    """Return the hashes of a run that has been trained to its end and whose `result` is about to be written.
+
+    Args:
+        folder: its folder; the manifest has everything but these hashes.
+        result: what `folder.finish` will be given.
+
+    Raises:
+        FolderError: a file that cannot be read.
+
+    """
+    there = {name: hash_file(folder.path / name) for name in FILES}
+    found = {name: digest for name, digest in there.items() if digest is not None}
+    return found | {"result.json": hash_text(object_text(result.told())), "manifest.json": seal(folder.manifest())}
+
+
+def recorded(folder: RunFolder) -> dict[str, str] | None:
+    """Return the hashes in a run's manifest, or None where it was trained before there were any.
+
+    Raises:
+        FolderError: a manifest that cannot be read, or whose hashes are none.
+
+    """
+    noted = folder.manifest().get("sha256")
+    if noted is None:
+        return None
+    if not isinstance(noted, dict) or not all(isinstance(item, str) for item in noted.values()):
+        raise FolderError(f"{folder.path}/manifest.json: its sha256 is {str(noted)[:40]!r}, not a hash for each file")
+    return noted
+
+
+def altered(folder: RunFolder, noted: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the files that are not what the training left, with what they hash to now; None for one that is gone.
+
+    Args:
+        folder: of a complete run.
+        noted: its recorded hashes.
+
+    Raises:
+        FolderError: a file that cannot be read.
+
+    """
+    now = {
+        name: seal(folder.manifest()) if name == "manifest.json" else hash_file(folder.path / name) for name in noted
+    }
+    return {name: digest for name, digest in now.items() if digest != noted[name]}

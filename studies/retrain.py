@@ -1,0 +1,88 @@
+"""One run trained once more beside its record: no study, no trial, no retry, no W&B; the engine's own process group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_bam.config import Run
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+from studies.devices import Slot, parse_devices, slots, visible_gpus
+from studies.engine import termination_as_interrupt
+from studies.error import StudyError
+from studies.job import Job
+from studies.launch import start
+from studies.preflight import preflight
+from studies.processes import bury, end_all, forkserver
+
+
+def slot_like(manifest: Mapping[str, Any], devices: str | None) -> Slot:
+    """Return a slot with as many ranks as a run was trained by, on the same kind of device unless told otherwise.
+
+    Args:
+        manifest: the run's.
+        devices: as `--devices` has them, of which the first ones are taken; None for the kind that the run was on.
+
+    Raises:
+        StudyError: fewer devices than there were ranks.
+
+    """
+    world = int(manifest.get("world_size") or 1)
+    device = manifest.get("device") or "cpu"
+    if devices is not None:
+        given = parse_devices(devices)
+    elif device == "cpu":
+        given = [None] * world
+    else:
+        given = list(visible_gpus())
+    if len(given) < world:
+        there = f"--devices {devices}" if devices is not None else f"this machine has {len(given)} GPUs"
+        raise StudyError(
+            f"{there}: the run was trained by {world} rank{'s' * (world > 1)} on {device}; give as many devices, as "
+            f"--devices cpu:{world}"
+        )
+    return slots(given[:world], world)[0]
+
+
+def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int], None]) -> RunFolder:
+    """Train `run` from its start under `root`, and return its folder, in whatever state it ended.
+
+    Args:
+        run: what to train.
+        root: a folder for the new run folder, which must not be there.
+        slot: the devices of its ranks.
+        threads: torch's threads of each rank.
+        tell: called with the number of finished epochs, whenever there are more.
+
+    Raises:
+        FolderError: the new run folder is there, or cannot be written.
+        ConfigError: the run cannot be trained on these devices, or its data is not here.
+        KeyboardInterrupt: interrupted; the process group has been ended.
+
+    """
+    folder = RunFolder.of(root, run)
+    if folder.path.exists():
+        raise FolderError(f"{folder.path}: is there already; give another folder, or remove it")
+    context = forkserver()
+    preflight(context, {run.key: run}, [slot])
+    folder.describe(run)
+    lock = folder.acquire()
+    job = Job(folder=folder.path.absolute(), study="reproduce", row=run.key, slot=slot, threads=threads, wandb="off")
+    lifeline, alive = context.Pipe(duplex=False)
+    with termination_as_interrupt(), lifeline, alive:
+        process = start(context, job, lifeline, lock)
+        if lock is not None:
+            os.close(lock)
+        try:
+            seen = 0
+            while process.exitcode is None:
+                process.join(0.2)
+                if (epochs := len(folder.metrics())) > seen:
+                    tell(seen := epochs)
+            bury(process)
+        finally:
+            end_all([process])
+    return folder

@@ -1,0 +1,171 @@
+"""A stopping rule in writing: declared under the runs folder before the first result, and held to from then on.
+
+`<root>/rules/<study>.json` says which rows are compared on which seeds, when seeds stop, what counts as too small to
+matter, and when that was written. Between hosts the same stands in the study's account in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lightning_bam.files import FolderError, read_object, write_object
+from lightning_bam.provenance import commit
+from studies.error import StudyError
+from studies.records import Record
+from studies.stopping import Stopping
+from studies.study import Study
+
+FOLDER: Final = "rules"
+SCHEMA: Final = 1
+ATTRIBUTE: Final = "rule"
+"""Under which name the rule stands in the study's account."""
+
+
+def file_of(root: Path, study: Study) -> Path:
+    """Return where the rule of a study stands under `root`."""
+    return root / FOLDER / f"{study.label.replace('/', '_')}.json"
+
+
+def declared(study: Study, root: Path, url: str | None = None) -> Study:
+    """Return the study with the rule that was declared for it, or as it is where none was.
+
+    Args:
+        study: the study, or some of its rows.
+        root: the runs folder.
+        url: PostgreSQL, where another host may have declared it.
+
+    Raises:
+        FolderError: a rule that cannot be read.
+        StudyError: a rule that was declared for other rows, another baseline or metric.
+
+    """
+    data = _found(study, root, url)
+    if data is None:
+        return study
+    return replace(
+        study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]
+    )
+
+
+def declare(study: Study, root: Path, records: Sequence[Record], url: str | None = None) -> Study:
+    """Write down the rule of a study before its first result, or find the same one written already.
+
+    Args:
+        study: the whole study, with `stopping`.
+        root: the runs folder.
+        records: what there is of its runs.
+        url: PostgreSQL, to tell other hosts.
+
+    Raises:
+        FolderError: it cannot be written.
+        StudyError: another rule was declared before, or there are results from before any.
+
+    """
+    assert study.stopping is not None
+    data = _found(study, root, url)
+    if data is not None:
+        before = declared(study, root, url)
+        for name in ("stopping", "margin", "seed_list"):
+            then, now = getattr(before, name), getattr(study, name)
+            if then != now:
+                raise StudyError(
+                    f"{study.label}: {_shown(name, now)} is not what was declared before the first result "
+                    f"({_shown(name, then)}); a rule that changes while its results come in does not hold its level"
+                )
+        return before
+    finished = [r for r in records if r.result is not None and r.row not in study.baselines]
+    if finished:
+        first = finished[0]
+        raise StudyError(
+            f"{study.label}: {len(finished)} of its runs finished before a stopping rule was declared (as "
+            f"{first.row!r}, seed {first.run.seed}); a rule made after a look does not hold its level: ask fresh seeds "
+            f"with --first-seed {max(r.run.seed for r in finished) + 1}, or another --root"
+        )
+    data = {
+        "schema": SCHEMA,
+        **_asked(study),
+        "seeds": list(study.seed_list),
+        "stopping": study.stopping.to_dict(),
+        "margin": study.margin,
+        "declared": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+    }
+    path = file_of(root, study)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"{path.parent}: cannot be made ({error.strerror})") from None
+    write_object(path, data)
+    if url is not None:
+        _tell(study, root, url, data)
+    return study
+
+
+def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
+    """Return the rule as it was written down, if it was, and for these rows."""
+    path = file_of(root, study)
+    data = read_object(path)
+    if data is None and url is not None:
+        data = _told(study, url)
+    if data is None:
+        return None
+    if data.get("schema") != SCHEMA:
+        raise FolderError(f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}")
+    asked = _asked(study)
+    then = data.get("rows", {})
+    changed = [f"row {row}" for row, key in asked["rows"].items() if then.get(row) != key]
+    changed += [f"{name} {now}" for name, now in asked.items() if name != "rows" and data.get(name) != now]
+    if changed:
+        raise StudyError(
+            f"{study.label}: its stopping rule was declared {data.get('declared')} for other runs than these "
+            f"({', '.join(changed)}); rows cannot change after that: give the study another name"
+        )
+    return data
+
+
+def _asked(study: Study) -> dict[str, Any]:
+    """Return what a rule is for."""
+    return {
+        "study": study.label,
+        "metric": study.metric,
+        "comparisons": study.comparisons,
+        "rows": {row: run.key for row, run in study.rows.items()},
+    }
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "seed_list" and isinstance(value, tuple):
+        return f"seeds {value[0]} to {value[-1]}"
+    return f"margin {value}" if name == "margin" else f"{value}"
+
+
+def _told(study: Study, url: str) -> dict[str, Any] | None:
+    """Return the rule in the study's account in PostgreSQL, if there is one."""
+    import optuna
+
+    from studies.storage import database
+
+    storage = database(url)
+    try:
+        names = optuna.get_all_study_names(storage)
+        if study.label not in names:
+            return None
+        told = optuna.load_study(study_name=study.label, storage=storage).user_attrs.get(ATTRIBUTE)
+        return json.loads(told) if told else None
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _tell(study: Study, root: Path, url: str, data: dict[str, Any]) -> None:
+    """Put the rule into the study's account in PostgreSQL."""
+    from studies.ledger import Ledger
+
+    with closing(Ledger(root, study, url)) as ledger:
+        ledger.optuna.set_user_attr(ATTRIBUTE, json.dumps(data))

@@ -1,0 +1,56 @@
+"""Which rows of a study a person asks for, and what they set in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+from lightning_bam.config import Run, flatten, nearest, with_settings
+from studies.error import StudyError
+
+
+def overridden(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:
+    """Return the rows with flat names set from text in every row that has them.
+
+    Raises:
+        ConfigError: a name that no row has, or a value outside its range.
+
+    """
+    for name in settings:
+        if not any(_has(run, name, settings) for run in rows.values()):
+            with_settings(list(rows.values())[-1], {name: settings[name]})  # says what is wrong with the name
+    return {
+        row: with_settings(run, {name: v for name, v in settings.items() if _has(run, name, settings)})
+        for row, run in rows.items()
+    }
+
+
+def chosen_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the rows, without the baselines, whose flat names (or `row`, the label) have these values.
+
+    Raises:
+        StudyError: a name that no row has, or a selection that leaves only baselines.
+
+    """
+    flats = {row: flatten(run) | {"row": row} for row, run in rows.items()}
+    chosen = set(rows) - set(baselines)
+    for name, values in selectors.items():
+        found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
+        asked = f"--only {name}={','.join(values)}"
+        if not found:
+            raise StudyError(f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}")
+        kept = {value.lower() for value in values}
+        chosen = {row for row in chosen if found.get(row) in kept}
+        if not chosen:
+            there = ", ".join(sorted(set(found.values())))
+            raise StudyError(f"{asked}: no row but the baseline; values: {there}")
+    return chosen
+
+
+def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:
+    """Say whether a run has a knob of that flat name, before or after its slot is set to another kind."""
+    slot, _, knob = name.partition(".")
+    if slot == "placement" and run.attention is None:
+        return False
+    item = getattr(run, slot, None)
+    return not knob or slot in settings or (item is not None and knob in {f.name for f in fields(item)})

@@ -1,0 +1,98 @@
+"""The sign-flip test against hand counts, against scipy, and against the laws it must obey."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.statistics import paired, sign_flip
+
+hundredths = st.integers(-300, 300)
+samples = st.lists(hundredths, min_size=1, max_size=8)
+
+
+def p_of(differences, seed=0):
+    return sign_flip(differences, np.zeros(len(differences)), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [
+        ([0.5], 1.0),
+        ([1.0, 2.0], 0.5),
+        ([1.0, 2.0, 3.0], 0.25),  # sums 6 4 2 0 and their opposites: ±6 of 8
+        ([1.0, 2.0, -3.0], 1.0),  # the sum is 0
+        ([3.0, 2.0, -1.0], 0.5),  # the sum is 4: ±6, ±4 of 8
+        ([1.0, 1.0, 1.0, 1.0, -1.0], 12 / 32),  # five signs: 5 or 3 in absolute value: 2 (1 + 5)
+        ([0.0, 0.0, 0.0], 1.0),
+        ([0.0, 1.0, 2.0, 3.0], 0.25),  # a 0 neither helps nor harms
+        ([-0.5] * 5, 2 / 32),
+        ([-0.5] * 6, 2 / 64),
+    ],
+)
+def test_sign_flip_by_hand(differences, p):
+    assert p_of(differences) == p_of([-each for each in differences]) == p
+
+
+@given(samples)
+def test_ties_of_percentages_are_counted_as_in_whole_numbers(counts):
+    # errors are counts in hundredths of a percent, in which 0.1 + 0.2 is not 0.3
+    patterns = [
+        abs(sum(s * c for s, c in zip(signs, counts, strict=True)))
+        for signs in itertools.product((1, -1), repeat=len(counts))
+    ]
+    p = sum(total >= abs(sum(counts)) for total in patterns) / len(patterns)
+    baseline = np.full(len(counts), 21.49)
+    assert sign_flip([21.49 + count / 100 for count in counts], baseline, np.random.default_rng(0)) == p
+
+
+@given(samples, st.integers(-1000, 1000), st.permutations(range(8)))
+def test_shift_scale_and_order_leave_p(counts, shift, order):
+    order = [index for index in order if index < len(counts)]
+    again = sign_flip(
+        [3.0 * (counts[index] + shift) for index in order],
+        [3.0 * shift] * len(counts),
+        np.random.default_rng(0),
+    )
+    assert again == p_of(counts)
+
+
+@given(samples)
+def test_no_p_is_below_two_of_all_patterns(counts):
+    nonzero = sum(count != 0 for count in counts)
+    assert p_of(counts) >= (2 / 2**nonzero if nonzero else 1)
+
+
+def test_sign_flip_is_scipys_permutation_test():
+    generator = np.random.default_rng(17)
+    for n in (2, 5, 10):
+        ours, baseline = generator.normal(20, 1, n), generator.normal(20.5, 1, n)
+        reference = stats.permutation_test(
+            (ours, baseline), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
+        )
+        assert sign_flip(ours, baseline, generator) == pytest.approx(reference.pvalue, abs=1e-12)
+
+
+def test_twenty_pairs_are_enumerated_and_more_are_drawn():
+    differences = np.random.default_rng(3).normal(0.3, 1, 21)
+    assert p_of(differences[:20], seed=1) == p_of(differences[:20], seed=2)
+    drawn = [p_of(differences, seed) for seed in range(4)]
+    assert len(set(drawn)) == 4
+    assert drawn == [p_of(differences, seed) for seed in range(4)]
+    sums = np.zeros(1)
+    for each in differences:
+        sums = np.concatenate([sums + each, sums - each])
+    exact = np.mean(np.abs(sums) >= abs(differences.sum()))
+    assert drawn == pytest.approx([exact] * 4, abs=3 * math.sqrt(exact * (1 - exact) / 100_000))
+    assert exact == pytest.approx(paired(differences, np.zeros(21)).p, abs=0.02)
+    assert p_of(np.ones(40)) == 1 / 100_000, "the pattern that was seen counts as one of those drawn"
+
+
+def test_sign_flip_refuses():
+    for ours, baseline in (([], []), ([1.0], [1.0, 2.0]), ([1.0, math.inf], [1.0, 2.0])):
+        with pytest.raises(ValueError, match="pairs need"):
+            sign_flip(ours, baseline, np.random.default_rng(0))

@@ -1,0 +1,67 @@
+"""What open rows need, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.needs import hours_a_run, needs, total_hours
+from analysis.statistics import seeds_needed
+from analysis.statistics.power import seeds_for_equivalence
+from analysis.table import tabulate
+from studies.records import gather
+from tests.analysis.synthetic import STUDY, golden_table
+
+HOUR = 10 / 3600  # each made-up run takes ten seconds on one rank
+
+
+@pytest.fixture
+def made(tmp_path):
+    golden_table(tmp_path)
+    study = replace(STUDY, margin=1.0)
+    records = gather(study, tmp_path)
+    return tabulate(records, study), records
+
+
+def test_open_rows_and_what_would_close_them(made):
+    table, records = made
+    found = {need.row: need for need in needs(table, records)}
+    assert list(found) == ["BAM product", "BAM max"], "resolved, unchanged and single-seed rows are left out"
+    product = table.rows[2].delta
+    differ = seeds_needed(product.mean, product.sd, comparisons=5) - 4
+    equal = seeds_for_equivalence(1.0, product.sd, level=0.01) - 4
+    assert (found["BAM product"].to_differ, found["BAM product"].to_equal) == (differ, equal)
+    assert found["BAM product"].seeds == min(differ, equal)
+    assert found["BAM product"].hours == pytest.approx(min(differ, equal) * HOUR)
+    assert found["BAM max"].to_differ is None, "0.08 points with a spread of 1.4 are out of reach"
+
+
+def test_without_a_margin_nothing_can_be_called_none(made):
+    table, records = made
+    found = needs(replace(table, margin=None), records)
+    assert [need.to_equal for need in found] == [None, None]
+    assert found[1].seeds is found[1].hours is None
+
+
+def test_a_budget_goes_to_the_cheapest_rows_first_and_pays_the_baseline_once(made):
+    table, records = made
+    first, second = sorted(needs(table, records), key=lambda need: need.hours)
+    one = first.seeds * 2 * HOUR  # its own seeds and as many of the baseline
+    both = one + second.seeds * HOUR + (second.seeds - first.seeds) * HOUR
+
+    def affordable(budget):
+        return {need.row: need.affordable for need in needs(table, records, budget)}
+
+    assert affordable(one * 0.99) == {first.row: False, second.row: False}
+    assert affordable(one * 1.01) == {first.row: True, second.row: False}
+    assert affordable(both * 1.01) == {first.row: True, second.row: True}
+    assert total_hours(needs(table, records), table, records) == pytest.approx(both)
+
+
+def test_hours_count_every_rank(made):
+    _, records = made
+    assert hours_a_run(records)["none"] == pytest.approx(HOUR)
+    records[0].folder.note(world_size=3)
+    again = gather(STUDY, records[0].folder.path.parent)
+    assert hours_a_run(again)["none"] == pytest.approx(HOUR * (3 + 1 + 1 + 1) / 4)

@@ -1,0 +1,78 @@
+"""Seeds by a rule, round after round, with made-up trainings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis.rounds import next_round, until_resolved
+from analysis.table import tabulate
+from lightning_bam.folder import RunFolder
+from studies.records import gather
+from studies.stopping import Stopping
+from tests.analysis.synthetic import STUDY, finish
+
+RULE = Stopping(looks=(2, 4, 6))
+RULED = STUDY.only({"row": ["BAM", "BAM max"]}).stopping_by(RULE)
+BASE = [22.0, 21.0, 23.0, 22.5, 21.5, 22.2]
+FIGURES = {
+    "none": BASE,
+    "BAM": [figure - 9 - seed % 2 * 1e-7 for seed, figure in enumerate(BASE)],  # resolved as soon as it may be
+    "BAM max": [figure + (1, -1, 0.5, 0.1, -0.6, 0.2)[seed] for seed, figure in enumerate(BASE)],  # never
+}
+
+
+class Machine:
+    """Trains what it is asked for, and remembers it; some runs come to no result."""
+
+    def __init__(self, root, broken=()):
+        self.root, self.broken, self.asked, self.trained = root, broken, [], 0
+
+    def gather(self):
+        return gather(RULED, self.root)
+
+    def train(self, asked):
+        self.asked.append((asked.seeds, asked.open, len(asked.study.runs())))
+        for cell in asked.study.runs():
+            if (cell.row, cell.run.seed) in self.broken:
+                return False
+            if RunFolder.of(self.root, cell.run).result() is None:
+                self.trained += 1
+                figure = FIGURES[cell.row][cell.run.seed]
+                finish(self.root, cell.run, figure, loss=2 + cell.run.seed / 8 + len(cell.row))
+        return True
+
+
+def test_open_rows_alone_get_more_seeds(tmp_path):
+    machine = Machine(tmp_path)
+    table, resolved = until_resolved(RULED, machine.gather, machine.train)
+    assert resolved
+    assert machine.trained == 14, "six of the baseline, two and six of the rows"
+    assert machine.asked == [(2, ("BAM", "BAM max"), 6), (4, ("BAM max",), 8), (6, ("BAM max",), 12)]
+    rows = {row.label: row for row in table.rows}
+    assert {label: row.n for label, row in rows.items()} == {"none": 6, "BAM": 2, "BAM max": 6}
+    assert rows["BAM"].verdict == "better"
+    assert rows["BAM"].interim.look == 1
+    assert rows["BAM max"].verdict == "not resolved by 6 seeds, the last look"
+    assert table.complete
+    assert next_round(RULED, table) is None
+    again = Machine(tmp_path)
+    assert until_resolved(RULED, again.gather, again.train)[1]
+    assert again.asked == [], "nothing is trained twice"
+
+
+def test_a_run_without_a_result_ends_the_rounds_and_the_next_call_goes_on(tmp_path):
+    machine = Machine(tmp_path, broken=[("BAM max", 3)])
+    table, resolved = until_resolved(RULED, machine.gather, machine.train)
+    assert not resolved
+    assert [seeds for seeds, *_ in machine.asked] == [2, 4]
+    assert {row.label: row.verdict for row in table.rows}["BAM max"] == "open: next look at 4 seeds"
+    assert until_resolved(RULED, machine.gather, Machine(tmp_path).train)[1]
+
+
+def test_rows_that_lag_behind_catch_up_first(tmp_path):
+    study = replace(RULED, stopping=None)
+    for cell in study.runs():
+        if cell.row != "BAM" and cell.run.seed < 4:
+            finish(tmp_path, cell.run, FIGURES[cell.row][cell.run.seed], loss=2 + cell.run.seed / 8 + len(cell.row))
+    asked = next_round(RULED, tabulate(gather(RULED, tmp_path), RULED))
+    assert (asked.seeds, asked.open, list(asked.study.rows)) == (2, ("BAM", "BAM max"), ["none", "BAM"])

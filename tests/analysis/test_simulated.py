@@ -1,0 +1,50 @@
+"""Coverage and level on simulated studies: the quick form of tests/benchmarks/inference.py, at a tenth of its size."""
+
+import numpy as np
+import pytest
+
+from tests.benchmarks import inference
+from tests.benchmarks.inference import MEASURES, main, measure
+from tests.benchmarks.simulated import Measured, draw
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if name != "bootstrap"])
+def test_every_claim_holds(name):
+    found = list(measure([name], 3000 if name == "factorials" else 1000))
+    assert any(each.claim for each in found)
+    assert [str(each) for each in found if not each.holds] == []
+
+
+def test_a_bootstrap_interval_of_ten_seeds_is_too_narrow():
+    found = {each.title: each.found for each in measure(["bootstrap"], 4000)}
+    assert 75 < found["BCa interval covers, normal, 10 seeds"] < 96
+    assert 50 < found["(BCa by scipy alone) covers, normal, 3 seeds"] < 85
+
+
+def test_a_claim_can_fail():
+    assert Measured(title="", found=94.0, n=10_000, claim="95 ± 1").holds
+    assert not Measured(title="", found=93.9, n=10_000, claim="95 ± 1").holds
+    assert not Measured(title="", found=96.1, n=10_000, claim="95 ± 1").holds
+    assert Measured(title="", found=5.6, n=10_000, claim="at most 5").holds
+    assert not Measured(title="", found=5.7, n=10_000, claim="at most 5").holds
+    assert Measured(title="", found=50.0, n=10_000).holds, "nothing is claimed"
+
+
+def test_a_test_that_rejects_too_often_is_found(monkeypatch, capsys):
+    monkeypatch.setattr(inference, "holm", lambda p: p)  # five comparisons, not adjusted
+    monkeypatch.setattr("sys.argv", ["inference", "--studies", "1000", "--only", "families"])
+    assert main() == 1
+    said = capsys.readouterr().out
+    assert "at most 5: DOES NOT HOLD" in said
+    assert "claims do not hold" in said
+
+
+def test_the_simulated_truth_is_the_truth():
+    normal = draw("normal", np.random.default_rng(0), 4000, 5, (0.4, -1.0))
+    assert normal.mean(axis=(0, 2)) == pytest.approx([25, 25.4, 24], abs=0.02)
+    between = np.cov(normal[:, :2, 0].T)  # the seed's variance is shared, the run's is not
+    assert between == pytest.approx(np.array([[0.1525, 0.09], [0.09, 0.1525]]), abs=0.015)
+    counts = draw("counts", np.random.default_rng(0), 4000, 5, (0.4,))
+    assert counts.mean(axis=(0, 2)) == pytest.approx([25, 25.4], abs=0.02)
+    assert np.round(counts * 100) == pytest.approx(counts * 100, abs=1e-9), "errors are whole counts of 10,000"
+    assert (counts != np.round(counts)).any()

@@ -1,0 +1,137 @@
+"""Ablations that changed nothing, by hand: what may be called so, from when on, and what is only asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.twins import twins
+from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
+from lightning_bam.result import Result
+from studies.panels import Panel
+from studies.records import Record
+
+ROWS = {
+    "none": Run(),
+    "d=4": Run(attention=BAMSpec(dilation=4)),
+    "d=8": Run(attention=BAMSpec(dilation=8)),
+    "SE": Run(attention=SESpec()),
+    "slow": Run(recipe=Recipe(lr=0.01)),
+}
+COUNTS = {"none": (5, 50), "d=4": (7, 70), "d=8": (7, 70), "SE": (6, 60), "slow": (5, 50)}
+EPOCHS = 3
+
+
+def record(row, seed=0, losses=(), first=None, error=20.0):
+    """Return the record of a run with these losses, complete if they are of all epochs, and its first step's."""
+    done = len(losses) == EPOCHS
+    figures = {"error_top1": error, "error_top5": 1.0, "correct_top1": 1, "correct_top5": 1, "loss": 1.0, "scored": 5}
+    made = Record(
+        row=row,
+        run=replace(ROWS[row], seed=seed),
+        folder=None,
+        state="complete" if done else "running",
+        result=Result(**figures, epochs=EPOCHS, params=1, macs=1, seconds=1.0) if done else None,
+        epochs=len(losses),
+    )
+    lines = [{"epoch": epoch, "train_loss": loss, "error_top1": 50.0 - epoch} for epoch, loss in enumerate(losses)]
+    if done:
+        lines[-1]["error_top1"] = error
+    made.__dict__["metrics"] = lines
+    made.__dict__["manifest"] = {} if first is None else {"first_loss": first}
+    return made
+
+
+def notes(*records, counts=COUNTS, baseline="none"):
+    """Return what is said of one panel with these runs."""
+    rows = {row: {record.run.seed: record for record in records if record.row == row} for row in ROWS}
+    rows = {row: runs for row, runs in rows.items() if runs}
+    return [twin.note for twin in twins(rows, [Panel(baseline, tuple(rows))], counts).values()]
+
+
+WHOLE = "Row 'd=8' computed exactly what row 'd=4' did: the change changed nothing."
+YET = "Row 'd=8' computed exactly what row 'd=4' did as far as they are trained: the change changed nothing."
+ASKED = "Row 'd=8': same counts and same first-step loss as row 'd=4': does the change act at all?"
+PARTS = (
+    "Row 'd=8': same counts and same first-step loss as row 'd=4', other losses later: the change acts from the second "
+    "step on, as a gate that starts at zero does, or not at all on a device whose sums differ from call to call."
+)
+ALL = (2.0, 1.5, 1.25)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        # finished
+        ({"losses": ALL}, {"losses": ALL}, [WHOLE]),
+        ({"losses": ALL, "first": 2.5}, {"losses": ALL, "first": 2.5}, [WHOLE]),
+        ({"losses": ALL, "first": 2.5}, {"losses": ALL, "first": 2.5 + 1e-15}, []),
+        ({"losses": ALL}, {"losses": (2.0 + 1e-15, *ALL[1:])}, []),
+        ({"losses": ALL}, {"losses": (*ALL[:2], 1.0)}, []),
+        ({"losses": ALL}, {"losses": ALL, "error": 21.0}, []),
+        ({"losses": ALL, "first": 2.5}, {"losses": (2.0, 1.4, 1.3), "first": 2.5}, [PARTS]),
+        # unfinished: an epoch tells, a first step asks
+        ({"losses": ALL[:1], "first": 2.5}, {"losses": ALL, "first": 2.5}, [YET]),
+        ({"losses": ALL[:2]}, {"losses": ALL[:1]}, [YET]),
+        ({"losses": (), "first": 2.5}, {"losses": (), "first": 2.5}, [ASKED]),
+        ({"losses": (), "first": 2.5}, {"losses": ALL, "first": 2.5}, [ASKED]),
+        ({"losses": (), "first": 2.5}, {"losses": (), "first": 2.25}, []),
+        ({"losses": (), "first": None}, {"losses": ALL, "first": 2.5}, []),
+        ({"losses": (2.0,), "first": 2.5}, {"losses": (2.1,), "first": 2.5}, [PARTS]),
+    ],
+)
+def test_two_settings_of_one_knob(ours, theirs, said):
+    assert notes(record("d=4", **ours), record("d=8", **theirs), baseline="d=4") == said
+
+
+def test_one_seed_that_differs_is_enough():
+    same = [record(row, seed, ALL, 2.5 + seed) for row in ("d=4", "d=8") for seed in range(3)]
+    assert notes(*same, baseline="d=4") == [WHOLE]
+    assert notes(*same[:-1], record("d=8", 2, ALL, 9.0), baseline="d=4") == []
+    assert notes(*same[:-1], record("d=8", 2, (2.0, 1.5, 1.0), 4.5), baseline="d=4") == [PARTS]
+    assert notes(*same[:-1], record("d=8", 2, (), 4.5), baseline="d=4") == [YET]
+    assert notes(*same[:2], record("d=8", 7, ALL, 9.5), baseline="d=4") == [], "no seed in common"
+
+
+def test_a_module_that_is_never_called_has_other_counts_and_changes_nothing():
+    told = "Row 'SE' computed exactly what row 'none' did: the change changed nothing."
+    assert notes(record("none", losses=ALL), record("SE", losses=ALL)) == [told]
+
+
+@pytest.mark.parametrize("counts", [(7, 71), (8, 70), (None, None), (7, None)])
+def test_a_first_step_is_asked_about_at_equal_counts_only(counts):
+    runs = [record(row, first=2.5) for row in ("d=4", "d=8")]
+    assert notes(*runs, counts=COUNTS | {"d=8": counts}, baseline="d=4") == []
+    assert notes(*runs, counts=COUNTS | {"d=4": counts, "d=8": counts}, baseline="d=4") == [ASKED] * (
+        None not in counts
+    )
+
+
+def test_the_recipe_acts_after_the_first_step_and_two_schedules_part_late():
+    def pair(ours, theirs):
+        return [record("none", losses=ours, first=2.5), record("slow", losses=theirs, first=2.5)]
+
+    assert notes(*pair((), ())) == []
+    assert notes(*pair(ALL[:2], ALL[:2])) == [], "may still part"
+    assert notes(*pair(ALL, ALL[:2])) == []
+    assert notes(*pair(ALL, (2.0, 1.5, 1.0))) == []
+    told = "Row 'slow' computed exactly what row 'none' did: the change changed nothing."
+    assert notes(*pair(ALL, ALL)) == [told]
+
+
+def test_the_twin_that_agrees_in_all_goes_before_one_that_agrees_in_a_step():
+    runs = [
+        record("d=8", losses=(2.0, 1.4, 1.3), first=2.5),
+        record("none", losses=ALL, first=2.5),
+        record("d=4", losses=ALL, first=2.5),
+    ]
+    counts = dict.fromkeys(COUNTS, (1, 1))
+    assert notes(*runs, counts=counts, baseline="d=8")[-1] == (
+        "Row 'd=4' computed exactly what row 'none' did: the change changed nothing."
+    )
+
+
+def test_rows_of_different_panels_are_not_compared():
+    runs = {row: {0: record(row, losses=ALL)} for row in ("none", "d=4", "d=8")}
+    assert list(twins(runs, [Panel("none", ("none", "d=4")), Panel("d=8", ("d=8",))], COUNTS)) == ["d=4"]

@@ -1,0 +1,448 @@
+"""What is wrong with records is found, file by file, and nothing is found where nothing is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.formats import render
+from analysis.table import tabulate
+from analysis.verification.figures import off
+from analysis.verification.tables import ABSENT, compare, differences, read_tables
+from analysis.verification.verify import verify
+from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
+from lightning_bam.digest import hashes
+from lightning_bam.files import FolderError, write_object
+from lightning_bam.folder import RunFolder
+from studies.records import gather
+from studies.study import Study
+from tests.analysis.synthetic import finish, interrupt
+
+BASE = Run(recipe=Recipe(epochs=2))
+STUDY = Study(
+    name="made-up",
+    question="Does attention help?",
+    rows={"none": BASE, "BAM": replace(BASE, attention=BAMSpec()), "SE": replace(BASE, attention=SESpec())},
+    baseline="none",
+    scientific=("attention",),
+    seeds=3,
+)
+ERRORS = {"none": [22.0, 21.0, 23.0], "BAM": [20.0, 19.1, 20.9], "SE": [21.5, 21.3, 22.1]}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Nine complete runs with hashes: (row, seed) -> folder."""
+    made = {}
+    for place, (row, run) in enumerate(STUDY.runs()):
+        folder = finish(tmp_path / "runs", run, ERRORS[row][run.seed], loss=2 + place / 8, key=run.key)
+        folder.note(first_batch=[(run.seed + 1) * n for n in range(8)])
+        made[row, run.seed] = folder
+    for folder in made.values():
+        sign(folder)
+    return made
+
+
+def sign(folder):
+    folder.note(sha256=hashes(folder, folder.result()))
+
+
+def forget(folder):
+    """Make the record one from before there were hashes."""
+    manifest = folder.manifest()
+    manifest.pop("sha256", None)
+    write_object(folder.path / "manifest.json", manifest)
+
+
+def edit(folder, name, change):
+    path = folder.path / name
+    path.write_text(change(path.read_text()))
+
+
+def edit_lines(folder, change):
+    lines = [change(dict(line)) for line in folder.metrics()]
+    (folder.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def found(folders, **how):
+    root = folders["none", 0].path.parent
+    verified = verify([STUDY], root, **how)
+    return [finding.line.replace(f"{root}/", "") for finding in verified.problems]
+
+
+def notes(folders):
+    root = folders["none", 0].path.parent
+    return [finding.line.replace(f"{root}/", "") for finding in verify([STUDY], root).notes]
+
+
+LIGHT = (
+    "made-up: no checkpoint here for 9 of 9 runs: fetched from another host, left out of a bundle, or removed; their "
+    "figures do not need it"
+)
+
+
+def test_whole_records_have_no_problem(folders):
+    assert found(folders, others=True) == []
+    assert notes(folders) == [LIGHT]
+    before = {path: path.stat().st_mtime_ns for path in folders["BAM", 0].path.parent.rglob("*")}
+    assert found(folders) == []
+    assert {path: path.stat().st_mtime_ns for path in folders["BAM", 0].path.parent.rglob("*")} == before
+
+
+def test_records_without_hashes_are_a_note(folders):
+    forget(folders["SE", 2])
+    forget(folders["none", 0])
+    assert found(folders) == []
+    assert notes(folders) == [
+        "made-up: no hashes recorded for 2 of 9 runs: trained before there were any",
+        LIGHT.replace("9 of 9", "7 of 9"),
+    ]
+
+
+AGAIN = "restore it from a copy, or remove this run folder to train it again (made-up, row 'BAM', seed 1)"
+FAULTS = {
+    "a flipped digit in metrics.jsonl": (
+        lambda f: edit(f, "metrics.jsonl", lambda t: t.replace("60.0", "61.0")),
+        "metrics.jsonl: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "a torn metrics.jsonl": (
+        lambda f: edit(f, "metrics.jsonl", lambda t: t[:-9]),
+        "metrics.jsonl: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "an edited error": (
+        lambda f: edit(f, "result.json", lambda t: t.replace('"error_top1": 19.1', '"error_top1": 18.1')),
+        "result.json: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "a truncated result.json": (
+        lambda f: edit(f, "result.json", lambda t: t[:30]),
+        "result.json: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "no metrics.jsonl": (
+        lambda f: (f.path / "metrics.jsonl").unlink(),
+        "metrics.jsonl: gone since the run was complete; ",
+        AGAIN,
+    ),
+    "no run.json": (
+        lambda f: (f.path / "run.json").unlink(),
+        "run.json: gone since the run was complete; ",
+        AGAIN,
+    ),
+    "an edited recipe": (
+        lambda f: edit(f, "run.json", lambda t: t.replace('"epochs": 2', '"epochs": 3')),
+        "run.json: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "a space in run.json": (
+        lambda f: edit(f, "run.json", lambda t: t + " "),
+        "run.json: not the file that the training left (SHA-256 ",
+        AGAIN,
+    ),
+    "another commit": (
+        lambda f: edit(f, "manifest.json", lambda t: t.replace("3f2a91c", "91bc002")),
+        "manifest.json: says other things of how the run was trained than when it was complete; ",
+        AGAIN,
+    ),
+    "a torn manifest.json": (
+        lambda f: edit(f, "manifest.json", lambda t: t[:50]),
+        "manifest.json: torn or not JSON (",
+        "; remove this run folder to train it again (made-up, row 'BAM', seed 1)",
+    ),
+    "hashes that are none": (
+        lambda f: f.note(sha256={"run.json": 1}),
+        "manifest.json: its sha256 is \"{'run.json': 1}\", not a hash for each file",
+        "(made-up, row 'BAM', seed 1)",
+    ),
+    "another's manifest": (
+        lambda f: f.note(key="0" * 16),
+        f"manifest.json: is that of run {'0' * 16}, not of ",
+        AGAIN,
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_file_is_one_line_that_names_it_and_what_to_do(folders, fault):
+    damage, start, end = FAULTS[fault]
+    damage(folders["BAM", 1])
+    (line,) = found(folders, others=True)
+    assert line.startswith(f"{folders['BAM', 1].path.name}/{start}")
+    assert line.endswith(end)
+    assert "\n" not in line
+
+
+BY_ITSELF = {
+    "an edited error": (
+        lambda f: edit(f, "result.json", lambda t: t.replace('"error_top1": 19.1', '"error_top1": 18.1')),
+        ": result.json says error 18.1 after 2 epochs, metrics.jsonl 19.1 after 2; remove this run folder to train",
+    ),
+    "an error edited in both": (
+        lambda f: (
+            edit(f, "result.json", lambda t: t.replace('"error_top1": 19.1', '"error_top1": 18.1')),
+            edit(f, "metrics.jsonl", lambda t: t.replace("19.1", "18.1")),
+        ),
+        "/result.json: error_top1 18.1 is not that of 64720 right among 80000 (19.1); remove this run folder to train",
+    ),
+    "a count edited": (
+        lambda f: edit(f, "result.json", lambda t: t.replace('"correct_top5": 76180', '"correct_top5": 76181')),
+        "/result.json: error_top5 4.775 is not that of 76181 right among 80000 (4.77375); remove this run folder to",
+    ),
+    "a word for a count": (
+        lambda f: edit(f, "result.json", lambda t: t.replace('"correct_top1": 64720', '"correct_top1": "many"')),
+        "/result.json: error_top1 19.1 of 'many' right among 80000 are not all numbers; remove this run folder to",
+    ),
+    "an epoch twice": (
+        lambda f: edit_lines(f, lambda line: line | {"epoch": 0}),
+        "/metrics.jsonl: holds epochs 0, 0, not 0 to 1; remove this run folder to train it again",
+    ),
+    "a loss of another result": (
+        lambda f: edit_lines(f, lambda line: line | {"loss": 0.5}),
+        "/result.json: says loss 0.75, metrics.jsonl 0.5 at its last epoch; remove this run folder to train it again",
+    ),
+    "an epoch's count": (
+        lambda f: edit_lines(f, lambda line: line | {"correct_top1": 64720, "scored": 80000}),
+        "/metrics.jsonl: epoch 0: error_top1 60.0 is not that of 64720 right among 80000 (19.1); remove this run",
+    ),
+    "an edited recipe": (
+        lambda f: edit(f, "run.json", lambda t: t.replace('"epochs": 2', '"epochs": 3')),
+        "/run.json: says key '",
+    ),
+    "no description": (
+        lambda f: (f.path / "run.json").unlink(),
+        "/run.json: no such file, beside a result.json; restore it from a copy, or remove this run folder to train",
+    ),
+    "another size": (
+        lambda f: edit(f, "result.json", lambda t: t.replace("81000", "80000")),
+        "/result.json: says 80000 params and 12700000 MACs, other seeds of the row 81000 and 12700000; remove this run",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BY_ITSELF)
+def test_a_record_without_hashes_still_contradicts_itself(folders, fault):
+    damage, line = BY_ITSELF[fault]
+    forget(folders["BAM", 1])
+    damage(folders["BAM", 1])
+    (told,) = found(folders)
+    assert told.startswith(f"{folders['BAM', 1].path.name}{line}")
+    assert told.endswith("(made-up, row 'BAM', seed 1)")
+
+
+def test_a_folder_copied_over_another_is_named(folders):
+    source, target = folders["BAM", 0], folders["BAM", 1]
+    shutil.rmtree(target.path)
+    shutil.copytree(source.path, target.path)
+    assert found(folders) == [
+        f"{target.path.name}/run.json describes run {source.path.name}, expected {target.path.name}; remove a copy "
+        "(made-up, row 'BAM', seed 1)"
+    ]
+
+
+def disguise(source, target):
+    """Copy all but the description, and say the target's key."""
+    for name in ("metrics.jsonl", "result.json", "manifest.json"):
+        shutil.copy(source.path / name, target.path / name)
+    target.note(key=target.path.name)
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_copy_in_disguise_is_known_by_its_losses_though_the_hashes_are_made_anew(folders, forged):
+    """Without new hashes those of the copied manifest tell; with them, or without any, the figures do."""
+    source, target = folders["BAM", 0], folders["BAM", 1]
+    disguise(source, target)
+    (sign if forged else forget)(target)
+    assert found(folders) == [
+        f"{target.path.name}/metrics.jsonl: has the losses of {source.path.name} (made-up, row 'BAM', seed 0), though "
+        "the seed differs: one was copied over the other; remove both folders to train them again (made-up, row 'BAM', "
+        "seed 1)"
+    ]
+
+
+def test_hashes_that_were_copied_along_tell_of_the_description_and_the_manifest(folders):
+    disguise(folders["BAM", 0], folders["BAM", 1])
+    lines = found(folders)
+    assert [line.partition(":")[0].partition("/")[2] for line in lines] == ["run.json", "manifest.json"]
+
+
+def test_only_the_first_batch_gives_a_copied_manifest_away(folders):
+    source, target = folders["none", 0], folders["SE", 2]
+    target.note(first_batch=source.manifest()["first_batch"])
+    forget(target)
+    (line,) = found(folders)
+    assert "/manifest.json: first_batch is that of " in line
+    assert "though the seed differs: copied; remove the copy to train it again" in line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "copied"), [((3.125, 3.125), True), ((3.125, 3.126), False), ((None, None), False)]
+)
+def test_equal_losses_at_one_seed_are_a_copy_only_in_equal_times(folders, seconds, copied):
+    """A change that changed nothing gives the same losses, too, but never in the same milliseconds."""
+    one, other = folders["none", 0], folders["SE", 0]
+    disguise(one, other)
+    for folder, time in zip((one, other), seconds, strict=True):
+        edit_lines(folder, lambda line, time=time: line if time is None else line | {"seconds": time})
+        sign(folder)
+    losses = f"{other.path.name}/metrics.jsonl: has the losses of {one.path.name} (made-up, row 'none', seed 0), "
+    if copied:
+        assert found(folders) == [
+            f"{losses}to the millisecond of every epoch: one was copied over the other; remove both folders to train "
+            "them again (made-up, row 'SE', seed 0)"
+        ]
+    else:
+        assert found(folders) == []
+        assert notes(folders)[0] == (
+            f"{losses}in other times: what sets them apart changed nothing (made-up, row 'SE', seed 0)"
+        )
+
+
+def test_two_studies_share_a_run_and_it_is_told_once(folders, tmp_path):
+    edit(folders["BAM", 1], "metrics.jsonl", lambda text: text.replace("60.0", "61.0"))
+    rows = {"plain": STUDY.rows["none"], "with": STUDY.rows["BAM"]}
+    other = replace(STUDY, name="other", rows=rows, baseline="plain")
+    verified = verify([STUDY, other], tmp_path / "runs")
+    assert len(verified.problems) == 1
+    assert len(verified.runs) == 9
+    assert {record.row for record in verified.records["other"]} == {"plain", "with"}
+    assert len(verified.records["other"]) == 6
+
+
+def test_other_folders_are_checked_by_their_own_description(folders, tmp_path):
+    root = tmp_path / "runs"
+    lonely = finish(root, Run(recipe=Recipe(epochs=2), seed=77), 30.0, loss=9.0)
+    interrupt(root, Run(recipe=Recipe(epochs=3)), "failed")
+    assert found(folders, others=True) == []
+    shutil.copytree(lonely.path, root / "keep-me")
+    (root / "no-run").mkdir()
+    write_object(root / "no-run" / "result.json", {})
+    (root / "model").mkdir()
+    for name in ("run.json", "weights.pt"):
+        (root / "model" / name).write_text("{}")
+    assert found(folders, others=True) == [
+        f"keep-me: describes run {lonely.path.name}, which belongs in {root / lonely.path.name}: copied or renamed; "
+        "remove it, or name it so".replace(f"{root}/", ""),
+        "no-run/run.json: no such file; not a run folder",
+    ]
+    assert found(folders) == []
+
+
+def written(folders, tmp_path, change=lambda table: None):
+    root = folders["none", 0].path.parent
+    table = json.loads(render(tabulate(gather(STUDY, root), STUDY), "json"))
+    change(table)
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(table))
+    return path
+
+
+def compared(folders, path):
+    root = folders["none", 0].path.parent
+    table = tabulate(gather(STUDY, root), STUDY)
+    lines = [finding for theirs in read_tables(path) for finding in compare(theirs, table, path)]
+    return [(finding.level, finding.line.replace(f"{path}: ", "")) for finding in lines]
+
+
+def test_a_table_that_follows_from_the_runs(folders, tmp_path):
+    assert compared(folders, written(folders, tmp_path)) == []
+
+
+def test_each_number_that_does_not_is_named(folders, tmp_path):
+    def change(table):
+        none, bam, se = table["rows"]
+        bam["mean"] = 19.0
+        bam["delta"]["low"] += 1e-6
+        bam["n"] = 4
+        se["errors"]["3"] = 20.5
+        se["verdict"] = "better"
+        none["label"] = "plain"
+        table["complete"] = False
+
+    at = "(made-up, row 'BAM')"
+    lines = compared(folders, written(folders, tmp_path, change))
+    assert lines[0] == ("problem", "column complete: the file says false, the runs give true (made-up)")
+    assert ("problem", f"column mean: the file says 19.0, the runs give 20.0 {at}") in lines
+    assert ("problem", f"column n: the file says 4, the runs give 3 {at}") in lines
+    assert ("problem", "column errors.3: the file says 20.5, the runs give nothing (made-up, row 'SE')") in lines
+    assert ("problem", "the file has this row, the study has not (made-up, row 'plain')") in lines
+    assert ("problem", "the study has this row, the file not (made-up, row 'none')") in lines
+    assert [line for level, line in lines if "delta.low" in line and level == "problem"]
+    assert [line for level, line in lines if 'the file says "better", the runs give "not resolved' in line]
+    assert len(lines) == 8
+
+
+def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_path):
+    def change(table):
+        for row in table["rows"]:
+            del row["sd"]
+        table["notes"][0] = "n = 5."
+
+    lines = compared(folders, written(folders, tmp_path, change))
+    assert lines == [
+        ("note", "written by a version without sd: not compared (made-up)"),
+        (
+            "note",
+            "other footnotes: the file says 'n = 5.'; the runs give 'n = 3 seeds in every row, as wanted.' (made-up)",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{", "torn or not JSON ("),
+        ("3", "holds '3', not a table; write it with `bam table --format json --output FILE`"),
+        ('{"study": "x"}', "holds \"{'study': 'x'}\", not a table; write it with"),
+        ('[{"study": "x", "rows": [{}]}]', "has a row without a label; write it with"),
+    ],
+)
+def test_a_file_that_is_no_table(tmp_path, text, line):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(FolderError) as error:
+        read_tables(path)
+    assert str(error.value).startswith(f"--table {path}: {line}")
+    with pytest.raises(FolderError, match="cannot be read"):
+        read_tables(tmp_path / "absent")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", min_size=1, max_size=2), inner),
+    max_leaves=8,
+)
+
+
+@given(VALUES, VALUES)
+def test_two_values_have_no_differences_exactly_if_they_are_equal(old, now):
+    """JSON text is the oracle: Python takes 1 for True."""
+    same = json.dumps(old, sort_keys=True) == json.dumps(now, sort_keys=True)
+    assert (list(differences(old, now)) == []) == same
+    turned = [(column, theirs, ours) for column, ours, theirs in differences(now, old)]
+    assert sorted(turned, key=repr) == sorted(differences(old, now), key=repr)
+    assert repr(ABSENT) == "nothing"
+
+
+@given(st.integers(1, 10_000), st.data())
+def test_an_error_is_that_of_its_counts_and_of_no_other(scored, data):
+    correct = data.draw(st.integers(0, scored))
+    other = data.draw(st.integers(0, scored))
+    figures = {"scored": scored, "correct_top1": correct, "error_top1": 100 * (scored - correct) / scored}
+    assert off(figures) == ""
+    assert (off(figures | {"correct_top1": other}) == "") == (other == correct)
+    assert off(figures | {"correct_top1": -1, "error_top1": 100 * (scored + 1) / scored}) != ""
+
+
+def test_unfinished_runs_are_no_problem(tmp_path):
+    interrupt(tmp_path, STUDY.runs()[0].run, "failed")
+    RunFolder.of(tmp_path, STUDY.runs()[1].run).describe(STUDY.runs()[1].run)
+    verified = verify([STUDY], tmp_path, others=True)
+    assert verified.findings == []
+    assert [run.record.state for run in verified.runs[:3]] == ["failed", "missing", "missing"]

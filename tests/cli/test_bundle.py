@@ -1,0 +1,192 @@
+"""`bam bundle`: unpacked somewhere else, the page in it says how to rebuild the table, and that is what happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+from studies.load import find_study
+from tests.analysis.synthetic import write
+
+BAM = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
+HOME = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def runs(tiny_copy):
+    """The run folders, with what does not belong into a bundle: W&B's record and a half-written file."""
+    secret = tiny_copy["none", 0].path / "wandb" / "offline-run-1"
+    secret.mkdir(parents=True)
+    (secret / "run.wandb").write_text("somebody's key")
+    (tiny_copy["none", 0].path / ".result.json.4711").write_text("{")
+    return tiny_copy
+
+
+def bundled(capsys, *argv):
+    capsys.readouterr()
+    assert main(["bundle", *argv]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("bam bundle: ")
+    return Path(out.strip())
+
+
+def unpacked(path, to):
+    to.mkdir()
+    subprocess.run(["tar", "xzf", path.absolute()], cwd=to, check=True)
+    (top,) = to.iterdir()
+    return top
+
+
+def commands(top, verb):
+    """Return the commands of that verb on the bundle's own page, without `bam`."""
+    lines = [line.strip() for line in (top / "README.txt").read_text().splitlines()]
+    return [line.split()[1:] for line in lines if line.startswith(f"bam {verb} ")]
+
+
+def run(top, words):
+    environment = os.environ | {"PYTHONPATH": str(HOME)}
+    return subprocess.run([*BAM, *words], cwd=top, capture_output=True, text=True, check=False, env=environment)
+
+
+def summed(top):
+    return subprocess.run(
+        ["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=top, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_table_is_rebuilt_byte_for_byte_somewhere_else(runs, tmp_path, capsys):
+    top = unpacked(bundled(capsys, "tiny.py", "-o", "artefact.tar.gz"), tmp_path / "reader")
+    shutil.move(tmp_path / "user", tmp_path / "gone")
+    assert top.name == "tiny"
+    assert summed(top).returncode == 0
+    text, again = commands(top, "table")
+    assert text == ["table", "study.py", "--root", "runs"]
+    assert run(top, text).stdout == (top / "table.txt").read_text()
+    assert run(top, again).returncode == 0
+    assert (top / "again.json").read_bytes() == (top / "table.json").read_bytes()
+    (check,) = commands(top, "verify")
+    done = run(top, check)
+    assert done.stdout.splitlines() == [
+        "note: tiny: no checkpoint here for 4 of 4 runs: fetched from another host, left out of a bundle, or removed; "
+        "their figures do not need it",
+        "verified: 4 complete runs of 1 study, compared with 1 table, 0 problems",
+    ]
+    assert done.returncode == 0
+
+
+def test_a_byte_that_flips_in_it_is_one_clear_line(runs, tmp_path, capsys):
+    top = unpacked(bundled(capsys, "tiny.py", "-o", "artefact.tar.gz"), tmp_path / "reader")
+    path = next(top.glob("runs/*/metrics.jsonl"))
+    data = bytearray(path.read_bytes())
+    data[30] ^= 1
+    path.write_bytes(data)
+    done = run(top, commands(top, "verify")[0])
+    problems = [line for line in done.stdout.splitlines() if not line.startswith(("note: ", "verified: "))]
+    assert done.returncode == 1
+    assert problems[0].startswith(f"{path.relative_to(top)}: not the file that the training left (SHA-256 ")
+    assert done.stdout.splitlines()[-1].endswith(f"{len(problems)} problem{'s' * (len(problems) > 1)}")
+    assert summed(top).stdout == f"{path.relative_to(top)}: FAILED\n"
+
+
+def test_the_same_runs_give_the_same_bytes(runs, tmp_path, capsys, monkeypatch):
+    one = bundled(capsys, "tiny.py", "-o", "one.tar.gz").read_bytes()
+    shutil.copytree("runs", "elsewhere")
+    for path in Path("elsewhere").rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    before = os.umask(0o077)
+    try:
+        other = bundled(capsys, "tiny.py", "--root", "elsewhere", "-o", "two.tgz").read_bytes()
+    finally:
+        os.umask(before)
+    assert one == other
+    with tarfile.open("two.tgz") as tar:
+        members = tar.getmembers()
+        everything = b"".join(tar.extractfile(member).read() for member in members)
+    assert b"hunter2" not in everything
+    assert b"somebody's key" not in everything
+    assert [member.name for member in members] == sorted(member.name for member in members)
+    assert {(m.uid, m.gid, m.uname, m.gname, m.mtime, m.mode) for m in members} == {(0, 0, "", "", 315532800, 0o644)}
+
+
+def test_what_is_in_it(runs, capsys):
+    path = bundled(capsys, "tiny.py", "-o", "one.tar.gz", "--weights")
+    with tarfile.open(path) as tar:
+        names = set(tar.getnames())
+        sums = tar.extractfile("tiny/SHA256SUMS").read().decode().splitlines()
+        study = tar.extractfile("tiny/study.py").read()
+        pins = tar.extractfile("tiny/constraints.txt").read().decode().splitlines()
+        page = tar.extractfile("tiny/report.html").read().decode()
+    tables = {f"table.{form}" for form in ("txt", "md", "csv", "json", "tex", "html")}
+    each = ("run.json", "manifest.json", "metrics.jsonl", "result.json", "rank0.log", "checkpoints/last.ckpt")
+    records = {f"runs/{folder.path.name}/{name}" for folder in runs.values() for name in each}
+    there = {*tables, *records, "README.txt", "report.html", "study.py", "constraints.txt", "SHA256SUMS"}
+    assert names == {f"tiny/{name}" for name in there}
+    assert {line[66:] for line in sums} == there - {"SHA256SUMS"}
+    assert study == Path("tiny.py").read_bytes()
+    assert all(f"runs/{folder.path.name}" in page for folder in runs.values()), "and names folders as they lie there"
+    assert "bam-bundle-" not in page
+    assert pins == sorted(pins)
+    assert any(pin.startswith("torch==") for pin in pins)
+
+
+def test_an_unfinished_study_is_refused_unless_that_is_wanted(runs, tmp_path, capsys):
+    (runs["BAM", 1].path / "result.json").unlink()
+    assert main(["bundle", "tiny.py", "-o", "one.tar.gz"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "bam: tiny: 3 of 4 runs are complete (1 lost); `bam run` trains them, or --partial bundles what there is\n",
+    )
+    assert not Path("one.tar.gz").exists()
+    top = unpacked(bundled(capsys, "tiny.py", "-o", "one.tar.gz", "--partial"), tmp_path / "reader")
+    assert "3 of 4 runs are complete" in (top / "README.txt").read_text()
+    assert "1 lost" in (top / "table.txt").read_text()
+    assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
+    assert main(["bundle", "tiny.py", "--root", "nowhere", "-o", "one.tar.gz", "--partial"]) == 2
+    assert capsys.readouterr().err == "bam: tiny: 0 of 4 runs are complete (4 missing); `bam run` trains them\n"
+
+
+def test_a_record_that_cannot_be_trusted_is_not_published(runs, capsys):
+    path = runs["none", 1].path / "result.json"
+    path.write_text(path.read_text().replace('"params": ', '"params": 1'))
+    assert main(["bundle", "tiny.py", "-o", "one.tar.gz"]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"bam: not bundled: {path}: not the file that the training left (SHA-256 ")
+    assert (out, err.count("\n")) == ("", 1)
+    assert not Path("one.tar.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("one.zip", "bam: --output one.zip: a bundle is a tar.gz; call it one.tar.gz\n"),
+        ("nowhere/one.tar.gz", "bam: nowhere/one.tar.gz: cannot be written (No such file or directory)\n"),
+    ],
+)
+def test_a_wrong_name_is_one_line(runs, capsys, name, line):
+    assert main(["bundle", "tiny.py", "-o", name]) == 2
+    assert capsys.readouterr() == ("", line)
+    assert not list(Path().glob(".one*"))
+
+
+def test_a_study_of_the_catalogue_is_named_with_its_options(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    study = find_study("quickstart").override({"recipe.epochs": "2"}).with_seeds(2)
+    write(tmp_path / "runs", study, {row: [20.0 + place, 21.0] for place, row in enumerate(study.rows)})
+    argv = ["quickstart", "--set", "recipe.epochs=2", "--seeds", "2", "-o", "q.tar.gz"]
+    top = unpacked(bundled(capsys, *argv), tmp_path / "reader")
+    assert top.name == "quickstart+recipe.epochs=2"
+    assert not (top / "study.py").exists()
+    text, _ = commands(top, "table")
+    assert text == ["table", "quickstart", "--set", "recipe.epochs=2", "--seeds", "2", "--root", "runs"]
+    assert run(top, text).stdout == (top / "table.txt").read_text()
+    assert "the study quickstart is in lightning-bam's catalogue" in (top / "README.txt").read_text()
+    assert json.loads((top / "table.json").read_text())["complete"]

@@ -1,0 +1,101 @@
+"""`bam report` as a person meets it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from analysis.cli import main
+from analysis.cli.report import size
+from lightning_bam.folder import RunFolder
+from studies.load import find_study
+from tests.report.made import fill
+from tests.test_architecture import CALL, loaded_by
+
+
+@pytest.fixture
+def root(tmp_path):
+    study = find_study("quickstart")
+    fill(tmp_path / "runs", study, {row: [15.0 + n, 16.1 + n, 14.2 + n] for n, row in enumerate(study.rows)})
+    return tmp_path / "runs"
+
+
+def test_one_line_says_where_the_page_is_and_how_large(root, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["report", "quickstart", "--root", str(root), "-o", str(page)]) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"bam report: {page} ({size(page.stat().st_size)})\n"
+    text = page.read_text()
+    assert "<h1>Ablation report: quickstart</h1>" in text
+    assert "12 of 12 runs complete" in text
+    assert f"<code>bam report quickstart --root {root} -o {page}</code>" in text
+    assert text.count("<img ") >= 4
+    assert text.count("<details>") == 4
+
+
+def test_the_default_name_and_a_table_of_contents_for_several(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["report", "quickstart", "combine", "--root", str(root), "--seeds", "3", "--preset", "small"]
+    assert main([*words, "--set", "recipe.epochs=4"]) == 2, "quickstart has no preset"
+    assert main(["report", "combine", "norm", "--root", str(root), "--seeds", "2", "--only", "row=no such"]) == 2
+    assert main(["report", "quickstart", "combine", "--root", str(root), "--seeds", "2"]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "<h1>Ablation report of 2 studies</h1>" in text
+    assert re.findall(r'<li><a href="#(study-\d)">', text) == ["study-1", "study-2"]
+    assert "bam report quickstart combine --seeds 2 --root" in text
+    assert main(["report", "quickstart", "--root", str(root), "--margin", "0.5", "--only", "row=BAM max"]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "bam report quickstart --only &#x27;row=BAM max&#x27; --margin 0.5 --root" in text
+
+
+def test_nothing_run_is_a_page_too(tmp_path):
+    page = tmp_path / "page.html"
+    assert main(["report", "quickstart", "--root", str(tmp_path / "none"), "-o", str(page)]) == 0
+    assert "No run is complete (12 missing): nothing can be said yet." in page.read_text()
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("no/such/page.html", "--output no/such/page.html: cannot be written: no/such is no folder"),
+        (".", "--output .: is a folder; name the page, as report.html"),
+        ("/proc/page.html", "/proc/page.html: cannot be written"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_one_line(root, tmp_path, monkeypatch, capsys, output, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "quickstart", "--root", str(root), "-o", output]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"bam: {said}")
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["quickstart", "--all"]])
+def test_studies_or_all_of_them(words, capsys):
+    assert main(["report", *words]) == 2
+    assert "name the studies, or say --all" in capsys.readouterr().err
+
+
+def test_a_page_is_replaced_whole(root, tmp_path):
+    page = tmp_path / "page.html"
+    words = ["report", "quickstart", "--root", str(root), "-o", str(page)]
+    assert main(words) == 0
+    before = page.read_text()
+    study = find_study("quickstart")
+    (RunFolder.of(root, study.runs()[0].run).path / "result.json").write_text("{")
+    assert main(words) == 2
+    assert page.read_text() == before
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["page.html"]
+
+
+def test_sizes_are_short():
+    assert [size(count) for count in (999, 412_345, 1_300_000)] == ["1 kB", "412 kB", "1.3 MB"]
+
+
+def test_it_loads_no_torch(root, tmp_path):
+    argv = ["report", "quickstart", "--root", str(root), "-o", str(tmp_path / "page.html")]
+    assert not set(loaded_by(CALL.format(argv=argv))) & {"torch", "torchvision", "pytorch_lightning", "wandb", "optuna"}
+    assert (tmp_path / "page.html").exists()

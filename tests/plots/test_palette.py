@@ -1,0 +1,49 @@
+"""Series can be told apart in grey and without seeing colour."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.plots.effects import symbol
+from analysis.plots.palette import BLACK, COLOURS, lightness, mark
+from analysis.plots.published import OURS
+
+
+def test_lightness_by_hand():
+    assert lightness("#000000") == 0
+    assert lightness("#ffffff") == pytest.approx(100)
+    assert lightness("#777777") == pytest.approx(50.03, abs=0.01)  # Y = 0.1845
+    assert lightness("#010101") == pytest.approx(0.274, abs=0.001)  # below the bend
+
+
+def test_neighbours_differ_in_lightness_marker_and_line():
+    for place in range(140):
+        one, two = mark(place), mark(place + 1)
+        assert abs(lightness(one.colour) - lightness(two.colour)) >= 15
+        assert one.marker != two.marker
+        assert one.line != two.line
+
+
+def test_no_two_series_of_a_plot_look_alike_without_colour():
+    assert len({(mark(place).marker, str(mark(place).line)) for place in range(28)}) == 28
+
+
+def test_none_is_too_pale_for_white_paper():
+    assert max(map(lightness, COLOURS)) < 75
+    assert COLOURS[0] == BLACK
+
+
+def test_verdicts_differ_in_shape_or_fill_and_those_with_a_colour_in_lightness_from_none():
+    said = (
+        "better",
+        "worse",
+        "better so far (3 of 5 seeds)",
+        "not resolved: needs more",
+        "changes nothing",
+        "equivalent",
+    )
+    for higher in (True, False):
+        looks = [symbol(verdict, higher_is_better=higher) for verdict in said]
+        assert len({(look.marker, look.filled) for look in looks}) == len(said)
+    assert len({(look["marker"], look["markerfacecolor"]) for look in OURS.values()}) == 3
+    assert len({(look["marker"], look["markerfacecolor"] == "white") for look in OURS.values()}) == 3

@@ -1,0 +1,125 @@
+"""A stopping rule in writing: before the first result, once, and for these rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lightning_bam.files import FolderError
+from studies.error import StudyError
+from studies.records import gather
+from studies.rule import declare, declared, file_of
+from studies.stopping import Stopping
+from tests.analysis.synthetic import STUDY, finish
+
+RULE = Stopping(looks=(2, 4))
+RULED = replace(STUDY.stopping_by(RULE), margin=0.3)
+
+
+def test_a_declared_rule_is_read_back_with_its_seeds_and_margin(tmp_path):
+    assert declared(STUDY, tmp_path) is STUDY
+    assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
+    found = declared(STUDY, tmp_path)
+    assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
+    assert declare(RULED, tmp_path, []) == RULED, "again, the same"
+    told = json.loads(file_of(tmp_path, STUDY).read_text())
+    assert told["stopping"] == {"looks": [2, 4], "spending": "obrien-fleming", "level": 0.05}
+    assert told["rows"]["BAM"] == STUDY.rows["BAM"].key
+    assert told["comparisons"] == 5
+
+
+def test_some_rows_of_a_study_follow_its_rule(tmp_path):
+    declare(RULED, tmp_path, [])
+    part = declared(STUDY.only({"row": ["BAM"]}), tmp_path)
+    assert (part.stopping, part.comparisons, list(part.rows)) == (RULE, 5, ["none", "BAM"])
+
+
+def test_results_from_before_the_rule_are_no_ground_for_one(tmp_path):
+    finish(tmp_path, replace(STUDY.rows["BAM"], seed=2), 20.0)
+    with pytest.raises(StudyError) as caught:
+        declare(RULED, tmp_path, gather(RULED, tmp_path))
+    assert str(caught.value) == (
+        "combine: 1 of its runs finished before a stopping rule was declared (as 'BAM', seed 2); a rule made after a "
+        "look does not hold its level: ask fresh seeds with --first-seed 3, or another --root"
+    )
+    assert not file_of(tmp_path, STUDY).exists()
+    fresh = replace(STUDY.stopping_by(RULE, 3), margin=0.3)
+    assert declare(fresh, tmp_path, gather(fresh, tmp_path)).seed_list == (3, 4, 5, 6)
+
+
+def test_a_baseline_that_another_study_has_trained_is_no_look(tmp_path):
+    finish(tmp_path, STUDY.rows["none"], 20.0)
+    assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3), "looks at 2, 3 seeds, obrien-fleming"),
+        (replace(RULED, margin=0.5), "margin 0.5 is not what was declared before the first result (margin 0.3)"),
+        (replace(STUDY.stopping_by(RULE, 9), margin=0.3), "seeds 9 to 12 is not what was declared"),
+    ],
+)
+def test_a_rule_does_not_change(tmp_path, other, said):
+    declare(RULED, tmp_path, [])
+    with pytest.raises(StudyError) as caught:
+        declare(other, tmp_path, [])
+    assert str(caught.value).startswith("combine: ")
+    assert said in str(caught.value)
+
+
+def test_rows_do_not_change_either(tmp_path):
+    declare(RULED, tmp_path, [])
+    other = STUDY.override({"recipe.epochs": "3"})
+    assert declared(other, tmp_path) is other, "a copy with another label is another study"
+    changed = replace(
+        STUDY, rows={**STUDY.rows, "BAM": replace(STUDY.rows["BAM max"], seed=0), "BAM max": STUDY.rows["BAM"]}
+    )
+    with pytest.raises(
+        StudyError, match=r"declared .* for other runs than these \(row BAM, row BAM max\); rows cannot"
+    ):
+        declared(changed, tmp_path)
+
+
+def test_a_torn_or_foreign_rule_is_one_line(tmp_path):
+    declare(RULED, tmp_path, [])
+    path = file_of(tmp_path, STUDY)
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(FolderError, match="torn or not JSON"):
+        declared(STUDY, tmp_path)
+    path.write_text('{"schema": 9}')
+    with pytest.raises(FolderError, match="written with schema 9, this version reads 1"):
+        declared(STUDY, tmp_path)
+
+
+def test_another_host_finds_the_rule_in_postgresql(tmp_path, postgres):
+    here, there = tmp_path / "here", tmp_path / "there"
+    declare(RULED, here, [], postgres)
+    found = declared(STUDY, there, postgres)
+    assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
+    with pytest.raises(StudyError, match="margin 0.5 is not what was declared"):
+        declare(replace(RULED, margin=0.5), there, [], postgres)
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [((1, 3), "looks=1,3: give numbers of seeds that rise from 2 up"), ((), "looks=:"), ((4, 4), "looks=4,4:")],
+)
+def test_looks_that_cannot_be(looks, said):
+    with pytest.raises(StudyError, match=said):
+        Stopping(looks=looks)
+
+
+def test_other_arguments_that_cannot_be():
+    with pytest.raises(StudyError, match="spending='haybittle': choose from obrien-fleming, pocock"):
+        Stopping(spending="haybittle")
+    with pytest.raises(StudyError, match=r"level=1\.5: give a level between 0 and 1"):
+        Stopping(level=1.5)
+    with pytest.raises(StudyError, match=r"combine: margin=-1: give percentage points above 0, as 0\.3"):
+        STUDY.with_margin(-1)
+    with pytest.raises(StudyError, match="combine: 4 seeds, but its stopping rule looks last at 3: seeds=3"):
+        replace(STUDY, stopping=Stopping(looks=(2, 3)))
+    with pytest.raises(StudyError, match="a stopping rule has level, looks, spending, not"):
+        Stopping.from_dict({"looks": [2, 3]})
