@@ -21,14 +21,17 @@ def finished(records: Sequence[Record], study: Study) -> dict[str, dict[int, Rec
 
     """
     cells: dict[str, dict[int, Record]] = {row: {} for row in study.rows}
+    seeds = set(study.seed_list)
     for record in records:
-        where = f"row {record.row!r}, seed {record.run.seed}"
-        if record.row not in cells or record.run.seed not in study.seed_list:
-            raise ValueError(f"{where}: no run of study {study.label}")
+        row, seed = record.row, record.run.seed
+        if row not in cells or seed not in seeds:
+            raise ValueError(f"row {row!r}, seed {seed}: no run of study {study.label}")
         if record.run.score_on != "test":
-            raise ValueError(f"{where}: scored on {record.run.score_on}; a table reports test errors only")
+            raise ValueError(
+                f"row {row!r}, seed {seed}: scored on {record.run.score_on}; a table reports test errors only"
+            )
         if record.result is not None:
-            cells[record.row][record.run.seed] = record
+            cells[row][seed] = record
     return {row: dict(sorted(runs.items())) for row, runs in cells.items()}
 
 
@@ -39,6 +42,12 @@ def begun(records: Sequence[Record], study: Study) -> dict[str, dict[int, Record
         if record.state != "missing":
             rows[record.row][record.run.seed] = record
     return rows
+
+
+def with_seeds(rows: Cells, wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
+    """Return the runs of each row that have one of its wanted seeds."""
+    asked = {row: set(seeds) for row, seeds in wanted.items()}
+    return {row: {seed: run for seed, run in runs.items() if seed in asked[row]} for row, runs in rows.items()}
 
 
 def counted(runs: Mapping[int, Record], planned: Counts | None) -> Counts:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import flatten
+from studies.circumstances import attempts
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.records import Record
@@ -114,7 +115,7 @@ def _run(record: Record) -> dict[str, Any]:
         "figure": reported(record.run, record.result) if record.result else None,
         "so_far": scored[-1] if scored else None,
         "result": {k: v for k, v in asdict(record.result).items() if v is not None} if record.result else None,
-        "attempts": [_attempt(one) for one in manifest.get("attempts") or [manifest] if "started" in one],
+        "attempts": [_attempt(one) for one in attempts(manifest) if "started" in one],
         "checkpoint": str(record.folder.checkpoint) if record.folder.checkpoint.exists() else None,
         "logs": [str(log) for log in logs(path)],
         "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*"))],
@@ -125,7 +126,7 @@ def _run(record: Record) -> dict[str, Any]:
     }
 
 
-def _attempt(made: dict[str, Any]) -> dict[str, Any]:
+def _attempt(made: Mapping[str, Any]) -> dict[str, Any]:
     return {name: made[name] for name in ATTEMPT if made.get(name) is not None}
 
 

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.provenance import CODE, SHARED, UNKNOWN, made_with
+from analysis.provenance import CODE, UNKNOWN, made_with
+from studies.circumstances import SHARED
 from studies.records import Record
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
@@ -68,11 +69,13 @@ def footnotes(cells: Mapping[str, Mapping[int, Record]], baselines: tuple[str, .
         baselines: the baseline of each panel.
 
     """
+    kinds = {made_with(told) for told in {record.circumstances for runs in cells.values() for record in runs.values()}}
+    if len(kinds) < 2:
+        return ()
     order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
     everyone = {(row, seed): record for row in order for seed, record in cells[row].items()}
-    made = {at: made_with(record) for at, record in everyone.items()}
+    made = {at: made_with(record.circumstances) for at, record in everyone.items()}
     apart: dict[Difference, list[tuple[str, int]]] = {}
-    kinds = set(made.values())
     for number, entry in enumerate(SHARED):
         if len({kind[number] for kind in kinds}) > 1:
             values = {at: mine[number] for at, mine in made.items()}

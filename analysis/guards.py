@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from analysis.cells import Cells
 from analysis.footnotes import Footnote
-from analysis.provenance import SHARED, UNKNOWN, attempts, made_with
+from analysis.provenance import UNKNOWN, made_with
+from studies.circumstances import SHARED, by_attempt
 from studies.records import Record
 
 
@@ -43,10 +44,13 @@ def split_norm(records: Sequence[Record]) -> list[str]:
 
     Without SyncBatchNorm, which torch does not have on the CPU, each rank's batch norm sees its own share of the batch.
     """
-    shares = [(ranks, record.run.recipe.batch_size) for record in records if (ranks := _apart(record))]
-    if len({ranks for ranks, _ in shares}) < 2:
+    alike = Counter((r.circumstances, r.run.recipe.sync_batchnorm, r.run.recipe.batch_size) for r in records)
+    shares = [(ranks, batch, n) for (told, sync, batch), n in alike.items() if (ranks := _apart(told, sync))]
+    if len({ranks for ranks, _, _ in shares}) < 2:
         return []
-    shown = Counter(", then ".join(f"{batch // n} of {batch}" for n in ranks) for ranks, batch in shares)
+    shown: Counter[str] = Counter()
+    for ranks, batch, count in shares:
+        shown[", then ".join(f"{batch // n} of {batch}" for n in ranks)] += count
     samples = ", ".join(f"{text} samples ({count})" for text, count in shown.most_common())
     return [
         f"Any batch norm saw {samples}: without SyncBatchNorm each rank normalises its own share of a batch, so these "
@@ -54,13 +58,13 @@ def split_norm(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _apart(record: Record) -> tuple[int, ...]:
+def _apart(circumstances: str, synchronised: bool) -> tuple[int, ...]:
     """Return among how many ranks batch norm's statistics were split, attempt by attempt, as far as recorded."""
     found = []
-    for attempt in attempts(record):
+    for attempt in by_attempt(circumstances):
         ranks, device = attempt.get("world_size"), attempt.get("device")
         if isinstance(ranks, int) and device is not None:
-            found.append(1 if record.run.recipe.sync_batchnorm and device != "cpu" else ranks)
+            found.append(1 if synchronised and device != "cpu" else ranks)
     return tuple(dict.fromkeys(found))
 
 
@@ -84,7 +88,7 @@ def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[s
         "commit": "commit {}",
     }
     usual = {difference.entry: difference.usual for footnote in found for difference in footnote.differences}
-    common = dict(zip(SHARED, made_with(records[0]), strict=True)) | usual if records else {}
+    common = dict(zip(SHARED, made_with(records[0].circumstances), strict=True)) | usual if records else {}
     told: dict[bool, list[str]] = {False: [], True: []}
     for entry, text in words.items():
         value = common.get(entry, UNKNOWN)

@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
+from studies.circumstances import SHARED, attempts, by_attempt
 from studies.records import Record
 
 UNKNOWN: Final = "not recorded"
-SHARED: Final = {
-    "commit": "commit",
-    "version": "lightning-bam",
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "pytorch_lightning": "Lightning",
-    "data": "images",
-    "world_size": "ranks a run",
-    "device": "device",
-    "cpu": "CPU instructions",
-    "threads": "threads a rank",
-}
-"""Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
 CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "pytorch_lightning", "data"))
-"""Those of them in which runs differ that would not come out the same if they were trained today."""
+"""Those entries of `SHARED` in which runs differ that would not come out the same if they were trained today."""
 
 
-def attempts(record: Record) -> list[dict[str, Any]]:
-    """Return what each attempt at a run was made with, the earliest first; a record of an older version is one."""
-    return record.manifest.get("attempts") or [record.manifest]
-
-
-def made_with(record: Record) -> tuple[str, ...]:
-    """Return what a run was trained with, as text, in the order of `SHARED`.
+@lru_cache(maxsize=1024)
+def made_with(circumstances: str) -> tuple[str, ...]:
+    """Return what a run of these circumstances was trained with, as text, in the order of `SHARED`.
 
     An entry has more than one value where the run was interrupted and went on with another.
     """
-    first, *others = attempts(record)
-    if not others:
-        return tuple([_shown(first.get(entry)) for entry in SHARED])
-    values = ([_shown(made.get(entry)) for made in (first, *others)] for entry in SHARED)
-    return tuple(", then ".join(dict.fromkeys(texts)) for texts in values)
+    made = by_attempt(circumstances)
+    return tuple(", then ".join(dict.fromkeys(_shown(each.get(entry)) for each in made)) for entry in SHARED)
 
 
 def _shown(value: object) -> str:
@@ -50,20 +32,30 @@ def _shown(value: object) -> str:
     return UNKNOWN if value is None else json.dumps(value, sort_keys=True, default=str)
 
 
+@lru_cache(maxsize=1024)
+def _ranks(circumstances: str) -> tuple[int, ...] | None:
+    """Return how many ranks each attempt had, one number if all had as many; None where some did not note it."""
+    made = by_attempt(circumstances)
+    ranks = tuple(count for each in made if isinstance(count := each.get("world_size"), int))
+    if len(ranks) < len(made):
+        return None
+    return ranks[:1] if len(set(ranks)) == 1 else ranks
+
+
 def device_seconds(record: Record) -> float | None:
     """Return a finished run's training time in seconds, times the ranks that spent it; None where nobody noted them.
 
     It is the wall time of the epochs of which the result is made, scoring included. Where attempts had different
-    numbers of ranks, each epoch counts with those of the attempt that finished it. Start-up is not in it, nor what
-    was done twice after an interruption. Runs that share a device are counted as if each had one for itself.
+    numbers of ranks, each epoch counts with those of the attempt that finished it, as the folder tells. Start-up is not
+    in it, nor what was done twice after an interruption. Runs that share a device are counted as if each had one for
+    itself.
     """
-    made = attempts(record)
-    ranks = [count for attempt in made if isinstance(count := attempt.get("world_size"), int)]
-    if record.result is None or len(ranks) < len(made):
+    ranks = _ranks(record.circumstances) if record.result is not None else None
+    if record.result is None or ranks is None:
         return None
-    if len(ranks) == 1 or len(set(ranks)) == 1:
+    if len(ranks) == 1:
         return record.result.seconds * ranks[0]
-    begins = [attempt.get("from_epoch", 0) for attempt in made] + [record.result.epochs]
+    begins = [made.get("from_epoch", 0) for made in attempts(record.manifest)] + [record.result.epochs]
     return sum(
         float(line.get("seconds", 0.0)) * count
         for count, (first, end) in zip(ranks, pairwise(begins), strict=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from lightning_bam.digest import altered, recorded
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies.circumstances import attempts
 from studies.headline import headline, reported
 
 NOT_COMPUTED: Final = ("epoch", "seconds")
@@ -132,6 +133,5 @@ def first_parting(old: list[dict[str, Any]], new: list[dict[str, Any]], names: t
 
 def over_attempts(manifest: Mapping[str, Any], entry: str) -> str:
     """Return what a run was trained with; more than one value where it went on with another."""
-    attempts = manifest.get("attempts") or [manifest]
-    values = (attempt.get(entry) for attempt in attempts)
+    values = (attempt.get(entry) for attempt in attempts(manifest))
     return ", then ".join(dict.fromkeys(UNKNOWN if value is None else str(value) for value in values))

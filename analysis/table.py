@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import guards
-from analysis.cells import begun, counted, finished, unfinished
+from analysis.cells import begun, counted, finished, unfinished, with_seeds
 from analysis.comparison import Comparison, compare, conclude
 from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
@@ -21,7 +21,7 @@ from analysis.provenance import device_hours
 from analysis.row import Row
 from analysis.twins import Counts, twins
 from analysis.verdict import reproduced
-from lightning_bam.metrics import Metric
+from lightning_bam.metrics import METRICS, Metric
 from studies.copies import refuse_copies
 from studies.published import Published
 from studies.records import Record
@@ -99,7 +99,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     home = {row: panel.baseline for panel in study.panels for row in panel.rows}
     against = compare({row: _figures(runs, study.metric) for row, runs in every.items()}, home, study)
     wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
-    cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in every.items()}
+    cells = with_seeds(every, wanted)
     states = unfinished(records, wanted)
     panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
     counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
@@ -205,7 +205,8 @@ def _row(
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
-    found = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
+    name = METRICS[metric].name
+    found = {seed: getattr(record.result, name) for seed, record in runs.items() if record.result}
     return {seed: figure for seed, figure in found.items() if figure is not None}
 
 

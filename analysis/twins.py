@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightning_bam.config import flatten
+from lightning_bam.config import Run, flatten
 from studies.headline import reported, so_far
 from studies.panels import Panel
 from studies.records import Record
@@ -55,7 +55,7 @@ def twins(rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str
 
     A row *changed nothing* if at every seed at which both have finished an epoch, each epoch that both have has the
     same training loss and the same test figure to the last digit, the finished runs the same final figure, and no
-    first step (`first_loss` in the manifest) differs. Counts need not agree: a module that nobody calls has
+    first step differs. Counts need not agree: a module that nobody calls has
     parameters too. This says something as soon as one epoch is done. Two settings of the recipe may however agree for
     a while and then part, as two schedules do at their first milestone, so rows that differ in the recipe are called
     so only when the runs compared are complete.
@@ -73,44 +73,72 @@ def twins(rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str
     found = {}
     for panel in panels:
         order = sorted(panel.rows, key=lambda row: row != panel.baseline)
-        for place, row in enumerate(order):
-            likes = [like for other in order[:place] if (like := _like(row, other, rows, counts)) is not None]
-            if likes:
-                found[row] = next((like for like in likes if like.whole), likes[0])
+        begun = {row: rows[row] for row in order if rows[row]}
+        recipes = {row: _recipe(next(iter(runs.values())).run) for row, runs in begun.items()}
+        for row, others in _likely(begun):
+            for other in others:
+                recipe = recipes[row] != recipes[other]
+                ask = row not in found and not recipe and None not in counts[row] and counts[row] == counts[other]
+                like = _like(row, other, rows, recipe=recipe, ask=ask)
+                if like is not None:
+                    found[row] = like
+                if like is not None and like.whole:
+                    break
     return found
 
 
-def _like(row: str, other: str, rows: Mapping[str, Runs], counts: Mapping[str, Counts]) -> Twin | None:
-    if not rows[row] or not rows[other]:
-        return None
+def _likely(rows: Mapping[str, Runs]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each row with those before it that may be like it: which had the same loss at one of its seeds.
+
+    A loss is that of the first step or of the first epoch.
+    """
+    order = list(rows)
+    owners: dict[tuple[int, float], list[int]] = {}
+    for place, (row, runs) in enumerate(rows.items()):
+        traces = [
+            (seed, loss)
+            for seed, record in runs.items()
+            for loss in (record.first_step_loss, record.first_epoch_loss)
+            if loss is not None
+        ]
+        likely: set[int] = set()
+        for trace in traces:
+            if len(likely) == place:
+                break
+            likely.update(owners.get(trace, ()))
+        yield row, [order[other] for other in sorted(likely)]
+        for trace in traces:
+            owners.setdefault(trace, []).append(place)
+
+
+def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: bool) -> Twin | None:
+    """Compare two rows: do they differ in the recipe, and are they asked about where only the first step agrees?"""
     whole = finished = True
     trained = stepped = False
     for seed, ours in rows[row].items():
         theirs = rows[other].get(seed)
         if theirs is None:
             continue
-        a, b = ours.manifest.get("first_loss"), theirs.manifest.get("first_loss")
+        a, b = ours.first_step_loss, theirs.first_step_loss
         known = a is not None and b is not None
         if known and a != b:
             return None
         if ours.epochs and theirs.epochs:
             trained = True
             whole = whole and _agree(ours, theirs)
-            if not whole and not known:
+            if not whole and not (known and ask):
                 return None
         stepped = stepped or known
         finished = finished and bool(ours.result) and bool(theirs.result)
-    recipe = _differ_in_recipe(rows[row], rows[other])
     if trained and whole and (finished or not recipe):
         return Twin(row=row, other=other, whole=True, finished=finished)
-    if stepped and not (trained and whole) and not recipe and None not in counts[row] and counts[row] == counts[other]:
+    if stepped and not (trained and whole) and ask:
         return Twin(row=row, other=other, whole=False, finished=finished, parts=trained)
     return None
 
 
-def _differ_in_recipe(ours: Runs, theirs: Runs) -> bool:
-    flat, other = (flatten(next(iter(runs.values())).run) for runs in (ours, theirs))
-    return any(name.startswith("recipe") and flat.get(name) != other.get(name) for name in (*flat, *other))
+def _recipe(run: Run) -> dict[str, object]:
+    return {name: value for name, value in flatten(run).items() if name.startswith("recipe") and value is not None}
 
 
 def _agree(ours: Record, theirs: Record) -> bool:
@@ -118,6 +146,8 @@ def _agree(ours: Record, theirs: Record) -> bool:
     if ours.result and theirs.result and reported(ours.run, ours.result) != reported(theirs.run, theirs.result):
         return False
     if bool(ours.result) and bool(theirs.result) and ours.epochs != theirs.epochs:
+        return False
+    if ours.first_epoch_loss != theirs.first_epoch_loss:
         return False
     return all(
         a.get("train_loss") is not None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -37,11 +38,16 @@ class RunFolder:
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path if isinstance(path, Path) else Path(path)
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
 
     def __repr__(self) -> str:
-        return f"RunFolder({str(self.path)!r})"
+        return f"RunFolder({str(self._path)!r})"
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it is: made when asked for, since that takes longer than all else that many folders need."""
+        return Path(self._path)
 
     @classmethod
     def of(cls, root: Path, run: Run) -> RunFolder:

@@ -25,22 +25,22 @@ def refuse_copies(records: Iterable[Record]) -> None:
     for record in records:
         if record.state == "missing":
             continue
-        told = record.manifest.get("key", record.run.key)
-        if told != record.run.key:
+        if record.key_noted != record.run.key:
             raise FolderError(
-                f"{record.folder.path}/manifest.json: is of run {told}, not of {record.run.key}: copied from there? "
-                "remove this run folder to train it again"
+                f"{record.folder.path}/manifest.json: is of run {record.key_noted}, not of {record.run.key}: copied "
+                "from there? remove this run folder to train it again"
             )
-        if record.epochs:  # equal records have equal results, which cost nothing to compare
-            alike.setdefault(record.result or str(record.metrics), []).append(record)
+        if record.epochs:  # equal records agree in what costs nothing to compare
+            alike.setdefault((record.result, record.epochs, str(record.first_epoch_loss)), []).append(record)
     for group in alike.values():
-        _compare(group)
+        if len(group) > 1 and len({record.run.seed for record in group}) > 1:
+            _compare(group)
 
 
 def _compare(group: Sequence[Record]) -> None:
-    """Refuse two runs of different seeds with the same record, among runs of which everything else is equal."""
+    """Refuse two runs of different seeds with the same record, line by line."""
     found: dict[str, Record] = {}
-    for record in group if len(group) > 1 else ():
+    for record in group:
         first = found.setdefault(str(record.metrics), record)
         if first.run.seed != record.run.seed:
             raise FolderError(

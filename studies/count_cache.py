@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import lightning_bam
 from lightning_bam.config import Run, to_dict
 from lightning_bam.files import FolderError, write_object
+from studies.cache import cache_home
 
 
 class Counts(NamedTuple):
@@ -30,11 +30,8 @@ class Counts(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """Return where counts lie: `$BAM_CACHE`, else `lightning-bam` in the user's cache folder; then `counts`."""
-    home = os.environ.get("BAM_CACHE")
-    if not home:
-        home = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "lightning-bam").expanduser())
-    return Path(home) / "counts"
+    """Return where counts lie."""
+    return cache_home() / "counts"
 
 
 def network(run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -61,6 +61,20 @@ def check_differences(
         StudyError: rows that differ in anything else, equal rows, or a name under question in which no two rows differ.
 
     """
+    flats = {row: flatten(run) for row, run in rows.items()}
+    inside = _varying(flats, panels)
+    between = {name for name in _varying(flats, [Panel("", tuple(rows))]) if name.partition(".")[0] not in within}
+    stray = (between | inside) - set(scientific)
+    if stray or len({run.key for run in rows.values()}) < len(rows):
+        _refuse(study, rows, panels, scientific, within)
+    if idle := sorted(set(scientific) - inside):
+        raise StudyError(f"{study}: no two rows differ in {', '.join(idle)}, named in `scientific`")
+
+
+def _refuse(
+    study: str, rows: Mapping[str, Run], panels: Sequence[Panel], scientific: Sequence[str], within: Sequence[str]
+) -> None:
+    """Raise for the first two rows that are the same run, or differ in what is not under question."""
     home = {row: panel for panel in panels for row in panel.rows}
     flats = {row: flatten(run) for row, run in rows.items()}
     for a, b in combinations(rows, 2):
@@ -75,14 +89,22 @@ def check_differences(
                 f"{study}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
                 "make them equal or name it in `scientific`"
             )
-    if idle := sorted(set(scientific) - varying(rows, panels)):
-        raise StudyError(f"{study}: no two rows differ in {', '.join(idle)}, named in `scientific`")
 
 
 def varying(rows: Mapping[str, Run], panels: Iterable[Panel]) -> set[str]:
     """Return the flat names in which two rows of one panel differ."""
-    flats = {row: flatten(run) for row, run in rows.items()}
-    return {name for a, b in _pairs(panels) for name in _differing(flats[a], flats[b])}
+    return _varying({row: flatten(run) for row, run in rows.items()}, panels)
+
+
+def _varying(flats: Mapping[str, Mapping[str, object]], panels: Iterable[Panel]) -> set[str]:
+    found = set()
+    for panel in panels:
+        values: dict[str, set[object]] = {}
+        for row in panel.rows:
+            for name, value in flats[row].items():
+                values.setdefault(name, set()).add(value)
+        found |= {name for name, several in values.items() if len(several) > 1}
+    return found
 
 
 def telling_apart(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, ...]:
@@ -93,11 +115,6 @@ def telling_apart(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, 
             if name.partition(".")[0] in within:
                 values.setdefault(name, set()).add(value)
     return tuple(name for name, found in values.items() if len(found) > 1)
-
-
-def _pairs(panels: Iterable[Panel]) -> Iterator[tuple[str, str]]:
-    for panel in panels:
-        yield from combinations(panel.rows, 2)
 
 
 def _differing(left: Mapping[str, object], right: Mapping[str, object]) -> set[str]:

@@ -14,6 +14,8 @@ HOME = Path(__file__).parent.parent
 ROOMS = ("lightning_bam", "studies", "analysis")
 FILES = [path for room in ROOMS for path in sorted((HOME / room).rglob("*.py"))]
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "optuna", "pandas", "wandb", "scipy", "sklearn")
+SLOW = ("scipy.stats", "statsmodels", "matplotlib", "pandas", "optuna")
+"""Each takes most of a second to import."""
 
 
 def imports(path: Path) -> set[str]:
@@ -56,9 +58,9 @@ class TestFile:
                 assert ast.get_docstring(node), node.name
 
 
-def loaded_by(code: str) -> list[str]:
-    """Return which heavy packages a fresh interpreter has loaded after `code`."""
-    check = f"\nimport sys, json\nprint('LOADED' + json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+def loaded_by(code: str, packages: tuple[str, ...] = HEAVY) -> list[str]:
+    """Return which of these packages a fresh interpreter has loaded after `code`."""
+    check = f"\nimport sys, json\nprint('LOADED' + json.dumps([m for m in {packages!r} if m in sys.modules]))"
     out = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True).stdout
     return json.loads(out.rpartition("LOADED")[2])
 
@@ -90,6 +92,11 @@ def test_describing_planning_and_tabulating_never_load_torch(argv, tmp_path, mon
     monkeypatch.setenv("BAM_ROOT", str(tmp_path))
     assert not set(loaded_by(CALL.format(argv=argv))) & {"torch", "torchvision", "pytorch_lightning", "wandb"}
     assert not list(tmp_path.iterdir()), "and they write nothing"
+
+
+def test_a_table_as_text_loads_nothing_slow(tmp_path, monkeypatch):
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path))
+    assert loaded_by(CALL.format(argv=["table", "quickstart"]), SLOW) == []
 
 
 def test_descriptions_load_no_torch():

@@ -25,7 +25,7 @@ from analysis.table import Table
 from analysis.verification.verify import verify
 from lightning_bam.files import FolderError
 from studies.error import StudyError
-from studies.records import Record, gather
+from studies.records import Record, read
 from studies.rule import file_of
 from studies.study import Study
 
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check(study, records, root_of(arguments), partial=arguments.partial)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         files = stage(records, Path(folder))
-        staged = gather(study, Path(folder))
+        staged = read(study.runs(), Path(folder))
         begun = [record for record in staged if record.state != "missing"]
         (table,) = concluded([(study, staged)])
         complete = sum(record.result is not None for record in staged)

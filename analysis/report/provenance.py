@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from analysis.provenance import attempts, device_hours
+from analysis.provenance import device_hours
+from studies.circumstances import attempts
 from studies.records import Record
 
 ENTRIES: Final = {
@@ -57,10 +58,10 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     if runs:
         known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
         found["device-hours"] = hours_told(hours) + known
-    again = sum(len(attempts(record)) > 1 for record in done)
+    again = sum(len(attempts(record.manifest)) > 1 for record in done)
     if again:
         found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
-    started = [str(one["started"]) for record in done for one in attempts(record) if one.get("started")]
+    started = [str(one["started"]) for record in done for one in attempts(record.manifest) if one.get("started")]
     ended = [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]
     if started:
         found["first run started"] = clock(min(started))
@@ -71,7 +72,7 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
 
 def over_attempts(record: Record, entry: str) -> str:
     """Return what a run was made with; more than one value where it went on with another, empty where unknown."""
-    values = [attempt[entry] for attempt in attempts(record) if attempt.get(entry) is not None]
+    values = [attempt[entry] for attempt in attempts(record.manifest) if attempt.get(entry) is not None]
     shown = [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
     return ", then ".join(dict.fromkeys(shown))
 

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 SEEDS = "seeds"
 RESIDUAL = "residual"
@@ -111,6 +111,6 @@ def _source(name: str, df: int, explained: float, residual: float, freedom: int)
         df=df,
         sum_of_squares=explained,
         f=f,
-        p=float(stats.f.sf(f, df, freedom)) if residual else math.nan,
+        p=float(special.fdtrc(df, freedom, f)) if residual else math.nan,
         share=explained / whole if whole else math.nan,
     )

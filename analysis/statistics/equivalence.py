@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 from analysis.statistics.paired import PairedDifference
 
@@ -32,7 +32,7 @@ def tost(difference: PairedDifference, margin: float) -> float:
     if not difference.sd > 0:
         return math.nan
     error = difference.sd / math.sqrt(difference.n)
-    return float(stats.t.sf((margin - abs(difference.mean)) / error, difference.n - 1))
+    return float(special.stdtr(difference.n - 1, -(margin - abs(difference.mean)) / error))
 
 
 def least_margin(difference: PairedDifference, level: float = 0.05) -> float:
@@ -44,4 +44,4 @@ def least_margin(difference: PairedDifference, level: float = 0.05) -> float:
     if not difference.sd > 0:
         return math.nan
     error = difference.sd / math.sqrt(difference.n)
-    return abs(difference.mean) + float(stats.t.isf(level, difference.n - 1)) * error
+    return abs(difference.mean) + -float(special.stdtrit(difference.n - 1, level)) * error

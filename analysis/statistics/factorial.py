@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analysis.statistics.anova import Source, anova
 from analysis.statistics.gaps import Cells, gaps
@@ -121,7 +121,7 @@ def _half_width(lines: Sequence[Source], level: float) -> float:
     if not lines or not lines[-1].sum_of_squares:
         return math.nan
     residual = lines[-1]
-    return float(stats.t.isf((1 - level) / 2, residual.df)) * math.sqrt(residual.sum_of_squares / residual.df)
+    return -float(special.stdtrit(residual.df, (1 - level) / 2)) * math.sqrt(residual.sum_of_squares / residual.df)
 
 
 def _level(factor: str, level: str, runs: Sequence[Mapping[int, float]], half: float) -> Level:

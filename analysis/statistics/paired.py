@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 UNDERFLOW = 1e-150
 """The square of less is no longer a number that can be divided by."""
@@ -78,6 +78,6 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     if np.ptp(difference) == 0:
         return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
     error = sd / math.sqrt(n)
-    half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
+    half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * error
+    p = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
     return PairedDifference(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p)

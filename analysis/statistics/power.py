@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 
 MOST_SEEDS = 1000
 """Beyond this many seeds a difference counts as out of reach."""
@@ -25,7 +25,7 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
 
     """
     z = np.linspace(-8.0, 8.0, 3201)
-    critical = float(stats.t.isf(level / 2, n - 1))
+    critical = -float(special.stdtrit(n - 1, level / 2))
     below = special.chdtr(n - 1, (n - 1) * ((z + effect * math.sqrt(n)) / critical) ** 2)
     return float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
 
@@ -48,8 +48,14 @@ def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8
         return None
     if sd == 0:
         return 2
-    sizes = range(2, MOST_SEEDS + 1)
-    found = bisect_left(sizes, power, key=lambda n: paired_power(abs(mean) / sd, n, level / comparisons))
+    effect, level = abs(mean) / sd, level / comparisons
+    z = float(special.ndtri(power) - special.ndtri(level / 2))
+    start = min(max(2, int((z / effect) ** 2) - 1), MOST_SEEDS)  # with a known spread, fewer would do
+    width = 4
+    while start + width < MOST_SEEDS and paired_power(effect, start + width, level) < power:
+        start, width = start + width, 2 * width
+    sizes = range(start, min(start + width, MOST_SEEDS) + 1)
+    found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, level))
     return sizes[found] if found < len(sizes) else None
 
 
@@ -67,7 +73,7 @@ def equivalence_power(margin: float, n: int, level: float = 0.05) -> float:
     """
     reach = margin * math.sqrt(n)
     z = np.linspace(0.0, min(reach, 8.0), 3201)
-    critical = float(stats.t.isf(level, n - 1))
+    critical = -float(special.stdtrit(n - 1, level))
     below = special.chdtr(n - 1, (n - 1) * ((reach - z) / critical) ** 2)
     return 2 * float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
 
@@ -113,6 +119,8 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
         A difference above 0 (0 where sd is 0); NaN for fewer than two pairs or an unknown sd.
 
     """
+    from scipy import optimize
+
     if n < 2 or math.isnan(sd):
         return math.nan
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
@@ -18,6 +18,6 @@ def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
     n = sample.size
     if n < 2:
         return math.nan, math.nan
-    half = float(stats.t.isf((1 - level) / 2, n - 1)) * float(sample.std(ddof=1)) * math.sqrt(1 + 1 / n)
+    half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * float(sample.std(ddof=1)) * math.sqrt(1 + 1 / n)
     mean = float(sample.mean())
     return mean - half, mean + half

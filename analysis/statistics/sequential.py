@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from studies.stopping import Spending
 
@@ -39,7 +39,7 @@ def spent(share: float, level: float, spending: Spending) -> float:
     """
     if spending == "pocock":
         return level * math.log1p((math.e - 1) * share)
-    return 4 * float(stats.norm.sf(stats.norm.isf(level / 4) / math.sqrt(share)))
+    return 4 * float(special.ndtr(special.ndtri(level / 4) / math.sqrt(share)))
 
 
 @lru_cache(maxsize=64)
@@ -89,7 +89,7 @@ def _below(angle: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Return the chance of an angle below this one at n pairs: v above its cosine."""
     with np.errstate(divide="ignore"):
         t = math.sqrt(n - 1) * np.cos(angle) / np.sin(angle)
-    return np.asarray(stats.t.sf(t, n - 1))
+    return np.asarray(special.stdtr(n - 1, -t))
 
 
 def _first(n: int) -> NDArray[np.float64]:
@@ -100,13 +100,13 @@ def _first(n: int) -> NDArray[np.float64]:
 
 def _angle(p: float, n: int) -> float:
     """Return the angle whose two-sided p-value this is."""
-    t = float(stats.t.isf(p / 2, n - 1))
+    t = -float(special.stdtrit(n - 1, p / 2))
     return math.atan2(math.sqrt(n - 1), t)
 
 
 def _p(angle: float, n: int) -> float:
     """Return the two-sided p-value of an angle."""
-    return 2 * float(stats.t.sf(math.sqrt(n - 1) / math.tan(angle), n - 1))
+    return 2 * float(special.stdtr(n - 1, -math.sqrt(n - 1) / math.tan(angle)))
 
 
 def _stopped(mass: NDArray[np.float64], angle: float) -> NDArray[np.float64]:

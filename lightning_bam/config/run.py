@@ -74,7 +74,20 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Sixteen hex digits: a hash of what differs from the defaults and can change the result."""
-        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return hashlib.sha256(f'{self._unseeded}"seed":{self.seed}}}'.encode()).hexdigest()[:16]
+
+    def at_seed(self, seed: int) -> Run:
+        """Return this run at a seed that another run has taken: unchecked, in a tenth of the time of `replace`."""
+        known = vars(self) | {"_unseeded": self._unseeded, "seed": seed}
+        known.pop("key", None)
+        run = object.__new__(Run)
+        vars(run).update(known)
+        return run
+
+    @cached_property
+    def _unseeded(self) -> str:
+        """What the key is a hash of, up to the seed, which is the last of the names in order."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "seed"}
         if self.attention is None:
             del parts["placement"]
         elif isinstance(self.placement, AfterStages) and self.placement.stages == self._every_stage:
@@ -83,8 +96,7 @@ class Run:
             parts[slot] = {name: value for name, value in identity(parts[slot]).items() if name != knob}
         if self.score_on == "test":
             del parts["score_on"]
-        text = ",".join(f'"{name}":{_text(parts[name])}' for name in sorted(parts))
-        return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:16]
+        return "{" + "".join(f'"{name}":{_text(parts[name])},' for name in sorted(parts))
 
     @property
     def _every_stage(self) -> tuple[int, ...]:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.footnotes import footnotes, mark, marks
-from analysis.provenance import CODE, SHARED
+from analysis.provenance import CODE
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.folder import RunFolder
+from studies.circumstances import SHARED
 from studies.records import Record, gather
 from studies.study import Study
 from tests.analysis.synthetic import finish

@@ -1,9 +1,12 @@
 """Power, seeds and predictions against G*Power, R, scipy, slow oracles and simulation."""
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from analysis.statistics import (
@@ -28,6 +31,15 @@ T2 = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # the 0.975 quantile of t with 2 degre
 def test_seeds_needed_is_gpowers_sample_size(effect, seeds):
     assert seeds_needed(effect, 1.0) == seeds_needed(-effect, 1.0) == seeds
     assert seeds_needed(10 * effect, 10.0) == seeds
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.05, 30), st.sampled_from([1, 3, 99, 999]), st.sampled_from([0.5, 0.8, 0.99]))
+def test_seeds_needed_is_what_trying_every_number_gives(effect, comparisons, power):
+    sizes = range(2, 1001)
+    found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, 0.05 / comparisons))
+    wanted = sizes[found] if found < len(sizes) else None
+    assert seeds_needed(effect, 1.0, power=power, comparisons=comparisons) == wanted
 
 
 def test_seeds_needed_at_its_ends():

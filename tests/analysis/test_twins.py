@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from analysis.twins import twins
+from analysis.twins import Twin, twins
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.result import Result
 from studies.panels import Panel
@@ -135,3 +137,49 @@ def test_the_twin_that_agrees_in_all_goes_before_one_that_agrees_in_a_step():
 def test_rows_of_different_panels_are_not_compared():
     runs = {row: {0: record(row, losses=ALL)} for row in ("none", "d=4", "d=8")}
     assert list(twins(runs, [Panel("none", ("none", "d=4")), Panel("d=8", ("d=8",))], COUNTS)) == ["d=4"]
+
+
+def is_like(row, other, rows, counts):
+    """Compare two rows by the definition, every seed and every epoch."""
+    both = [(rows[row][seed], rows[other][seed]) for seed in rows[row] if seed in rows[other]]
+    steps = [tuple(one.manifest.get("first_loss") for one in pair) for pair in both]
+    if any(None not in pair and pair[0] != pair[1] for pair in steps):
+        return None
+    trained = [bool(ours.epochs and theirs.epochs) for ours, theirs in both]
+    equal = [
+        all(a["train_loss"] == b["train_loss"] for a, b in zip(ours.metrics, theirs.metrics, strict=False))
+        and (ours.result == theirs.result or not (ours.result and theirs.result))
+        for ours, theirs in both
+    ]
+    finished = all(ours.result and theirs.result for ours, theirs in both)
+    recipe = "slow" in (row, other)
+    if any(trained) and all(equal):
+        return Twin(row=row, other=other, whole=True, finished=finished) if finished or not recipe else None
+    parted = equal.index(False) if False in equal else len(equal)
+    if any(busy and None in pair for busy, pair in list(zip(trained, steps, strict=True))[parted:]):
+        return None  # from there on the first step alone could tell
+    if any(None not in pair for pair in steps) and not recipe and counts[row] == counts[other]:
+        return Twin(row=row, other=other, whole=False, finished=finished, parts=any(trained))
+    return None
+
+
+RUNS = st.builds(
+    dict,
+    losses=st.lists(st.sampled_from([1.0, 2.0]), max_size=EPOCHS).map(tuple),
+    first=st.sampled_from([None, 2.5, 2.5, 2.5, 3.0]),
+    error=st.sampled_from([20.0, 20.0, 21.0]),
+)
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(list(ROWS)), st.integers(0, 2)), RUNS, max_size=12), st.booleans())
+def test_twins_are_those_that_comparing_every_pair_finds(made, same_counts):
+    counts = dict.fromkeys(COUNTS, (1, 1)) if same_counts else COUNTS
+    rows = {row: {} for row in ROWS}
+    for (row, seed), kind in sorted(made.items()):
+        rows[row][seed] = record(row, seed, **kind)
+    wanted = {}
+    for place, row in enumerate(ROWS):
+        likes = [like for other in list(ROWS)[:place] if (like := is_like(row, other, rows, counts)) is not None]
+        if likes:
+            wanted[row] = next((like for like in likes if like.whole), likes[0])
+    assert twins(rows, [Panel("none", tuple(ROWS))], counts) == wanted

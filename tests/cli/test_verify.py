@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
+from studies import records
+from studies.record_cache import Sight
 
 
 def verified(capsys, *argv, code):
@@ -45,6 +47,22 @@ def test_a_flipped_byte_is_one_line(tiny_copy, capsys, name):
     assert "remove" in problem
     assert problem.endswith("(tiny, row 'BAM', seed 1)")
     assert summary.endswith(", 1 problem")
+
+
+def test_folders_are_read_whatever_is_remembered_of_them(tiny_copy, monkeypatch, capsys):
+    monkeypatch.setenv("BAM_CACHE", str(Path("cache").resolve()))
+    monkeypatch.setattr(records, "MANY", 0)
+    monkeypatch.setattr(records, "look", lambda folder: Sight(1, quiet=True))  # no change is ever seen
+    assert main(["table", "tiny.py"]) == 0
+    path = tiny_copy["BAM", 1].path / "result.json"
+    path.write_text("{")
+    assert main(["table", "tiny.py"]) == 0, "remembered"
+    problem, summary = verified(capsys, "tiny.py", code=1)
+    assert problem.startswith(f"{path}: ")
+    assert summary.endswith(", 1 problem")
+    assert main(["bundle", "tiny.py", "-o", "tiny.tar.gz"]) == 2
+    assert f"{path}: " in capsys.readouterr().err
+    assert not Path("tiny.tar.gz").exists()
 
 
 def test_a_checkpoint_that_is_gone_is_a_note(tiny_copy, capsys):
