@@ -26,6 +26,7 @@ SEALED: Final = (
     "key",
     "attempts",
     "first_batch",
+    "first_loss",
     "data",
     "device",
     "threads",

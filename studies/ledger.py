@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from studies.parameters import Given, distributions, parameters, suggest
 from studies.postgres import GRACE, patiently
 from studies.records import Record
 from studies.source import Source, home
-from studies.storage import open_storage, quiet_heartbeat
+from studies.storage import close_storage, open_storage, quiet_heartbeat
 from studies.study import Cell, Study
 
 LOOK: Final = 2.0
@@ -66,9 +66,17 @@ class Ledger(Source):
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
         self.given = Given()
         self.metric = headline(next(iter(study.rows.values())))
-        self.storage = open_storage(root, url)
-        self.leases = Leases(root, url)
-        self.optuna = optuna.create_study(
+        with ExitStack() as undo:  # a database may go away at any of these
+            self.storage = open_storage(root, url)
+            undo.callback(close_storage, self.storage)
+            self.leases = Leases(root, url)
+            undo.callback(self.leases.close)
+            self.optuna = self._opened(study)
+            undo.pop_all()
+
+    def _opened(self, study: Study) -> optuna.Study:
+        """Open the study's account, or begin it."""
+        opened = optuna.create_study(
             storage=self.storage,
             study_name=study.label,
             sampler=self.given,
@@ -76,10 +84,11 @@ class Ledger(Source):
             direction="maximize" if self.metric.higher_is_better else "minimize",
             load_if_exists=True,
         )
-        if not self.optuna.user_attrs:
-            self.optuna.set_user_attr("objective", f"{self.metric.name} in percent")
-            self.optuna.set_user_attr("question", study.question)
-            self.optuna.set_user_attr("fixed", study.fixed())
+        if not opened.user_attrs:
+            opened.set_user_attr("objective", f"{self.metric.name} in percent")
+            opened.set_user_attr("question", study.question)
+            opened.set_user_attr("fixed", study.fixed())
+        return opened
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Make the trials agree with the folders.

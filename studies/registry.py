@@ -67,6 +67,7 @@ class Registry:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
                 METADATA.create_all(connection)
         except (SQLAlchemyError, ImportError) as error:
+            self.engine.dispose()
             raise unreachable(url, error) from None
 
     def take(self, key: str, *, again: bool = False) -> bool:

@@ -149,7 +149,7 @@ def _told(study: Study, url: str) -> dict[str, Any] | None:
     """Return the rule in the study's account in PostgreSQL, if there is one."""
     import optuna
 
-    from studies.storage import database
+    from studies.storage import close_storage, database
 
     storage = database(url)
     try:
@@ -159,8 +159,7 @@ def _told(study: Study, url: str) -> dict[str, Any] | None:
         told = optuna.load_study(study_name=study.label, storage=storage).user_attrs.get(ATTRIBUTE)
         return json.loads(told) if told else None
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        close_storage(storage)
 
 
 def _tell(study: Study, root: Path, url: str, data: dict[str, Any]) -> None:

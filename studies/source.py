@@ -17,7 +17,7 @@ from optuna.trial import Trial, TrialState
 from lightning_bam.config import Run
 from studies.leases import Lease, Leases
 from studies.postgres import patiently
-from studies.storage import quiet_heartbeat
+from studies.storage import close_storage, quiet_heartbeat
 from studies.study import Cell
 
 
@@ -90,9 +90,7 @@ class Source(ABC):
     def close(self) -> None:
         """Close the connections to the database, if there are any."""
         self.leases.close()
-        if isinstance(self.storage, RDBStorage):
-            self.storage.remove_session()
-            self.storage.engine.dispose()
+        close_storage(self.storage)
 
 
 def home(root: Path) -> str:

@@ -66,6 +66,13 @@ def open_storage(root: Path, url: str | None = None) -> BaseStorage:
     return database(url)
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections to a database, if it is one."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 @contextmanager
 def quiet_heartbeat() -> Iterator[None]:
     """Silence what Optuna says of its heartbeat: that it is experimental, and not kept up by asking (we keep it up)."""

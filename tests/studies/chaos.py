@@ -33,7 +33,7 @@ import psutil
 import torch
 
 from studies.records import gather
-from studies.storage import open_storage
+from studies.storage import close_storage, open_storage
 from studies.study import Study
 
 STUDY = """
@@ -157,6 +157,7 @@ def check_account(study: Study, root: Path, storage: str | None) -> None:
     """Every run is one complete trial; no trial claims to be running."""
     opened = open_storage(root, storage)
     trials = optuna.load_study(study_name=study.label, storage=opened).get_trials(deepcopy=False)
+    close_storage(opened)
     complete = Counter(trial.user_attrs["key"] for trial in trials if trial.state.name == "COMPLETE")
     odd = {key: complete[key] for key in {cell.run.key for cell in study.runs()} | set(complete) if complete[key] != 1}
     told = [(t.number, t.state.name, t.user_attrs["key"], t.datetime_start, t.datetime_complete) for t in trials]
