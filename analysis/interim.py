@@ -70,14 +70,14 @@ def interim(
     """
     level = rule.level / comparisons
     differs = limits(rule.looks, level, rule.spending)
-    same = limits(rule.looks, 2 * level, rule.spending)  # each of the two tests is one-sided
+    same = limits(rule.looks, 2 * level, rule.spending) if margin is not None else differs  # each test is one-sided
     reached = Interim(outcome="open", look=0, wanted=rule.looks[0])
     for place, n in enumerate(rule.looks):
         looked = list(seeds[:n])
         if not all(seed in ours and seed in baseline for seed in looked):
             return reached
         left, right = [ours[seed] for seed in looked], [baseline[seed] for seed in looked]
-        delta = paired(left, right, level=1 - differs[place])
+        delta = paired(left, right, outside=differs[place])
         same_p = tost(delta, margin) if margin is not None else None
         outcome: Outcome = "open"
         if delta.p <= differs[place]:
@@ -93,7 +93,7 @@ def interim(
             delta=delta,
             limit=differs[place],
             tost=same_p,
-            tost_limit=same[place] / 2,
+            tost_limit=same[place] / 2 if margin is not None else None,
         )
         if outcome != "open":
             return reached

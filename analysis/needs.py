@@ -13,7 +13,7 @@ from analysis.row import Row
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
 from analysis.table import Table
-from analysis.verdict import LEVEL
+from analysis.verdict import LEVEL, outcome
 from studies.records import Record
 
 
@@ -24,8 +24,8 @@ class Need:
     Attributes:
         row: its label.
         n: paired seeds that it has.
-        to_differ: more seeds until the difference seen so far would be resolved with 80 % power, should it and its
-            spread persist; None for out of reach.
+        to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference seen so
+            far would be resolved with 80 % power, should it and its spread persist; None for out of reach.
         to_equal: more seeds until it would be found equivalent within the margin with 80 % power, were there no
             difference; None without a margin, or for out of reach.
         hours: device-hours of the lesser of the two, without the baseline's share; None where no run tells its length.
@@ -63,7 +63,9 @@ def needs(table: Table, records: Sequence[Record], budget: float | None = None) 
 
 
 def is_open(row: Row) -> bool:
-    """Say whether more seeds could still resolve a row, and its figures tell how many."""
+    """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many."""
+    if row.interim is not None:
+        return row.interim.outcome == "open" and outcome(row.verdict) == "open"
     return row.verdict.startswith(("not resolved", "open")) and row.delta is not None and row.delta.sd > 0
 
 
@@ -78,6 +80,10 @@ def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
 
 def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
     delta = row.delta
+    if row.interim is not None:
+        n = delta.n if delta else 0
+        need = Need(row=row.label, n=n, to_differ=row.interim.wanted - n, to_equal=None)
+        return replace(need, hours=None if row.label not in pace else (row.interim.wanted - n) * pace[row.label])
     assert delta is not None
     differ = seeds_needed(delta.mean, delta.sd, comparisons=table.comparisons)
     equal = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from analysis.row import Row
 from analysis.table import Table, tabulate
+from analysis.verdict import outcome
 from studies.records import Record
 from studies.study import Study
 
@@ -29,15 +31,18 @@ class Round:
 def next_round(study: Study, table: Table) -> Round | None:
     """Return what the rule asks for next, or None where every row has stopped.
 
-    Rows that wait for different looks (some of their runs were lost) catch up first.
+    Rows that wait for different looks (some of their runs were lost) catch up first. A row whose runs, or its
+    baseline's, have failed is left out until they are tried again, and so is one that changes nothing.
 
     Args:
         study: the whole study, with its rule.
         table: what has been found so far.
 
     """
-    standing = {row.label: row.interim for row in table.rows if row.interim is not None}
-    waiting = {label: found.wanted for label, found in standing.items() if found.outcome == "open"}
+    waiting = {row.label: row.interim.wanted for row in table.rows if row.interim and is_waiting(row)}
+    broken = {row.label for row in table.rows if row.states["failed"]}
+    home = {row.label: row.baseline for row in table.rows}
+    waiting = {row: wanted for row, wanted in waiting.items() if not {row, home[row]} & broken}
     if not waiting:
         return None
     seeds = min(waiting.values())
@@ -46,21 +51,27 @@ def next_round(study: Study, table: Table) -> Round | None:
     return Round(study=part, seeds=seeds, open=tuple(waiting))
 
 
+def is_waiting(row: Row) -> bool:
+    """Say whether the rule wants more seeds of a row."""
+    return row.interim is not None and row.interim.outcome == "open" and outcome(row.verdict) != "changes nothing"
+
+
 def until_resolved(
-    study: Study, gather: Callable[[], Sequence[Record]], train: Callable[[Round], bool]
+    study: Study, gather: Callable[[], Sequence[Record]], train: Callable[[Round], object]
 ) -> tuple[Table, bool]:
-    """Train round after round until every row has stopped; return the table, and whether it came to that.
+    """Train round after round while rows are open; return the table, and whether every row has stopped.
 
     Args:
         study: the whole study, with its rule declared.
         gather: reads what there is of it.
-        train: trains one round; False where some run of it did not come to a result, which ends the rounds.
+        train: trains one round; False where some run of it did not come to a result.
 
     """
+    before: Round | None = None
     while True:
         table = tabulate(gather(), study)
         asked = next_round(study, table)
-        if asked is None:
-            return table, True
-        if not train(asked):
-            return tabulate(gather(), study), False
+        if asked is None or asked == before:  # the same again: others train its runs, or they were lost too often
+            return table, not any(is_waiting(row) for row in table.rows)
+        train(asked)
+        before = asked

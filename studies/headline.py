@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_bam.config import Run
+from lightning_bam.config import Run, nearest
 from lightning_bam.metrics import METRICS, Metric
-from lightning_bam.result import Result
+from lightning_bam.result import CLASSIFIED, DETECTED, Result
+from studies.error import StudyError
 
 
 def headline(run: Run) -> Metric:
@@ -32,3 +33,19 @@ def reported(run: Run, result: Result) -> float:
 def so_far(run: Run, line: Mapping[str, Any]) -> float | None:
     """Return the figure of one epoch; None where the epoch was not scored."""
     return line.get(headline(run).name)
+
+
+def check_metric(study: str, metric: str, rows: Mapping[str, Run]) -> None:
+    """Make sure that every row reports what the study compares.
+
+    Raises:
+        StudyError: no such metric, or one that some row does not report.
+
+    """
+    if metric not in METRICS:
+        raise StudyError(f"{study}: metric {metric!r}: no such metric; {nearest(metric, METRICS)}")
+    for row, run in rows.items():
+        reported_ones = DETECTED if run.detects else CLASSIFIED[:2]
+        if metric not in reported_ones:
+            kind = "detector" if run.detects else "classifier"
+            raise StudyError(f"{study}: metric {metric!r}: row {row!r} is a {kind}; use {' or '.join(reported_ones)}")

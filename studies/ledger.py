@@ -170,7 +170,8 @@ def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
     trials = study.get_trials(deepcopy=False)
     done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
     for trial in reversed(trials):
-        if trial.state == TrialState.RUNNING and (not shared or trial.user_attrs.get("home") == home(root)):
+        ours = trial.user_attrs.get("home") in (None, home(root))  # without one: its scheduler died as it asked
+        if trial.state == TrialState.RUNNING and (ours or not shared):
             settle(study, root, trial, done)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
@@ -38,14 +39,34 @@ def silent(error: BaseException) -> str:
     )
 
 
+class Patience:
+    """For how long a database that is away is waited for, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = float(PATIENCE)
+
+    @contextmanager
+    def none(self) -> Iterator[None]:
+        """Wait for nothing meanwhile: who is about to leave tries each thing once."""
+        before, self.seconds = self.seconds, 0.0
+        try:
+            yield
+        finally:
+            self.seconds = before
+
+
+patience: Final = Patience()
+"""Of this process."""
+
+
 def patiently(call: Callable[[], Answer]) -> Answer:
-    """Call, and again for as long as the database is away, up to `PATIENCE` seconds.
+    """Call, and again for as long as the database is away and `patience` lasts.
 
     Raises:
         StudyError: it stayed away.
 
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience.seconds
     while True:
         try:
             return call()

@@ -78,15 +78,9 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
                     f"{study.label}: {_shown(name, now)} is not what was declared before the first result "
                     f"({_shown(name, then)}); a rule that changes while its results come in does not hold its level"
                 )
+        _write(study, root, url, data)
         return before
-    finished = [r for r in records if r.result is not None and r.row not in study.baselines]
-    if finished:
-        first = finished[0]
-        raise StudyError(
-            f"{study.label}: {len(finished)} of its runs finished before a stopping rule was declared (as "
-            f"{first.row!r}, seed {first.run.seed}); a rule made after a look does not hold its level: ask fresh seeds "
-            f"with --first-seed {max(r.run.seed for r in finished) + 1}, or another --root"
-        )
+    refuse_looked(study, records)
     data = {
         "schema": SCHEMA,
         **_asked(study),
@@ -96,31 +90,63 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
         "declared": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
     }
+    _write(study, root, url, data)
+    return study
+
+
+def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> None:
+    """Put the rule where it is not yet: into the database first, which other hosts read, then into the file."""
+    if url is not None and _told(study, url) is None:
+        _tell(study, root, url, data)
     path = file_of(root, study)
+    if path.exists():
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FolderError(f"{path.parent}: cannot be made ({error.strerror})") from None
     write_object(path, data)
-    if url is not None:
-        _tell(study, root, url, data)
-    return study
+
+
+def refuse_looked(study: Study, records: Sequence[Record]) -> None:
+    """Make sure that nothing which a rule could have been chosen by is known yet.
+
+    A run of a row that has trained an epoch has shown a figure. A baseline that other studies have trained shows no
+    difference, so that seeds from 0 on are no choice; any other seeds might have been chosen for its figures there.
+
+    Raises:
+        StudyError: there is such a run.
+
+    """
+    begun = [r for r in records if r.epochs and (r.row not in study.baselines or study.seed_list[0] > 0)]
+    if begun:
+        fresh = max(record.run.seed for record in begun) + 1
+        raise StudyError(
+            f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
+            f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: ask fresh "
+            f"seeds with --first-seed {fresh}, or another --root"
+        )
 
 
 def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
     """Return the rule as it was written down, if it was, and for these rows."""
     path = file_of(root, study)
-    data = read_object(path)
-    if data is None and url is not None:
-        data = _told(study, url)
+    here, there = read_object(path), _told(study, url) if url is not None else None
+    if here is not None and there is not None and here != there:
+        raise StudyError(
+            f"{study.label}: {path} and the database hold different stopping rules; the first one declared counts: "
+            "remove the file if it is the later one"
+        )
+    data = here or there
     if data is None:
         return None
     if data.get("schema") != SCHEMA:
         raise FolderError(f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}")
     asked = _asked(study)
-    then = data.get("rows", {})
-    changed = [f"row {row}" for row, key in asked["rows"].items() if then.get(row) != key]
-    changed += [f"{name} {now}" for name, now in asked.items() if name != "rows" and data.get(name) != now]
+    changed = [f"row {row}" for row, key in asked["rows"].items() if data.get("rows", {}).get(row) != key]
+    then = data.get("baselines", {})
+    changed += [f"the baseline of {row}" for row, baseline in asked["baselines"].items() if then.get(row) != baseline]
+    changed += [f"{name} {asked[name]}" for name in ("study", "metric", "comparisons") if data.get(name) != asked[name]]
     if changed:
         raise StudyError(
             f"{study.label}: its stopping rule was declared {data.get('declared')} for other runs than these "
@@ -136,6 +162,7 @@ def _asked(study: Study) -> dict[str, Any]:
         "metric": study.metric,
         "comparisons": study.comparisons,
         "rows": {row: run.key for row, run in study.rows.items()},
+        "baselines": {row: panel.baseline for panel in study.panels for row in panel.rows},
     }
 
 

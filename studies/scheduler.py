@@ -21,7 +21,7 @@ from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
 from studies.launch import Start, start
 from studies.losses import count_loss
-from studies.postgres import BEAT
+from studies.postgres import BEAT, patience
 from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
 from studies.source import Source
@@ -95,6 +95,10 @@ class Scheduler:
     def end(self) -> None:
         """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
         end_all([active.process for active in self.progress.active])
+        with patience.none():
+            self._give_all_back()
+
+    def _give_all_back(self) -> None:
         for active in self.progress.active:
             with suppress(OSError, StudyError, FolderError):  # a full disk, a database away: the next call mends it
                 self.source.fail(active.trial)

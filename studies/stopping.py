@@ -23,7 +23,7 @@ class Stopping:
         level: the family-wise level of the whole study, over its rows and looks.
 
     Raises:
-        StudyError: looks that do not rise from 2 up, an unknown spending, a level outside (0, 1).
+        StudyError: looks that do not rise from 2 up, an unknown spending, a level outside (0, 0.5).
 
     """
 
@@ -39,8 +39,8 @@ class Stopping:
             raise StudyError(f"stopping looks={shown}: give numbers of seeds that rise from 2 up, as 4,8,12,16")
         if self.spending not in SPENDINGS:
             raise StudyError(f"stopping spending={self.spending!r}: choose from {', '.join(SPENDINGS)}")
-        if not 0 < self.level < 1:
-            raise StudyError(f"stopping level={self.level}: give a level between 0 and 1, as 0.05")
+        if not 0 < self.level < 0.5:
+            raise StudyError(f"stopping level={self.level}: give a level between 0 and 0.5, as 0.05")
 
     @property
     def most(self) -> int:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lightning_bam.config import Run, flatten, nearest
 from lightning_bam.metrics import METRICS, Metric
 from studies.error import StudyError
+from studies.headline import check_metric
 from studies.panels import Panel, check_differences, make_panels, varying
 from studies.published import Published
 from studies.selecting import chosen_rows, overridden
@@ -80,8 +81,7 @@ class Study:
                 raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, known)}")
         if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
             raise StudyError(f"study name {self.name!r}: use letters, digits, '-' and '_'")
-        if self.metric not in METRICS:
-            raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, METRICS)}")
+        check_metric(self.name, self.metric, self.rows)
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
         if not self.seed_list or min(self.seed_list) < 0 or len(set(self.seed_list)) < len(self.seed_list):
@@ -166,7 +166,7 @@ class Study:
         return replace(self, rows=rows, published={}, variant=(*self.variant, preset))
 
     def override(self, settings: Mapping[str, str]) -> Study:
-        """Return the study with flat names set from text in every row that has them.
+        """Return the study with flat names set from text in every row that has them; itself where that changes no run.
 
         Raises:
             StudyError: a name under question, or one that no row has.
@@ -178,8 +178,11 @@ class Study:
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
+        rows = overridden(self.rows, settings)
+        if all(rows[row].key == run.key for row, run in self.rows.items()):
+            return self
         variant = tuple(f"{name}={value}" for name, value in sorted(settings.items()))
-        return replace(self, rows=overridden(self.rows, settings), published={}, variant=(*self.variant, *variant))
+        return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
         """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.

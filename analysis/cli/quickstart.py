@@ -6,6 +6,7 @@ import argparse
 
 from analysis.cli import run, table
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
+from analysis.cli.ruled import train
 from analysis.cli.selection import root_of, selected
 
 
@@ -20,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Train what is missing of the quickstart, then print its table."""
     study = selected("quickstart", arguments)
-    code = run.run(study, arguments)
+    code = train(study, arguments, run.run)
     table.show(table.conclusions([study], root_of(arguments)), "text", None)
     return code

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.selection import root_of, selected
+from analysis.cli.selection import gathered, root_of, selected
 from lightning_bam.files import FolderError, replace
 from studies.error import StudyError
-from studies.exchange import gather_everywhere
 from studies.load import catalogue
 from studies.records import Record
 from studies.study import Study
@@ -68,7 +67,7 @@ def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     from analysis.report.page import Made, page
 
     root = root_of(arguments)
-    found = [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+    found = [(study, gathered(study, arguments)) for study in studies]
     made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
     return page(chapters(found, concluded(found)), made)
 

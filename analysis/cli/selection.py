@@ -41,9 +41,10 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     return study.with_margin(arguments.margin) if arguments.margin else study
 
 
-def every_scale() -> list[Study]:
-    """Return every study of the catalogue, as it is defined and at each of its presets."""
-    return [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
+def every_scale(root: Path) -> list[Study]:
+    """Return every study of the catalogue, as it is defined and at each of its presets, by the rule declared for it."""
+    every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
+    return [declared(study, root) for study in every]
 
 
 def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
@@ -51,7 +52,11 @@ def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
 
     Where seeds follow a stopping rule, only those that it asks for so far.
     """
-    records = gather_everywhere(study, root_of(arguments), arguments.storage)
+    return wanted_of(study, gather_everywhere(study, root_of(arguments), arguments.storage))
+
+
+def wanted_of(study: Study, records: list[Record]) -> list[Record]:
+    """Return the records of those runs that the study wants by now: all of them unless it has a stopping rule."""
     if study.stopping is None:
         return records
     from analysis.interim import due  # loads scipy, which nobody else who selects a study needs

@@ -12,6 +12,7 @@ from pathlib import Path
 from analysis.cli.parser import add_root, add_selection, add_storage, checked, positive
 from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import slots
+from studies.error import StudyError
 from studies.slurm import Request, script, submit
 from studies.slurm_jobs import jobs
 
@@ -57,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Submit as many workers as there is work for."""
     study, root = selected(arguments.study, arguments), root_of(arguments)
+    if study.stopping is not None and arguments.only:
+        raise StudyError(f"--only: {study.label} follows a stopping rule, which is for all of its rows")
     request = request_of(arguments)
     a_worker = len(slots(devices_of(request), arguments.devices_per_run, arguments.runs_per_device))
     states: Counter[str] = Counter(record.state for record in gathered(study, arguments))

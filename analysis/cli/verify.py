@@ -80,7 +80,7 @@ def chosen(arguments: argparse.Namespace, root: Path, tabled: Sequence[str]) -> 
     else:
         if arguments.preset or arguments.set or arguments.only or arguments.seeds:
             raise StudyError("verify: --preset, --set, --only and --seeds change a study; name it")
-        studies = [s for s in every_scale() if s.label in tabled or begun(s, root)]
+        studies = [s for s in every_scale(root) if s.label in tabled or begun(s, root)]
     for label in tabled:
         if label not in {study.label for study in studies}:
             raise StudyError(

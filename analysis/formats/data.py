@@ -55,4 +55,4 @@ def _without_nan(item: Any) -> Any:
         return {str(key): _without_nan(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
         return [_without_nan(value) for value in item]
-    return None if isinstance(item, float) and math.isnan(item) else item
+    return None if isinstance(item, float) and not math.isfinite(item) else item

@@ -54,7 +54,9 @@ def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
     return np.full_like(difference, difference.mean()) if equal else difference
 
 
-def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedDifference:
+def paired(
+    ours: ArrayLike, baseline: ArrayLike, level: float = 0.95, *, outside: float | None = None
+) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
     One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
@@ -65,6 +67,7 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
         ours: one value a pair.
         baseline: the other value of each pair, in the same order.
         level: coverage of the interval.
+        outside: the chance that it misses, for one too small to be 1 less `level`.
 
     Raises:
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
@@ -78,6 +81,6 @@ def paired(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedD
     if np.ptp(difference) == 0:
         return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
     error = sd / math.sqrt(n)
-    half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * error
+    half = -float(special.stdtrit(n - 1, (1 - level if outside is None else outside) / 2)) * error
     p = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
     return PairedDifference(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p)

@@ -41,7 +41,7 @@ def test_a_row_goes_on_from_look_to_look_and_stops_where_it_meets_a_limit():
     at_four = interim(figures([1.0, 1.1, 0.9, 1.0]), ZERO, range(6), RULE, 1)
     assert (at_four.outcome, at_four.look, at_four.wanted) == ("different", 2, 4)
     assert at_four.delta.p == pytest.approx(0.000149, abs=2e-6)
-    assert at_four.delta == paired([1.0, 1.1, 0.9, 1.0], [0] * 4, level=1 - rule_limits[1])
+    assert at_four.delta == paired([1.0, 1.1, 0.9, 1.0], [0] * 4, outside=rule_limits[1])
     later = interim(figures([1.0, 1.1, 0.9, 1.0, -9.0, 9.0]), ZERO, range(6), RULE, 1)
     assert later == at_four, "seeds after it has stopped are not looked at"
 

@@ -9,7 +9,7 @@ from analysis.table import tabulate
 from lightning_bam.folder import RunFolder
 from studies.records import gather
 from studies.stopping import Stopping
-from tests.analysis.synthetic import STUDY, finish
+from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4, 6))
 RULED = STUDY.only({"row": ["BAM", "BAM max"]}).stopping_by(RULE)
@@ -64,7 +64,7 @@ def test_a_run_without_a_result_ends_the_rounds_and_the_next_call_goes_on(tmp_pa
     machine = Machine(tmp_path, broken=[("BAM max", 3)])
     table, resolved = until_resolved(RULED, machine.gather, machine.train)
     assert not resolved
-    assert [seeds for seeds, *_ in machine.asked] == [2, 4]
+    assert [seeds for seeds, *_ in machine.asked] == [2, 4], "the same round is not asked for twice"
     assert {row.label: row.verdict for row in table.rows}["BAM max"] == "open: next look at 4 seeds"
     assert until_resolved(RULED, machine.gather, Machine(tmp_path).train)[1]
 
@@ -76,3 +76,25 @@ def test_rows_that_lag_behind_catch_up_first(tmp_path):
             finish(tmp_path, cell.run, FIGURES[cell.row][cell.run.seed], loss=2 + cell.run.seed / 8 + len(cell.row))
     asked = next_round(RULED, tabulate(gather(RULED, tmp_path), RULED))
     assert (asked.seeds, asked.open, list(asked.study.rows)) == (2, ("BAM", "BAM max"), ["none", "BAM"])
+
+
+def test_a_failed_run_stops_its_own_row_alone(tmp_path):
+    study = replace(RULED, stopping=None)
+    for cell in study.runs():
+        if cell.run.seed < 2 and (cell.row, cell.run.seed) != ("BAM max", 1):
+            finish(tmp_path, cell.run, FIGURES["BAM max" if cell.row == "BAM" else cell.row][cell.run.seed],
+                   loss=2 + cell.run.seed / 8 + len(cell.row))  # fmt: skip
+    failed = next(cell.run for cell in study.runs() if (cell.row, cell.run.seed) == ("BAM max", 1))
+    interrupt(tmp_path, failed, "failed")
+    asked = next_round(RULED, tabulate(gather(RULED, tmp_path), RULED))
+    assert (asked.seeds, asked.open, list(asked.study.rows)) == (4, ("BAM",), ["none", "BAM"])
+
+
+def test_a_row_that_changes_nothing_gets_no_more_seeds(tmp_path):
+    study = STUDY.only({"row": ["BAM r=1", "BAM max"]}).stopping_by(RULE)
+    for cell in study.runs():
+        if cell.run.seed < 2:
+            same = cell.row in ("none", "BAM r=1")
+            figure = FIGURES["none" if same else "BAM max"][cell.run.seed]
+            finish(tmp_path, cell.run, figure, loss=2 + cell.run.seed / 8 + (0 if same else 1))
+    assert next_round(study, tabulate(gather(study, tmp_path), study)).open == ("BAM max",)

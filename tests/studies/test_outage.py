@@ -91,7 +91,7 @@ STUDY = tiny()
 
 
 def test_a_database_that_stays_away_is_one_line_and_nothing_is_lost(tmp_path, postgres, outage, monkeypatch, capfd):
-    monkeypatch.setattr(database, "PATIENCE", 2)
+    monkeypatch.setattr(database.patience, "seconds", 2.0)
     (tmp_path / "tiny.py").write_text(STUDY)
     root = tmp_path / "runs"
     words = [str(tmp_path / "tiny.py"), "--root", str(root), "--storage", postgres]

@@ -12,7 +12,7 @@ from studies.error import StudyError
 from studies.records import gather
 from studies.rule import declare, declared, file_of
 from studies.stopping import Stopping
-from tests.analysis.synthetic import STUDY, finish
+from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))
 RULED = replace(STUDY.stopping_by(RULE), margin=0.3)
@@ -41,7 +41,7 @@ def test_results_from_before_the_rule_are_no_ground_for_one(tmp_path):
     with pytest.raises(StudyError) as caught:
         declare(RULED, tmp_path, gather(RULED, tmp_path))
     assert str(caught.value) == (
-        "combine: 1 of its runs finished before a stopping rule was declared (as 'BAM', seed 2); a rule made after a "
+        "combine: 1 of its runs had begun before a stopping rule was declared (as 'BAM', seed 2); a rule made after a "
         "look does not hold its level: ask fresh seeds with --first-seed 3, or another --root"
     )
     assert not file_of(tmp_path, STUDY).exists()
@@ -68,6 +68,31 @@ def test_a_rule_does_not_change(tmp_path, other, said):
         declare(other, tmp_path, [])
     assert str(caught.value).startswith("combine: ")
     assert said in str(caught.value)
+
+
+def test_a_baseline_whose_figures_are_known_leaves_no_choice_of_seeds(tmp_path):
+    finish(tmp_path, replace(STUDY.rows["none"], seed=5), 20.0)
+    later = STUDY.stopping_by(RULE, 3)
+    with pytest.raises(StudyError, match="1 of its runs had begun .* 'none', seed 5.*--first-seed 6"):
+        declare(later, tmp_path, gather(later, tmp_path))
+
+
+def test_an_epoch_of_a_lost_run_is_a_look(tmp_path):
+    interrupt(tmp_path, replace(STUDY.rows["BAM"], seed=1), "running")
+    with pytest.raises(StudyError, match="1 of its runs had begun before a stopping rule was declared"):
+        declare(RULED, tmp_path, gather(RULED, tmp_path))
+
+
+def test_the_baseline_does_not_change(tmp_path):
+    declare(RULED, tmp_path, [])
+    with pytest.raises(StudyError, match="for other runs than these .the baseline of none, the baseline of BAM, "):
+        declared(replace(STUDY, baseline="BAM max"), tmp_path)
+
+
+def test_setting_a_knob_to_what_it_is_does_not_leave_the_rule(tmp_path):
+    declare(RULED, tmp_path, [])
+    epochs = STUDY.rows["none"].recipe.epochs
+    assert declared(STUDY.override({"recipe.epochs": str(epochs)}), tmp_path).stopping == RULE
 
 
 def test_rows_do_not_change_either(tmp_path):
@@ -101,6 +126,19 @@ def test_another_host_finds_the_rule_in_postgresql(tmp_path, postgres):
     assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
     with pytest.raises(StudyError, match="margin 0.5 is not what was declared"):
         declare(replace(RULED, margin=0.5), there, [], postgres)
+    assert not file_of(there, STUDY).exists(), "who reads writes nothing"
+    declare(RULED, there, [], postgres)
+    assert declared(STUDY, there).stopping == RULE, "who trains by it has it for every verb"
+    elsewhere = replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3)
+    declare(elsewhere, tmp_path / "third", [])
+    with pytest.raises(StudyError, match="and the database hold different stopping rules; the first one declared"):
+        declared(STUDY, tmp_path / "third", postgres)
+
+
+def test_a_rule_from_before_the_database_reaches_it(tmp_path, postgres):
+    declare(RULED, tmp_path / "here", [])
+    declare(RULED, tmp_path / "here", [], postgres)
+    assert declared(STUDY, tmp_path / "there", postgres).stopping == RULE
 
 
 @pytest.mark.parametrize(
@@ -115,7 +153,7 @@ def test_looks_that_cannot_be(looks, said):
 def test_other_arguments_that_cannot_be():
     with pytest.raises(StudyError, match="spending='haybittle': choose from obrien-fleming, pocock"):
         Stopping(spending="haybittle")
-    with pytest.raises(StudyError, match=r"level=1\.5: give a level between 0 and 1"):
+    with pytest.raises(StudyError, match=r"level=1\.5: give a level between 0 and 0"):
         Stopping(level=1.5)
     with pytest.raises(StudyError, match=r"combine: margin=-1: give percentage points above 0, as 0\.3"):
         STUDY.with_margin(-1)

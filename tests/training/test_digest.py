@@ -60,7 +60,8 @@ def test_the_hashes_are_those_of_the_bytes_on_disk(folder):
         assert noted[name] == hashlib.sha256((folder.path / name).read_bytes()).hexdigest(), name
     kept = {k: v for k, v in folder.manifest().items() if k not in ("state", "error", "cause", "rank", "traceback")}
     assert set(kept) - {"sha256", "attempt"} == {
-        *("schema", "key", "attempts", "first_batch", "data", "device", "threads", "world_size", "version", "commit"),
+        *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
+        *("version", "commit"),
         *("torch", "torchvision", "pytorch_lightning", "python", "host", "cpu", "started", "ended", "fit_seconds"),
     }, "whatever says where and with what the run was trained is sealed"
 
