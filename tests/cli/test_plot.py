@@ -76,12 +76,13 @@ def test_json(root, tmp_path, capsys):
 
 
 def test_what_no_file_name_should_hold(root, tmp_path, capsys):
-    study = find_study(STUDY).override({"recipe.milestones": "0.5,0.75"})
+    study = find_study(STUDY).override({"recipe.milestones": "0.5,0.75", "recipe.schedule": "step"})
     for place, (_, run) in enumerate(study.runs()):
         complete(tmp_path / "runs", run, 15 + place / 10, params=78_000, macs=7_000_000)
-    words = ["--set", "recipe.milestones=0.5,0.75", "--root", str(tmp_path / "runs"), "-o", str(tmp_path)]
-    assert main(["plot", STUDY, "effects", *words]) == 0
-    assert capsys.readouterr().out == f"{tmp_path}/quickstart+recipe.milestones=0.5,0.75-effects.png\n"
+    words = ["--set", "recipe.milestones=0.5,0.75", "--set", "recipe.schedule=step"]
+    assert main(["plot", STUDY, "effects", *words, "--root", str(tmp_path / "runs"), "-o", str(tmp_path)]) == 0
+    name = "quickstart+recipe.milestones=0.5,0.75+recipe.schedule=step-effects.png"
+    assert capsys.readouterr().out == f"{tmp_path}/{name}\n"
 
 
 @pytest.mark.parametrize(
