@@ -18,7 +18,7 @@ from analysis.bundle.contents import installed, stage, tables, trained_with, wei
 from analysis.bundle.readme import readme
 from analysis.cli.again import selection
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.report import chapters
+from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
 from analysis.table import Table
@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
         files |= weights(record.folder for record in records) if arguments.weights else {}
         write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
     print(path)
-    told = f"{len(files) + 1} files of {complete} complete runs, {path.stat().st_size / 1e6:.1f} MB"
+    told = f"{len(files) + 1} files of {complete} complete runs, {size(path.stat().st_size)}"
     print(f"bam bundle: {told}; README.txt in it says how the table is rebuilt and checked", file=sys.stderr)
     return 0
 
