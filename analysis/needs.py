@@ -78,19 +78,23 @@ def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
     return {row: fmean(hours) for row, hours in taken.items()}
 
 
-def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
-    delta = row.delta
+def to_differ(row: Row, table: Table) -> int | None:
+    """Return how many more seeds an open row wants: up to its rule's next look, else as `Need.to_differ` says."""
+    n = row.delta.n if row.delta else 0
     if row.interim is not None:
-        n = delta.n if delta else 0
-        need = Need(row=row.label, n=n, to_differ=row.interim.wanted - n, to_equal=None)
-        return replace(need, hours=None if row.label not in pace else (row.interim.wanted - n) * pace[row.label])
-    assert delta is not None
-    differ = seeds_needed(delta.mean, delta.sd, comparisons=table.comparisons)
-    equal = None
-    if table.margin is not None:
-        equal = seeds_for_equivalence(table.margin, delta.sd, level=LEVEL / table.comparisons)
-    more = [None if total is None else max(total - delta.n, 1) for total in (differ, equal)]
-    need = Need(row=row.label, n=delta.n, to_differ=more[0], to_equal=more[1])
+        return row.interim.wanted - n
+    if row.delta is None:
+        return None
+    total = seeds_needed(row.delta.mean, row.delta.sd, comparisons=table.comparisons)
+    return None if total is None else max(total - n, 1)
+
+
+def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
+    n, equal = row.delta.n if row.delta else 0, None
+    if table.margin is not None and row.delta is not None and row.interim is None:
+        total = seeds_for_equivalence(table.margin, row.delta.sd, level=LEVEL / table.comparisons)
+        equal = None if total is None else max(total - n, 1)
+    need = Need(row=row.label, n=n, to_differ=to_differ(row, table), to_equal=equal)
     hours = None if need.seeds is None or row.label not in pace else need.seeds * pace[row.label]
     return replace(need, hours=hours)
 

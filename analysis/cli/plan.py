@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.table import Table
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, selected
 from analysis.formats import fixed_facts
+from analysis.needs import hours_a_run
 from analysis.statistics import least_resolvable
 from studies.counting import counts
 from studies.study import Study
@@ -42,11 +42,10 @@ def execute(arguments: argparse.Namespace) -> int:
 def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the plan of one study as JSON data; hours are known once a run of the row has finished."""
     records = gathered(study, arguments)
-    costs = counts(study.rows)
+    costs, pace = counts(study.rows), hours_a_run(records)
     rows = []
     for row in study.rows:
         mine = [record for record in records if record.row == row]
-        seconds = [r.result.seconds * r.manifest.get("world_size", 1) for r in mine if r.result is not None]
         left = sum(record.state not in ("complete", "failed") for record in mine)
         rows.append(
             {
@@ -54,7 +53,7 @@ def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
                 "params": costs[row].params,
                 "macs": costs[row].macs,
                 "states": dict(Counter(record.state for record in mine)),
-                "device_hours_left": round(left * fmean(seconds) / 3600, 4) if seconds else (0.0 if not left else None),
+                "device_hours_left": round(left * pace[row], 4) if row in pace else (0.0 if not left else None),
             }
         )
     n = len(study.seed_list)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from analysis.formats.columns import Column, signed
-from analysis.needs import hours_a_run
+from analysis.needs import hours_a_run, to_differ
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import is_open, is_resolved
-from analysis.row import Row
-from analysis.statistics import least_resolvable, seeds_needed
+from analysis.statistics import least_resolvable
 from analysis.statistics.power import MOST_SEEDS
 from analysis.table import Table
 from studies.records import Record
@@ -65,11 +64,11 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
             continue
         n = row.delta.n if row.delta else 0
         sd = row.delta.sd if row.delta and row.delta.sd > 0 else math.nan
-        more = _more(row, table)
         size = level(table) / table.comparisons
         if row.interim is not None and row.interim.limit is not None:
             size = row.interim.limit
         waits = is_open(row) if row.interim is None else row.interim.outcome == "open"
+        more = to_differ(row, table) if waits else None
         found.append(
             Power(
                 row=row.label,
@@ -85,16 +84,6 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
             )
         )
     return found
-
-
-def _more(row: Row, table: Table) -> int | None:
-    """Return how many seeds an open row wants; None where it is not open or out of reach."""
-    if row.interim is not None:
-        return row.interim.wanted - (row.delta.n if row.delta else 0) or None
-    if not is_open(row) or row.delta is None:
-        return None
-    needed = seeds_needed(row.delta.mean, row.delta.sd, level=level(table), comparisons=table.comparisons)
-    return None if needed is None else max(needed - row.delta.n, 1)
 
 
 def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
