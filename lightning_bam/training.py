@@ -66,6 +66,7 @@ def train(
     run = folder.run()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # shows bugs, costs time
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # precision "32" is 32 bits
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -187,7 +188,8 @@ def _trainer(
         check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
         logger=logger if logger is not None else False,
         callbacks=[*callbacks, keep],
-        plugins=[AtomicCheckpointIO()],
+        # one rank says where it is, too: else Lightning asks mpi4py, which starts MPI, where that is installed
+        plugins=[AtomicCheckpointIO(), *([LightningEnvironment()] if world == 1 else [])],
         sync_batchnorm=run.recipe.sync_batchnorm and device == "cuda" and world > 1,  # torch has none on CPU
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

@@ -339,3 +339,21 @@ def test_a_request_in_the_last_epoch_comes_too_late(tmp_path):
     folder.describe(run)
     assert train(folder, logger=AsksAfterTheFirstEpoch(folder)) is not None
     assert folder.state() == "complete"
+
+
+def test_an_mpi_that_does_not_start_is_not_asked(tmp_path):
+    """Lightning would ask mpi4py for the world, and an MPI that cannot start ends the process."""
+    (tmp_path / "mpi4py-4.0.0.dist-info").mkdir()
+    (tmp_path / "mpi4py-4.0.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: mpi4py\nVersion: 4.0.0\n"
+    )
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py" / "__init__.py").touch()
+    (tmp_path / "mpi4py" / "MPI.py").write_text("import os\nos._exit(66)\n")
+    run = replace(RUN, recipe=replace(RECIPE, epochs=1))
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    script = "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; from lightning_bam.folder import "
+    script += "RunFolder; from lightning_bam.training import train; train(RunFolder(Path(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder.path), str(tmp_path)], check=False)
+    assert (done.returncode, folder.state()) == (0, "complete")
