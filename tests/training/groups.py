@@ -42,14 +42,14 @@ def longer(run=RUN, **recipe):
 class Group:
     """A process group at work on a folder."""
 
-    def __init__(self, folder, ranks=1):
+    def __init__(self, folder, ranks=1, gpus=()):
         context = forkserver()
         lock = folder.acquire()
         assert lock is not None, "nobody else trains it"
         self.folder = folder
         self.before = folder.manifest().get("attempt", 0)
         lifeline, self.alive = context.Pipe(duplex=False)
-        job = Job(folder=folder.path.absolute(), study="test", row="row", slot=Slot(ranks), wandb="off")
+        job = Job(folder=folder.path.absolute(), study="test", row="row", slot=Slot(ranks, gpus), wandb="off")
         self.process = start(context, job, lifeline, lock)
         os.close(lock)
 
@@ -89,9 +89,9 @@ def pause():
     time.sleep(0.005)
 
 
-def trained(folder, ranks=1):
-    """Train to the end."""
-    assert Group(folder, ranks).code() == 0, folder.log.read_text()
+def trained(folder, ranks=1, gpus=(), limit=60):
+    """Train to the end, which comes within `limit` seconds."""
+    assert Group(folder, ranks, gpus).code(limit) == 0, folder.log.read_text()
     return folder
 
 
@@ -102,7 +102,7 @@ def figures(folder):
 
 def same_weights(one, two):
     """Say whether the last checkpoints agree in every bit of weights, buffers and momenta."""
-    left, right = (torch.load(folder.checkpoint, weights_only=True) for folder in (one, two))
+    left, right = (torch.load(folder.checkpoint, weights_only=True, map_location="cpu") for folder in (one, two))
     weights = [part["state_dict"] for part in (left, right)]
     momenta = [part["optimizer_states"][0]["state"] for part in (left, right)]
     return (

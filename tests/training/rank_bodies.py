@@ -15,7 +15,7 @@ from lightning_bam import training
 from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from lightning_bam.leaving import Signals
-from studies import ranks
+from studies import ranks, worker
 from studies.devices import Slot
 from studies.job import Job
 from studies.surroundings import scrub
@@ -31,6 +31,34 @@ def exactly(task: tuple[Path, Slot]) -> None:
     job = Job(folder=folder, study="ranks", row="", slot=slot, wandb="off")
     ranks.rank(job) if slot.ranks == 1 else ranks.launch(job)
     assert RunFolder(folder).result() is not None
+
+
+def surrounded(task: tuple[Path, Slot, dict[str, str]]) -> None:
+    """Train a described folder with these environment variables."""
+    folder, slot, surroundings = task
+    scrub()
+    os.environ.update(surroundings)
+    ranks.rank(Job(folder=folder, study="ranks", row="", slot=slot, wandb="off"))
+
+
+def cramped(task: tuple[Path, Slot]) -> None:
+    """Train a described folder on a GPU of which this process may have next to nothing; ends with the worker's code."""
+    folder, slot = task
+    torch.cuda.set_per_process_memory_fraction(1e-4)
+    worker.work(Job(folder=folder, study="ranks", row="", slot=slot, wandb="off"))
+
+
+def sharing(task: tuple[Path, Slot]) -> None:
+    """Train so on several ranks that share one GPU: NCCL takes each for the only one on a host of its own."""
+    train = ranks.rank
+
+    def rank(job: Job, signals: Signals | None = None) -> None:
+        number = os.environ["RANK"]
+        os.environ.update(NCCL_HOSTID=f"host{number}", LOCAL_RANK="0", LOCAL_WORLD_SIZE="1")
+        train(job, signals)
+
+    ranks.rank = rank
+    exactly(task)
 
 
 def meet_often(task: tuple[int, int, Any]) -> list[dict[int, tuple[list[int], int, str]]]:

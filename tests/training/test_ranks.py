@@ -37,11 +37,11 @@ def norms(network):
     return [name for name, layer in network.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
-def trained(root, run, slot):
+def trained(root, run, slot, body="exactly"):
     """Train a run in 64 bits in a process of its own; returns its folder and weights."""
     folder = RunFolder.of(root / f"{slot.device}{slot.ranks}", run)
     folder.describe(run)
-    ask(forkserver(), "tests.training.rank_bodies", "exactly", (folder.path, slot))
+    ask(forkserver(), "tests.training.rank_bodies", body, (folder.path, slot))
     return folder, torch.load(folder.checkpoint, weights_only=True, map_location="cpu")["state_dict"]
 
 

@@ -1,0 +1,107 @@
+"""Runs on a GPU: to the CPU's figures, the same each time, interrupted or not, and on ranks that normalise in step."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from lightning_bam.config import BAMSpec, ImageNet, Recipe, Run, SmallResNet
+from studies.devices import Slot
+from studies.launch import ask
+from studies.processes import forkserver
+from tests.data.picture_folders import fake_imagenet
+from tests.training.groups import RUN, Group, described, figures, same_weights, trained
+from tests.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference
+from tests.training.test_ranks import figures as epochs
+from tests.training.test_ranks import trained as trained_exactly
+from tests.training.test_resume import BOXES, DROPOUT, ENDS, after
+
+GPU = (0,)
+LIMIT = 300
+"""Seconds; torchvision compiles its deterministic `roi_align`, a detector's, when that first runs."""
+THREE_STEPS = replace(NORMED, dataset=replace(ONE_STEP, train=48), recipe=replace(RECIPE, epochs=2))
+HALVES = replace(RUN, recipe=replace(RUN.recipe, precision="bf16"))
+STREAMED = Run(
+    dataset=ImageNet(resolution=16),
+    backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=2, batch_size=250, lr=0.05, nesterov=False, milestones=(0.5,), gamma=0.1),
+    seed=5,
+)
+
+
+def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
+    """In 64 bits: order, crops, flips, batch norm and attention are the same; dropout draws on its device."""
+    (cpu, ours), (gpu, theirs) = (trained_exactly(tmp_path, THREE_STEPS, slot) for slot in (Slot(1), Slot(1, GPU)))
+    assert difference(ours, theirs) < 1e-9
+    for one, other in zip(epochs(cpu), epochs(gpu), strict=True):
+        assert one == pytest.approx(other, rel=1e-6)  # logits are scored in 32 bits
+    assert cpu.manifest()["first_batch"] == gpu.manifest()["first_batch"]
+    assert cpu.manifest()["device"] == "cpu" != gpu.manifest()["device"]
+
+
+@pytest.mark.parametrize("run", [RUN, DROPOUT, HALVES, BOXES], ids=["batch norm", "dropout", "bf16", "detector"])
+def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one_bit_for_bit(tmp_path, run):
+    unbroken, again = (trained(described(tmp_path / name, run), gpus=GPU, limit=LIMIT) for name in ("one", "again"))
+    assert figures(unbroken) == figures(again)
+    assert same_weights(unbroken, again)
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    epoch = max(line["seconds"] for line in unbroken.metrics()[1:])
+    folder = described(tmp_path / "interrupted", run)
+    for end in ENDS[:4]:
+        group = Group(folder, gpus=GPU)
+        if not group.wait_until_training():
+            break
+        end(group, after(chance.uniform(0, epoch)))
+        if folder.state() == "complete":
+            break
+    interrupted = trained(folder, gpus=GPU, limit=LIMIT)
+    assert figures(interrupted) == figures(unbroken)
+    assert same_weights(interrupted, unbroken)
+
+
+def test_images_that_worker_processes_decode_reach_the_gpu_in_order(tmp_path):
+    fake_imagenet(tmp_path)
+    found = []
+    for workers in ("0", "2"):
+        folder = described(tmp_path / workers, STREAMED)
+        surroundings = {"BAM_DATA": str(tmp_path), "BAM_WORKERS": workers}
+        ask(forkserver(), "tests.training.rank_bodies", "surrounded", (folder.path, Slot(1, GPU), surroundings))
+        found.append(folder)
+    assert figures(found[0]) == figures(found[1])
+    assert same_weights(*found)
+
+
+@pytest.mark.parametrize("run", [PLAIN, NORMED, THREE_STEPS], ids=["plain", "normed", "three steps"])
+def test_two_ranks_take_the_steps_of_one(tmp_path, run):
+    """Batch norm in step between them; NCCL, over sockets, since both share a GPU."""
+    _, alone = trained_exactly(tmp_path, run, Slot(1, GPU))
+    folder, together = trained_exactly(tmp_path, run, Slot(2, GPU), body="sharing")
+    assert folder.manifest()["world_size"] == 2
+    assert difference(alone, together) < 1e-10
+
+
+def test_two_ranks_normalise_apart_where_the_recipe_says_so(tmp_path):
+    run = replace(NORMED, recipe=replace(RECIPE, sync_batchnorm=False))
+    _, alone = trained_exactly(tmp_path, run, Slot(1, GPU))
+    _, together = trained_exactly(tmp_path, run, Slot(2, GPU), body="sharing")
+    assert difference(alone, together) > 1e-3
+
+
+def test_no_memory_is_a_named_cause(tmp_path):
+    folder = described(tmp_path, replace(RUN, backbone=SmallResNet(width=64)))
+    with pytest.raises(RuntimeError, match=r"\(code 1\)$"):
+        ask(forkserver(), "tests.training.rank_bodies", "cramped", (folder.path, Slot(1, GPU)))
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"]) == ("failed", "memory")
+    assert manifest["error"].startswith("out of memory (OutOfMemoryError: ")
+    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest["error"]
+
+
+def test_a_loss_that_is_no_number_is_a_named_cause(tmp_path):
+    folder = described(tmp_path, replace(RUN, recipe=replace(RUN.recipe, lr=1e30), attention=BAMSpec(reduction=3)))
+    assert Group(folder, gpus=GPU).code() == 1
+    assert (folder.state(), folder.manifest()["cause"]) == ("failed", "nan")
