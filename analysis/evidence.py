@@ -20,7 +20,8 @@ class Evidence:
     Attributes:
         hedges_g: their mean over their standard deviation, corrected for a small n.
         p_sign_flip: the exact two-sided sign-flip test's p-value, which assumes symmetry alone; never below 2 / 2^n.
-        bootstrap_low: lower bound of the 95 % BCa bootstrap interval of their mean, in percentage points.
+        bootstrap_low: lower bound of the 95 % BCa bootstrap interval of their mean, in percentage points; expanded
+            for a small n.
         bootstrap_high: its upper bound.
 
     NaN stands where n or the spread is too small to say.

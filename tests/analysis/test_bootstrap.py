@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.statistics import bootstrap_interval, paired
+from analysis.statistics.bootstrap import expansion
 
 SKEWED = np.array([0.5, 1.8, 0.1, 0.3, 6.0, 0.2, 0.9, 0.4, 3.0, 0.6, 1.2, 0.7])
 
@@ -19,24 +20,31 @@ def interval(differences, seed=0, level=0.95, resamples=999):
 
 
 def bca_by_hand(sample, level, generator, resamples):
-    """Efron (1987): percentiles of the resampled means, moved by the bias z0 and the acceleration a."""
+    """Efron (1987): percentiles of the resampled means, moved by the bias z0 and the acceleration a; z expanded."""
     n, mean = len(sample), sample.mean()
     means = sample[generator.integers(0, n, (resamples, n))].mean(axis=1)
     z0 = stats.norm.ppf(((means < mean).mean() + (means <= mean).mean()) / 2)
     left_out = np.array([np.delete(sample, index).mean() for index in range(n)])
     deviation = left_out.mean() - left_out
     a = (deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5)
-    ends = [z0 + stats.norm.ppf(q) for q in ((1 - level) / 2, (1 + level) / 2)]
+    z = math.sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, n - 2)
+    ends = [z0 - z, z0 + z]
     return np.quantile(means, [stats.norm.cdf(z0 + end / (1 - a * end)) for end in ends])
 
 
-def test_the_interval_is_efrons():
+def test_the_interval_is_efrons_with_an_expanded_quantile():
     found = np.mean([interval(SKEWED, seed, resamples=9999) for seed in range(10)], axis=0)
     by_hand = [bca_by_hand(SKEWED, 0.95, np.random.default_rng(100 + seed), 9999) for seed in range(10)]
     assert found == pytest.approx(np.mean(by_hand, axis=0), abs=0.05)
-    plain = np.quantile(SKEWED[np.random.default_rng(0).integers(0, 12, (9999, 12))].mean(axis=1), [0.025, 0.975])
-    assert found[0] > plain[0] + 0.1, "skewed differences push both bounds to the long side"
-    assert found[1] > plain[1] + 0.4
+    t = paired(SKEWED, np.zeros(12))
+    assert found[0] > t.low + 0.1, "skewed differences push both bounds to the long side"
+    assert found[1] > t.high + 0.4
+
+
+def test_the_quantile_is_students_and_tends_to_the_normal():
+    assert expansion(10, 0.95) == pytest.approx(math.sqrt(10 / 9) * 2.306004135, abs=1e-9)  # t table, 8 degrees
+    assert expansion(8, 0.9) == pytest.approx(math.sqrt(8 / 7) * 1.943180281, abs=1e-9)
+    assert expansion(10**7, 0.95) == pytest.approx(1.959963985, abs=1e-6)
 
 
 def test_the_generator_is_used():
@@ -44,11 +52,12 @@ def test_the_generator_is_used():
 
 
 def test_too_few_pairs_have_no_interval():
-    # n differences all lie on one side of their true median with probability 2 / 2^n: 1/16 for 5, 1/32 for 6
-    for n in (1, 2, 3, 4, 5):
+    # n differences all lie on one side of their true median with probability 2 / 2^n: 1/64 for 7, 1/128 for 8
+    for n in (1, 2, 3, 4, 5, 6, 7):
         assert all(map(math.isnan, interval(SKEWED[:n])))
-    assert not any(map(math.isnan, interval(SKEWED[:6])))
-    assert not any(map(math.isnan, interval(SKEWED[:5], level=0.9)))
+    assert not any(map(math.isnan, interval(SKEWED[:8])))
+    assert not any(map(math.isnan, interval(SKEWED[:7], level=0.9)))
+    assert all(map(math.isnan, interval(SKEWED[:6], level=0.9)))
 
 
 def test_equal_differences_have_no_interval():
@@ -56,7 +65,7 @@ def test_equal_differences_have_no_interval():
     assert all(map(math.isnan, found))
 
 
-samples = st.lists(st.integers(-40, 40), min_size=6, max_size=9).filter(lambda sample: len(set(sample)) > 1)
+samples = st.lists(st.integers(-40, 40), min_size=8, max_size=11).filter(lambda sample: len(set(sample)) > 1)
 
 
 @settings(max_examples=40)
