@@ -93,22 +93,24 @@ def _likely(rows: Mapping[str, Runs]) -> Iterator[tuple[str, list[str]]]:
     A loss is that of the first step or of the first epoch.
     """
     order = list(rows)
-    owners: dict[tuple[int, float], list[int]] = {}
+    owners: dict[tuple[int, float], tuple[int, ...]] = {}
     for place, (row, runs) in enumerate(rows.items()):
-        traces = [
+        traces = {
             (seed, loss)
             for seed, record in runs.items()
             for loss in (record.first_step_loss, record.first_epoch_loss)
             if loss is not None
-        ]
+        }
+        known = owners.keys() & traces
         likely: set[int] = set()
-        for trace in traces:
+        for trace in known:
             if len(likely) == place:
                 break
-            likely.update(owners.get(trace, ()))
+            likely.update(owners[trace])
         yield row, [order[other] for other in sorted(likely)]
-        for trace in traces:
-            owners.setdefault(trace, []).append(place)
+        owners.update(dict.fromkeys(traces - known, (place,)))
+        for trace in known:
+            owners[trace] = (*owners[trace], place)
 
 
 def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: bool) -> Twin | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lightning_bam.files import FolderError
+from lightning_bam.result import Result
 from studies.records import Record
 
 
@@ -30,8 +33,10 @@ def refuse_copies(records: Iterable[Record]) -> None:
                 f"{record.folder.path}/manifest.json: is of run {record.key_noted}, not of {record.run.key}: copied "
                 "from there? remove this run folder to train it again"
             )
-        if record.epochs:  # equal records agree in what costs nothing to compare
-            alike.setdefault((record.result, record.epochs, str(record.first_epoch_loss)), []).append(record)
+        if record.epochs:  # equal records agree in what costs next to nothing to compare, NaN with NaN
+            loss = record.first_epoch_loss
+            known = "nan" if loss is not None and math.isnan(loss) else loss
+            alike.setdefault((record.epochs, known), []).append(record)
     for group in alike.values():
         if len(group) > 1 and len({record.run.seed for record in group}) > 1:
             _compare(group)
@@ -39,9 +44,12 @@ def refuse_copies(records: Iterable[Record]) -> None:
 
 def _compare(group: Sequence[Record]) -> None:
     """Refuse two runs of different seeds with the same record, line by line."""
-    found: dict[str, Record] = {}
+    found: dict[tuple[Result | None, str], Record] = {}
+    results = Counter(record.result for record in group)
     for record in group:
-        first = found.setdefault(str(record.metrics), record)
+        if results[record.result] == 1:
+            continue
+        first = found.setdefault((record.result, str(record.metrics)), record)
         if first.run.seed != record.run.seed:
             raise FolderError(
                 f"{record.folder.path} ({record.row!r}, seed {record.run.seed}): metrics.jsonl is identical to that "

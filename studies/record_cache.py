@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 import zlib
 from contextlib import suppress
 from dataclasses import fields
@@ -29,11 +28,8 @@ from lightning_bam.folder import SCHEMA, State
 from lightning_bam.result import Result
 from studies.cache import cache_home
 from studies.circumstances import SHARED
+from studies.sight import Sight
 
-FILES: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
-"""What a record is read from."""
-QUIET: Final = 2_000_000_000
-"""Nanoseconds for which a file must have stood still, to be remembered: the coarsest clock of a file system."""
 FIGURES: Final = tuple(field.name for field in fields(Result))
 VERSION: Final = [2, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
 """What a file must say of itself to be read: fingerprints hold for one version of Python."""
@@ -50,30 +46,6 @@ class Entry(NamedTuple):
     first_step_loss: float | None
     first_epoch_loss: float | None
     circumstances: str
-
-
-class Sight(NamedTuple):
-    """A folder from outside: 64 bits of the identity of its files, and whether they have stood still."""
-
-    fingerprint: int
-    quiet: bool
-
-
-def look(folder: str) -> Sight | None:
-    """Return the sight of a run folder, None where there is no `run.json`."""
-    told: list[int] = []
-    newest = 0
-    for name in FILES:
-        try:
-            found = os.stat(f"{folder}/{name}")  # noqa: PTH116, a Path for each takes longer
-        except OSError:
-            if not told:
-                return None
-            told += (0, 0, 0, 0)
-        else:
-            told += (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
-    return Sight(hash(tuple(told)), newest + QUIET < time.time_ns())
 
 
 class RecordCache:

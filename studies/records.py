@@ -16,12 +16,16 @@ from lightning_bam.folder import RunFolder, State
 from lightning_bam.lock import locked
 from lightning_bam.result import Result
 from studies.circumstances import circumstances
+from studies.devices import cores
 from studies.headline import headline, so_far
-from studies.record_cache import FIGURES, Entry, RecordCache, Sight, look
+from studies.record_cache import FIGURES, Entry, RecordCache
+from studies.sight import Sight, Sights, look
 from studies.study import Cell, Study
 
 MANY: Final = 1000
 """Runs of a study for which a cache is worth its file: fewer are read in a fifth of a second."""
+MORE: Final = 10_000
+"""Runs of a study for which a second process that looks at folders is worth its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +83,14 @@ def gather(study: Study, root: Path) -> list[Record]:
         FolderError: a folder that cannot be trusted (torn, edited, of another version).
 
     """
-    if len(study.rows) * len(study.seed_list) < MANY:
+    count = len(study.rows) * len(study.seed_list)
+    if count < MANY:
         return read(study.runs(), root)
-    with _uncollected():
+    with _uncollected(), Sights(str(root), shared=count >= MORE and cores() > 1) as sights:
         cache = RecordCache(root, study.label)
-        records = [_remembered(cell, root, cache) for cell in study.runs()]
+        cells = study.runs()
+        seen = sights.of([cell.run.key for cell in cells])
+        records = [_remembered(cell, root, sight, cache) for cell, sight in zip(cells, seen, strict=True)]
         cache.save()
     return records
 
@@ -93,11 +100,11 @@ def read(cells: Iterable[Cell], root: Path) -> list[Record]:
     return [_record(cell, RunFolder.of(root, cell.run)) for cell in cells]
 
 
-def _remembered(cell: Cell, root: Path, cache: RecordCache) -> Record:
+def _remembered(cell: Cell, root: Path, sight: Sight | None, cache: RecordCache) -> Record:
     """Return the record of a run from the cache where its folder looks as it did, else from its folder."""
     key = cell.run.key
     at = f"{root}/{key}"
-    folder, sight = RunFolder(at), look(at)
+    folder = RunFolder(at)
     if sight is None:
         return _record(cell, folder)
     entry = cache.recall(key, sight)
@@ -108,8 +115,14 @@ def _remembered(cell: Cell, root: Path, cache: RecordCache) -> Record:
         return record
     state: State = "running" if entry.figures is None and locked(f"{at}/lock") else entry.state
     result = Result.again(zip(FIGURES, entry.figures, strict=True)) if entry.figures else None
-    record = Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=entry.epochs)
+    record = object.__new__(Record)  # a frozen class sets its fields one by one, which takes three times as long
     vars(record).update(
+        row=cell.row,
+        run=cell.run,
+        folder=folder,
+        state=state,
+        result=result,
+        epochs=entry.epochs,
         key_noted=key,
         first_step_loss=entry.first_step_loss,
         first_epoch_loss=entry.first_epoch_loss,

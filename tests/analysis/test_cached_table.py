@@ -20,7 +20,7 @@ from analysis.formats import render
 from analysis.table import tabulate
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from studies import record_cache, records
+from studies import records, sight
 from studies.records import gather, read
 from tests.analysis.synthetic import ERRORS, STUDY, finish, interrupt, write
 
@@ -32,7 +32,7 @@ TICK = 20_000_000
 def _remembers_small_studies_too():
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as home:
         patch.setattr(records, "MANY", 0)
-        patch.setattr(record_cache, "QUIET", TICK)
+        patch.setattr(sight, "QUIET", TICK)
         patch.setenv("BAM_CACHE", home)
         yield
 
@@ -288,7 +288,7 @@ def test_any_sequence_of_changes(steps):
 
 
 def test_what_changed_just_now_is_read_and_not_remembered(root, cache, opened, monkeypatch):
-    monkeypatch.setattr(record_cache, "QUIET", 3600 * 10**9)
+    monkeypatch.setattr(sight, "QUIET", 3600 * 10**9)
     told(remembered, root)
     opened.clear()
     told(remembered, root)
@@ -405,8 +405,8 @@ def test_a_row_that_is_left_out_stays_remembered(root, cache, opened):
 
 PROCESS = """
 from pathlib import Path
-from studies import record_cache, records
-records.MANY, record_cache.QUIET = 0, {tick}
+from studies import records, sight
+records.MANY, sight.QUIET = 0, {tick}
 from analysis.formats import render
 from analysis.table import tabulate
 from tests.analysis.synthetic import STUDY

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from studies import records
-from studies.record_cache import Sight
+from studies import records, sight
+from studies.sight import Sight
 
 
 def verified(capsys, *argv, code):
@@ -52,7 +52,8 @@ def test_a_flipped_byte_is_one_line(tiny_copy, capsys, name):
 def test_folders_are_read_whatever_is_remembered_of_them(tiny_copy, monkeypatch, capsys):
     monkeypatch.setenv("BAM_CACHE", str(Path("cache").resolve()))
     monkeypatch.setattr(records, "MANY", 0)
-    monkeypatch.setattr(records, "look", lambda folder: Sight(1, quiet=True))  # no change is ever seen
+    for module in (sight, records):
+        monkeypatch.setattr(module, "look", lambda folder: Sight(1, quiet=True))  # no change is ever seen
     assert main(["table", "tiny.py"]) == 0
     path = tiny_copy["BAM", 1].path / "result.json"
     path.write_text("{")
