@@ -141,10 +141,16 @@ def _flat(name: str, item: Any) -> dict[str, Scalar]:
         return {name: ",".join(map(str, item))}
     if not hasattr(item, "kind"):
         return {name: "none" if name in KINDS else item}
-    flat: dict[str, Scalar] = {name: item.kind}
-    for field in fields(item):
-        if field.name not in idle(item):
-            flat |= _flat(f"{name}.{field.name}", getattr(item, field.name))
+    return {name + knob: value for knob, value in once(_knobs, item).items()}
+
+
+def _knobs(spec: Any) -> dict[str, Scalar]:
+    """Return a spec's kind, under no name, and its knobs as `.reduction`."""
+    flat: dict[str, Scalar] = {"": spec.kind}
+    idles = idle(spec)
+    for field in fields(spec):
+        if field.name not in idles:
+            flat |= _flat(f".{field.name}", getattr(spec, field.name))
     return flat
 
 
