@@ -27,6 +27,7 @@ def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool =
     for name, value in arguments.only if only else []:
         words += ["--only", f"{name}={value}"]
     words += ["--seeds", str(arguments.seeds)] if seeds and arguments.seeds else []
-    words += ["--margin", f"{arguments.margin:g}"] if arguments.margin else []
+    margin = getattr(arguments, "margin", None)
+    words += ["--margin", f"{margin:g}"] if margin else []
     words += ["--root", arguments.root] if root and arguments.root != "runs" else []
     return words

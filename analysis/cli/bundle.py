@@ -17,7 +17,7 @@ from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
 from analysis.cli.again import selection
-from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", action="store_true", help="with the last checkpoint of every run")
     parser.add_argument("--partial", action="store_true", help="also where runs are missing")
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
 

@@ -59,7 +59,20 @@ class Verb(Parser):
         module = import_module(f"analysis.cli.{self.prog.split()[-1].replace('-', '_')}")
         module.add_arguments(self)
         self.set_defaults(execute=module.execute)
-        return super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown)
+        return found, unknown
+
+    def _refuse(self, unknown: list[str]) -> NoReturn:
+        """Leave with exit code 2, saying of the first unknown option what is like it here."""
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if wrong is None:
+            self.error(f"{unknown[0]!r} stands apart; name what has no -- side by side, before or after the options")
+        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        close = difflib.get_close_matches(wrong, options, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"
+        self.error(f"{wrong} is no option of it; {hint}")
 
 
 def make_parser() -> Parser:
@@ -156,11 +169,15 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"
     )
+
+
+def add_margin(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Add --margin, for verbs that conclude something."""
     parser.add_argument(
         "--margin",
         type=checked(points, "percentage points above 0, as 0.3"),
         metavar="POINTS",
-        help="a difference too small to matter, chosen before looking: rows can then be equivalent",
+        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
     )
 
 

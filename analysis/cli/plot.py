@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, selected
 from analysis.plots.kinds import KINDS, draw, known
 from lightning_bam.files import FolderError
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
     parser.add_argument("kind", nargs="*", metavar="KIND", help="which figures (all that have something to show)")
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
     parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="how to write them (png)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from analysis.cli import run, table
-from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
+from analysis.cli.parser import add_devices, add_margin, add_root, add_selection, add_storage
 from analysis.cli.ruled import train
 from analysis.cli.selection import root_of, selected
 
@@ -13,6 +13,7 @@ from analysis.cli.selection import root_of, selected
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
     add_devices(parser)
@@ -22,5 +23,5 @@ def execute(arguments: argparse.Namespace) -> int:
     """Train what is missing of the quickstart, then print its table."""
     study = selected("quickstart", arguments)
     code = train(study, arguments, run.run)
-    table.show(table.conclusions([study], root_of(arguments)), "text", None)
+    table.show(table.conclusions([study], root_of(arguments), arguments.storage), "text", None)
     return code

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
-from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, root_of, selected
 from lightning_bam.files import FolderError, replace
 from studies.error import StudyError
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
     parser.add_argument("--all", action="store_true", help="every study of the catalogue")
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from analysis.cli.parser import checked, rising, whole
+from analysis.cli.parser import add_margin, checked, rising, whole
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.rounds import Round, until_resolved
 from studies.error import StudyError
@@ -38,6 +38,7 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="with --until-resolved: the first of the seeds (0)",
     )
+    add_margin(parser, "with --until-resolved: ")
 
 
 def chosen(arguments: argparse.Namespace) -> list[Study]:
@@ -70,9 +71,9 @@ def chosen(arguments: argparse.Namespace) -> list[Study]:
 def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
     """Return a study that has no rule with the one that is asked for, if one is."""
     if not arguments.until_resolved:
-        for option, given in (("--looks", arguments.looks), ("--first-seed", arguments.first_seed)):
-            if given is not None:
-                raise StudyError(f"{option}: goes with --until-resolved; give that, too")
+        for option in ("looks", "first_seed", "margin"):
+            if getattr(arguments, option) is not None:
+                raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
         return study
     if arguments.seeds:
         raise StudyError(f"--seeds {arguments.seeds}: with --until-resolved the rule says how many; use --looks")

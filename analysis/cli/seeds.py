@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from analysis.cli.again import command
-from analysis.cli.parser import add_root, add_selection, add_storage, checked
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage, checked
 from analysis.cli.selection import gathered, selected
 from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
     parser.add_argument(

@@ -15,18 +15,18 @@ from studies.study import Study
 
 
 def selected(name: str, arguments: argparse.Namespace) -> Study:
-    """Return the study of that name with --preset, --set, --only, --seeds and --margin applied, and its stopping rule.
+    """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 
     Raises:
         StudyError: no such study or name in it, or seeds or a margin other than its declared rule's.
 
     """
-    study = find_study(name)
+    study, margin = find_study(name), getattr(arguments, "margin", None)
     if arguments.preset:
         study = study.at(arguments.preset)
     study = declared(study.override(dict(arguments.set)), root_of(arguments), getattr(arguments, "storage", None))
     if study.stopping is not None:
-        for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
+        for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", margin, study.margin)):
             if given not in (None, ruled):
                 raise StudyError(
                     f"--{option} {given}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
@@ -38,7 +38,7 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
         study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
-    return study.with_margin(arguments.margin) if arguments.margin else study
+    return study.with_margin(margin) if margin else study
 
 
 def every_scale(root: Path) -> list[Study]:

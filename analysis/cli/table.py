@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import root_of, selected
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
     parser.add_argument("--all", action="store_true", help="every study of the catalogue")
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     add_storage(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")

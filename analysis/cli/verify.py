@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.cli.parser import add_root, add_selection
+from analysis.cli.parser import add_margin, add_root, add_selection
 from analysis.cli.selection import every_scale, root_of, selected
 from analysis.cli.table import concluded
 from analysis.verification.finding import Finding
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with this table, as `bam table --format json --output FILE` wrote it (again for more)",
     )
     add_selection(parser)
+    add_margin(parser)
     add_root(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -78,8 +79,8 @@ def chosen(arguments: argparse.Namespace, root: Path, tabled: Sequence[str]) -> 
     if arguments.study:
         studies = [selected(name, arguments) for name in arguments.study]
     else:
-        if arguments.preset or arguments.set or arguments.only or arguments.seeds:
-            raise StudyError("verify: --preset, --set, --only and --seeds change a study; name it")
+        if arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin:
+            raise StudyError("verify: --preset, --set, --only, --seeds and --margin change a study; name it")
         studies = [s for s in every_scale(root) if s.label in tabled or begun(s, root)]
     for label in tabled:
         if label not in {study.label for study in studies}:

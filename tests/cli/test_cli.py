@@ -224,7 +224,9 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv,
         (["run", "quickstart", "--seeds", "0"], "bam run: argument --seeds: '0' is not a number of seeds from 1 up"),
         (["run", "quickstart", "--set", "x"], "bam run: argument --set: 'x' is not name=value, as in recipe.epochs=30"),
         (["table", "quickstart", "--format", "htm"], "bam table: argument --format: 'htm' is not known; did you mean"),
-        (["run", "quickstart", "--frobnicate"], "bam: unrecognized arguments: --frobnicate"),
+        (["run", "quickstart", "--frobnicate"], "bam run: --frobnicate is no option of it; `bam run --help` lists"),
+        (["table", "quickstart", "--strickt"], "bam table: --strickt is no option of it; did you mean --strict?"),
+        (["run", "quickstart", "--seeds", "2", "combine"], "bam run: 'combine' stands apart; name what has no -- side"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(capsys, argv, message):

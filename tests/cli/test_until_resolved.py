@@ -76,6 +76,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
     [
         (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
         (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
+        (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),
         (["--until-resolved", "--seeds", "3"], "bam: --seeds 3: with --until-resolved the rule says how many; use "),
         (["--until-resolved", "--only", "row=SE"], "bam: --only: mine follows a stopping rule, which is for all of "),
     ],
@@ -91,6 +92,8 @@ def test_options_that_do_not_go_together(mine, words, line, capfd):
     [
         ("run", ["--looks", "3,2"], "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 4,8,12"),
         ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0, as 0.3"),
+        ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
+        ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),
         ("seeds", ["--budget", "12"], "argument --budget: '12' is not a time like 12h, 90m or 2d"),
     ],
 )
