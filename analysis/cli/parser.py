@@ -69,9 +69,9 @@ class Verb(Parser):
         wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if wrong is None:
             self.error(f"{unknown[0]!r} stands apart; name what has no -- side by side, before or after the options")
-        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
-        close = difflib.get_close_matches(wrong, options, n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"
+        options = [name[2:] for action in self._actions for name in action.option_strings if name.startswith("--")]
+        close = difflib.get_close_matches(wrong.lstrip("-"), options, n=1)
+        hint = f"did you mean --{close[0]}?" if close else f"`{self.prog} --help` lists those that are"
         self.error(f"{wrong} is no option of it; {hint}")
 
 
