@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -20,7 +20,7 @@ from lightning_bam.folder import RunFolder
 from studies.headline import headline, reported, so_far
 from studies.leases import Lease, Leases
 from studies.panels import telling_apart
-from studies.parameters import Given, distributions, parameters, suggest
+from studies.parameters import asked, distributions, parameters
 from studies.postgres import GRACE, patiently
 from studies.records import Record
 from studies.source import Source, home
@@ -64,7 +64,7 @@ class Ledger(Source):
         self.taken: dict[str, Lease] = {}
         factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
-        self.given = Given()
+        self.known: dict[str, BaseDistribution] | None = None
         self.metric = headline(next(iter(study.rows.values())))
         with ExitStack() as undo:  # a database may go away at any of these
             self.storage = open_storage(root, url)
@@ -72,6 +72,7 @@ class Ledger(Source):
             self.leases = Leases(root, url)
             undo.callback(self.leases.close)
             self.optuna = self._opened(study)
+            self.number = self.storage.get_study_id_from_name(study.label)
             undo.pop_all()
 
     def _opened(self, study: Study) -> optuna.Study:
@@ -79,7 +80,7 @@ class Ledger(Source):
         opened = optuna.create_study(
             storage=self.storage,
             study_name=study.label,
-            sampler=self.given,
+            sampler=optuna.samplers.RandomSampler(),  # never asked: what is trained is given
             pruner=optuna.pruners.NopPruner(),
             direction="maximize" if self.metric.higher_is_better else "minimize",
             load_if_exists=True,
@@ -112,13 +113,25 @@ class Ledger(Source):
         self.wanted = [Cell(record.row, record.run) for record in records]
 
     def _ask(self, cell: Cell) -> Trial:
-        self.given.values = parameters(cell.run, self.distributions)
-        trial = self.ask()
-        marks = {"key": cell.run.key, "row": cell.row, "home": home(self.root)}
-        for name, value in marks.items():
-            patiently(partial(trial.set_user_attr, name, value))
-        patiently(lambda: suggest(trial, self.given.values, self.distributions))
+        """Begin the trial of a run: in one step, so that none is without the mark that says which run it is."""
+        try:
+            number = self._begun(cell)
+        except ValueError:  # another process has begun a trial whose parameters are of another kind
+            self.known = None
+            number = self._begun(cell)
+        trial = patiently(lambda: Trial(self.optuna, number))
+        patiently(lambda: self.beat([trial]))
         return trial
+
+    def _begun(self, cell: Cell) -> int:
+        if self.known is None:
+            trials = patiently(lambda: self.optuna.get_trials(deepcopy=False))
+            self.known = {name: dist for trial in reversed(trials) for name, dist in trial.distributions.items()}
+        marks = {"key": cell.run.key, "row": cell.row, "home": home(self.root)}
+        template = asked(parameters(cell.run, self.distributions), self.distributions, self.known, marks)
+        number = patiently(lambda: self.storage.create_new_trial(self.number, template))
+        self.known = {**template.distributions, **self.known}
+        return number
 
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next wanted run that nobody has or has finished, or None where none is left."""

@@ -7,15 +7,14 @@ from dataclasses import fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 import optuna
-from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    check_distribution_compatibility,
 )
-from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.config import KINDS, Run, flatten
 from lightning_bam.config.codec import Scalar
@@ -71,51 +70,38 @@ def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Sca
     return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
 
 
-class Given(BaseSampler):
-    """A sampler that gives each parameter the value it was told: the trials of a study are chosen, not drawn."""
-
-    def __init__(self) -> None:
-        self.values: Mapping[str, Scalar] = {}
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
-        """Return nothing: no parameter depends on another."""
-        return {}
-
-    def sample_relative(
-        self,
-        study: Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
-    ) -> dict[str, Any]:
-        """Return nothing, likewise."""
-        return {}
-
-    def sample_independent(
-        self,
-        study: Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
-    ) -> Scalar:
-        """Return the given value."""
-        return self.values[param_name]
-
-
-def suggest(trial: optuna.Trial, values: Mapping[str, Scalar], dists: Mapping[str, BaseDistribution]) -> None:
-    """Give an asked trial its parameters.
+def asked(
+    values: Mapping[str, Scalar],
+    dists: Mapping[str, BaseDistribution],
+    known: Mapping[str, BaseDistribution],
+    marks: Mapping[str, Any],
+) -> FrozenTrial:
+    """Return a running trial with those parameters, to be written in one step.
 
     A parameter whose choices have changed since the study began can no longer be one in Optuna: it becomes a user
     attribute of the same name.
+
+    Args:
+        values: the parameters.
+        dists: their distributions.
+        known: those of the study's trials so far.
+        marks: user attributes.
+
     """
-    for name in values:
-        dist = dists[name]
-        try:
-            if isinstance(dist, IntDistribution):
-                trial.suggest_int(name, dist.low, dist.high)
-            elif isinstance(dist, FloatDistribution):
-                trial.suggest_float(name, dist.low, dist.high)
-            else:
-                assert isinstance(dist, CategoricalDistribution)
-                trial.suggest_categorical(name, dist.choices)
-        except ValueError:
-            trial.set_user_attr(name, values[name])
+    odd = {name: value for name, value in values.items() if not _fits(value, dists[name], known.get(name))}
+    fitting = {name: value for name, value in values.items() if name not in odd}
+    return optuna.create_trial(
+        state=TrialState.RUNNING,
+        params=fitting,
+        distributions={name: dists[name] for name in fitting},
+        user_attrs={**marks, **odd},
+    )
+
+
+def _fits(value: Scalar, dist: BaseDistribution, known: BaseDistribution | None) -> bool:
+    try:
+        if known is not None:
+            check_distribution_compatibility(known, dist)
+        return dist._contains(dist.to_internal_repr(value))  # Optuna has no public name for it
+    except ValueError:
+        return False
