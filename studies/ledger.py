@@ -64,7 +64,8 @@ class Ledger(Source):
         self.taken: dict[str, Lease] = {}
         factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
-        self.known: dict[str, BaseDistribution] | None = None
+        self.known: dict[str, BaseDistribution] = {}
+        self.seen = 0
         self.metric = headline(next(iter(study.rows.values())))
         with ExitStack() as undo:  # a database may go away at any of these
             self.storage = open_storage(root, url)
@@ -113,25 +114,37 @@ class Ledger(Source):
         self.wanted = [Cell(record.row, record.run) for record in records]
 
     def _ask(self, cell: Cell) -> Trial:
-        """Begin the trial of a run: in one step, so that none is without the mark that says which run it is."""
+        """Begin the trial of a run, with the marks that say which run it is.
+
+        In PostgreSQL its first sign of life comes before it is marked as this runs folder's: by that mark other hosts
+        leave a trial alone until it is silent, and one that never gave a sign is never silent.
+        """
+        shared = isinstance(self.storage, RDBStorage)
+        marks = {"key": cell.run.key, "row": cell.row} | ({} if shared else {"home": home(self.root)})
         try:
-            number = self._begun(cell)
-        except ValueError:  # another process has begun a trial whose parameters are of another kind
-            self.known = None
-            number = self._begun(cell)
+            number = self._begun(cell, marks, look=not (shared and self.seen))
+        except ValueError:  # in PostgreSQL: another process has begun a trial whose parameters are of another kind
+            number = self._begun(cell, marks, look=True)
         trial = patiently(lambda: Trial(self.optuna, number))
         patiently(lambda: self.beat([trial]))
+        if shared:
+            patiently(lambda: trial.set_user_attr("home", home(self.root)))
         return trial
 
-    def _begun(self, cell: Cell) -> int:
-        if self.known is None:
+    def _begun(self, cell: Cell, marks: dict[str, str], *, look: bool) -> int:
+        """Write a new trial in one step; `look` at what kind the parameters of others' are first."""
+        if look:
             trials = patiently(lambda: self.optuna.get_trials(deepcopy=False))
-            self.known = {name: dist for trial in reversed(trials) for name, dist in trial.distributions.items()}
-        marks = {"key": cell.run.key, "row": cell.row, "home": home(self.root)}
+            for trial in trials[self.seen :]:
+                self.known = {**trial.distributions, **self.known}
+            self.seen = len(trials)
         template = asked(parameters(cell.run, self.distributions), self.distributions, self.known, marks)
-        number = patiently(lambda: self.storage.create_new_trial(self.number, template))
-        self.known = {**template.distributions, **self.known}
-        return number
+        return patiently(lambda: self.storage.create_new_trial(self.number, template))
+
+    def complete(self, trial: Trial, error: float) -> None:
+        """Tell a finished run's figure, past Optuna's samplers, which a study has no use for."""
+        with suppress(UpdateFinishedTrialError):  # Optuna has no public name for the trial
+            patiently(lambda: self.storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [error]))
 
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next wanted run that nobody has or has finished, or None where none is left."""
@@ -183,7 +196,7 @@ def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
     trials = study.get_trials(deepcopy=False)
     done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
     for trial in reversed(trials):
-        ours = trial.user_attrs.get("home") in (None, home(root))  # without one: its scheduler died as it asked
+        ours = trial.user_attrs.get("home") in (None, home(root))  # without one: its host died as it asked
         if trial.state == TrialState.RUNNING and (ours or not shared):
             settle(study, root, trial, done)
 
@@ -199,8 +212,8 @@ def settle(study: optuna.Study, root: Path, trial: FrozenTrial, done: set[str | 
 
     """
     key, asked = trial.user_attrs.get("key"), trial.datetime_start
-    if key is None and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
-        return  # its scheduler is about to say which run it is
+    if "home" not in trial.user_attrs and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
+        return  # its scheduler is about to say whose it is
     folder = RunFolder(root / (key or "none"))
     state, result = folder.state(), folder.result()
     with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker

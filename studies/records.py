@@ -86,7 +86,8 @@ def gather(study: Study, root: Path) -> list[Record]:
     count = len(study.rows) * len(study.seed_list)
     if count < MANY:
         return read(study.runs(), root)
-    with _uncollected(), Sights(str(root), shared=count >= MORE and cores() > 1) as sights:
+    helped = count >= MORE and cores() > 1
+    with _uncollected(), Sights(str(root), wanted=count if helped else 0) as sights:
         cache = RecordCache(root, study.label)
         cells = study.runs()
         seen = sights.of([cell.run.key for cell in cells])

@@ -54,15 +54,16 @@ class Sights:
 
     Args:
         root: the runs folder.
-        shared: whether to start that process.
+        wanted: how many folders that process is to look at; 0 for no process. It looks at all that are there, since
+            keys are not known yet; where more than twice as many are, it leaves.
 
     """
 
-    def __init__(self, root: str, *, shared: bool) -> None:
+    def __init__(self, root: str, *, wanted: int) -> None:
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
-        if shared:
-            words = [sys.executable, "-I", "-S", __file__, root, str(QUIET)]
+        if wanted:
+            words = [sys.executable, "-I", "-S", __file__, root, str(QUIET), str(2 * wanted)]
             with suppress(OSError):
                 self._process = subprocess.Popen(
                     words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -94,12 +95,14 @@ class Sights:
         ]
 
 
-def main(root: str, quiet: int) -> None:
-    """Look at every folder whose name is below `SHARE`, and write down what was seen."""
+def main(root: str, quiet: int, most: int) -> None:
+    """Look at every folder whose name is below `SHARE`, and write down what was seen; at none of more than `most`."""
     names = os.listdir(root)  # noqa: PTH208, pathlib takes longer to load than the names to list
+    if len(names) > most:
+        sys.exit(1)
     seen = {name: look(f"{root}/{name}", quiet) for name in names if name < SHARE}
     sys.stdout.buffer.write(marshal.dumps({name: tuple(sight) for name, sight in seen.items() if sight}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

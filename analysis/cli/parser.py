@@ -68,7 +68,9 @@ class Verb(Parser):
         """Leave with exit code 2, saying of the first unknown option what is like it here."""
         wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if wrong is None:
-            self.error(f"{unknown[0]!r} stands apart; name what has no -- side by side, before or after the options")
+            several = any(not action.option_strings and action.nargs in ("+", "*") for action in self._actions)
+            apart = "stands apart; name what has no -- side by side, before or after the options"
+            self.error(f"{unknown[0]!r} {apart if several else 'is one word too many'}")
         options = [name[2:] for action in self._actions for name in action.option_strings if name.startswith("--")]
         close = difflib.get_close_matches(wrong.lstrip("-"), options, n=1)
         hint = f"did you mean --{close[0]}?" if close else f"`{self.prog} --help` lists those that are"

@@ -3,9 +3,10 @@
     [BAM_TEST_POSTGRES=postgresql://...] python -m tests.benchmarks.scale [--runs 10000] [--convs 1] [--skip-trials]
 
 `bam status` and `bam table` are timed as whole commands, cold (no cache of records; the system has the files in memory)
-and warm, each beside a plain loop that reads the same files and parses them. A trial is asked, suggested, marked,
-reported twice and told as the engine does it, in the journal and, where the environment names one, in PostgreSQL; the
-first trial after opening the storage also reads the finished ones.
+and warm, each beside a plain loop that reads the same files and parses them. A trial is begun with its parameters and
+marks, shows its first sign of life (in PostgreSQL), is reported twice and told as the engine does it, in the journal
+and, where the environment names one, in PostgreSQL; the first trial after opening the storage also reads the finished
+ones. What is printed first is asking and telling alone.
 """
 
 from __future__ import annotations
@@ -103,8 +104,13 @@ def plain_loop(root: Path) -> float:
     return time.perf_counter() - started
 
 
-def trial_seconds(study: Study, root: Path, url: str | None, finished: int, asked: int = 50) -> list[float]:
-    """Return the seconds that each of `asked` trials takes from asking to telling, after `finished` ones."""
+def trial_seconds(
+    study: Study, root: Path, url: str | None, finished: int, asked: int = 50
+) -> list[tuple[float, float]]:
+    """Return the seconds that asking and telling each of `asked` trials takes, without and with its reports.
+
+    Before them there are `finished` ones.
+    """
     ledger = Ledger(root, study, url)
     cells = study.runs()
     ledger.optuna.add_trials(
@@ -124,10 +130,13 @@ def trial_seconds(study: Study, root: Path, url: str | None, finished: int, aske
     for cell in cells[:asked]:
         started = time.perf_counter()
         trial = ledger._ask(cell)
+        begun = time.perf_counter()
         trial.report(20.0, 0)
         trial.report(10.0, 1)
+        reported = time.perf_counter()
         ledger.complete(trial, 10.0)
-        taken.append(time.perf_counter() - started)
+        ended = time.perf_counter()
+        taken.append((ended - reported + begun - started, ended - started))
     ledger.close()
     return taken
 
@@ -182,8 +191,11 @@ def main() -> None:
         for title, url in (("journal", None), ("PostgreSQL", os.environ.get("BAM_TEST_POSTGRES"))):
             if title == "journal" or url:
                 first, *rest = trial_seconds(study, home / title, url, runs)
-                each = 1e3 * statistics.median(rest)
-                print(f"a trial at {runs}, {title}: first {1e3 * first:.1f} ms, then {each:.1f} ms")
+                told, whole = (1e3 * statistics.median(each) for each in zip(*rest, strict=True))
+                print(
+                    f"a trial at {runs}, {title}: ask and tell {told:.1f} ms, with two reports {whole:.1f} ms; "
+                    f"the first {1e3 * first[1]:.0f} ms"
+                )
 
 
 if __name__ == "__main__":

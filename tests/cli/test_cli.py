@@ -226,6 +226,8 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv,
         (["table", "quickstart", "--format", "htm"], "bam table: argument --format: 'htm' is not known; did you mean"),
         (["run", "quickstart", "--frobnicate"], "bam run: --frobnicate is no option of it; `bam run --help` lists"),
         (["table", "quickstart", "--strickt"], "bam table: --strickt is no option of it; did you mean --strict?"),
+        (["doctor", "foo"], "bam doctor: 'foo' is one word too many"),
+        (["explain", "quickstart", "BAM", "1", "2"], "bam explain: '2' is one word too many"),
         (["run", "quickstart", "--seeds", "2", "combine"], "bam run: 'combine' stands apart; name what has no -- side"),
     ],
 )

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
+import pytest
 from optuna.trial import TrialState
 
+from lightning_bam.config import AfterStages, BAMSpec
+from studies import ledger
 from studies.ledger import Ledger
 from studies.records import gather
+from studies.source import home
 from tests.analysis.synthetic import finish
-from tests.studies.conftest import tiny
+from tests.studies.conftest import BASE, tiny
+
+BAM = replace(BASE, attention=BAMSpec(reduction=4))
+
+
+def at_stage(number):
+    return replace(BAM, placement=AfterStages(stages=(number,)))
 
 
 def states(root, study):
     """Return what a scheduler that begins now makes of the trials."""
-    with closing(Ledger(root, study)) as ledger:
-        ledger.bring_up_to_date(gather(study, root))
-        return [trial.state for trial in ledger.optuna.get_trials()]
+    with closing(Ledger(root, study)) as account:
+        account.bring_up_to_date(gather(study, root))
+        return [trial.state for trial in account.optuna.get_trials()]
 
 
 def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_path):
@@ -27,25 +38,102 @@ def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_
     finish(tmp_path, cell.run, 12.5)
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "and nothing is added"
-    with closing(Ledger(tmp_path, study)) as ledger:
-        assert [trial.value for trial in ledger.optuna.get_trials()] == [None, 12.5]
-        ledger.complete(first, 12.5)
-        ledger.complete(last, 12.5)
+    with closing(Ledger(tmp_path, study)) as account:
+        assert [trial.value for trial in account.optuna.get_trials()] == [None, 12.5]
+        account.complete(first, 12.5)
+        account.complete(last, 12.5)
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "nor told by who wakes up late"
 
 
 def test_a_run_that_one_trial_has_told_is_not_told_by_another(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
-    with closing(Ledger(tmp_path, study)) as ledger:
-        ledger._ask(cell)
+    with closing(Ledger(tmp_path, study)) as account:
+        account._ask(cell)
         finish(tmp_path, cell.run, 12.5)
-        ledger.complete(ledger._ask(cell), 12.5)
+        account.complete(account._ask(cell), 12.5)
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 def test_a_trial_of_a_run_that_nobody_trains_gave_nothing(tmp_path):
     study = tiny(seeds=1)
-    with closing(Ledger(tmp_path, study)) as ledger:
-        ledger._ask(study.runs()[0])
+    with closing(Ledger(tmp_path, study)) as account:
+        account._ask(study.runs()[0])
     assert states(tmp_path, study) == [TrialState.FAIL]
+
+
+def test_a_trial_is_begun_in_one_line_of_the_journal(tmp_path):
+    study = tiny(seeds=1)
+    with closing(Ledger(tmp_path, study)) as account:
+        journal = tmp_path / "studies.journal"
+        before = len(journal.read_text().splitlines())
+        trial = account._ask(study.runs()[1])
+        (line,) = journal.read_text().splitlines()[before:]
+    assert trial.user_attrs == {"key": study.runs()[1].run.key, "row": "BAM", "home": home(tmp_path)}
+    assert all(word in line for word in (study.runs()[1].run.key, "BAM", home(tmp_path), "attention"))
+
+
+class HostGoneError(Exception):
+    """The host dies at this moment."""
+
+
+def test_a_trial_of_a_host_that_died_before_its_first_sign_of_life_is_closed_by_another(
+    tmp_path, postgres, monkeypatch
+):
+    """It would never be silent, since it never spoke."""
+    study = tiny(seeds=1)
+
+    def gone(_self, _trials):
+        raise HostGoneError
+
+    with closing(Ledger(tmp_path / "there", study, postgres)) as theirs, monkeypatch.context() as patch:
+        patch.setattr(Ledger, "beat", gone)
+        with pytest.raises(HostGoneError):
+            theirs._ask(study.runs()[0])
+    with closing(Ledger(tmp_path / "here", study, postgres)) as ours:
+        ours.bring_up_to_date(gather(study, tmp_path / "here"))
+        assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING], "it may be about to speak"
+        monkeypatch.setattr(ledger, "GRACE", -1)
+        ours.bring_up_to_date(gather(study, tmp_path / "here"))
+        assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.FAIL]
+
+
+def test_a_trial_of_another_host_that_has_spoken_is_left_alone(tmp_path, postgres, monkeypatch):
+    study = tiny(seeds=1)
+    monkeypatch.setattr(ledger, "GRACE", -1)  # for those that have not
+    with (
+        closing(Ledger(tmp_path / "there", study, postgres)) as theirs,
+        closing(Ledger(tmp_path / "here", study, postgres)) as ours,
+    ):
+        assert theirs._ask(study.runs()[0]).user_attrs["home"] == home(tmp_path / "there")
+        ours.bring_up_to_date(gather(study, tmp_path / "here"))
+        assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING]
+
+
+def clash(root, url):
+    """Two schedulers of a study that grows between their starts; return what their trials call the stages."""
+    scientific = ("attention", "placement.stages")
+    small = tiny(rows={"none": BASE, "all": BAM, "1": at_stage(1)}, scientific=scientific, seeds=1)
+    grown = tiny(rows={**small.rows, "2": at_stage(2)}, scientific=scientific, seeds=1)
+    none, whole, first = small.runs()
+    with closing(Ledger(root, small, url)) as earlier, closing(Ledger(root, grown, url)) as later:
+        earlier._ask(none)
+        later._ask(whole)
+        earlier._ask(first)
+        later._ask(grown.runs()[3])
+        return [
+            (trial.params.get("placement.stages"), trial.user_attrs.get("placement.stages"))
+            for trial in later.optuna.get_trials()
+        ]
+
+
+STAGES = [(None, None), ("None", None), (None, "1"), ("2", None)]
+"""The first trial that has the parameter says which choices there are; a value beside them is a mark."""
+
+
+def test_choices_that_another_scheduler_has_settled_are_kept(tmp_path):
+    assert clash(tmp_path, None) == STAGES
+
+
+def test_choices_that_another_host_has_settled_are_kept(tmp_path, postgres):
+    assert clash(tmp_path, postgres) == STAGES

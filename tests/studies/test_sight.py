@@ -44,12 +44,12 @@ def seen_here(monkeypatch):
 def test_two_processes_see_what_one_sees(root, seen_here):
     expected = [look(f"{root}/{key}") for key in KEYS]
     assert [found is None for found in expected] == [n % 4 == 3 or n > 13 for n in range(16)]
-    with Sights(str(root), shared=True) as sights:
+    with Sights(str(root), wanted=16) as sights:
         assert sights.of(KEYS) == expected
     there = [key for key, found in zip(KEYS, expected, strict=True) if found and key < SHARE]
     assert len(there) == 9
     assert sorted(seen_here) == sorted(set(KEYS) - set(there))
-    with Sights(str(root), shared=False) as sights:
+    with Sights(str(root), wanted=0) as sights:
         assert sights.of(KEYS) == expected
 
 
@@ -57,7 +57,7 @@ def test_a_change_is_seen(root):
     before = [look(f"{root}/{key}") for key in KEYS]
     (root / KEYS[4] / "metrics.jsonl").write_text("more")
     (root / KEYS[12] / "metrics.jsonl").unlink()
-    with Sights(str(root), shared=True) as sights:
+    with Sights(str(root), wanted=16) as sights:
         after = sights.of(KEYS)
     assert [a != b for a, b in zip(before, after, strict=True)] == [n in (4, 12) for n in range(16)]
     assert (before[4].quiet, after[4].quiet, after[12].quiet) == (False, False, False)
@@ -65,10 +65,10 @@ def test_a_change_is_seen(root):
 
 def test_what_has_changed_lately_is_told_by_the_same_measure(root, monkeypatch):
     monkeypatch.setattr(sight, "QUIET", 0)
-    with Sights(str(root), shared=True) as sights:
+    with Sights(str(root), wanted=16) as sights:
         assert {found.quiet for found in sights.of(KEYS) if found} == {True}
     monkeypatch.setattr(sight, "QUIET", 3600 * 10**9)
-    with Sights(str(root), shared=True) as sights:
+    with Sights(str(root), wanted=16) as sights:
         assert {found.quiet for found in sights.of(KEYS) if found} == {False}
 
 
@@ -77,7 +77,7 @@ def test_a_process_that_says_nothing_is_not_missed(root, monkeypatch, end):
     expected = [look(f"{root}/{key}") for key in KEYS]
     if end == "not started":
         monkeypatch.setattr(sys, "executable", "/nonexistent")
-    with Sights(str(root), shared=True) as sights:
+    with Sights(str(root), wanted=16) as sights:
         if end == "killed":
             sights._process.kill()
         elif end == "cut short":
@@ -86,10 +86,22 @@ def test_a_process_that_says_nothing_is_not_missed(root, monkeypatch, end):
         assert sights.of(KEYS) == expected
 
 
+def test_other_studies_folders_are_not_looked_at_for_a_small_one(root, seen_here):
+    """Fourteen folders are twice as many as seven; with a file beside them there are more."""
+    expected = [look(f"{root}/{key}") for key in KEYS]
+    with Sights(str(root), wanted=7) as sights:
+        assert sights.of(KEYS) == expected
+    assert len(seen_here) == 7
+    (root / "studies.journal").touch()
+    with Sights(str(root), wanted=7) as sights:
+        assert sights.of(KEYS) == expected
+    assert len(seen_here) == 7 + 16
+
+
 def test_no_process_is_left_where_nobody_asks(root):
     me = psutil.Process()
     before = me.children()
-    with Sights(str(root), shared=True):
+    with Sights(str(root), wanted=16):
         assert len(me.children()) == len(before) + 1
     assert me.children() == before
 
