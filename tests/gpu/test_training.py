@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
+import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,17 +13,18 @@ from studies.devices import Slot
 from studies.launch import ask
 from studies.processes import forkserver
 from tests.data.picture_folders import fake_imagenet
-from tests.training.groups import RUN, Group, described, figures, same_weights, trained
+from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 from tests.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference
 from tests.training.test_ranks import figures as epochs
 from tests.training.test_ranks import trained as trained_exactly
-from tests.training.test_resume import BOXES, DROPOUT, ENDS, after
+from tests.training.test_resume import BOXES, DROPOUT
 
 GPU = (0,)
 LIMIT = 300
 """Seconds; torchvision compiles its deterministic `roi_align`, a detector's, when that first runs."""
 THREE_STEPS = replace(NORMED, dataset=replace(ONE_STEP, train=48), recipe=replace(RECIPE, epochs=2))
-HALVES = replace(RUN, recipe=replace(RUN.recipe, precision="bf16"))
+LONGER, DROPS = (replace(run, recipe=replace(run.recipe, epochs=12)) for run in (RUN, DROPOUT))
+HALVES = replace(LONGER, recipe=replace(LONGER.recipe, precision="bf16"))
 STREAMED = Run(
     dataset=ImageNet(resolution=16),
     backbone=SmallResNet(width=4),
@@ -41,26 +43,29 @@ def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
     assert cpu.manifest()["device"] == "cpu" != gpu.manifest()["device"]
 
 
-@pytest.mark.parametrize("run", [RUN, DROPOUT, HALVES, BOXES], ids=["batch norm", "dropout", "bf16", "detector"])
-def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one_bit_for_bit(tmp_path, run):
+@pytest.mark.parametrize("run", [LONGER, DROPS, HALVES, BOXES], ids=["batch norm", "dropout", "bf16", "detector"])
+def test_a_run_that_is_killed_and_told_to_leave_ends_as_the_unbroken_one_bit_for_bit(tmp_path, run):
     unbroken, again = (trained(described(tmp_path / name, run), gpus=GPU, limit=LIMIT) for name in ("one", "again"))
     assert figures(unbroken) == figures(again)
     assert same_weights(unbroken, again)
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    epoch = max(line["seconds"] for line in unbroken.metrics()[1:])
     folder = described(tmp_path / "interrupted", run)
-    for end in ENDS[:4]:
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)):
         group = Group(folder, gpus=GPU)
-        if not group.wait_until_training():
-            break
-        end(group, after(chance.uniform(0, epoch)))
-        if folder.state() == "complete":
-            break
+        assert group.wait_for(partial(has, folder, len(folder.metrics()) + 1), limit=LIMIT)
+        group.tell(number)
+        assert group.code(LIMIT) == code
+        assert folder.state() == "lost"
     interrupted = trained(folder, gpus=GPU, limit=LIMIT)
+    first, second, third = ((a["from_epoch"], a.get("from_batch", 0)) for a in folder.manifest()["attempts"])
+    assert first == (0, 0) < second < third
     assert figures(interrupted) == figures(unbroken)
     assert same_weights(interrupted, unbroken)
+
+
+def has(folder, count):
+    """Say whether so many epochs are behind a run, and a checkpoint of one."""
+    pause()
+    return folder.checkpoint.exists() and len(folder.metrics()) >= count
 
 
 def test_images_that_worker_processes_decode_reach_the_gpu_in_order(tmp_path):
