@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
             console.print()
             console.print(grid(columns))
     console.print()
-    for line in explained(found):
+    for line in explained(found, looks=study.stopping is not None):
         console.print(f"· {line}", markup=False)
     return 0
 

@@ -48,8 +48,14 @@ def importance_columns(found: Factorial) -> list[Column]:
     ]
 
 
-def explained(found: Factorial) -> list[str]:
-    """Say how to read them, and which cells are missing or have fewer seeds than others."""
+def explained(found: Factorial, *, looks: bool) -> list[str]:
+    """Say how to read them, and which cells are missing or have fewer seeds than others.
+
+    Args:
+        found: what is explained.
+        looks: whether a stopping rule decides after several looks how many seeds there are.
+
+    """
     told = [
         "Analysis of variance: type II, seeds as blocks, interactions of two factors, those of more in the residual; p "
         "is not adjusted. Partial η²: what a source explains of what it and the residual leave.",
@@ -60,6 +66,10 @@ def explained(found: Factorial) -> list[str]:
         told[0] = "Analysis of variance: none, since the runs leave nothing for a residual."
     if found.importance:
         told.append("Importance: each factor's share by Optuna's evaluators, a cross-check of the variance explained.")
+    if looks:
+        told.append(
+            "Seeds follow a stopping rule, and nothing here is adjusted for its looks: conclude from the table."
+        )
     return told + [f"Gap: {gap}." for gap in found.gaps]
 
 

@@ -169,7 +169,8 @@ def _factors(chapter: Chapter) -> str:
         if columns and columns[0].cells:
             lines = ["<table>", *grid_lines(title, columns), "</table>"]
             grids.append(scrolling("\n".join(lines), f"{title}: table of {label}"))
-    return "\n".join([*grids, '<div class="notes">', listed(explained(found)), "</div>"])
+    notes = listed(explained(found, looks=chapter.study.stopping is not None))
+    return "\n".join([*grids, '<div class="notes">', notes, "</div>"])
 
 
 def _plots(chapter: Chapter) -> str:

@@ -99,6 +99,20 @@ def test_the_report_has_it(made, capsys):
     assert "attention.norm x attention.combine" in page
 
 
+def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
+    adjusted = "nothing here is adjusted for its looks"
+    assert main(["factors", "crossed.py"]) == 0
+    assert adjusted not in capsys.readouterr().out
+    ruled = STUDY.replace("seeds=3,", "seeds=3, stopping=Stopping(looks=(2, 3)),").replace(
+        "from studies import Study", "from studies import Study\nfrom studies.stopping import Stopping"
+    )
+    (made / "crossed.py").write_text(ruled)
+    assert main(["factors", "crossed.py"]) == 0
+    assert adjusted in capsys.readouterr().out.replace("\n", " ")
+    assert main(["report", "crossed.py", "-o", "report.html"]) == 0
+    assert adjusted in (made / "report.html").read_text()
+
+
 def test_a_study_that_crosses_nothing_is_told_so(tmp_path, capsys):
     assert main(["factors", "reduction", "--root", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("bam: reduction: nothing to take apart: a factorial study crosses two ")
