@@ -5,26 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage, fail_stale_trials
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.storages import RDBStorage
+from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
-from lightning_bam.folder import RunFolder
 from studies.headline import headline, reported, so_far
 from studies.leases import Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import asked, distributions, parameters
-from studies.postgres import GRACE, patiently
+from studies.postgres import patiently
 from studies.records import Record
+from studies.settling import settle_all
 from studies.source import Source, home
-from studies.storage import close_storage, open_storage, quiet_heartbeat
+from studies.storage import close_storage, open_storage
 from studies.study import Cell, Study
 
 LOOK: Final = 2.0
@@ -181,47 +180,6 @@ class Ledger(Source):
     def prune(self, trial: Trial) -> bool:  # noqa: ARG002
         """Never: a table holds complete runs only."""
         return False
-
-
-def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
-    """Close the trials that claim to be running while nobody trains their run; a finished run completes one trial.
-
-    In PostgreSQL another host's trial is known for dead by its heartbeat alone. Of several trials of one run the last
-    one's scheduler has had the run last; the others are what a dead scheduler left, and gave nothing.
-    """
-    shared = isinstance(storage, RDBStorage)
-    if shared:
-        with quiet_heartbeat():
-            fail_stale_trials(study)
-    trials = study.get_trials(deepcopy=False)
-    done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
-    for trial in reversed(trials):
-        ours = trial.user_attrs.get("home") in (None, home(root))  # without one: its host died as it asked
-        if trial.state == TrialState.RUNNING and (ours or not shared):
-            settle(study, root, trial, done)
-
-
-def settle(study: optuna.Study, root: Path, trial: FrozenTrial, done: set[str | None]) -> None:
-    """Close a running trial unless somebody trains its run: with its figure, if there is one and no trial has told it.
-
-    Args:
-        study: whose trial.
-        root: the runs folder.
-        trial: a running one.
-        done: the keys of the runs that a trial has told; this one's is added where it is the one.
-
-    """
-    key, asked = trial.user_attrs.get("key"), trial.datetime_start
-    if "home" not in trial.user_attrs and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
-        return  # its scheduler is about to say whose it is
-    folder = RunFolder(root / (key or "none"))
-    state, result = folder.state(), folder.result()
-    with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
-        if result is not None and key not in done:
-            done.add(key)
-            study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
-        elif result is not None or state != "running":
-            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,15 @@ import sys
 
 import pytest
 
+LONG = ("test_chaos", "test_kill", "test_submit", "test_nodes", "test_ddp", "test_resume", "test_inspect", "test_death")
+"""Files that take a minute or more, first the one whose tests wait the longest: a process that begins one late would
+be alone at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take the longest; the others stay in order."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory):

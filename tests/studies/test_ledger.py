@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from lightning_bam.config import AfterStages, BAMSpec
-from studies import ledger
+from studies import settling
 from studies.ledger import Ledger
 from studies.records import gather
 from studies.source import home
@@ -93,14 +93,14 @@ def test_a_trial_of_a_host_that_died_before_its_first_sign_of_life_is_closed_by_
     with closing(Ledger(tmp_path / "here", study, postgres)) as ours:
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING], "it may be about to speak"
-        monkeypatch.setattr(ledger, "GRACE", -1)
+        monkeypatch.setattr(settling, "GRACE", -1)
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.FAIL]
 
 
 def test_a_trial_of_another_host_that_has_spoken_is_left_alone(tmp_path, postgres, monkeypatch):
     study = tiny(seeds=1)
-    monkeypatch.setattr(ledger, "GRACE", -1)  # for those that have not
+    monkeypatch.setattr(settling, "GRACE", -1)  # for those that have not
     with (
         closing(Ledger(tmp_path / "there", study, postgres)) as theirs,
         closing(Ledger(tmp_path / "here", study, postgres)) as ours,
