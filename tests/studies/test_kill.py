@@ -104,8 +104,9 @@ def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, 
     members = family(first.pid)
     for process in members if whole_tree else members[:1]:
         process.kill()
-    first.communicate(timeout=30)  # its children hold the pipe; how soon they are gone is asked next
-    assert_gone(members)
+    first.wait(timeout=10)
+    assert_gone(members, 15)
+    first.communicate(timeout=10)  # they held the pipe
     complete_before = {path.parent.name for path in tmp_path.glob("*/result.json")}
     stamps = {key: (tmp_path / key / "result.json").stat().st_mtime_ns for key in complete_before}
     second = start(study_file, tmp_path)
