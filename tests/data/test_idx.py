@@ -63,7 +63,9 @@ def test_a_damaged_file_is_named(tmp_path, data):
     assert str(refusal.value) == f"{path} is not a whole idx file of bytes; fetch it again"
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(idx_bytes(VALUES))[:-9]])
+@pytest.mark.parametrize(
+    "data", [b"", b"no gzip", gzip.compress(idx_bytes(VALUES), mtime=0)[:-9]], ids=["empty", "other", "torn"]
+)
 def test_a_damaged_packed_file_is_named(tmp_path, data):
     (tmp_path / "x.gz").write_bytes(data)
     with pytest.raises(ConfigError) as refusal:
