@@ -14,6 +14,7 @@ lock            held (flock) by the process group that trains, so that a dead on
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +99,7 @@ class RunFolder:
 
     def holds(self, run: Run) -> bool:
         """Make sure that `run.json` describes `run`; False where there is none."""
-        data = read_object(f"{self.path}/run.json")
+        data = read_object(f"{self._path}/run.json")
         if data is None:
             return False
         if (data.get("schema"), data.get("key")) != (SCHEMA, run.key) or not describes(data.get("run"), run):
@@ -113,13 +114,16 @@ class RunFolder:
         """
         return [self._epoch(number, line) for number, line in enumerate(self._lines(), 1)]
 
-    def last_epoch(self) -> tuple[int, dict[str, Any]]:
-        """Return how many epochs there are and the last one, which alone is read; empty where there is none."""
+    def ends(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
+        """Return how many epochs there are, the first and the last, which alone are read; empty where there is none."""
         lines = self._lines()
-        return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
+        if not lines:
+            return 0, {}, {}
+        first = self._epoch(1, lines[0])
+        return len(lines), first, first if len(lines) == 1 else self._epoch(len(lines), lines[-1])
 
     def _lines(self) -> list[str]:
-        path = f"{self.path}/metrics.jsonl"
+        path = f"{self._path}/metrics.jsonl"
         try:
             text = read_text(path)
         except FileNotFoundError:
@@ -127,7 +131,7 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read ({error})") from None
         *lines, tail = text.split("\n")
-        if tail and (self.path / "result.json").exists():
+        if tail and os.path.exists(f"{self._path}/result.json"):  # noqa: PTH110, many folders have no Path
             raise FolderError(
                 f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
                 "be complete; remove this run folder to train it again"
@@ -154,7 +158,7 @@ class RunFolder:
 
     def result(self) -> Result | None:
         """Read the reported figures, or None where the run has not finished."""
-        data = read_object(f"{self.path}/result.json")
+        data = read_object(f"{self._path}/result.json")
         if data is None:
             return None
         try:
@@ -168,7 +172,7 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""
-        return read_object(f"{self.path}/manifest.json") or {}
+        return read_object(f"{self._path}/manifest.json") or {}
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
@@ -193,9 +197,9 @@ class RunFolder:
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""
-        if (self.path / "result.json").exists():
+        if os.path.exists(f"{self._path}/result.json"):  # noqa: PTH110
             return "complete"
-        if locked(f"{self.path}/lock"):
+        if locked(f"{self._path}/lock"):
             return "running"
         recorded = self.manifest().get("state", "missing")
         if recorded in ("running", "complete"):  # complete is what has a result

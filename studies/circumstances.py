@@ -20,6 +20,7 @@ SHARED: Final = {
     "threads": "threads a rank",
 }
 """Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
 def attempts(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -30,7 +31,7 @@ def attempts(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def circumstances(manifest: Mapping[str, Any]) -> str:
     """Return the entries of `SHARED` of each attempt as JSON: a text, so that many runs are counted at once."""
     told = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in attempts(manifest)]
-    return json.dumps(told, sort_keys=True)
+    return _SORTED.encode(told)
 
 
 @lru_cache(maxsize=1024)

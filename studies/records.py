@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from lightning_bam.lock import locked
 from lightning_bam.result import Result
 from studies.circumstances import circumstances
 from studies.devices import cores
+from studies.forked import Forked
 from studies.headline import headline, so_far
 from studies.record_cache import FIGURES, Entry, RecordCache
 from studies.sight import Sight, Sights, look
@@ -25,7 +26,7 @@ from studies.study import Cell, Study
 MANY: Final = 1000
 """Runs of a study for which a cache is worth its file: fewer are read in a fifth of a second."""
 MORE: Final = 10_000
-"""Runs of a study for which a second process that looks at folders is worth its start."""
+"""Runs of a study for which a second process that looks at folders, and reads some, is worth its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +92,22 @@ def gather(study: Study, root: Path) -> list[Record]:
         cache = RecordCache(root, study.label)
         cells = study.runs()
         seen = sights.of([cell.run.key for cell in cells])
-        records = [_remembered(cell, root, sight, cache) for cell, sight in zip(cells, seen, strict=True)]
+        known = [sight and cache.recall(cell.run.key, sight) for cell, sight in zip(cells, seen, strict=True)]
+        new = [at for at, entry in enumerate(known) if entry is None and seen[at] is not None]
+        theirs = new[len(new) // 2 :] if helped and len(new) >= MANY else []
+        made: dict[int, Record] = {}
+        with Forked(partial(_entries, [cells[at] for at in theirs], root) if theirs else None) as second:
+            for at in new[: len(new) - len(theirs)]:
+                made[at] = _record(cells[at], _folder(root, cells[at]))
+                _learn(_entry(made[at]), cells[at], root, seen[at], cache)
+            for at, told in zip(theirs, second.answer() or (), strict=False):
+                known[at] = Entry(*told) if told else None
+                _learn(known[at], cells[at], root, seen[at], cache)
         cache.save()
-    return records
+        return [
+            made.get(at) or (_again(cell, root, entry) if entry else _record(cell, _folder(root, cell)))
+            for at, (cell, entry) in enumerate(zip(cells, known, strict=True))
+        ]
 
 
 def read(cells: Iterable[Cell], root: Path) -> list[Record]:
@@ -101,26 +115,20 @@ def read(cells: Iterable[Cell], root: Path) -> list[Record]:
     return [_record(cell, RunFolder.of(root, cell.run)) for cell in cells]
 
 
-def _remembered(cell: Cell, root: Path, sight: Sight | None, cache: RecordCache) -> Record:
-    """Return the record of a run from the cache where its folder looks as it did, else from its folder."""
+def _folder(root: Path, cell: Cell) -> RunFolder:
+    return RunFolder(f"{root}/{cell.run.key}")
+
+
+def _again(cell: Cell, root: Path, entry: Entry) -> Record:
+    """Return the record that an entry was made of."""
     key = cell.run.key
-    at = f"{root}/{key}"
-    folder = RunFolder(at)
-    if sight is None:
-        return _record(cell, folder)
-    entry = cache.recall(key, sight)
-    if entry is None:
-        record = _record(cell, folder)
-        if sight.quiet and record.state != "running":
-            _learn(record, sight, cache)
-        return record
-    state: State = "running" if entry.figures is None and locked(f"{at}/lock") else entry.state
+    state: State = "running" if entry.figures is None and locked(f"{root}/{key}/lock") else entry.state
     result = Result.again(zip(FIGURES, entry.figures, strict=True)) if entry.figures else None
     record = object.__new__(Record)  # a frozen class sets its fields one by one, which takes three times as long
     vars(record).update(
         row=cell.row,
         run=cell.run,
-        folder=folder,
+        folder=_folder(root, cell),
         state=state,
         result=result,
         epochs=entry.epochs,
@@ -132,23 +140,44 @@ def _remembered(cell: Cell, root: Path, sight: Sight | None, cache: RecordCache)
     return record
 
 
-def _learn(record: Record, sight: Sight, cache: RecordCache) -> None:
-    """Remember a record, unless its folder has changed since, is a copy, or cannot be read to the end.
+def _entry(record: Record) -> Entry | None:
+    """Return what to remember of a record; None of a run that is trained, of a copy, and of what is not whole.
 
     Who needs what cannot be read is told so when it is read again.
     """
     figures = [getattr(record.result, name) for name in FIGURES] if record.result else None
     with suppress(FolderError, AttributeError, TypeError):
-        entry = Entry(
-            state=record.state,
-            epochs=record.epochs,
-            figures=figures,
-            first_step_loss=record.first_step_loss,
-            first_epoch_loss=record.first_epoch_loss,
-            circumstances=record.circumstances,
-        )
-        if record.key_noted == record.run.key and look(str(record.folder.path)) == sight:
-            cache.learn(record.run.key, sight, entry)
+        if record.state != "running" and record.key_noted == record.run.key:
+            return Entry(
+                state=record.state,
+                epochs=record.epochs,
+                figures=figures,
+                first_step_loss=record.first_step_loss,
+                first_epoch_loss=record.first_epoch_loss,
+                circumstances=record.circumstances,
+            )
+    return None
+
+
+def _entries(cells: Iterable[Cell], root: Path) -> list[list[Any] | None]:
+    """Return the entry of each of these cells in plain values; None where the folder has to be read again."""
+    found: list[list[Any] | None] = []
+    for cell in cells:
+        entry = None
+        with suppress(FolderError):
+            entry = _entry(_record(cell, _folder(root, cell)))
+        found.append(entry and [*entry])
+    return found
+
+
+def _learn(entry: Entry | None, cell: Cell, root: Path, sight: Sight | None, cache: RecordCache) -> None:
+    """Remember an entry, unless its folder has changed just now, or since it was seen.
+
+    Of a folder that had all its files a look is enough: what is read later belongs to a sight that does not come back.
+    """
+    key = cell.run.key
+    if entry and sight and sight.quiet and (sight.whole or look(f"{root}/{key}") == sight):
+        cache.learn(key, sight, entry)
 
 
 @contextmanager
@@ -170,11 +199,13 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
         if result is not None:
             raise FolderError(f"{folder.path}/run.json: no such file; not a run folder")
         return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, epochs=0)
-    epochs, last = folder.last_epoch()
+    epochs, first, last = folder.ends()
     if result is not None:
         _agree(folder, cell.run, result, epochs, so_far(cell.run, last))
     state: State = "complete" if result is not None else folder.state()
-    return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
+    record = Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
+    vars(record)["first_epoch_loss"] = first.get("train_loss")
+    return record
 
 
 def _agree(folder: RunFolder, run: Run, result: Result, epochs: int, last: float | None) -> None:

@@ -23,10 +23,11 @@ SHARE: Final = "c"
 
 
 class Sight(NamedTuple):
-    """A folder from outside: 64 bits of the identity of its files, and whether they have stood still."""
+    """A folder from outside: 64 bits of the identity of its files, whether they have stood still, and are all there."""
 
     fingerprint: int
     quiet: bool
+    whole: bool
 
 
 def look(folder: str, quiet: int | None = None) -> Sight | None:
@@ -44,7 +45,7 @@ def look(folder: str, quiet: int | None = None) -> Sight | None:
             told += (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
     still = newest + (QUIET if quiet is None else quiet) < time.time_ns()
-    return Sight(hash(tuple(told)), still)
+    return Sight(hash(tuple(told)), still, told.count(0) == 0)
 
 
 class Sights:
@@ -85,7 +86,7 @@ class Sights:
             return [look(f"{self._root}/{key}") for key in keys]
         mine = {key: look(f"{self._root}/{key}") for key in keys if key >= SHARE}
         answer, _ = self._process.communicate()
-        told: dict[str, tuple[int, bool]] = {}
+        told: dict[str, tuple[int, bool, bool]] = {}
         with suppress(EOFError, ValueError, TypeError):
             told = marshal.loads(answer) if self._process.returncode == 0 else {}
         self._process = None
