@@ -1,4 +1,4 @@
-"""What every test shares: a cache of its own, empty at the start of the session, and torch's seed."""
+"""What every test shares: a cache of its own, empty at the start of the session, torch's seed, and one thread each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 import sys
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Several processes test at once: with a thread for each core in each of them, threads wait for one another, and the
+tests of networks take four times as long."""
 
 LONGEST = "test_chaos"
 """Its two tests take minutes: the process that begins them late would be alone at the end."""
