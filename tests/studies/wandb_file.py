@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
+import time
+from contextlib import suppress
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from wandb.proto import wandb_internal_pb2
 
 BLOCK = 32768
@@ -51,4 +54,15 @@ def read(folder: Path) -> dict:
             }
         elif kind == "exit":
             found["exit"] = record.exit.exit_code
+    return found
+
+
+def settled(folder: Path, seconds: float = 30) -> dict:
+    """Return `read` once there is an exit code: W&B's service writes on when `finish` has returned."""
+    found: dict = {}
+    until = time.monotonic() + seconds
+    while found.get("exit") is None and time.monotonic() < until:
+        with suppress(DecodeError):  # half a record
+            found = read(folder)
+        time.sleep(0.1)
     return found
