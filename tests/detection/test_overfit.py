@@ -15,9 +15,9 @@ RUN = Run(
     backbone=FasterRCNN(trunk=SmallResNet(width=16), pyramid=32, hidden=64, proposals=40),
     attention=BAMSpec(reduction=4),
     recipe=Recipe(
-        epochs=50,
-        batch_size=4,
-        lr=0.03,
+        epochs=40,
+        batch_size=2,
+        lr=0.01,
         nesterov=False,
         weight_decay=1e-4,
         schedule="cosine",
@@ -32,10 +32,10 @@ def test_a_detector_with_bam_overfits_a_few_scenes(tmp_path):
     folder.describe(RUN)
     train(folder)
     losses = [line["train_loss"] for line in folder.metrics()]
-    assert losses[-1] < losses[0] / 4
+    assert losses[-1] < losses[0] / 3
     assert folder.manifest()["first_loss"] > losses[0]
     assert precision(build(RUN).eval()) < 5
-    assert precision(load_network(folder.path)[1]) > 25  # 64.5 with AVX2, 37.8 with AVX-512, n = 1 each
+    assert precision(load_network(folder.path)[1]) > 30  # 76.4, 61.7 and 85.5 with seeds 0 to 2, AVX-512
 
 
 def precision(detector):
