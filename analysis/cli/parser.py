@@ -155,6 +155,16 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_studies(parser: argparse.ArgumentParser) -> None:
+    """Add which studies to conclude from, by which margin, and where their runs are; see `selection.chosen`."""
+    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
+    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
+    add_selection(parser)
+    add_margin(parser)
+    add_root(parser)
+    add_storage(parser)
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add what picks and changes a study: --preset, --set, --only, --seeds."""
     parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")

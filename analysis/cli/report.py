@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
-from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.parser import add_studies
+from analysis.cli.selection import chosen, gathered, root_of
 from lightning_bam.files import FolderError, replace
-from studies.error import StudyError
-from studies.load import catalogue
 from studies.records import Record
 from studies.study import Study
 
@@ -27,22 +25,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
-    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
-    add_selection(parser)
-    add_margin(parser)
-    add_root(parser)
-    add_storage(parser)
+    add_studies(parser)
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
-    if bool(arguments.study) == arguments.all:
-        raise StudyError("report: name the studies, or say --all for every one of the catalogue")
     output = writable(arguments.output)
-    studies = [selected(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
-    replace(output, write(studies, arguments))
+    replace(output, write(chosen("report", arguments), arguments))
     print(f"bam report: {output} ({size(output.stat().st_size)})", file=sys.stderr)
     return 0
 

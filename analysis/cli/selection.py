@@ -14,6 +14,18 @@ from studies.rule import declared
 from studies.study import Study
 
 
+def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:
+    """Return the studies that `add_studies` lets name, each as `selected` returns it.
+
+    Raises:
+        StudyError: none is named, or some beside --all; and what `selected` raises.
+
+    """
+    if bool(arguments.study) == arguments.all:
+        raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
+    return [selected(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
+
+
 def selected(name: str, arguments: argparse.Namespace) -> Study:
     """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 

@@ -8,29 +8,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
-from analysis.cli.selection import root_of, selected
+from analysis.cli.parser import add_studies
+from analysis.cli.selection import chosen, root_of
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.table import Table, tabulate
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.counting import counts
-from studies.error import StudyError
 from studies.exchange import gather_everywhere
-from studies.load import catalogue
 from studies.records import Record
 from studies.study import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
-    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
-    add_selection(parser)
-    add_margin(parser)
-    add_root(parser)
-    add_storage(parser)
+    add_studies(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")
     parser.add_argument(
         "--strict",
@@ -43,10 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study."""
-    if bool(arguments.study) == arguments.all:
-        raise StudyError("table: name the studies, or say --all for every one of the catalogue")
-    names = list(catalogue()) if arguments.all else arguments.study
-    tables = conclusions([selected(name, arguments) for name in names], root_of(arguments), arguments.storage)
+    tables = conclusions(chosen("table", arguments), root_of(arguments), arguments.storage)
     show(tables, arguments.format, arguments.output)
     if not arguments.strict:
         return 0
