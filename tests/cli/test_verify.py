@@ -53,7 +53,7 @@ def test_folders_are_read_whatever_is_remembered_of_them(tiny_copy, monkeypatch,
     monkeypatch.setenv("BAM_CACHE", str(Path("cache").resolve()))
     monkeypatch.setattr(records, "MANY", 0)
     for module in (sight, records):
-        monkeypatch.setattr(module, "look", lambda folder: Sight(1, quiet=True))  # no change is ever seen
+        monkeypatch.setattr(module, "look", lambda folder: Sight(1, quiet=True, whole=True))  # no change is ever seen
     assert main(["table", "tiny.py"]) == 0
     path = tiny_copy["BAM", 1].path / "result.json"
     path.write_text("{")
