@@ -3,8 +3,9 @@
     python -m tests.benchmarks.overhead [--runs 64] [--epochs 2] [--wandb off]
 
 Both train the same runs at the same time, each on one core of its own with one thread: the engine in one `bam run`,
-the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. When the
-engine has finished, the other stops after its current run. Both must come to the same figures, bit for bit.
+the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. Both write
+W&B's record, or neither; Optuna's account is kept by the engine alone. When the engine has finished, the other stops
+after its current run. Both must come to the same figures, bit for bit.
 
 *Overhead a run*: the engine's wall time from the end of its first run to the end of the last, less the training
 seconds of the runs in between as their `metrics.jsonl` has them (first batch to last score), divided by their number.
@@ -31,10 +32,22 @@ from studies import Study
 
 HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
-FRESH = (
-    "import sys; from lightning_bam.folder import RunFolder; from lightning_bam.training import train; from pathlib "
-)
-FRESH += "import Path; train(RunFolder(Path(sys.argv[1])))"
+FRESH = """
+import sys
+from lightning_bam.folder import RunFolder
+from lightning_bam.training import train
+folder = RunFolder(sys.argv[1])
+"""
+UNTRACKED = f"{FRESH}train(folder)"
+TRACKED = f"""{FRESH}
+from studies.devices import Slot
+from studies.job import Job
+from studies.tracking import Tracking
+job = Job(folder=folder.path, study="overhead", row=sys.argv[2], slot=Slot(1), wandb=sys.argv[3])
+tracking = Tracking.start(job, folder.run())
+tracking.report(train(folder, logger=tracking.logger))
+tracking.finish(0)
+"""
 
 
 def short_study(runs: int, epochs: int) -> Study:
@@ -57,6 +70,7 @@ class Fresh:
 
     study: Study
     root: Path
+    wandb: str
     done: list[float] = field(default_factory=list)
     told: threading.Event = field(default_factory=threading.Event)
 
@@ -66,9 +80,9 @@ class Fresh:
         for cell in self.study.runs():
             folder = RunFolder.of(self.root, cell.run)
             folder.describe(cell.run)
-            subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", FRESH, str(folder.path)], check=True, stderr=subprocess.DEVNULL
-            )
+            code = UNTRACKED if self.wandb == "off" else TRACKED
+            words = [sys.executable, "-W", "ignore", "-c", code, str(folder.path), cell.row, self.wandb]
+            subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
             self.done.append(time.monotonic() - started)
             if self.told.is_set():
                 return
@@ -100,7 +114,7 @@ def measure(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
 
     """
     study = short_study(runs, epochs)
-    engine, fresh = root / "engine", Fresh(study, root / "fresh")
+    engine, fresh = root / "engine", Fresh(study, root / "fresh", wandb)
     file = root / "overhead.py"
     file.write_text(f"from tests.benchmarks.overhead import short_study\nSTUDY = short_study({runs}, {epochs})\n")
     other = threading.Thread(target=fresh.train)
