@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from studies.exchange import fetch, seen_from_here, tell_finished
 from studies.headline import reported
@@ -20,6 +20,9 @@ from studies.records import Record, gather
 from studies.scheduler import Options, Scheduler
 from studies.source import Source
 from studies.study import Cell, Study
+
+ENDING: Final = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""What ends a scheduler as Ctrl-C does; Slurm's `--signal` announces the end of a job's time by one of the latter."""
 
 
 def wanted(records: Sequence[Record], options: Options) -> list[Record]:
@@ -107,14 +110,20 @@ def drive(
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that both end every group; a second one changes nothing."""
+    """Take each signal of `ENDING` as Ctrl-C, so that all end every group; a second one changes nothing.
+
+    What this process ignores it goes on ignoring: a Slurm job of ours hears the notice in the worker's stead.
+    """
+    heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
 
     def interrupt(_number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from dataclasses import replace
 
 import optuna
@@ -13,10 +15,32 @@ from optuna.trial import TrialState
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from studies.engine import run_study
+from studies.engine import run_study, termination_as_interrupt
 from studies.records import gather
 from studies.storage import journal
 from tests.studies.conftest import BASE, silent, tiny
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(number):
+    other = signal.SIGUSR2 if number == signal.SIGUSR1 else signal.SIGUSR1
+    before = signal.signal(other, signal.SIG_IGN)
+
+    def told():
+        with termination_as_interrupt():
+            os.kill(os.getpid(), other)
+            try:
+                os.kill(os.getpid(), number)
+            finally:
+                os.kill(os.getpid(), number)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            told()
+        assert signal.getsignal(other) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(other, before)
 
 
 @pytest.fixture(scope="module")
