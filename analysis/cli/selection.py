@@ -53,10 +53,10 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     return study.with_margin(margin) if margin else study
 
 
-def every_scale(root: Path) -> list[Study]:
+def every_scale(root: Path, url: str | None = None) -> list[Study]:
     """Return every study of the catalogue, as it is defined and at each of its presets, by the rule declared for it."""
     every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
-    return [declared(study, root) for study in every]
+    return [declared(study, root, url) for study in every]
 
 
 def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:

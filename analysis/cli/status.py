@@ -12,9 +12,9 @@ from rich.table import Table
 
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.selection import every_scale, gathered, root_of, selected, wanted_of
+from analysis.cli.selection import every_scale, gathered, root_of, selected
 from studies.headline import headline, reported
-from studies.records import Record, gather
+from studies.records import Record
 from studies.study import Study
 
 CAUSES = {"nan": " (loss not a number)", "memory": " (out of memory)", "lost": " (machine)"}
@@ -57,7 +57,7 @@ def read(arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
     if arguments.study:
         chosen = [selected(name, arguments) for name in arguments.study]
         return [(study, gathered(study, arguments)) for study in chosen]
-    found = [(study, wanted_of(study, gather(study, root))) for study in every_scale(root)]
+    found = [(study, gathered(study, arguments)) for study in every_scale(root, arguments.storage)]
     return [(s, records) for s, records in found if any(r.state != "missing" for r in records)]
 
 

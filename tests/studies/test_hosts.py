@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,11 +15,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from analysis.cli import main
 from lightning_bam.folder import RunFolder
 from studies import leases
 from studies.engine import run_study
 from studies.error import StudyError
 from studies.exchange import gather_everywhere, pack
+from studies.load import find_study
 from studies.records import gather
 from studies.registry import Registry
 from studies.storage import open_storage
@@ -90,6 +93,19 @@ def test_a_host_s_own_dead_scheduler_is_not_waited_for(on):
     assert before.take("a")
     assert not other_folder.take("a")
     assert after.take("a"), "who asks holds the folder's lock, so whoever had it there is dead"
+
+
+def test_the_state_of_everything_tells_of_what_other_hosts_have(on, postgres, tmp_path, capsys):
+    run = find_study("quickstart").rows["BAM max"]
+    registry = on("there")
+    assert registry.take(run.key)
+    registry.give_back(run.key, "complete", pack(finish(tmp_path / "there", run, 15.0)))
+    assert main(["status", "--root", str(tmp_path / "here"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["status", "--root", str(tmp_path / "here"), "--json", "--storage", postgres]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["study"] for one in found} == {"quickstart"}
+    assert [(one["key"], one["error_top1"]) for one in found if one["state"] == "complete"] == [(run.key, 15.0)]
 
 
 @pytest.fixture
