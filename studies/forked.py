@@ -30,6 +30,7 @@ class Forked:
             try:
                 self._child = os.fork()
                 if not self._child:
+                    os.close(self._pipe)  # with a reader of its own it would wait for ever once the first process died
                     _do(work, theirs)
             except OSError:
                 os.close(self._pipe)
@@ -42,7 +43,8 @@ class Forked:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End the process, should it still be there."""
         if self._child:
-            os.kill(self._child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
             self._end()
 
     def answer(self) -> Any:
@@ -57,10 +59,12 @@ class Forked:
         return None
 
     def _end(self) -> int:
+        child, self._child = self._child, 0
         os.close(self._pipe)
-        _, status = os.waitpid(self._child, 0)
-        self._child = 0
-        return status
+        try:
+            return os.waitpid(child, 0)[1]
+        except ChildProcessError:  # where SIGCHLD is ignored, the system buries children: how they ended is not known
+            return 1
 
 
 def _do(work: Callable[[], Any], pipe: int) -> None:

@@ -6,10 +6,12 @@ The processes of pytest-xdist have a thread more, and so are never forked.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from textwrap import dedent
 
+import psutil
 import pytest
 
 PRELUDE = """
@@ -65,10 +67,36 @@ def test_both_work_at_once():
 
 def test_an_answer_larger_than_a_pipe():
     assert alone("""
-        with Forked(lambda: ["x" * 1000] * 5000) as second:
+        with Forked(lambda: [f"{number:0999}" for number in range(5000)]) as second:
             time.sleep(0.2)
-            told([len(second.answer()), second.answer()])
-    """) == [5000, None]
+            answer = second.answer()
+            told([len(answer), int(answer[-1]), second.answer()])
+    """) == [5000, 4999, None]
+
+
+def test_one_whose_first_process_dies_ends_though_nobody_reads():
+    code = """
+        with Forked(lambda: [f"{number:0999}" for number in range(5000)]) as second:
+            print(second._child, flush=True)
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    with subprocess.Popen([sys.executable, "-c", PRELUDE + dedent(code)], stdout=subprocess.PIPE, text=True) as first:
+        child = psutil.Process(int(first.stdout.readline()))
+        assert first.wait(30) == -signal.SIGKILL
+        assert first.stdout.read() == "", "nobody holds the pipe open any more"
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "whoever adopts it buries it later"
+
+
+@pytest.mark.parametrize("reader", ["second.answer()", "'left alone'"])
+def test_a_process_that_ignores_its_children_does_without(reader):
+    assert alone(f"""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with Forked(lambda: "answered") as second:
+            time.sleep(0.3)
+            value = {reader}
+        told(value)
+    """) in (None, "left alone")
 
 
 @pytest.mark.parametrize(
