@@ -114,13 +114,10 @@ class RunFolder:
         """
         return [self._epoch(number, line) for number, line in enumerate(self._lines(), 1)]
 
-    def ends(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
-        """Return how many epochs there are, the first and the last, which alone are read; empty where there is none."""
+    def last_epoch(self) -> tuple[int, dict[str, Any]]:
+        """Return how many epochs there are and the last one, which alone is read; empty where there is none."""
         lines = self._lines()
-        if not lines:
-            return 0, {}, {}
-        first = self._epoch(1, lines[0])
-        return len(lines), first, first if len(lines) == 1 else self._epoch(len(lines), lines[-1])
+        return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
 
     def _lines(self) -> list[str]:
         path = f"{self._path}/metrics.jsonl"

@@ -173,7 +173,7 @@ def _entries(cells: Iterable[Cell], root: Path) -> list[list[Any] | None]:
 def _learn(entry: Entry | None, cell: Cell, root: Path, sight: Sight | None, cache: RecordCache) -> None:
     """Remember an entry, unless its folder has changed just now, or since it was seen.
 
-    Of a folder that had all its files a look is enough: what is read later belongs to a sight that does not come back.
+    Of a folder that had all its files one look is enough: files that are written after it do not look so again.
     """
     key = cell.run.key
     if entry and sight and sight.quiet and (sight.whole or look(f"{root}/{key}") == sight):
@@ -199,13 +199,11 @@ def _record(cell: Cell, folder: RunFolder) -> Record:
         if result is not None:
             raise FolderError(f"{folder.path}/run.json: no such file; not a run folder")
         return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, epochs=0)
-    epochs, first, last = folder.ends()
+    epochs, last = folder.last_epoch()
     if result is not None:
         _agree(folder, cell.run, result, epochs, so_far(cell.run, last))
     state: State = "complete" if result is not None else folder.state()
-    record = Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
-    vars(record)["first_epoch_loss"] = first.get("train_loss")
-    return record
+    return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
 
 
 def _agree(folder: RunFolder, run: Run, result: Result, epochs: int, last: float | None) -> None:
