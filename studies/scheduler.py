@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from optuna.trial import Trial
 
-from lightning_bam.files import FolderError, FullDiskError
+from lightning_bam.files import FULL_DISK, FolderError, FullDiskError
 from studies.devices import Slot
 from studies.error import StudyError
 from studies.headline import reported, so_far
@@ -88,7 +87,7 @@ class Scheduler:
         except FullDiskError:
             raise FolderError(no_space(self.root)) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in FULL_DISK:
                 raise
             raise FolderError(no_space(self.root)) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FolderError
+from lightning_bam.files import FULL_DISK, FolderError, system_error
 from studies.error import StudyError
 
 
@@ -13,6 +13,10 @@ def line_for(error: Exception) -> str | None:
     """Return the line meant for the person at the terminal, or None where `error` is ours."""
     if isinstance(error, ConfigError | FolderError | StudyError):
         return str(error)
+    refused = system_error(error)
+    if refused is not None and refused.errno in FULL_DISK:  # Optuna's journal, above all
+        where = f"{refused.filename}: " if refused.filename else ""
+        return f"{where}no space left on the disk ({refused.strerror}); make room, then the same command goes on"
     if "sqlalchemy" in sys.modules:
         from studies.postgres import away, silent
 

@@ -6,16 +6,20 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import psutil
 import pytest
 import torch
 
+from analysis.cli import main
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.folder import RunFolder
 from studies.failure import Failure, cause_of
 from studies.job import FULL
+from studies.ledger import Ledger
+from studies.load import find_study
 from tests.training.groups import Group, described, figures, longer, same_weights, trained
 
 LONG = longer(epochs=60)
@@ -166,6 +170,21 @@ def small_disk(tmp_path):
         pytest.skip("needs the right to mount a tmpfs")
     yield mount
     subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_scheduler_on_a_full_disk_says_so_in_one_line_and_goes_on_later(small_disk, capsys):
+    words = ["run", "quickstart", "--root", str(small_disk), "--devices", "cpu:1", "--wandb", "off"]
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(b"x" * 4_000_000)
+    assert main(words) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line.startswith("bam: ")] == said[-1:]
+    assert "no space left" in said[-1]
+    assert "make room, then the same command goes on" in said[-1]
+    filler.unlink()
+    with closing(Ledger(small_disk, find_study("quickstart"))) as ledger:
+        assert ledger.optuna.user_attrs["objective"] == "error_top1 in percent"
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
