@@ -12,7 +12,8 @@ from analysis.cli.parser import make_parser
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
 
-    0 done, 1 some runs failed, 2 usage, 3 incomplete under --strict, 130 interrupted.
+    0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
+    under --strict (or a node is gone), 130 interrupted.
     """
     arguments = make_parser().parse_args(argv)
     try:
