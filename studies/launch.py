@@ -55,17 +55,28 @@ def _started(make: Callable[[], ForkServerProcess]) -> ForkServerProcess:
     return process
 
 
-def ask(context: ForkServerContext, module: str, function: str, argument: Any) -> Any:
+def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:
     """Call a function in a process that has torch loaded, and return its answer.
+
+    Args:
+        context: whose server is forked.
+        module: where the function is.
+        function: its name.
+        argument: what it is called with.
+        limit: seconds after which it is killed; None to wait for as long as it takes.
 
     Raises:
         Exception: whatever the function raised.
-        RuntimeError: the process died without an answer.
+        RuntimeError: the process died, or was killed, without an answer.
 
     """
     receiver, sender = context.Pipe(duplex=False)
     process = _started(lambda: context.Process(target=_answer, args=(sender, module, function, argument)))
     sender.close()
+    if not receiver.poll(limit):
+        process.kill()
+        process.join(5)  # one that a driver holds does not even hear that
+        raise RuntimeError(f"{module}.{function} did not answer within {limit:.0f} s")
     try:
         good, answer = receiver.recv()
     except EOFError:

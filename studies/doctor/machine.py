@@ -14,6 +14,8 @@ from studies.doctor.finding import Finding, Scene, ok, problem, warning
 from studies.launch import ask
 
 GIB: Final = 2**30
+PATIENCE: Final = 120
+"""Seconds after which a GPU that does not answer is given up."""
 A_RUN: Final = 1.0
 """GiB of memory that a small run takes on a CPU (torch loaded and a ResNet8 in training take 0.6 to 0.8)."""
 BUSY: Final = 1.5
@@ -82,7 +84,12 @@ def shared_memory(scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
 
 def devices(scene: Scene) -> Iterator[Finding]:
     """Ask a process that has torch what it can compute with."""
-    told = ask(scene.context, "studies.doctor.inside", "abilities", None)
+    try:
+        told = ask(scene.context, "studies.doctor.inside", "abilities", None, limit=PATIENCE)
+    except RuntimeError as error:
+        mend = "`nvidia-smi` shows whether each GPU answers; CUDA_VISIBLE_DEVICES= leaves them out; see `dmesg`"
+        yield problem("torch", f"cannot say what it can compute with: {error}", mend)
+        return
     if told["vision"]:
         mend = f"pip install --force-reinstall torchvision and torch {told['torch']} together, for the same platform"
         yield problem("torch", f"torch {told['torch']} and torchvision disagree: {told['vision']}", mend)

@@ -1,0 +1,25 @@
+"""What is asked of a process that has torch loaded, and one that does not answer."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+
+from studies.launch import ask
+from studies.processes import forkserver
+
+
+def test_an_answer_a_failure_and_a_silence():
+    context = forkserver()
+    assert ask(context, "math", "sqrt", 6.25, limit=60) == 2.5
+    with pytest.raises(ValueError, match="domain error|nonnegative"):
+        ask(context, "math", "sqrt", -1.0, limit=60)
+    with pytest.raises(RuntimeError, match=r"^os\._exit ended without an answer \(code 3\)$"):
+        ask(context, "os", "_exit", 3, limit=60)
+    before, started = len(psutil.Process().children(recursive=True)), time.monotonic()
+    with pytest.raises(RuntimeError, match=r"^time\.sleep did not answer within 1 s$"):
+        ask(context, "time", "sleep", 100, limit=1)
+    assert time.monotonic() - started < 20
+    assert len(psutil.Process().children(recursive=True)) <= before
