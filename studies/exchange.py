@@ -67,7 +67,7 @@ def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
         folder = root / key
         if entry is None or (folder / "result.json").exists():
             continue
-        if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() == "missing"):
+        if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() in ("missing", "lost")):
             wanted.append(key)
     for key, record in registry.records(wanted).items():
         unpack(RunFolder(root / key), record)

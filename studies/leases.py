@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.exchange import pack
-from studies.postgres import BEAT, GRACE, patiently
+from studies.postgres import BEAT, GRACE, patience, patiently
 from studies.registry import Registry
 
 ENDED: Final = ("complete", "failed")
@@ -126,6 +126,7 @@ class Leases:
         try:
             gone = self.registry.beat(self.held)
         except SQLAlchemyError as error:  # away for a moment: the next beat may reach it
+            patience.missed()
             print(f"bam: PostgreSQL does not answer ({_line(error)}); the runs go on", file=sys.stderr)
             gone = set()
         self.beaten = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,10 +41,19 @@ def silent(error: BaseException) -> str:
 
 
 class Patience:
-    """For how long a database that is away is waited for, in seconds."""
+    """For how long a database that is away is waited for, in seconds, and when it last was away."""
 
     def __init__(self) -> None:
         self.seconds = float(PATIENCE)
+        self.away = -math.inf
+
+    def missed(self) -> None:
+        """Note that the database does not answer."""
+        self.away = time.monotonic()
+
+    def since(self) -> float:
+        """Return for how many seconds it has been there, as far as this process knows."""
+        return time.monotonic() - self.away
 
     @contextmanager
     def none(self) -> Iterator[None]:
@@ -73,6 +83,7 @@ def patiently(call: Callable[[], Answer]) -> Answer:
         except (SQLAlchemyError, StorageInternalError) as error:
             if not away(error):
                 raise
+            patience.missed()
             if time.monotonic() > deadline:
                 raise StudyError(silent(error)) from None
             time.sleep(1.0)

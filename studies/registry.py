@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies.postgres import address, unreachable
+from studies.postgres import address, patience, unreachable
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(
@@ -100,12 +100,15 @@ class Registry:
             return connection.execute(statement).first() is not None
 
     def _free(self) -> sa.ColumnElement[bool]:
-        """Nobody has the run, or somebody here who is dead, or one who has shown no life for long."""
-        return sa.or_(
-            RUNS.c.holder.is_(None),
-            sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root),
-            RUNS.c.beat < sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace),
-        )
+        """Nobody has the run, or somebody here who is dead, or one who has shown no life for long, though he could.
+
+        While the database was away nobody could: what counts is the time since it is back.
+        """
+        free = [RUNS.c.holder.is_(None), sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root)]
+        if patience.since() > self.grace:
+            long_ago = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+            free.append(sa.and_(RUNS.c.beat < long_ago, sa.func.pg_postmaster_start_time() < long_ago))
+        return sa.or_(*free)
 
     def beat(self, keys: Iterable[str]) -> set[str]:
         """Show life for these runs, and return those of them that somebody else has taken over."""

@@ -18,10 +18,13 @@ from optuna.trial import TrialState
 from analysis.cli import main
 from lightning_bam.folder import RunFolder
 from studies import leases
+from studies import postgres as postgres_module
+from studies import registry as registry_module
 from studies.engine import run_study
 from studies.error import StudyError
 from studies.exchange import gather_everywhere, pack
 from studies.load import find_study
+from studies.postgres import Patience
 from studies.records import gather
 from studies.registry import Registry
 from studies.storage import open_storage
@@ -77,6 +80,22 @@ def test_a_lease_lasts_while_its_holder_shows_life(on):
     assert ours.records(["a"]) == {}
 
 
+def test_who_could_show_no_life_because_the_database_was_away_is_not_dead(on, monkeypatch):
+    monkeypatch.setattr(postgres_module, "patience", Patience())
+    monkeypatch.setattr(registry_module, "patience", postgres_module.patience)
+    ours, theirs = on("ours", 1.0), on("theirs", 1.0)
+    assert theirs.take("a")
+    assert theirs.take("b")
+    time.sleep(1.2)
+    registry_module.patience.missed()
+    assert [ours.take(key) for key in "ab"] == [False, False]
+    assert theirs.beat(["a"]) == set(), "it was only waiting"
+    time.sleep(0.7)
+    assert theirs.beat(["a"]) == set()
+    time.sleep(0.5)
+    assert [ours.take(key) for key in "ab"] == [False, True], "b's holder has not come back"
+
+
 def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on):
     ours, theirs = on("ours"), on("theirs")
     for key, state in (("a", "complete"), ("b", "failed"), ("c", "lost")):
@@ -106,6 +125,20 @@ def test_the_state_of_everything_tells_of_what_other_hosts_have(on, postgres, tm
     found = json.loads(capsys.readouterr().out)
     assert {one["study"] for one in found} == {"quickstart"}
     assert [(one["key"], one["error_top1"]) for one in found if one["state"] == "complete"] == [(run.key, 15.0)]
+
+
+def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, tmp_path):
+    study, registry = tiny(seeds=1), on("there")
+    run = study.rows["BAM"]
+    here, there = RunFolder.of(tmp_path / "here", run), RunFolder.of(tmp_path / "there", run)
+    for folder, state in ((here, "lost"), (there, "failed")):
+        folder.describe(run)
+        folder.note(state=state, error="training loss is nan" if state == "failed" else None)
+    assert registry.take(run.key)
+    registry.give_back(run.key, "failed", pack(there))
+    found = {record.row: record for record in gather_everywhere(study, tmp_path / "here", postgres)}
+    assert (found["BAM"].state, found["BAM"].manifest["error"]) == ("failed", "training loss is nan")
+    assert found["none"].state == "missing"
 
 
 @pytest.fixture
