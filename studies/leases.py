@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.exchange import pack
+from studies.losses import count_death
 from studies.postgres import BEAT, GRACE, patience, patiently
 from studies.registry import Registry
 
@@ -72,6 +73,7 @@ class Leases:
         lock = folder.acquire()
         if lock is None:
             return None
+        count_death(folder)
         failed = folder.manifest().get("state") == "failed"
         taken = folder.result() is None and (again or not failed)
         if taken and self.registry is not None:

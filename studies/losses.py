@@ -25,16 +25,35 @@ def count_loss(folder: RunFolder, code: int | None) -> str | None:
     if code in ASKED:
         return None
     if losses <= RETRIES:
-        folder.note(losses=losses)
+        folder.note(state="lost", losses=losses)
         return None
     error = f"lost {losses} times, the last time {ended_by(code)}; see its logs, then --retry failed"
     folder.note(state="failed", cause="lost", error=error, losses=losses)
     return error
 
 
+def count_death(folder: RunFolder) -> None:
+    """Count the loss of a run whose scheduler went with it, so that nobody has; its lock is held.
+
+    Not where that attempt had ended an epoch: a run that gets on ends some day, however often its machine is taken.
+
+    Raises:
+        FolderError: the manifest cannot be read or written.
+
+    """
+    manifest = folder.manifest()
+    if manifest.get("state") != "running":
+        return
+    attempts, epochs = manifest.get("attempts") or [{}], folder.last_epoch()[0]
+    if epochs <= attempts[-1].get("from_epoch", epochs):
+        count_loss(folder, None)
+
+
 def ended_by(code: int | None) -> str:
     """Say how a process group ended."""
-    if code is None or 0 <= code < 128:
+    if code is None:
+        return "together with its scheduler, before an epoch had ended"
+    if 0 <= code < 128:
         return f"its process left with code {code}"
     number = -code if code < 0 else code - 128
     try:

@@ -1,0 +1,58 @@
+"""Losses that nobody is left to count: a run whose scheduler goes with it, again and again."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lightning_bam.folder import RunFolder
+from studies.leases import Leases
+from tests.studies.conftest import BASE
+
+
+@pytest.fixture
+def leases(tmp_path):
+    return Leases(tmp_path)
+
+
+def dies(leases, *, epochs=0, resumed=False, state="running"):
+    """Begin an attempt that goes with its scheduler after so many more epochs; say whether it could be begun."""
+    lease = leases.take(BASE)
+    if lease is None:
+        return False
+    folder = lease.folder
+    done = len(folder.metrics())
+    attempt = {} if resumed else {"from_epoch": done}
+    folder.note(state=state, attempts=[*folder.manifest().get("attempts", []), attempt])
+    for epoch in range(done, done + epochs):
+        folder.append_epoch({"epoch": epoch, "error_top1": 50.0})
+    os.close(lease.lock)
+    return True
+
+
+def test_a_run_that_takes_its_scheduler_with_it_has_failed_after_three_more_tries(leases):
+    assert [dies(leases) for _ in range(6)] == [True] * 4 + [False] * 2
+    folder = RunFolder.of(leases.root, BASE)
+    assert folder.state() == "failed"
+    assert folder.manifest()["error"] == (
+        "lost 4 times, the last time together with its scheduler, before an epoch had ended; see its logs, then "
+        "--retry failed"
+    )
+    again = leases.take(BASE, again=True)
+    assert again is not None
+    assert (folder.manifest()["state"], folder.manifest()["losses"]) == ("lost", 0)
+
+
+def test_one_that_dies_before_it_says_where_it_goes_on_from_is_counted(leases):
+    assert dies(leases, epochs=1)
+    assert [dies(leases, resumed=True) for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_one_that_gets_on_is_never_given_up(leases):
+    assert all(dies(leases, epochs=1) for _ in range(9))
+    assert RunFolder.of(leases.root, BASE).manifest().get("losses") is None
+
+
+def test_one_that_was_told_to_leave_or_was_counted_is_not_counted_again(leases):
+    assert all(dies(leases, state="lost") for _ in range(9))
