@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_bam.cores import cores
 from studies.error import StudyError
 
 
@@ -49,16 +50,6 @@ def parse_devices(text: str | None) -> list[int | None]:
         if len(set(indices)) == len(indices):
             return list(indices)
     raise StudyError(f"--devices {text}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")
-
-
-def cores() -> int:
-    """Return how many CPU cores this process may use: those it is bound to, less what its cgroup's quota withholds."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(bound, int(quota) // int(period)))
-    except (OSError, ValueError):  # no cgroup, or no quota ("max")
-        return bound
 
 
 def visible_gpus() -> list[int]:

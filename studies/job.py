@@ -17,7 +17,10 @@ FULL: Final = 74
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run on one slot; with a `meeting`, this node's part of a run that several nodes train."""
+    """One run on one slot; with a `meeting`, this node's part of a run that several nodes train.
+
+    `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included.
+    """
 
     folder: Path
     study: str
@@ -26,3 +29,4 @@ class Job:
     threads: int = 1
     wandb: WandbMode = "offline"
     meeting: Meeting | None = None
+    ranks_here: int = 1

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import Run
+from lightning_bam.cores import cores
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder, State
 from lightning_bam.lock import locked
 from lightning_bam.result import Result
 from studies.circumstances import circumstances
-from studies.devices import cores
 from studies.forked import Forked
 from studies.headline import headline, so_far
 from studies.record_cache import FIGURES, Entry, RecordCache

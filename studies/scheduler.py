@@ -121,6 +121,7 @@ class Scheduler:
             slot=slot,
             threads=self.options.threads,
             wandb=self.options.wandb,
+            ranks_here=sum(slot.ranks for slot in self.options.slots),
         )
         process = self.options.start(self.context, job, self.lifeline, lease.lock)
         lease.let_go()

@@ -34,6 +34,7 @@ def work(job: Job) -> None:
     signals = Signals()
     signals.listen()
     scrub()
+    os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     folder = RunFolder(job.folder)
     Failure.forget(folder.path)
     follows = job.meeting is not None and job.meeting.node > 0

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_bam.config import ConfigError
+from lightning_bam.cores import cores
 from lightning_bam.data.draws import Ints, Words
 from lightning_bam.data.image_files import ImageFiles, Listing, read
 from lightning_bam.data.order import Batches
@@ -31,7 +32,8 @@ Request = tuple[Ints, Words | None]
 def worker_count() -> int:
     """Return how many processes decode images for this rank: `$BAM_WORKERS`, else its share of the cores but one.
 
-    The number changes no figure. 0 decodes in the training process.
+    Who trains several runs at once says in `$BAM_RANKS_HERE` how many ranks share this host's cores. The number changes
+    no figure. 0 decodes in the training process.
 
     Raises:
         ConfigError: BAM_WORKERS is no such number.
@@ -39,9 +41,8 @@ def worker_count() -> int:
     """
     told = os.environ.get("BAM_WORKERS")
     if not told:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return min(MOST_WORKERS, max(0, cores // ranks - 1))
+        ranks = max(int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "BAM_RANKS_HERE"))
+        return min(MOST_WORKERS, max(0, cores() // ranks - 1))
     if not told.isdecimal():
         raise ConfigError(f"BAM_WORKERS={told}: must be a whole number of worker processes per rank, 0 or more")
     return int(told)

@@ -9,7 +9,8 @@ from typing import Final
 
 import psutil
 
-from studies.devices import cores, visible_gpus
+from lightning_bam.cores import cores
+from studies.devices import visible_gpus
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
 from studies.launch import ask
 

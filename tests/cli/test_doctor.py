@@ -17,8 +17,8 @@ import pytest
 
 from analysis.cli import main
 from lightning_bam.config import Run
+from lightning_bam.cores import cores
 from lightning_bam.folder import RunFolder
-from studies.devices import cores
 from studies.doctor import Finding, Scene, accounts, disk, installation, leftovers, machine, network
 from studies.doctor.examination import CHECKS, carefully
 from studies.processes import forkserver

@@ -2,7 +2,6 @@
 
 import gc
 import multiprocessing
-import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from PIL import Image
 
 from lightning_bam.config import ConfigError, ImageFolder, ImageNet, Recipe, Run
-from lightning_bam.data import Batches, ImageData, ImageFiles, image_folder, load, normalise
+from lightning_bam.data import Batches, ImageData, ImageFiles, image_folder, load, normalise, stream
 from lightning_bam.data.order import crop_draws
 from lightning_bam.data.stream import worker_count
 from lightning_bam.data.views import Cropped
@@ -241,14 +240,18 @@ def test_the_number_of_workers(monkeypatch):
     monkeypatch.setenv("BAM_WORKERS", "5")
     assert worker_count() == 5
     monkeypatch.delenv("BAM_WORKERS")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)))
+    monkeypatch.setattr(stream, "cores", lambda: 12)
     assert worker_count() == 11
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert worker_count() == 2
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(2)))
+    monkeypatch.setenv("BAM_RANKS_HERE", "6")
+    assert worker_count() == 1
+    monkeypatch.setenv("BAM_RANKS_HERE", "1")
+    assert worker_count() == 2
+    monkeypatch.setattr(stream, "cores", lambda: 2)
     assert worker_count() == 0
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(stream, "cores", lambda: 64)
     assert worker_count() == 16
 
 

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from studies.devices import Slot, cores, parse_devices, slots, visible_gpus
+from lightning_bam.cores import cores
+from studies.devices import Slot, parse_devices, slots, visible_gpus
 from studies.error import StudyError
 
 

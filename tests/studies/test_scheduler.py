@@ -11,6 +11,7 @@ import psutil
 
 from studies.devices import Slot
 from studies.engine import run_study
+from studies.launch import start
 from studies.losses import ended_by
 from studies.records import gather
 from studies.scheduler import Options
@@ -67,11 +68,17 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
 def test_runs_share_a_device(tmp_path):
     from studies.devices import slots
 
-    most = []
-    options = Options(slots=slots([None], 1, 3), wandb="off")
+    most, jobs = [], []
+
+    def noted(context, job, lifeline, lock):
+        jobs.append(job)
+        return start(context, job, lifeline, lock)
+
+    options = Options(slots=slots([None], 1, 3), wandb="off", start=noted)
     assert options.slots == [Slot(1)] * 3
     run_study(tiny(), tmp_path, options, lambda progress: most.append(len(progress.active)))
     assert max(most) == 3
+    assert {job.ranks_here for job in jobs} == {3}
 
 
 def test_how_a_process_ended_is_said_in_words():
