@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from analysis.statistics import paired
 from analysis.statistics.bootstrap import bootstrap_interval
 from analysis.statistics.effect import hedges_g
 from analysis.statistics.exact import sign_flip
+
+MOST: Final = 100.0
+"""No figure that differences are taken of is larger: all of them are in percent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ def evidence(differences: Sequence[float]) -> Evidence:
     low, high = bootstrap_interval(differences, zeros, np.random.default_rng(0))
     return Evidence(
         hedges_g=hedges_g(paired(differences, zeros)),
-        p_sign_flip=sign_flip(differences, zeros, np.random.default_rng(0)),
+        p_sign_flip=sign_flip(differences, zeros, np.random.default_rng(0), magnitude=MOST),
         bootstrap_low=low,
         bootstrap_high=high,
     )

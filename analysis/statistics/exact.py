@@ -14,7 +14,7 @@ DRAWN = 99_999
 """How many sign patterns are drawn."""
 
 
-def sign_flip(ours: ArrayLike, baseline: ArrayLike, generator: np.random.Generator) -> float:
+def sign_flip(ours: ArrayLike, baseline: ArrayLike, generator: np.random.Generator, *, magnitude: float = 0.0) -> float:
     """Return the two-sided p-value of Fisher's (1935) sign-flip test of a mean paired difference of zero.
 
     If a row and its baseline are alike, each difference may as well have the other sign. p is the share of the 2^n
@@ -32,13 +32,16 @@ def sign_flip(ours: ArrayLike, baseline: ArrayLike, generator: np.random.Generat
         ours: one value a pair.
         baseline: the other value of each pair, in the same order.
         generator: what patterns are drawn with; unused up to 20 pairs.
+        magnitude: how large the figures were that the values come from, where they are differences already and carry
+            the rounding of larger ones.
 
     Raises:
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
 
     """
     difference = differences(ours, baseline)
-    rounding = 4 * difference.size * np.finfo(float).eps * float(np.abs(ours).sum() + np.abs(baseline).sum())
+    size = max(float(np.abs(ours).sum() + np.abs(baseline).sum()), 2 * magnitude * difference.size)
+    rounding = 4 * difference.size * np.finfo(float).eps * size
     seen = abs(float(difference.sum())) - rounding
     if difference.size <= MOST_ENUMERATED:
         sums = np.zeros(1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.evidence import evidence
 from analysis.statistics import paired, sign_flip
 
 hundredths = st.integers(-300, 300)
@@ -96,3 +97,26 @@ def test_sign_flip_refuses():
     for ours, baseline in (([], []), ([1.0], [1.0, 2.0]), ([1.0, math.inf], [1.0, 2.0])):
         with pytest.raises(ValueError, match="pairs need"):
             sign_flip(ours, baseline, np.random.default_rng(0))
+
+
+def test_differences_of_large_figures_tie_as_the_counts_do():
+    """Ten thousand images, errors near 22 %: the differences of percentages carry the rounding of the percentages."""
+    counts = [10, 1, 17, -1, 4, -2, 10, 17]
+    sums = [sum(s * c for s, c in zip(signs, counts, strict=True)) for signs in itertools.product((1, -1), repeat=8)]
+    exact = sum(abs(each) >= sum(counts) for each in sums) / 256
+    assert exact == 14 / 256
+    baselines = [2213, 2187, 2206, 2201, 2198, 2219, 2190, 2203]
+    differences = [100 * (b + c) / 10_000 - 100 * b / 10_000 for b, c in zip(baselines, counts, strict=True)]
+    assert evidence(differences).p_sign_flip == exact
+
+
+@given(st.lists(st.tuples(st.integers(100, 9000), st.integers(-30, 30)), min_size=2, max_size=8))
+def test_evidence_counts_ties_as_whole_numbers_do(pairs):
+    counts = [change for _, change in pairs]
+    sums = [
+        sum(s * c for s, c in zip(signs, counts, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(counts))
+    ]
+    exact = sum(abs(each) >= abs(sum(counts)) for each in sums) / len(sums)
+    differences = [100 * (b + c) / 10_000 - 100 * b / 10_000 for b, c in pairs]
+    assert evidence(differences).p_sign_flip == exact
