@@ -17,6 +17,7 @@ from typing import Any, Final
 from lightning_bam.files import FolderError, read_object, write_object
 from lightning_bam.provenance import commit
 from studies.error import StudyError
+from studies.exchange import gather_everywhere
 from studies.records import Record
 from studies.stopping import Stopping
 from studies.study import Study
@@ -35,6 +36,8 @@ def file_of(root: Path, study: Study) -> Path:
 def declared(study: Study, root: Path, url: str | None = None) -> Study:
     """Return the study with the rule that was declared for it, or as it is where none was.
 
+    A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
+
     Args:
         study: the study, or some of its rows.
         root: the runs folder.
@@ -42,11 +45,14 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
 
     Raises:
         FolderError: a rule that cannot be read.
-        StudyError: a rule that was declared for other rows, another baseline or metric.
+        StudyError: a rule that was declared for other rows, another baseline or metric; or one that was not, of a
+            study that has results.
 
     """
     data = _found(study, root, url)
     if data is None:
+        if study.stopping is not None:
+            refuse_looked(study, gather_everywhere(study, root, url))
         return study
     return replace(
         study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]

@@ -49,6 +49,15 @@ def test_results_from_before_the_rule_are_no_ground_for_one(tmp_path):
     assert declare(fresh, tmp_path, gather(fresh, tmp_path)).seed_list == (3, 4, 5, 6)
 
 
+def test_a_rule_that_was_written_into_the_study_after_a_look_is_refused_whoever_asks(tmp_path):
+    assert declared(RULED, tmp_path) == RULED, "nothing has begun"
+    finish(tmp_path, STUDY.rows["none"], 20.0)
+    assert declared(RULED, tmp_path) == RULED, "a baseline shows no difference"
+    finish(tmp_path, replace(STUDY.rows["BAM"], seed=2), 20.0)
+    with pytest.raises(StudyError, match=r"^combine: 1 of its runs had begun before a stopping rule was declared"):
+        declared(RULED, tmp_path)
+
+
 def test_a_baseline_that_another_study_has_trained_is_no_look(tmp_path):
     finish(tmp_path, STUDY.rows["none"], 20.0)
     assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
