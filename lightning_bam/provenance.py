@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
+
+HOME: Final = Path(__file__).resolve().parent
 
 
 @lru_cache(maxsize=1)
-def commit() -> str | None:
-    """Return the commit that this package is checked out at, with `+` if it is modified, or None outside a checkout."""
-    home = Path(__file__).resolve().parent
+def commit() -> str:
+    """Return which code this is: `f7d7e080c8fd`, the commit that the package is checked out at.
+
+    A modified one is `f7d7e080c8fd+1a2b3c4d`, with a hash of its sources, so that two modifications have two names;
+    outside a checkout there is only the hash, `+1a2b3c4d`.
+    """
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(home), *words], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(HOME), *words], capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
 
     try:
-        if Path(git("rev-parse", "--show-toplevel")) != home.parent or not git("ls-files", "__init__.py"):
-            return None
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", str(home)) else "")
+        if Path(git("rev-parse", "--show-toplevel")) == HOME.parent and git("ls-files", "__init__.py"):
+            modified = git("status", "--porcelain", "--", str(HOME))
+            return git("rev-parse", "--short=12", "HEAD") + (f"+{sources(HOME)}" if modified else "")
     except (OSError, subprocess.SubprocessError):
-        return None
+        pass  # no git, or no repository
+    return f"+{sources(HOME)}"
+
+
+def sources(home: Path) -> str:
+    """Return eight hex digits of a hash of the names and contents of all Python files below `home`."""
+    digest = hashlib.sha256()
+    for path in sorted(home.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(home).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:8]
 
 
 def provenance() -> dict[str, str | None]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
+import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,11 +16,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_bam import provenance as provenance_module
 from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.files import FolderError, FullDiskError, read_object, write_object
 from lightning_bam.folder import SCHEMA, Result, RunFolder
-from lightning_bam.provenance import commit, provenance
+from lightning_bam.provenance import provenance, sources
 
 RUN = Run(attention=BAMSpec(reduction=4), seed=3)
 RESULT = Result(
@@ -205,7 +209,35 @@ def test_provenance_names_versions_and_the_commit():
     assert found["version"] == "0.1.0"
     assert {"torch", "pytorch_lightning", "torchvision", "python", "host", "commit"} <= set(found)
     assert f"CPU capability usage: {found['cpu']}" in torch.__config__.show()
-    assert commit() is None or len(commit().rstrip("+")) == 12
+    assert re.fullmatch(r"[0-9a-f]{12}(\+[0-9a-f]{8})?|\+[0-9a-f]{8}", found["commit"])
+
+
+def test_every_modification_of_the_code_has_a_name_of_its_own(tmp_path):
+    package = tmp_path / "lightning_bam"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(provenance_module.__file__, package)
+
+    def named():
+        words = [sys.executable, "-B", "-c", "from lightning_bam.provenance import commit; print(commit())"]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    alone = named()
+    assert alone == f"+{sources(package)}"
+    (package / "more.py").write_text("x = 1\n")
+    assert named() == f"+{sources(package)}" != alone
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    head = named()
+    assert re.fullmatch("[0-9a-f]{12}", head)
+    found = set()
+    for text in ("x = 2\n", "x = 3\n"):
+        (package / "more.py").write_text(text)
+        found.add(named())
+    assert {name.partition("+")[0] for name in found} == {head}
+    assert len(found) == 2, "two modifications of one commit are two codes"
+    (package / "more.py").write_text("x = 1\n")
+    assert named() == head
 
 
 def test_equal_runs_have_equal_folders(tmp_path):
