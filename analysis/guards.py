@@ -13,25 +13,47 @@ from studies.circumstances import SHARED, by_attempt
 from studies.records import Record
 
 
-def coverage(wanted: Mapping[str, int], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
-    """Say how many of the wanted seeds stand behind the rows, and what became of the others.
+def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
+    """Say how many of the wanted seeds stand behind the rows, which they are, and what became of the others.
 
     Args:
-        wanted: row -> seeds that it should have by now.
+        wanted: row -> the seeds that it should have by now.
         rows: the complete runs of those seeds.
         states: row -> what the other runs are.
 
     """
-    done, total = sum(len(cells) for cells in rows.values()), sum(wanted.values())
-    least, most = min(wanted.values()), max(wanted.values())
-    n = f"{least}" if least == most else f"{least} to {most}"
+    numbers = [len(seeds) for seeds in wanted.values()]
+    done, total = sum(len(cells) for cells in rows.values()), sum(numbers)
+    least, most = min(numbers), max(numbers)
+    named = ranges(sorted({seed for seeds in wanted.values() for seed in seeds}))
+    n = (f"{least}" if least == most else f"{least} to {most}") + f" (seed{'s' if most > 1 else ''} {named})"
     if done == total:
         every = "in every row" if least == most else "by row"
-        return f"n = {n} seed{'s' if most > 1 else ''} {every}, as wanted."
+        return f"n = {n} {every}, as wanted."
     lacking = sum(states.values(), Counter[str]())
     rest = ", ".join(f"{count} {state}" for state, count in sorted(lacking.items()))
     every = "wanted in every row" if least == most else "wanted by row"
     return f"n = {n} {every}; {done} of {total} runs are complete, {rest}."
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Write rising numbers as `0`, `0 to 4`, or `1 to 3, 7`; two in a row as `1, 2`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts)
+
+
+def left_out(seeds: Sequence[int]) -> list[str]:
+    """Say that seeds of the study were left out."""
+    if not seeds:
+        return []
+    named = f"Seeds {ranges(sorted(seeds))} of the study are" if len(seeds) > 1 else f"Seed {seeds[0]} of the study is"
+    return [f"{named} left out: a number of seeds that is chosen for what it shows makes p too small."]
 
 
 def partial(shown: int, family: int) -> list[str]:
@@ -85,7 +107,7 @@ def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[s
         "torchvision": "torchvision {}",
         "pytorch_lightning": "Lightning {}",
         "version": "lightning-bam {}",
-        "commit": "commit {}",
+        "commit": "",
     }
     usual = {difference.entry: difference.usual for footnote in found for difference in footnote.differences}
     common = dict(zip(SHARED, made_with(records[0].circumstances), strict=True)) | usual if records else {}
@@ -93,11 +115,18 @@ def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[s
     for entry, text in words.items():
         value = common.get(entry, UNKNOWN)
         if value != UNKNOWN:
-            dirty = " with uncommitted changes" if entry == "commit" and "+" in value else ""
-            told[entry in usual].append(text.format(value) + dirty)
+            told[entry in usual].append(_sources(value) if entry == "commit" else text.format(value))
     parts = [", ".join(told[False])] if told[False] else []
     parts += [f"{', '.join(told[True])} where not marked otherwise"] if told[True] else []
     return [f"Trained with {'; '.join(parts)}."] if parts else []
+
+
+def _sources(commit: str) -> str:
+    """Write what `lightning_bam.provenance.commit` says of the code."""
+    head, _, changed = commit.partition("+")
+    if not head:
+        return f"sources {changed} (no commit known)"
+    return f"commit {commit}" + " with uncommitted changes" * (head != commit)
 
 
 def device_time(hours: float, known: int, total: int) -> list[str]:

@@ -131,7 +131,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         rows=rows,
         notes=[
             *(footnote.line for footnote in found),
-            guards.coverage({row: len(seeds) for row, seeds in wanted.items()}, cells, states),
+            guards.coverage(wanted, cells, states),
+            *guards.left_out(study.left_out),
             *guards.partial(len(against), study.comparisons),
             *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
             *(twin.note for twin in alike.values()),

@@ -47,6 +47,7 @@ class Study:
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
+        left_out: seeds of the whole study that this copy leaves out.
 
     Raises:
         StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
@@ -69,6 +70,7 @@ class Study:
     metric: str = "error_top1"
     margin: float | None = None
     stopping: Stopping | None = None
+    left_out: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
@@ -206,8 +208,12 @@ class Study:
         )
 
     def with_seeds(self, seeds: int | Sequence[int]) -> Study:
-        """Return the study asked with other seeds."""
-        return replace(self, seeds=seeds)
+        """Return the study asked with other seeds; a number of them takes its own first, then those after them."""
+        if isinstance(seeds, int):
+            own = tuple(self.seed_list)
+            seeds = (own + tuple(range(max(own) + 1, max(own) + 1 + seeds)))[:seeds]
+        left = (*self.left_out, *self.seed_list)
+        return replace(self, seeds=seeds, left_out=tuple(seed for seed in left if seed not in seeds))
 
     def with_margin(self, margin: float) -> Study:
         """Return the study with another difference that is too small to matter."""

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis import guards
 from analysis.table import tabulate
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -89,7 +90,7 @@ def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path
 def test_notes(table):
     assert table.notes == [
         "[a] commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).",
-        "n = 4 wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
+        "n = 4 (seeds 0 to 3) wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
         "Trained with 1 rank(s) a run, torch 2.11.0; commit 3f2a91c where not marked otherwise.",
         TIME.format("0.0556"),
@@ -103,7 +104,7 @@ TIME = (
 
 
 def test_every_entry_that_runs_should_share_is_watched(tmp_path):
-    study = STUDY.with_seeds(1)
+    study = replace(STUDY, seeds=1)
     write(tmp_path, study, ERRORS)
     for row, entries in {
         "none": {"version": "0.1.0", "device": "cuda", "cpu": "AVX2", "threads": 1, "data": {"sha256": "ab"}},
@@ -131,7 +132,7 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
 
 
 def test_a_commit_with_changes_is_called_so(tmp_path):
-    study = STUDY.with_seeds(1)
+    study = replace(STUDY, seeds=1)
     for number, row in enumerate(study.rows.values()):
         finish(tmp_path, row, 20.0 + number, loss=2.0 + number, commit="3f2a91c+")
     notes = tabulate(gather(study, tmp_path), study).notes
@@ -150,7 +151,7 @@ def test_ranks_that_normalise_alone_are_told_from_synchronised_ones(tmp_path, de
     rows = {
         row: replace(run, recipe=replace(run.recipe, sync_batchnorm=synchronised)) for row, run in STUDY.rows.items()
     }
-    study = replace(STUDY, rows=rows).with_seeds(1)
+    study = replace(STUDY, rows=rows, seeds=1)
     write(tmp_path, study, ERRORS)
     for worlds, row in zip([(1,), (1,), (1,), (2,), (2,), (4, 2)], study.rows, strict=True):
         attempts = [{"world_size": world, "device": device} for world in worlds]
@@ -164,7 +165,7 @@ def test_ranks_that_normalise_alone_are_told_from_synchronised_ones(tmp_path, de
 
 
 def test_equal_errors_of_another_training_are_not_called_the_same_computation(tmp_path):
-    study = STUDY.with_seeds(2)
+    study = replace(STUDY, seeds=2)
     write(tmp_path, study, ERRORS)
     assert any("computed exactly" in note for note in tabulate(gather(study, tmp_path), study).notes)
     folder = RunFolder.of(tmp_path, replace(study.rows["BAM r=1"], seed=1))
@@ -176,7 +177,7 @@ def test_equal_errors_of_another_training_are_not_called_the_same_computation(tm
 
 
 def test_an_unfinished_row_that_changes_nothing_is_called_so(tmp_path):
-    study = STUDY.with_seeds(1)
+    study = replace(STUDY, seeds=1)
     write(tmp_path, study, {**ERRORS, "BAM r=1": [None], "BAM max": [None]})
     for row in ("BAM r=1", "BAM max"):
         folder = RunFolder.of(tmp_path, study.rows[row])
@@ -192,7 +193,7 @@ def test_an_unfinished_row_that_changes_nothing_is_called_so(tmp_path):
 
 
 def test_a_copied_folder_is_refused(tmp_path):
-    study = STUDY.with_seeds(2)
+    study = replace(STUDY, seeds=2)
     for seed in range(2):
         finish(tmp_path, replace(study.rows["BAM"], seed=seed), 20.0)
     with pytest.raises(
@@ -202,7 +203,7 @@ def test_a_copied_folder_is_refused(tmp_path):
 
 
 def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
-    study = STUDY.with_seeds(3)
+    study = replace(STUDY, seeds=3)
     write(tmp_path, study, {**ERRORS, "none": [22.0, 21.0, None]})
     table = tabulate(gather(study, tmp_path), study)
     assert (by_label(table)["BAM"].n, by_label(table)["BAM"].delta.n) == (3, 2)
@@ -210,12 +211,12 @@ def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
 
 
 def test_a_complete_table(tmp_path):
-    study = STUDY.with_seeds(1)
+    study = replace(STUDY, seeds=1)
     write(tmp_path, study, ERRORS)
     table = tabulate(gather(study, tmp_path), study)
     assert table.complete
     assert not table.failed
-    assert table.notes[0] == "n = 1 seed in every row, as wanted."
+    assert table.notes[0] == "n = 1 (seed 0) in every row, as wanted."
     assert table.fixed["recipe.epochs"] == "200"
     assert "attention" not in table.fixed
 
@@ -223,7 +224,7 @@ def test_a_complete_table(tmp_path):
 def test_an_empty_table(tmp_path):
     table = tabulate(gather(STUDY, tmp_path), STUDY)
     assert all(row.n == 0 and math.isnan(row.mean) and row.delta is None for row in table.rows)
-    assert table.notes == ["n = 4 wanted in every row; 0 of 24 runs are complete, 24 missing."]
+    assert table.notes == ["n = 4 (seeds 0 to 3) wanted in every row; 0 of 24 runs are complete, 24 missing."]
 
 
 def test_a_wanted_run_without_a_record_counts_as_missing(tmp_path):
@@ -280,3 +281,28 @@ def test_frame(table):
     assert pd.isna(frame.loc["none", "delta"])
     assert pd.isna(frame.loc["SE_r8 <light>", "delta_low"])
     assert frame["params"].dtype == "Int64"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([0], "0"),
+        ([0, 1], "0, 1"),
+        ([0, 1, 2], "0 to 2"),
+        ([0, 1, 3], "0, 1, 3"),
+        ([1, 2, 3, 4, 7, 9, 10, 11], "1 to 4, 7, 9 to 11"),
+    ],
+)
+def test_seeds_in_words(numbers, said):
+    assert guards.ranges(numbers) == said
+
+
+def test_seeds_are_named_and_those_left_out_of_the_study_too(tmp_path):
+    write(tmp_path, STUDY, ERRORS)
+    study = STUDY.only({"row": ["BAM"]}).with_seeds(3)
+    notes = tabulate(read(study.runs(), tmp_path), study).notes
+    assert notes[0] == "n = 3 (seeds 0 to 2) in every row, as wanted."
+    assert notes[1] == (
+        "Seed 3 of the study is left out: a number of seeds that is chosen for what it shows makes p too small."
+    )
+    assert not any("left out" in note for note in tabulate(read(STUDY.runs(), tmp_path), STUDY).notes)
