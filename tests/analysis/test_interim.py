@@ -102,7 +102,7 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
     }
     assert rows["BAM"].states == {}
     assert rows["BAM product"].states == {"missing": 2}
-    assert table.notes[0] == "n = 2 to 4 wanted by row; 14 of 20 runs are complete, 6 missing."
+    assert table.notes[0] == "n = 2 to 4 (seeds 0 to 3) wanted by row; 14 of 20 runs are complete, 6 missing."
     assert not table.complete
 
 
