@@ -16,7 +16,6 @@ import pytest
 from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.blocks import champions
 from analysis.formats.columns import columns
-from analysis.formats.latex import escaped as latex
 from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
@@ -176,15 +175,6 @@ def test_markdown_rows_are_aligned_and_have_as_many_cells(table):
 
 def test_signs_of_markdown_are_escaped():
     assert markdown("a|b *c* d_e _f_ <g> `h` \\ \n i") == r"a\|b \*c\* d_e \_f\_ \<g> \`h\` \\ i"
-
-
-def test_signs_of_latex_are_escaped():
-    assert latex("50% & $x_1$ #2 {a} ~^ \\") == (
-        r"50\% \& \$x\_1\$ \#2 \{a\} \textasciitilde{}\textasciicircum{} \textbackslash{}"
-    )
-    assert latex("−1 ± 2 [a]* <b>") == r"$-$1 $\pm$ 2 {[}a{]}{*} $<$b$>$"
-    assert latex("é ² 漢") == "e 2 ?"
-    assert latex("\t\n") == ""
 
 
 def test_latex_prints_the_best_resolved_row_in_bold(table):
