@@ -113,6 +113,7 @@ def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
         "notes",
         "footnotes",
         "device_hours",
+        "comparisons",
         "margin",
         "stopping",
         "fixed",
@@ -131,7 +132,11 @@ def test_csv_reads_back(table):
     lines = {line["row"]: line for line in csv.DictReader(io.StringIO(render(table, "csv")))}
     assert float(lines["BAM"]["p_holm"]) == table.rows[1].p_holm
     assert lines["BAM"]["params"] == "81000"
-    assert lines["none"]["delta"] == ""
+    assert lines["none"]["delta"] == lines["none"]["delta_n"] == ""
+    assert lines["BAM max"]["delta_n"] == "3"
+    assert lines["BAM max"]["comparisons"] == "5"
+    assert lines["BAM r=1"]["notes"].startswith("Row 'BAM r=1' computed exactly what row 'none' did")
+    assert lines["BAM"]["notes"] == ""
 
 
 class Shape(HTMLParser):
