@@ -155,11 +155,11 @@ def shown(hours: float) -> str:
     return f"{round(hours, digits):,.{max(digits, 0)}f}"
 
 
-def unpaired(rows: Cells, baseline: str) -> list[str]:
-    """Name the rows some of whose seeds the baseline lacks, and which are therefore left out of Δ."""
-    notes = []
+def unpaired(rows: Cells, baseline: str) -> dict[str, str]:
+    """Name, row by row, the seeds that the baseline lacks, and which are therefore left out of Δ."""
+    notes = {}
     for row, cells in rows.items():
         if alone := sorted(set(cells) - set(rows[baseline])):
             seeds = ", ".join(map(str, alone))
-            notes.append(f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks.")
+            notes[row] = f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks."
     return notes

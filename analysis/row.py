@@ -44,6 +44,7 @@ class Row:
         others: what else the paper prints for this row, as a top-5 error.
         note: what is known about the printed counts where they are not ours, and what counting showed.
         marks: the letters of the table's footnotes that speak of this row's runs.
+        notes: those of the table's notes that are about this row alone.
 
     """
 
@@ -71,6 +72,14 @@ class Row:
     others: tuple[PrintedFigure, ...] = ()
     note: str = ""
     marks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def interval(self) -> str:
+        """Which interval `delta` has: `95 % t`, or `repeated` where seeds follow a rule; empty where it has none."""
+        if self.delta is None or math.isnan(self.delta.low):
+            return ""
+        return "95 % t" if self.interim is None else "repeated"
 
     @cached_property
     def evidence(self) -> Evidence | None:

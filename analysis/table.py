@@ -105,6 +105,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
     alike = twins(begun(records, study), study.panels, counts)
     found = footnotes(cells, study.baselines)
+    alone = {row: note for baseline, part in panels for row, note in guards.unpaired(part, baseline).items()}
+    likened = {row: twin.note for row, twin in alike.items()}
     rows = [
         _row(
             label,
@@ -117,6 +119,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             against=against.get(label),
             unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
             marked=marks(found, label),
+            notes=tuple(told[label] for told in (alone, likened) if label in told),
         )
         for label, runs in cells.items()
     ]
@@ -134,8 +137,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             guards.coverage(wanted, cells, states),
             *guards.left_out(study.left_out),
             *guards.partial(len(against), study.comparisons),
-            *(note for baseline, part in panels for note in guards.unpaired(part, baseline)),
-            *(twin.note for twin in alike.values()),
+            *alone.values(),
+            *likened.values(),
             *guards.split_norm(trained),
             *guards.trained_with(trained, found),
             *guards.device_time(hours, known, len(trained)),
@@ -161,6 +164,7 @@ def _row(
     against: Comparison | None,
     unchanged: bool,
     marked: tuple[str, ...],
+    notes: tuple[str, ...],
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
@@ -202,6 +206,7 @@ def _row(
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
         marks=marked,
+        notes=notes,
     )
 
 

@@ -32,6 +32,7 @@ def as_json(table: Table) -> str:
         "notes": table.notes,
         "footnotes": [_footnote(footnote) for footnote in table.footnotes],
         "device_hours": table.device_hours,
+        "comparisons": table.comparisons,
         "margin": table.margin,
         "stopping": table.stopping.to_dict() if table.stopping else None,
         "fixed": table.fixed,
@@ -42,7 +43,7 @@ def as_json(table: Table) -> str:
 
 def _row(row: Row, whole: bool) -> dict[str, Any]:
     second = asdict(row.evidence) if row.evidence else None
-    every = asdict(row) | {"states": dict(row.states), "evidence": second}
+    every = asdict(row) | {"states": dict(row.states), "evidence": second, "delta_interval": row.interval}
     return {name: item for name, item in every.items() if whole or name not in OF_THE_PAPER}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,42 +10,8 @@ from typing import Final
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column
 from analysis.formats.legend import below
+from analysis.formats.signs import escaped
 from analysis.table import Table
-
-SIGNS: Final = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "|": "$|$",
-    '"': "''",
-    "[": "{[}",  # after \\ a bracket or an asterisk would be read as its argument
-    "]": "{]}",
-    "*": "{*}",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "→": r"$\to$",
-    "Δ": r"$\Delta$",
-    "—": "---",
-    "–": "--",
-    "’": "'",
-    "‘": "`",
-    "“": "``",
-    "”": "''",
-}
-
 
 FIGURES: Final = re.compile(r"(?P<figure>[−+]?\d[\d.]*|—)?(?: ± (?P<spread>[\d.]+))? ?(?P<rest>.*)")
 """A cell of figures: `20.10 ± 0.76 (4)`, `−2.03 [−2.18, −1.87]`, a dash, or nothing."""
@@ -166,15 +131,3 @@ def _broken(millimetres: int) -> str:
 
 def _superscript(letters: Sequence[str]) -> str:
     return rf"\textsuperscript{{{','.join(letters)}}}" if letters else ""
-
-
-def escaped(text: str) -> str:
-    """Write `text` so that pdfLaTeX prints it; a letter it has no font for becomes its bare form or a `?`."""
-    return "".join(SIGNS.get(sign) or _letter(sign) for sign in " ".join(text.split()))
-
-
-def _letter(sign: str) -> str:
-    if sign.isascii():
-        return sign
-    bare = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
-    return "".join(SIGNS.get(part, part) for part in bare) or "?"

@@ -54,7 +54,8 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding]:
     """Return a problem for each number or word of a written table that the runs do not give.
 
-    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say.
+    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say;
+    those of one row are among the table's.
 
     Args:
         theirs: the table as it was written.
@@ -63,9 +64,8 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
 
     """
     ours = json.loads(as_json(table))
-    given = {row["label"]: row for row in theirs["rows"]}
-    found = {row["label"]: row for row in ours["rows"]}
-    sides = [(None, _head(theirs), _head(ours))]
+    given, found = _rows(theirs), _rows(ours)
+    sides: list[tuple[str | None, dict[str, Any], dict[str, Any]]] = [(None, _head(theirs), _head(ours))]
     sides += [(label, given[label], found[label]) for label in given if label in found]
     findings, new = [], set()
     for label, there, here in sides:
@@ -105,6 +105,10 @@ def _equal(old: Any, now: Any) -> bool:
     if isinstance(old, int | float) and isinstance(now, int | float):
         return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
     return type(old) is type(now) and bool(old == now)
+
+
+def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["label"]: {name: item for name, item in row.items() if name != "notes"} for row in table["rows"]}
 
 
 def _head(table: Mapping[str, Any]) -> dict[str, Any]:

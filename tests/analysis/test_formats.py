@@ -16,7 +16,6 @@ import pytest
 from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.blocks import champions
 from analysis.formats.columns import columns
-from analysis.formats.latex import escaped as latex
 from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
@@ -114,6 +113,7 @@ def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
         "notes",
         "footnotes",
         "device_hours",
+        "comparisons",
         "margin",
         "stopping",
         "fixed",
@@ -132,7 +132,11 @@ def test_csv_reads_back(table):
     lines = {line["row"]: line for line in csv.DictReader(io.StringIO(render(table, "csv")))}
     assert float(lines["BAM"]["p_holm"]) == table.rows[1].p_holm
     assert lines["BAM"]["params"] == "81000"
-    assert lines["none"]["delta"] == ""
+    assert lines["none"]["delta"] == lines["none"]["delta_n"] == ""
+    assert lines["BAM max"]["delta_n"] == "3"
+    assert lines["BAM max"]["comparisons"] == "5"
+    assert lines["BAM r=1"]["notes"].startswith("Row 'BAM r=1' computed exactly what row 'none' did")
+    assert lines["BAM"]["notes"] == ""
 
 
 class Shape(HTMLParser):
@@ -176,15 +180,6 @@ def test_markdown_rows_are_aligned_and_have_as_many_cells(table):
 
 def test_signs_of_markdown_are_escaped():
     assert markdown("a|b *c* d_e _f_ <g> `h` \\ \n i") == r"a\|b \*c\* d_e \_f\_ \<g> \`h\` \\ i"
-
-
-def test_signs_of_latex_are_escaped():
-    assert latex("50% & $x_1$ #2 {a} ~^ \\") == (
-        r"50\% \& \$x\_1\$ \#2 \{a\} \textasciitilde{}\textasciicircum{} \textbackslash{}"
-    )
-    assert latex("−1 ± 2 [a]* <b>") == r"$-$1 $\pm$ 2 {[}a{]}{*} $<$b$>$"
-    assert latex("é ² 漢") == "e 2 ?"
-    assert latex("\t\n") == ""
 
 
 def test_latex_prints_the_best_resolved_row_in_bold(table):

@@ -378,6 +378,30 @@ def test_each_number_that_does_not_is_named(folders, tmp_path):
     assert len(lines) == 8
 
 
+def test_a_table_from_before_rows_had_notes_and_kinds_of_intervals_is_as_good(folders, tmp_path):
+    def change(table):
+        del table["comparisons"]
+        for row in table["rows"]:
+            del row["notes"], row["delta_interval"]
+
+    assert compared(folders, written(folders, tmp_path, change)) == [
+        ("note", "written by a version without comparisons, delta_interval: not compared (made-up)")
+    ]
+
+
+def test_a_note_on_one_row_is_compared_among_those_of_its_table(folders, tmp_path):
+    shutil.rmtree(folders["none", 2].path)
+    told = "Δ of 'BAM' leaves out seed 2, which the baseline lacks."
+    path = written(folders, tmp_path)
+    data = json.loads(path.read_text())
+    assert [row["notes"] for row in data["rows"]][:2] == [[], [told]]
+    assert compared(folders, path) == []
+    data["rows"][1]["notes"] = []
+    data["notes"].remove(told)
+    path.write_text(json.dumps(data))
+    assert compared(folders, path) == [("note", f"other footnotes: the runs give {told!r} (made-up)")]
+
+
 def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_path):
     def change(table):
         for row in table["rows"]:
