@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Final
 
 from analysis.formats.columns import Column, heading
+from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial, Source
 from lightning_bam.metrics import Metric
 
@@ -65,8 +67,8 @@ def explained(found: Factorial, *, looks: bool) -> list[str]:
     """
     filled = " Across gaps, the factors are taken not to interact." if found.gaps else ""
     told = [
-        "Analysis of variance: type II, seeds as blocks, interactions of two factors, those of more in the residual; p "
-        "is not adjusted. Partial η²: what a source explains of what it and the residual leave.",
+        f"Analysis of variance: type II, {_model(found)}; p is not adjusted. Partial η²: what a source explains of "
+        "what it and the residual leave.",
         f"{MARGINAL}; intervals are for comparing levels over these seeds.{filled}",
     ]
     if not found.anova:
@@ -89,6 +91,18 @@ def left_out(found: Factorial) -> list[str]:
         f"row{'s' if len(of) > 1 else ''} {', '.join(map(repr, of))}, without {', '.join(lacking)}"
         for lacking, of in rows.items()
     ]
+
+
+def _model(found: Factorial) -> str:
+    """Say what the analysis of variance was fitted with."""
+    blocks = "seeds as blocks, " if any(line.name == SEEDS for line in found.anova) else ""
+    if not found.tested:
+        return f"{blocks}factors alone, since these runs cannot tell their interactions from the residual"
+    if len(found.factors) == 2:
+        return f"{blocks}with the interaction of the two factors"
+    lacking = [" x ".join(pair) for pair in combinations(found.factors, 2) if pair not in found.tested]
+    but = f" (but {', '.join(lacking)}, which these runs cannot tell)" if lacking else ""
+    return f"{blocks}interactions of two factors{but}, those of more in the residual"
 
 
 def _p(line: Source) -> str:
