@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from analysis.statistics import Factorial, factorial
@@ -16,7 +17,8 @@ def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
     """Take the rows of a study apart that cross its factors.
 
     They are the rows that have every knob under question: a baseline without attention has none of attention's, and
-    stands outside. Factors are the knobs under question that have several levels among them, under their flat names.
+    stands outside. So does every other row that lacks one; `left_out` names those with a finished run. Factors are the
+    knobs under question that have several levels among the rows inside, under their flat names.
 
     Returns:
         None where there is nothing to take apart: fewer than two factors; factors that are never crossed, since the
@@ -34,11 +36,20 @@ def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
     if not _crossed(cell.values()):
         return None
     cells: dict[tuple[str, ...], dict[int, float]] = {}
+    outside: set[str] = set()
     for record in records:
         figure = record.result.figure(study.metric) if record.result else None
-        if record.row in cell and figure is not None:
+        if figure is None:
+            continue
+        if record.row in cell:
             cells.setdefault(cell[record.row], {})[record.run.seed] = figure
-    return factorial(cells, factors, _importance(cells, factors, study)) if cells else None
+        else:
+            outside.add(record.row)
+    if not cells:
+        return None
+    lacked = {row: tuple(name for name in study.scientific if name not in flats[row]) for row in flats}
+    left_out = {row: names for row, names in lacked.items() if row in outside}
+    return replace(factorial(cells, factors, _importance(cells, factors, study)), left_out=left_out)
 
 
 def _crossed(cells: Iterable[tuple[str, ...]]) -> bool:

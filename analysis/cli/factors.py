@@ -77,7 +77,11 @@ def as_data(found: Factorial) -> dict[str, Any]:
         for one in found.interactions
     ]
     lines = {name: [_plain(asdict(line)) for line in getattr(found, name)] for name in ("anova", "levels")}
-    kept = {"importance": {name: dict(shares) for name, shares in found.importance.items()}, "gaps": found.gaps}
+    kept = {
+        "importance": {name: dict(shares) for name, shares in found.importance.items()},
+        "gaps": found.gaps,
+        "left_out": {row: list(lacking) for row, lacking in found.left_out.items()},
+    }
     factors = {name: list(levels) for name, levels in found.factors.items()}
     return {"factors": factors, **lines, "interactions": interactions, **kept}
 

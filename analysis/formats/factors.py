@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
+from typing import Final
 
 from analysis.formats.columns import Column, heading
+from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial, Source
 from lightning_bam.metrics import Metric
+
+MARGINAL: Final = (
+    "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the other "
+    "factors' levels"
+)
+"""What they are; it goes on."""
 
 
 def anova_columns(found: Factorial) -> list[Column]:
@@ -23,7 +32,7 @@ def anova_columns(found: Factorial) -> list[Column]:
 
 
 def level_columns(found: Factorial, metric: Metric) -> list[Column]:
-    """Return the marginal means, a line a level of a factor."""
+    """Return the estimated marginal means, a line a level of a factor."""
     lines = found.levels
     spans = ["" if math.isnan(line.low) else f"[{line.low:.2f}, {line.high:.2f}]" for line in lines]
     return [
@@ -49,18 +58,18 @@ def importance_columns(found: Factorial) -> list[Column]:
 
 
 def explained(found: Factorial, *, looks: bool) -> list[str]:
-    """Say how to read them, and which cells are missing or have fewer seeds than others.
+    """Say how to read them, which cells are missing or have fewer seeds than others, and which rows are in no cell.
 
     Args:
         found: what is explained.
         looks: whether a stopping rule decides after several looks how many seeds there are.
 
     """
+    filled = " Across gaps, the factors are taken not to interact." if found.gaps else ""
     told = [
-        "Analysis of variance: type II, seeds as blocks, interactions of two factors, those of more in the residual; p "
-        "is not adjusted. Partial η²: what a source explains of what it and the residual leave.",
-        "Marginal means: each cell counts once, whatever its seeds; intervals are for comparing levels over these "
-        "seeds.",
+        f"Analysis of variance: type II, {_model(found)}; p is not adjusted. Partial η²: what a source explains of "
+        "what it and the residual leave.",
+        f"{MARGINAL}; intervals are for comparing levels over these seeds.{filled}",
     ]
     if not found.anova:
         told[0] = "Analysis of variance: none, since the runs leave nothing for a residual."
@@ -70,7 +79,30 @@ def explained(found: Factorial, *, looks: bool) -> list[str]:
         told.append(
             "Seeds follow a stopping rule, and nothing here is adjusted for its looks: conclude from the table."
         )
-    return told + [f"Gap: {gap}." for gap in found.gaps]
+    return told + [f"Gap: {gap}." for gap in found.gaps] + [f"Left out: {line}." for line in left_out(found)]
+
+
+def left_out(found: Factorial) -> list[str]:
+    """Say which rows are in no cell, and which knobs they lack; those that lack the same in one line."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for row, lacking in found.left_out.items():
+        rows.setdefault(lacking, []).append(row)
+    return [
+        f"row{'s' if len(of) > 1 else ''} {', '.join(map(repr, of))}, without {', '.join(lacking)}"
+        for lacking, of in rows.items()
+    ]
+
+
+def _model(found: Factorial) -> str:
+    """Say what the analysis of variance was fitted with."""
+    blocks = "seeds as blocks, " if any(line.name == SEEDS for line in found.anova) else ""
+    if not found.tested:
+        return f"{blocks}factors alone, since these runs cannot tell their interactions from the residual"
+    if len(found.factors) == 2:
+        return f"{blocks}with the interaction of the two factors"
+    lacking = [" x ".join(pair) for pair in combinations(found.factors, 2) if pair not in found.tested]
+    but = f" (but {', '.join(lacking)}, which these runs cannot tell)" if lacking else ""
+    return f"{blocks}interactions of two factors{but}, those of more in the residual"
 
 
 def _p(line: Source) -> str:

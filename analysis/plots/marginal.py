@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.formats.factors import MARGINAL, left_out
 from analysis.plots.drawn import INK, Absent, Drawn, settled
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
@@ -30,20 +31,21 @@ def marginal(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
         return NOT_FACTORIAL
     known = [level for level in factorial.levels if not math.isnan(level.mean)]
     if not known:
-        return Absent("none of its cells has a finished run yet")
+        return Absent("; ".join(factorial.gaps) or "none of its cells has a finished run yet")
     noun = metric.label.removesuffix(" (%)")
     told = [
-        f"{factor}: {', '.join(_told(level) for level in known if level.factor == factor)}."
+        f"{factor}: {', '.join(_told(level) for level in known if level.factor == factor) or 'none'}."
         for factor in factorial.factors
     ]
     return Drawn(
         name="marginal",
         title=f"Marginal means of {noun}",
         figure=means(factorial, metric),
-        alt=f"Mean {noun} in percent at each level of each factor, with 95 % intervals. " + " ".join(told),
-        caption=f"Mean {noun} at each level of a factor, averaged over the levels of all other factors, each cell "
-        "counted once, with its 95 % interval; n counts runs. The intervals leave out what all rows of a seed share: "
-        "they serve to compare levels at these seeds, not to foretell other seeds." + _gaps(factorial),
+        alt=f"Estimated mean {noun} in percent at each level of each factor, with 95 % intervals. " + " ".join(told),
+        caption=f"{MARGINAL}. {noun[0].upper()}{noun[1:]} at each level of a factor, with its 95 % interval; n counts "
+        "runs. The intervals leave out what all rows of a seed share: they serve to compare levels at these seeds, not "
+        f"to foretell other seeds.{' Across gaps, the factors are taken not to interact.' if factorial.gaps else ''}"
+        + _lacking(factorial),
     )
 
 
@@ -52,8 +54,9 @@ def _told(level: Level) -> str:
     return f"{level.level} {level.mean:.2f}{span} (n = {level.n})"
 
 
-def _gaps(factorial: Factorial) -> str:
-    return f" Gaps: {'; '.join(factorial.gaps)}." if factorial.gaps else ""
+def _lacking(factorial: Factorial) -> str:
+    gaps = f" Gaps: {'; '.join(factorial.gaps)}." if factorial.gaps else ""
+    return gaps + (f" Left out: {'; '.join(left_out(factorial))}." if factorial.left_out else "")
 
 
 @rc_context(TEXT)
@@ -93,14 +96,19 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
         + "."
         for pair in pairs
     ]
+    noise = (
+        "the analysis of variance says which interactions exceed the noise"
+        if factorial.tested
+        else "these runs cannot tell interactions from the noise"
+    )
     return Drawn(
         name="interaction",
         title=f"Interactions in {noun}",
         figure=lines(factorial, pairs, metric),
         alt=f"Mean {noun} in percent at each pair of levels of two factors. " + " ".join(told),
         caption=f"Mean {noun} at each pair of levels, n = {n} runs a point. Parallel lines: the effect of one factor "
-        "is the same at each level of the other; lines that part or cross: it is not. No interval is drawn; the "
-        "analysis of variance says which interactions exceed the noise." + _gaps(factorial),
+        f"is the same at each level of the other; lines that part or cross: it is not. No interval is drawn; {noise}."
+        + _lacking(factorial),
     )
 
 

@@ -163,7 +163,7 @@ def _factors(chapter: Chapter) -> str:
     grids = []
     for title, columns in (
         ("Analysis of variance", anova_columns(found)),
-        ("Marginal means", level_columns(found, chapter.table.metric)),
+        ("Estimated marginal means", level_columns(found, chapter.table.metric)),
         ("Importance", importance_columns(found)),
     ):
         if columns and columns[0].cells:

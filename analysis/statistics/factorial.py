@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -12,16 +12,17 @@ from scipy import special
 
 from analysis.statistics.anova import Source, anova
 from analysis.statistics.gaps import Cells, gaps
+from analysis.statistics.marginal import Marginal, marginal_means
 
 __all__ = ["Factorial", "Interaction", "Level", "Source", "factorial"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One level of one factor, averaged over the levels of all other factors, each cell counted once.
+    """One level of one factor: its estimated marginal mean, with equal weights over the levels of all other factors.
 
     `mean` is of the study's metric in percent, `low` and `high` bound its 95 % interval, `n` counts runs. NaN stands
-    where there is no run, and for bounds without an analysis of variance.
+    where there is no run, where the runs cannot tell the mean, and for bounds without an analysis of variance.
     """
 
     factor: str
@@ -50,11 +51,13 @@ class Factorial:
 
     Attributes:
         factors: flat name -> its levels, in the study's order.
-        levels: the marginal means.
+        levels: the estimated marginal means.
         interactions: every pair of factors.
         anova: type II, seeds as blocks; empty where the runs do not allow it.
         importance: evaluator (`PED-ANOVA`, `fANOVA`) -> factor -> its share, summing to 1; a cross-check.
-        gaps: cells without a run, and cells with fewer seeds than others, each named in one line.
+        gaps: cells without a run, cells with fewer seeds than others, and marginal means that the runs cannot tell,
+            each named in one line.
+        left_out: row with finished runs that is in no cell -> the knobs under question that it lacks.
 
     """
 
@@ -64,6 +67,13 @@ class Factorial:
     anova: list[Source]
     importance: Mapping[str, Mapping[str, float]]
     gaps: list[str]
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def tested(self) -> list[tuple[str, str]]:
+        """The pairs of factors whose interaction has a line in the analysis of variance."""
+        names = {line.name for line in self.anova}
+        return [pair for pair in combinations(self.factors, 2) if " x ".join(pair) in names]
 
 
 def factorial(
@@ -74,12 +84,12 @@ def factorial(
 ) -> Factorial:
     """Take a factorial study apart.
 
-    A marginal mean is the mean of the means of the K cells that have the level and a run, so that it is a mean of
-    figures in the table, and a cell with more seeds weighs no more. Its interval is ± t(level, residual df) · s ·
-    √(Σ 1/n_cell) / K, where s² is the residual mean square of the analysis of variance with the seeds as blocks (see
-    `anova`). What all cells of a seed share is thereby left out: the interval is of the mean over these very seeds, and
-    serves to compare levels, not to foretell other seeds. Where cells or seeds are missing, levels average over
-    different ones: `gaps` says which.
+    The marginal means are those of the additive model (see `marginal_means`). Each is a sum of the runs with weights
+    w, and its interval is ± t(level, residual df) · s · √(Σ w²), where s² is the residual mean square of the analysis
+    of variance (see `anova`), which leaves to the residual no interaction of two factors that it can tell. What all
+    cells of a seed share is thereby left out: the interval is of the mean over these very seeds, and serves to compare
+    levels, not to foretell other seeds. Where cells or seeds are missing, a mean is what it would be if the factors did
+    not interact: `gaps` says which are.
 
     Args:
         cells: the level of each factor, in their order -> seed -> figure in percent. Cells without a run may be absent.
@@ -96,23 +106,17 @@ def factorial(
             raise ValueError(f"cell {cell}: no levels of {', '.join(factors)}")
     cells = {cell: runs for cell, runs in cells.items() if runs}
     each = [(cell, seed, figure) for cell, runs in cells.items() for seed, figure in runs.items()]
-    lines = anova(
-        [figure for _, _, figure in each],
-        {name: [cell[index] for cell, _, _ in each] for index, name in enumerate(factors)},
-        [seed for _, seed, _ in each],
-    )
-    half = _half_width(lines, level)
+    figures, seeds = [figure for _, _, figure in each], [seed for _, seed, _ in each]
+    levels = {name: [cell[index] for cell, _, _ in each] for index, name in enumerate(factors)}
+    lines = anova(figures, levels, seeds)
+    means = marginal_means(figures, levels, seeds, factors)
     return Factorial(
         factors={name: tuple(of) for name, of in factors.items()},
-        levels=[
-            _level(name, at, [runs for cell, runs in cells.items() if cell[index] == at], half)
-            for index, (name, of) in enumerate(factors.items())
-            for at in of
-        ],
+        levels=_levels(means, levels, _half_width(lines, level)),
         interactions=[_interaction(cells, factors, pair) for pair in combinations(factors, 2)],
         anova=lines,
         importance=importance or {},
-        gaps=gaps(cells, factors),
+        gaps=gaps(cells, factors) + ([means.gap] if means.gap else []),
     )
 
 
@@ -124,10 +128,13 @@ def _half_width(lines: Sequence[Source], level: float) -> float:
     return -float(special.stdtrit(residual.df, (1 - level) / 2)) * math.sqrt(residual.sum_of_squares / residual.df)
 
 
-def _level(factor: str, level: str, runs: Sequence[Mapping[int, float]], half: float) -> Level:
-    mean, n = _mean(runs), sum(map(len, runs))
-    error = math.sqrt(sum(1 / len(cell) for cell in runs)) / len(runs) if runs else math.nan
-    return Level(factor=factor, level=level, n=n, mean=mean, low=mean - half * error, high=mean + half * error)
+def _levels(found: Marginal, levels: Mapping[str, Sequence[str]], half: float) -> list[Level]:
+    made = []
+    for factor, means in found.means.items():
+        for level, mean in means.items():
+            wide, n = half * found.errors[factor][level], levels[factor].count(level)
+            made.append(Level(factor=factor, level=level, n=n, mean=mean, low=mean - wide, high=mean + wide))
+    return made
 
 
 def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple[str, str]) -> Interaction:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from analysis.factors import factorial_of
+from analysis.formats.factors import explained
+from analysis.statistics import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
 from studies.importance import importance
 from studies.load import find_study
@@ -58,6 +61,7 @@ def test_the_rows_that_cross_the_factors_are_taken_apart(tmp_path):
         ("residual", 6),
     ]
     assert found.gaps == []
+    assert found.left_out == {"none": ("attention.combine", "attention.norm")}
     assert found.importance == {}, "12 runs tell none"
 
 
@@ -96,6 +100,30 @@ def test_the_catalogues_factorial_says_what_was_left_out(tmp_path):
     # 24 cells: 1 + 2 + 2 + 2 for the factors, 4 + 4 + 3 for their pairs, since one pair of levels is not there
     degrees = [each.df for each in found.anova]
     assert degrees == [2, 2, 2, 4, 3, 4, 6]
+
+
+def fitted(cells, *names):
+    levels = {name: tuple(dict.fromkeys(cell[place] for cell in cells)) for place, name in enumerate(names)}
+    return explained(factorial(cells, levels), looks=False)[0]
+
+
+def test_what_the_analysis_of_variance_was_fitted_with_is_said():
+    cells = {cell: {0: 1.0 + place * 7 % 5, 1: place * 3 % 7} for place, cell in enumerate(product("xy", "pqr", "uv"))}
+    begin = "Analysis of variance: type II, "
+    assert fitted(cells, *"abc").startswith(
+        begin + "seeds as blocks, interactions of two factors, those of more in the residual; p is not adjusted."
+    )
+    once = {cell: {0: runs[0]} for cell, runs in cells.items()}
+    assert fitted(once, *"abc").startswith(begin + "interactions of two factors, those of more in the residual; ")
+    two = {cell[:2]: runs for cell, runs in cells.items() if cell[2] == "u"}
+    assert fitted(two, *"ab").startswith(begin + "seeds as blocks, with the interaction of the two factors; ")
+    alone = "factors alone, since these runs cannot tell their interactions from the residual; p is not adjusted."
+    assert fitted({cell: {0: runs[0]} for cell, runs in two.items()}, *"ab").startswith(begin + alone)
+    # without y at u, a and c still cross at b's levels with nothing: one level of a alone meets u
+    some = {cell: runs for cell, runs in cells.items() if cell[0] == "x" or cell[2] == "v"}
+    assert fitted(some, *"abc").startswith(
+        begin + "seeds as blocks, interactions of two factors (but a x c, which these runs cannot tell), those of more"
+    )
 
 
 def test_a_factor_that_the_baseline_has_too_takes_it_in(tmp_path):

@@ -75,6 +75,7 @@ def test_figures_by_hand(made, capsys):
     cells = {tuple(cell["levels"]): (cell["mean"], cell["runs"]) for cell in pair["cells"]}
     assert cells["hidden", "max"] == (pytest.approx(24.0), 3)
     assert told["gaps"] == []
+    assert told["left_out"] == {"none": ["attention.norm", "attention.combine"]}
 
 
 def test_it_is_printed_and_gaps_are_named(made, capsys):
@@ -86,9 +87,62 @@ def test_it_is_printed_and_gaps_are_named(made, capsys):
     out = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert out[0] == "crossed: Norm or combination?"
     assert "source df sum of squares F p partial η²" in out
+    assert (
+        "· Analysis of variance: type II, seeds as blocks, with the interaction of the two factors; p is not adjusted."
+    ) in " ".join(out)
+    assert (
+        "· Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the other "
+        "factors' levels; intervals are for comparing levels over these seeds. Across gaps, the factors are taken not "
+        "to interact."
+    ) in " ".join(out)
+    assert "· Left out: row 'none', without attention.norm, attention.combine." in " ".join(out)
     assert any(line.startswith("attention.norm 1 ") and " <0.001 " in line for line in out)
     assert "factor level runs error (%) 95 % interval" in out
     assert "· Gap: attention.norm=ends, attention.combine=max: 2 of 3 seeds (lacks seed 1)." in out
+
+
+BRANCHES = """
+from itertools import product
+from lightning_bam import BAMSpec, Run
+from studies import Study
+
+ROWS = {
+    f"{branches} r={reduction} d={dilation}": Run(
+        attention=BAMSpec(branches=branches, reduction=reduction, dilation=dilation)
+    )
+    for branches, reduction, dilation in product(("both", "spatial"), (8, 16), (2, 4))
+} | {
+    f"channel r={reduction}": Run(attention=BAMSpec(branches="channel", reduction=reduction)) for reduction in (8, 16)
+}
+STUDY = Study(
+    name="branched", question="Which branches?", rows=ROWS, baseline="both r=16 d=4", seeds=2,
+    scientific=("attention.branches", "attention.reduction", "attention.dilation"),
+)
+"""
+
+
+def test_finished_rows_that_lack_a_knob_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "branched.py").write_text(BRANCHES)
+    for place, (_, run) in enumerate(find_study("branched.py").runs()):
+        finish(tmp_path / "runs", run, 20 + place * 7 % 11 / 8, loss=2 + place / 64)
+    said = "Left out: rows 'channel r=8', 'channel r=16', without attention.dilation."
+    assert main(["factors", "branched.py"]) == 0
+    assert f"· {said}" in " ".join(capsys.readouterr().out.split())
+    assert main(["factors", "branched.py", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    lacking = ["attention.dilation"]
+    assert told["left_out"] == {"channel r=8": lacking, "channel r=16": lacking}
+    assert told["gaps"] == []
+    assert told["factors"]["attention.branches"] == ["both", "spatial"]
+    assert main(["report", "branched.py", "-o", "page.html"]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("Left out: rows ") == 3, "below the tables and in the captions of both plots"
+    for _, run in find_study("branched.py").runs():
+        if run.attention.branches == "channel":
+            (tmp_path / "runs" / run.key / "result.json").unlink()
+    assert main(["factors", "branched.py"]) == 0
+    assert "Left out" not in capsys.readouterr().out, "nothing of theirs has finished"
 
 
 def test_the_report_has_it(made, capsys):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.plots.curves import chunks, curve
+from analysis.plots.drawn import Absent
 from analysis.plots.effects import effects, symbol
 from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
@@ -15,8 +16,9 @@ from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
+from analysis.statistics import factorial as factorial_of
 from analysis.statistics import least_resolvable, prediction_interval
-from analysis.statistics.factorial import Factorial, Level
+from analysis.statistics.factorial import Factorial, Level, Source
 from lightning_bam.metrics import METRICS
 from tests.plots import pictured
 from tests.plots.artists import clipped, labels, line, points, texts
@@ -314,6 +316,28 @@ class TestFactorial:
         assert points(axes, "hidden") == [near((0, 19.75)), near((1, math.nan)), near((2, 20.75))]
         assert drawn.caption.endswith(f" Gaps: {told}.")
         assert "product and hidden" not in drawn.alt
+        assert "; these runs cannot tell interactions from the noise. Gaps" in drawn.caption
+        line = Source(name=" x ".join(TWO), df=2, sum_of_squares=1.0, f=1.0, p=0.4, share=0.1)
+        tested = interaction(replace(factorial, anova=[line]), ERROR).caption
+        assert tested.endswith("; the analysis of variance says which interactions exceed the noise.")
+
+    def test_the_caption_says_what_the_means_are_and_what_is_left_out(self):
+        lacking = replace(crossed(TWO), left_out={"none": ("attention.norm",)})
+        said = marginal(lacking, ERROR).caption
+        assert said.startswith(
+            "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the "
+            "other factors' levels. "
+        )
+        assert said.endswith(" not to foretell other seeds. Left out: row 'none', without attention.norm.")
+        assert "Across gaps" not in said
+
+    def test_means_that_the_runs_cannot_tell_are_not_drawn(self):
+        cells = {("sum", "ends"): {0: 20.0, 1: 21.0}, ("max", "both"): {0: 22.0, 1: 23.5}}
+        found = marginal(factorial_of(cells, {"a": ("sum", "max"), "b": ("ends", "both")}), ERROR)
+        assert found == Absent(
+            "no run at a=sum, b=both; no run at a=max, b=ends; no marginal mean at a=sum, max; b=ends, both: these "
+            "runs do not connect the levels of a (sum | max), b (ends | both)"
+        )
 
 
 def test_where_higher_is_better_the_words_say_so(small):
