@@ -8,6 +8,7 @@ import pytest
 
 from analysis.cli import main
 from studies.load import find_study
+from studies.rule import declare
 from tests.analysis.synthetic import finish
 
 STUDY = """
@@ -161,6 +162,9 @@ def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
         "from studies import Study", "from studies import Study\nfrom studies.stopping import Stopping"
     )
     (made / "crossed.py").write_text(ruled)
+    assert main(["factors", "crossed.py"]) == 2
+    assert "18 of its runs had begun before a stopping rule was declared" in capsys.readouterr().err
+    declare(find_study("crossed.py"), made / "runs", [])
     assert main(["factors", "crossed.py"]) == 0
     assert adjusted in capsys.readouterr().out.replace("\n", " ")
     assert main(["report", "crossed.py", "-o", "report.html"]) == 0
