@@ -26,10 +26,12 @@ class Need:
         n: paired seeds that it has.
         to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference seen so
             far would be resolved with 80 % power, should it and its spread persist; None for out of reach.
-        to_equal: more seeds until it would be found equivalent within the margin with 80 % power, were there no
-            difference; None without a margin, or for out of reach.
+        to_equal: more seeds until it would be found equivalent within the margin with 80 % power, should the same
+            difference and spread persist; None without a margin, under a rule, whose next look tries both, and for out
+            of reach, as a difference that is not within the margin is.
         hours: device-hours of the lesser of the two, without the baseline's share; None where no run tells its length.
-        affordable: whether it fits the budget, cheapest rows first, the baseline's seeds counted once.
+        affordable: whether it fits the budget, cheapest rows first, the baseline's seeds counted once; None where
+            what it costs is not known.
 
     """
 
@@ -78,7 +80,7 @@ def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
     return {row: fmean(hours) for row, hours in taken.items()}
 
 
-def to_differ(row: Row, table: Table) -> int | None:
+def _to_differ(row: Row, table: Table) -> int | None:
     """Return how many more seeds an open row wants: up to its rule's next look, else as `Need.to_differ` says."""
     n = row.delta.n if row.delta else 0
     if row.interim is not None:
@@ -92,9 +94,10 @@ def to_differ(row: Row, table: Table) -> int | None:
 def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
     n, equal = row.delta.n if row.delta else 0, None
     if table.margin is not None and row.delta is not None and row.interim is None:
-        total = seeds_for_equivalence(table.margin, row.delta.sd, level=LEVEL / table.comparisons)
+        mean, sd = row.delta.mean, row.delta.sd
+        total = seeds_for_equivalence(table.margin, mean, sd, level=LEVEL / table.comparisons)
         equal = None if total is None else max(total - n, 1)
-    need = Need(row=row.label, n=n, to_differ=to_differ(row, table), to_equal=equal)
+    need = Need(row=row.label, n=n, to_differ=_to_differ(row, table), to_equal=equal)
     hours = None if need.seeds is None or row.label not in pace else need.seeds * pace[row.label]
     return replace(need, hours=hours)
 
@@ -109,10 +112,10 @@ def _afforded(
     spent, given = 0.0, dict.fromkeys(set(home.values()), 0)
     for need in sorted(found.values(), key=lambda need: math.inf if need.hours is None else need.hours):
         seeds, baseline = need.seeds, home[need.row]
-        if need.hours is None or seeds is None:
+        if need.hours is None or seeds is None or baseline not in pace:
             result[need.row] = replace(need, affordable=None if seeds is not None else False)
             continue
-        price = need.hours + max(seeds - given[baseline], 0) * pace.get(baseline, 0.0)
+        price = need.hours + max(seeds - given[baseline], 0) * pace[baseline]
         fits = spent + price <= budget
         result[need.row] = replace(need, affordable=fits)
         if fits:
@@ -122,13 +125,17 @@ def _afforded(
 
 
 def total_hours(found: Sequence[Need], table: Table, records: Sequence[Record]) -> float | None:
-    """Return the device-hours of closing every row that can be closed, baselines included; None where unknown."""
+    """Return the device-hours of closing every row that can be closed, those of the baselines included.
+
+    A baseline is trained once a seed, whatever the number of rows that are paired with it. None where there is nothing
+    to close, or the hours of a run are not known.
+    """
     pace = hours_a_run(records)
     home = {row.label: row.baseline for row in table.rows}
     closable = [need for need in found if need.seeds is not None]
-    if any(need.hours is None for need in closable):
-        return None
     most: dict[str, int] = defaultdict(int)
     for need in closable:
         most[home[need.row]] = max(most[home[need.row]], need.seeds or 0)
-    return sum(need.hours or 0.0 for need in closable) + sum(n * pace.get(row, 0.0) for row, n in most.items())
+    if not closable or any(need.hours is None for need in closable) or not most.keys() <= pace.keys():
+        return None
+    return sum(need.hours or 0.0 for need in closable) + sum(n * pace[row] for row, n in most.items())

@@ -15,6 +15,7 @@ from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, selected
 from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours
+from analysis.row import Row
 from analysis.table import Table, tabulate
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
@@ -76,10 +77,9 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
         if need is None:
             grid.add_row(*shown, row.verdict.partition(":")[0], "", "", *([""] if arguments.budget else []))
             continue
-        more = ["no margin" if table.margin is None else seeds(need.to_equal)]
         cost = "-" if need.seeds is None else "not known yet" if need.hours is None else f"{need.hours:.2g}"
         fits = [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
-        grid.add_row(*shown, seeds(need.to_differ), *more, cost, *fits)
+        grid.add_row(*shown, seeds(need.to_differ), to_call_it_none(row, need, table), cost, *fits)
     console.print(grid)
     if not found:
         console.print("no row is open whose figures tell how many seeds it needs")
@@ -87,12 +87,20 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
     costs = (
         "" if total is None else f"; closing those that can be costs about {total:.2g} device-hours, baseline included"
     )
-    console.print(f"{len(found)} open{costs} (80 % power, 5 % over {table.comparisons} comparisons)", soft_wrap=True)
     if table.stopping is not None:
+        console.print(f"{len(found)} open{costs}", soft_wrap=True)
         console.print(
             f"its seeds follow a rule ({table.stopping}): `{command(arguments)}` goes on by it", soft_wrap=True
         )
         return
+    assumed = f"80 % power, 5 % over {table.comparisons} comparisons, if the Δ and spread seen so far persist"
+    console.print(f"{len(found)} open{costs} ({assumed})", soft_wrap=True)
+    if table.margin is not None:
+        console.print(
+            f"To call it none is to find it equivalent within ±{table.margin:g} points; - where the Δ seen is not "
+            "within that. A row costs the fewer of its two numbers of seeds.",
+            soft_wrap=True,
+        )
     console.print(
         "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh seeds, "
         f"does not: `{command(arguments, seeds=False)} --until-resolved --first-seed {first_fresh(table)}`",
@@ -103,6 +111,16 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
 def seeds(more: int | None) -> str:
     """Write a number of seeds to come."""
     return ">1000 seeds" if more is None else f"{more} more seed{'s' * (more != 1)}"
+
+
+def to_call_it_none(row: Row, need: Need, table: Table) -> str:
+    """Write how many seeds would show an open row to be equivalent, or why none would."""
+    if table.margin is None:
+        return "no margin"
+    if row.interim is not None:
+        return "at that look"
+    outside = row.delta is not None and abs(row.delta.mean) >= table.margin
+    return "-" if outside else seeds(need.to_equal)
 
 
 def first_fresh(table: Table) -> int:

@@ -8,6 +8,12 @@ from typing import NamedTuple
 from analysis.table import Table
 from studies.stopping import Stopping
 
+STOPPED = (
+    "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: quote "
+    "its interval, which holds whenever a row stops, rather than its Δ."
+)
+"""What is to be said of differences where seeds follow a stopping rule."""
+
 
 class Line(NamedTuple):
     """A line below a table; `mark` is the footnote's letter, or empty."""
@@ -70,6 +76,7 @@ def by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
         f"look, with the repeated interval of the design, which holds {shared}.",
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
+        STOPPED,
     ]
 
 

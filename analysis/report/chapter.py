@@ -12,7 +12,7 @@ from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.formats.legend import Line, below
 from analysis.formats.markup import block_lines, grid_lines, note, note_anchor, plain, table_cell
-from analysis.needs import hours_a_run
+from analysis.needs import needs, total_hours
 from analysis.pages import picture, scrolling
 from analysis.plots.drawn import Drawn
 from analysis.report import power
@@ -182,7 +182,7 @@ def _plots(chapter: Chapter) -> str:
 def _power(chapter: Chapter) -> str:
     table = chapter.table
     found = power.powers(table, chapter.records)
-    told = power.lead(table, found, power.cost(found, hours_a_run(chapter.records)))
+    told = power.lead(table, found, total_hours(needs(table, chapter.records), table, chapter.records))
     text = "\n".join(f"<p>{plain(line)}</p>" for line in told)
     lines = grid_lines("What each comparison could resolve (percentage points)", power.columns(found))
     return f"{text}\n{scrolling(chr(10).join(['<table>', *lines, '</table>']), f'Power: table of {table.study}')}"

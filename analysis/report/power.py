@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from analysis.formats.columns import Column, signed
-from analysis.needs import hours_a_run, to_differ
+from analysis.needs import needs
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
-from analysis.report.sentence import is_open, is_resolved
+from analysis.report.sentence import is_resolved
 from analysis.statistics import least_resolvable
 from analysis.statistics.power import MOST_SEEDS
 from analysis.table import Table
@@ -34,7 +34,8 @@ class Power:
         low: lower end of the 95 % interval of the difference; NaN where unknown.
         high: its upper end.
         stands: `resolved`, `open`, or why there is nothing to say.
-        more: seeds to add where it is open, should difference and spread persist; None beyond `REACH` in all.
+        more: seeds to add where it is open, should difference and spread persist: until it is resolved or, if the study
+            has a margin and that takes fewer, equivalent; None beyond `REACH` in all.
         hours: device-hours of those seeds in this row alone; None where unknown.
 
     """
@@ -57,7 +58,7 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
     The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
     last look that counts, and the seeds to add are those of its next.
     """
-    hours = hours_a_run(records)
+    needed = {need.row: need for need in needs(table, records)}
     found = []
     for row in table.rows:
         if row.label == row.baseline:
@@ -67,8 +68,7 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
         size = level(table) / table.comparisons
         if row.interim is not None and row.interim.limit is not None:
             size = row.interim.limit
-        waits = is_open(row) if row.interim is None else row.interim.outcome == "open"
-        more = to_differ(row, table) if waits else None
+        need = needed.get(row.label)
         found.append(
             Power(
                 row=row.label,
@@ -78,16 +78,16 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
                 least=least_resolvable(sd, n, level=size),
                 low=row.delta.low if row.delta else math.nan,
                 high=row.delta.high if row.delta else math.nan,
-                stands="resolved" if is_resolved(row) else "open" if waits else row.verdict,
-                more=more,
-                hours=None if more is None or row.label not in hours else more * hours[row.label],
+                stands="resolved" if is_resolved(row) else "open" if need else row.verdict,
+                more=need.seeds if need else None,
+                hours=need.hours if need else None,
             )
         )
     return found
 
 
 def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
-    """Say what the seeds so far could have told, what is open, and what closing it would take, as `cost` has it."""
+    """Say what the seeds so far could have told, what is open, and what closing it would take, `total_hours`."""
     test = f"paired t-test at {100 * level(table):g} %"
     test += f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
     if table.stopping is not None:
@@ -106,7 +106,7 @@ def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]
         f"{unit(table)}{by_row}: {test}. "
         "A smaller one may well be there and go unseen: not resolved does not mean equal."
     ]
-    return [*told, *(_open(found, hours) if table.stopping is None else _next_look(found, hours))]
+    return [*told, *(_open(table, found, hours) if table.stopping is None else _next_look(found, hours))]
 
 
 def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
@@ -119,37 +119,27 @@ def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
     ]
 
 
-def _open(found: Sequence[Power], hours: float | None) -> list[str]:
+def _open(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
     left = [one for one in found if one.stands == "open"]
     if not left:
         return []
     head = f"{len(left)} of {len(found)} comparison{'s' * (len(found) > 1)} {'is' if len(left) == 1 else 'are'} open."
     more = sorted(one.more for one in left if one.more is not None)
+    within = f"within ±{table.margin:g} points" if table.margin is not None else ""
     if not more:
-        return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them."]
+        too_large = f" and too large to be called equivalent {within}" if within else ""
+        return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them{too_large}."]
     span = f"{more[0]}" if more[0] == more[-1] else f"{more[0]} to {more[-1]}"
     beyond = len(left) - len(more)
     seeds = f"{span} more seed{'s' * (more[-1] > 1)}"
     which = f"{len(more)} of them" if beyond else "it" if len(more) == 1 else "each"
-    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would resolve {which}"
+    closed = (
+        f"close {which} (resolved, or equivalent {within}, whichever takes fewer)" if within else f"resolve {which}"
+    )
+    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would {closed}"
     text += f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
     text += f"; {beyond} would need more than {REACH}." if beyond else "."
     return [text, "Seeds added because of a look at these figures make p too small: confirm with fresh ones."]
-
-
-def cost(found: Sequence[Power], hours: Mapping[str, float]) -> float | None:
-    """Return the device-hours that close every open comparison within reach, those of the baselines included.
-
-    A baseline is trained once a seed, whatever the number of rows that are paired with it. None where there is nothing
-    to close, or the hours of a run are not known.
-    """
-    left = [one for one in found if one.more is not None]
-    seeds: dict[str, int] = {}
-    for one in left:
-        seeds[one.baseline] = max(seeds.get(one.baseline, 0), one.more or 0)
-    if not left or any(one.hours is None for one in left) or not seeds.keys() <= hours.keys():
-        return None
-    return sum(one.hours or 0.0 for one in left) + sum(count * hours[baseline] for baseline, count in seeds.items())
 
 
 def columns(found: Sequence[Power]) -> list[Column]:

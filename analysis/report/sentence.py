@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from analysis.formats.legend import STOPPED
 from analysis.report.phrases import LISTED, allowed, better, chance, family, level, named, size
 from analysis.row import Row
 from analysis.table import Table
@@ -17,6 +18,7 @@ def sentences(table: Table) -> list[str]:
 
     What is lacking is said first. A difference that is not resolved is told by what its interval allows, never as
     `no difference`. Intervals are the table's (95 %, each by itself), p-values are adjusted for the whole study.
+    Of a difference that a stopping rule ended with, it is told that it is too large on average.
 
     """
     states = sum((row.states for row in table.rows), Counter[str]())
@@ -33,7 +35,8 @@ def sentences(table: Table) -> list[str]:
     panels = [[row for row in table.rows if row.baseline == baseline] for baseline in table.baselines]
     if len(panels) > 1:
         told.append(_overall(table, len(panels)))
-    return told + [_panel(table, rows, alone=len(panels) == 1) for rows in panels]
+    told += [_panel(table, rows, alone=len(panels) == 1) for rows in panels]
+    return [*told, STOPPED] if table.stopping is not None and any(map(is_resolved, table.rows)) else told
 
 
 def is_resolved(row: Row) -> bool:

@@ -59,36 +59,43 @@ def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8
     return sizes[found] if found < len(sizes) else None
 
 
-def equivalence_power(margin: float, n: int, level: float = 0.05) -> float:
-    """Return how often `tost` claims equivalence from n pairs whose true difference is 0.
+def equivalence_power(margin: float, n: int, level: float = 0.05, effect: float = 0.0) -> float:
+    """Return how often `tost` claims equivalence from n pairs.
 
     It does where |mean| + c · sd / √n < margin for the one-sided critical value c of t(n - 1), that is where
-    χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c² for a standard normal |Z| below margin · √n; integrated over Z.
+    χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c² for a normal Z around effect · √n, with variance 1 and |Z| below
+    margin · √n; integrated over |Z|.
 
     Args:
         margin: the margin over the sd of the differences, without unit, above 0.
         n: pairs, at least 2.
         level: the size of the test.
+        effect: true mean over sd of the differences, without unit.
 
     """
-    reach = margin * math.sqrt(n)
-    z = np.linspace(0.0, min(reach, 8.0), 3201)
+    reach, shift = margin * math.sqrt(n), abs(effect) * math.sqrt(n)
+    if shift - 8.0 >= reach:
+        return 0.0
+    z = np.linspace(max(shift - 8.0, 0.0), min(reach, shift + 8.0), 3201)
     critical = -float(special.stdtrit(n - 1, level))
     below = special.chdtr(n - 1, (n - 1) * ((reach - z) / critical) ** 2)
-    return 2 * float(np.trapezoid(below * np.exp(-(z**2) / 2), z) / math.sqrt(2 * math.pi))
+    density = np.exp(-((z - shift) ** 2) / 2) + np.exp(-((z + shift) ** 2) / 2)
+    return float(np.trapezoid(below * density, z) / math.sqrt(2 * math.pi))
 
 
-def seeds_for_equivalence(margin: float, sd: float, level: float = 0.05, power: float = 0.8) -> int | None:
-    """Return the least number of pairs that claims equivalence within ± `margin`, should the true difference be 0.
+def seeds_for_equivalence(margin: float, mean: float, sd: float, level: float = 0.05, power: float = 0.8) -> int | None:
+    """Return the least number of pairs that claims equivalence within ± `margin`, should mean and spread persist.
 
     Args:
         margin: the largest difference that does not matter, above 0.
+        mean: mean paired difference, in the same unit.
         sd: standard deviation of the paired differences, in the same unit.
         level: the size of the test.
         power: probability of the claim.
 
     Returns:
-        Pairs in total, at least 2; None for more than 1000, and where the sd is NaN.
+        Pairs in total, at least 2; None for more than 1000, as for a mean that is not within the margin, and where
+        either figure is NaN.
 
     Raises:
         ValueError: a margin that is not above 0.
@@ -96,12 +103,12 @@ def seeds_for_equivalence(margin: float, sd: float, level: float = 0.05, power: 
     """
     if not margin > 0:
         raise ValueError(f"margin {margin}: must be above 0")
-    if math.isnan(sd):
+    if math.isnan(sd) or not abs(mean) < margin:
         return None
     if sd == 0:
         return 2
     sizes = range(2, MOST_SEEDS + 1)
-    found = bisect_left(sizes, power, key=lambda n: equivalence_power(margin / sd, n, level))
+    found = bisect_left(sizes, power, key=lambda n: equivalence_power(margin / sd, n, level, mean / sd))
     return sizes[found] if found < len(sizes) else None
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.formats.legend import legend
 from analysis.interim import interim, seeds_wanted
 from analysis.statistics import paired
 from analysis.statistics.sequential import limits
@@ -104,6 +105,12 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
     assert rows["BAM product"].states == {"missing": 2}
     assert table.notes[0] == "n = 2 to 4 (seeds 0 to 3) wanted by row; 14 of 20 runs are complete, 6 missing."
     assert not table.complete
+    caution = (
+        "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: "
+        "quote its interval, which holds whenever a row stops, rather than its Δ."
+    )
+    assert legend(table)[4] == caution
+    assert caution not in legend(replace(table, stopping=None)), "where the number of seeds is fixed"
 
 
 def test_without_a_rule_every_seed_is_wanted():

@@ -30,11 +30,30 @@ def test_open_rows_and_what_would_close_them(made):
     assert list(found) == ["BAM product", "BAM max"], "resolved, unchanged and single-seed rows are left out"
     product = table.rows[2].delta
     differ = seeds_needed(product.mean, product.sd, comparisons=5) - 4
-    equal = seeds_for_equivalence(1.0, product.sd, level=0.01) - 4
+    equal = seeds_for_equivalence(1.0, product.mean, product.sd, level=0.01) - 4
     assert (found["BAM product"].to_differ, found["BAM product"].to_equal) == (differ, equal)
     assert found["BAM product"].seeds == min(differ, equal)
     assert found["BAM product"].hours == pytest.approx(min(differ, equal) * HOUR)
     assert found["BAM max"].to_differ is None, "0.08 points with a spread of 1.4 are out of reach"
+
+
+def test_both_numbers_hold_for_the_difference_seen(made):
+    table, records = made
+    row = table.rows[2]
+    study = replace(row, delta=replace(row.delta, n=4, mean=0.27, sd=0.3))
+    (need,) = needs(replace(table, rows=(table.rows[0], study), comparisons=4, margin=0.3), records)
+    assert (need.to_differ, need.to_equal, need.seeds) == (17 - 4, 954 - 4, 13)
+    assert need.hours == pytest.approx(13 * HOUR)
+    (need,) = needs(replace(table, rows=(table.rows[0], study), comparisons=4, margin=0.27), records)
+    assert (need.to_differ, need.to_equal) == (13, None), "no number of seeds shows it within what it is not within"
+
+
+def test_what_a_baseline_takes_has_to_be_known(made):
+    table, records = made
+    ours = [record for record in records if record.row != "none"]
+    assert total_hours(needs(table, records), table, ours) is None
+    assert [need.affordable for need in needs(table, ours, 1.0)] == [None, None]
+    assert total_hours([], table, records) is None, "nothing is open"
 
 
 def test_without_a_margin_nothing_can_be_called_none(made):

@@ -95,41 +95,70 @@ def test_power_is_rs(effect, n, power):
     assert paired_power(effect, n) == pytest.approx(power, abs=1e-9)
 
 
+@pytest.mark.parametrize("effect", [0.0, 0.3, -0.6, 1.0, 20.0])
 @pytest.mark.parametrize(("margin", "n"), [(3.0, 2), (1.0, 5), (2.0, 5), (0.7, 20)])
-def test_equivalence_power_is_the_integral_over_the_spread(margin, n):
+def test_equivalence_power_is_the_integral_over_the_spread(margin, n, effect):
     # given the sd s of the differences, |mean| has to stay below margin - t s / sqrt(n)
     critical, root = stats.t.isf(0.05, n - 1), math.sqrt(n)
 
     def of(s):
         room = margin * root - critical * s
-        return (2 * stats.norm.cdf(room) - 1) * 2 * s * (n - 1) * stats.chi2.pdf(s**2 * (n - 1), n - 1)
+        within = stats.norm.cdf(room - effect * root) - stats.norm.cdf(-room - effect * root)
+        return within * 2 * s * (n - 1) * stats.chi2.pdf(s**2 * (n - 1), n - 1)
 
     slow, _ = integrate.quad(of, 0, margin * root / critical, epsabs=1e-12)
-    assert equivalence_power(margin, n) == pytest.approx(slow, abs=1e-6)
+    assert equivalence_power(margin, n, effect=effect) == pytest.approx(slow, abs=1e-6)
+
+
+@pytest.mark.parametrize(("margin", "n", "level"), [(0.3, 4, 0.05), (1.0, 16, 0.0125), (1.5, 5, 0.05), (9.0, 3, 0.01)])
+def test_equivalence_power_of_no_difference_is_twice_one_half(margin, n, level):
+    z = np.linspace(0.0, min(margin * math.sqrt(n), 8.0), 3201)
+    critical = stats.t.isf(level, n - 1)
+    below = stats.chi2.cdf((n - 1) * ((margin * math.sqrt(n) - z) / critical) ** 2, n - 1)
+    assert equivalence_power(margin, n, level) == pytest.approx(
+        2 * np.trapezoid(below * stats.norm.pdf(z), z), abs=1e-9
+    )
 
 
 def test_equivalence_power_is_what_a_simulation_finds():
     generator = np.random.default_rng(13)
-    for margin, n in ((1.5, 5), (0.9, 12)):
-        drawn = [paired(each, np.zeros(n)) for each in generator.normal(0, 1, (4000, n))]
+    for margin, n, effect in ((1.5, 5, 0.0), (0.9, 12, 0.0), (1.5, 6, 0.6), (1.5, 12, -0.6), (1.0, 20, 0.9)):
+        drawn = [paired(each, np.zeros(n)) for each in generator.normal(effect, 1, (4000, n))]
         claimed = np.mean([tost(difference, margin) < 0.05 for difference in drawn])
         assert claimed == np.mean([least_margin(difference) < margin for difference in drawn])
-        assert equivalence_power(margin, n) == pytest.approx(claimed, abs=0.025)
+        assert equivalence_power(margin, n, effect=effect) == pytest.approx(claimed, abs=0.025)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, -0.7])
 @pytest.mark.parametrize("margin", [0.3, 0.7, 1.0, 4.0])
-def test_seeds_for_equivalence_are_just_enough(margin):
-    n = seeds_for_equivalence(margin * 0.6, 0.6)
-    assert equivalence_power(margin, n) >= 0.8 > equivalence_power(margin, n - 1)
+def test_seeds_for_equivalence_are_just_enough(margin, share):
+    n = seeds_for_equivalence(margin * 0.6, share * margin * 0.6, 0.6)
+    effect = share * margin
+    assert equivalence_power(margin, n, effect=effect) >= 0.8 > equivalence_power(margin, n - 1, effect=effect)
+    if share:
+        assert n >= seeds_for_equivalence(margin * 0.6, 0.0, 0.6)
+        return
     # a normal with known spread needs (z(.95) + z(.9))² / margin²: never more than t does
     assert n >= (stats.norm.isf(0.05) + stats.norm.isf(0.1)) ** 2 / margin**2
 
 
+def test_a_difference_near_the_margin_takes_many_more_seeds_to_call_none_than_no_difference():
+    level = 0.05 / 4  # four comparisons; the spread and the margin are both 0.3
+    assert seeds_for_equivalence(0.3, 0.0, 0.3, level=level) == 16
+    assert equivalence_power(1.0, 16, level, effect=0.9) == pytest.approx(0.0305, abs=1e-4)
+    assert seeds_needed(0.27, 0.3, comparisons=4) == 17
+    # a normal with known spread needs ((z(.9875) + z(.8)) / 0.1)² = 952
+    assert seeds_for_equivalence(0.3, 0.27, 0.3, level=level) == 954
+
+
 def test_seeds_for_equivalence_at_its_ends():
-    assert seeds_for_equivalence(0.3, 0.0) == seeds_for_equivalence(1e9, 1.0) == 2
-    assert seeds_for_equivalence(0.001, 1.0) is seeds_for_equivalence(1.0, math.nan) is None
+    assert seeds_for_equivalence(0.3, 0.0, 0.0) == seeds_for_equivalence(1e9, 0.0, 1.0) == 2
+    assert seeds_for_equivalence(0.001, 0.0, 1.0) is seeds_for_equivalence(1.0, 0.0, math.nan) is None
+    for mean in (1.0, -1.0, 1.5, math.nan):
+        assert seeds_for_equivalence(1.0, mean, 0.5) is seeds_for_equivalence(1.0, mean, 0.0) is None
+    assert seeds_for_equivalence(1.0, -0.5, 0.5) == seeds_for_equivalence(1.0, 0.5, 0.5)
     with pytest.raises(ValueError, match=r"margin 0.0: must be above 0"):
-        seeds_for_equivalence(0.0, 1.0)
+        seeds_for_equivalence(0.0, 0.0, 1.0)
 
 
 def test_prediction_interval_by_hand():

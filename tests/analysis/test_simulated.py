@@ -21,6 +21,14 @@ def test_a_bootstrap_interval_that_is_not_expanded_is_too_narrow():
     assert 93 < found["BCa interval covers, normal, 10 seeds"] < 97
 
 
+def test_rows_that_a_rule_calls_different_differ_by_less_than_they_seem_to():
+    found = {each.title: each.found for each in measure(["stopped"], 1000)}
+    half, most = (found[f"(mean Δ if called different, over the true {effect} sd)"] for effect in (0.5, 1))
+    assert 150 < half < 180
+    assert 105 < most < 115
+    assert found["(mean Δ if called different at 8 seeds, over the true 1 sd)"] > 130
+
+
 def test_a_claim_can_fail():
     assert Measured(title="", found=94.0, n=10_000, claim="95 ± 1").holds
     assert not Measured(title="", found=93.9, n=10_000, claim="95 ± 1").holds

@@ -17,6 +17,9 @@ import numpy as np
 
 MODELS = ("normal", "counts", "one-sided")
 IMAGES = 10_000
+ROWS = 5
+CHECKED = 20
+"""How many studies of each kind also go through `analysis.statistics`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,13 @@ STUDY = """
 from tests.analysis.synthetic import STUDY
 """
 
+RULE = """
+from dataclasses import replace
+from studies.stopping import Stopping
+
+STUDY = replace(STUDY.stopping_by(Stopping(looks=(2, 8))), margin=1)
+"""
+
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
@@ -32,7 +39,31 @@ def test_which_rows_are_open_and_what_closing_them_costs(made, capsys):
     assert lines[4].startswith("BAM max 3 −0.08 >1000 seeds ")
     assert lines[5] == "SE_r8 <light> 1 +1.75 not resolved"
     assert lines[6] == "BAM r=1 4 0.00 changes nothing"
+    assert lines[3].endswith(" yes")
+    assert lines[7].endswith("(80 % power, 5 % over 5 comparisons, if the Δ and spread seen so far persist)")
+    assert lines[8] == (
+        "To call it none is to find it equivalent within ±1 points; - where the Δ seen is not within that. A row costs "
+        "the fewer of its two numbers of seeds."
+    )
     assert lines[-1].endswith("`bam run combine.py --margin 1 --until-resolved --first-seed 4`")
+
+
+def test_no_number_of_seeds_shows_a_difference_to_be_smaller_than_it_is(made, capsys):
+    assert main(["seeds", "combine.py", "--margin", "0.4"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[3] == "BAM product 4 −0.42 17 more seeds - 0.047"
+    assert lines[4] == "BAM max 3 −0.08 >1000 seeds 192 more seeds 0.53"
+
+
+def test_a_rule_looks_at_both_at_once(made, capsys, tmp_path):
+    (tmp_path / "combine.py").write_text(STUDY + RULE)
+    assert main(["seeds", "combine.py"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == "BAM 2 −1.95 6 more seeds at that look 0.017"
+    assert lines[3] == "BAM product 2 −0.10 6 more seeds at that look 0.017"
+    # 6 + 6 + 6 more seeds, the 2 of a first look, and 6 of the baseline, ten seconds each
+    assert lines[-2] == "4 open; closing those that can be costs about 0.072 device-hours, baseline included"
+    assert lines[-1].startswith("its seeds follow a rule (looks at 2, 8 seeds, ")
 
 
 def test_json_holds_the_same(made, capsys):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from analysis.needs import hours_a_run
+from analysis.needs import hours_a_run, needs, total_hours
 from analysis.report import power
 from analysis.report.provenance import hours_told
 from analysis.statistics import paired_power
@@ -47,21 +48,44 @@ def test_seeds_to_add_reach_the_power_and_one_less_does_not(found):
 
 
 def test_a_baseline_is_paid_once_a_seed_however_many_rows_are_paired_with_it(found):
-    _, records, comparisons = found
+    table, records, comparisons = found
     hours = hours_a_run(records)
     run = 10.0 * 2 / 3600  # ten seconds on two ranks
     assert hours == pytest.approx(dict.fromkeys(("none", "r1", "r2", "r3"), run))
     more = [one.more for one in comparisons if one.more]
-    assert power.cost(comparisons, hours) == pytest.approx((sum(more) + max(more)) * run)
-    assert power.cost(comparisons, {}) is None
-    assert power.cost(comparisons[1:2], hours) is None, "nothing is open"
+    assert total_hours(needs(table, records), table, records) == pytest.approx((sum(more) + max(more)) * run)
+    assert [one.hours for one in comparisons] == [pytest.approx(more[0] * run), None, pytest.approx(more[1] * run)]
+
+
+def test_a_margin_closes_rows_at_the_cost_that_bam_seeds_names(tmp_path):
+    study = replace(asked(3), margin=0.5)
+    fill(tmp_path, study, OPEN | {"r1": [20.3, 20.8, 22.1]})
+    records = gather(study, tmp_path)
+    table = tabulate(records, study)
+    comparisons, needed = power.powers(table, records), needs(table, records)
+    assert [(one.row, one.more, one.hours) for one in comparisons if one.stands == "open"] == [
+        (need.row, need.seeds, need.hours) for need in needed
+    ]
+    one, three = needed
+    assert one.seeds == one.to_equal < one.to_differ
+    assert (three.seeds, three.to_equal) == (three.to_differ, None), "+0.53 is not within ±0.5"
+    assert power.lead(table, comparisons, total_hours(needed, table, records))[1] == (
+        "2 of 3 comparisons are open. Should the differences and spreads seen so far persist, 3 to 5 more seeds would "
+        "close each (resolved, or equivalent within ±0.5 points, whichever takes fewer), at about 0.072 device-hours "
+        "in all, baselines included."
+    )
+    out_of_reach = [replace(one, more=None) for one in comparisons]
+    assert power.lead(table, out_of_reach, None)[1] == (
+        "2 of 3 comparisons are open. The differences seen so far are too small for 1000 seeds to resolve them and too "
+        "large to be called equivalent within ±0.5 points."
+    )
 
 
 def test_the_lead_says_what_was_within_reach_and_what_is_open(found):
     table, records, comparisons = found
     least = sorted(one.least for one in comparisons)
     more = sorted(one.more for one in comparisons if one.more)
-    hours = power.cost(comparisons, hours_a_run(records))
+    hours = total_hours(needs(table, records), table, records)
     assert power.lead(table, comparisons, hours) == [
         f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least "
         f"{least[0]:.2f} to {least[2]:.2f} points of top-1 error, depending on the row (median {least[1]:.2f}): paired "

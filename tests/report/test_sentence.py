@@ -196,7 +196,11 @@ def test_seeds_by_a_rule(tmp_path):
         "open: next look at 4 seeds",
         "open: first look at 2 seeds",
     ]
-    first, told = sentences(found)
+    first, told, caution = sentences(found)
+    assert caution == (
+        "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: "
+        "quote its interval, which holds whenever a row stops, rather than its Δ."
+    )
     assert first == "Incomplete: 13 of 16 runs are complete (3 missing), and what follows holds for these alone."
     assert told.startswith(
         "Of 4 comparisons with 'none' 1 is resolved at 5 % (stopping rule over 4 comparisons, n = 2 to 4 paired "
