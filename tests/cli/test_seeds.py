@@ -7,6 +7,8 @@ import json
 import pytest
 
 from analysis.cli import main
+from studies.load import find_study
+from studies.rule import declare
 from tests.analysis.synthetic import golden_table
 
 STUDY = """
@@ -57,6 +59,7 @@ def test_no_number_of_seeds_shows_a_difference_to_be_smaller_than_it_is(made, ca
 
 def test_a_rule_looks_at_both_at_once(made, capsys, tmp_path):
     (tmp_path / "combine.py").write_text(STUDY + RULE)
+    declare(find_study(str(tmp_path / "combine.py")), tmp_path / "runs", [])
     assert main(["seeds", "combine.py"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[2] == "BAM 2 −1.95 6 more seeds at that look 0.017"
