@@ -24,7 +24,7 @@ from tests.studies.conftest import BASE, silent, tiny
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(number):
     other = signal.SIGUSR2 if number == signal.SIGUSR1 else signal.SIGUSR1
-    before = signal.signal(other, signal.SIG_IGN)
+    before, usual = signal.signal(other, signal.SIG_IGN), signal.getsignal(number)
 
     def told():
         with termination_as_interrupt():
@@ -38,7 +38,7 @@ def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(n
         with pytest.raises(KeyboardInterrupt):
             told()
         assert signal.getsignal(other) == signal.SIG_IGN
-        assert signal.getsignal(number) == signal.SIG_DFL
+        assert signal.getsignal(number) == usual
     finally:
         signal.signal(other, before)
 
