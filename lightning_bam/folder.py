@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -108,18 +108,21 @@ class RunFolder:
                 raise FolderError(f"{self.path}/run.json describes run {found.key}, expected {run.key}; remove a copy")
         return True
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Read the epochs so far. A torn last line is what a killed run leaves behind and is passed over, unless
-        the run claims to be complete; any other unreadable line is an error.
-        """
-        return [self._epoch(number, line) for number, line in enumerate(self._lines(), 1)]
+    def metrics(self, lines: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Read the epochs so far; of `lines`, where the file has just been read.
 
-    def last_epoch(self) -> tuple[int, dict[str, Any]]:
-        """Return how many epochs there are and the last one, which alone is read; empty where there is none."""
-        lines = self._lines()
+        A torn last line is what a killed run leaves behind and is passed over, unless the run claims to be complete;
+        any other unreadable line is an error.
+        """
+        return [self._epoch(number, line) for number, line in enumerate(self.lines() if lines is None else lines, 1)]
+
+    def last_epoch(self, lines: Sequence[str] | None = None) -> tuple[int, dict[str, Any]]:
+        """Return how many epochs there are and the last one, which alone is looked into; empty where there is none."""
+        lines = self.lines() if lines is None else lines
         return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
 
-    def _lines(self) -> list[str]:
+    def lines(self) -> list[str]:
+        """Read the epochs so far as they are written, a line each; see `metrics`."""
         path = f"{self._path}/metrics.jsonl"
         try:
             text = read_text(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -98,21 +98,21 @@ def gather(study: Study, root: Path) -> list[Record]:
         made: dict[int, Record] = {}
         with Forked(partial(_entries, [cells[at] for at in theirs], root) if theirs else None) as second:
             for at in new[: len(new) - len(theirs)]:
-                made[at] = _record(cells[at], _folder(root, cells[at]))
-                _learn(_entry(made[at]), cells[at], root, seen[at], cache)
+                made[at], lines = _record(cells[at], _folder(root, cells[at]))
+                _learn(_entry(made[at], lines), cells[at], root, seen[at], cache)
             for at, told in zip(theirs, second.answer() or (), strict=False):
                 known[at] = Entry(*told) if told else None
                 _learn(known[at], cells[at], root, seen[at], cache)
         cache.save()
         return [
-            made.get(at) or (_again(cell, root, entry) if entry else _record(cell, _folder(root, cell)))
+            made.get(at) or (_again(cell, root, entry) if entry else _record(cell, _folder(root, cell))[0])
             for at, (cell, entry) in enumerate(zip(cells, known, strict=True))
         ]
 
 
 def read(cells: Iterable[Cell], root: Path) -> list[Record]:
     """Join these cells with their folders under `root`, every one of which is read; see `gather`."""
-    return [_record(cell, RunFolder.of(root, cell.run)) for cell in cells]
+    return [_record(cell, RunFolder.of(root, cell.run))[0] for cell in cells]
 
 
 def _folder(root: Path, cell: Cell) -> RunFolder:
@@ -140,7 +140,7 @@ def _again(cell: Cell, root: Path, entry: Entry) -> Record:
     return record
 
 
-def _entry(record: Record) -> Entry | None:
+def _entry(record: Record, lines: Sequence[str]) -> Entry | None:
     """Return what to remember of a record; None of a run that is trained, of a copy, and of what is not whole.
 
     Who needs what cannot be read is told so when it is read again.
@@ -148,12 +148,13 @@ def _entry(record: Record) -> Entry | None:
     figures = [getattr(record.result, name) for name in FIGURES] if record.result else None
     with suppress(FolderError, AttributeError, TypeError):
         if record.state != "running" and record.key_noted == record.run.key:
+            epochs = record.folder.metrics(lines)
             return Entry(
                 state=record.state,
                 epochs=record.epochs,
                 figures=figures,
                 first_step_loss=record.first_step_loss,
-                first_epoch_loss=record.first_epoch_loss,
+                first_epoch_loss=epochs[0].get("train_loss") if epochs else None,
                 circumstances=record.circumstances,
             )
     return None
@@ -165,7 +166,7 @@ def _entries(cells: Iterable[Cell], root: Path) -> list[list[Any] | None]:
     for cell in cells:
         entry = None
         with suppress(FolderError):
-            entry = _entry(_record(cell, _folder(root, cell)))
+            entry = _entry(*_record(cell, _folder(root, cell)))
         found.append(entry and [*entry])
     return found
 
@@ -193,23 +194,25 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _record(cell: Cell, folder: RunFolder) -> Record:
+def _record(cell: Cell, folder: RunFolder) -> tuple[Record, list[str]]:
+    """Return the record of a folder and the lines of its metrics, of which only the last has been looked into."""
     described, result = folder.holds(cell.run), folder.result()
     if not described:
         if result is not None:
             raise FolderError(f"{folder.path}/run.json: no such file; not a run folder")
-        return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, epochs=0)
-    epochs, last = folder.last_epoch()
+        return Record(row=cell.row, run=cell.run, folder=folder, state="missing", result=None, epochs=0), []
+    lines = folder.lines()
+    epochs, last = folder.last_epoch(lines)
     if result is not None:
-        _agree(folder, cell.run, result, epochs, so_far(cell.run, last))
+        _agree(folder, cell.run, result, lines, so_far(cell.run, last))
     state: State = "complete" if result is not None else folder.state()
-    return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
+    return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs), lines
 
 
-def _agree(folder: RunFolder, run: Run, result: Result, epochs: int, last: float | None) -> None:
-    figure = result.figure(headline(run).name)
+def _agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
+    figure, epochs = result.figure(headline(run).name), len(lines)
     if epochs != result.epochs or last is None or last != figure:
-        folder.metrics()  # a torn line is the better reason
+        folder.metrics(lines)  # a torn line is the better reason
         raise FolderError(
             f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {figure} "
             f"after {result.epochs} epochs, metrics.jsonl {last} after {epochs}; "
