@@ -56,6 +56,25 @@ def left_out(seeds: Sequence[int]) -> list[str]:
     return [f"{named} left out: a number of seeds that is chosen for what it shows makes p too small."]
 
 
+def ruled_elsewhere(ruled_by: Mapping[str, str], shown: Sequence[str]) -> list[str]:
+    """Say which rows have runs that another study's stopping rule gave them, study by study.
+
+    Args:
+        ruled_by: row -> the other study.
+        shown: the rows with complete runs.
+
+    """
+    rows: dict[str, list[str]] = {}
+    for row in shown:
+        if row in ruled_by:
+            rows.setdefault(ruled_by[row], []).append(repr(row))
+    return [
+        f"{', '.join(named)}: how many seeds they have was decided by what they showed, by the stopping rule of study "
+        f"{study}; intervals and p here are for a number fixed beforehand, its own table's are for the rule."
+        for study, named in rows.items()
+    ]
+
+
 def partial(shown: int, family: int) -> list[str]:
     """Say that rows of the study were left out."""
     return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []

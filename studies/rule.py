@@ -19,22 +19,21 @@ from lightning_bam.provenance import commit
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.records import Record
+from studies.shared_rule import RULES, SCHEMA, ruled_elsewhere
 from studies.stopping import Stopping
 from studies.study import Study
 
-FOLDER: Final = "rules"
-SCHEMA: Final = 1
 ATTRIBUTE: Final = "rule"
 """Under which name the rule stands in the study's account."""
 
 
 def file_of(root: Path, study: Study) -> Path:
     """Return where the rule of a study stands under `root`."""
-    return root / FOLDER / f"{study.label.replace('/', '_')}.json"
+    return root / RULES / f"{study.label.replace('/', '_')}.json"
 
 
 def declared(study: Study, root: Path, url: str | None = None) -> Study:
-    """Return the study with the rule that was declared for it, or as it is where none was.
+    """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
 
@@ -53,7 +52,9 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
     if data is None:
         if study.stopping is not None:
             refuse_looked(study, gather_everywhere(study, root, url))
-        return study
+            return study
+        others = ruled_elsewhere(study, root)
+        return replace(study, ruled_by=others) if others else study
     return replace(
         study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]
     )

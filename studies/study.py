@@ -48,6 +48,7 @@ class Study:
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
         left_out: seeds of the whole study that this copy leaves out.
+        ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
 
     Raises:
         StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
@@ -71,6 +72,7 @@ class Study:
     margin: float | None = None
     stopping: Stopping | None = None
     left_out: Sequence[int] = ()
+    ruled_by: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""

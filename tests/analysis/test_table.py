@@ -303,6 +303,24 @@ def test_seeds_in_words(numbers, said):
     assert guards.ranges(numbers) == said
 
 
+def test_rows_that_another_studys_rule_has_stopped_are_named_where_they_have_runs(tmp_path):
+    write(tmp_path, STUDY, ERRORS)
+    rule = {"BAM": "looked", "BAM max": "looked", "SE_r8 <light>": "again", "BAM product": "looked"}
+    finished = {row for row, errors in ERRORS.items() if errors}
+    study = replace(STUDY, ruled_by=rule)
+    notes = tabulate(read(study.runs(), tmp_path), study).notes
+    (looked, again) = (note for note in notes if "stopping rule of study" in note)
+    named = ", ".join(repr(row) for row in STUDY.rows if rule.get(row) == "looked" and row in finished)
+    assert looked == (
+        f"{named}: how many seeds they have was decided by what they showed, by the stopping rule of study looked; "
+        "intervals and p here are for a number fixed beforehand, its own table's are for the rule."
+    )
+    assert again.startswith("'SE_r8 <light>': how many seeds")
+    empty = tabulate(read(study.runs(), tmp_path / "empty"), study).notes
+    assert not any("stopping rule" in note for note in empty), "nothing has run"
+    assert not any("stopping rule" in note for note in tabulate(read(STUDY.runs(), tmp_path), STUDY).notes)
+
+
 def test_seeds_are_named_and_those_left_out_of_the_study_too(tmp_path):
     write(tmp_path, STUDY, ERRORS)
     study = STUDY.only({"row": ["BAM"]}).with_seeds(3)

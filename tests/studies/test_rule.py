@@ -117,6 +117,40 @@ def test_rows_do_not_change_either(tmp_path):
         declared(changed, tmp_path)
 
 
+OTHER = replace(STUDY, name="other", seeds=3)
+
+
+def test_a_study_of_another_name_knows_which_of_its_rows_the_rule_stops(tmp_path):
+    assert declared(OTHER, tmp_path) is OTHER
+    declare(RULED, tmp_path, [])
+    ruled = [row for row in STUDY.rows if row != "none"]
+    assert declared(OTHER, tmp_path) == replace(OTHER, ruled_by=dict.fromkeys(ruled, "combine"))
+    part = OTHER.only({"row": ["BAM max"]})
+    assert declared(part, tmp_path).ruled_by == {"BAM max": "combine"}, "a baseline is given seeds whatever it shows"
+    upside = replace(OTHER.only({"row": ["BAM max"]}), baseline="BAM max")
+    assert declared(upside, tmp_path).ruled_by == {"BAM max": "combine"}, "what is a baseline here was none there"
+
+
+def test_other_seeds_or_other_rows_are_no_concern_of_the_rule(tmp_path):
+    declare(RULED, tmp_path, [])
+    later = replace(OTHER, seeds=(4, 5))
+    assert declared(later, tmp_path) is later
+    longer = OTHER.override({"recipe.epochs": "3"})
+    assert declared(longer, tmp_path) is longer
+
+
+def test_the_first_study_by_name_is_told_and_a_rule_of_another_version_says_nothing(tmp_path):
+    declare(RULED, tmp_path, [])
+    declare(replace(RULED, name="zebra"), tmp_path, [])
+    assert set(declared(OTHER, tmp_path).ruled_by.values()) == {"combine"}
+    path = file_of(tmp_path, STUDY)
+    path.write_text('{"schema": 9, "seeds": [0]}')
+    assert set(declared(OTHER, tmp_path).ruled_by.values()) == {"zebra"}
+    path.write_text("{")
+    with pytest.raises(FolderError, match="combine.json: torn or not JSON"):
+        declared(OTHER, tmp_path)
+
+
 def test_a_torn_or_foreign_rule_is_one_line(tmp_path):
     declare(RULED, tmp_path, [])
     path = file_of(tmp_path, STUDY)
