@@ -209,6 +209,6 @@ class RunFolder:
     def acquire(self) -> int | None:
         """Take the lock for as long as the returned descriptor, inherited by forked ranks, stays open anywhere.
 
-        Returns None where another process group holds it.
+        Returns None where another process group holds it, or the folder is gone.
         """
         return acquire(self.path / "lock")

@@ -13,8 +13,14 @@ from pathlib import Path
 
 
 def acquire(path: Path) -> int | None:
-    """Take the lock for as long as the returned descriptor stays open anywhere; None where somebody else has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    """Take the lock for as long as the returned descriptor stays open anywhere.
+
+    Returns None where somebody else has it, or where its folder is gone.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileNotFoundError:
+        return None
     for _ in range(20):  # a reader of `locked` may hold it for an instant
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

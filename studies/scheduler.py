@@ -144,7 +144,7 @@ class Scheduler:
     def _follow(self, active: Active) -> None:
         """Report the epochs that have come in."""
         if active.pruned:
-            active.folder.ask_to_stop("pruned")  # an attempt that was just beginning has not heard it
+            self._stop(active)  # an attempt that was just beginning has not heard it
             return
         for line in active.folder.metrics()[active.seen :]:
             figure = so_far(active.cell.run, line)
@@ -155,8 +155,13 @@ class Scheduler:
             over = active.seen == active.cell.run.recipe.epochs
             if not over and self.source.prune(active.trial):
                 active.pruned = True
-                active.folder.ask_to_stop("pruned")
+                self._stop(active)
                 return
+
+    def _stop(self, active: Active) -> None:
+        """Ask a pruned run to leave; one whose folder is gone will find out for itself."""
+        if active.folder.path.is_dir():
+            active.folder.ask_to_stop("pruned")
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
@@ -193,7 +198,10 @@ class Scheduler:
         return reported(active.cell.run, result)
 
     def _retry(self, active: Active) -> None:
-        """Put a run back that its machine has lost, unless it has been lost too often, or is somebody else's now."""
+        """Put a run back that its machine has lost, unless it has been lost too often.
+
+        One that is somebody else's now, or whose folder was removed, is put back, too: to be waited for, or begun anew.
+        """
         lock = active.folder.acquire()
         error = None
         if lock is not None:

@@ -65,6 +65,24 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
     assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
 
 
+def test_a_folder_that_is_removed_costs_its_run_alone_which_begins_anew(tmp_path, one_slot):
+    removed = []
+
+    def view(progress):
+        for active in progress.active:
+            if active.cell.row == "BAM" and not removed and active.folder.metrics():
+                removed.append(active.folder.path.rename(tmp_path / "moved"))
+
+    study = tiny(seeds=1)
+    root = tmp_path / "runs"
+    progress = run_study(study, root, one_slot, view)
+    assert removed
+    assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
+    assert [record.state for record in gather(study, root)] == ["complete"] * 2
+    assert [len(record.metrics) for record in gather(study, root)] == [2, 2]
+    assert gather(study, root)[1].manifest["attempts"][0]["from_epoch"] == 0
+
+
 def test_runs_share_a_device(tmp_path):
     from studies.devices import slots
 
