@@ -141,27 +141,32 @@ class Recorder(pl.Callback):
         """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
 
         Raises:
-            LostLossError: the loss is no longer a number.
+            LostLossError: the loss is no longer a number, or after the last step what is scored is none.
 
         """
         module = cast(Scored, pl_module)
         loss = module.training_loss()
-        if not math.isfinite(loss):
-            raise LostLossError(
-                f"training loss is {loss} after epoch {trainer.current_epoch}; "
-                f"lower recipe.lr={module.spec.recipe.lr} or set recipe.warmup_epochs"
-            )
+        self._refuse_lost("training", loss, trainer, module)
         if trainer.is_global_zero:
+            figures = module.score()
+            self._refuse_lost("scored", figures.get("loss", 0.0), trainer, module)
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
-                **module.score(),
+                **figures,
                 "lr": self.lr,
                 "seconds": round(time.perf_counter() - self.clock, 3),
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
         self._stop_if_asked(trainer)
+
+    def _refuse_lost(self, whose: str, loss: float, trainer: pl.Trainer, module: Scored) -> None:
+        if not math.isfinite(loss):
+            raise LostLossError(
+                f"{whose} loss is {loss} after epoch {trainer.current_epoch}; "
+                f"lower recipe.lr={module.spec.recipe.lr} or set recipe.warmup_epochs"
+            )
 
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
         """Let every rank leave after this epoch if the first one finds that it should; the last epoch is the end."""

@@ -80,6 +80,16 @@ def test_a_lost_loss_is_a_named_cause(tmp_path, ranks):
     assert manifest["error"].removeprefix(f"rank {manifest['rank']}: ") in folder.log.read_text()
 
 
+def test_a_network_that_is_lost_in_the_very_last_step_has_failed_too(tmp_path):
+    run = longer(lr=1e38)
+    folder = described(tmp_path, replace(run, recipe=replace(run.recipe, epochs=1, batch_size=1297)))
+    assert Group(folder, 1).code() == 1
+    manifest = folder.manifest()
+    assert (folder.state(), manifest["cause"]) == ("failed", "nan")
+    assert "scored loss is nan after epoch 0; lower recipe.lr=1e+38 or set recipe.warmup_epochs" in manifest["error"]
+    assert folder.result() is None
+
+
 def test_no_memory_is_a_named_cause(tmp_path):
     """A network whose first feature map alone is some terabytes."""
     run = replace(
