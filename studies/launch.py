@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -115,7 +116,16 @@ def _watch(lifeline: Connection) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _leave_unheard(pipe: int) -> None:
+    """End this process once nobody reads what it has to say: who asked is gone, however it went."""
+    watched = select.poll()
+    watched.register(pipe, 0)  # an error is told unasked: the pipe's other end was closed
+    watched.poll()
+    os._exit(1)
+
+
 def _answer(sender: Connection, module: str, function: str, argument: Any) -> None:
+    threading.Thread(target=_leave_unheard, args=(sender.fileno(),), daemon=True).start()
     try:
         sender.send((True, getattr(import_module(module), function)(argument)))
     except Exception as error:

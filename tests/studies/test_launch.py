@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import psutil
@@ -23,3 +25,24 @@ def test_an_answer_a_failure_and_a_silence():
         ask(context, "time", "sleep", 100, limit=1)
     assert time.monotonic() - started < 20
     assert len(psutil.Process().children(recursive=True)) <= before
+
+
+ASKING = """
+from studies.launch import ask
+from studies.processes import forkserver
+ask(forkserver(), "time", "sleep", 100)
+"""
+
+
+def test_who_is_asked_does_not_outlive_who_asks():
+    asking = subprocess.Popen([sys.executable, "-c", ASKING])
+    deadline = time.monotonic() + 60
+    below = []
+    while time.monotonic() < deadline and len(below) < 3:  # the fork server, the resource tracker, and who is asked
+        below = psutil.Process(asking.pid).children(recursive=True)
+        time.sleep(0.1)
+    assert len(below) >= 3
+    asking.kill()
+    asking.wait()
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert not alive
