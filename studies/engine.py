@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any, Final
 
+from studies.ending import termination_as_interrupt
 from studies.exchange import fetch, seen_from_here, tell_finished
 from studies.headline import reported
 from studies.ledger import Ledger
@@ -20,9 +19,6 @@ from studies.records import Record, gather
 from studies.scheduler import Options, Scheduler
 from studies.source import Source
 from studies.study import Cell, Study
-
-ENDING: Final = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""What ends a scheduler as Ctrl-C does; Slurm's `--signal` announces the end of a job's time by one of the latter."""
 
 
 def wanted(records: Sequence[Record], options: Options) -> list[Record]:
@@ -106,24 +102,3 @@ def drive(
         finally:
             scheduler.end()
     view(progress)
-
-
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Take each signal of `ENDING` as Ctrl-C, so that all end every group; a second one changes nothing.
-
-    What this process ignores it goes on ignoring: a Slurm job of ours hears the notice in the worker's stead.
-    """
-    heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
-
-    def interrupt(_number: int, _frame: Any) -> None:
-        for number in heard:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

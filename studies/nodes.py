@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from studies import launch
 from studies.devices import Slot
-from studies.engine import termination_as_interrupt
+from studies.ending import termination_as_interrupt
 from studies.error import StudyError
 from studies.job import Job
 from studies.meeting import Meeting

@@ -11,7 +11,7 @@ from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.devices import Slot, parse_devices, slots, visible_gpus
-from studies.engine import termination_as_interrupt
+from studies.ending import termination_as_interrupt
 from studies.error import StudyError
 from studies.job import Job
 from studies.launch import start

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from analysis.cli.parser import make_parser
+from studies.ending import termination_as_interrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
 
     0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
-    under --strict (or a node is gone), 130 interrupted.
+    under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.ending`).
     """
     arguments = make_parser().parse_args(argv)
     try:
-        code: int = arguments.execute(arguments)
-        sys.stdout.flush()
+        with termination_as_interrupt():
+            code: int = arguments.execute(arguments)
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        print("bam: interrupted; the same command goes on from here", file=sys.stderr)
+        with suppress(OSError):  # the terminal may be gone
+            print("bam: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `bam table | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,13 +15,14 @@ from optuna.trial import TrialState
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from studies.engine import run_study, termination_as_interrupt
+from studies.ending import termination_as_interrupt
+from studies.engine import run_study
 from studies.records import gather
 from studies.storage import journal
 from tests.studies.conftest import BASE, silent, tiny
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(number):
     other = signal.SIGUSR2 if number == signal.SIGUSR1 else signal.SIGUSR1
     before, usual = signal.signal(other, signal.SIG_IGN), signal.getsignal(number)

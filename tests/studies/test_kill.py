@@ -120,7 +120,7 @@ def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, 
     assert_each_run_is_one_finished_trial(tmp_path, unbroken)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbroken, tmp_path, number):
     process = start(study_file, tmp_path, "--devices-per-run", "2")
     wait_until_training(tmp_path, epochs=1)
