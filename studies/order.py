@@ -1,4 +1,4 @@
-"""In which order runs are started: the longest first, so that the last ones to end are short."""
+"""In which order runs are started: what was begun, then the longest, so that the last ones to end are short."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from studies.records import Record
 
 def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
     """Return `missing` with the longest expected run first; among runs of about equal length, the order stays.
+
+    Runs that were interrupted go before all others: whose workers are stopped again and again would otherwise begin
+    every run of a study before one is complete.
 
     A run is expected to take what the finished seeds of its row took, else its epochs times its network's MACs at the
     pace of what has finished; less what its checkpoint has done. Two lengths within about a tenth count as equal.
@@ -36,4 +39,8 @@ def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Ma
         done = record.epochs if record.state == "lost" else 0
         return whole * max(epochs - done, 1) / epochs
 
-    return sorted(missing, key=lambda record: -round(log(max(expected(record), 1e-9), 1.1)))
+    def place(record: Record) -> tuple[bool, int]:
+        begun = record.state == "lost" and record.epochs > 0
+        return not begun, -round(log(max(expected(record), 1e-9), 1.1))
+
+    return sorted(missing, key=place)

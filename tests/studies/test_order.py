@@ -44,10 +44,16 @@ def test_what_a_row_took_beats_what_its_network_counts():
 
 def test_a_row_without_a_measurement_goes_at_the_pace_of_the_others():
     measured = [record("small", 7, seconds=10.0)]  # 1 s an epoch and million MACs: 'large' would take 90 s
-    missing = [record("small", 1), record("large", 0), record("small", 2, state="lost", done=9)]
-    assert names(longest_first(missing, measured + missing, MACS)) == [("large", 0), ("small", 1), ("small", 2)]
+    missing = [record("small", 1), record("large", 0)]
+    assert names(longest_first(missing, measured + missing, MACS)) == [("large", 0), ("small", 1)]
 
 
-def test_what_its_checkpoint_has_done_is_not_counted_again():
-    missing = [record("large", 0, state="lost", done=9), record("small", 0, epochs=20)]
-    assert names(longest_first(missing, missing, MACS)) == [("small", 0), ("large", 0)]
+def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
+    missing = [
+        record("large", 1),
+        record("large", 0, state="lost", done=9),
+        record("small", 0, epochs=20, state="lost", done=1),
+        record("large", 2, state="lost"),
+    ]
+    rest = [("small", 0), ("large", 0), ("large", 1), ("large", 2)]
+    assert names(longest_first(missing, missing, MACS)) == rest, "one that ended no epoch has nothing to lose"
