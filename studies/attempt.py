@@ -30,8 +30,8 @@ class SeedTrial(Trial):
     def report(self, value: float, step: int) -> None:
         """Report an epoch's figure, once."""
         if self.heard is not None and step not in self.heard:
-            self.heard.add(step)
             super().report(value, step)
+            self.heard.add(step)  # not before: a database that was away is told again
 
 
 @dataclass

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_bam.config import ConfigError
 from studies.engine import drive
 from studies.preflight import preflight
 from studies.processes import forkserver
@@ -28,9 +30,20 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
     )
     if left:
         context = forkserver(tracked=options.wandb != "off")
-        preflight(context, search.space.corners(), options.slots)
+        try:
+            preflight(context, search.space.corners(), options.slots)
+        except ConfigError:
+            _forget(search)
+            raise
         drive(search, search.root, options, context, progress, view)
     return progress
+
+
+def _forget(search: Search) -> None:
+    """Take back that a search was begun, unless something has been tried in it."""
+    with search.leases.exclusively():
+        if not search.optuna.get_trials(deepcopy=False):
+            optuna.delete_study(study_name=search.label, storage=search.storage)
 
 
 def best(search: Search, count: int = 5) -> list[FrozenTrial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -187,4 +188,4 @@ def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None
     for line in metrics:
         figure = so_far(run, line)
         if figure is not None:
-            trial.report(figure, line["epoch"])
+            patiently(partial(trial.report, figure, line["epoch"]))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import optuna
-from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.owner import alive
+from studies.postgres import GRACE, patience
 from studies.source import home
+from studies.storage import quiet_heartbeat
 
 LOOK: Final = 2.0
 """Seconds between two looks for trials whose process has died."""
@@ -40,23 +42,25 @@ class Lost:
         study: of the search.
         root: the runs folder.
         owner: who looks; its own trials are not lost.
+        shared: whether other hosts have trials in it, too, in PostgreSQL.
 
     """
 
-    def __init__(self, study: optuna.Study, root: Path, owner: str) -> None:
+    def __init__(self, study: optuna.Study, root: Path, owner: str, *, shared: bool) -> None:
         self.study = study
         self.root = root
         self.owner = owner
         self.looked = -LOOK
-        self.shared = isinstance(study._storage, RDBStorage)  # Optuna has no public name for it
+        self.shared = shared
 
     def asked_again(self) -> bool:
         """Close the lost trials and put their configurations back, every `LOOK` seconds; say whether there were any."""
         if time.monotonic() - self.looked < LOOK:
             return False
         self.looked = time.monotonic()
-        if self.shared:
-            fail_stale_trials(self.study)
+        if self.shared and patience.since() > GRACE:  # while the database was away nobody could show life
+            with quiet_heartbeat():
+                fail_stale_trials(self.study)
         trials = self.study.get_trials(deepcopy=False)
         again = {trial.user_attrs.get("again") for trial in trials}
         lost = [trial for trial in trials if trial.number not in again and self._is_lost(trial)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import ConfigError, Run
@@ -23,6 +23,7 @@ from studies.ledger import report
 from studies.lost import Lost, ask_again, made, pruned_before
 from studies.method import Method, label
 from studies.owner import Owner
+from studies.postgres import patiently
 from studies.pruners import make_pruner
 from studies.samplers import own_sampler, suggest
 from studies.source import Source, home
@@ -67,6 +68,7 @@ class Search(Source):
         self.leases = Leases(root, url)
         self.owner = Owner(root)
         self.drawing = False
+        self.asked: Trial | None = None
         with self.leases.exclusively():
             self.optuna = optuna.create_study(
                 storage=self.storage,
@@ -76,13 +78,13 @@ class Search(Source):
                 load_if_exists=True,
             )
             check_same(self.optuna, space)
-            self.lost = Lost(self.optuna, root, self.owner.name)
+            self.lost = Lost(self.optuna, root, self.owner.name, shared=isinstance(self.storage, RDBStorage))
             self.lost.asked_again()
 
     @property
     def left(self) -> int:
         """How many trials are still to be asked for; lost ones do not count as made."""
-        return self.trials - sum(map(made, self.optuna.get_trials(deepcopy=False)))
+        return self.trials - sum(map(made, patiently(lambda: self.optuna.get_trials(deepcopy=False))))
 
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next seed of an open trial, or ask the sampler for another configuration.
@@ -93,28 +95,33 @@ class Search(Source):
             for attempt in self.open.values():
                 if taken := attempt.next(one_by_one=True):
                     return taken
-            with self.leases.exclusively():
-                asked = self._ask()
+            asked, self.asked = patiently(self._ask_alone), None
             if asked is None:
                 waiting = (attempt.next(one_by_one=False) for attempt in self.open.values())
                 return next(filter(None, waiting), None)
             self._begin(*asked)
 
+    def _ask_alone(self) -> tuple[Trial, list[Cell]] | None:
+        with self.leases.exclusively():
+            self.beat(())  # who was stopped for a while is not dead
+            return self._ask()
+
     def _ask(self) -> tuple[Trial, list[Cell]] | None:
-        """Ask for a configuration that can be, while nobody else does; None where all trials are made."""
+        """Ask for a configuration, or go on with one asked for when a database went away; None where all are made."""
         while True:
-            if self.left <= 0 and not self.lost.asked_again():
+            if self.asked is None and self.left <= 0 and not self.lost.asked_again():
                 return None
             if not self.drawing:
                 self.optuna.sampler = own_sampler(self.optuna, self.method.sampler, self.trials, self.method.seed)
                 self.drawing = True
-            trial = self.ask()
+            trial = self.asked = self.asked or self.ask()
             trial.set_user_attr("owner", self.owner.name)
             trial.set_user_attr("home", home(self.root))
             try:
                 run = self.space.run(self.space.draw(partial(suggest, trial)))
             except ConfigError as error:
                 self._close(trial, TrialState.FAIL, str(error))
+                self.asked = None
                 continue
             trial.set_user_attr("key", run.key)
             seeds = range(run.seed, run.seed + self.method.seeds)
@@ -160,11 +167,12 @@ class Search(Source):
         over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and objectives == 1
         with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
             if over_seeds:
-                attempt.trial.report(figure, index)
+                patiently(lambda: attempt.trial.report(figure, index))
             if attempt.over:
                 self.open.pop(attempt.trial.number, None)
-                self.optuna.tell(attempt.trial, attempt.values(self.root, objectives), skip_if_finished=True)
-            elif over_seeds and attempt.trial.should_prune():
+                values = attempt.values(self.root, objectives)
+                patiently(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
+            elif over_seeds and patiently(attempt.trial.should_prune):
                 self._close(attempt.trial, TrialState.PRUNED)
 
     def lease(self, run: Run) -> Lease | None:
@@ -185,9 +193,12 @@ class Search(Source):
         elif run.key in self.refused:
             self._close(trial, TrialState.FAIL, "its run is another's")
         else:
-            with self.leases.exclusively():
-                self._close(trial, TrialState.FAIL)
-                ask_again(self.optuna, trial.number, trial.params)
+            patiently(lambda: self._again(trial))
+
+    def _again(self, trial: Trial) -> None:
+        with self.leases.exclusively():
+            self._close(trial, TrialState.FAIL)
+            ask_again(self.optuna, trial.number, trial.params)
 
     def prune(self, trial: Trial) -> bool:
         """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
@@ -201,7 +212,7 @@ class Search(Source):
             return False
         with suppress(UpdateFinishedTrialError):
             done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
-            if trial.should_prune() and not done:
+            if patiently(trial.should_prune) and not done:
                 self._close(trial, TrialState.PRUNED)
         return trial.number not in self.open
 
@@ -209,8 +220,8 @@ class Search(Source):
         self.open.pop(trial.number, None)
         with suppress(UpdateFinishedTrialError):
             if why:
-                trial.set_user_attr("why", why)
-            self.optuna.tell(trial, state=state, skip_if_finished=True)
+                patiently(lambda: trial.set_user_attr("why", why))
+            patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
 
     def beat(self, trials: Iterable[Trial]) -> None:
         """Show life for every open trial, whether or not one of its runs is running right now."""

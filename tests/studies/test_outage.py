@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import optuna
@@ -15,11 +15,16 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 
 from analysis.cli import main
+from lightning_bam.folder import RunFolder
 from studies import postgres as database
 from studies.engine import run_study
+from studies.found import run_search
+from studies.method import Method
 from studies.records import gather
+from studies.search import Search
 from studies.storage import open_storage
 from tests.studies.conftest import silent, tiny
+from tests.studies.test_search import space
 
 
 class Outage:
@@ -82,6 +87,23 @@ def test_a_study_outlives_an_outage(tmp_path, postgres, outage, one_slot):
     told = states_of(tmp_path, postgres)
     assert told.count(TrialState.COMPLETE) == 4
     assert TrialState.RUNNING not in told
+
+
+def test_a_search_outlives_an_outage(tmp_path, postgres, outage, two_slots):
+    root = tmp_path / "runs"
+    with closing(Search(root, space(), Method(trials=4, sampler="brute"), postgres)) as search:
+        thread = outage.once_trained(root, seconds=4)
+        progress = run_search(search, replace(two_slots, storage=postgres), silent)
+        thread.join()
+        assert outage.over.is_set()
+        assert not progress.failed
+        trials = search.optuna.get_trials()
+    assert [trial.state.is_finished() for trial in trials] == [True] * 4
+    assert len({trial.user_attrs["key"] for trial in trials}) == 4, "each configuration is asked for once"
+    for trial in trials:
+        metrics = RunFolder(root / trial.user_attrs["key"]).metrics()
+        told = {line["epoch"]: line["error_top1"] for line in metrics}
+        assert trial.state == TrialState.PRUNED or trial.intermediate_values == told
 
 
 STUDY = """

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from analysis.cli.table import conclusions
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.folder import RunFolder
-from studies import Space
+from studies import Space, StudyError
 from studies.confirm import confirming
 from studies.devices import Slot
 from studies.found import best, run_search
@@ -116,3 +116,7 @@ def test_a_corner_that_cannot_be_trained_is_said_first(tmp_path, one_slot):
     corner = space(choices={"attention.reduction": ("4", "8")})
     with pytest.raises(ConfigError, match="row 'attention.reduction=8': layer 'layer1': reduction=8: 4 channels"):
         run_search(Search(tmp_path, corner, Method(trials=2)), one_slot, silent)
+    mended = Search(tmp_path, space(), Method(trials=1))
+    assert len(run_search(mended, one_slot, silent).finished) == 1, "nothing was tried: its name is free"
+    with pytest.raises(StudyError, match="tiny: was begun with attention.reduction=2, 4, now it has 4, 8; give"):
+        Search(tmp_path, corner, Method(trials=1))

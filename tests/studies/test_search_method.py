@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from statistics import fmean
 
 import pytest
+import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.folder import RunFolder
 from lightning_bam.result import Result
 from studies import Space, StudyError
-from studies.choices import Integer, Real
+from studies import lost as lost_module
+from studies.choices import Integer, Real, ends
 from studies.found import best
 from studies.method import Method
 from studies.search import Search
@@ -263,6 +266,29 @@ def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path, kind, reques
         one.close()
 
 
+def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, postgres, monkeypatch):
+    """Hosts share the database and no folder: a heartbeat tells the living from the dead, no file does."""
+    monkeypatch.setattr(lost_module, "LOOK", 0.0)
+    there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
+    trial, cell = there.claim()
+    here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
+    assert not here.lost.asked_again()
+    assert here.left == 3
+    long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
+    with here.storage.engine.begin() as connection:
+        connection.execute(long_ago)
+    with monkeypatch.context() as patch:
+        patch.setattr(lost_module.patience, "away", time.monotonic() - 30)
+        assert not here.lost.asked_again(), "while the database was away nobody could show life"
+    assert here.lost.asked_again()
+    assert here.left == 4
+    assert here.claim()[1].run == cell.run
+    there.complete(trial, 10.0)
+    assert [one.state.name for one in here.optuna.get_trials()] == ["FAIL", "RUNNING"], "its own word comes too late"
+    for one in (there, here):
+        one.close()
+
+
 def test_a_lost_run_is_gone_on_with_and_an_interrupted_one_asked_for_again(tmp_path):
     search = search_for(tmp_path, Method(trials=2), SMALL)
     trial, cell = search.claim()
@@ -322,6 +348,13 @@ def test_values_that_cannot_stand_together_cost_a_trial_each(tmp_path):
     assert drive(search, last_error).trials == 3
     (failed,) = search.optuna.get_trials(states=(TrialState.FAIL,))
     assert "never learns" in failed.user_attrs["why"]
+
+
+def test_a_range_ends_at_the_last_value_that_a_step_reaches():
+    assert ends(Integer(2, 5, step=2)) == (2, 4)
+    assert ends(Integer(2, 6, step=2)) == (2, 6)
+    assert ends(Real(0.1, 0.4, step=0.2)) == (0.1, 0.3)
+    assert ends(Real(0.1, 0.4)) == (0.1, 0.4)
 
 
 def test_integers_are_drawn_in_steps(tmp_path):
