@@ -34,6 +34,11 @@ class Integer:
         """How many values there are."""
         return (self.high - self.low) // self.step + 1
 
+    @property
+    def last(self) -> int:
+        """The greatest value: `high`, or where no step reaches it the last one below."""
+        return self.low + (self.size - 1) * self.step
+
 
 @dataclass(frozen=True)
 class Real:
@@ -62,6 +67,13 @@ class Real:
             return None
         return int((Decimal(str(self.high)) - Decimal(str(self.low))) // Decimal(str(self.step))) + 1
 
+    @property
+    def last(self) -> float:
+        """The greatest value: `high`, or where no step reaches it the last one below."""
+        if self.step is None or self.size is None:
+            return self.high
+        return float(Decimal(str(self.low)) + (self.size - 1) * Decimal(str(self.step)))
+
 
 Choice = Sequence[str] | Integer | Real
 """A tuple of values as written on the command line, or a range of numbers."""
@@ -72,7 +84,7 @@ Value = str | int | float
 
 def ends(choice: Choice) -> tuple[Value, ...]:
     """Return every listed value, or the two ends of a range."""
-    return (choice.low, choice.high) if isinstance(choice, Integer | Real) else tuple(choice)
+    return (choice.low, choice.last) if isinstance(choice, Integer | Real) else tuple(choice)
 
 
 def size_of(choice: Choice) -> int | None:

@@ -90,7 +90,7 @@ def make_sampler(name: SamplerName, trials: int, seed: int, worker: int) -> Base
 def suggest(trial: Trial, name: str, choice: Choice) -> Value:
     """Ask a trial for the value of one name."""
     if isinstance(choice, Integer):
-        return trial.suggest_int(name, choice.low, choice.high, step=choice.step, log=choice.log)
+        return trial.suggest_int(name, choice.low, choice.last, step=choice.step, log=choice.log)
     if isinstance(choice, Real):
-        return trial.suggest_float(name, choice.low, choice.high, step=choice.step, log=choice.log)
+        return trial.suggest_float(name, choice.low, choice.last, step=choice.step, log=choice.log)
     return str(trial.suggest_categorical(name, tuple(choice)))

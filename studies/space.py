@@ -47,6 +47,9 @@ class Space:
         for name, choice in self.choices.items():
             if not isinstance(choice, Integer | Real | list | tuple):
                 raise StudyError(f"{self.name}: {name}={choice!r}: give a tuple of values, Integer(...) or Real(...)")
+            if isinstance(choice, list | tuple) and not all(isinstance(value, str) for value in choice):
+                written = ", ".join(f'"{value}"' for value in choice)
+                raise StudyError(f"{self.name}: {name}={choice!r}: write values as --set takes them, ({written})")
             if len(set(ends(choice))) < 2:
                 raise StudyError(f"{self.name}: {name} has {list(ends(choice))}: give at least two values")
             if name in ("seed", "score_on"):

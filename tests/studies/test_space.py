@@ -120,6 +120,11 @@ def test_corners_try_every_value_where_it_plays_a_part():
             r"tiny: attention.reduction='48': give a tuple of values, Integer\(...\) or Real",
         ),
         ({"attention.kernel_size": ("3", "7")}, "attention.kernel_size: no such knob"),
+        (
+            {"attention.reduction": (2, 4)},
+            r'tiny: attention.reduction=\(2, 4\): write values as --set takes them, \("2", "4"\)$',
+        ),
+        ({"attention.reduction": Integer(2, 5, step=4)}, r"attention.reduction has \[2, 2\]: give at least two values"),
         ({"seed": Integer(0, 9)}, "tiny: seed is the search's own to choose"),
         (
             {"placement": ("every_block", "every_block")},
