@@ -88,6 +88,13 @@ def test_interactions_of_three_factors_average_over_the_third():
     assert met["a", "b"].counts == {("x", "p"): 2, ("x", "q"): 2, ("y", "p"): 2, ("y", "q"): 1}
 
 
+def test_a_cell_counts_once_in_an_interaction_however_many_seeds_it_has():
+    factors = {"a": ("x",), "b": ("p",), "c": ("u", "v")}
+    (met, *_) = factorial({("x", "p", "u"): {0: 1.0, 1: 2.0, 2: 3.0}, ("x", "p", "v"): {0: 10.0}}, factors).interactions
+    assert met.means == {("x", "p"): 6.0}, "of 2 and 10; the four runs' mean is 4"
+    assert met.counts == {("x", "p"): 4}
+
+
 def test_what_is_missing_is_there_as_nan_and_zero():
     found = factorial({("sum", "ends"): {0: 1.0}, ("sum", "both"): {0: 2.0}, ("max", "both"): {}}, FACTORS)
     (met,) = found.interactions

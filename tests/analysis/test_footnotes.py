@@ -92,6 +92,12 @@ def test_by_hand(apart, said, marked):
     assert {row: marks(found, row) for row in ("none", "BAM", "SE") if marks(found, row)} == marked
 
 
+def test_a_tie_is_the_baselines_wherever_it_stands():
+    cells = grid({("BAM", seed): B for seed in range(4)}, rows=("BAM", "none"))
+    (found,) = footnotes(cells, ("none",))
+    assert found.line == "[a] commit bbb (not aaa): all 4 runs of 'BAM'."
+
+
 def test_letters_stand_in_the_order_of_the_rows():
     apart = {("SE", 0): {"torch": "2.12.0"}, ("BAM", 1): {"threads": 2}, ("BAM", 0): {"cpu": "AVX2"}}
     assert [(one.mark, dict(one.runs)) for one in footnotes(grid(apart), ("none",))] == [

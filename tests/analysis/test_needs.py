@@ -78,6 +78,27 @@ def test_a_budget_goes_to_the_cheapest_rows_first_and_pays_the_baseline_once(mad
     assert total_hours(needs(table, records), table, records) == pytest.approx(both)
 
 
+def test_each_row_is_paid_with_what_is_left_and_the_baselines_seeds_are_kept(made, tmp_path):
+    table, records = made
+    for record in records:
+        if record.folder.path.exists():
+            record.folder.note(world_size=1 if record.row == "BAM" else 10)
+    like = table.rows[2]
+    rows = [
+        replace(like, label=label, delta=replace(like.delta, n=4, mean=mean, sd=1.0))
+        for label, mean in (("BAM", 0.5), ("BAM product", 1.0), ("BAM max", 0.8))
+    ]
+    open_rows = replace(table, rows=(table.rows[0], *rows), comparisons=1, margin=None)
+
+    def affordable(budget):
+        return [need.affordable for need in needs(open_rows, gather(STUDY, tmp_path), budget * HOUR)]
+
+    assert [need.seeds for need in needs(open_rows, records)] == [30, 6, 11]
+    # 30 seeds of it and 300 for the baseline's, whose seeds serve the other two: 6 and 11 of ten ranks
+    assert affordable(330 + 60 + 110 + 0.5) == [True, True, True]
+    assert affordable(330 + 60 + 110 - 0.5) == [True, True, False]
+
+
 def test_hours_count_every_rank(made):
     _, records = made
     assert hours_a_run(records)["none"] == pytest.approx(HOUR)

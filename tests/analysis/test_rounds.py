@@ -90,6 +90,16 @@ def test_a_failed_run_stops_its_own_row_alone(tmp_path):
     assert (asked.seeds, asked.open, list(asked.study.rows)) == (4, ("BAM",), ["none", "BAM"])
 
 
+def test_a_failed_run_of_the_baseline_stops_every_row_of_its_panel(tmp_path):
+    for cell in replace(RULED, stopping=None).runs():
+        if cell.run.seed < 2:
+            figure = FIGURES["BAM max" if cell.row == "BAM" else cell.row][cell.run.seed]
+            finish(tmp_path, cell.run, figure, loss=2 + cell.run.seed / 8 + len(cell.row))
+    assert next_round(RULED, tabulate(gather(RULED, tmp_path), RULED)).open == ("BAM", "BAM max")
+    interrupt(tmp_path, replace(RULED.rows["none"], seed=2), "failed")
+    assert next_round(RULED, tabulate(gather(RULED, tmp_path), RULED)) is None
+
+
 def test_a_row_that_changes_nothing_gets_no_more_seeds(tmp_path):
     study = STUDY.only({"row": ["BAM r=1", "BAM max"]}).stopping_by(RULE)
     for cell in study.runs():

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import guards
+from analysis.comparison import compare, conclude
 from analysis.table import tabulate
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -34,6 +35,18 @@ def test_figures_by_hand(table):
     assert row.top5 == pytest.approx(21.7 / 4)
     assert row.delta.mean == pytest.approx(-0.425)
     assert row.delta.p == pytest.approx(stats.ttest_rel(ERRORS["BAM product"], ERRORS["none"]).pvalue, abs=1e-12)
+
+
+def test_equivalence_is_adjusted_for_rows_that_have_not_run(tmp_path):
+    # differences 0.2, -0.12, 0.02, -0.02: mean 0.02, sd 0.1337; t = (0.3 - 0.02) / (0.1337 / 2) = 4.19, p = 0.0124
+    study = replace(STUDY, margin=0.3)
+    figures = {row: {} for row in STUDY.rows} | {
+        "none": dict.fromkeys(range(4), 20.0),
+        "BAM": {0: 20.2, 1: 19.88, 2: 20.02, 3: 19.98},
+    }
+    found = compare(figures, dict.fromkeys(STUDY.rows, "none"), study)["BAM"]
+    assert found.p_tost == pytest.approx(5 * 0.0124, abs=5e-4)
+    assert conclude(found, study, wanted=4, unchanged=False).startswith("not resolved")
 
 
 def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):

@@ -122,6 +122,13 @@ def test_the_recipe_acts_after_the_first_step_and_two_schedules_part_late():
     assert notes(*pair(ALL, ALL)) == [told]
 
 
+def test_a_shorter_run_that_ends_at_the_same_figure_is_another_training():
+    whole = record("none", losses=ALL, error=49.0)
+    shorter = replace(record("slow", losses=ALL, error=49.0), epochs=2)
+    shorter.__dict__.update(metrics=whole.metrics[:2], manifest={})
+    assert notes(whole, shorter) == [], "the third epoch did not change the error of the second"
+
+
 def test_the_twin_that_agrees_in_all_goes_before_one_that_agrees_in_a_step():
     runs = [
         record("d=8", losses=(2.0, 1.4, 1.3), first=2.5),

@@ -40,6 +40,15 @@ def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
     assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5) == "worse so far (4 of 5 seeds)"
 
 
+@pytest.mark.parametrize(
+    ("p_tost", "said"),
+    [(0.049, "equivalent within ±0.3"), (0.05, "not resolved: needs about 30 more seeds"), (math.nan, "not resolved")],
+)
+def test_equivalence_has_the_level_of_a_difference(p_tost, said):
+    told = verdict(difference(0.5, 1.0), 0.5, comparisons=1, wanted=4, p_tost=p_tost, margin=0.3)
+    assert told.startswith(said)
+
+
 def test_where_higher_is_better_a_rise_is_better():
     rise, fall = difference(1.0, 0.3), difference(-1.0, 0.3)
     assert verdict(rise, 0.01, comparisons=1, wanted=4, higher_is_better=True) == "better"
@@ -75,7 +84,7 @@ def test_reproduced():
     # 1, 2, 3 predict -2.97 to 6.97: too wide to claim anything but a contradiction
     assert reproduced([1.0, 2.0, 3.0], 2.0) == "not resolved"
     assert reproduced([1.0, 2.0, 3.0], 6.98) == "not reproduced"
-    assert reproduced([1.0, 2.0], 1.5) == "not resolved"
+    assert reproduced([20.0, 20.01], 20.005) == "not resolved", "two runs are too few, however near"
     assert reproduced([], 1.5) == "not run"
     assert reproduced([20.0, 20.0, 20.0], 20.5) == "not resolved", "three equal runs tell no spread"
     assert reproduced([1.0, 2.0, 3.0], None) == ""

@@ -13,6 +13,7 @@ from analysis.report.provenance import hours_told
 from analysis.statistics import paired_power
 from analysis.table import tabulate
 from studies.records import gather
+from studies.stopping import Stopping
 from tests.analysis.synthetic import STUDY, golden_table
 from tests.report.made import asked, fill
 
@@ -55,6 +56,16 @@ def test_a_baseline_is_paid_once_a_seed_however_many_rows_are_paired_with_it(fou
     more = [one.more for one in comparisons if one.more]
     assert total_hours(needs(table, records), table, records) == pytest.approx((sum(more) + max(more)) * run)
     assert [one.hours for one in comparisons] == [pytest.approx(more[0] * run), None, pytest.approx(more[1] * run)]
+
+
+def test_under_a_stopping_rule_the_limit_of_the_last_look_counts(tmp_path):
+    study = asked(3).stopping_by(Stopping(looks=(3, 5)))
+    fill(tmp_path, study, {row: [*figures, None, None] for row, figures in OPEN.items()})
+    records = gather(study, tmp_path)
+    limits = {row.label: row.interim.limit for row in tabulate(records, study).rows if row.interim}
+    for one in power.powers(tabulate(records, study), records):
+        assert limits[one.row] < 0.05 / 3
+        assert paired_power(one.least / one.sd, 3, limits[one.row]) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_a_margin_closes_rows_at_the_cost_that_bam_seeds_names(tmp_path):

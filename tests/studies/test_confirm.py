@@ -63,6 +63,11 @@ def test_rows_are_the_best_and_what_they_would_be_without_attention():
     assert not searched & {cell.run.key for cell in study.runs()}
 
 
+def test_seeds_go_on_after_those_of_a_search_that_began_elsewhere():
+    later = replace(SPACE, base=replace(SPACE.base, seed=7))
+    assert confirming(later, BEST, 2, "search+mine+seeds=2").seeds == (9, 10, 11, 12, 13), "7 and 8 have been used"
+
+
 def test_the_file_is_a_study_like_any_other(tmp_path):
     study = confirming(SPACE, BEST, 1, "search+mine")
     path = write(study, tmp_path, "search+mine (4 trials, tpe, median)")

@@ -87,6 +87,16 @@ def test_without_panels_there_is_one():
             "tiny: rows 'net8' and 'net14' differ in recipe.lr (0.1 and 0.2), which is not under question; "
             "make them equal or name it in `scientific`",
         ),
+        (  # every row of a panel alike, as only the panels differ
+            {
+                "rows": {
+                    row: replace(run, recipe=replace(run.recipe, lr=0.05 if run.backbone.depth == 14 else 0.1))
+                    for row, run in ROWS.items()
+                }
+            },
+            "tiny: rows 'net8' and 'net14 + BAM' differ in recipe.lr (0.1 and 0.05), which is not under question; "
+            "make them equal or name it in `scientific`",
+        ),
         (
             {"rows": {**ROWS, "net14 + BAM": replace(DEEP, attention=BAMSpec(reduction=2, dilation=1))}},
             "tiny: rows 'net8 + BAM' and 'net14 + BAM' differ in attention.reduction (4 and 2), which is not under "

@@ -117,6 +117,13 @@ def test_rows_do_not_change_either(tmp_path):
         declared(changed, tmp_path)
 
 
+def test_a_row_that_is_taken_out_of_the_study_still_shares_the_level(tmp_path):
+    declare(RULED, tmp_path, [])
+    fewer = replace(STUDY, rows={row: run for row, run in STUDY.rows.items() if row != "BAM r=1"})
+    with pytest.raises(StudyError, match=r"declared .* for other runs than these \(comparisons 4\); rows cannot"):
+        declared(fewer, tmp_path)
+
+
 OTHER = replace(STUDY, name="other", seeds=3)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lightning_bam import files
 from lightning_bam.config import Digits, Recipe, Run, SmallResNet
-from lightning_bam.digest import CHECKPOINT, altered, recorded
+from lightning_bam.digest import CHECKPOINT, altered, recorded, seal
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.training import train
@@ -119,6 +119,13 @@ def test_the_manifest_is_sealed_but_for_what_may_be_noted_later(folder):
     assert altered(folder, recorded(folder)) == {}
     folder.note(commit="0" * 12)
     assert set(altered(folder, recorded(folder))) == {"manifest.json"}
+
+
+def test_no_entry_that_tells_of_the_training_can_be_changed_unseen(folder):
+    manifest = folder.manifest()
+    later = {"state", "error", "cause", "rank", "traceback", "sha256", "attempt"}
+    unseen = {name for name in manifest if seal(manifest | {name: "other"}) == seal(manifest)}
+    assert unseen == later & set(manifest)
 
 
 def test_records_from_before_have_none(folder):

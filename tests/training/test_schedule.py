@@ -25,6 +25,11 @@ def test_milestones_are_fractions_of_the_run():
     assert changes(Recipe(epochs=90, milestones=(1 / 3, 2 / 3), gamma=0.1), 2) == {30: 0.1, 60: pytest.approx(0.01)}
 
 
+def test_no_milestone_comes_before_the_first_epoch_is_over():
+    assert [lr_factor(Recipe(epochs=1, milestones=(0.3,)), step, 4) for step in range(4)] == [1, 1, 1, 1]
+    assert changes(Recipe(epochs=4, milestones=(0.1,), gamma=0.5), 4) == {1: 0.5}
+
+
 def test_cosine():
     recipe = Recipe(epochs=4, schedule="cosine")
     quarter = 0.5 * (1 + 0.5**0.5)
