@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,11 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
             raise FolderError(f"--table {path}: holds {str(table)[:40]!r}, not a table; {HINT}")
         if not all(isinstance(row, dict) and isinstance(row.get("label"), str) for row in rows):
             raise FolderError(f"--table {path}: has a row without a label; {HINT}")
+        twice = [label for label, count in Counter(row["label"] for row in rows).items() if count > 1]
+        if twice:
+            raise FolderError(f"--table {path}: has row {twice[0]!r} more than once; {HINT}")
+    if not tables:
+        raise FolderError(f"--table {path}: holds no table; {HINT}")
     return tables
 
 

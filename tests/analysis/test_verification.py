@@ -104,6 +104,12 @@ def test_records_without_hashes_are_a_note(folders):
     ]
 
 
+def test_a_complete_run_without_its_manifest_is_a_problem(folders):
+    (folders["BAM", 1].path / "manifest.json").unlink()
+    key = folders["BAM", 1].path.name
+    assert found(folders) == [f"{key}/manifest.json: no such file, beside a result.json; {AGAIN}"]
+
+
 AGAIN = "restore it from a copy, or remove this run folder to train it again (made-up, row 'BAM', seed 1)"
 FAULTS = {
     "a flipped digit in metrics.jsonl": (
@@ -426,6 +432,8 @@ def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_p
         ("3", "holds '3', not a table; write it with `bam table --format json --output FILE`"),
         ('{"study": "x"}', "holds \"{'study': 'x'}\", not a table; write it with"),
         ('[{"study": "x", "rows": [{}]}]', "has a row without a label; write it with"),
+        ("[]", "holds no table; write it with"),
+        ('{"study": "x", "rows": [{"label": "a"}, {"label": "b"}, {"label": "a"}]}', "has row 'a' more than once;"),
     ],
 )
 def test_a_file_that_is_no_table(tmp_path, text, line):
