@@ -12,6 +12,7 @@ from analysis.statistics import paired
 from analysis.statistics.bootstrap import bootstrap_interval
 from analysis.statistics.effect import hedges_g
 from analysis.statistics.exact import sign_flip
+from analysis.statistics.paired import differences as settle
 
 MOST: Final = 100.0
 """No figure that differences are taken of is larger: all of them are in percent."""
@@ -40,10 +41,11 @@ class Evidence:
 def evidence(differences: Sequence[float]) -> Evidence:
     """Look at paired differences in other ways; the same differences always give the same figures."""
     zeros = [0.0] * len(differences)
-    low, high = bootstrap_interval(differences, zeros, np.random.default_rng(0))
+    settled = settle(differences, zeros, magnitude=MOST)
+    low, high = bootstrap_interval(settled, zeros, np.random.default_rng(0))
     return Evidence(
-        hedges_g=hedges_g(paired(differences, zeros)),
-        p_sign_flip=sign_flip(differences, zeros, np.random.default_rng(0), magnitude=MOST),
+        hedges_g=hedges_g(paired(settled, zeros)),
+        p_sign_flip=sign_flip(settled, zeros, np.random.default_rng(0), magnitude=MOST),
         bootstrap_low=low,
         bootstrap_high=high,
     )

@@ -29,7 +29,7 @@ class PairedDifference:
     p: float
 
 
-def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
+def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0) -> NDArray[np.float64]:
     """Return ours minus the baseline's, pair by pair, shape (n,).
 
     Differences that are all equal to within the rounding of the subtraction, or so nearly that their variance would
@@ -38,6 +38,8 @@ def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
     Args:
         ours: one value a pair.
         baseline: the other value of each pair, in the same order.
+        magnitude: how large the figures were that the values come from, where they are differences already and carry
+            the rounding of larger ones.
 
     Raises:
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
@@ -49,7 +51,7 @@ def differences(ours: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
     if not (np.isfinite(left).all() and np.isfinite(right).all()):
         raise ValueError("pairs need finite values")
     difference = left - right
-    rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max())
+    rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max(), magnitude)
     equal = np.ptp(difference) <= max(rounding, UNDERFLOW)
     return np.full_like(difference, difference.mean()) if equal else difference
 

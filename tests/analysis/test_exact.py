@@ -110,6 +110,16 @@ def test_differences_of_large_figures_tie_as_the_counts_do():
     assert evidence(differences).p_sign_flip == exact
 
 
+def test_equal_shifts_of_large_figures_have_no_spread_whoever_looks():
+    """Seven images of 2,000 at every seed: the differences differ by the rounding of the percentages alone."""
+    correct = [1700, 1688, 1731, 1650, 1712, 1699, 1690, 1711, 1703]
+    differences = [100 * (2000 - k - 7) / 2000 - 100 * (2000 - k) / 2000 for k in correct]
+    assert len(set(differences)) > 1
+    found = evidence(differences)
+    assert [math.isnan(one) for one in (found.hedges_g, found.bootstrap_low, found.bootstrap_high)] == [True] * 3
+    assert found.p_sign_flip == 2 / 2**9
+
+
 @given(st.lists(st.tuples(st.integers(100, 9000), st.integers(-30, 30)), min_size=2, max_size=8))
 def test_evidence_counts_ties_as_whole_numbers_do(pairs):
     counts = [change for _, change in pairs]
