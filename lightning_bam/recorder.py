@@ -146,10 +146,12 @@ class Recorder(pl.Callback):
         """
         module = cast(Scored, pl_module)
         loss = module.training_loss()
-        self._refuse_lost("training", loss, trainer, module)
+        if not math.isfinite(loss):
+            raise _lost("training", loss, trainer.current_epoch, module)
         if trainer.is_global_zero:
             figures = module.score()
-            self._refuse_lost("scored", figures.get("loss", 0.0), trainer, module)
+            if not math.isfinite(scored := figures.get("loss", 0.0)):  # lost in the last step, which no other follows
+                raise _lost("scored", scored, trainer.current_epoch, module)
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
@@ -160,13 +162,6 @@ class Recorder(pl.Callback):
             self.folder.append_epoch(line)
             self._log(trainer, line)
         self._stop_if_asked(trainer)
-
-    def _refuse_lost(self, whose: str, loss: float, trainer: pl.Trainer, module: Scored) -> None:
-        if not math.isfinite(loss):
-            raise LostLossError(
-                f"{whose} loss is {loss} after epoch {trainer.current_epoch}; "
-                f"lower recipe.lr={module.spec.recipe.lr} or set recipe.warmup_epochs"
-            )
 
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
         """Let every rank leave after this epoch if the first one finds that it should; the last epoch is the end."""
@@ -181,3 +176,10 @@ class Recorder(pl.Callback):
         figures = {name: float(line[name]) for name in names if name in line}
         for logger in trainer.loggers:
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
+
+
+def _lost(whose: str, loss: float, epoch: int, module: Scored) -> LostLossError:
+    lr = module.spec.recipe.lr
+    return LostLossError(
+        f"{whose} loss is {loss} after epoch {epoch}; lower recipe.lr={lr} or set recipe.warmup_epochs"
+    )

@@ -198,10 +198,7 @@ class Scheduler:
         return reported(active.cell.run, result)
 
     def _retry(self, active: Active) -> None:
-        """Put a run back that its machine has lost, unless it has been lost too often.
-
-        One that is somebody else's now, or whose folder was removed, is put back, too: to be waited for, or begun anew.
-        """
+        """Put a run back that was lost, unless too often, or that is somebody else's now or whose folder is gone."""
         lock = active.folder.acquire()
         error = None
         if lock is not None:
