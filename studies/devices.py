@@ -43,13 +43,13 @@ def parse_devices(text: str | None) -> list[int | None]:
     if text is None:
         gpus = visible_gpus()
         return list(gpus) if gpus else [None] * cores()
-    if match := re.fullmatch(r"cpu(?::([1-9]\d*))?", text):
+    if match := re.fullmatch(r"cpu(?::([1-9]\d{0,2}))?", text):
         return [None] * int(match.group(1) or 1)
     if re.fullmatch(r"\d+(,\d+)*", text):
         indices = [int(index) for index in text.split(",")]
         if len(set(indices)) == len(indices):
             return list(indices)
-    raise StudyError(f"--devices {text}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")
+    raise StudyError(f"--devices {text or repr(text)}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")
 
 
 def visible_gpus() -> list[int]:

@@ -72,15 +72,19 @@ def _is_file(name: str) -> bool:
 def _from_file(name: str, wanted: type[T]) -> T:
     path, variable = Path(name), wanted.__name__.upper()
     if not path.is_file():
-        raise StudyError(f"{name}: no such file")
+        raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
     try:
         names = runpy.run_path(str(path))
     except (StudyError, ConfigError) as error:
         raise StudyError(f"{name}: {error}") from None
     except pydantic.ValidationError as error:
-        raise StudyError(f"{name}, line {_line(error, path)}: {error.title}.{first_problem(error)}") from None
+        raise StudyError(f"{name}{_line(error, path)}: {error.title}.{first_problem(error)}") from None
+    except SystemExit as error:
+        left = f"leaves with sys.exit({'' if error.code is None else repr(error.code)})"
+        raise StudyError(f"{name}{_line(error, path)}: {left}; it has only to define {variable}") from None
     except Exception as error:  # any mistake in a person's file is theirs to read, in one line
-        raise StudyError(f"{name}, line {_line(error, path)}: {type(error).__name__}: {error}") from None
+        said = " ".join(str(error).split())
+        raise StudyError(f"{name}{_line(error, path)}: {type(error).__name__}: {said}") from None
     if variable not in names:
         raise StudyError(f"{name}: defines no {variable}")
     found = names[variable]
@@ -89,8 +93,8 @@ def _from_file(name: str, wanted: type[T]) -> T:
     return found
 
 
-def _line(error: Exception, path: Path) -> int:
-    if isinstance(error, SyntaxError):
-        return error.lineno or 0
+def _line(error: BaseException, path: Path) -> str:
+    """Write in which line of the file it went wrong; nothing where that is not known."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    return (lines[-1] if lines else 0) or 0
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f", line {line}" if line else ""

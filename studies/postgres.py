@@ -101,7 +101,7 @@ def address(url: str) -> str:
     except ArgumentError:
         parsed = None
     if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        shown = parsed.render_as_string() if parsed is not None else url
+        shown = parsed.render_as_string() if parsed is not None else url or repr(url)
         raise StudyError(
             f"--storage {shown}: not an address of PostgreSQL; give postgresql://user@host:5432/database, or leave "
             "--storage out for the journal under --root"

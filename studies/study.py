@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from lightning_bam.config import Run, flatten, nearest
 from lightning_bam.metrics import METRICS, Metric
+from studies.asked import check_names, check_seeds
 from studies.error import StudyError
 from studies.headline import check_metric
 from studies.panels import Panel, check_differences, make_panels, varying
@@ -76,6 +76,8 @@ class Study:
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
+        check_names(self.name, self.rows)
+        check_seeds(self.name, self.seeds)
         for argument, names in (("scientific", self.scientific), ("within", self.within)):
             if isinstance(names, str):
                 raise StudyError(f"{self.name}: {argument}={names!r} must be a tuple, as ({names!r},)")
@@ -83,13 +85,9 @@ class Study:
         for name in self.scientific:
             if name not in known:
                 raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, known)}")
-        if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
-            raise StudyError(f"study name {self.name!r}: use letters, digits, '-' and '_'")
         check_metric(self.name, self.metric, self.rows)
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
-        if not self.seed_list or min(self.seed_list) < 0 or len(set(self.seed_list)) < len(self.seed_list):
-            raise StudyError(f"{self.name}: seeds={self.seeds!r}: give at least one seed, each once, from 0 up")
         if self.margin is not None and not 0 < self.margin < 100:
             raise StudyError(f"{self.name}: margin={self.margin}: give percentage points above 0, as 0.3")
         if self.stopping is not None and len(self.seed_list) != self.stopping.most:
@@ -221,6 +219,10 @@ class Study:
         """Return the study with another difference that is too small to matter."""
         return replace(self, margin=margin)
 
-    def stopping_by(self, rule: Stopping, first_seed: int = 0) -> Study:
-        """Return the study with a stopping rule, and with as many seeds as a row can get by it."""
-        return replace(self, stopping=rule, seeds=tuple(range(first_seed, first_seed + rule.most)))
+    def stopping_by(self, rule: Stopping, first_seed: int | None = None) -> Study:
+        """Return the study with a stopping rule, and with as many seeds as a row can get by it, its own first or not.
+
+        A study that confirms a search has seeds of its own, which the search has not seen.
+        """
+        first = min(self.seed_list) if first_seed is None else first_seed
+        return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.most)))

@@ -14,6 +14,8 @@ def find_run(text: str, root: Path) -> Path:
         FolderError: no such run, or several whose keys begin so.
 
     """
+    if not text:
+        raise FolderError(f"'': give a run's folder, or its key under {root}")
     path = Path(text)
     if (path / "run.json").exists():
         return path

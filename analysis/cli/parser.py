@@ -11,6 +11,10 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
+MOST_RANKS: Final = 1024
+"""Ranks, runs a device, and threads that somebody may mean."""
+MOST_SEEDS: Final = 100_000
+"""As `studies.asked` has it, which is not loaded here."""
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
     "studies": "the catalogue: name, question, rows, runs, the paper's table",
@@ -115,6 +119,18 @@ def positive(text: str) -> int:
     return number
 
 
+def up_to(most: int) -> Callable[[str], Any]:
+    """Return a converter to a whole number from 1 to `most`."""
+
+    def converter(text: str) -> int:
+        number = positive(text)
+        if number > most:
+            raise ValueError
+        return number
+
+    return checked(converter, f"a number from 1 to {most:,}")
+
+
 def whole(text: str) -> int:
     """Return a whole number from 0 up."""
     number = int(text)
@@ -178,16 +194,14 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="these rows (row=LABEL or a knob), the baseline",
     )
-    parser.add_argument(
-        "--seeds", type=checked(positive, "a number of seeds from 1 up"), metavar="N", help="seeds 0 to N-1"
-    )
+    parser.add_argument("--seeds", type=up_to(MOST_SEEDS), metavar="N", help="N seeds, the study's own first")
 
 
 def add_margin(parser: argparse.ArgumentParser, when: str = "") -> None:
     """Add --margin, for verbs that conclude something."""
     parser.add_argument(
         "--margin",
-        type=checked(points, "percentage points above 0, as 0.3"),
+        type=checked(points, "percentage points above 0 and below 100, as 0.3"),
         metavar="POINTS",
         help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
     )
@@ -206,7 +220,7 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--devices", metavar="LIST", help="GPUs as 0,1 or CPU ranks as cpu:2 (all GPUs, else all cores)"
     )
-    number = checked(positive, "a number from 1 up")
+    number = up_to(MOST_RANKS)
     parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="train each run with DDP over N")
     parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
     parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")

@@ -44,6 +44,8 @@ def writable(text: str) -> Path:
         FolderError: it is a folder, or lies in none.
 
     """
+    if not text:
+        raise FolderError("--output '': name the page, as report.html")
     path = Path(text)
     if path.is_dir():
         raise FolderError(f"--output {text}: is a folder; name the page, as {path / 'report.html'}")

@@ -62,7 +62,7 @@ def _choices(known: dict[Any, str], default: str) -> str:
 def execute(arguments: argparse.Namespace) -> int:
     """Search, then print the best trials, and write the study that confirms them where asked."""
     space = find_space(arguments.space)
-    if arguments.preset:
+    if arguments.preset is not None:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
     method = Method(

@@ -34,7 +34,7 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
 
     """
     study, margin = find_study(name), getattr(arguments, "margin", None)
-    if arguments.preset:
+    if arguments.preset is not None:
         study = study.at(arguments.preset)
     study = declared(study.override(dict(arguments.set)), root_of(arguments), getattr(arguments, "storage", None))
     if study.stopping is not None:
@@ -80,9 +80,11 @@ def root_of(arguments: argparse.Namespace) -> Path:
     """Return --root.
 
     Raises:
-        FolderError: it is something else than a folder.
+        FolderError: it is empty, or something else than a folder.
 
     """
+    if not arguments.root:
+        raise FolderError("--root '': give the runs folder")
     root = Path(arguments.root)
     if root.exists() and not root.is_dir():
         raise FolderError(f"--root {root}: is a file; give the runs folder")

@@ -80,4 +80,4 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
     try:
         Path(output).write_text(text)
     except OSError as error:
-        raise FolderError(f"--output {output}: cannot be written ({error.strerror})") from None
+        raise FolderError(f"--output {output or repr(output)}: cannot be written ({error.strerror})") from None

@@ -11,6 +11,7 @@ from analysis.cli.ruled import chosen as chosen_studies
 from analysis.cli.ruled import train
 from analysis.cli.run import add_arguments as add_run_arguments
 from analysis.cli.run import run
+from studies.error import StudyError
 from studies.launch import Start, start
 from studies.nodes import Leader, NodeGoneError, Nodes, follow
 from studies.study import Study
@@ -32,6 +33,9 @@ def execute(arguments: argparse.Namespace) -> int:
     """Work on each study in turn; what another worker trains is waited for, and taken over if it is lost."""
     chosen = chosen_studies(arguments)
     if arguments.nodes == 1:
+        for option, given in (("node-rank", arguments.node_rank), ("rendezvous", arguments.rendezvous)):
+            if given is not None:
+                raise StudyError(f"--{option} {given}: goes with --nodes, which says how many train each run together")
         return work(chosen, arguments)
     nodes = Nodes.parse(arguments.nodes, arguments.node_rank, arguments.rendezvous)
     try:

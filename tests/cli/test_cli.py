@@ -203,6 +203,15 @@ def test_cost_in_words(capsys):
         (["run", "quickstart", "--devices", "cpu:3", "--devices-per-run", "2"], "bam: --devices-per-run 2: 3 devices"),
         (["run", "quickstart", "--preset", "small"], "bam: quickstart: no preset 'small'; it has none"),
         (["run", "reduction", "--preset", "smal"], "bam: reduction: no preset 'smal'; did you mean 'small'?"),
+        (["run", "quickstart", "--preset", ""], "bam: quickstart: no preset ''; it has none"),
+        (["run", "quickstart", "--root", ""], "bam: --root '': give the runs folder"),
+        (["run", "quickstart", "--devices", ""], "bam: --devices '': give GPU indices like 0,1"),
+        (["run", "quickstart", "--storage", "x"], "bam: --storage x: not an address of PostgreSQL"),
+        (["reproduce", ""], "bam: '': give a run's folder, or its key under runs"),
+        (["table", "quickstart", "--output", ""], "bam: --output '': cannot be written"),
+        (["report", "quickstart", "--output", ""], "bam: --output '': name the page, as report.html"),
+        (["worker", "quickstart", "--node-rank", "1"], "bam: --node-rank 1: goes with --nodes, which says how many"),
+        (["worker", "quickstart", "--rendezvous", "a:1"], "bam: --rendezvous a:1: goes with --nodes"),
         (["run", "quickstart", "--root", "/proc/nowhere"], "bam: /proc/nowhere: cannot be written"),
         (["table", "quickstart", "--output", "/proc/x"], "bam: --output /proc/x: cannot be written"),
     ],
@@ -221,7 +230,15 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv,
     ("argv", "message"),
     [
         (["rum"], "bam: argument VERB: 'rum' is not known; did you mean 'run'?"),
-        (["run", "quickstart", "--seeds", "0"], "bam run: argument --seeds: '0' is not a number of seeds from 1 up"),
+        (["run", "quickstart", "--seeds", "0"], "bam run: argument --seeds: '0' is not a number from 1 to 100,000"),
+        (
+            ["table", "quickstart", "--seeds", "99999999999999999999"],
+            "bam table: argument --seeds: '99999999999999999999' is not a number from 1 to 100,000",
+        ),
+        (
+            ["run", "quickstart", "--threads", "99999999999"],
+            "bam run: argument --threads: '99999999999' is not a number from 1 to 1,024",
+        ),
         (["run", "quickstart", "--set", "x"], "bam run: argument --set: 'x' is not name=value, as in recipe.epochs=30"),
         (["table", "quickstart", "--format", "htm"], "bam table: argument --format: 'htm' is not known; did you mean"),
         (["run", "quickstart", "--frobnicate"], "bam run: --frobnicate is no option of it; `bam run --help` lists"),
@@ -278,6 +295,34 @@ def test_a_damaged_record_is_one_line_and_exit_2_and_kept(own, capsys, verb, cha
     assert message in err
     assert err.count("\n") == 1
     assert {path: path.read_bytes() for path in sorted(Path("runs").rglob("*.json*"))} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import sys\nSTUDY = 1\nsys.exit(0)\n", ", line 3: leaves with sys.exit(0); it has only to define STUDY"),
+        ("\nraise ValueError('boom\\nsecond  line')\n", ", line 2: ValueError: boom second line"),
+        ("x = (\n", ", line 1: SyntaxError: '(' was never closed"),
+        ("STUDY = 1\0\n", ": SyntaxError: source code string cannot contain null bytes"),
+        ("STUDY = 1\n", ": STUDY is int, must be a studies.Study"),
+        ("SPACE = 1\n", ": defines no STUDY"),
+    ],
+)
+def test_a_mistake_in_a_study_file_is_one_line(tmp_path, monkeypatch, capsys, text, message):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(text)
+    assert main(["plan", "mine.py"]) == 2
+    out, err = lines(capsys)
+    assert out == ""
+    assert err.startswith(f"bam: mine.py{message}")
+    assert err.count("\n") == 1
+
+
+def test_a_folder_that_is_named_like_a_study_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").mkdir()
+    assert main(["plan", "mine.py"]) == 2
+    assert lines(capsys)[1] == "bam: mine.py: is a folder; give a Python file\n"
 
 
 def test_a_closed_pipe_is_no_error(own):

@@ -91,7 +91,7 @@ def test_options_that_do_not_go_together(mine, words, line, capfd):
     ("verb", "words", "line"),
     [
         ("run", ["--looks", "3,2"], "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 4,8,12"),
-        ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0, as 0.3"),
+        ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0 and below 100, as 0.3"),
         ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
         ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),
         ("seeds", ["--budget", "12"], "argument --budget: '12' is not a time like 12h, 90m or 2d"),

@@ -24,9 +24,9 @@ def test_default_is_every_gpu_else_every_core(monkeypatch):
     assert 1 <= cores() <= os.cpu_count()
 
 
-@pytest.mark.parametrize("text", ["gpu", "0,", "0,0", "cpu:0", "cpu:x", "-1", ""])
+@pytest.mark.parametrize("text", ["gpu", "0,", "0,0", "cpu:0", "cpu:x", "-1", "", "cpu:1000"])
 def test_nonsense(text):
-    with pytest.raises(StudyError, match=rf"^--devices {text}: give GPU indices like 0,1"):
+    with pytest.raises(StudyError, match=rf"^--devices {text or repr(text)}: give GPU indices like 0,1"):
         parse_devices(text)
 
 

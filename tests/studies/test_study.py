@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -55,13 +56,27 @@ def test_fixed_is_what_all_rows_share():
     assert "seed" not in fixed
 
 
+LONG = "x" * 121
+NO_SEEDS = (0, (), (1, 1), (0, -1), 2.5, math.nan, "three", "12", 10**20, (1, 2.0), True)
+SEEDS = "give a number from 1 to 100,000, or which seeds, each once, from 0 up"
+NO_LABELS = ("", " ", "S\nE", "a\tb", 7)
+LABEL = "a label is one line of 1 to 120 printable characters"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"baseline": "nun"}, "tiny: baseline 'nun' is no row; did you mean 'none'?"),
-        ({"name": "a b"}, "study name 'a b': use letters, digits, '-' and '_'"),
-        ({"seeds": 0}, "tiny: seeds=0: give at least one seed, each once, from 0 up"),
-        ({"seeds": (1, 1)}, "tiny: seeds=(1, 1): give at least one seed, each once, from 0 up"),
+        ({"name": "a b"}, "study name 'a b': use letters, digits, '-' and '_', at most 120"),
+        (
+            {"name": LONG},
+            f"study name {LONG[:20]!r}... (121 characters): use letters, digits, '-' and '_', at most 120",
+        ),
+        *(({"seeds": seeds}, f"tiny: seeds={seeds!r}: {SEEDS}") for seeds in NO_SEEDS),
+        ({"rows": {}}, "tiny: rows={}: give a baseline and what is compared with it, label: Run(...)"),
+        ({"rows": {"none": BASE, "SE": "SE"}}, "tiny, row 'SE': is 'SE', must be a Run(...)"),
+        *(({"rows": {"none": BASE, label: BAM}}, f"tiny, row {label!r}: {LABEL}") for label in NO_LABELS),
+        ({"rows": {"none": BASE, LONG: BAM}}, f"tiny, row {LONG[:20]!r}... (121 characters): {LABEL}"),
         ({"published": {"x": 1.0}}, "tiny: published figures for ['x'], which are no rows"),
         (
             {"rows": {"none": BASE, "BAM": replace(BAM, seed=1)}},
