@@ -36,7 +36,7 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
         "--first-seed",
         type=checked(whole, "a seed from 0 up"),
         metavar="S",
-        help="with --until-resolved: the first of the seeds (0)",
+        help="with --until-resolved: the first of the seeds (the study's own first)",
     )
     add_margin(parser, "with --until-resolved: ")
 
@@ -78,7 +78,7 @@ def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
     if arguments.seeds:
         raise StudyError(f"--seeds {arguments.seeds}: with --until-resolved the rule says how many; use --looks")
     rule = Stopping(looks=arguments.looks) if arguments.looks else Stopping()
-    return study.stopping_by(rule, arguments.first_seed or 0)
+    return study.stopping_by(rule, arguments.first_seed)
 
 
 def train(study: Study, arguments: argparse.Namespace, run: Run) -> int:

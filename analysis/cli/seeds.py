@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours
 from analysis.row import Row
 from analysis.table import Table, tabulate
+from studies.records import Record
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
@@ -55,12 +57,12 @@ def execute(arguments: argparse.Namespace) -> int:
         told = {"study": study.label, "margin": table.margin, "budget_hours": arguments.budget, "verdicts": verdicts}
         print(json.dumps(told | {"open": rows, "device_hours": total}, indent=1))
         return 0
-    show(table, found, total, arguments)
+    show(table, found, total, arguments, first_fresh(records))
     return 0
 
 
-def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace) -> None:
-    """Print a line a row, what closing all of them costs, and how to go on."""
+def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace, fresh: int) -> None:
+    """Print a line a row, what closing all of them costs, and how to go on: by a rule, from a `fresh` seed on."""
     console = Console(highlight=False)
     console.print(f"{table.study}: {table.question}", markup=False, soft_wrap=True)
     by_row = {need.row: need for need in found}
@@ -103,7 +105,7 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
         )
     console.print(
         "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh seeds, "
-        f"does not: `{command(arguments, seeds=False)} --until-resolved --first-seed {first_fresh(table)}`",
+        f"does not: `{command(arguments, seeds=False)} --until-resolved --first-seed {fresh}`",
         soft_wrap=True,
     )
 
@@ -123,6 +125,6 @@ def to_call_it_none(row: Row, need: Need, table: Table) -> str:
     return "-" if outside else seeds(need.to_equal)
 
 
-def first_fresh(table: Table) -> int:
-    """Return a seed that no row has."""
-    return max((seed for row in table.rows for seed in row.errors), default=-1) + 1
+def first_fresh(records: Sequence[Record]) -> int:
+    """Return the first seed after all that have shown a figure."""
+    return max((record.run.seed for record in records if record.epochs), default=-1) + 1

@@ -63,6 +63,12 @@ def test_a_baseline_that_another_study_has_trained_is_no_look(tmp_path):
     assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
 
 
+def test_a_rule_takes_the_seeds_that_a_study_has_of_its_own():
+    fresh = replace(STUDY, seeds=(5, 6, 7))
+    assert fresh.stopping_by(RULE).seed_list == (5, 6, 7, 8), "a search has used those before"
+    assert fresh.stopping_by(RULE, 0).seed_list == (0, 1, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [
