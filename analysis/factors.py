@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from analysis.cells import begun
 from analysis.statistics import Factorial, factorial
+from analysis.twins import twins
 from lightning_bam.config import flatten
 from studies.importance import importance
 from studies.records import Record
@@ -49,7 +51,15 @@ def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
         return None
     lacked = {row: tuple(name for name in study.scientific if name not in flats[row]) for row in flats}
     left_out = {row: names for row, names in lacked.items() if row in outside}
-    return replace(factorial(cells, factors, _importance(cells, factors, study)), left_out=left_out)
+    found = factorial(cells, factors, _importance(cells, factors, study))
+    return replace(found, left_out=left_out, alike=_alike(study, records, cell))
+
+
+def _alike(study: Study, records: Sequence[Record], inside: Collection[str]) -> list[str]:
+    """Name the rows whose figures are not their own: whoever counts them takes one run for two."""
+    unknown = dict.fromkeys(study.rows, (None, None))
+    found = twins(begun(records, study), study.panels, unknown).values()
+    return [twin.note for twin in found if twin.whole and {twin.row, twin.other} <= set(inside)]
 
 
 def _crossed(cells: Iterable[tuple[str, ...]]) -> bool:

@@ -81,6 +81,7 @@ def as_data(found: Factorial) -> dict[str, Any]:
         "importance": {name: dict(shares) for name, shares in found.importance.items()},
         "gaps": found.gaps,
         "left_out": {row: list(lacking) for row, lacking in found.left_out.items()},
+        "alike": list(found.alike),
     }
     factors = {name: list(levels) for name, levels in found.factors.items()}
     return {"factors": factors, **lines, "interactions": interactions, **kept}

@@ -79,6 +79,7 @@ def explained(found: Factorial, *, looks: bool) -> list[str]:
         told.append(
             "Seeds follow a stopping rule, and nothing here is adjusted for its looks: conclude from the table."
         )
+    told += [f"{line} Both count here, as if each had figures of its own." for line in found.alike]
     return told + [f"Gap: {gap}." for gap in found.gaps] + [f"Left out: {line}." for line in left_out(found)]
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.plots.drawn import INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import canvas, folded, within_panel
-from analysis.plots.palette import PAGE, SMALL, TEXT, mark
+from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, mark
 from analysis.plots.placing import apart
 from analysis.table import Table
 from lightning_bam.metrics import Metric
@@ -165,12 +165,11 @@ def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
 def _named(axes: Axes, shown: Sequence[tuple[str, Curve]]) -> None:
     """Write each label to the right of its line's end, joined to it."""
     low, high = axes.get_ylim()
-    known = [(place, folded(text), one) for place, (text, one) in enumerate(shown) if one.mean]
-    ends = [(one.mean[-1] - low) / (high - low) for _, _, one in known]
+    known = [(folded(text), one) for text, one in shown if one.mean]
+    ends = [(one.mean[-1] - low) / (high - low) for _, one in known]
     tall = 72 * (HEIGHT - 0.7)
-    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for _, text, _ in known])
-    for (place, text, one), height in zip(known, heights, strict=True):
-        look = mark(place)
+    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for text, _ in known])
+    for (text, one), height in zip(known, heights, strict=True):
         axes.annotate(
             text,
             (one.epochs[-1], one.mean[-1]),
@@ -182,9 +181,8 @@ def _named(axes: Axes, shown: Sequence[tuple[str, Curve]]) -> None:
             annotation_clip=False,
             arrowprops={
                 "arrowstyle": "-",
-                "color": look.colour,
-                "linestyle": look.line,
-                "linewidth": 1,
+                "color": GREY,  # no part of the curve
+                "linewidth": 0.6,
                 "shrinkA": 1,
                 "shrinkB": 2,
                 "relpos": (0, 0.5),

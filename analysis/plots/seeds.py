@@ -9,7 +9,7 @@ from typing import Final
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, Absent, Drawn, number, settled
@@ -149,6 +149,8 @@ def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) 
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(plain)
     span = math.log10(max(high) / min(low))
+    if span >= 1:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 3 else (1,)))
     axes.yaxis.set_minor_formatter(plain if span < 1 else NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)

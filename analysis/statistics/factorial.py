@@ -58,6 +58,7 @@ class Factorial:
         gaps: cells without a run, cells with fewer seeds than others, and marginal means that the runs cannot tell,
             each named in one line.
         left_out: row with finished runs that is in no cell -> the knobs under question that it lacks.
+        alike: a line for each row in a cell that trained exactly as that of another cell did.
 
     """
 
@@ -68,6 +69,7 @@ class Factorial:
     importance: Mapping[str, Mapping[str, float]]
     gaps: list[str]
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alike: Sequence[str] = ()
 
     @property
     def tested(self) -> list[tuple[str, str]]:

@@ -63,7 +63,8 @@ def paired(
 
     One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
     of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
-    finite test set, so that a few equal differences are a coincidence, not certainty.
+    finite test set, so that a few equal differences are a coincidence, not certainty. A mean within that rounding of 0
+    is 0.
 
     Args:
         ours: one value a pair.
@@ -77,6 +78,8 @@ def paired(
     """
     difference = differences(ours, baseline)
     n, mean = difference.size, float(difference.mean())
+    if abs(mean) <= 4 * np.finfo(float).eps * max(np.abs(ours).max(), np.abs(baseline).max()):
+        mean = 0.0  # the rounding of figures that cancel
     if n == 1:
         return PairedDifference(n=1, mean=mean, sd=math.nan, low=math.nan, high=math.nan, p=math.nan)
     sd = float(difference.std(ddof=1))

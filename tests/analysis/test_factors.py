@@ -76,6 +76,17 @@ def test_what_is_not_finished_is_a_gap(tmp_path):
     assert math.isnan(met.means["max", "ends"])
 
 
+def test_a_row_without_figures_of_its_own_is_named(tmp_path):
+    for row, run in CROSSED.rows.items():
+        for seed in range(3):
+            wrong = 20.0 + seed + (0.5 if row == "max, ends" else 0) + (0.25 if row == "none" else 0)
+            finish(tmp_path, replace(run, seed=seed), wrong if row != "sum, hidden" else 30.0 + seed)
+    found = factorial_of(CROSSED, gather(CROSSED, tmp_path))
+    same = "Row 'max, hidden' computed exactly what row 'sum, ends' did: the change changed nothing."
+    assert list(found.alike) == [same]
+    assert f"{same} Both count here, as if each had figures of its own." in explained(found, looks=False)
+
+
 def test_many_runs_have_an_importance(tmp_path):
     study = CROSSED.with_seeds(6)
     found = factorial_of(study, write(tmp_path, study)).importance
