@@ -51,7 +51,10 @@ def accounts(scene: Scene) -> Iterator[Finding]:
 
 def torn(path: Path) -> Iterator[Finding]:
     """Read the journal line by line."""
-    mend = f"mv {path} {path}.torn; the run folders hold every result, and the next run makes a new journal"
+    mend = (
+        f"mv {path} {path}.torn, while nothing trains there; the run folders hold every result, and the next run makes "
+        "a new journal"
+    )
     number = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

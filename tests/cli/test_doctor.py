@@ -289,7 +289,7 @@ def test_a_torn_journal(scene):
     torn = only(accounts.accounts(scene))
     assert torn.level == "problem"
     assert torn.found == f"{path} is torn: line 2 is b'garbage\\n'"
-    assert torn.mend.startswith(f"mv {path} {path}.torn; the run folders hold every result")
+    assert torn.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold")
 
 
 def test_a_database_that_does_not_answer(tmp_path, scene):
