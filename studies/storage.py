@@ -102,8 +102,8 @@ def journal(root: Path) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(
-            f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run folders "
-            "hold every result, and the next run makes a new journal"
+            f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run "
+            "folders hold every result, and the next run makes a new journal"
         ) from None
     except OSError as error:
         raise _unwritable(root, error) from None
