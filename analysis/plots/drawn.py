@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -33,7 +33,6 @@ STYLE: Final[Any] = {
 }
 
 Form = Literal["png", "svg", "pdf"]
-FORMS: Final = get_args(Form)
 """What a figure can be had as."""
 
 _DROPPED: Final[dict[str, dict[str, None]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Final
 
 from analysis.pages import document, picture, scrolling
 from analysis.plots.drawn import Drawn, number
@@ -22,6 +23,8 @@ HEADINGS = (
     "rms",
     "of map",
 )
+CONSTANT: Final = 1e-5
+"""Logits that differ by less, as a share of their size, differ by rounding alone."""
 
 
 def page(inspection: Inspection, figures: Sequence[Drawn]) -> str:
@@ -78,7 +81,19 @@ def explained(inspection: Inspection) -> str:
         f"that holds {100 * limits['share']:.0f} % of the squared gradient on {n['field']} images (cut at the map's "
         "border); rms, its root mean square distance from the centre. Of map: the field as a share of the map's longer "
         "side."
-    )
+    ) + "".join(f" {line}" for line in dead(inspection))
+
+
+def dead(inspection: Inspection) -> list[str]:
+    """Name the branches whose logits are the same everywhere on the inspected images: nothing is looked at there."""
+    found = []
+    for module in inspection.modules:
+        for branch in ("channel", "spatial"):
+            least, most = module["ranges"].get(branch, (0.0, 1.0))
+            if most - least <= CONSTANT * max(abs(least), abs(most)):
+                where = f"{module['name']}'s {branch} branch"
+                found.append(f"{where} is dead: its logits are {number(least)} everywhere, whatever it is shown.")
+    return found
 
 
 def table_part(inspection: Inspection) -> str:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import canvas, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
@@ -45,7 +46,7 @@ def pareto(table: Table) -> Drawn | Absent:
     across = " of each panel, whose data differ" if "dataset" in table.within and len(table.baselines) > 1 else ""
     return Drawn(
         name="pareto",
-        title=f"{label.removesuffix(' (%)')} against parameters and multiply-accumulates",
+        title=f"{titled(label)} against parameters and multiply-accumulates",
         figure=scatter(table),
         alt=f"{label} against parameters and multiply-accumulates (MACs) of one image. "
         + " ".join(

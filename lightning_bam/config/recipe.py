@@ -31,7 +31,7 @@ class Recipe:
     """
 
     kind: ClassVar[str] = "sgd"
-    epochs: Annotated[int, Field(ge=1)] = 200
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     batch_size: Annotated[int, Field(ge=2)] = 128
     lr: Annotated[float, Field(gt=0)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -61,8 +61,14 @@ class Recipe:
         return frozenset() if self._steps() else frozenset({"milestones", "gamma"})
 
     def canonical(self) -> Recipe:
-        """Return the same training in its usual spelling: a step schedule that never steps is `constant`."""
-        return self if self.schedule != "step" or self._steps() else replace(self, schedule="constant")
+        """Return the same training in its usual spelling: a schedule that never comes into play is `constant`."""
+        return self if self._steps() or self._falls() else replace(self, schedule="constant")
 
     def _steps(self) -> bool:
-        return self.schedule == "step" and bool(self.milestones) and self.gamma < 1
+        return self.schedule == "step" and bool(self.milestones) and self.gamma < 1 and self._warm()
+
+    def _falls(self) -> bool:
+        return self.schedule == "cosine" and self._warm()
+
+    def _warm(self) -> bool:
+        return self.warmup_epochs < self.epochs

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from analysis.cli import main
+from analysis.plots.inspection import Inspection
+from analysis.plots.page import dead
 from lightning_bam import BAMSpec, Digits, Recipe, Run, RunFolder, SmallResNet
 
 RECIPE = Recipe(epochs=1, batch_size=64, crop_padding=0, flip=False)
@@ -92,3 +94,13 @@ def test_help_loads_neither_torch_nor_matplotlib():
     code += "except SystemExit:\n    pass\n"
     code += "assert not {'torch', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_branch_that_says_the_same_everywhere_is_called_dead():
+    alive = {"name": "layer1", "ranges": {"channel": [-0.5, 0.25], "spatial": [0.1, 0.1002], "gate": [0.5, 0.5]}}
+    constant = {"name": "layer2", "ranges": {"channel": [0.0, 0.0], "spatial": [-0.0943, -0.0943000001]}}
+    channel_only = {"name": "layer3", "ranges": {"channel": [0.0, 1.0], "gate": [0.5, 0.7]}}
+    assert dead(Inspection({"modules": [alive, constant, channel_only]}, {})) == [
+        "layer2's channel branch is dead: its logits are 0 everywhere, whatever it is shown.",
+        "layer2's spatial branch is dead: its logits are −0.0943 everywhere, whatever it is shown.",
+    ]

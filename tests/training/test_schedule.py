@@ -1,8 +1,10 @@
 """The learning rate by hand."""
 
+from dataclasses import replace
+
 import pytest
 
-from lightning_bam import Recipe
+from lightning_bam import Recipe, Run
 from lightning_bam.schedule import lr_factor
 
 
@@ -65,3 +67,13 @@ def test_a_run_of_nothing_but_warm_up_has_an_end(schedule):
     # torch's scheduler asks for the factor once after the last step
     recipe = Recipe(epochs=1, schedule=schedule, warmup_epochs=1, milestones=(0.9,))
     assert lr_factor(recipe, 4, 4) in (1, 0.2)
+
+
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_a_schedule_that_warms_up_to_its_end_is_the_constant_one(schedule):
+    warming = Recipe(epochs=3, warmup_epochs=3.0, schedule=schedule, gamma=0.5)
+    constant = Recipe(epochs=3, warmup_epochs=3.0, schedule="constant")
+    assert [lr_factor(warming, step, 5) for step in range(15)] == [lr_factor(constant, step, 5) for step in range(15)]
+    assert Run(recipe=warming).key == Run(recipe=constant).key
+    shorter = replace(warming, warmup_epochs=2.0)
+    assert Run(recipe=shorter).key != Run(recipe=replace(constant, warmup_epochs=2.0)).key
