@@ -40,8 +40,8 @@ def plain(text: str) -> str:
 
 
 def plain_cell(column: Column, place: int) -> str:
-    """Return a cell's text as HTML."""
-    return plain(column.cells[place])
+    """Return a cell's text as HTML; a dotted name may break behind its dot."""
+    return re.sub(r"(?<=[a-z])\.(?=[a-z])", ".<wbr>", plain(column.cells[place]))
 
 
 def table_cell(table: Table, block: Block, cell: Cell = plain_cell) -> Cell:

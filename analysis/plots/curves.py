@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.plots.drawn import INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import canvas, folded, within_panel
-from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, mark
+from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
 from analysis.table import Table
 from lightning_bam.metrics import Metric
@@ -138,16 +138,22 @@ def _line(axes: Axes, one: Curve, place: int, name: str) -> None:
     axes.plot(
         one.epochs,
         one.mean,
-        color=look.colour,
-        linestyle=look.line,
-        linewidth=1.2,
-        marker=look.marker,
         markevery=(first, every),
-        markersize=3.2,
-        markeredgecolor=INK,
-        markeredgewidth=0.4,
         label=name,
+        **_style(look),
     )
+
+
+def _style(look: Mark) -> dict[str, Any]:
+    return {
+        "color": look.colour,
+        "linestyle": look.line,
+        "linewidth": 1.2,
+        "marker": look.marker,
+        "markersize": 3.2,
+        "markeredgecolor": INK,
+        "markeredgewidth": 0.4,
+    }
 
 
 def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
@@ -163,28 +169,31 @@ def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
 
 
 def _named(axes: Axes, shown: Sequence[tuple[str, Curve]]) -> None:
-    """Write each label to the right of its line's end, joined to it."""
+    """Write each label to the right of its line's end, joined to it, behind a piece of the line."""
     low, high = axes.get_ylim()
-    known = [(folded(text), one) for text, one in shown if one.mean]
-    ends = [(one.mean[-1] - low) / (high - low) for _, one in known]
+    known = [(place, folded(text), one) for place, (text, one) in enumerate(shown) if one.mean]
+    ends = [(one.mean[-1] - low) / (high - low) for _, _, one in known]
     tall = 72 * (HEIGHT - 0.7)
-    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for text, _ in known])
-    for (text, one), height in zip(known, heights, strict=True):
+    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for _, text, _ in known])
+    for (place, text, one), height in zip(known, heights, strict=True):
         axes.annotate(
-            text,
+            "",
             (one.epochs[-1], one.mean[-1]),
             (1.1, height),
             textcoords="axes fraction",
-            va="center",
-            fontsize=SMALL,
-            linespacing=1.0,
             annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": GREY,  # no part of the curve
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 2,
-                "relpos": (0, 0.5),
-            },
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
+        )
+        look = mark(place)
+        axes.plot(
+            [1.1, 1.14, 1.18],
+            [height] * 3,
+            transform=axes.transAxes,
+            clip_on=False,
+            markevery=[1],
+            label=f"_key {text}",
+            **_style(look),
+        )
+        axes.text(
+            1.21, height, text, transform=axes.transAxes, va="center", fontsize=SMALL, linespacing=1.0, clip_on=False
         )

@@ -40,7 +40,7 @@ footer code { overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   dl > div { grid-template-columns: 1fr; }
   .runs { padding-left: 0; }
-  tbody th { max-width: 8.5rem; min-width: 5rem; overflow-wrap: anywhere; }
+  tbody th { max-width: 8.5rem; min-width: 5rem; }
 }
 @media print {
   article + article { break-before: page; border: 0; margin: 0; }
