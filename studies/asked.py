@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from lightning_bam.config import Run
 from studies.error import StudyError
-
-LONGEST: Final = 120
-"""Characters of a study's name or a row's label: what a file's name, a plot's key and a table's column can hold."""
-MOST_SEEDS: Final = 100_000
-"""Seeds that a study can ask for."""
+from studies.limits import LONGEST, MOST_SEEDS
 
 
 def check_names(study: str, rows: Mapping[str, Run]) -> None:
@@ -23,16 +18,21 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
 
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", study) or len(study) > LONGEST:
-        shown = repr(study) if len(study) <= LONGEST else f"{study[:20]!r}... ({len(study)} characters)"
-        raise StudyError(f"study name {shown}: use letters, digits, '-' and '_', at most {LONGEST}")
+        raise StudyError(f"study name {_shown(study)}: use letters, digits, '-' and '_', at most {LONGEST}")
     if not rows:
         raise StudyError(f"{study}: rows={dict(rows)}: give a baseline and what is compared with it, label: Run(...)")
     for label, run in rows.items():
         if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > LONGEST:
-            shown = repr(label) if len(str(label)) <= LONGEST else f"{str(label)[:20]!r}... ({len(label)} characters)"
-            raise StudyError(f"{study}, row {shown}: a label is one line of 1 to {LONGEST} printable characters")
+            raise StudyError(
+                f"{study}, row {_shown(label)}: a label is one line of 1 to {LONGEST} printable characters"
+            )
         if not isinstance(run, Run):
             raise StudyError(f"{study}, row {label!r}: is {run!r}, must be a Run(...)")
+
+
+def _shown(word: object) -> str:
+    text = str(word)
+    return repr(word) if len(text) <= LONGEST else f"{text[:20]!r}... ({len(text)} characters)"
 
 
 def check_seeds(study: str, seeds: int | Sequence[int]) -> None:

@@ -11,10 +11,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-MOST_RANKS: Final = 1024
-"""Ranks, runs a device, and threads that somebody may mean."""
-MOST_SEEDS: Final = 100_000
-"""As `studies.asked` has it, which is not loaded here."""
+from studies.limits import MOST_RANKS, MOST_SEEDS
+
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
     "studies": "the catalogue: name, question, rows, runs, the paper's table",

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive
+from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive, whole
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
 from studies.confirm import confirming
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sampler", choices=SAMPLERS, default="tpe", help=_choices(SAMPLERS, "tpe"))
     parser.add_argument("--pruner", choices=PRUNERS, help=_choices(PRUNERS, "median, or none where it cannot be"))
     parser.add_argument(
-        "--seed", type=checked(natural, "a whole number from 0 up"), default=0, metavar="S", help="of the sampler (0)"
+        "--seed", type=checked(whole, "a whole number from 0 up"), default=0, metavar="S", help="of the sampler (0)"
     )
     parser.add_argument("--seeds", type=number, default=1, metavar="K", help="runs of each configuration (1)")
     parser.add_argument("--confirm", type=number, metavar="N", help="write a study of the N best, with fresh seeds")
@@ -45,14 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_storage(parser)
     add_devices(parser)
     parser.add_argument("--json", action="store_true", help="the best trials as JSON")
-
-
-def natural(text: str) -> int:
-    """Return a whole number from 0 up."""
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
 
 
 def _choices(known: dict[Any, str], default: str) -> str:
