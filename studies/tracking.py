@@ -8,7 +8,7 @@ import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlparse
 
 from lightning_bam.config import Run, flatten
@@ -34,26 +34,45 @@ def default_mode() -> WandbMode:
 
 @dataclass
 class Tracking:
-    """An open W&B run and the Lightning logger that writes to it; `logger` is None where there is none."""
+    """A W&B run that is being opened beside the run's own beginnings, and the Lightning logger that waits for it.
 
-    run: Any = None
+    To open one takes a quarter of a second offline, seconds online, all of it waiting: meanwhile the data is loaded,
+    the network built, and the first epoch trained. `logger` is None where nothing is tracked.
+    """
+
     logger: Any = None
     patience: float = 60.0
+    _run: Any = None
+    _opening: threading.Thread | None = None
 
     @classmethod
     def start(cls, job: Job, run: Run) -> Tracking:
-        """Open the W&B run of `run`: id = key, group = study, name = row and seed, config = `flatten(run)`.
+        """Begin to open the W&B run of `run`: id = key, group = study, name = row and seed, config = `flatten(run)`."""
+        tracking = cls()
+        if job.wandb != "off":
+            from studies.careful import CarefulLogger
+
+            tracking.logger = CarefulLogger(tracking.run, run.key)
+            tracking._opening = threading.Thread(target=tracking._open, args=(job, run), daemon=True)
+            tracking._opening.start()
+        return tracking
+
+    def run(self) -> Any:
+        """Return the W&B run, waiting until it is open; None where there is none."""
+        if self._opening is not None:
+            self._opening.join()
+        return self._run
+
+    def _open(self, job: Job, run: Run) -> None:
+        """Open the W&B run.
 
         An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
         """
-        if job.wandb == "off":
-            return cls()
         import wandb
 
-        from studies.careful import CarefulLogger
-
         shutil.rmtree(job.folder / "wandb", ignore_errors=True)
-        for mode in dict.fromkeys((job.wandb, "offline")):
+        wanted: Literal["online", "offline"] = "online" if job.wandb == "online" else "offline"
+        for mode in dict.fromkeys((wanted, "offline")):
             os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody
             try:
                 opened = wandb.init(
@@ -75,25 +94,27 @@ class Tracking:
                 )
                 opened.define_metric("epoch")
                 opened.define_metric("*", step_metric="epoch")
-                return cls(opened, CarefulLogger(experiment=opened), PATIENCE if mode == "online" else 60.0)
             except Exception as error:  # a dead or strange server must never stop a run
                 print(f"W&B: {mode} failed ({error}); the run goes on")
                 with suppress(Exception):
                     wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
-        return cls()
+            else:
+                self._run, self.patience = opened, PATIENCE if mode == "online" else self.patience
+                return
 
     def report(self, result: Result) -> None:
         """Put the reported figures into the summary."""
-        if self.run is None:
+        run = self.run()
+        if run is None:
             return
         try:
-            self.run.summary.update({name: figure for name, figure in vars(result).items() if figure is not None})
+            run.summary.update({name: figure for name, figure in vars(result).items() if figure is not None})
         except Exception as error:
             print(f"W&B: no summary ({error}); the run goes on without it")
 
     def finish(self, code: int) -> None:
         """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for longer."""
-        if self.run is None:
+        if self._opening is None:
             return
         closing = threading.Thread(target=self._finish, args=(code,), daemon=True)
         closing.start()
@@ -102,7 +123,10 @@ class Tracking:
             print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
 
     def _finish(self, code: int) -> None:
+        run = self.run()
+        if run is None:
+            return
         try:
-            self.run.finish(exit_code=code)
+            run.finish(exit_code=code)
         except Exception as error:
             print(f"W&B: could not finish ({error})")

@@ -11,7 +11,10 @@ import psutil
 import pytest
 
 from lightning_bam.config import BAMSpec, flatten
+from lightning_bam.folder import RunFolder
+from lightning_bam.training import train
 from studies import tracking
+from studies.careful import CarefulLogger
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.records import gather
@@ -66,6 +69,19 @@ def test_a_failed_run_is_finished_as_failed(root):
     assert read(root / wild.key)["exit"] == 1
 
 
+def test_training_does_not_wait_for_wandb_to_open(tmp_path):
+    """Nobody asks for the W&B run before there is an epoch to be logged, and that one is in the run folder by then."""
+    folder = RunFolder.of(tmp_path, BASE)
+    folder.describe(BASE)
+    asked = []
+
+    def opened():
+        asked.append(len(folder.metrics()))
+
+    train(folder, logger=CarefulLogger(opened, BASE.key))
+    assert asked == [1, 2]
+
+
 def test_off_leaves_no_record(tmp_path):
     run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
     assert not list(tmp_path.glob("*/wandb"))
@@ -110,6 +126,7 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
         started = time.monotonic()
         opened = tracking.Tracking.start(job, run)
+        assert time.monotonic() - started < tracking.PATIENCE, "the run need not wait for it"
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
         opened.finish(0)
         assert time.monotonic() - started < 60
