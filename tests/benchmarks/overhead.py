@@ -1,6 +1,6 @@
 """What a run costs beside its training: the engine's warm server against a fresh interpreter for each run.
 
-    python -m tests.benchmarks.overhead [--runs 64] [--epochs 2] [--wandb off]
+    python -m tests.benchmarks.overhead [--runs 64] [--epochs 2] [--wandb offline]
 
 Both train the same runs at the same time, each on one core of its own with one thread: the engine in one `bam run`,
 the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. Both write
@@ -25,6 +25,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import mean
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.folder import RunFolder
@@ -98,6 +99,7 @@ class Measured:
     overhead: float
     rate: float
     fresh_runs: int
+    fresh_training: float
     fresh_rate: float
 
     @property
@@ -130,17 +132,22 @@ def measure(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
         assert [[line[n] for n in same] for line in pair[0]] == [[line[n] for n in same] for line in pair[1]]
     order = sorted((RunFolder(path.parent) for path in engine.glob("*/result.json")), key=_ended)
     assert len(order) == runs
-    training = [sum(line["seconds"] for line in folder.metrics()) for folder in order]
+    training = [_training(folder) for folder in order]
     later, wall = training[1:], _ended(order[-1]) - _ended(order[0])
     return Measured(
         runs=runs,
         start=_ended(order[0]) - started,
-        training=sum(later) / len(later),
+        training=mean(later),
         overhead=(wall - sum(later)) / len(later),
         rate=3600 * len(later) / wall,
         fresh_runs=len(fresh.done),
+        fresh_training=mean(_training(RunFolder.of(fresh.root, cell.run)) for cell in study.runs()[: len(fresh.done)]),
         fresh_rate=3600 * len(fresh.done) / fresh.done[-1],
     )
+
+
+def _training(folder: RunFolder) -> float:
+    return sum(line["seconds"] for line in folder.metrics())
 
 
 def _ended(folder: RunFolder) -> float:
@@ -152,14 +159,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--wandb", choices=("off", "offline"), default="off")
+    parser.add_argument("--wandb", choices=("off", "offline"), default="offline")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         found = measure(given.runs, given.epochs, given.wandb, Path(root))
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
     print(f"engine: {found.runs} runs of {found.training:.2f} s of training; the first after {found.start:.1f} s, then")
     print(f"        {found.overhead:.2f} s of overhead a run, {found.rate:.0f} runs an hour")
-    print(f"fresh interpreters, at the same time: {found.fresh_runs} runs, {found.fresh_rate:.0f} runs an hour")
+    fresh = f"{found.fresh_runs} runs of {found.fresh_training:.2f} s of training, {found.fresh_rate:.0f} runs an hour"
+    print(f"fresh interpreters, at the same time: {fresh}")
     print(f"ratio: {found.ratio:.1f}")
 
 
