@@ -182,6 +182,13 @@ class Ledger(Source):
         """Never: a table holds complete runs only."""
         return False
 
+    def close(self) -> None:
+        """Let go of a run whose trial could not be begun, and close the connections to the database."""
+        for lease in self.taken.values():
+            lease.let_go()
+        self.taken.clear()
+        super().close()
+
 
 def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     """Report each epoch's figure to a trial."""

@@ -7,9 +7,10 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -25,6 +26,9 @@ class KernelLock(JournalFileOpenLock):
 
     A writer that is killed or finds the disk full in the middle of a line leaves half of one behind. Nobody has been
     told that it was written, so it is cut off before the next one is.
+
+    A journal that is moved away, replaced or removed under those who write to it has lost what they know by number: to
+    take the lock raises `FolderError` from then on.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -32,13 +36,18 @@ class KernelLock(JournalFileOpenLock):
         self._journal = journal
         self._path = journal.with_name(f".{journal.name}.lock")
         self._fd = -1
+        self._seen = 0
 
     def acquire(self) -> bool:
         """Wait for the lock, then cut off an unfinished last line."""
         self.release()  # what an interrupt in this method has left open
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        _cut_unfinished_line(self._journal)
+        size = _cut_unfinished_line(self._journal)
+        if size is None or size < self._seen:  # its whole lines only ever become more
+            self.release()
+            raise _gone(self._journal)
+        self._seen = size
         return True
 
     def release(self) -> None:
@@ -46,6 +55,32 @@ class KernelLock(JournalFileOpenLock):
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
+
+
+class Journal(JournalFileBackend):
+    """Optuna's journal file, under `KernelLock`; one that is no longer there is said in a line.
+
+    Args:
+        path: the file.
+        lock: its lock.
+
+    """
+
+    def __init__(self, path: Path, lock: KernelLock) -> None:
+        super().__init__(str(path), lock_obj=lock)
+        self._path = path
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Read the entries from a number on.
+
+        Raises:
+            FolderError: the file is no longer there.
+
+        """
+        try:
+            yield from super().read_logs(log_number_from)
+        except FileNotFoundError:
+            raise _gone(self._path) from None
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
@@ -99,7 +134,7 @@ def journal(root: Path) -> JournalStorage:
             _check_end(path)
         finally:
             lock.release()
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return JournalStorage(Journal(path, lock))
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(
             f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run "
@@ -146,6 +181,13 @@ def _unwritable(root: Path, error: OSError) -> FolderError:
     return FolderError(f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT")
 
 
+def _gone(path: Path) -> FolderError:
+    return FolderError(
+        f"{path}: was moved away or replaced while it was in use; the run folders hold what was trained, and the same "
+        "command goes on with the journal that is there"
+    )
+
+
 def _check_end(path: Path) -> None:
     """Read the last line, which Optuna itself forgives until it has written behind it."""
     with path.open("rb") as file:
@@ -156,21 +198,23 @@ def _check_end(path: Path) -> None:
     json.loads(last)
 
 
-def _cut_unfinished_line(path: Path) -> None:
-    """Cut the file behind its last line feed."""
+def _cut_unfinished_line(path: Path) -> int | None:
+    """Cut the file behind its last line feed, and return its size in bytes; None where there is no such file."""
     try:
         with path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if not size:
-                return
+                return 0
             file.seek(size - 1)
             if file.read(1) == b"\n":
-                return
+                return size
             file.seek(max(0, size - 2**20))
             tail = file.read()
             start = tail.rfind(b"\n") + 1
             whole = start > 0 or size == len(tail)
             if whole and tail[start:].startswith(b"{"):  # anything else is not Optuna's, and not ours to cut
                 file.truncate(size - len(tail) + start)
+                size += start - len(tail)
+            return size
     except FileNotFoundError:
-        return
+        return None

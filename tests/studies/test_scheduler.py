@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import psutil
+import pytest
 
+from lightning_bam.files import FolderError
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.launch import start
@@ -62,6 +64,28 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
     assert len(killed) == 1
     assert len(progress.finished) == 4
     assert not progress.failed
+    assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_journal_that_is_moved_away_ends_the_call_in_one_line_and_the_same_call_goes_on(tmp_path, one_slot, replaced):
+    journal = tmp_path / "studies.journal"
+
+    def view(progress):
+        if progress.finished and not (tmp_path / "moved").exists():
+            journal.rename(tmp_path / "moved")
+            if replaced:
+                journal.touch()
+
+    with pytest.raises(FolderError) as caught:
+        run_study(tiny(), tmp_path, one_slot, view)
+    assert str(caught.value) == (
+        f"{journal}: was moved away or replaced while it was in use; the run folders hold what was trained, and the "
+        "same command goes on with the journal that is there"
+    )
+    assert "running" not in {record.state for record in gather(tiny(), tmp_path)}, "and nobody trains on"
+    progress = run_study(tiny(), tmp_path, one_slot, silent)
+    assert 1 <= len(progress.before) < 4
     assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
 
 
