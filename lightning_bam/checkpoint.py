@@ -29,7 +29,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         final = Path(path)
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
+            final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
             for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
                 stale.unlink(missing_ok=True)
             with temporary.open("wb") as file:

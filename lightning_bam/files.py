@@ -111,7 +111,10 @@ def append_line(path: Path, line: str) -> None:
 
     """
     data = (line + "\n").encode()
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        raise unwritable(path, error) from None
     before = os.fstat(fd).st_size
     try:
         if os.write(fd, data) != len(data):  # a disk that fills up takes a part, and refuses only the rest

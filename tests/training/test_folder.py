@@ -147,6 +147,21 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):
         subprocess.run(["umount", str(mount)], check=True)
 
 
+def test_a_folder_that_was_removed_is_not_made_again_by_what_its_training_still_writes(tmp_path):
+    """Half a folder would be refused by whoever comes next; none is a run that begins anew."""
+    folder = RunFolder.of(tmp_path, RUN)
+    folder.describe(RUN)
+    folder.path.rename(tmp_path / "moved")
+    for write in (
+        lambda: AtomicCheckpointIO().save_checkpoint({"epoch": 1}, folder.checkpoint),
+        lambda: folder.append_epoch({"epoch": 1}),
+        lambda: folder.note(state="complete"),
+    ):
+        with pytest.raises(FolderError, match=r"cannot be written \(No such file or directory\)"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+
+
 def test_an_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FolderError, match=r"file/.*: cannot make this run folder \(Not a directory\)"):
