@@ -147,11 +147,12 @@ class Recorder(pl.Callback):
         module = cast(Scored, pl_module)
         loss = module.training_loss()
         if not math.isfinite(loss):
-            raise _lost("training", loss, trainer.current_epoch, module)
+            raise _lost("training loss", loss, trainer.current_epoch, module)
         if trainer.is_global_zero:
             figures = module.score()
-            if not math.isfinite(scored := figures.get("loss", 0.0)):  # lost in the last step, which no other follows
-                raise _lost("scored", scored, trainer.current_epoch, module)
+            for name, scored in figures.items():
+                if not math.isfinite(scored):  # lost in the last step, which no other follows
+                    raise _lost(f"scored {name}", scored, trainer.current_epoch, module)
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
@@ -178,8 +179,6 @@ class Recorder(pl.Callback):
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
 
 
-def _lost(whose: str, loss: float, epoch: int, module: Scored) -> LostLossError:
+def _lost(what: str, found: float, epoch: int, module: Scored) -> LostLossError:
     lr = module.spec.recipe.lr
-    return LostLossError(
-        f"{whose} loss is {loss} after epoch {epoch}; lower recipe.lr={lr} or set recipe.warmup_epochs"
-    )
+    return LostLossError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={lr} or set recipe.warmup_epochs")

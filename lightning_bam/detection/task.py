@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -37,6 +38,9 @@ class DetectionTask(pl.LightningModule):
         self.network = build_detector(run)
         self.running = RunningLoss()
         self.scores: BoxScores | None = None
+        self.sound: Tensor | None = None
+        for head in (self.network.rpn.head, self.network.roi_heads.box_predictor):
+            head.register_forward_hook(self._watch)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
         """Return what is found in each image `(3, H, W)`, in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
@@ -60,7 +64,13 @@ class DetectionTask(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin the scores."""
-        self.scores = BoxScores()
+        self.scores, self.sound = BoxScores(), torch.ones((), dtype=torch.bool, device=self.device)
+
+    def _watch(self, head: torch.nn.Module, _: Any, output: tuple[Any, ...]) -> None:
+        """Note what a head gives that is no number: torchvision drops such boxes, as if nothing had been found."""
+        if self.sound is not None and not head.training:
+            for given in (tensor for part in output for tensor in (part if isinstance(part, list) else [part])):
+                self.sound &= given.isfinite().all()
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], batch_idx: int) -> None:  # noqa: ARG002
         """Add one batch of the scored set."""
@@ -73,8 +83,14 @@ class DetectionTask(pl.LightningModule):
         return self.running.mean()
 
     def score(self) -> dict[str, float | int]:
-        """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored."""
-        return {} if self.scores is None else self.scores.figures()
+        """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored.
+
+        All of mAP is nan where a head gave something that is no number.
+        """
+        if self.scores is None:
+            return {}
+        figures = self.scores.figures()
+        return figures if self.sound else dict.fromkeys(figures, math.nan) | {"scored": figures["scored"]}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the epoch's running loss (a collective call; Lightning makes it on every rank)."""

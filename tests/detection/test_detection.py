@@ -25,6 +25,7 @@ from lightning_bam import (
 )
 from lightning_bam.detection import BoxScores, DetectionData, Target, load_scenes
 from lightning_bam.detection.data import mirrored
+from lightning_bam.recorder import TrainingError
 
 SCENES = DigitScenes(height=40, width=56, most=2, train=20, test=7)
 DETECTOR = FasterRCNN(trunk=SmallResNet(width=8), pyramid=8, hidden=16, proposals=30)
@@ -189,6 +190,20 @@ def test_a_run_folder_is_trained_and_resumed_like_an_unbroken_one(tmp_path, monk
     assert len(broken.metrics()) == 1
     assert train(broken).map_50_95 == result.map_50_95
     assert [line["train_loss"] for line in broken.metrics()] == [line["train_loss"] for line in lines]
+
+
+@pytest.mark.parametrize("lr", [1e10, 1e38], ids=["maps", "weights"])
+def test_a_detector_that_is_lost_in_the_very_last_step_is_not_scored_as_one_that_finds_nothing(tmp_path, lr):
+    """Its only step: the training loss is that of the weights before it."""
+    run = replace(WITH_BAM, recipe=replace(RECIPE, epochs=1, batch_size=SCENES.train, lr=lr))
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    with pytest.raises(TrainingError) as caught:
+        train(folder)
+    assert str(caught.value) == (
+        f"scored map_50_95 is nan after epoch 0; lower recipe.lr={lr} or set recipe.warmup_epochs"
+    )
+    assert folder.result() is None
 
 
 @pytest.mark.parametrize(
