@@ -21,6 +21,8 @@ from analysis.table import Table
 
 TOLD_APART: Final = 7
 """Seeds that get a mark each; more of them are all drawn alike."""
+NEAR: Final = 0.02
+"""Share of the axis below which two seeds' marks would hide each other."""
 TALL: Final = 3.0
 """Height in inches of the rows from which the axes beside them stay lower."""
 FEWEST: Final = 3
@@ -51,7 +53,8 @@ def seeds(table: Table) -> Drawn | Absent:
         figure=spread_and_power(table),
         alt=lead + " ".join(_told(table, row) for row in rows) + " " + power,
         caption=f"Left: the difference in {noun} to the baseline at each seed; a bar is the row's mean, and a thin "
-        "line joins the same seed. Right: the least mean difference that n paired seeds resolve with 80 % power at a "
+        "line joins the same seed; marks that would hide each other stand one above the other. "
+        "Right: the least mean difference that n paired seeds resolve with 80 % power at a "
         f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the "
         f"median (line) and from the least to the greatest (band) of the standard deviations of {known} "
@@ -96,12 +99,32 @@ def spread_and_power(table: Table) -> Figure:
     return settled(figure)
 
 
+def beside(values: dict[int, float], near: float) -> dict[int, float]:
+    """Return seed -> how far from its row's middle its mark stands, so that it hides none that is less than `near` off.
+
+    Args:
+        values: seed -> difference.
+        near: below which two marks would hide each other, in the same unit.
+
+    """
+    piles: list[list[int]] = []
+    for seed in sorted(values, key=lambda seed: (values[seed], seed)):
+        if piles and values[seed] - values[piles[-1][0]] < near:
+            piles[-1].append(seed)
+        else:
+            piles.append([seed])
+    step = min(0.16, 0.56 / max(1, max(map(len, piles), default=1) - 1))
+    return {seed: step * (place - (len(pile) - 1) / 2) for pile in piles for place, seed in enumerate(sorted(pile))}
+
+
 def _points(axes: Axes, table: Table, steps: Ladder) -> None:
     rungs(axes, steps)
     found = {row.label: differences(table, row) for rows in steps.groups.values() for row in rows}
     axes.set_xlim(limits([0.0, *(value for points in found.values() for value in points.values())], []))
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     there = sorted({seed for points in found.values() for seed in points})
+    low, high = axes.get_xlim()
+    off = {label: beside(points, NEAR * (high - low)) for label, points in found.items()}
     for place, seed in enumerate(there):
         apart = len(there) <= TOLD_APART
         look = mark(place if apart else 0)
@@ -109,7 +132,7 @@ def _points(axes: Axes, table: Table, steps: Ladder) -> None:
             at = [row.label for row in rows if seed in found[row.label]]
             axes.plot(
                 [found[label][seed] for label in at],
-                [steps.places[label] for label in at],
+                [steps.places[label] + (off[label][seed] if apart else 0.0) for label in at],
                 color=FAINT,
                 linewidth=0.8,
                 marker=look.marker,

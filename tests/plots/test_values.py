@@ -15,7 +15,7 @@ from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto
 from analysis.plots.published import published
-from analysis.plots.seeds import seeds
+from analysis.plots.seeds import beside, seeds
 from analysis.statistics import factorial as factorial_of
 from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
@@ -153,6 +153,16 @@ class TestSeeds:
             ]
             assert points(left, name) == [near((x, float(y))) for y, x in enumerate(expected)]
         assert [points(left, f"_mean {row.label}")[0][0] for row in small[2].rows[1:]] == near([-2.0, -1.1 / 3, 0.6])
+
+    def test_seeds_that_would_hide_each_other_stand_apart(self, small):
+        assert beside({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == near({0: -0.08, 1: 0.0, 2: 0.08})
+        assert beside(dict.fromkeys(range(7), 1.0), 0.1) == near({seed: (seed - 3) * 0.56 / 6 for seed in range(7)})
+        assert beside({}, 0.1) == {}
+        _, _, table = small
+        level = [replace(row, errors=dict.fromkeys(range(3), row.errors[0])) for row in table.rows]
+        left = seeds(replace(table, rows=level)).figure.axes[0]
+        heights = [[y for _, y in points(left, f"seed {seed}")] for seed in range(3)]
+        assert heights == [near([y + step for y in range(3)]) for step in (-0.16, 0.0, 0.16)]
 
     def test_a_line_joins_no_rows_of_different_panels(self, big):
         left, _ = seeds(big[2]).figure.axes
