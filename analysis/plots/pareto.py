@@ -18,7 +18,7 @@ from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import canvas, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
-from analysis.plots.placing import Box, around, place
+from analysis.plots.placing import around, place
 from analysis.row import Row
 from analysis.table import Table
 
@@ -170,7 +170,8 @@ def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         if line.get_drawstyle() == "steps-post":
             corners = [spot for (x, y), (then, _) in pairwise(corners) for spot in ((x, y), (then, y))] + corners[-1:]
         taken += [around(a, b, 1.0) for a, b in pairwise(corners)]
-    inside = Box(*(float(edge) * points for edge in axes.get_window_extent().extents))
+    left, bottom, right, top = (float(edge) * points for edge in axes.get_window_extent().extents)
+    inside = around((left, bottom), (right, top), -2.0)  # clear of the axes' own lines
     xs = {row.label: float(np.asarray(lines[f"_mean {row.label}"].get_xdata())[0]) for row in rows}
     sizes = [(len(name) * SMALL * 0.62, SMALL * 1.05) for name in names]
     for row, name, size, offset in zip(rows, names, sizes, place(anchors, sizes, taken, inside), strict=True):
