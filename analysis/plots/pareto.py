@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.formats.blocks import titled
@@ -173,7 +174,7 @@ def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     left, bottom, right, top = (float(edge) * points for edge in axes.get_window_extent().extents)
     inside = around((left, bottom), (right, top), -2.0)  # clear of the axes' own lines
     xs = {row.label: float(np.asarray(lines[f"_mean {row.label}"].get_xdata())[0]) for row in rows}
-    sizes = [(len(name) * SMALL * 0.62, SMALL * 1.05) for name in names]
+    sizes = [(float(TextPath((0, 0), name, size=SMALL).get_extents().width), SMALL * 1.05) for name in names]
     for row, name, size, offset in zip(rows, names, sizes, place(anchors, sizes, taken, inside), strict=True):
         gap = math.hypot(*(max(0.0, abs(way) - side / 2) for way, side in zip(offset, size, strict=True)))
         axes.annotate(
