@@ -18,7 +18,7 @@ from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, Job
 from studies.meeting import ALONE
 from studies.surroundings import die_with_parent, redirect, visible
-from studies.tracking import Tracking
+from studies.tracking import DISK, Tracking
 
 LINGER = 1.0
 """Seconds that a failed rank stays before it leaves, many times what the launcher needs to see another one's death.
@@ -28,6 +28,8 @@ could see them first and take the victim for the cause.
 """
 EARLY: Final = 2.0
 """Seconds until a rank that has not begun to train is ended: it may be waiting for one that has died."""
+BRIEFLY: Final = 3.0
+"""Seconds that W&B has to close its run where the process was told to leave, less than `leaving.PATIENCE`."""
 VICTIM: Final = 76
 """Exit code of a rank that has lost its connection to another one, which is the cause."""
 CODES: Final = {"disk": FULL, "connection": VICTIM}
@@ -49,7 +51,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
-    code = 1
+    code, patience = 1, DISK
     try:
         result = train(
             folder,
@@ -61,9 +63,12 @@ def rank(job: Job, signals: Signals | None = None) -> None:
         if tracking and result is not None:
             tracking.report(result)
         code = 0
+    except Leaving:
+        patience = BRIEFLY
+        raise
     finally:
         if tracking:
-            tracking.finish(code)
+            tracking.finish(code, patience)
 
 
 def group(job: Job) -> LaunchConfig:

@@ -43,9 +43,12 @@ def die_with_server() -> None:
 
 
 def scrub() -> None:
-    """Forget what other launchers left in the environment."""
+    """Forget what other launchers left in the environment, and the W&B service of a process that started this one.
+
+    A run has a service of its own: another's may be gone, or go, and with it the run's record.
+    """
     for name in list(os.environ):
-        if name.startswith(LEAKY):
+        if name.startswith(LEAKY) or name == "WANDB_SERVICE":
             del os.environ[name]
 
 

@@ -6,8 +6,9 @@ import netrc
 import os
 import shutil
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, Literal
 from urllib.parse import urlparse
 
@@ -17,6 +18,8 @@ from studies.job import Job, WandbMode
 
 PATIENCE = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
+DISK = 60.0
+"""Seconds to wait at the end for what W&B writes to the disk."""
 
 
 def default_mode() -> WandbMode:
@@ -32,39 +35,77 @@ def default_mode() -> WandbMode:
         return "offline"
 
 
-@dataclass
 class Tracking:
-    """A W&B run that is being opened beside the run's own beginnings, and the Lightning logger that waits for it.
+    """A run's W&B run, and the Lightning logger that tells it of each epoch; the training never waits for either.
 
-    To open one takes a quarter of a second offline, seconds online, all of it waiting: meanwhile the data is loaded,
-    the network built, and the first epoch trained. `logger` is None where nothing is tracked.
+    A thread does all that W&B does: it opens the W&B run (a quarter of a second offline, seconds online, all of it
+    waiting) while the data is loaded and the first epoch trained, then writes what it is told. `logger` is None where
+    nothing is tracked.
     """
 
-    logger: Any = None
-    patience: float = 60.0
-    _run: Any = None
-    _opening: threading.Thread | None = None
+    def __init__(self) -> None:
+        self.logger: Any = None
+        self.patience = DISK
+        self._code = 1
+        self._told: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     @classmethod
     def start(cls, job: Job, run: Run) -> Tracking:
         """Begin to open the W&B run of `run`: id = key, group = study, name = row and seed, config = `flatten(run)`."""
         tracking = cls()
         if job.wandb != "off":
-            from studies.careful import CarefulLogger
+            from studies.epoch_logger import EpochLogger
 
-            tracking.logger = CarefulLogger(tracking.run, run.key)
-            tracking._opening = threading.Thread(target=tracking._open, args=(job, run), daemon=True)
-            tracking._opening.start()
+            tracking.logger = EpochLogger(tracking.log, run.key)
+            tracking._thread = threading.Thread(target=tracking._track, args=(job, run), daemon=True)
+            tracking._thread.start()
         return tracking
 
-    def run(self) -> Any:
-        """Return the W&B run, waiting until it is open; None where there is none."""
-        if self._opening is not None:
-            self._opening.join()
-        return self._run
+    def log(self, figures: Mapping[str, Any]) -> None:
+        """Log an epoch's figures, as soon as W&B can."""
+        self._told.put(lambda run: run.log(dict(figures)))
 
-    def _open(self, job: Job, run: Run) -> None:
-        """Open the W&B run.
+    def report(self, result: Result) -> None:
+        """Put the reported figures into the summary, as soon as W&B can."""
+        figures = {name: figure for name, figure in vars(result).items() if figure is not None}
+        self._told.put(lambda run: run.summary.update(figures))
+
+    def finish(self, code: int, patience: float = DISK) -> None:
+        """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for `DISK`.
+
+        Args:
+            code: the run's exit code.
+            patience: seconds to wait at most.
+
+        """
+        if self._thread is None:
+            return
+        self._code = code
+        self._told.put(None)
+        self._thread.join(min(patience, self.patience))
+        if self._thread.is_alive():
+            print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
+
+    def _track(self, job: Job, run: Run) -> None:
+        """Do all that W&B does, one after the other."""
+        opened = self._open(job, run)
+        heard = opened is not None
+        while (said := self._told.get()) is not None:
+            if heard:
+                try:
+                    said(opened)
+                except Exception as error:  # whatever W&B dies of, the run folder has the figures
+                    heard = False
+                    print(f"W&B: logging failed ({error}); the run goes on without it")
+        if opened is not None:
+            try:
+                opened.finish(exit_code=self._code)
+            except Exception as error:
+                print(f"W&B: could not finish ({error})")
+
+    def _open(self, job: Job, run: Run) -> Any:
+        """Open the W&B run and return it; None where it cannot be opened.
 
         An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
         """
@@ -99,34 +140,6 @@ class Tracking:
                 with suppress(Exception):
                     wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
             else:
-                self._run, self.patience = opened, PATIENCE if mode == "online" else self.patience
-                return
-
-    def report(self, result: Result) -> None:
-        """Put the reported figures into the summary."""
-        run = self.run()
-        if run is None:
-            return
-        try:
-            run.summary.update({name: figure for name, figure in vars(result).items() if figure is not None})
-        except Exception as error:
-            print(f"W&B: no summary ({error}); the run goes on without it")
-
-    def finish(self, code: int) -> None:
-        """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for longer."""
-        if self._opening is None:
-            return
-        closing = threading.Thread(target=self._finish, args=(code,), daemon=True)
-        closing.start()
-        closing.join(self.patience)
-        if closing.is_alive():
-            print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
-
-    def _finish(self, code: int) -> None:
-        run = self.run()
-        if run is None:
-            return
-        try:
-            run.finish(exit_code=code)
-        except Exception as error:
-            print(f"W&B: could not finish ({error})")
+                self.patience = PATIENCE if mode == "online" else DISK
+                return opened
+        return None

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from lightning_bam.config import BAMSpec, flatten
 from lightning_bam.folder import RunFolder
-from lightning_bam.training import train
 from studies import tracking
-from studies.careful import CarefulLogger
 from studies.devices import Slot
 from studies.engine import run_study
+from studies.epoch_logger import EpochLogger
 from studies.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, silent, tiny
@@ -69,19 +74,6 @@ def test_a_failed_run_is_finished_as_failed(root):
     assert read(root / wild.key)["exit"] == 1
 
 
-def test_training_does_not_wait_for_wandb_to_open(tmp_path):
-    """Nobody asks for the W&B run before there is an epoch to be logged, and that one is in the run folder by then."""
-    folder = RunFolder.of(tmp_path, BASE)
-    folder.describe(BASE)
-    asked = []
-
-    def opened():
-        asked.append(len(folder.metrics()))
-
-    train(folder, logger=CarefulLogger(opened, BASE.key))
-    assert asked == [1, 2]
-
-
 def test_off_leaves_no_record(tmp_path):
     run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
     assert not list(tmp_path.glob("*/wandb"))
@@ -126,13 +118,50 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
         started = time.monotonic()
         opened = tracking.Tracking.start(job, run)
-        assert time.monotonic() - started < tracking.PATIENCE, "the run need not wait for it"
+        assert isinstance(opened.logger, EpochLogger)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
+        assert time.monotonic() - started < tracking.PATIENCE, "the run waits for nothing"
         opened.finish(0)
         assert time.monotonic() - started < 60
     found = settled(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
     assert [line["error_top1"] for line in found["history"]] == [12.5]
+
+
+def test_who_is_told_to_leave_while_a_server_does_not_answer_leaves_a_checkpoint(tmp_path):
+    """It has trained meanwhile, and does not wait for W&B until it is killed."""
+    root = tmp_path / "runs"
+    file = tmp_path / "long.py"
+    file.write_text(
+        "from dataclasses import replace\n"
+        "from tests.studies.conftest import BASE, tiny\n"
+        "row = replace(BASE, recipe=replace(BASE.recipe, epochs=5000))\n"
+        "STUDY = tiny(seeds=1, rows={'none': row}, scientific=())\n"
+    )
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
+            "WANDB_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "WANDB_API_KEY": "0" * 40,
+            "WANDB_SERVICE": "3-1-unix-/gone",  # of a notebook, say, that started this call's terminal
+            "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+        }
+        words = [sys.executable, "-m", "analysis.cli", "run", str(file), "--root", str(root), "--wandb", "online"]
+        with subprocess.Popen([*words, "--devices", "cpu:1"], env=environment, stderr=subprocess.PIPE) as call:
+            until = time.monotonic() + 60
+            while not list(root.glob("*/checkpoints/last.ckpt")) and time.monotonic() < until:
+                time.sleep(0.1)
+            call.send_signal(signal.SIGINT)
+            *_, last = call.stderr.read().decode().splitlines()
+            assert last == "bam: interrupted; the same command goes on from here"
+            assert call.wait() == 130
+    (manifest,) = root.glob("*/manifest.json")
+    folder = RunFolder(manifest.parent)
+    assert (folder.state(), folder.manifest()["cause"]) == ("lost", "stopped by signal 15")
+    assert torch.load(folder.checkpoint)["epoch"] >= len(folder.metrics()) - 1
+    assert "W&B: no answer; the record stays in the run folder" in folder.log.read_text()
 
 
 def test_a_wandb_that_dies_in_the_middle_stops_nothing(tmp_path):

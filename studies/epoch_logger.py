@@ -1,0 +1,43 @@
+"""The Lightning logger of a tracked run. Imported only where runs are tracked: it loads Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+
+class EpochLogger(Logger):
+    """Passes each epoch's figures on.
+
+    Lightning's own `WandbLogger` would have the training wait for W&B before its first step: Lightning asks any logger
+    that has an `experiment` for it while it sets up.
+
+    Args:
+        tell: called with an epoch's figures, and its number as `trainer/global_step`.
+        version: the W&B run's id.
+
+    """
+
+    def __init__(self, tell: Callable[[Mapping[str, Any]], object], version: str) -> None:
+        super().__init__()
+        self.tell = tell
+        self._version = version
+
+    @property
+    def name(self) -> str:
+        """What Lightning calls it."""
+        return "wandb"
+
+    @property
+    def version(self) -> str:
+        """The W&B run's id."""
+        return self._version
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Pass on."""
+        self.tell({**metrics, "trainer/global_step": step})
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Log none: `Tracking` has given W&B the run's configuration."""
