@@ -29,7 +29,7 @@ from statistics import mean
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.folder import RunFolder
-from studies import Study
+from studies import Study, processes
 
 HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
@@ -41,6 +41,7 @@ folder = RunFolder(sys.argv[1])
 """
 UNTRACKED = f"{FRESH}train(folder)"
 TRACKED = f"""{FRESH}
+import {", ".join(processes.TRACKED)}
 from studies.devices import Slot
 from studies.job import Job
 from studies.tracking import Tracking
