@@ -66,7 +66,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
     try:
         noted = recorded(folder) if folder.state() == "complete" else None
         if noted is None and folder.result() is not None and not folder.manifest():
-            raise FolderError(f"{folder.path}/manifest.json: no such file, beside a result.json; {AGAIN}")
+            raise FolderError(f"{folder.path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
         changed = (_changed(folder, noted) if noted else {}) | _other_key(folder, cell.run)
         if "run.json" not in changed and not folder.holds(cell.run) and (folder.path / "result.json").exists():
             raise FolderError(f"{folder.path}/run.json: no such file, beside a result.json; {AGAIN}")

@@ -104,10 +104,12 @@ def test_records_without_hashes_are_a_note(folders):
     ]
 
 
-def test_a_complete_run_without_its_manifest_is_a_problem(folders):
-    (folders["BAM", 1].path / "manifest.json").unlink()
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_complete_run_without_its_manifest_is_a_problem(folders, empty):
+    manifest = folders["BAM", 1].path / "manifest.json"
+    manifest.write_text("{}") if empty else manifest.unlink()
     key = folders["BAM", 1].path.name
-    assert found(folders) == [f"{key}/manifest.json: no such file, beside a result.json; {AGAIN}"]
+    assert found(folders) == [f"{key}/manifest.json: missing or empty, beside a result.json; {AGAIN}"]
 
 
 AGAIN = "restore it from a copy, or remove this run folder to train it again (made-up, row 'BAM', seed 1)"
