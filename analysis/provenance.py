@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from studies.circumstances import SHARED, attempts, by_attempt
 from studies.records import Record
@@ -23,7 +23,12 @@ def made_with(circumstances: str) -> tuple[str, ...]:
     An entry has more than one value where the run was interrupted and went on with another.
     """
     made = by_attempt(circumstances)
-    return tuple(", then ".join(dict.fromkeys(_shown(each.get(entry)) for each in made)) for entry in SHARED)
+    return tuple(over_attempts(made, entry) for entry in SHARED)
+
+
+def over_attempts(made: Iterable[Mapping[str, Any]], entry: str) -> str:
+    """Return an entry of what a run's attempts were made with, as text; what changed from one to another in order."""
+    return ", then ".join(dict.fromkeys(_shown(each.get(entry)) for each in made))
 
 
 def _shown(value: object) -> str:

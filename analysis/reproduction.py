@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from analysis.provenance import UNKNOWN, over_attempts
 from lightning_bam.digest import altered, recorded
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -23,7 +23,6 @@ DECIDING: Final = {
     "threads": "other threads add in another order",
 }
 """Entries of the manifest with which, where they differ, equality cannot be expected, and why."""
-UNKNOWN: Final = "not recorded"
 PERHAPS: Final = ("version", "commit", "torchvision", "pytorch_lightning", "python", "host")
 """Those that may be the cause, and should not be."""
 
@@ -106,7 +105,7 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         for name in dict.fromkeys(name for line in old for name in line)
         if name not in NOT_COMPUTED and any(name in line for line in new)
     )
-    then, here = record.manifest(), repetition.manifest()
+    then, here = attempts(record.manifest()), attempts(repetition.manifest())
     entries = {name: (over_attempts(then, name), over_attempts(here, name)) for name in (*DECIDING, *PERHAPS)}
     noted = recorded(record)
     return Reproduction(
@@ -129,9 +128,3 @@ def first_parting(old: list[dict[str, Any]], new: list[dict[str, Any]], names: t
             if name in one and name in other and one[name] != other[name]:
                 return Parting(epoch=one["epoch"], figure=name, was=one[name], now=other[name])
     return None
-
-
-def over_attempts(manifest: Mapping[str, Any], entry: str) -> str:
-    """Return what a run was trained with; more than one value where it went on with another."""
-    values = (attempt.get(entry) for attempt in attempts(manifest))
-    return ", then ".join(dict.fromkeys(UNKNOWN if value is None else str(value) for value in values))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from analysis.provenance import device_hours
+from analysis.provenance import device_hours, over_attempts
 from studies.circumstances import attempts
 from studies.records import Record
 
@@ -51,7 +50,8 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     done = [record for record in records if record.result is not None]
     found = {}
     for entry, name in ENTRIES.items():
-        values = Counter(shown for record in done if (shown := over_attempts(record, entry)))
+        noted = ([made for made in attempts(record.manifest) if made.get(entry) is not None] for record in done)
+        values = Counter(over_attempts(made, entry) for made in noted if made)
         if values:
             found[name] = _counted(values, len(done))
     hours, runs = device_hours(done)
@@ -68,13 +68,6 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     if ended:
         found["last run ended"] = clock(max(ended))
     return found
-
-
-def over_attempts(record: Record, entry: str) -> str:
-    """Return what a run was made with; more than one value where it went on with another, empty where unknown."""
-    values = [attempt[entry] for attempt in attempts(record.manifest) if attempt.get(entry) is not None]
-    shown = [value if isinstance(value, str) else json.dumps(value, default=str) for value in values]
-    return ", then ".join(dict.fromkeys(shown))
 
 
 def _counted(values: Counter[str], runs: int) -> str:
