@@ -14,12 +14,8 @@ import torch
 from torch import Tensor
 
 from lightning_bam.config import CocoDetection, ConfigError, data_dir
+from lightning_bam.data.imagenet import NORMAL
 from lightning_bam.detection.sets import SceneSets, Target, no_boxes
-
-MEAN: Final = (0.485, 0.456, 0.406)
-"""The customary mean of natural images' pixels."""
-STD: Final = (0.229, 0.224, 0.225)
-"""And their standard deviation."""
 
 LEAST: Final = 1e-3
 """Pixels below which a side of a box is none: in float32 it could collapse, and the detector refuses such a box."""
@@ -72,7 +68,8 @@ def coco(spec: CocoDetection) -> SceneSets:
     digest = hashlib.sha256()
     for split in ("train", "val"):
         digest.update(_annotations(spec, split).read_bytes())
-    return SceneSets(train, test, torch.tensor(MEAN), torch.tensor(STD), digest.hexdigest()[:16])
+    mean, std = map(torch.tensor, NORMAL)
+    return SceneSets(train, test, mean, std, digest.hexdigest()[:16])
 
 
 def _annotations(spec: CocoDetection, split: str) -> Path:
