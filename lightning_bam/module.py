@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,15 +10,14 @@ from lightning_bam.backbones import build
 from lightning_bam.collective import gathered
 from lightning_bam.config import Run
 from lightning_bam.layout import memory_format
-from lightning_bam.optimizer import sgd
 from lightning_bam.randomness import seeded
-from lightning_bam.running import RunningLoss
 from lightning_bam.streams import stream
+from lightning_bam.trained import TrainedModule
 
 Batch = tuple[Tensor, Tensor]
 
 
-class Classifier(pl.LightningModule):
+class Classifier(TrainedModule):
     """A run's network as a classifier of images `(N, C, H, W)`.
 
     Sums of losses and counts of correct answers are kept on the device; `training_loss` and `score` read them.
@@ -32,12 +28,10 @@ class Classifier(pl.LightningModule):
     """
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.spec = run
+        super().__init__(run)
         network = build(run)
         self.memory_format = memory_format(network)
         self.network = network.to(memory_format=self.memory_format)
-        self.running = RunningLoss()
         self.score_sum = torch.zeros((), dtype=torch.float64)  # no buffer, like the running loss
         self.counts = torch.zeros(3, dtype=torch.int64)
 
@@ -45,10 +39,6 @@ class Classifier(pl.LightningModule):
         """Return logits `(N, classes)`."""
         logits: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
         return logits
-
-    def on_train_epoch_start(self) -> None:
-        """Begin an epoch's sum."""
-        self.running.begin(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean cross-entropy of this rank's part of the global batch."""
@@ -78,10 +68,6 @@ class Classifier(pl.LightningModule):
         if getattr(self.trainer.datamodule, "shares_scored", False):  # type: ignore[attr-defined]
             self.counts, self.score_sum = gathered(self.counts).sum(0), gathered(self.score_sum).sum(0)
 
-    def training_loss(self) -> float:
-        """Return the mean training loss of the epoch so far, over the steps and the ranks (a collective call)."""
-        return self.running.mean()
-
     def score(self) -> dict[str, float | int]:
         """Return what was counted over the whole scored set: errors in percent, counts, mean loss."""
         correct1, correct5, scored = (int(n) for n in self.counts)
@@ -93,16 +79,3 @@ class Classifier(pl.LightningModule):
             "scored": scored,
             "loss": float(self.score_sum) / scored,
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the epoch's running loss (a collective call; Lightning makes it on every rank)."""
-        checkpoint["running_loss"] = self.running.state()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the epoch's running loss."""
-        if (state := checkpoint.get("running_loss")) is not None:
-            self.running.restore(state, self.global_rank, self.trainer.world_size, self.device)
-
-    def configure_optimizers(self) -> Any:
-        """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
-        return sgd(self, self.spec.recipe)

@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 
 from lightning_bam.collective import gathered, largest
-from lightning_bam.config import Run
+from lightning_bam.data.drawn import RunData
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.metrics import METRICS
-
-
-class Scored(Protocol):
-    """What a trained module tells of an epoch."""
-
-    spec: Run
-
-    def training_loss(self) -> float:
-        """Return the mean training loss of the epoch so far, over steps and ranks (a collective call)."""
-        ...
-
-    def score(self) -> dict[str, float | int]:
-        """Return the epoch's figures; empty where it was not scored."""
-        ...
-
-
-class Drawn(Protocol):
-    """What a run's data tells of the batches that this rank has drawn."""
-
-    def first_batch(self) -> torch.Tensor:
-        """Return the sample indices of the first one."""
-        ...
-
-    def state_dict(self) -> dict[str, int]:
-        """Return how many there were in the epoch under way, as `drawn`."""
-        ...
+from lightning_bam.trained import TrainedModule
 
 
 class TrainingError(RuntimeError):
@@ -63,7 +37,7 @@ class Recorder(pl.Callback):
 
     """
 
-    def __init__(self, folder: RunFolder, data: Drawn) -> None:
+    def __init__(self, folder: RunFolder, data: RunData) -> None:
         self.folder = folder
         self.data = data
         self.clock = time.perf_counter()
@@ -133,7 +107,7 @@ class Recorder(pl.Callback):
         either has learnt anything. A loss that is no number is left to the epoch's end.
         """
         if trainer.current_epoch == 0 and batch_idx == 0:
-            loss = cast(Scored, pl_module).training_loss()
+            loss = cast(TrainedModule, pl_module).training_loss()
             if trainer.is_global_zero and math.isfinite(loss):
                 self.folder.note(first_loss=loss)
 
@@ -144,7 +118,7 @@ class Recorder(pl.Callback):
             LostLossError: the loss is no longer a number, or after the last step what is scored is none.
 
         """
-        module = cast(Scored, pl_module)
+        module = cast(TrainedModule, pl_module)
         loss = module.training_loss()
         if not math.isfinite(loss):
             raise _lost("training loss", loss, trainer.current_epoch, module)
@@ -179,6 +153,6 @@ class Recorder(pl.Callback):
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
 
 
-def _lost(what: str, found: float, epoch: int, module: Scored) -> LostLossError:
+def _lost(what: str, found: float, epoch: int, module: TrainedModule) -> LostLossError:
     lr = module.spec.recipe.lr
     return LostLossError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={lr} or set recipe.warmup_epochs")

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lightning_bam.config import ConfigError, Run
 from lightning_bam.data.augment import augment, normalise
+from lightning_bam.data.drawn import DrawnBatches, RunData
 from lightning_bam.data.feed import Feed, OnDevice
 from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
-from lightning_bam.data.order import Batches
 from lightning_bam.data.stream import Stream, worker_count
 
 
-class TrainBatches:
+class TrainBatches(DrawnBatches):
     """This rank's batches of whichever epoch the trainer is in, augmented and normalised on the device.
 
     Yields images `(b, C, H, W)` float32 and labels `(b,)` int64, where `b = batch_size / world_size`.
@@ -32,37 +32,14 @@ class TrainBatches:
     """
 
     def __init__(self, run: Run, source: Images | ImageFiles, feed: Feed, trainer: Trainer) -> None:
-        self.run = run
-        self.source = source
+        padding = run.recipe.crop_padding if source.padded else 0
+        super().__init__(run, source.count, trainer, padding=padding, crops=not source.padded)
         self.feed = feed
-        self.trainer = trainer
-        self.first: Tensor | None = None
-        self.drawn = 0
-
-    def _epoch(self, start: int = 0) -> Batches:
-        recipe, padded = self.run.recipe, self.source.padded
-        return Batches(
-            n=self.source.count,
-            batch_size=recipe.batch_size,
-            padding=recipe.crop_padding if padded else 0,
-            seed=self.run.seed,
-            epoch=self.trainer.current_epoch,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-            crops=not padded,
-            start=start,
-        )
-
-    def __len__(self) -> int:
-        return len(self._epoch())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        plan, feed = self._epoch(start=self.drawn % len(self)), self.feed
-        self.drawn = plan.start
+        plan, feed = self.left(), self.feed
         for batch, (pixels, labels) in zip(plan, feed.train(plan), strict=True):
-            self.drawn += 1
-            if self.first is None:
-                self.first = batch.indices
+            self.note(batch)
             flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
             images = augment(pixels, batch.offsets.to(pixels.device), flips, plan.padding)
             yield normalise(images, feed.mean, feed.std), labels
@@ -86,21 +63,17 @@ class ScoredBatches:
             yield normalise(images, self.feed.mean, self.feed.std), labels
 
 
-class ImageData(LightningDataModule):
+class ImageData(RunData):
     """A run's images, in an order that is a pure function of (seed, epoch).
 
-    Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Made for
-    `Trainer(use_distributed_sampler=False)`: the ranks share out the global batch by themselves. Of a set in memory
-    every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be summed.
+    Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Of a set in
+    memory every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be
+    summed.
 
     Args:
         run: what to train.
 
     """
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
 
     @cached_property
     def images(self) -> Images | ImageFiles:
@@ -153,42 +126,14 @@ class ImageData(LightningDataModule):
 
     @cached_property
     def _feed(self) -> Feed:
-        images, device = self.images, self._trainer.strategy.root_device
+        images, device = self.images, self.its_trainer.strategy.root_device
         return OnDevice(images, device) if isinstance(images, Images) else Stream(images, device, worker_count())
 
-    @property
-    def _trainer(self) -> Trainer:
-        if self.trainer is None:
-            raise RuntimeError("ImageData has no trainer yet; pass it to Trainer.fit as the datamodule")
-        return self.trainer
-
     @cached_property
-    def _batches(self) -> TrainBatches:
-        return TrainBatches(self.run, self.images, self._feed, self._trainer)
-
-    def state_dict(self) -> dict[str, int]:
-        """Return what a checkpoint keeps: how many batches of the epoch have been drawn, 0 between two epochs."""
-        return {"drawn": self._batches.drawn % len(self._batches)}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on behind the batches that the checkpoint has seen."""
-        self._batches.drawn = state_dict["drawn"]
-
-    def train_dataloader(self) -> TrainBatches:
-        """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""
-        return self._batches
+    def batches(self) -> TrainBatches:
+        """This rank's training batches."""
+        return TrainBatches(self.run, self.images, self._feed, self.its_trainer)
 
     def val_dataloader(self) -> ScoredBatches:
         """Return what this rank scores."""
-        return ScoredBatches(self._feed, self._trainer)
-
-    def first_batch(self) -> Tensor:
-        """Return the indices `(b,)` of the train images in the first batch that this rank has drawn.
-
-        Raises:
-            RuntimeError: none has been drawn yet.
-
-        """
-        if self._batches.first is None:
-            raise RuntimeError("no batch has been drawn yet")
-        return self._batches.first
+        return ScoredBatches(self._feed, self.its_trainer)

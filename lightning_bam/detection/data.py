@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any, Final
 
 import torch
-from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lightning_bam.config import ConfigError, Run, Scenes
 from lightning_bam.data.augment import normalise
-from lightning_bam.data.order import Batches
+from lightning_bam.data.drawn import DrawnBatches, RunData
 from lightning_bam.detection.sets import SceneSet, SceneSets, Target, load_scenes
 
 DetectionBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -44,7 +44,7 @@ def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     return image.flip(2), replace(target, boxes=torch.stack((width - right, top, width - left, bottom), 1))
 
 
-class TrainScenes:
+class TrainScenes(DrawnBatches):
     """This rank's batches of whichever epoch the trainer is in, mirrored and normalised on the device.
 
     Yields a list of images `(3, H, W)` float32 and a list of dicts: `boxes` `(n, 4)`, `labels` `(n,)`, crowds left out.
@@ -57,38 +57,17 @@ class TrainScenes:
     """
 
     def __init__(self, run: Run, sets: SceneSets, trainer: Trainer) -> None:
-        self.run = run
+        super().__init__(run, len(sets.train), trainer)
         self.sets = sets
-        self.trainer = trainer
-        self.first: Tensor | None = None
-        self.drawn = 0
-
-    def _epoch(self, start: int = 0) -> Batches:
-        return Batches(
-            n=len(self.sets.train),
-            batch_size=self.run.recipe.batch_size,
-            padding=0,
-            seed=self.run.seed,
-            epoch=self.trainer.current_epoch,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-            start=start,
-        )
-
-    def __len__(self) -> int:
-        return len(self._epoch())
 
     def __iter__(self) -> Iterator[DetectionBatch]:
-        self.drawn %= len(self)
-        batches = list(self._epoch(start=self.drawn))
+        batches = list(self.left())
         indices = [index for batch in batches for index in batch.indices.tolist()]
         coming = read(self.sets.train, indices)
         device = self.trainer.strategy.root_device
         mean, std = self.sets.mean.to(device), self.sets.std.to(device)
         for batch in batches:
-            self.drawn += 1
-            if self.first is None:
-                self.first = batch.indices
+            self.note(batch)
             images, targets = [], []
             for flip in batch.flips.tolist():
                 image, target = next(coming)
@@ -119,17 +98,13 @@ class ScoredScenes:
             yield [normalise(image[None].to(self.device), mean, std)[0]], [target]
 
 
-class DetectionData(LightningDataModule):
-    """A run's scenes. Made for `Trainer(use_distributed_sampler=False)`.
+class DetectionData(RunData):
+    """A run's scenes, in an order that is a pure function of (seed, epoch).
 
     Args:
         run: what to train.
 
     """
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
 
     @cached_property
     def sets(self) -> SceneSets:
@@ -166,42 +141,14 @@ class DetectionData(LightningDataModule):
                 raise ConfigError(f"dataset={self.run.dataset.kind}: none of the {len(scenes)} {name} scenes has a box")
 
     @cached_property
-    def _batches(self) -> TrainScenes:
-        return TrainScenes(self.run, self.sets, self._trainer)
-
-    @property
-    def _trainer(self) -> Trainer:
-        if self.trainer is None:
-            raise RuntimeError("DetectionData has no trainer yet; pass it to Trainer.fit as the datamodule")
-        return self.trainer
-
-    def state_dict(self) -> dict[str, int]:
-        """Return what a checkpoint keeps: how many batches of the epoch have been drawn, 0 between two epochs."""
-        return {"drawn": self._batches.drawn % len(self._batches)}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on behind the batches that the checkpoint has seen."""
-        self._batches.drawn = state_dict["drawn"]
-
-    def train_dataloader(self) -> TrainScenes:
-        """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""
-        return self._batches
+    def batches(self) -> TrainScenes:
+        """This rank's training batches."""
+        return TrainScenes(self.run, self.sets, self.its_trainer)
 
     def val_dataloader(self) -> ScoredScenes:
         """Return the whole scored set."""
-        return ScoredScenes(self.sets, self._trainer.strategy.root_device)
+        return ScoredScenes(self.sets, self.its_trainer.strategy.root_device)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
         """Return the batch as it is: images come on the device, and what is scored stays on the CPU."""
         return batch
-
-    def first_batch(self) -> Tensor:
-        """Return the indices `(b,)` of the train scenes in the first batch that has been drawn.
-
-        Raises:
-            RuntimeError: none has been drawn yet.
-
-        """
-        if self._batches.first is None:
-            raise RuntimeError("no batch has been drawn yet")
-        return self._batches.first

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -14,13 +13,12 @@ from lightning_bam.detection.data import DetectionBatch
 from lightning_bam.detection.network import build_detector
 from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import Target
-from lightning_bam.optimizer import sgd
 from lightning_bam.randomness import seeded
-from lightning_bam.running import RunningLoss
 from lightning_bam.streams import stream
+from lightning_bam.trained import TrainedModule
 
 
-class DetectionTask(pl.LightningModule):
+class DetectionTask(TrainedModule):
     """A run's network as a detector of boxes; `lightning_bam.train` trains it on a run folder.
 
     The loss is the sum of torchvision's four: objectness and box regression of the proposals, classes and box
@@ -33,10 +31,8 @@ class DetectionTask(pl.LightningModule):
     """
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.spec = run
+        super().__init__(run)
         self.network = build_detector(run)
-        self.running = RunningLoss()
         self.scores: BoxScores | None = None
         self.sound: Tensor | None = None
         for head in (self.network.rpn.head, self.network.roi_heads.box_predictor):
@@ -49,7 +45,7 @@ class DetectionTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum; what was scored before is no longer this epoch's."""
-        self.running.begin(self.device)
+        super().on_train_epoch_start()
         self.scores = None
 
     def training_step(self, batch: DetectionBatch, batch_idx: int) -> Tensor:
@@ -78,10 +74,6 @@ class DetectionTask(pl.LightningModule):
         images, targets = batch
         self.scores.add(self(images), targets)
 
-    def training_loss(self) -> float:
-        """Return the mean training loss of the epoch so far, over the steps and the ranks (a collective call)."""
-        return self.running.mean()
-
     def score(self) -> dict[str, float | int]:
         """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored.
 
@@ -91,16 +83,3 @@ class DetectionTask(pl.LightningModule):
             return {}
         figures = self.scores.figures()
         return figures if self.sound else dict.fromkeys(figures, math.nan) | {"scored": figures["scored"]}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the epoch's running loss (a collective call; Lightning makes it on every rank)."""
-        checkpoint["running_loss"] = self.running.state()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the epoch's running loss."""
-        if (state := checkpoint.get("running_loss")) is not None:
-            self.running.restore(state, self.global_rank, self.trainer.world_size, self.device)
-
-    def configure_optimizers(self) -> Any:
-        """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
-        return sgd(self, self.spec.recipe)
