@@ -109,7 +109,7 @@ def beside(values: dict[int, float], near: float) -> dict[int, float]:
     """
     piles: list[list[int]] = []
     for seed in sorted(values, key=lambda seed: (values[seed], seed)):
-        if piles and values[seed] - values[piles[-1][0]] < near:
+        if piles and values[seed] - values[piles[-1][-1]] < near:
             piles[-1].append(seed)
         else:
             piles.append([seed])

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from matplotlib.text import Text
 
 from analysis.plots.curves import chunks, curve
 from analysis.plots.drawn import Absent
@@ -157,6 +158,7 @@ class TestSeeds:
     def test_seeds_that_would_hide_each_other_stand_apart(self, small):
         assert beside({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == near({0: -0.08, 1: 0.0, 2: 0.08})
         assert beside(dict.fromkeys(range(7), 1.0), 0.1) == near({seed: (seed - 3) * 0.56 / 6 for seed in range(7)})
+        assert beside({0: 0.0, 1: 0.09, 2: 0.05, 3: 0.11}, 0.1) == near({0: -0.24, 1: -0.08, 2: 0.08, 3: 0.24})
         assert beside({}, 0.1) == {}
         _, _, table = small
         level = [replace(row, errors=dict.fromkeys(range(3), row.errors[0])) for row in table.rows]
@@ -228,6 +230,23 @@ class TestPareto:
         assert len(fronts_of(table, "macs")) == 1
         fronts = fronts_of(replace(table, within=("backbone", "dataset")), "macs")
         assert [{row.baseline for row in front} for front in fronts] == [{name} for name in pictured.NETWORKS]
+
+    @pytest.mark.parametrize("name", ["W" * length for length in range(1, 15)] + ["i" * 14])
+    def test_names_touch_neither_their_points_nor_the_axes(self, small, name):
+        _, _, table = small
+        rows = [*table.rows[:-1], replace(table.rows[-1], label=name)]
+        figure = pareto(replace(table, rows=rows)).figure
+        figure.draw_without_rendering()
+        point = figure.dpi / 72
+        for axes in figure.axes:
+            frame = axes.get_window_extent()
+            for text in axes.texts:
+                box = Text.get_window_extent(text)
+                assert box.x0 - frame.x0 > point, text
+                assert frame.x1 - box.x1 > point, text
+                x, y = axes.transData.transform(text.xy)
+                gap = math.hypot(max(box.x0 - x, x - box.x1, 0), max(box.y0 - y, y - box.y1, 0))
+                assert gap > 4 * point, text
 
     def test_many_rows_have_numbers_and_a_key(self, big):
         drawn = pareto(big[2])
