@@ -56,6 +56,7 @@ def write_file(path: Path, content: Mapping[str, Any]) -> None:
 
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         AtomicCheckpointIO().save_checkpoint(dict(content), path)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None

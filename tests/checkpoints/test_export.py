@@ -226,6 +226,13 @@ def test_a_detector_has_no_program(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["state-dict", "program"])
+def test_missing_folders_are_made(form, trained, tmp_path):
+    run, network = load_network(trained)
+    export(run, network, form, tmp_path / "new" / "folder" / "w.pt2")
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["w.pt2"]
+
+
+@pytest.mark.parametrize("form", ["state-dict", "program"])
 def test_a_file_that_cannot_be_written(form, trained, tmp_path):
     (tmp_path / "file").write_text("")
     run, network = load_network(trained)
