@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,7 @@ from lightning_bam import (
     count,
     train,
 )
-from lightning_bam.detection import BoxScores, DetectionData, Target, load_scenes
+from lightning_bam.detection import BoxScores, DetectionData, DetectionTask, Target, load_scenes
 from lightning_bam.detection.data import mirrored
 from lightning_bam.recorder import TrainingError
 
@@ -204,6 +205,19 @@ def test_a_detector_that_is_lost_in_the_very_last_step_is_not_scored_as_one_that
         f"scored map_50_95 is nan after epoch 0; lower recipe.lr={lr} or set recipe.warmup_epochs"
     )
     assert folder.result() is None
+
+
+@pytest.mark.parametrize("head", ["rpn.head.cls_logits", "roi_heads.box_predictor.cls_score", None])
+def test_a_head_that_gives_no_numbers_makes_the_score_none(head):
+    task = DetectionTask(WITH_BAM).eval()
+    if head is not None:
+        torch.nn.init.constant_(task.network.get_submodule(head).bias, math.nan)
+    scenes = load_scenes(SCENES).test
+    task.on_validation_epoch_start()
+    task.validation_step(([scenes.image(0) / 255], [scenes.target(0)]), 0)
+    figures = task.score()
+    assert figures.pop("scored") == 1
+    assert [math.isnan(figure) for figure in figures.values()] == [head is not None] * 3
 
 
 @pytest.mark.parametrize(
