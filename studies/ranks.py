@@ -51,7 +51,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
-    code, patience = 1, DISK
+    code = 1
     try:
         result = train(
             folder,
@@ -63,12 +63,9 @@ def rank(job: Job, signals: Signals | None = None) -> None:
         if tracking and result is not None:
             tracking.report(result)
         code = 0
-    except Leaving:
-        patience = BRIEFLY
-        raise
     finally:
         if tracking:
-            tracking.finish(code, patience)
+            tracking.finish(code, BRIEFLY if signals and signals.number else DISK)
 
 
 def group(job: Job) -> LaunchConfig:

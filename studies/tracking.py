@@ -6,6 +6,7 @@ import netrc
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
@@ -48,6 +49,7 @@ class Tracking:
         self.patience = DISK
         self._code = 1
         self._told: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
+        self._tried = threading.Event()
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -58,6 +60,7 @@ class Tracking:
             from studies.epoch_logger import EpochLogger
 
             tracking.logger = EpochLogger(tracking.log, run.key)
+            os.environ["WANDB_MODE"] = job.wandb  # before there is a thread: a new variable moves all of them
             tracking._thread = threading.Thread(target=tracking._track, args=(job, run), daemon=True)
             tracking._thread.start()
         return tracking
@@ -76,20 +79,25 @@ class Tracking:
 
         Args:
             code: the run's exit code.
-            patience: seconds to wait at most.
+            patience: seconds to wait at most, also for it to be opened.
 
         """
         if self._thread is None:
             return
         self._code = code
         self._told.put(None)
-        self._thread.join(min(patience, self.patience))
+        until = time.monotonic() + patience
+        if not self._tried.wait(patience):
+            print("W&B: not open yet; it knows nothing of this attempt, the run folder has the figures")
+            return
+        self._thread.join(max(0.0, min(until - time.monotonic(), self.patience)))
         if self._thread.is_alive():
             print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
 
     def _track(self, job: Job, run: Run) -> None:
         """Do all that W&B does, one after the other."""
         opened = self._open(job, run)
+        self._tried.set()
         heard = opened is not None
         while (said := self._told.get()) is not None:
             if heard:
