@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
+from lightning_bam.files import FolderError
 from studies.headline import headline, reported, so_far
 from studies.leases import Lease, Leases
 from studies.panels import telling_apart
@@ -123,6 +124,8 @@ class Ledger(Source):
         marks = {"key": cell.run.key, "row": cell.row} | ({} if shared else {"home": home(self.root)})
         try:
             number = self._begun(cell, marks, look=not (shared and self.seen))
+        except FolderError:
+            raise
         except ValueError:  # in PostgreSQL: another process has begun a trial whose parameters are of another kind
             number = self._begun(cell, marks, look=True)
         trial = patiently(lambda: Trial(self.optuna, number))

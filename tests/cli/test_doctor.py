@@ -21,8 +21,8 @@ from lightning_bam.cores import cores
 from lightning_bam.folder import RunFolder
 from studies.doctor import Finding, Scene, accounts, disk, installation, leftovers, machine, network
 from studies.doctor.examination import CHECKS, carefully
+from studies.journal import journal
 from studies.processes import forkserver
-from studies.storage import journal
 
 
 @pytest.fixture

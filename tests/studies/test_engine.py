@@ -17,8 +17,8 @@ from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.ending import termination_as_interrupt
 from studies.engine import run_study
+from studies.journal import journal
 from studies.records import gather
-from studies.storage import journal
 from tests.studies.conftest import BASE, silent, tiny
 
 

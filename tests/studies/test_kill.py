@@ -14,7 +14,7 @@ import optuna
 import psutil
 import pytest
 
-from studies.storage import journal
+from studies.journal import journal
 
 STUDY = """
 from dataclasses import replace

@@ -7,6 +7,7 @@ import signal
 from contextlib import suppress
 from dataclasses import replace
 
+import optuna
 import psutil
 import pytest
 
@@ -17,6 +18,7 @@ from studies.launch import start
 from studies.losses import ended_by
 from studies.records import gather
 from studies.scheduler import Options
+from studies.storage import open_storage
 from tests.studies.conftest import silent, tiny
 
 
@@ -67,15 +69,20 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
     assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_a_journal_that_is_moved_away_ends_the_call_in_one_line_and_the_same_call_goes_on(tmp_path, one_slot, replaced):
+@pytest.mark.parametrize("by", ["nothing", "an empty file", "another journal"])
+def test_a_journal_that_is_moved_away_ends_the_call_in_one_line_and_the_same_call_goes_on(tmp_path, one_slot, by):
     journal = tmp_path / "studies.journal"
 
     def view(progress):
         if progress.finished and not (tmp_path / "moved").exists():
             journal.rename(tmp_path / "moved")
-            if replaced:
+            if by == "an empty file":
                 journal.touch()
+            elif by == "another journal":
+                study = optuna.create_study(storage=open_storage(tmp_path), study_name="another")
+                for _ in range(20):
+                    study.tell(study.ask(), 1.0)
+                assert journal.stat().st_size > 2 * (tmp_path / "moved").stat().st_size
 
     with pytest.raises(FolderError) as caught:
         run_study(tiny(), tmp_path, one_slot, view)
@@ -84,6 +91,9 @@ def test_a_journal_that_is_moved_away_ends_the_call_in_one_line_and_the_same_cal
         "same command goes on with the journal that is there"
     )
     assert "running" not in {record.state for record in gather(tiny(), tmp_path)}, "and nobody trains on"
+    if by == "another journal":
+        trials = optuna.load_study(storage=open_storage(tmp_path), study_name="another").trials
+        assert [trial.value for trial in trials] == [1.0] * 20, "what was told meant others"
     progress = run_study(tiny(), tmp_path, one_slot, silent)
     assert 1 <= len(progress.before) < 4
     assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
