@@ -10,7 +10,14 @@ from typing import Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 
 from studies.error import StudyError
 
@@ -25,9 +32,12 @@ Answer = TypeVar("Answer")
 
 
 def away(error: BaseException) -> bool:
-    """Say whether this is what a database raises that is away or out of its depth, through SQLAlchemy or Optuna."""
+    """Say whether this is what a database raises that is away or out of its depth, through SQLAlchemy or Optuna.
+
+    Optuna answers a connection that breaks while it reads trials by reading them in another way, over the same one.
+    """
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(cause, OperationalError | InterfaceError)
+    return isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
 
 
 def silent(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import optuna
 import psycopg
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from analysis.cli import main
@@ -22,7 +23,7 @@ from studies.found import run_search
 from studies.method import Method
 from studies.records import gather
 from studies.search import Search
-from studies.storage import open_storage
+from studies.storage import close_storage, open_storage
 from tests.studies.conftest import silent, tiny
 from tests.studies.test_search import space
 
@@ -137,6 +138,24 @@ def test_a_database_that_stays_away_is_one_line_and_nothing_is_lost(tmp_path, po
     told = states_of(root, postgres)
     assert told.count(TrialState.COMPLETE) == 4
     assert TrialState.RUNNING not in told
+
+
+def test_a_connection_that_breaks_while_trials_are_read_is_waited_out(tmp_path, postgres, outage):
+    storage = open_storage(tmp_path, postgres)
+    study = optuna.create_study(storage=storage, study_name="read")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    broken = []
+
+    def breaks(_connection, _cursor, statement, *_):
+        if "trial_user_attributes" in statement and not broken:
+            broken.append(statement)
+            outage.begin()
+            outage.end()
+
+    event.listen(storage.engine, "before_cursor_execute", breaks)
+    assert [trial.value for trial in database.patiently(lambda: study.get_trials(deepcopy=False))] == [1.0]
+    assert len(broken) == 1
+    close_storage(storage)
 
 
 def test_an_error_of_ours_is_not_waited_out():
