@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Several processes test at once: with a thread for each core in each of them, threads wait for one another, and the
 tests of networks take four times as long."""
+
+for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(number) is signal.SIG_IGN:  # begun under nohup, or by a script in the background: the commands
+        signal.signal(number, usual)  # that tests start and interrupt would leave them ignored, as they should
 
 LONGEST = "test_chaos"
 """Its two tests take minutes: the process that begins them late would be alone at the end."""
