@@ -80,8 +80,9 @@ class Scheduler:
                 wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
                 self._show_life()
                 for active in list(self.progress.active):
+                    ended = active.process.exitcode is not None  # before: what it writes from here on is followed later
                     self._follow(active)
-                    if active.process.exitcode is not None:
+                    if ended:
                         self._close(active)
                 self.view(self.progress)
         except FullDiskError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,9 +13,11 @@ import psutil
 import pytest
 
 from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.launch import start
+from studies.ledger import Ledger
 from studies.losses import ended_by
 from studies.records import gather
 from studies.scheduler import Options
@@ -67,6 +70,28 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
     assert len(progress.finished) == 4
     assert not progress.failed
     assert [record.state for record in gather(tiny(), tmp_path)] == ["complete"] * 4
+
+
+def test_an_epoch_that_ends_while_an_earlier_one_is_reported_is_reported_too(tmp_path, one_slot, monkeypatch):
+    """The storage takes its time over the first one: the run is over meanwhile."""
+    report = Ledger.report
+
+    def slow(ledger, trial, figure, epoch):
+        folder = RunFolder(tmp_path / trial.user_attrs["key"])
+        until = time.monotonic() + 30
+        while folder.result() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(1)  # and its process has ended
+        report(ledger, trial, figure, epoch)
+
+    monkeypatch.setattr(Ledger, "report", slow)
+    study = tiny(seeds=1)
+    run_study(study, tmp_path, one_slot, silent)
+    trials = optuna.load_study(storage=open_storage(tmp_path), study_name=study.label).trials
+    assert len(trials) == 2
+    for trial in trials:
+        metrics = RunFolder(tmp_path / trial.user_attrs["key"]).metrics()
+        assert trial.intermediate_values == {line["epoch"]: line["error_top1"] for line in metrics}
 
 
 @pytest.mark.parametrize("by", ["nothing", "an empty file", "another journal"])
