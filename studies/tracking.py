@@ -96,8 +96,10 @@ class Tracking:
 
     def _track(self, job: Job, run: Run) -> None:
         """Do all that W&B does, one after the other."""
-        opened = self._open(job, run)
-        self._tried.set()
+        try:
+            opened = self._open(job, run)
+        finally:
+            self._tried.set()  # also where W&B itself cannot be loaded: nobody waits for this thread then
         heard = opened is not None
         while (said := self._told.get()) is not None:
             if heard:

@@ -22,6 +22,7 @@ from studies import tracking
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.epoch_logger import EpochLogger
+from studies.job import Job
 from studies.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, silent, tiny
@@ -105,8 +106,6 @@ def test_default_mode(monkeypatch, tmp_path, environment, netrc, mode):
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
-    from studies.job import Job
-
     monkeypatch.setattr(tracking, "PATIENCE", 3.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -126,6 +125,16 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     found = settled(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
     assert [line["error_top1"] for line in found["history"]] == [12.5]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_wandb_that_cannot_be_loaded_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what an installation that is broken gives: ImportError
+    opened = tracking.Tracking.start(Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1)), BASE)
+    opened.logger.log_metrics({"epoch": 0.0}, step=0)
+    started = time.monotonic()
+    opened.finish(0)
+    assert time.monotonic() - started < tracking.DISK / 2
 
 
 def test_who_is_told_to_leave_while_a_server_does_not_answer_leaves_a_checkpoint(tmp_path):
