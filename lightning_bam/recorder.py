@@ -21,7 +21,7 @@ class TrainingError(RuntimeError):
 
 
 class LostLossError(TrainingError):
-    """A training loss that is no longer a number."""
+    """A loss, or a score, that is no longer a number."""
 
 
 class Recorder(pl.Callback):
