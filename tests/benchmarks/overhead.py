@@ -11,6 +11,11 @@ after its current run. Both must come to the same figures, bit for bit.
 seconds of the runs in between as their `metrics.jsonl` has them (first batch to last score), divided by their number.
 It holds claiming, forking, loading data, building, checkpoints, records, W&B, leaving, and Optuna's account. What
 comes before the end of the first run is given as *start*.
+
+*Ratio*: how many times as many runs an hour the engine finishes. A fresh interpreter is billed for loading torch and
+Lightning, so the ratio tells as much of the machine as of the engine: it cannot exceed (load + training) / training,
+which is printed beside it. For a slower machine, give the whole command a part of this one's time, for example
+`systemd-run --scope -p CPUQuota=100% python -m tests.benchmarks.overhead` for two cores at half their speed.
 """
 
 from __future__ import annotations
@@ -108,6 +113,16 @@ class Measured:
         """How many times as many runs an hour the engine finishes."""
         return self.rate / self.fresh_rate
 
+    @property
+    def load(self) -> float:
+        """What a run in a fresh interpreter costs beside its training; seconds."""
+        return 3600 / self.fresh_rate - self.fresh_training
+
+    @property
+    def limit(self) -> float:
+        """The ratio of an engine without any overhead."""
+        return 3600 / self.fresh_rate / self.training
+
 
 def measure(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
     """Train the same runs in both ways, side by side.
@@ -167,9 +182,9 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
     print(f"engine: {found.runs} runs of {found.training:.2f} s of training; the first after {found.start:.1f} s, then")
     print(f"        {found.overhead:.2f} s of overhead a run, {found.rate:.0f} runs an hour")
-    fresh = f"{found.fresh_runs} runs of {found.fresh_training:.2f} s of training, {found.fresh_rate:.0f} runs an hour"
-    print(f"fresh interpreters, at the same time: {fresh}")
-    print(f"ratio: {found.ratio:.1f}")
+    print(f"fresh interpreters, at the same time: {found.fresh_runs} runs of {found.fresh_training:.2f} s of training,")
+    print(f"        {found.load:.2f} s beside it, {found.fresh_rate:.0f} runs an hour")
+    print(f"ratio: {found.ratio:.1f} (without any overhead it would be {found.limit:.1f})")
 
 
 if __name__ == "__main__":
