@@ -20,7 +20,7 @@ from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.provenance import device_hours
 from analysis.row import Row
 from analysis.twins import Counts, twins
-from analysis.verdict import reproduced
+from analysis.verdict import reproduced, without_figures
 from lightning_bam.metrics import METRICS, Metric
 from studies.copies import refuse_copies
 from studies.published import Published
@@ -171,7 +171,8 @@ def _row(
     values = list(figures.values())
     said = "baseline"
     if against is not None:
-        said = conclude(against, study, wanted=wanted, unchanged=unchanged) if values or unchanged else "not run"
+        known = bool(values) or unchanged
+        said = conclude(against, study, wanted=wanted, unchanged=unchanged) if known else without_figures(states)
     against = against or Comparison(delta=None)
     params, macs = counts
     paper = study.printed(label) or Published()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analysis.interim import Interim
 from analysis.statistics import PairedDifference, prediction_interval, seeds_needed
@@ -13,7 +13,10 @@ LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
 
 
-OUTCOMES = ("better", "worse", "equivalent", "changes nothing", "not resolved", "open", "not run", "baseline")
+OUTCOMES = (
+    *("better", "worse", "equivalent", "changes nothing", "not resolved", "open", "baseline"),
+    *("failed", "unfinished", "not run"),
+)
 """What a verdict begins with."""
 
 MARGIN = 1.0
@@ -60,6 +63,18 @@ def verdict(
         return "not resolved: needs >1000 seeds"
     more = max(needed - delta.n, 1)
     return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}"
+
+
+def without_figures(states: Mapping[str, int]) -> str:
+    """Say why a row has no figure: its runs have failed, have begun, or were not begun.
+
+    Args:
+        states: how many of its runs are missing, failed, lost or running.
+
+    """
+    if states.get("failed"):
+        return "failed"
+    return "unfinished" if any(states.get(state) for state in ("lost", "running")) else "not run"
 
 
 def outcome(said: str) -> str:

@@ -199,10 +199,21 @@ def test_an_unfinished_row_that_changes_nothing_is_called_so(tmp_path):
         first = 2.0 if row == "BAM r=1" else 2.5
         folder.append_epoch({"epoch": 0, "train_loss": first, "error_top1": 60.0})
     table = tabulate(gather(study, tmp_path), study)
-    assert (by_label(table)["BAM r=1"].verdict, by_label(table)["BAM max"].verdict) == ("changes nothing", "not run")
+    said = (by_label(table)["BAM r=1"].verdict, by_label(table)["BAM max"].verdict)
+    assert said == ("changes nothing", "unfinished")
     assert table.notes[1] == (
         "Row 'BAM r=1' computed exactly what row 'none' did as far as they are trained: the change changed nothing."
     )
+
+
+def test_a_row_of_which_every_run_failed_is_called_failed_not_not_run(tmp_path):
+    study = replace(STUDY, seeds=1)
+    write(tmp_path, study, {**ERRORS, "BAM": [None], "BAM max": [None]})
+    folder = RunFolder.of(tmp_path, study.rows["BAM max"])
+    folder.describe(study.rows["BAM max"])
+    folder.note(state="failed")
+    rows = by_label(tabulate(gather(study, tmp_path), study))
+    assert {row: rows[row].verdict for row in ("BAM", "BAM max")} == {"BAM": "not run", "BAM max": "failed"}
 
 
 def test_a_copied_folder_is_refused(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from analysis.statistics import PairedDifference, paired, seeds_needed
-from analysis.verdict import reproduced, verdict
+from analysis.verdict import OUTCOMES, outcome, reproduced, verdict, without_figures
 
 
 def difference(mean, sd, n=4, p=0.5):
@@ -33,6 +33,22 @@ def difference(mean, sd, n=4, p=0.5):
 def test_verdict(delta, p_holm, said):
     assert verdict(delta, p_holm, comparisons=1, wanted=2) == said
     assert verdict(delta, p_holm, comparisons=1, wanted=2, unchanged=True) == "changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({}, "not run"),
+        ({"missing": 2}, "not run"),
+        ({"missing": 1, "lost": 1}, "unfinished"),
+        ({"running": 2}, "unfinished"),
+        ({"missing": 3, "failed": 1, "running": 1}, "failed"),
+    ],
+)
+def test_a_row_without_figures_says_why(states, said):
+    assert without_figures(states) == said
+    assert outcome(said) == said
+    assert said in OUTCOMES
 
 
 def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
