@@ -30,6 +30,18 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
             raise StudyError(f"{study}, row {label!r}: is {run!r}, must be a Run(...)")
 
 
+def check_space_name(name: str) -> None:
+    """Make sure of a search space's name; behind a "+" stand the preset and what was set.
+
+    Raises:
+        StudyError: one that cannot stand in a file's name.
+
+    """
+    own = name.partition("+")[0] if isinstance(name, str) else ""
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", own) or len(own) > LONGEST:
+        raise StudyError(f"space name {_shown(name)}: use letters, digits, '-' and '_', at most {LONGEST}")
+
+
 def _shown(word: object) -> str:
     text = str(word)
     return repr(word) if len(text) <= LONGEST else f"{text[:20]!r}... ({len(text)} characters)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 
 from studies.error import StudyError
 
@@ -14,7 +15,7 @@ class Integer:
     """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other.
 
     Raises:
-        StudyError: an empty range, a step below 1, or a log scale from below 1 or with a step.
+        StudyError: what is no whole number, an empty range, a step below 1, or a log scale from below 1 or with a step.
 
     """
 
@@ -25,6 +26,9 @@ class Integer:
 
     def __post_init__(self) -> None:
         """Check the range."""
+        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
+            if type(value) is not int:
+                raise StudyError(f"{self}: {name}={value!r} is no whole number")
         _check(self, self.low, self.high, lowest=1)
         if self.step < 1 or (self.log and self.step != 1):
             raise StudyError(f"{self}: a step is at least 1, and on a log scale exactly 1")
@@ -45,7 +49,7 @@ class Real:
     """Real numbers from `low` to `high`, on a linear or a log scale, or in steps.
 
     Raises:
-        StudyError: an empty range, a step of 0 or less, or a log scale from 0 or with a step.
+        StudyError: what is no finite number, an empty range, a step of 0 or less, or a log scale from 0 or with a step.
 
     """
 
@@ -56,6 +60,10 @@ class Real:
 
     def __post_init__(self) -> None:
         """Check the range."""
+        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
+            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+            if not number and (value, name) != (None, "step"):
+                raise StudyError(f"{self}: {name}={value!r} is no finite number")
         _check(self, self.low, self.high, lowest=0)
         if self.step is not None and (self.step <= 0 or self.log):
             raise StudyError(f"{self}: a step is above 0, and a log scale has none")

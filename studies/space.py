@@ -13,7 +13,8 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import product
 
-from lightning_bam.config import KINDS, Run, flatten, nearest, with_settings
+from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with_settings
+from studies.asked import check_space_name
 from studies.choices import Choice, Integer, Real, Value, ends, size_of
 from studies.error import StudyError
 
@@ -31,7 +32,8 @@ class Space:
         presets: other scales: name -> a run that gives data, backbone and recipe.
 
     Raises:
-        StudyError: a name without at least two values, or one that plays no part anywhere in the space.
+        StudyError: a name that no file could have, a base that is scored on held-out data already, no choices, a knob
+            without at least two values or with one of them twice, or one that plays no part anywhere in the space.
         ConfigError: a value that cannot be.
 
     """
@@ -44,6 +46,11 @@ class Space:
 
     def __post_init__(self) -> None:
         """Try each value once, wherever it plays a part."""
+        check_space_name(self.name)
+        if self.base.score_on != "test":
+            raise StudyError(f"{self.name}: score_on={self.base.score_on!r} is the search's own to choose")
+        if not self.choices:
+            raise StudyError(f"{self.name}: choices={dict(self.choices)}: give a knob and what to try for it")
         for name, choice in self.choices.items():
             if not isinstance(choice, Integer | Real | list | tuple):
                 raise StudyError(f"{self.name}: {name}={choice!r}: give a tuple of values, Integer(...) or Real(...)")
@@ -52,15 +59,28 @@ class Space:
                 raise StudyError(f"{self.name}: {name}={choice!r}: write values as --set takes them, ({written})")
             if len(set(ends(choice))) < 2:
                 raise StudyError(f"{self.name}: {name} has {list(ends(choice))}: give at least two values")
+            if not isinstance(choice, Integer | Real) and len(set(choice)) < len(choice):
+                raise StudyError(f"{self.name}: {name} has {list(choice)}: give each value once")
             if name in ("seed", "score_on"):
                 raise StudyError(f"{self.name}: {name} is the search's own to choose")
         tried = set()
         for settings, name in self._tries():
             with_settings(self.base, settings)
+            self._try_between(settings, name)
             tried.add(name)
         for name in set(self.choices) - tried:
             with_settings(self.base, {name: str(ends(self.choices[name])[0])})  # says what is wrong with the name
             raise StudyError(f"{self.name}: {name} plays no part in any run of this space")
+
+    def _try_between(self, settings: Mapping[str, str], name: str) -> None:
+        """Try a value between the ends of a range of real numbers: a knob may take whole ones alone."""
+        choice = self.choices[name]
+        if isinstance(choice, Real):
+            between = choice.low + (choice.step or 0.37 * (choice.high - choice.low))
+            try:
+                with_settings(self.base, {**settings, name: str(between)})
+            except ConfigError as error:
+                raise StudyError(f"{self.name}: {name}={choice}: {error}; whole numbers are an Integer") from None
 
     def _tries(self) -> Iterator[tuple[dict[str, str], str]]:
         """Yield, for each kind of each searched slot, the settings that try each value that plays a part there."""
@@ -86,8 +106,12 @@ class Space:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The names in the order in which they are chosen: whatever decides whether a knob plays a part comes first."""
-        return tuple(TopologicalSorter(self.deciders).static_order())
+        """The names in the order in which they are chosen: whatever decides whether a knob plays a part comes first.
+
+        It does not depend on the order in which they are written, which a search that goes on may meet changed.
+        """
+        names = {name: sorted(self.deciders[name]) for name in sorted(self.deciders)}
+        return tuple(TopologicalSorter(names).static_order())
 
     def draw(self, choose: Callable[[str, Choice], Value]) -> dict[str, Value]:
         """Return a chosen value for each name that plays a part.
@@ -127,6 +151,11 @@ class Space:
             return sum(count(with_settings(run, {name: str(value)}), rest) for value in whole)
 
         return count(self.base, self.order)
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs of the longest run."""
+        return max(int(value) for value in ends(self.choices.get("recipe.epochs", (str(self.base.recipe.epochs),))))
 
     def corners(self) -> dict[str, Run]:
         """Return a run for each value of each name in each kind of module, by what is set: to be checked first.
