@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -14,6 +15,7 @@ from studies.processes import forkserver
 from studies.progress import Progress, View
 from studies.scheduler import Options
 from studies.search import Search
+from studies.study import Cell
 
 
 def run_search(search: Search, options: Options, view: View) -> Progress:
@@ -24,11 +26,11 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
         KeyboardInterrupt: interrupted; every process group has been ended.
 
     """
-    left = max(0, search.left) * search.method.seeds
+    left, before = max(0, search.left) * search.method.seeds, _before(search)
     progress = Progress(
-        title=search.label, total=search.trials * search.method.seeds, slots=len(options.slots), pending=left
+        title=search.label, total=len(before) + left, slots=len(options.slots), before=before, pending=left
     )
-    if left:
+    if left or search.waits():
         context = forkserver(tracked=options.wandb != "off")
         try:
             preflight(context, search.space.corners(), options.slots)
@@ -37,6 +39,16 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
             raise
         drive(search, search.root, options, context, progress, view)
     return progress
+
+
+def _before(search: Search) -> list[tuple[Cell, float]]:
+    """Return the runs of the trials that were complete, each with its trial's figure."""
+    found = []
+    for trial in search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        run = search.space.run(trial.params)
+        seeds = range(run.seed, run.seed + search.method.seeds)
+        found += [(Cell(search.space.label(run), replace(run, seed=seed)), trial.values[0]) for seed in seeds]
+    return found
 
 
 def _forget(search: Search) -> None:

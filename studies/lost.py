@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import optuna
 from optuna.storages import fail_stale_trials
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.owner import alive
-from studies.postgres import GRACE, patience
+from studies.postgres import GRACE, patience, patiently
 from studies.source import home
 from studies.storage import quiet_heartbeat
 
@@ -20,10 +21,39 @@ LOOK: Final = 2.0
 """Seconds between two looks for trials whose process has died."""
 
 
-def made(trial: FrozenTrial) -> bool:
-    """Say whether a trial counts: one that failed says why, and one that does not was lost."""
-    lost = trial.state == TrialState.FAIL and "why" not in trial.user_attrs
-    return trial.state != TrialState.WAITING and not lost
+RUN_FAILED: Final = "its run failed"
+FAILED_BEFORE: Final = "this configuration has failed before"
+TRIED_ALREADY: Final = "this configuration is being tried already"
+ANOTHERS: Final = "its run is another's"
+ALL_TRIED: Final = "every configuration has been tried"
+"""Why a trial gave nothing; any other reason is a configuration that cannot be."""
+HARMLESS: Final = (TRIED_ALREADY, ANOTHERS, ALL_TRIED)
+"""Those that somebody else's trial makes good for."""
+
+
+def counted(trials: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
+    """Yield the trials that count as made: not one that is only asked for, was lost, or has been asked for again.
+
+    One that failed says `why`, and one that does not was lost. A pruned one that was in its last epoch and so has a
+    figure after all stands there twice, and counts once.
+    """
+    again = {trial.user_attrs.get("again") for trial in trials}
+    for trial in trials:
+        failed = trial.state == TrialState.FAIL
+        gone = failed and ("why" not in trial.user_attrs or trial.number in again)
+        if trial.state != TrialState.WAITING and not gone and "late" not in trial.user_attrs:
+            yield trial
+
+
+def configurations(trials: Sequence[FrozenTrial]) -> int:
+    """Return how many different configurations the trials that count have."""
+    return len({frozenset(trial.params.items()) for trial in counted(trials)})
+
+
+def troubles(trials: Sequence[FrozenTrial]) -> Counter[str]:
+    """Return why trials gave nothing where something is wrong, and how many each."""
+    reasons = (str(t.user_attrs["why"]) for t in counted(trials) if t.state == TrialState.FAIL)
+    return Counter(why for why in reasons if why not in HARMLESS)
 
 
 def pruned_before(study: optuna.Study, key: str) -> bool:
@@ -66,8 +96,14 @@ class Lost:
         lost = [trial for trial in trials if trial.number not in again and self._is_lost(trial)]
         for trial in lost:
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            ask_again(self.study, trial.number, trial.params)
+            ask_again(self.study, trial)
         return bool(lost)
+
+    def others(self, key: str | None = None) -> int:
+        """Return how many trials of others are being tried; of one configuration, if its key is given."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        theirs = [trial.user_attrs for trial in trials if trial.user_attrs.get("owner") != self.owner]
+        return sum(key in (None, attrs.get("key")) for attrs in theirs)
 
     def _is_lost(self, trial: FrozenTrial) -> bool:
         if trial.state == TrialState.FAIL:
@@ -79,6 +115,31 @@ class Lost:
         return not elsewhere and not (owner and alive(self.root, owner))
 
 
-def ask_again(study: optuna.Study, number: int, values: Mapping[str, Any]) -> None:
-    """Put a lost trial's configuration back, to be asked before any other."""
-    study.enqueue_trial(dict(values), user_attrs={"again": number})
+def ask_failed_again(study: optuna.Study) -> None:
+    """Ask once more for each configuration whose run has failed, unless that has been done; others are kept out."""
+    trials = study.get_trials(deepcopy=False)
+    keys = set()
+    for trial in counted(trials):
+        attrs = trial.user_attrs
+        if attrs.get("why") in (RUN_FAILED, FAILED_BEFORE) and attrs["key"] not in keys:
+            keys.add(attrs["key"])
+            ask_again(study, trial, retry=True)
+
+
+def tell_late(study: optuna.Study, number: int, figure: float) -> None:
+    """Tell the figure of a run that was in its last epoch when its trial was pruned."""
+    pruned = study.get_trials(deepcopy=False)[number]
+    trial = optuna.trial.create_trial(
+        value=figure,
+        params=pruned.params,
+        distributions=pruned.distributions,
+        user_attrs={**pruned.user_attrs, "late": number},
+        intermediate_values=pruned.intermediate_values,
+    )
+    patiently(lambda: study.add_trial(trial))
+
+
+def ask_again(study: optuna.Study, trial: FrozenTrial | Trial, *, retry: bool = False) -> None:
+    """Put a lost trial's configuration back, to be asked before any other; with `retry` also one whose run failed."""
+    attrs = {"again": trial.number, "retry": retry or trial.user_attrs.get("retry", False)}
+    study.enqueue_trial(dict(trial.params), user_attrs=attrs)

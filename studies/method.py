@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from studies.choices import size_of
 from studies.error import StudyError
-from studies.pruners import LEAST_SEEDS, PrunerName
+from studies.pruners import BY_EPOCH, LEAST_EPOCHS, LEAST_SEEDS, PrunerName
 from studies.samplers import SamplerName
 from studies.space import Space
 
@@ -35,10 +35,11 @@ class Method:
     seeds: int = 1
 
     def pruner_for(self, space: Space) -> PrunerName:
-        """Return the pruner, given what the space allows."""
+        """Return the pruner, given what the space allows: by epochs only where it can stop something."""
         if self.pruner is not None:
             return self.pruner
-        return "none" if self.sampler == "nsga2" or space.base.detects else "median"
+        short = space.most_epochs < LEAST_EPOCHS
+        return "none" if self.sampler == "nsga2" or space.base.detects or short else "median"
 
     def trials_for(self, space: Space) -> int:
         """Return the number of trials; brute force has no more than there are configurations."""
@@ -51,7 +52,7 @@ class Method:
 
         Raises:
             StudyError: brute force over a continuum, a pruner with two objectives, one that compares epochs where only
-                the last is scored, or one over seeds without enough of them.
+                the last is scored or where there are too few, or one over seeds without enough of them.
 
         """
         pruner, detects = self.pruner_for(space), space.base.detects
@@ -66,10 +67,15 @@ class Method:
             raise StudyError(
                 f"--sampler nsga2 --pruner {pruner}: two objectives cannot be pruned; use --pruner none, or tpe"
             )
-        if detects and pruner in ("median", "asha", "hyperband"):
+        if detects and pruner in BY_EPOCH:
             raise StudyError(
                 f"--pruner {pruner}: compares epochs, and a detector's mAP exists only after its last one; use "
                 f"--pruner none, or --pruner wilcoxon --seeds {LEAST_SEEDS}"
+            )
+        if pruner in BY_EPOCH and space.most_epochs < LEAST_EPOCHS:
+            raise StudyError(
+                f"--pruner {pruner}: compares epochs, and with recipe.epochs={space.most_epochs} it can stop nothing; "
+                f"use --pruner none, or at least {LEAST_EPOCHS} epochs"
             )
         if pruner == "wilcoxon" and self.seeds < LEAST_SEEDS:
             raise StudyError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -15,7 +16,7 @@ FOLDER: Final = ".searches"
 
 
 class Owner:
-    """This process's name in the trials that it asks for.
+    """This process's name in the trials that it asks for; its file goes with it.
 
     Args:
         root: the runs folder.
@@ -25,9 +26,16 @@ class Owner:
     def __init__(self, root: Path) -> None:
         self.name = uuid4().hex
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(root / FOLDER / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        path = root / FOLDER / self.name
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        self.let_go = weakref.finalize(self, os.close, descriptor)
+        self.let_go = weakref.finalize(self, _let_go, path, descriptor)
+
+
+def _let_go(path: Path, descriptor: int) -> None:
+    with suppress(OSError):  # somebody who looked at it may have removed it, or the whole folder
+        path.unlink(missing_ok=True)
+    os.close(descriptor)
 
 
 def alive(root: Path, name: str) -> bool:

@@ -14,7 +14,7 @@ PrunerName = Literal["none", "median", "asha", "hyperband", "wilcoxon"]
 PRUNERS: Final[dict[PrunerName, str]] = {
     "none": "every run is trained to its end",
     "median": "stops a run that is worse than the median of the others at the same epoch",
-    "asha": "asynchronous successive halving: the best third goes on at epochs 1, 3, 9, ...",
+    "asha": "asynchronous successive halving: the best third goes on after 1/27, 1/9 and 1/3 of the epochs",
     "hyperband": "successive halving that starts at several epochs at once, so that late bloomers live",
     "wilcoxon": "over seeds: stops a configuration whose seeds are worse than those of the best one",
 }
@@ -24,6 +24,10 @@ ETA: Final = 3
 """One run in so many survives a rung of successive halving."""
 RUNGS: Final = 3
 """Rungs below the last epoch."""
+BY_EPOCH: Final[tuple[PrunerName, ...]] = ("median", "asha", "hyperband")
+"""Those that compare epochs."""
+LEAST_EPOCHS: Final = 4
+"""Epochs below which they stop nothing: they wait for two, and a third is trained before a run has left."""
 LEAST_SEEDS: Final = 5
 """Seeds that a one-sided Wilcoxon test at p < 0.1 needs to stop a configuration before its last one (1/2⁴ < 0.1)."""
 

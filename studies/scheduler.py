@@ -153,8 +153,8 @@ class Scheduler:
                 self.source.report(active.trial, figure, line["epoch"])
                 active.last_error = figure
             active.seen += 1
-            over = active.seen == active.cell.run.recipe.epochs
-            if not over and self.source.prune(active.trial):
+            spared = active.cell.run.recipe.epochs - active.seen > 1  # an epoch that has begun is trained to its end
+            if spared and self.source.prune(active.trial):
                 active.pruned = True
                 self._stop(active)
                 return

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+import sys
+import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Final
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
-from lightning_bam.config import ConfigError, Run
+from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
-from studies.attempt import Attempt, SeedTrial, index_of
+from studies.asking import Asking
+from studies.attempt import Attempt
 from studies.begun import check_same, directions
 from studies.headline import headline, reported
-from studies.leases import Lease, Leases
+from studies.leases import Leases
 from studies.ledger import report
-from studies.lost import Lost, ask_again, made, pruned_before
+from studies.lost import (
+    FAILED_BEFORE,
+    LOOK,
+    TRIED_ALREADY,
+    ask_failed_again,
+    pruned_before,
+)
 from studies.method import Method, label
+from studies.open_trials import OpenTrials
 from studies.owner import Owner
 from studies.postgres import patiently
 from studies.pruners import make_pruner
-from studies.samplers import own_sampler, suggest
-from studies.source import Source, home
 from studies.space import Space
 from studies.storage import open_storage
 from studies.study import Cell
 
+DYING: Final = 30.0
+"""Seconds that the run of a lost trial is given to die."""
 
-class Search(Source):
+
+class Search(OpenTrials):
     """The trials of one search, as a source of runs for the scheduler; several processes may share a search.
-
-    A failed trial says `why`; one that does not was lost with its process or its machine, does not count as made, and
-    its configuration is asked for again.
 
     Args:
         root: the runs folder.
@@ -44,6 +49,8 @@ class Search(Source):
         method: how.
         url: PostgreSQL instead of the journal.
         storage: an Optuna storage instead of both.
+        patient: wait for the trials of others, and take over those that they lose.
+        again: also try what has failed once more.
 
     Raises:
         FolderError: the root cannot be written.
@@ -53,22 +60,29 @@ class Search(Source):
     """
 
     def __init__(
-        self, root: Path, space: Space, method: Method, url: str | None = None, storage: BaseStorage | None = None
+        self,
+        root: Path,
+        space: Space,
+        method: Method,
+        url: str | None = None,
+        storage: BaseStorage | None = None,
+        *,
+        patient: bool = False,
+        again: bool = False,
     ) -> None:
+        super().__init__()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         method.check(space)
-        self.root, self.space, self.method = root, space, method
-        self.trials = method.trials_for(space)
+        self.root, self.space, self.method, self.patient = root, space, method, patient
         self.pruner = method.pruner_for(space)
         self.label = label(space, method)
         self.metric = headline(space.base)
-        self.open: dict[int, Attempt] = {}
-        self.refused: set[str] = set()
+        self.dying: dict[str, float] = {}
+        self.rest_until: float | None = None
+        self.waited = False
         self.storage = storage or open_storage(root, url)
         self.leases = Leases(root, url)
         self.owner = Owner(root)
-        self.drawing = False
-        self.asked: Trial | None = None
         with self.leases.exclusively():
             self.optuna = optuna.create_study(
                 storage=self.storage,
@@ -78,13 +92,21 @@ class Search(Source):
                 load_if_exists=True,
             )
             check_same(self.optuna, space)
-            self.lost = Lost(self.optuna, root, self.owner.name, shared=isinstance(self.storage, RDBStorage))
-            self.lost.asked_again()
+            shared = isinstance(self.storage, RDBStorage)
+            self.asking = Asking(self.optuna, root, space, method, self.owner, shared=shared)
+            self.asking.lost.asked_again()
+            if again:
+                ask_failed_again(self.optuna)
+
+    @property
+    def trials(self) -> int:
+        """How many trials there are to be."""
+        return self.asking.trials
 
     @property
     def left(self) -> int:
         """How many trials are still to be asked for; lost ones do not count as made."""
-        return self.trials - sum(map(made, patiently(lambda: self.optuna.get_trials(deepcopy=False))))
+        return self.asking.left
 
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next seed of an open trial, or ask the sampler for another configuration.
@@ -95,37 +117,40 @@ class Search(Source):
             for attempt in self.open.values():
                 if taken := attempt.next(one_by_one=True):
                     return taken
-            asked, self.asked = patiently(self._ask_alone), None
-            if asked is None:
+            if self._rests() or (asked := self._ask()) is None:
                 waiting = (attempt.next(one_by_one=False) for attempt in self.open.values())
                 return next(filter(None, waiting), None)
-            self._begin(*asked)
+            trial, run = asked
+            if isinstance(run, str):
+                self.close_trial(trial, TrialState.FAIL, run)
+                continue
+            seeds = range(run.seed, run.seed + self.method.seeds)
+            self._begin(trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds])
 
-    def _ask_alone(self) -> tuple[Trial, list[Cell]] | None:
+    def _ask(self) -> tuple[Trial, Run | str] | None:
+        asked, self.asking.asked = patiently(self._ask_alone), None
+        return asked
+
+    def _ask_alone(self) -> tuple[Trial, Run | str] | None:
         with self.leases.exclusively():
             self.beat(())  # who was stopped for a while is not dead
-            return self._ask()
+            return self.asking.next(self.ask)
 
-    def _ask(self) -> tuple[Trial, list[Cell]] | None:
-        """Ask for a configuration, or go on with one asked for when a database went away; None where all are made."""
-        while True:
-            if self.asked is None and self.left <= 0 and not self.lost.asked_again():
-                return None
-            if not self.drawing:
-                self.optuna.sampler = own_sampler(self.optuna, self.method.sampler, self.trials, self.method.seed)
-                self.drawing = True
-            trial = self.asked = self.asked or self.ask()
-            trial.set_user_attr("owner", self.owner.name)
-            trial.set_user_attr("home", home(self.root))
-            try:
-                run = self.space.run(self.space.draw(partial(suggest, trial)))
-            except ConfigError as error:
-                self._close(trial, TrialState.FAIL, str(error))
-                self.asked = None
-                continue
-            trial.set_user_attr("key", run.key)
-            seeds = range(run.seed, run.seed + self.method.seeds)
-            return trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds]
+    def _rests(self) -> bool:
+        """Say whether nothing is to be asked for right now: somebody else still has what is wanted."""
+        if self.rest_until is not None and time.monotonic() >= self.rest_until:
+            self.rest_until = None
+        return self.rest_until is not None
+
+    def waits(self) -> bool:
+        """Say whether it is too early to leave: a configuration comes back soon, or others are awaited."""
+        others = patiently(self.asking.lost.others) if self.rest_until is None and self.patient else 0
+        if others:
+            if not self.waited:
+                print(f"bam: {self.label}: waiting for what others try ({others} trials)", file=sys.stderr)
+            self.waited = True
+            self.rest_until = time.monotonic() + LOOK
+        return self.rest_until is not None
 
     def _begin(self, trial: Trial, cells: list[Cell]) -> None:
         """Open a trial for its runs, or tell it at once where its configuration is known."""
@@ -139,90 +164,26 @@ class Search(Source):
             result = folder.result()
             if result is not None and trial.number in self.open:
                 report(attempt.handle(index), cell.run, folder.metrics())
-                self._take(attempt, index, reported(cell.run, result))
+                self.take(attempt, index, reported(cell.run, result))
         if trial.number not in self.open:
             return
-        if "failed" in states:
-            self._close(trial, TrialState.FAIL, "this configuration has failed before")
-        elif "running" in states or any(cell.run.key in mine for cell in cells):
-            self._close(trial, TrialState.FAIL, "this configuration is being tried already")
+        failed = {cell.run.key for cell, state in zip(cells, states, strict=True) if state == "failed"}
+        if failed and not trial.user_attrs.get("retry"):
+            self.close_trial(trial, TrialState.FAIL, FAILED_BEFORE)
+        elif any(cell.run.key in mine for cell in cells):
+            self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
+        elif "running" in states:
+            self._wait_for_the_dying(trial, cells[0].run.key)
         elif "pruned" in states and self.pruner != "none" and pruned_before(self.optuna, cells[0].run.key):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
-            self._close(trial, TrialState.PRUNED, "this configuration has been pruned before")
+            self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
+        self.failed_before |= failed
 
-    def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
-        """Put a lost run back; its trial goes on where the run does."""
-        if (attempt := self.open.get(trial.number)) is not None:
-            attempt.put_back(index_of(trial))
-
-    def complete(self, trial: Trial, error: float) -> None:
-        """Take the figure of one run, in percent; after the last seed's the trial is told their mean."""
-        if (attempt := self.open.get(trial.number)) is not None:
-            self._take(attempt, index_of(trial), error)
-
-    def _take(self, attempt: Attempt, index: int, figure: float) -> None:
-        attempt.running.discard(index)
-        attempt.figures[index] = figure
-        objectives = len(self.optuna.directions)
-        over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and objectives == 1
-        with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
-            if over_seeds:
-                patiently(lambda: attempt.trial.report(figure, index))
-            if attempt.over:
-                self.open.pop(attempt.trial.number, None)
-                values = attempt.values(self.root, objectives)
-                patiently(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
-            elif over_seeds and patiently(attempt.trial.should_prune):
-                self._close(attempt.trial, TrialState.PRUNED)
-
-    def lease(self, run: Run) -> Lease | None:
-        """Return the lease of a claimed run, or None where somebody else has it."""
-        lease = super().lease(run)
-        if lease is None:
-            self.refused.add(run.key)
-        return lease
-
-    def fail(self, trial: Trial) -> None:
-        """Close a trial whose run has failed or is another's; any other run was lost, and is asked for again."""
-        attempt = self.open.get(trial.number)
-        if attempt is None:
-            return
-        run = attempt.cells[index_of(trial)].run
-        if RunFolder.of(self.root, run).state() == "failed":
-            self._close(trial, TrialState.FAIL, "its run failed")
-        elif run.key in self.refused:
-            self._close(trial, TrialState.FAIL, "its run is another's")
+    def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
+        """Close a trial whose run is another's; a lost one's may be about to die, and is asked for once more."""
+        began = self.dying.setdefault(key, time.monotonic())
+        if "again" not in trial.user_attrs or self.asking.lost.others(key) or time.monotonic() - began > DYING:
+            self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
-            patiently(lambda: self._again(trial))
-
-    def _again(self, trial: Trial) -> None:
-        with self.leases.exclusively():
-            self._close(trial, TrialState.FAIL)
-            ask_again(self.optuna, trial.number, trial.params)
-
-    def prune(self, trial: Trial) -> bool:
-        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
-
-        A run that has finished before its epochs were seen is let be: nothing is left to be spared.
-        """
-        attempt = self.open.get(trial.number)
-        if attempt is None:
-            return True
-        if not isinstance(trial, SeedTrial) or trial.heard is None:
-            return False
-        with suppress(UpdateFinishedTrialError):
-            done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
-            if patiently(trial.should_prune) and not done:
-                self._close(trial, TrialState.PRUNED)
-        return trial.number not in self.open
-
-    def _close(self, trial: Trial, state: TrialState, why: str = "") -> None:
-        self.open.pop(trial.number, None)
-        with suppress(UpdateFinishedTrialError):
-            if why:
-                patiently(lambda: trial.set_user_attr("why", why))
-            patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
-
-    def beat(self, trials: Iterable[Trial]) -> None:
-        """Show life for every open trial, whether or not one of its runs is running right now."""
-        super().beat([*trials, *(attempt.trial for attempt in self.open.values())])
+            self.rest_until = time.monotonic() + LOOK
+            patiently(lambda: self.lose(trial))

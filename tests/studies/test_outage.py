@@ -91,8 +91,9 @@ def test_a_study_outlives_an_outage(tmp_path, postgres, outage, one_slot):
 
 
 def test_a_search_outlives_an_outage(tmp_path, postgres, outage, two_slots):
-    root = tmp_path / "runs"
-    with closing(Search(root, space(), Method(trials=4, sampler="brute"), postgres)) as search:
+    root, small = tmp_path / "runs", space()
+    small = replace(small, base=replace(small.base, recipe=replace(small.base.recipe, epochs=4)))
+    with closing(Search(root, small, Method(trials=4, sampler="brute"), postgres)) as search:
         thread = outage.once_trained(root, seconds=4)
         progress = run_search(search, replace(two_slots, storage=postgres), silent)
         thread.join()

@@ -272,15 +272,15 @@ def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, 
     there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
     trial, cell = there.claim()
     here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
-    assert not here.lost.asked_again()
+    assert not here.asking.lost.asked_again()
     assert here.left == 3
     long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
         patch.setattr(lost_module.patience, "away", time.monotonic() - 30)
-        assert not here.lost.asked_again(), "while the database was away nobody could show life"
-    assert here.lost.asked_again()
+        assert not here.asking.lost.asked_again(), "while the database was away nobody could show life"
+    assert here.asking.lost.asked_again()
     assert here.left == 4
     assert here.claim()[1].run == cell.run
     there.complete(trial, 10.0)

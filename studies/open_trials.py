@@ -1,0 +1,131 @@
+"""The trials of a search that have been asked for and not told: their runs' figures, and how each is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
+
+from lightning_bam.config import Run
+from lightning_bam.folder import RunFolder
+from studies.attempt import Attempt, SeedTrial, index_of
+from studies.leases import Lease
+from studies.lost import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
+from studies.postgres import patiently
+from studies.source import Source
+from studies.study import Cell
+
+
+class OpenTrials(Source):
+    """Those of one process. A trial is told the mean of its runs' figures, or pruned, or failed and says `why`.
+
+    One that failed without saying why was lost with its process or its machine, does not count as made, and its
+    configuration is asked for again.
+
+    Attributes:
+        open: number -> the trial's runs.
+        troubles: how many trials have given nothing without a run that failed now.
+
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[int, Attempt] = {}
+        self.troubles = 0
+        self.failed_before: set[str] = set()
+        self._stopped: dict[int, Attempt] = {}
+        self._refused: set[str] = set()
+
+    def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
+        """Put a lost run back; its trial goes on where the run does."""
+        if (attempt := self.open.get(trial.number)) is not None:
+            attempt.put_back(index_of(trial))
+
+    def complete(self, trial: Trial, error: float) -> None:
+        """Take the figure of one run, in percent; after the last seed's the trial is told their mean."""
+        if (attempt := self.open.get(trial.number)) is not None:
+            self.take(attempt, index_of(trial), error)
+        elif (attempt := self._stopped.pop(trial.number, None)) is not None and len(attempt.cells) == 1:
+            tell_late(self.optuna, trial.number, error)
+
+    def take(self, attempt: Attempt, index: int, figure: float) -> None:
+        """Take the figure of one seed, in percent; tell the trial when it has all of them or is to be pruned."""
+        attempt.running.discard(index)
+        attempt.figures[index] = figure
+        objectives = len(self.optuna.directions)
+        over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and objectives == 1
+        with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
+            if over_seeds:
+                patiently(lambda: attempt.trial.report(figure, index))
+            if attempt.over:
+                self.open.pop(attempt.trial.number, None)
+                values = attempt.values(self.root, objectives)
+                patiently(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
+            elif over_seeds and patiently(attempt.trial.should_prune):
+                self.close_trial(attempt.trial, TrialState.PRUNED)
+
+    def lease(self, run: Run) -> Lease | None:
+        """Return the lease of a claimed run, or None where somebody else has it."""
+        lease = self.leases.take(run, again=run.key in self.failed_before)
+        self.failed_before.discard(run.key)
+        if lease is None:
+            self._refused.add(run.key)
+        return lease
+
+    def fail(self, trial: Trial) -> None:
+        """Close a trial whose run has failed or is another's; any other run was lost, and is asked for again."""
+        attempt = self.open.get(trial.number)
+        if attempt is None:
+            return
+        run = attempt.cells[index_of(trial)].run
+        if RunFolder.of(self.root, run).state() == "failed":
+            self.close_trial(trial, TrialState.FAIL, RUN_FAILED)
+        elif run.key in self._refused:
+            self._refused.discard(run.key)
+            self.close_trial(trial, TrialState.FAIL, ANOTHERS)
+        else:
+            patiently(lambda: self.lose(trial))
+
+    def lose(self, trial: Trial) -> None:
+        """Close a trial as lost, and ask for its configuration again."""
+        with self.leases.exclusively():
+            self.close_trial(trial, TrialState.FAIL)
+            ask_again(self.optuna, trial)
+
+    def prune(self, trial: Trial) -> bool:
+        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
+
+        A run that has finished before its epochs were seen is let be: nothing is left to be spared.
+        """
+        attempt = self.open.get(trial.number)
+        if attempt is None:
+            return True
+        if not isinstance(trial, SeedTrial) or trial.heard is None:
+            return False
+        with suppress(UpdateFinishedTrialError):
+            done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
+            if patiently(trial.should_prune) and not done:
+                self._stopped[trial.number] = attempt
+                self.close_trial(trial, TrialState.PRUNED)
+        return trial.number not in self.open
+
+    def close_trial(self, trial: Trial, state: TrialState, why: str = "") -> None:
+        """Close a trial that has no figure.
+
+        Args:
+            trial: to be closed.
+            state: pruned or failed.
+            why: it counts as made; without, a failed one was lost.
+
+        """
+        self.open.pop(trial.number, None)
+        self.troubles += state == TrialState.FAIL and why not in ("", RUN_FAILED, *HARMLESS)
+        with suppress(UpdateFinishedTrialError):
+            if why:
+                patiently(lambda: trial.set_user_attr("why", why))
+            patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
+
+    def beat(self, trials: Iterable[Trial]) -> None:
+        """Show life for every open trial, whether or not one of its runs is running right now."""
+        super().beat([*trials, *(attempt.trial for attempt in self.open.values())])
