@@ -69,7 +69,7 @@ def _add(rows: dict[str, Run], label: str, run: Run) -> None:
 
 
 def _varied(space: Space, runs: Sequence[Run]) -> Any:
-    """Return a function that names those knobs of a run in which not all of `runs` agree."""
+    """Return a function that names those knobs of a run in which not all of `runs` agree; of a lone one, all."""
     flats = [flatten(run) for run in runs]
-    names = [n for n in space.choices if len({flat.get(n) for flat in flats}) > 1]
+    names = [n for n in space.choices if len(runs) == 1 or len({flat.get(n) for flat in flats}) > 1]
     return lambda run: [name for name in names if name in flatten(run)]

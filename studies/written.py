@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from studies.study import Study
 
 
 def write(study: Study, root: Path, command: str) -> Path:
-    """Write the study as a Python file under `root`, and return its path; writing it again changes nothing.
+    """Write the study as a Python file under `root`, and return its path.
+
+    One that is there and asks the same is left as it is, whatever it says it was found by.
 
     Args:
         study: what `confirming` returned.
@@ -25,16 +28,27 @@ def write(study: Study, root: Path, command: str) -> Path:
 
     """
     path = root / f"{study.name}.py"
-    text = source(study, f"bam run {path} --root {root} && bam table {path} --root {root}", command)
+    text = source(study, commands(path, root), command)
     try:
         there = path.read_text() if path.exists() else text
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
-    if there != text:
+    if _asked(there) != _asked(text):
         raise FolderError(f"{path}: is there and says something else; move it away to confirm what is best now")
-    put(path, text)
+    put(path, there)
     return path
+
+
+def commands(path: Path, root: Path) -> str:
+    """Return what runs a written study and prints its table."""
+    file, folder = shlex.quote(str(path)), shlex.quote(str(root))
+    return f"bam run {file} --root {folder} && bam table {file} --root {folder}"
+
+
+def _asked(text: str) -> list[str]:
+    """Return what a written study asks: its lines but those that tell where it comes from."""
+    return [line for line in text.splitlines() if not line.startswith(("command  ", "found by  "))]
 
 
 def source(study: Study, command: str, found_by: str) -> str:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive, whole
+from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive, up_to, whole
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
 from studies.confirm import confirming
 from studies.found import best, run_search
+from studies.limits import MOST_SEEDS
 from studies.load import find_space
+from studies.lost import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.method import Method
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.search import Search
 from studies.view import LiveView
-from studies.written import write
+from studies.written import commands, write
+
+TOLD = 5
+"""Reasons that are told one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=checked(whole, "a whole number from 0 up"), default=0, metavar="S", help="of the sampler (0)"
     )
-    parser.add_argument("--seeds", type=number, default=1, metavar="K", help="runs of each configuration (1)")
+    parser.add_argument(
+        "--seeds", type=up_to(MOST_SEEDS), default=1, metavar="K", help="runs of each configuration (1)"
+    )
     parser.add_argument("--confirm", type=number, metavar="N", help="write a study of the N best, with fresh seeds")
+    parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
     add_set(parser)
     add_root(parser)
     add_storage(parser)
@@ -64,7 +73,15 @@ def execute(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         seeds=arguments.seeds,
     )
-    with closing(Search(root_of(arguments), space, method, arguments.storage)) as search:
+    search = Search(
+        root_of(arguments),
+        space,
+        method,
+        arguments.storage,
+        patient=arguments.confirm is not None,
+        again=arguments.retry is not None,
+    )
+    with closing(search):
         with LiveView() as view:
             progress = run_search(search, options_of(arguments), view)
         if arguments.json:
@@ -77,21 +94,41 @@ def execute(arguments: argparse.Namespace) -> int:
             f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
             file=sys.stderr,
         )
+        complain(search)
         if progress.halted:
             print(f"bam: {progress.halted}", file=sys.stderr)
-        if arguments.confirm:
+        elif arguments.confirm:
             confirm(search, arguments.confirm)
-    return 1 if progress.failed or progress.halted else 0
+    return 1 if progress.failed or progress.halted or search.troubles else 0
+
+
+def complain(search: Search) -> None:
+    """Say which trials gave nothing, and why."""
+    found = troubles(search.optuna.get_trials(deepcopy=False)).most_common()
+    for why, count in found[:TOLD]:
+        advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
+        print(f"bam: {count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}", file=sys.stderr)
+    if len(found) > TOLD:
+        rest = sum(count for _, count in found[TOLD:])
+        print(f"bam: {rest} trials without a figure for {len(found) - TOLD} other reasons", file=sys.stderr)
 
 
 def confirm(search: Search, count: int) -> None:
     """Write a study of the best configurations, and say how to run it."""
     values = [trial.params for trial in best(search, count)]
+    if len(values) < count:
+        kind = "on the front" if len(search.optuna.directions) > 1 else "complete"
+        print(f"bam: --confirm {count}: only {len(values)} configurations are {kind}", file=sys.stderr)
     study = confirming(search.space, values, search.method.seeds, search.label)
-    found_by = f"{search.label} ({search.trials} trials, sampler {search.method.sampler}, pruner {search.pruner})"
-    path = write(study, search.root, found_by)
-    root = f" --root {search.root}"
-    print(f"wrote {path}; now: bam run {path}{root} && bam table {path}{root}", file=sys.stderr)
+    path = write(study, search.root, found_by(search))
+    print(f"wrote {path}; now: {commands(path, search.root)}", file=sys.stderr)
+
+
+def found_by(search: Search) -> str:
+    """Return the search with the number of its trials, by sampler and pruner."""
+    trials = list(counted(search.optuna.get_trials(deepcopy=False)))
+    by = Counter(str(trial.user_attrs.get("by", "an older version")) for trial in trials)
+    return f"{search.label} ({len(trials)} trials: {'; '.join(f'{count} by {how}' for how, count in by.most_common())})"
 
 
 def as_json(search: Search) -> list[dict[str, Any]]:

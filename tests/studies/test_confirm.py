@@ -84,10 +84,16 @@ def test_the_file_is_a_study_like_any_other(tmp_path):
     assert f"bam run {path} --root {tmp_path} && bam table {path} --root {tmp_path}" in text
     assert "n           5 seeds a row, 1 to 5, none of which the search has used" in text
     assert "placement=EveryBlock()," in text
-    assert write(study, tmp_path, "search+mine (4 trials, tpe, median)").read_text() == text
+    assert write(study, tmp_path, "search+mine (6 trials, random, none)").read_text() == text, "the same question"
     with pytest.raises(FolderError, match="confirm-mine.py: is there and says something else; move it away to confirm"):
         write(confirming(SPACE, BEST[:1], 1, "search+mine"), tmp_path, "search+mine (9 trials, tpe, median)")
     assert path.read_text() == text
+
+
+def test_a_folder_with_a_space_in_its_name_is_quoted(tmp_path):
+    root = tmp_path / "my runs"
+    path = write(confirming(SPACE, BEST, 1, "search+mine"), root, "search+mine")
+    assert f"command     bam run '{path}' --root '{root}' && bam table '{path}' --root '{root}'\n" in path.read_text()
 
 
 def test_a_detector_is_confirmed_by_its_map(tmp_path):
@@ -97,8 +103,8 @@ def test_a_detector_is_confirmed_by_its_map(tmp_path):
     study = confirming(space, [{"attention.reduction": "4"}], 1, "search+scenes")
     read = find_study(str(write(study, tmp_path, "")))
     assert read.metric == "map_50_95"
-    assert list(read.rows) == ["none", "1"], "what all rows share is in `fixed`"
-    assert read.rows["1"] == replace(base, attention=BAMSpec(reduction=4))
+    assert list(read.rows) == ["none", "1 reduction=4"], "a lone row names what was chosen"
+    assert read.rows["1 reduction=4"] == replace(base, attention=BAMSpec(reduction=4))
 
 
 def test_a_space_without_attention_is_compared_with_its_base():
