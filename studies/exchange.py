@@ -105,12 +105,21 @@ def gather_everywhere(study: Study, root: Path, url: str | None) -> list[Record]
 
 
 def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:
-    """Return the records with those called running that another host is training right now."""
+    """Return the records with those called running that another host is training right now.
+
+    Of a run that was begun here the folder's own lock tells: who had it may have died a moment ago.
+    """
     entries = registry.entries()
     told = []
     for record in records:
         entry = entries.get(record.run.key)
-        elsewhere = entry is not None and entry.state == "running" and entry.alive and entry.holder is not None
+        elsewhere = (
+            entry is not None
+            and entry.state == "running"
+            and entry.alive
+            and entry.holder is not None
+            and not entry.here
+        )
         away = elsewhere and record.state in ("missing", "lost", "failed", "pruned")
         told.append(replace(record, state="running") if away else record)
     return told

@@ -36,12 +36,16 @@ LOCK = 0x62616D  # "bam": what `exclusively` locks
 
 @dataclass(frozen=True)
 class Entry:
-    """What the registry knows of one run: its state, who has it, and whether that one has shown life lately."""
+    """What the registry knows of one run: its state, who has it, and whether that one has shown life lately.
+
+    `here` says that it was on this host and under this runs folder, whose lock and files know more.
+    """
 
     key: str
     state: str
     holder: str | None
     alive: bool
+    here: bool
 
 
 class Registry:
@@ -104,11 +108,15 @@ class Registry:
 
         While the database was away nobody could: what counts is the time since it is back.
         """
-        free = [RUNS.c.holder.is_(None), sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root)]
+        free = [RUNS.c.holder.is_(None), self._here()]
         if patience.since() > self.grace:
             long_ago = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
             free.append(sa.and_(RUNS.c.beat < long_ago, sa.func.pg_postmaster_start_time() < long_ago))
         return sa.or_(*free)
+
+    def _here(self) -> sa.ColumnElement[bool]:
+        """Say that this host has the run, or had it, under this runs folder."""
+        return sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root)
 
     def beat(self, keys: Iterable[str]) -> set[str]:
         """Show life for these runs, and return those of them that somebody else has taken over."""
@@ -144,10 +152,11 @@ class Registry:
     def entries(self) -> dict[str, Entry]:
         """Return what is known of every run, without the records."""
         alive = RUNS.c.beat >= sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
-        columns = (RUNS.c.key, RUNS.c.state, RUNS.c.holder, sa.func.coalesce(alive, sa.false()).label("alive"))
+        said = {"alive": alive, "here": self._here()}
+        columns = [sa.func.coalesce(what, sa.false()).label(name) for name, what in said.items()]
         with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(*columns))
-            return {row.key: Entry(row.key, row.state, row.holder, row.alive) for row in rows}
+            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, RUNS.c.holder, *columns))
+            return {row.key: Entry(row.key, row.state, row.holder, row.alive, row.here) for row in rows}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the records of these runs, as far as there are any."""

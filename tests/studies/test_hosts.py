@@ -198,6 +198,20 @@ def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_s
     assert [cell.row for cell, _ in progress.finished] == ["BAM"]
 
 
+def test_what_a_dead_scheduler_of_this_host_had_is_lost_at_once_and_trained(tmp_path, on, postgres, one_slot):
+    study = tiny(seeds=1)
+    run = study.runs()[0].run
+    dead = on(socket.gethostname(), folder=os.path.realpath(tmp_path))
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    folder.note(state="running")
+    assert dead.take(run.key)
+    assert gather_everywhere(study, tmp_path, postgres)[0].state == "lost", "nobody holds the folder's lock"
+    assert gather_everywhere(study, tmp_path / "other", postgres)[0].state == "running"
+    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres), silent)
+    assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
+
+
 def test_results_from_before_the_database_reach_it(two_hosts, postgres):
     one, two, options = two_hosts
     run_study(tiny(seeds=1), one, replace(options, storage=None), silent)
