@@ -38,7 +38,10 @@ def pack(folder: RunFolder) -> dict[str, Any]:
 
 
 def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
-    """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it."""
+    """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
+
+    What was half trained here goes first: its checkpoint and its epochs are another attempt's than the record's.
+    """
     folder.path.mkdir(parents=True, exist_ok=True)
     lock = folder.acquire()
     if lock is None:
@@ -46,8 +49,8 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     try:
         if (folder.path / "result.json").exists():
             return
-        if record.get("result.json") is not None:
-            folder.checkpoint.unlink(missing_ok=True)  # half trained here: not the weights of this result
+        for stale in (folder.checkpoint, folder.path / "metrics.jsonl"):
+            stale.unlink(missing_ok=True)
         for name, content in record.items():
             if isinstance(content, str):
                 put(folder.path / name, content)

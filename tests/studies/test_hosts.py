@@ -141,6 +141,29 @@ def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, 
     assert found["none"].state == "missing"
 
 
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_what_failed_elsewhere_takes_the_place_of_what_was_half_trained_here(tmp_path, on, two_hosts, epochs):
+    """Weights of this host under epochs of the other would be one run of two halves."""
+    one, _, options = two_hosts
+    study, registry = tiny(rows={"none": BASE}, scientific=(), seeds=1), on("there")
+    assert [cell.row for cell, _ in run_study(study, one, replace(options, storage=None), silent).finished] == ["none"]
+    here, there = RunFolder.of(one, BASE), RunFolder.of(tmp_path / "there", BASE)
+    unbroken = here.metrics()
+    (here.path / "result.json").unlink()
+    here.note(state="lost")
+    there.describe(BASE)
+    for epoch in range(epochs):
+        there.append_epoch({"epoch": epoch, "error_top1": 99.0})
+    there.note(state="failed", cause="lost", error="lost 4 times")
+    assert registry.take(BASE.key)
+    registry.give_back(BASE.key, "failed", pack(there))
+    (seen,) = gather_everywhere(study, one, options.storage)
+    assert (seen.state, seen.epochs, here.checkpoint.exists()) == ("failed", epochs, False)
+    assert len(run_study(study, one, replace(options, retry_failed=True), silent).finished) == 1
+    figures = [[line[name] for name in ("epoch", "train_loss", "error_top1")] for line in here.metrics()]
+    assert figures == [[line[name] for name in ("epoch", "train_loss", "error_top1")] for line in unbroken]
+
+
 @pytest.fixture
 def two_hosts(tmp_path, postgres, two_slots):
     """Two roots without a shared folder, and options for both."""
