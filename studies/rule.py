@@ -36,6 +36,7 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
     """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
+    One that stands in the database alone is written under `root`, where the runs that it stopped are fetched to.
 
     Args:
         study: the study, or some of its rows.
@@ -43,7 +44,7 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
         url: PostgreSQL, where another host may have declared it.
 
     Raises:
-        FolderError: a rule that cannot be read.
+        FolderError: a rule that cannot be read, or one of another host that cannot be written.
         StudyError: a rule that was declared for other rows, another baseline or metric; or one that was not, of a
             study that has results.
 
@@ -55,6 +56,7 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
             return study
         others = ruled_elsewhere(study, root)
         return replace(study, ruled_by=others) if others else study
+    _keep(study, root, data)
     return replace(
         study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]
     )
@@ -105,6 +107,11 @@ def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> N
     """Put the rule where it is not yet: into the database first, which other hosts read, then into the file."""
     if url is not None and _told(study, url) is None:
         _tell(study, root, url, data)
+    _keep(study, root, data)
+
+
+def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
+    """Write the file of a rule, unless it is there."""
     path = file_of(root, study)
     if path.exists():
         return

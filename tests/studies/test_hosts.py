@@ -16,6 +16,7 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.cli import main
+from analysis.cli.bundle import rule as rule_in_bundle
 from lightning_bam.folder import RunFolder
 from studies import leases
 from studies import postgres as postgres_module
@@ -27,6 +28,8 @@ from studies.load import find_study
 from studies.postgres import Patience
 from studies.records import gather
 from studies.registry import Registry
+from studies.rule import declare, file_of
+from studies.stopping import Stopping
 from studies.storage import open_storage
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny
@@ -125,6 +128,25 @@ def test_the_state_of_everything_tells_of_what_other_hosts_have(on, postgres, tm
     found = json.loads(capsys.readouterr().out)
     assert {one["study"] for one in found} == {"quickstart"}
     assert [(one["key"], one["error_top1"]) for one in found if one["state"] == "complete"] == [(run.key, 15.0)]
+
+
+def test_a_stopping_rule_of_another_host_is_kept_with_what_it_stopped(postgres, tmp_path, capsys):
+    study = find_study("quickstart").stopping_by(Stopping(looks=(2, 3)))
+    there, here = tmp_path / "there", tmp_path / "here"
+    declare(replace(study, margin=0.5), there, [], postgres)
+    told = []
+    for words in (["--storage", postgres], []):
+        assert main(["table", "quickstart", "--root", str(here), "--format", "json", *words]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0]["stopping"]["looks"] == [2, 3]
+    assert told[1] == told[0], "without the database, too"
+    assert file_of(here, study).read_bytes() == file_of(there, study).read_bytes()
+    assert list(rule_in_bundle(study, here)) == ["runs/rules/quickstart.json"]
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / "rules").touch()
+    assert main(["status", "quickstart", "--root", str(blocked), "--storage", postgres]) == 2
+    assert capsys.readouterr().err.startswith(f"bam: {blocked}/rules")
 
 
 def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, tmp_path):

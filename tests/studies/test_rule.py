@@ -182,7 +182,7 @@ def test_another_host_finds_the_rule_in_postgresql(tmp_path, postgres):
     assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
     with pytest.raises(StudyError, match="margin 0.5 is not what was declared"):
         declare(replace(RULED, margin=0.5), there, [], postgres)
-    assert not file_of(there, STUDY).exists(), "who reads writes nothing"
+    assert file_of(there, STUDY).read_bytes() == file_of(here, STUDY).read_bytes(), "it is kept beside what it stops"
     declare(RULED, there, [], postgres)
     assert declared(STUDY, there).stopping == RULE, "who trains by it has it for every verb"
     elsewhere = replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3)
