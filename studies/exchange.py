@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lightning_bam.files import read_object, write_object
+from lightning_bam.files import FolderError, read_object, unwritable, write_object
 from lightning_bam.files import replace as put
 from lightning_bam.folder import RunFolder
+from lightning_bam.result import Result
 from studies.records import Record, gather
 from studies.study import Study
 
@@ -41,9 +42,19 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
     What was half trained here goes first: its checkpoint and its epochs are another attempt's than the record's.
+
+    Raises:
+        FolderError: it cannot be written.
+
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = folder.acquire()
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = folder.acquire()
+    except OSError as error:
+        raise FolderError(
+            f"{folder.path}: cannot be written ({error.strerror}); what other hosts have is kept there: give a --root "
+            "that can be written"
+        ) from None
     if lock is None:
         return
     try:
@@ -57,12 +68,25 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
         for name in JSON:
             if record.get(name) is not None:
                 write_object(folder.path / name, record[name])
+    except OSError as error:
+        raise unwritable(folder.path, error) from None
     finally:
         os.close(lock)
 
 
 def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
-    """Write the folders of those of these runs that have ended on another host and are not known here."""
+    """Write the folders of those of these runs that have ended on another host and are not known here.
+
+    Raises:
+        FolderError: one of them cannot be written.
+
+    """
+    for key, record in _news(registry, root, keys).items():
+        unpack(RunFolder(root / key), record)
+
+
+def _news(registry: Registry, root: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the records of those of these runs that have ended on another host and are not known here."""
     entries = registry.entries()
     wanted = []
     for key in keys:
@@ -72,8 +96,25 @@ def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
             continue
         if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() in ("missing", "lost")):
             wanted.append(key)
-    for key, record in registry.records(wanted).items():
-        unpack(RunFolder(root / key), record)
+    return registry.records(wanted)
+
+
+def opened(record: Record, news: dict[str, Any]) -> Record:
+    """Return the record of a run as it will be here once the news of it from another host is fetched.
+
+    Raises:
+        FolderError: another version wrote it.
+
+    """
+    lines = news.get("metrics.jsonl", "").split("\n")[:-1]
+    metrics, data = record.folder.metrics(lines), news["result.json"]
+    try:
+        result = Result(**data) if data else None
+    except TypeError as error:
+        raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
+    found = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
+    vars(found).update(manifest=news["manifest.json"] or {}, metrics=metrics)  # what else would be read from files
+    return found
 
 
 def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
@@ -85,13 +126,14 @@ def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
             registry.publish(record.run.key, "complete", pack(record.folder))
 
 
-def gather_everywhere(study: Study, root: Path, url: str | None) -> list[Record]:
+def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool = True) -> list[Record]:
     """Join every run of `study` with its folder under `root`, after fetching those that ended on other hosts.
 
     Args:
         study: whose runs.
         root: the runs folder of this host.
         url: PostgreSQL, or None for this folder alone.
+        keep: write what is fetched under `root`; else it is in the records that are returned, and nowhere.
 
     Raises:
         FolderError: a folder that cannot be trusted.
@@ -103,8 +145,13 @@ def gather_everywhere(study: Study, root: Path, url: str | None) -> list[Record]
     from studies.leases import open_registry
 
     with closing(open_registry(root, url)) as registry:
-        fetch(registry, root, [cell.run.key for cell in study.runs()])
-        return seen_from_here(gather(study, root), registry)
+        keys = [cell.run.key for cell in study.runs()]
+        if keep:
+            fetch(registry, root, keys)
+            return seen_from_here(gather(study, root), registry)
+        news, records = _news(registry, root, keys), gather(study, root)
+        told = [opened(r, news[r.run.key]) if r.run.key in news and r.state != "running" else r for r in records]
+        return seen_from_here(told, registry)
 
 
 def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:

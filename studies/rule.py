@@ -32,7 +32,7 @@ def file_of(root: Path, study: Study) -> Path:
     return root / RULES / f"{study.label.replace('/', '_')}.json"
 
 
-def declared(study: Study, root: Path, url: str | None = None) -> Study:
+def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:
     """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
@@ -42,6 +42,7 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
         study: the study, or some of its rows.
         root: the runs folder.
         url: PostgreSQL, where another host may have declared it.
+        keep: write what is found there under `root`.
 
     Raises:
         FolderError: a rule that cannot be read, or one of another host that cannot be written.
@@ -52,11 +53,12 @@ def declared(study: Study, root: Path, url: str | None = None) -> Study:
     data = _found(study, root, url)
     if data is None:
         if study.stopping is not None:
-            refuse_looked(study, gather_everywhere(study, root, url))
+            refuse_looked(study, gather_everywhere(study, root, url, keep=keep))
             return study
         others = ruled_elsewhere(study, root)
         return replace(study, ruled_by=others) if others else study
-    _keep(study, root, data)
+    if keep:
+        _keep(study, root, data)
     return replace(
         study, stopping=Stopping.from_dict(data["stopping"]), seeds=tuple(data["seeds"]), margin=data["margin"]
     )

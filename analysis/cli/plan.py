@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the plan of each study."""
-    plans = [plan(selected(name, arguments), arguments) for name in arguments.study]
+    plans = [plan(selected(name, arguments, keep=False), arguments) for name in arguments.study]
     if arguments.json:
         print(json.dumps(plans, indent=1))
         return 0
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the plan of one study as JSON data; hours are known once a run of the row has finished."""
-    records = gathered(study, arguments)
+    records = gathered(study, arguments, keep=False)
     costs, pace = counts(study.rows), hours_a_run(records)
     rows = []
     for row in study.rows:

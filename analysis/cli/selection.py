@@ -26,8 +26,10 @@ def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:
     return [selected(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
 
 
-def selected(name: str, arguments: argparse.Namespace) -> Study:
+def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> Study:
     """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
+
+    One that another host has declared is written under --root, unless `keep` is False.
 
     Raises:
         StudyError: no such study or name in it, or seeds or a margin other than its declared rule's.
@@ -36,7 +38,8 @@ def selected(name: str, arguments: argparse.Namespace) -> Study:
     study, margin = find_study(name), getattr(arguments, "margin", None)
     if arguments.preset is not None:
         study = study.at(arguments.preset)
-    study = declared(study.override(dict(arguments.set)), root_of(arguments), getattr(arguments, "storage", None))
+    url = getattr(arguments, "storage", None)
+    study = declared(study.override(dict(arguments.set)), root_of(arguments), url, keep=keep)
     if study.stopping is not None:
         for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", margin, study.margin)):
             if given not in (None, ruled):
@@ -59,12 +62,13 @@ def every_scale(root: Path, url: str | None = None) -> list[Study]:
     return [declared(study, root, url) for study in every]
 
 
-def gathered(study: Study, arguments: argparse.Namespace) -> list[Record]:
+def gathered(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:
     """Return the records of a study under --root, and with --storage what other hosts have of it.
 
-    Where seeds follow a stopping rule, only those that it asks for so far.
+    That is written under --root, unless `keep` is False. Where seeds follow a stopping rule, only those that it asks
+    for so far.
     """
-    return wanted_of(study, gather_everywhere(study, root_of(arguments), arguments.storage))
+    return wanted_of(study, gather_everywhere(study, root_of(arguments), arguments.storage, keep=keep))
 
 
 def wanted_of(study: Study, records: list[Record]) -> list[Record]:

@@ -163,6 +163,47 @@ def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, 
     assert found["none"].state == "missing"
 
 
+@pytest.fixture
+def told_there(tmp_path, on):
+    """Tell of a complete and of a failed run of another host; return the study that they are of."""
+    study, registry = find_study("quickstart"), on("there")
+    complete, failed = study.rows["BAM max"], study.rows["none"]
+    finish(tmp_path / "there", complete, 15.0)
+    RunFolder.of(tmp_path / "there", failed).describe(failed)
+    RunFolder.of(tmp_path / "there", failed).note(state="failed", error="training loss is nan")
+    for run, state in ((complete, "complete"), (failed, "failed")):
+        assert registry.take(run.key)
+        registry.give_back(run.key, state, pack(RunFolder.of(tmp_path / "there", run)))
+    return study
+
+
+def test_a_plan_knows_what_other_hosts_have_and_writes_nothing(told_there, postgres, tmp_path, capsys):
+    declare(told_there.stopping_by(Stopping(looks=(2, 3))), tmp_path / "ruled", [], postgres)
+    asked = ["plan", "quickstart", "--json", "--storage", postgres, "--root"]
+    assert main([*asked, str(tmp_path / "new")]) == 0
+    told = capsys.readouterr().out
+    assert not (tmp_path / "new").exists()
+    states = {row["row"]: row["states"] for row in json.loads(told)[0]["rows"]}
+    assert states["BAM max"] == {"complete": 1, "missing": 1}
+    assert states["none"] == {"failed": 1, "missing": 1}
+    assert main(["status", "quickstart", "--storage", postgres, "--root", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new").exists()
+    capsys.readouterr()
+    assert main([*asked, str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().out == told, "fetched or not, the plan is the same"
+
+
+def test_a_root_that_cannot_be_written_is_one_line(told_there, postgres, capsys):
+    told = ("none", "BAM max")
+    for verb in ("table", "status"):
+        assert main([verb, "quickstart", "--root", "/sys", "--storage", postgres]) == 2
+        line = capsys.readouterr().err
+        assert line.startswith(tuple(f"bam: /sys/{told_there.rows[row].key}: cannot be written (" for row in told))
+        assert line.endswith("what other hosts have is kept there: give a --root that can be written\n")
+        assert line.count("\n") == 1
+    assert main(["plan", "quickstart", "--root", "/sys", "--storage", postgres]) == 0
+
+
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_what_failed_elsewhere_takes_the_place_of_what_was_half_trained_here(tmp_path, on, two_hosts, epochs):
     """Weights of this host under epochs of the other would be one run of two halves."""
