@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing.context import ForkServerContext
@@ -67,8 +68,10 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
 def up_to_date(study: Study, root: Path, ledger: Ledger) -> list[Record]:
     """Read what every host has of `study`, and make the ledger agree with it."""
     registry = ledger.leases.registry
-    if registry is not None:
-        fetch(registry, root, [cell.run.key for cell in study.runs()])
+    if registry is not None and (torn := fetch(registry, root, [cell.run for cell in study.runs()])):
+        said = "the database holds no whole record of them; they count as not trained"
+        print(f"bam: {study.label}: {len(torn)} runs (as {torn[0]}): {said}", file=sys.stderr)
+        registry.forget(torn)
     records = gather(study, root)
     if registry is not None:
         records = seen_from_here(records, registry)

@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lightning_bam.config import Run
 from lightning_bam.files import FolderError, read_object, unwritable, write_object
 from lightning_bam.files import replace as put
 from lightning_bam.folder import RunFolder
 from lightning_bam.result import Result
-from studies.records import Record, gather
+from studies.headline import so_far
+from studies.records import Record, agree, gather
 from studies.study import Study
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
@@ -74,46 +76,76 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
         os.close(lock)
 
 
-def fetch(registry: Registry, root: Path, keys: Iterable[str]) -> None:
+def fetch(registry: Registry, root: Path, runs: Iterable[Run]) -> list[str]:
     """Write the folders of those of these runs that have ended on another host and are not known here.
+
+    Returns:
+        The keys of those of which the database holds nothing that could be read: nobody has trained them.
 
     Raises:
         FolderError: one of them cannot be written.
 
     """
-    for key, record in _news(registry, root, keys).items():
-        unpack(RunFolder(root / key), record)
+    news = _news(registry, root, runs)
+    for key, record in news.items():
+        if record is not None:
+            unpack(RunFolder(root / key), record)
+    return [key for key, record in news.items() if record is None]
 
 
-def _news(registry: Registry, root: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the records of those of these runs that have ended on another host and are not known here."""
+def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
+    """Return the records of those of these runs that have ended on another host and are not known here.
+
+    None stands for one that is torn, or contradicts itself.
+    """
     entries = registry.entries()
-    wanted = []
-    for key in keys:
-        entry = entries.get(key)
-        folder = root / key
+    wanted = {}
+    for run in runs:
+        entry = entries.get(run.key)
+        folder = root / run.key
         if entry is None or (folder / "result.json").exists():
             continue
         if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() in ("missing", "lost")):
-            wanted.append(key)
-    return registry.records(wanted)
+            wanted[run.key] = run
+    found = registry.records(wanted)
+    return {key: found[key] if whole(run, found.get(key, {})) else None for key, run in wanted.items()}
 
 
-def opened(record: Record, news: dict[str, Any]) -> Record:
-    """Return the record of a run as it will be here once the news of it from another host is fetched.
+def whole(run: Run, record: dict[str, Any]) -> bool:
+    """Say whether the record of a run that has ended is one; what another version wrote is for its reader to refuse."""
+    if (record.get("run.json") or {}).get("key") != run.key:
+        return False
+    folder, data = RunFolder(run.key), record.get("result.json")  # no folder is looked into
+    *lines, tail = record.get("metrics.jsonl", "").split("\n")
+    try:
+        folder.metrics(lines)
+        if data is None:
+            return (record.get("manifest.json") or {}).get("state") == "failed"
+        agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
+    except FolderError:
+        return False
+    except TypeError:  # figures of another version
+        return True
+    return not tail
+
+
+def opened(record: Record, news: dict[str, Any] | None) -> Record:
+    """Return the record of a run as it will be here once the news of it from another host is fetched, if there is any.
 
     Raises:
         FolderError: another version wrote it.
 
     """
+    if news is None or record.state == "running":
+        return record
     lines = news.get("metrics.jsonl", "").split("\n")[:-1]
-    metrics, data = record.folder.metrics(lines), news["result.json"]
+    metrics, data = record.folder.metrics(lines), news.get("result.json")
     try:
         result = Result(**data) if data else None
     except TypeError as error:
         raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
     found = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
-    vars(found).update(manifest=news["manifest.json"] or {}, metrics=metrics)  # what else would be read from files
+    vars(found).update(manifest=news.get("manifest.json") or {}, metrics=metrics)  # what else would be read from files
     return found
 
 
@@ -145,13 +177,12 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     from studies.leases import open_registry
 
     with closing(open_registry(root, url)) as registry:
-        keys = [cell.run.key for cell in study.runs()]
+        runs = [cell.run for cell in study.runs()]
         if keep:
-            fetch(registry, root, keys)
+            fetch(registry, root, runs)
             return seen_from_here(gather(study, root), registry)
-        news, records = _news(registry, root, keys), gather(study, root)
-        told = [opened(r, news[r.run.key]) if r.run.key in news and r.state != "running" else r for r in records]
-        return seen_from_here(told, registry)
+        news, records = _news(registry, root, runs), gather(study, root)
+        return seen_from_here([opened(record, news.get(record.run.key)) for record in records], registry)
 
 
 def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:

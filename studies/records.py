@@ -204,12 +204,18 @@ def _record(cell: Cell, folder: RunFolder) -> tuple[Record, list[str]]:
     lines = folder.lines()
     epochs, last = folder.last_epoch(lines)
     if result is not None:
-        _agree(folder, cell.run, result, lines, so_far(cell.run, last))
+        agree(folder, cell.run, result, lines, so_far(cell.run, last))
     state: State = "complete" if result is not None else folder.state()
     return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs), lines
 
 
-def _agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
+def agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
+    """Make sure that a result is that of the last epoch, whose figure is given.
+
+    Raises:
+        FolderError: it is not.
+
+    """
     figure, epochs = result.figure(headline(run).name), len(lines)
     if epochs != result.epochs or last is None or last != figure:
         folder.metrics(lines)  # a torn line is the better reason

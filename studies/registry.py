@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ class Registry:
             return {row.key: Entry(row.key, row.state, row.holder, row.alive, row.here) for row in rows}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the records of these runs, as far as there are any."""
+        """Return the records of these runs, as far as there are any; one that is damaged is empty."""
         wanted = list(keys)
         found = {}
         with self.engine.connect() as connection:
@@ -167,8 +168,17 @@ class Registry:
                 part = wanted[start : start + 1000]
                 chosen = sa.select(RUNS.c.key, RUNS.c.record).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))
                 for row in connection.execute(chosen):
-                    found[row.key] = json.loads(gzip.decompress(row.record))
+                    try:
+                        found[row.key] = json.loads(gzip.decompress(row.record))
+                    except (OSError, EOFError, zlib.error, ValueError):
+                        found[row.key] = {}
         return found
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Take back what was told of these runs, unless somebody has them by now."""
+        told = sa.and_(RUNS.c.key.in_(list(keys)), RUNS.c.state != "running", RUNS.c.holder.is_(None))
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(RUNS).where(told))
 
     def close(self) -> None:
         """Close the connections."""

@@ -13,10 +13,12 @@ from dataclasses import replace
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from analysis.cli import main
 from analysis.cli.bundle import rule as rule_in_bundle
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies import leases
 from studies import postgres as postgres_module
@@ -202,6 +204,57 @@ def test_a_root_that_cannot_be_written_is_one_line(told_there, postgres, capsys)
         assert line.endswith("what other hosts have is kept there: give a --root that can be written\n")
         assert line.count("\n") == 1
     assert main(["plan", "quickstart", "--root", "/sys", "--storage", postgres]) == 0
+
+
+def fewer_epochs(record):
+    return record | {"metrics.jsonl": record["metrics.jsonl"].partition("\n")[0] + "\n"}
+
+
+def torn_line(record):
+    return record | {"metrics.jsonl": record["metrics.jsonl"][:-9]}
+
+
+def of_another_run(record):
+    return record | {"run.json": record["run.json"] | {"key": "0" * 16}}
+
+
+def without_result(record):
+    return record | {"result.json": None}
+
+
+@pytest.mark.parametrize("spoil", [fewer_epochs, torn_line, of_another_run, without_result, None])
+def test_a_record_that_is_not_whole_is_none(tmp_path, on, two_hosts, capsys, spoil):
+    """It locks no study on any host: the run is trained, and what is told of it then is whole."""
+    _, two, options = two_hosts
+    study, registry = tiny(rows={"none": BASE}, scientific=(), seeds=1), on("there")
+    good = pack(finish(tmp_path / "there", BASE, 12.5))
+    if spoil:
+        registry.publish(BASE.key, "complete", spoil(good))
+    else:  # damaged in the database itself
+        registry.publish(BASE.key, "complete", good)
+        with registry.engine.begin() as connection:
+            connection.execute(sa.update(registry_module.RUNS).values(record=b"no gzip"))
+    for keep in (True, False):
+        assert [r.state for r in gather_everywhere(study, two, options.storage, keep=keep)] == ["missing"]
+    assert not (two / BASE.key).exists()
+    assert len(run_study(study, two, options, silent).finished) == 1
+    assert f"bam: tiny: 1 runs (as {BASE.key}): the database holds no whole record of them" in capsys.readouterr().err
+    told = registry.records([BASE.key])[BASE.key]
+    assert told["metrics.jsonl"] == (two / BASE.key / "metrics.jsonl").read_text()
+    assert [r.state for r in gather_everywhere(study, tmp_path / "three", options.storage)] == ["complete"]
+
+
+def test_a_record_of_another_version_is_not_thrown_away(tmp_path, on, two_hosts):
+    _, two, options = two_hosts
+    study, registry = tiny(rows={"none": BASE}, scientific=(), seeds=1), on("there")
+    record = pack(finish(tmp_path / "there", BASE, 12.5))
+    later = record | {"result.json": record["result.json"] | {"error_top9": 1.0}}
+    registry.publish(BASE.key, "complete", later)
+    with pytest.raises(FolderError, match=f"^{two}/{BASE.key}/result.json: written by another version"):
+        run_study(study, two, options, silent)
+    with pytest.raises(FolderError, match="written by another version"):
+        gather_everywhere(study, tmp_path / "three", options.storage, keep=False)
+    assert registry.records([BASE.key]) == {BASE.key: later}
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
