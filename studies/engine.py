@@ -46,10 +46,12 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
 
     """
-    ledger = Ledger(root, study, options.storage, patient=options.patient, again=options.retry_failed)
+    ledger = Ledger(root, study, options.storage, patient=options.patient)
     with closing(ledger):
         records = up_to_date(study, root, ledger)
         missing = wanted(records, options)
+        if options.retry_failed:
+            ledger.retry(missing)
         before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
         progress = Progress(
             title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,20 @@ class Lease:
         os.close(self.lock)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """Which failed attempt of a run is known, so that one that fails later is not taken for it.
+
+    Attributes:
+        retries: how often the run had been taken although it had failed; None where it has not failed here.
+        beat: the last sign of life of the attempt that failed; None where no host has told of one.
+
+    """
+
+    retries: int | None
+    beat: datetime | None
+
+
 class Leases:
     """Takes and gives back leases for one scheduler.
 
@@ -60,12 +75,12 @@ class Leases:
         self.beaten = time.monotonic()
         self.registry = open_registry(root, url) if url is not None else None
 
-    def take(self, run: Run, *, again: bool = False) -> Lease | None:
+    def take(self, run: Run, *, again: Failed | None = None) -> Lease | None:
         """Take the lease of `run`, or return None where somebody else has it, or it is complete or has failed.
 
         Args:
             run: what is to be trained; its folder is described.
-            again: also take what has failed.
+            again: take it also if it has failed, in this attempt and in none since.
 
         """
         folder = RunFolder.of(self.root, run)
@@ -74,20 +89,31 @@ class Leases:
         if lock is None:
             return None
         count_death(folder)
-        failed = folder.manifest().get("state") == "failed"
-        taken = folder.result() is None and (again or not failed)
+        before = _retries(folder)
+        taken = folder.result() is None and (before is None or (again is not None and again.retries == before))
         if taken and self.registry is not None:
             registry = self.registry
-            taken = patiently(lambda: registry.take(run.key, again=again))
+            taken = patiently(lambda: registry.take(run.key, again=again.beat if again else None))
         if not taken:
             os.close(lock)
             return None
-        if failed:
-            folder.note(state="lost", losses=0)  # an attempt that dies before its first word is not the earlier one's
+        if before is not None:
+            # an attempt that dies before its first word is not the earlier one's
+            folder.note(state="lost", losses=0, retries=before + 1)
         elif folder.manifest().get("state") == "pruned":
             folder.note(state="lost")
         self.held[run.key] = folder
         return Lease(folder, lock)
+
+    def failures(self, runs: Iterable[Run]) -> dict[str, Failed]:
+        """Return by key which attempts of `runs` have failed by now; see `take`."""
+        entries = patiently(self.registry.entries) if self.registry is not None else {}
+        found = {}
+        for run in runs:
+            entry = entries.get(run.key)
+            beat = entry.beat if entry is not None and entry.state == "failed" else None
+            found[run.key] = Failed(_retries(RunFolder.of(self.root, run)), beat)
+        return found
 
     def give_back(self, run: Run) -> None:
         """End a lease, and tell the other hosts what became of the run."""
@@ -144,6 +170,12 @@ def open_registry(root: Path, url: str) -> Registry:
     """
     host = socket.gethostname()
     return Registry(url, host, os.path.realpath(root), f"{host}:{os.getpid()}:{time.time_ns()}", GRACE)
+
+
+def _retries(folder: RunFolder) -> int | None:
+    """Return how often a failed run was taken all the same before; None for one that has not failed."""
+    manifest = folder.manifest()
+    return int(manifest.get("retries", 0)) if manifest.get("state") == "failed" else None
 
 
 def _line(error: Exception) -> str:

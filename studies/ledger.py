@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.headline import headline, reported, so_far
-from studies.leases import Lease, Leases
+from studies.leases import Failed, Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import asked, distributions, parameters
 from studies.postgres import patiently
@@ -43,7 +43,6 @@ class Ledger(Source):
         study: the study.
         url: PostgreSQL instead of the journal.
         patient: wait for the runs that others train, and take over those that they lose.
-        again: also take what has failed.
 
     Raises:
         FolderError: the root cannot be written.
@@ -51,14 +50,12 @@ class Ledger(Source):
 
     """
 
-    def __init__(
-        self, root: Path, study: Study, url: str | None = None, *, patient: bool = False, again: bool = False
-    ) -> None:
+    def __init__(self, root: Path, study: Study, url: str | None = None, *, patient: bool = False) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
         self.label = study.label
         self.patient = patient
-        self.again = again
+        self.again: dict[str, Failed] = {}
         self.wanted: list[Cell] = []
         self.others: list[Cell] = []
         self.looked = 0.0
@@ -110,6 +107,10 @@ class Ledger(Source):
                     report(told, record.run, record.metrics)
                     self.complete(told, reported(record.run, record.result))
 
+    def retry(self, records: Sequence[Record]) -> None:
+        """Take note of which attempts have failed by now: they are made again, and none that fails later is."""
+        self.again = self.leases.failures([record.run for record in records])
+
     def want(self, records: Sequence[Record]) -> None:
         """Take note of what is to be trained, in this order."""
         self.wanted = [Cell(record.row, record.run) for record in records]
@@ -153,7 +154,7 @@ class Ledger(Source):
         """Take the next wanted run that nobody has or has finished, or None where none is left."""
         while self.wanted:
             cell = self.wanted.pop(0)
-            lease = self.leases.take(cell.run, again=self.again)
+            lease = self.leases.take(cell.run, again=self.again.get(cell.run.key))
             if lease is None:
                 self.others.append(cell)
                 continue

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +40,8 @@ LOCK = 0x62616D  # "bam": what `exclusively` locks
 class Entry:
     """What the registry knows of one run: its state, who has it, and whether that one has shown life lately.
 
-    `here` says that it was on this host and under this runs folder, whose lock and files know more.
+    `here` says that it was on this host and under this runs folder, whose lock and files know more. `beat` is the last
+    sign of life of whoever had it.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Entry:
     holder: str | None
     alive: bool
     here: bool
+    beat: datetime | None
 
 
 class Registry:
@@ -75,7 +78,7 @@ class Registry:
             self.engine.dispose()
             raise unreachable(url, error) from None
 
-    def take(self, key: str, *, again: bool = False) -> bool:
+    def take(self, key: str, *, again: datetime | None = None) -> bool:
         """Take the lease of a run; say whether it is ours now.
 
         It is not where the run is complete, or where somebody else has it and has shown life within `grace` seconds.
@@ -83,11 +86,11 @@ class Registry:
 
         Args:
             key: the run's key.
-            again: take it although a host says that it failed.
+            again: take it although it failed, if that attempt's last sign of life was this one.
 
         """
-        closed = ("complete",) if again else ("complete", "failed")
-        free = sa.and_(RUNS.c.state.not_in(closed), self._free())
+        failed = sa.and_(RUNS.c.state == "failed", RUNS.c.beat == again) if again else sa.false()
+        free = sa.and_(sa.or_(RUNS.c.state.not_in(("complete", "failed")), failed), self._free())
         ours = {
             "state": "running",
             "holder": self.holder,
@@ -156,8 +159,8 @@ class Registry:
         said = {"alive": alive, "here": self._here()}
         columns = [sa.func.coalesce(what, sa.false()).label(name) for name, what in said.items()]
         with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, RUNS.c.holder, *columns))
-            return {row.key: Entry(row.key, row.state, row.holder, row.alive, row.here) for row in rows}
+            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, RUNS.c.holder, *columns, RUNS.c.beat))
+            return {row.key: Entry(*row) for row in rows}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the records of these runs, as far as there are any; one that is damaged is empty."""

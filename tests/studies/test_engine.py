@@ -18,6 +18,7 @@ from lightning_bam.folder import RunFolder
 from studies.ending import termination_as_interrupt
 from studies.engine import run_study
 from studies.journal import journal
+from studies.launch import start
 from studies.records import gather
 from tests.studies.conftest import BASE, silent, tiny
 
@@ -149,6 +150,23 @@ def test_a_run_that_goes_wrong_is_visible_and_not_retried_unasked(tmp_path, one_
     assert run_study(study, tmp_path, one_slot, silent).failed == []
     assert len(run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent).failed) == 2
     assert gather(study, tmp_path)[0].manifest["attempt"] == 2
+
+
+def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_path, one_slot):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    study = tiny(rows={"none": wild, "BAM": replace(wild, attention=BAMSpec(reduction=4))}, seeds=1)
+    assert len(run_study(study, tmp_path, one_slot, silent).failed) == 2
+    again = replace(one_slot, retry_failed=True)
+    theirs = []
+
+    def while_another_retries(*job):
+        if not theirs:
+            theirs.append(run_study(study, tmp_path, again, silent))
+        return start(*job)
+
+    ours = run_study(study, tmp_path, replace(again, start=while_another_retries, patient=True), silent)
+    assert (len(theirs[0].failed), len(ours.failed)) == (1, 1), "one had begun here"
+    assert [record.manifest["attempt"] for record in gather(study, tmp_path)] == [2, 2]
 
 
 def test_what_cannot_be_trained_is_said_before_anything_starts(tmp_path, one_slot):

@@ -107,7 +107,11 @@ def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on
         assert theirs.take(key)
         theirs.give_back(key, state, {"state": state})
     assert [ours.take(key) for key in "abc"] == [False, False, True]
-    assert [ours.take(key, again=True) for key in "ab"] == [False, True]
+    known = ours.entries()
+    assert [ours.take(key, again=known[key].beat) for key in "ab"] == [False, True]
+    ours.give_back("b", "failed")
+    assert not theirs.take("b", again=known["b"].beat), "that attempt was made again"
+    assert theirs.take("b", again=theirs.entries()["b"].beat)
     assert ours.records("abd") == {"a": {"state": "complete"}, "b": {"state": "failed"}}
 
 
