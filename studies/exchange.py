@@ -18,6 +18,7 @@ from lightning_bam.files import FolderError, read_object, unwritable, write_obje
 from lightning_bam.files import replace as put
 from lightning_bam.folder import RunFolder
 from lightning_bam.result import Result
+from studies.error import StudyError
 from studies.headline import so_far
 from studies.records import Record, agree, gather
 from studies.study import Study
@@ -156,6 +157,29 @@ def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
         entry = entries.get(record.run.key)
         if record.result is not None and (entry is None or entry.state != "complete"):
             registry.publish(record.run.key, "complete", pack(record.folder))
+
+
+def forget(root: Path, url: str, keys: Iterable[str]) -> None:
+    """Take back what the database holds of these runs, so that they are trained again and not fetched.
+
+    Raises:
+        FolderError: the folder of one of them is under `root`, and would be told again.
+        StudyError: somebody trains one of them, or the database does not answer.
+
+    """
+    from studies.leases import open_registry
+
+    with closing(open_registry(root, url)) as registry:
+        entries = registry.entries()
+        for key in keys:
+            entry, folder = entries.get(key), root / key
+            if (folder / "run.json").exists():
+                raise FolderError(
+                    f"--again {key}: {folder} is still here; remove it, here and on every host that has it"
+                )
+            if entry is not None and entry.state == "running" and entry.alive and not entry.here:
+                raise StudyError(f"--again {key}: another host trains it; wait until it has ended")
+        registry.forget(keys)
 
 
 def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool = True) -> list[Record]:

@@ -9,9 +9,12 @@ from dataclasses import replace
 
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
 from analysis.cli.ruled import add_rule, chosen, train
-from analysis.cli.selection import gathered, root_of
+from analysis.cli.selection import gathered, root_of, selected
+from lightning_bam.config import nearest
 from studies.devices import parse_devices, slots
 from studies.engine import run_study
+from studies.error import StudyError
+from studies.exchange import forget
 from studies.launch import Start, start
 from studies.scheduler import Options
 from studies.study import Study
@@ -29,6 +32,18 @@ HINTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
+    add_training(parser)
+    parser.add_argument(
+        "--again",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="with --storage: forget what the database holds of this run, whose folder was removed on every host",
+    )
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add what says which studies are trained, and how."""
     parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
     add_selection(parser)
     add_root(parser)
@@ -40,7 +55,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run each study in turn."""
+    if arguments.again:
+        _forget(arguments)
     return max(train(study, arguments, run) for study in chosen(arguments))
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    """Take back what the database holds of the runs of --again.
+
+    Raises:
+        StudyError: no such run, no database, or somebody trains it.
+        FolderError: its folder is still here, and would tell the database again.
+
+    """
+    studies = [selected(name, arguments, keep=False) for name in arguments.study]
+    keys = [cell.run.key for study in studies for cell in study.runs()]
+    for key in arguments.again:
+        if key not in keys:
+            raise StudyError(f"--again {key}: no run of {arguments.study[0]} has this key; {nearest(key, keys)}")
+    if arguments.storage is None:
+        raise StudyError(
+            f"--again {key}: goes with --storage; without it a run whose folder is removed is trained again"
+        )
+    forget(root_of(arguments), arguments.storage, arguments.again)
 
 
 def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False, start: Start = start) -> int:

@@ -9,8 +9,7 @@ from functools import partial
 from analysis.cli.parser import checked, positive
 from analysis.cli.ruled import chosen as chosen_studies
 from analysis.cli.ruled import train
-from analysis.cli.run import add_arguments as add_run_arguments
-from analysis.cli.run import run
+from analysis.cli.run import add_training, run
 from studies.error import StudyError
 from studies.launch import Start, start
 from studies.nodes import Leader, NodeGoneError, Nodes, follow
@@ -22,7 +21,7 @@ INCOMPLETE = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments: those of `bam run`, and which of several nodes this one is."""
-    add_run_arguments(parser)
+    add_training(parser)
     number = checked(positive, "a number from 1 up")
     parser.add_argument("--nodes", type=number, default=1, metavar="N", help="N nodes train each run together (1)")
     parser.add_argument("--node-rank", type=int, metavar="R", help="which of them this is; 0 claims the runs")

@@ -261,6 +261,39 @@ def test_a_record_of_another_version_is_not_thrown_away(tmp_path, on, two_hosts)
     assert registry.records([BASE.key]) == {BASE.key: later}
 
 
+def test_a_record_is_forgotten_when_asked_and_its_run_is_trained_again(tmp_path, on, postgres, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("from tests.studies.conftest import BASE, tiny\nSTUDY = tiny(seeds=1)\n")
+    study, key = tiny(seeds=1), BASE.key
+    for cell in study.runs():
+        finish(tmp_path / "runs", cell.run, 12.5)
+    train = ["run", "mine.py", "--devices", "cpu:1", "--wandb", "off"]
+    assert main([*train, "--storage", postgres]) == 0, "both records are told"
+    for words, line in [
+        (["--again", key], f"bam: --again {key}: goes with --storage; without it "),
+        (["--again", "k", "--storage", postgres], "bam: --again k: no run of mine.py has this key; "),
+        (
+            ["--again", key, "--storage", postgres],
+            f"bam: --again {key}: runs/{key} is still here; remove it, here and ",
+        ),
+    ]:
+        capsys.readouterr()
+        assert main([*train, *words]) == 2
+        assert capsys.readouterr().err.startswith(line)
+    shutil.rmtree(tmp_path / "runs" / key)
+    registry = on("there")
+    assert main([*train, "--storage", postgres, "--again", key]) == 0
+    assert "2 of 2 runs complete, 1 of them now" in capsys.readouterr().err
+    told = registry.records([key])[key]
+    assert told["result.json"] == json.loads((tmp_path / "runs" / key / "result.json").read_text())
+    assert told["result.json"]["scored"] != 80_000, "not that of the record which was forgotten"
+    registry.forget([key])
+    shutil.rmtree(tmp_path / "runs" / key)
+    assert registry.take(key)
+    assert main([*train, "--storage", postgres, "--again", key]) == 2
+    assert capsys.readouterr().err == f"bam: --again {key}: another host trains it; wait until it has ended\n"
+
+
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_what_failed_elsewhere_takes_the_place_of_what_was_half_trained_here(tmp_path, on, two_hosts, epochs):
     """Weights of this host under epochs of the other would be one run of two halves."""
