@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.attempt import Attempt, SeedTrial, index_of
-from studies.leases import Lease
+from studies.leases import Failed, Lease
 from studies.lost import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
 from studies.postgres import patiently
 from studies.source import Source
@@ -26,6 +26,7 @@ class OpenTrials(Source):
 
     Attributes:
         open: number -> the trial's runs.
+        again: key -> which failed attempt of a run is to be made again.
         troubles: how many trials have given nothing without a run that failed now.
 
     """
@@ -33,7 +34,7 @@ class OpenTrials(Source):
     def __init__(self) -> None:
         self.open: dict[int, Attempt] = {}
         self.troubles = 0
-        self.failed_before: set[str] = set()
+        self.again: dict[str, Failed] = {}
         self._stopped: dict[int, Attempt] = {}
         self._refused: set[str] = set()
 
@@ -67,8 +68,7 @@ class OpenTrials(Source):
 
     def lease(self, run: Run) -> Lease | None:
         """Return the lease of a claimed run, or None where somebody else has it."""
-        lease = self.leases.take(run, again=run.key in self.failed_before)
-        self.failed_before.discard(run.key)
+        lease = self.leases.take(run, again=self.again.pop(run.key, None))
         if lease is None:
             self._refused.add(run.key)
         return lease

@@ -167,7 +167,7 @@ class Search(OpenTrials):
                 self.take(attempt, index, reported(cell.run, result))
         if trial.number not in self.open:
             return
-        failed = {cell.run.key for cell, state in zip(cells, states, strict=True) if state == "failed"}
+        failed = [cell.run for cell, state in zip(cells, states, strict=True) if state == "failed"]
         if failed and not trial.user_attrs.get("retry"):
             self.close_trial(trial, TrialState.FAIL, FAILED_BEFORE)
         elif any(cell.run.key in mine for cell in cells):
@@ -177,7 +177,8 @@ class Search(OpenTrials):
         elif "pruned" in states and self.pruner != "none" and pruned_before(self.optuna, cells[0].run.key):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
             self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
-        self.failed_before |= failed
+        if failed and trial.number in self.open:
+            self.again |= self.leases.failures(failed)
 
     def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
         """Close a trial whose run is another's; a lost one's may be about to die, and is asked for once more."""
