@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,13 @@ GRACE: Final = 60
 """Seconds without a sign of life after which another host may take a run for lost."""
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
+
+SECRETS: Final = (
+    (re.compile(r"(pass\w*\s*=\s*)('(?:\\.|[^'\\])*'?|\S+)", re.IGNORECASE), r"\1***"),
+    (re.compile(r"^((?:[\w+.-]+://)?+[^:@]*):.*@", re.DOTALL), r"\1:***@"),
+    (re.compile(r"^([\w+.-]+://[^:@/\[]*):(?!\d*(?:[/?]|$))[^/?@]*(?=[/?]|$)"), r"\1:***"),
+)
+"""Where a password may stand in what is given as an address: `password=`, before the last @, in the port's place."""
 
 Answer = TypeVar("Answer")
 
@@ -99,6 +107,13 @@ def patiently(call: Callable[[], Answer]) -> Answer:
             time.sleep(1.0)
 
 
+def shown(url: str) -> str:
+    """Return what was given as an address as it may be printed: without a password, also where it is no address."""
+    for pattern, instead in SECRETS:
+        url = pattern.sub(instead, url)
+    return url
+
+
 def address(url: str) -> str:
     """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3.
 
@@ -108,13 +123,14 @@ def address(url: str) -> str:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         parsed = None
+    if parsed is not None and "@" in (parsed.host or ""):
+        raise StudyError(f"--storage {shown(url)}: an @ too many; in a name or a password write @ as %40")
     if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        shown = parsed.render_as_string() if parsed is not None else url or repr(url)
         raise StudyError(
-            f"--storage {shown}: not an address of PostgreSQL; give postgresql://user@host:5432/database, or leave "
-            "--storage out for the journal under --root"
+            f"--storage {shown(url) or repr(url)}: not an address of PostgreSQL; give "
+            "postgresql://user@host:5432/database, or leave --storage out for the journal under --root"
         )
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
@@ -124,5 +140,4 @@ def unreachable(url: str, error: Exception) -> StudyError:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()
     missing = isinstance(error, NoSuchModuleError | ImportError)
     hint = "install psycopg" if missing else "is the server up, and may this user connect?"
-    shown = make_url(url).render_as_string()
-    return StudyError(f"--storage {shown}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")
+    return StudyError(f"--storage {shown(url)}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
-from collections.abc import Mapping
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -74,7 +75,7 @@ def script(root: Path, request: Request) -> str:
     return text
 
 
-def submit(root: Path, study: str, command: list[str], request: Request) -> str:
+def submit(root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:
     """Submit a job array that runs `command` in each job, and return its number.
 
     Args:
@@ -82,6 +83,7 @@ def submit(root: Path, study: str, command: list[str], request: Request) -> str:
         study: what the command works on, for `bam status`.
         command: `bam worker` with absolute paths.
         request: what to ask for.
+        storage: the database's address, which the jobs get in their environment.
 
     Raises:
         StudyError: no Slurm here, or it refuses; with what it says.
@@ -90,18 +92,33 @@ def submit(root: Path, study: str, command: list[str], request: Request) -> str:
     executor = _executor(root, request)
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    from studies.slurm_worker import WorkerJob
+    from studies.slurm_worker import STORAGE, WorkerJob
 
     folder_of(root).mkdir(parents=True, exist_ok=True)
     try:
-        with redirect_stderr(io.StringIO()):  # submitit prints what the error says, too
-            jobs = _array(executor, WorkerJob(command, request.nodes), request.workers)
+        with redirect_stderr(io.StringIO()), _set(STORAGE, storage):  # submitit prints what the error says, too
+            call = WorkerJob(command, request.nodes, shared=storage is not None)
+            jobs = _array(executor, call, request.workers)
     except (FailedJobError, FailedSubmissionError) as error:
         said = str(error).strip().splitlines() or ["sbatch failed"]
         raise StudyError(f"Slurm refuses: {said[-1].removeprefix('sbatch: error: ')}") from None
     number = str(jobs[0].job_id).partition("_")[0]
     note(root, number, study, request.workers)
     return number
+
+
+@contextmanager
+def _set(name: str, value: str | None) -> Iterator[None]:
+    """Let the environment, which sbatch hands on to the jobs, have `name` meanwhile."""
+    before = os.environ.get(name)
+    if value is not None:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ.pop(name)
+            os.environ.update({} if before is None else {name: before})
 
 
 def _array(executor: SlurmExecutor, call: Any, count: int) -> list[Any]:

@@ -17,6 +17,9 @@ PATIENCE: Final = 60.0
 """Seconds that a worker gets to end its runs, fewer than `studies.slurm.NOTICE`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
+STORAGE: Final = "BAM_STORAGE"
+"""The variable by which a job's worker learns the database: its address may hold a password, and others can read a
+job's arguments, log and pickle."""
 INCOMPLETE: Final = 3
 """Exit code of a worker that left because another node of its job was gone."""
 
@@ -32,12 +35,14 @@ class WorkerJob:
     Args:
         command: `bam worker` and its arguments.
         nodes: how many nodes the job has, each of which runs the command as a part of one worker.
+        shared: whether the study is in a database, whose address the job's environment has.
 
     """
 
-    def __init__(self, command: list[str], nodes: int = 1) -> None:
+    def __init__(self, command: list[str], nodes: int = 1, *, shared: bool = False) -> None:
         self.command = command
         self.nodes = nodes
+        self.shared = shared
         self.worker: subprocess.Popen[bytes] | None = None
         self.told = False
 
@@ -45,9 +50,11 @@ class WorkerJob:
         """Run the worker until the study is finished; a worker that was killed is started again.
 
         Raises:
-            RuntimeError: it ended with something else than 0 or 1 (some runs failed).
+            RuntimeError: it ended with something else than 0 or 1 (some runs failed), or the database is not named.
 
         """
+        if self.shared and not os.environ.get(STORAGE):
+            raise RuntimeError(f"{STORAGE} did not reach the job: submit with --slurm export=ALL, sbatch's default")
         signal.signal(signal.SIGTERM, self._end)
         code = INCOMPLETE
         for _ in range(STARTS):
@@ -65,7 +72,7 @@ class WorkerJob:
     def checkpoint(self) -> DelayedSubmission:
         """End the worker, and return what the requeued job calls."""
         self._end()
-        return DelayedSubmission(WorkerJob(self.command, self.nodes))
+        return DelayedSubmission(WorkerJob(self.command, self.nodes, shared=self.shared))
 
     def _run(self) -> int:
         command = [*self.command, *meeting(self.nodes)]

@@ -15,8 +15,14 @@ def command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
 
     """
     words = ["bam", "run", arguments.study, *selection(arguments, seeds=seeds)]
-    words += ["--storage", arguments.storage] if arguments.storage else []
+    words += ["--storage", _printable(arguments.storage)] if arguments.storage else []
     return shlex.join(words)
+
+
+def _printable(url: str) -> str:
+    from studies.postgres import shown  # loads SQLAlchemy
+
+    return shown(url)
 
 
 def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool = False, root: bool = True) -> list[str]:

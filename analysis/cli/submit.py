@@ -74,10 +74,10 @@ def execute(arguments: argparse.Namespace) -> int:
         request = request_of(arguments, wanted)
     if arguments.dry_run:
         print(script(root, request))
-        print(" ".join(command_of(arguments, request)), file=sys.stderr)
+        print(" ".join([*named_storage(arguments.storage), *command_of(arguments, request)]), file=sys.stderr)
         return 0
     before = len([job for job in jobs(root) if job.study == study.label])
-    number = submit(root, study.label, command_of(arguments, request), request)
+    number = submit(root, study.label, command_of(arguments, request), request, arguments.storage)
     print(f"{study.label}: job {number}, {count(wanted)} for {left} runs; logs in {root}/slurm", file=sys.stderr)
     if before:
         print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
@@ -108,14 +108,23 @@ def devices_of(request: Request) -> list[int | None]:
     return list(range(request.gpus)) if request.gpus else [None] * request.cpus
 
 
+def named_storage(url: str | None) -> list[str]:
+    """Return the variable that a job's environment has, as it may be printed."""
+    if url is None:
+        return []
+    from studies.postgres import shown
+
+    return [f"BAM_STORAGE={shown(url)}"]
+
+
 def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
-    """Return the `bam worker` that each job runs, with absolute paths."""
+    """Return the `bam worker` that each job runs, with absolute paths; a database's address is not for all to read."""
     named = arguments.study
     study = str(Path(named).resolve()) if named.endswith(".py") or "/" in named else named
     devices = ",".join(map(str, range(request.gpus))) if request.gpus else f"cpu:{request.cpus}"
     command = [sys.executable, "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
     command += [f"--devices={devices}"]
-    for name in ("storage", "preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb"):
+    for name in ("preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb"):
         if (value := getattr(arguments, name)) is not None:
             command.append(f"--{name.replace('_', '-')}={value}")
     for name in ("set", "only"):

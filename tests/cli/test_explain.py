@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from analysis.cli import main
+from analysis.cli.again import command
 from lightning_bam.folder import RunFolder
 from studies.load import find_study
 
@@ -130,6 +132,12 @@ def test_a_missing_run_says_what_trains_it(here, capsys):
     out = explained(capsys, "Cool", "2", "--seeds", "3", "--set", "recipe.epochs=2")
     assert "seed 2: missing, epoch 0/2" in out
     assert out.splitlines()[-1] == ("  go on     `bam run rates.py --set recipe.epochs=2 --seeds 3` trains it")
+
+
+def test_a_suggested_command_has_no_password():
+    url = "postgresql://me:secret@h/db"
+    given = Namespace(study="rates.py", preset=None, set=[], seeds=3, root="runs", storage=url)
+    assert command(given) == "bam run rates.py --seeds 3 --storage 'postgresql://me:***@h/db'"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.slurm import cluster
+from tests.studies.conftest import postgres
+
+__all__ = ["postgres", "slurm"]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from tests.slurm import cluster
@@ -126,6 +128,30 @@ def test_two_nodes_train_each_run_together(slurm, study, tmp_path, monkeypatch, 
     manifests = [json.loads(path.read_text()) for path in root.glob("*/manifest.json")]
     assert [(made["state"], made["world_size"], made["attempt"]) for made in manifests] == [("complete", 2, 1)] * 2
     until(lambda: working(root) == [], limit=15)
+
+
+def test_the_jobs_learn_the_database_and_nobody_else_its_password(slurm, study, tmp_path, monkeypatch, capfd, postgres):
+    root = tmp_path / "runs"
+    monkeypatch.setenv("BAM_ROOT", str(root))
+    url = make_url(postgres).set(password="secret").render_as_string(hide_password=False)
+    words = ["submit", study, "--set", "recipe.epochs=1", "--seeds", "1", "--wandb", "off", "--storage", url]
+    assert main([*words, "--dry-run"]) == 0
+    out, err = capfd.readouterr()
+    assert "BAM_STORAGE=postgresql://bam:***@127.0.0.1:" in err
+    assert main(words) == 0
+    until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
+    said = out + err + "".join(capfd.readouterr()) + "".join(texts(root))
+    assert said.count("2 of 2 runs complete") == 1
+    assert "secret" not in said
+    for path in [path for path in root.iterdir() if path.is_dir() and path.name != "slurm"]:
+        shutil.rmtree(path)
+    assert main(["status", *words[1:6], "--storage", url, "--json"]) == 0
+    assert [run["state"] for run in json.loads(capfd.readouterr().out)] == ["complete"] * 2, "it is in the database"
+
+
+def texts(folder):
+    """Return what the files under a folder hold, pickles as well."""
+    return [path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()]
 
 
 class TestWithoutRunningAnything:

@@ -36,6 +36,18 @@ def test_a_worker_that_ends_by_itself_ends_the_job(code):
     assert WorkerJob(python(f"raise SystemExit({code})"))() == code
 
 
+def test_a_job_that_does_not_know_the_database_starts_no_worker(tmp_path, monkeypatch):
+    mark = tmp_path / "started"
+    job = WorkerJob(python(f"open({str(mark)!r}, 'w')"), shared=True)
+    monkeypatch.delenv("BAM_STORAGE", raising=False)
+    with pytest.raises(RuntimeError, match="BAM_STORAGE did not reach the job: submit with --slurm export=ALL"):
+        job()
+    assert not mark.exists()
+    monkeypatch.setenv("BAM_STORAGE", "postgresql://me@h/db")
+    assert job() == 0
+    assert mark.exists()
+
+
 def test_a_worker_that_was_killed_is_started_again(tmp_path):
     log = tmp_path / "log"
     program = f"""
