@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
@@ -29,6 +29,15 @@ GRACE: Final = 60
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
 
+CONNECT: Final = 10
+"""Seconds in which a server must let us in."""
+SILENCE: Final = 20.0
+"""Seconds without a word from a server that was asked something, after which it counts as away.
+
+The longest answer, 10,000 trials with 20 reports each, takes 23 s on two busy cores, with no silence above 0.02 s.
+"""
+LEAVING: Final = 5.0
+"""Seconds for all that a scheduler tells the database when it has to leave."""
 SECRETS: Final = (
     (re.compile(r"(pass\w*\s*=\s*)('(?:\\.|[^'\\])*'?|\S+)", re.IGNORECASE), r"\1***"),
     (re.compile(r"^((?:[\w+.-]+://)?+[^:@]*):.*@", re.DOTALL), r"\1:***@"),
@@ -64,6 +73,7 @@ class Patience:
     def __init__(self) -> None:
         self.seconds = float(PATIENCE)
         self.away = -math.inf
+        self.until = math.inf
 
     def missed(self) -> None:
         """Note that the database does not answer."""
@@ -73,14 +83,18 @@ class Patience:
         """Return for how many seconds it has been there, as far as this process knows."""
         return time.monotonic() - self.away
 
+    def left(self) -> float:
+        """Return for how many seconds an answer may still be waited for."""
+        return self.until - time.monotonic()
+
     @contextmanager
     def none(self) -> Iterator[None]:
-        """Wait for nothing meanwhile: who is about to leave tries each thing once."""
-        before, self.seconds = self.seconds, 0.0
+        """Wait for nothing meanwhile, and for a silent database once: who is about to leave tries each thing once."""
+        before, self.seconds, self.until = self.seconds, 0.0, time.monotonic() + LEAVING
         try:
             yield
         finally:
-            self.seconds = before
+            self.seconds, self.until = before, math.inf
 
 
 patience: Final = Patience()
@@ -133,6 +147,13 @@ def address(url: str) -> str:
             "postgresql://user@host:5432/database, or leave --storage out for the journal under --root"
         )
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def engine_options() -> dict[str, Any]:
+    """Return what SQLAlchemy's engines are made with: no connection waits for good for a server that is silent."""
+    from studies.silence import DRIVER  # loads psycopg
+
+    return {"module": DRIVER, "pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT}}
 
 
 def unreachable(url: str, error: Exception) -> StudyError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies.postgres import address, patience, unreachable
+from studies.postgres import address, engine_options, patience, unreachable
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(
@@ -69,7 +70,7 @@ class Registry:
 
     def __init__(self, url: str, host: str, root: str, holder: str, grace: float) -> None:
         self.host, self.root, self.holder, self.grace = host, root, holder, grace
-        self.engine = sa.create_engine(address(url), pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        self.engine = sa.create_engine(address(url), **engine_options())
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
@@ -189,7 +190,11 @@ class Registry:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keep every other host out of what is done meanwhile."""
+        """Keep every other host out of what is done meanwhile.
+
+        It is asked for again and again: a server that makes us wait cannot be told from one that hangs.
+        """
         with self.engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK))).scalar():
+                time.sleep(0.1)
             yield

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from studies.journal import journal, make_root
-from studies.postgres import BEAT, GRACE, address, unreachable
+from studies.postgres import BEAT, GRACE, address, engine_options, unreachable
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
@@ -63,7 +63,7 @@ def database(url: str) -> RDBStorage:
             try:
                 return RDBStorage(
                     full,
-                    engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}},
+                    engine_kwargs=engine_options(),
                     heartbeat_interval=BEAT,
                     grace_period=GRACE,
                 )

@@ -20,7 +20,7 @@ from lightning_bam.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.error import StudyError
 from studies.owner import FOLDER
-from studies.postgres import GRACE, address, unreachable
+from studies.postgres import GRACE, address, engine_options, unreachable
 
 STALE_TRIALS: Final = sa.text(
     "SELECT s.study_name, count(*) FROM trials t JOIN studies s ON s.study_id = t.study_id "
@@ -105,7 +105,7 @@ def _stale(found: Counter[str]) -> Finding:
 def database(url: str) -> Iterator[Finding]:
     """Ask PostgreSQL for its version, and for trials and leases without a sign of life."""
     try:
-        engine = sa.create_engine(address(url), connect_args={"connect_timeout": 5})
+        engine = sa.create_engine(address(url), **engine_options())
     except StudyError as error:
         yield problem("database", str(error), "give --storage as postgresql://user@host:5432/database")
         return
