@@ -13,6 +13,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DBAPIError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -38,6 +39,15 @@ The longest answer, 10,000 trials with 20 reports each, takes 23 s on two busy c
 """
 LEAVING: Final = 5.0
 """Seconds for all that a scheduler tells the database when it has to leave."""
+RIGHTS: Final = "GRANT this user INSERT, UPDATE and DELETE on its tables, and CREATE on its schema; `bam doctor` checks"
+TABLES: Final = "its tables are not ours or of another version: give a database of its own"
+MENDS: Final = {
+    "42501": RIGHTS,
+    "25006": "it is read-only: name the primary server, or switch default_transaction_read_only off for this user",
+    "42P01": TABLES,
+    "42703": TABLES,
+}
+"""What mends a refusal, by PostgreSQL's code for it."""
 SECRETS: Final = (
     (re.compile(r"(pass\w*\s*=\s*)('(?:\\.|[^'\\])*'?|\S+)", re.IGNORECASE), r"\1***"),
     (re.compile(r"^((?:[\w+.-]+://)?+[^:@]*):.*@", re.DOTALL), r"\1:***@"),
@@ -57,10 +67,22 @@ def away(error: BaseException) -> bool:
     return isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
 
 
+def refusal(error: BaseException) -> str | None:
+    """Return the line for a database that answers and refuses, or None where it is something else."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    orig = cause.orig if isinstance(cause, DBAPIError) else None
+    mend = MENDS.get(getattr(orig, "sqlstate", None) or "")
+    return None if mend is None else f"--storage: the database refuses ({_first_line(orig)}); {mend}"
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
 def silent(error: BaseException) -> str:
     """Return the line for a database that went away and stayed away."""
     cause = error.__cause__ or error
-    reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
+    reason = _first_line(getattr(cause, "orig", None) or cause)
     return (
         f"--storage: the database does not answer any more ({reason}); the run folders hold what was trained: once it "
         "is back, the same command goes on"
@@ -105,7 +127,7 @@ def patiently(call: Callable[[], Answer]) -> Answer:
     """Call, and again for as long as the database is away and `patience` lasts.
 
     Raises:
-        StudyError: it stayed away.
+        StudyError: it stayed away, or it refuses.
 
     """
     deadline = time.monotonic() + patience.seconds
@@ -114,6 +136,8 @@ def patiently(call: Callable[[], Answer]) -> Answer:
             return call()
         except (SQLAlchemyError, StorageInternalError) as error:
             if not away(error):
+                if line := refusal(error):
+                    raise StudyError(line) from None
                 raise
             patience.missed()
             if time.monotonic() > deadline:
@@ -159,6 +183,8 @@ def engine_options() -> dict[str, Any]:
 def unreachable(url: str, error: Exception) -> StudyError:
     """Return the line for a database that does not answer, without its password."""
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    if line := refusal(error):
+        return StudyError(line.replace("--storage:", f"--storage {shown(url)}:", 1))
     missing = isinstance(error, NoSuchModuleError | ImportError)
     hint = "install psycopg" if missing else "is the server up, and may this user connect?"
     return StudyError(f"--storage {shown(url)}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")

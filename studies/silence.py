@@ -37,6 +37,10 @@ class Connection(psycopg.Connection[Any]):
         finally:
             _heard(began)
 
+    def __del__(self, *_warn: Any) -> None:
+        """Close what an engine leaves open that fails while it is made."""
+        self.close()
+
     def wait(self, gen: PQGen[Answer], interval: float = LOOK, timeout: float | None = None) -> Answer:  # noqa: ARG002
         """Talk with the server; psycopg does so here, whatever is asked."""
         try:

@@ -7,13 +7,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from optuna.exceptions import ExperimentalWarning
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from studies.error import StudyError
 from studies.journal import journal, make_root
-from studies.postgres import BEAT, GRACE, address, engine_options, unreachable
+from studies.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
+
+FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
+MIGRATE: Final = (
+    "give a database of its own, install the Optuna that made them, or, where this one is newer, end all work there "
+    "and call `optuna storage upgrade --storage URL`"
+)
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
@@ -54,20 +63,25 @@ def database(url: str) -> RDBStorage:
     """Open the database at `url` with a heartbeat, so that the trials of a dead host are known for dead.
 
     Raises:
-        StudyError: an address of something else, or a database that does not answer.
+        StudyError: an address of something else, or a database that does not answer or is another Optuna's.
 
     """
     full = address(url)
     with quiet_heartbeat():
         for attempt in range(5):
             try:
-                return RDBStorage(
+                storage = RDBStorage(
                     full,
                     engine_kwargs=engine_options(),
                     heartbeat_interval=BEAT,
                     grace_period=GRACE,
+                    skip_compatibility_check=True,  # it would leave its connection open
                 )
-            except SQLAlchemyError as error:
+                if storage.get_current_version() == storage.get_head_version():
+                    return storage
+                close_storage(storage)
+                raise StudyError(f"--storage {shown(url)}: {FOREIGN}; {MIGRATE}")
+            except (SQLAlchemyError, StorageInternalError) as error:
                 # two hosts that make the tables at the same time: one of them is refused, and finds them made
                 made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)
                 if attempt == 4 or not made_twice:

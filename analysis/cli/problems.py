@@ -18,7 +18,7 @@ def line_for(error: Exception) -> str | None:
         where = f"{refused.filename}: " if refused.filename else ""
         return f"{where}no space left on the disk ({refused.strerror}); make room, then the same command goes on"
     if "sqlalchemy" in sys.modules:
-        from studies.postgres import away, silent
+        from studies.postgres import away, refusal, silent
 
-        return silent(error) if away(error) else None
+        return silent(error) if away(error) else refusal(error)
     return None

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import optuna
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -20,13 +22,19 @@ from lightning_bam.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.error import StudyError
 from studies.owner import FOLDER
-from studies.postgres import GRACE, address, engine_options, unreachable
+from studies.postgres import GRACE, address, engine_options, refusal, unreachable
+from studies.storage import FOREIGN, MIGRATE
 
 STALE_TRIALS: Final = sa.text(
     "SELECT s.study_name, count(*) FROM trials t JOIN studies s ON s.study_id = t.study_id "
     "LEFT JOIN trial_heartbeats h ON h.trial_id = t.trial_id WHERE t.state = 'RUNNING' "
     "AND (h.heartbeat IS NULL OR h.heartbeat < now() - make_interval(secs => :grace)) GROUP BY s.study_name"
 )
+PROBES: Final = {
+    "studies": "INSERT INTO studies (study_name) VALUES ('bam doctor')",
+    "bam_runs": "INSERT INTO bam_runs (key, state) VALUES ('bam doctor', 'lost')",
+}
+"""What is written for a try into each table that a run needs."""
 STALE_RUNS: Final = sa.text(
     "SELECT key, host FROM bam_runs WHERE state = 'running' AND beat < now() - make_interval(secs => :grace)"
 )
@@ -102,8 +110,34 @@ def _stale(found: Counter[str]) -> Finding:
     return warning("trials", f"{found.total()} say that they are running, and nobody trains them: {told}", mend)
 
 
+def foreign(connection: sa.Connection, there: set[str]) -> Iterator[tuple[str, str]]:
+    """Say whether the tables are another Optuna's, and what mends that."""
+    if "alembic_version" in there:
+        steps = ScriptDirectory(str(Path(optuna.storages.__file__).parent / "_rdb" / "alembic"))
+        if connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() != steps.get_current_head():
+            yield FOREIGN, MIGRATE
+
+
+def unwritable(connection: sa.Connection, there: set[str]) -> Iterator[tuple[str, str]]:
+    """Write what a run writes first, take it back, and say what was refused."""
+    for table, probe in PROBES.items():
+        statement = probe if table in there else f"CREATE TABLE {table} (probe integer)"
+        connection.rollback()
+        try:
+            connection.execute(sa.text(statement))
+        except DBAPIError as error:
+            line = refusal(error)
+            if line is None:
+                raise
+            found, _, mend = line.removeprefix("--storage: ").partition("; ")
+            yield found, mend
+            return
+        finally:
+            connection.rollback()
+
+
 def database(url: str) -> Iterator[Finding]:
-    """Ask PostgreSQL for its version, and for trials and leases without a sign of life."""
+    """Ask PostgreSQL for its version, for tables that fit, for leave to write, and for who shows no sign of life."""
     try:
         engine = sa.create_engine(address(url), **engine_options())
     except StudyError as error:
@@ -116,6 +150,7 @@ def database(url: str) -> Iterator[Finding]:
             grace = {"grace": GRACE}
             stale = list(connection.execute(STALE_TRIALS, grace)) if "trial_heartbeats" in there else []
             leases = list(connection.execute(STALE_RUNS, grace)) if "bam_runs" in there else []
+            wrong = [*foreign(connection, there), *unwritable(connection, there)]
     except (SQLAlchemyError, ImportError) as error:
         mend = "start the server, or mend the address, pg_hba.conf or the password (~/.pgpass)"
         yield problem("database", str(unreachable(url, error)), mend)
@@ -123,7 +158,10 @@ def database(url: str) -> Iterator[Finding]:
     finally:
         engine.dispose()
     holds = "holds studies" if "studies" in there else "empty so far"
-    yield ok("database", f"PostgreSQL {version} answers, {holds}")
+    for found, mend in wrong:
+        yield problem("database", f"PostgreSQL {version} answers, but {found}", mend)
+    if not wrong:
+        yield ok("database", f"PostgreSQL {version} answers, {holds}")
     yield _stale(Counter({str(row[0]): int(row[1]) for row in stale}))
     if leases:
         told = listed([f"{key} ({host})" for key, host in leases])

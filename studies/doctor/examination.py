@@ -36,7 +36,7 @@ CHECKS: Final[dict[str, Check]] = {
 def examine(root: Path, storage: str | None = None) -> Iterator[Finding]:
     """Try everything that a run needs, and look for what dead runs left behind.
 
-    Changes nothing but for a probe file beside the runs, which is removed.
+    Changes nothing but for a probe file beside the runs, which is removed, and a row in the database, taken back.
 
     Args:
         root: the runs folder; it need not exist.
