@@ -100,8 +100,9 @@ def submit(root: Path, study: str, command: list[str], request: Request, storage
             call = WorkerJob(command, request.nodes, shared=storage is not None)
             jobs = _array(executor, call, request.workers)
     except (FailedJobError, FailedSubmissionError) as error:
-        said = str(error).strip().splitlines() or ["sbatch failed"]
-        raise StudyError(f"Slurm refuses: {said[-1].removeprefix('sbatch: error: ')}") from None
+        said = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Try ")]
+        reason = said[-1].removeprefix("sbatch: ").removeprefix("error: ") if said else "sbatch failed"
+        raise StudyError(f"Slurm refuses: {reason}") from None
     number = str(jobs[0].job_id).partition("_")[0]
     note(root, number, study, request.workers)
     return number

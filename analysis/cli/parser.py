@@ -117,16 +117,16 @@ def positive(text: str) -> int:
     return number
 
 
-def up_to(most: int) -> Callable[[str], Any]:
-    """Return a converter to a whole number from 1 to `most`."""
+def up_to(most: int, least: int = 1) -> Callable[[str], Any]:
+    """Return a converter to a whole number from `least` to `most`."""
 
     def converter(text: str) -> int:
-        number = positive(text)
-        if number > most:
+        number = int(text)
+        if not least <= number <= most:
             raise ValueError
         return number
 
-    return checked(converter, f"a number from 1 to {most:,}")
+    return checked(converter, f"a number from {least} to {most:,}")
 
 
 def whole(text: str) -> int:

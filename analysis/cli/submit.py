@@ -9,10 +9,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.parser import add_root, add_selection, add_storage, checked, positive
+from analysis.cli.parser import add_root, add_selection, add_storage, checked, positive, up_to
 from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import slots
 from studies.error import StudyError
+from studies.limits import MOST_RANKS
 from studies.slurm import Request, script, submit
 from studies.slurm_jobs import jobs
 
@@ -23,9 +24,10 @@ LEFT = ("missing", "lost", "pruned", "running")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments: those of `bam worker`, and what to ask Slurm for."""
     parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
-    number = checked(positive, "a number from 1 up")
-    parser.add_argument("--workers", type=number, default=1, metavar="N", help="jobs at a time (1)")
-    parser.add_argument("--gpus-per-worker", type=int, default=0, metavar="N", help="on each node (0: train on CPU)")
+    workers = checked(positive, "a number from 1 up")
+    number, gpus = up_to(MOST_RANKS), up_to(MOST_RANKS, least=0)
+    parser.add_argument("--workers", type=workers, default=1, metavar="N", help="jobs at a time (1)")
+    parser.add_argument("--gpus-per-worker", type=gpus, default=0, metavar="N", help="on each node (0: train on CPU)")
     parser.add_argument("--cpus-per-worker", type=number, metavar="N", help="cores on each node (4 a GPU, else 1)")
     parser.add_argument("--nodes-per-run", type=number, default=1, metavar="N", help="train each run over N nodes (1)")
     parser.add_argument(

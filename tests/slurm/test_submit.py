@@ -182,6 +182,8 @@ class TestWithoutRunningAnything:
         assert main(["submit", study, "--partition", "gpu"]) == 2
         said = "bam: Slurm refuses: Batch job submission failed: Invalid partition name specified\n"
         assert capsys.readouterr().err == said
+        assert main(["submit", study, "--slurm", "bogus=1"]) == 2
+        assert capsys.readouterr().err == "bam: Slurm refuses: unrecognized option '--bogus=1'\n"
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,14 @@ class TestWithoutRunningAnything:
         (["--slurm", "mem="],
          "bam submit: argument --slurm: 'mem=' is not an option of sbatch, as mem=64G or exclusive\n"),
         (["--time", "1:30"], "bam submit: argument --time: '1:30' is not minutes, HH:MM:SS or D-HH:MM:SS\n"),
+        (["--gpus-per-worker", "-1"],
+         "bam submit: argument --gpus-per-worker: '-1' is not a number from 0 to 1,024\n"),
+        (["--gpus-per-worker", "99999999999"],
+         "bam submit: argument --gpus-per-worker: '99999999999' is not a number from 0 to 1,024\n"),
+        (["--cpus-per-worker", "0"], "bam submit: argument --cpus-per-worker: '0' is not a number from 1 to 1,024\n"),
+        (["--runs-per-device", "9999999999"],
+         "bam submit: argument --runs-per-device: '9999999999' is not a number from 1 to 1,024\n"),
+        (["--workers", "-1"], "bam submit: argument --workers: '-1' is not a number from 1 up\n"),
         (["--gpus-per-worker", "3", "--devices-per-run", "2"],
          "bam: --devices-per-run 2: 3 devices cannot be cut into runs of 2; use a divisor of 3, or more --devices\n"),
     ],
