@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from lightning_bam.files import system_error, unwritable
+from lightning_bam.files import put_in_place, system_error, unwritable
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -27,20 +27,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         """
         final = Path(path)
-        temporary = final.with_name(f".{final.name}.{os.getpid()}")
         try:
             final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
             for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
                 stale.unlink(missing_ok=True)
-            with temporary.open("wb") as file:
+            with put_in_place(final) as temporary, temporary.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(final)
         except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
             refused = system_error(error)
             if refused is None:
                 raise
             raise unwritable(final, refused) from None
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +12,7 @@ from torch import nn
 from torch.export import Dim
 
 from lightning_bam.config import KINDS, ConfigError, Run
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, put_in_place
 from lightning_bam.released import to_authors
 from lightning_bam.weights import differences, write_file
 
@@ -101,16 +99,12 @@ def _program(run: Run, network: nn.Module, path: Path) -> str:
         raise ConfigError(f"backbone={run.backbone.kind}: a detector has no program; use --format state-dict")
     images = torch.zeros(2, *run.dataset.shape)
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # torch.export wants the suffix at the end
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.export.save(program, temporary)
-        temporary.replace(path)
+        with put_in_place(path) as temporary, temporary.open("wb") as file:  # of a file's name it wants the suffix
+            torch.export.save(program, file)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
     size = ", ".join(map(str, run.dataset.shape))
     return (
         f"torch.export.load(FILE).module()(images) for images (N, {size}), normalised as in training; needs torch alone"

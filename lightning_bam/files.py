@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,16 +94,39 @@ def replace(path: Path, text: str) -> None:
         FolderError: it cannot be written; the old file is as it was.
 
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w") as file:
+        with put_in_place(path) as temporary, temporary.open("w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from None
+
+
+@contextmanager
+def put_in_place(path: Path) -> Iterator[Path]:
+    """Yield a file to write, and put it where `path` is in one step; after an error what was there stays.
+
+    Links are followed. What is there and is no file, a pipe or a device, stays what it is and gets the bytes.
+
+    Raises:
+        OSError: it cannot be put there.
+
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with tempfile.TemporaryDirectory(prefix="bam-") as folder:
+            yield (temporary := Path(folder, "written"))
+            with temporary.open("rb") as file, path.open("wb", buffering=0) as there:
+                shutil.copyfileobj(file, there)
+        return
+    final = Path(os.path.realpath(path))
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(final)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -12,12 +12,11 @@ import io
 import os
 import tarfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lightning_bam.digest import hash_file
-from lightning_bam.files import FolderError, unwritable
+from lightning_bam.files import FolderError, put_in_place, unwritable
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
 LONG_AGO: Final = 315_532_800
@@ -45,8 +44,11 @@ def sums(files: Mapping[str, Content]) -> bytes:
     return "".join(lines).encode()
 
 
-def write(path: Path, top: str, files: Mapping[str, Content]) -> None:
+def write(path: Path, top: str, files: Mapping[str, Content]) -> int:
     """Write the files and their `SHA256SUMS` under the folder `top`, sorted by name; the archive is whole or absent.
+
+    Returns:
+        its size in bytes.
 
     Args:
         path: the archive.
@@ -58,21 +60,18 @@ def write(path: Path, top: str, files: Mapping[str, Content]) -> None:
 
     """
     every = {**files, SUMS: sums(files)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with (
-            temporary.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=LONG_AGO, compresslevel=6) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            for name, content in sorted(every.items()):
-                _add(tar, f"{top}/{name}", content)
-        temporary.replace(path)
+        with put_in_place(path) as temporary:
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=LONG_AGO, compresslevel=6) as packed,
+                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+            ):
+                for name, content in sorted(every.items()):
+                    _add(tar, f"{top}/{name}", content)
+            return temporary.stat().st_size
     except OSError as error:
         raise unwritable(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: Content) -> None:

@@ -63,9 +63,9 @@ def execute(arguments: argparse.Namespace) -> int:
         files |= {"report.html": page.encode(), **rule(study, root_of(arguments))}
         files |= own_file(arguments.study) if names[0] == "study.py" else {}
         files |= weights(record.folder for record in records) if arguments.weights else {}
-        write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
+        written = write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
     print(path)
-    told = f"{len(files) + 1} files of {complete} complete runs, {size(path.stat().st_size)}"
+    told = f"{len(files) + 1} files of {complete} complete runs, {size(written)}"
     print(f"bam bundle: {told}; README.txt in it says how the table is rebuilt and checked", file=sys.stderr)
     return 0
 

@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
     output = writable(arguments.output)
-    replace(output, write(chosen("report", arguments), arguments))
-    print(f"bam report: {output} ({size(output.stat().st_size)})", file=sys.stderr)
+    text = write(chosen("report", arguments), arguments)
+    replace(output, text)
+    print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0
 
 

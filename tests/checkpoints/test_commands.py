@@ -1,7 +1,9 @@
 """`bam import-checkpoint` and `bam export` as a person meets them."""
 
+import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,23 @@ def test_a_run_is_found_by_key_beginning_or_path(here, wanted, capsys):
     _, network = load_network(Path("runs") / RUN.key)
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     assert set(state) == set(network.state_dict())
+
+
+@pytest.mark.parametrize("form", ["state-dict", "program"])
+def test_a_link_is_followed_and_a_pipe_written_into(here, form):
+    Path("net.pt").write_bytes(b"old")
+    Path("link.pt").symlink_to("net.pt")
+    os.mkfifo("pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_bytes()), daemon=True)
+    reader.start()
+    assert main(["export", RUN.key, "--format", form, "-o", "link.pt"]) == 0
+    assert main(["export", RUN.key, "--format", form, "-o", "pipe"]) == 0
+    reader.join(10)
+    assert Path("link.pt").is_symlink()
+    assert Path("pipe").is_fifo()
+    assert [len(data) for data in read] == [Path("net.pt").stat().st_size]
+    assert read[0].startswith(b"PK")
 
 
 def test_the_default_name_says_run_and_form(here, capsys):

@@ -82,6 +82,12 @@ def test_the_table_is_rebuilt_byte_for_byte_somewhere_else(runs, tmp_path, capsy
     assert done.returncode == 0
 
 
+def test_a_link_is_followed(runs, capsys):
+    Path("link.tar.gz").symlink_to("artefact.tar.gz")
+    assert bundled(capsys, "tiny.py", "-o", "link.tar.gz").is_symlink()
+    assert tarfile.is_tarfile("artefact.tar.gz")
+
+
 def test_a_byte_that_flips_in_it_is_one_clear_line(runs, tmp_path, capsys):
     top = unpacked(bundled(capsys, "tiny.py", "-o", "artefact.tar.gz"), tmp_path / "reader")
     path = next(top.glob("runs/*/metrics.jsonl"))

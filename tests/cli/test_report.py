@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 
 import pytest
 
@@ -71,6 +73,28 @@ def test_a_page_that_cannot_be_written_is_one_line(root, tmp_path, monkeypatch, 
     told = capsys.readouterr()
     assert told.err.startswith(f"bam: {said}")
     assert told.err.count("\n") == 1
+
+
+def test_a_page_goes_through_a_link_or_a_pipe_and_leaves_both(root, tmp_path, capsys):
+    """What was there stays what it was; as another user would find out with /dev/null."""
+    page, link, pipe = tmp_path / "page.html", tmp_path / "link.html", tmp_path / "pipe"
+    page.write_text("old")
+    link.symlink_to("page.html")
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    for there in (link, pipe):
+        assert main(["report", "quickstart", "--root", str(root), "-o", str(there)]) == 0
+        reader.join(10 * (there == pipe))
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert len(read) == 1
+    for text in (page.read_text(), *read):
+        assert text.startswith("<!doctype html>")
+        assert text.endswith("</html>\n")
+    assert capsys.readouterr().err.endswith(f"bam report: {pipe} ({size(len(read[0].encode()))})\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.html", "page.html", "pipe", "runs"]
 
 
 @pytest.mark.parametrize("words", [[], ["quickstart", "--all"]])
