@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from studies.job import Job
+from studies.processes import serve
 
 Start = Callable[[ForkServerContext, Job, Connection, int | None], ForkServerProcess]
 """What starts a job: `start`, or the first of several nodes, which has the others start it, too."""
@@ -46,12 +47,14 @@ def _started(make: Callable[[], ForkServerProcess]) -> ForkServerProcess:
     for _ in range(4):
         process = make()
         try:
+            serve()
             process.start()
         except (EOFError, ConnectionError):
             time.sleep(0.2)
         else:
             return process
     process = make()
+    serve()
     process.start()
     return process
 

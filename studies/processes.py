@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.forkserver import ensure_running
+from multiprocessing.resource_tracker import ensure_running as ensure_tracker
 from typing import Final
 
 from studies.mark import leave_mark
@@ -30,12 +32,22 @@ def forkserver(*, tracked: bool = False) -> ForkServerContext:
 
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["studies.worker", *(TRACKED if tracked else ())])
+    context.set_forkserver_preload(["studies.deaf", "studies.worker", *(TRACKED if tracked else ())])
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asking for GPUs must not open CUDA in the server
     for name, value in PINNED.items():
         os.environ.setdefault(name, value)
     leave_mark()
     return context
+
+
+def serve() -> None:
+    """Have the server run; from its first moment on it does not hear Ctrl-C, which would end it with a traceback."""
+    ensure_tracker()  # by itself: at its end it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> None:

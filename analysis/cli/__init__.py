@@ -7,9 +7,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from analysis.cli.parser import make_parser
-from studies.ending import termination_as_interrupt
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
@@ -17,8 +14,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
     under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.ending`).
     """
-    arguments = make_parser().parse_args(argv)
     try:
+        from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too
+        from studies.ending import termination_as_interrupt
+
+        arguments = make_parser().parse_args(argv)
         with termination_as_interrupt():
             code: int = arguments.execute(arguments)
             sys.stdout.flush()

@@ -341,6 +341,28 @@ def test_a_closed_pipe_is_no_error(own):
     assert done.stderr == ""
 
 
+EARLY = """
+import signal, sys
+class Early:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Early())
+from analysis.cli import main
+sys.exit(main(["table", "quickstart"]))
+"""
+
+
+@pytest.mark.parametrize("name", ["analysis.cli.parser", "studies.ending", "analysis.cli.table", "analysis.table"])
+def test_ctrl_c_while_something_is_still_loading_is_one_line(tmp_path, name):
+    code = EARLY.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert done.stderr.startswith("bam: interrupted")
+    assert done.stderr.count("\n") == 1
+
+
 def test_search(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("space.py").write_text(

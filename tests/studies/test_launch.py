@@ -46,3 +46,26 @@ def test_who_is_asked_does_not_outlive_who_asks():
     asking.wait()
     _, alive = psutil.wait_procs(below, timeout=10)
     assert not alive
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from studies.launch import ask
+from studies.processes import forkserver, serve
+signal.signal(signal.SIGINT, lambda *_: None)
+context = forkserver()
+serve()
+for _ in range(40):
+    os.killpg(0, signal.SIGINT)
+    time.sleep(0.05)
+threading.Timer(1.0, os.killpg, (0, signal.SIGINT)).start()
+ask(context, "time", "sleep", 2.0)
+print(ask(context, "signal", "getsignal", signal.SIGINT).name)
+"""
+
+
+def test_ctrl_c_is_not_heard_by_the_server_from_its_first_moment_nor_by_who_is_asked():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, start_new_session=True
+    )
+    assert (done.stdout, done.stderr) == ("SIG_IGN\n", "")
