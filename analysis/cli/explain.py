@@ -14,7 +14,7 @@ from rich.console import Console
 from analysis.cli.again import command
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_selection, add_storage, checked
-from analysis.cli.selection import gathered, selected
+from analysis.cli.selection import gathered, looked_at, selected
 from analysis.explanation import Explanation, explain, find_row
 from analysis.formats import fixed_facts
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print what is behind the row."""
+    looked_at(arguments)
     study = selected(arguments.study, arguments)
     row = find_row(study, arguments.row)
     explanation = explain(study, gathered(study, arguments), row, arguments.seed)

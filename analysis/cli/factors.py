@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, selected
+from analysis.cli.selection import gathered, looked_at, selected
 from analysis.factors import factorial_of
 from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print analysis of variance, marginal means and importance."""
+    looked_at(arguments)
     study = selected(arguments.study, arguments)
     found = factorial_of(study, gathered(study, arguments))
     if found is None:

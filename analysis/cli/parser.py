@@ -153,9 +153,14 @@ def rising(text: str) -> tuple[int, ...]:
     return numbers
 
 
+def default_root() -> str:
+    """Return the runs folder of who names none."""
+    return os.environ.get("BAM_ROOT") or "runs"
+
+
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Add --root."""
-    default = os.environ.get("BAM_ROOT") or "runs"
+    default = default_root()
     parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
 
 

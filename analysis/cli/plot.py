@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, selected
+from analysis.cli.selection import gathered, looked_at, selected
 from analysis.plots.kinds import KINDS, draw, known
 from lightning_bam.files import FolderError
 
@@ -44,6 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.exists() and not output.is_dir():
         raise FolderError(f"--output {output}: is a file; give a folder")
+    looked_at(arguments)
     study = selected(arguments.study, arguments)
     records = gathered(study, arguments)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
 from analysis.cli.parser import add_studies
-from analysis.cli.selection import chosen, gathered, root_of
+from analysis.cli.selection import chosen, gathered, looked_at
 from lightning_bam.files import FolderError, replace
 from studies.records import Record
 from studies.study import Study
@@ -60,7 +60,7 @@ def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     from analysis.cli.table import concluded
     from analysis.report.page import Made, page
 
-    root = root_of(arguments)
+    root = looked_at(arguments)
     found = [(study, gathered(study, arguments)) for study in studies]
     made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
     return page(chapters(found, concluded(found)), made)

@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 
 from analysis.cli.again import command
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage, checked
-from analysis.cli.selection import gathered, selected
+from analysis.cli.selection import gathered, looked_at, selected
 from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours
 from analysis.row import Row
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print what each open row needs."""
+    looked_at(arguments)
     study = selected(arguments.study, arguments)
     records = gathered(study, arguments)
     table = tabulate(records, study)

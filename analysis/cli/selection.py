@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from analysis.cli.parser import default_root
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
@@ -92,4 +93,17 @@ def root_of(arguments: argparse.Namespace) -> Path:
     root = Path(arguments.root)
     if root.exists() and not root.is_dir():
         raise FolderError(f"--root {root}: is a file; give the runs folder")
+    return root
+
+
+def looked_at(arguments: argparse.Namespace) -> Path:
+    """Return --root for a verb that only reads: one that was named must be there, unless --storage has runs, too.
+
+    Raises:
+        FolderError: it is not; an empty table of a mistyped folder would look like one of runs to come.
+
+    """
+    root = root_of(arguments)
+    if arguments.root != default_root() and arguments.storage is None and not root.exists():
+        raise FolderError(f"--root {root}: no such folder; give the runs folder")
     return root

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
-from analysis.cli.selection import every_scale, gathered, root_of, selected
+from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
 from studies.headline import headline, reported
 from studies.records import Record
 from studies.study import Study
@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def read(arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
     """Gather the named studies, or every study of the catalogue at every preset that has been begun."""
-    root = root_of(arguments)
+    root = looked_at(arguments)
     if arguments.study:
         chosen = [selected(name, arguments) for name in arguments.study]
         return [(study, gathered(study, arguments)) for study in chosen]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.cli.parser import add_studies
-from analysis.cli.selection import chosen, root_of
+from analysis.cli.selection import chosen, looked_at
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.table import Table, tabulate
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study."""
-    tables = conclusions(chosen("table", arguments), root_of(arguments), arguments.storage)
+    tables = conclusions(chosen("table", arguments), looked_at(arguments), arguments.storage)
     show(tables, arguments.format, arguments.output)
     if not arguments.strict:
         return 0

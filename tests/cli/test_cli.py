@@ -457,6 +457,21 @@ def test_a_root_that_is_a_file(own, capsys):
         assert lines(capsys) == ("", "bam: --root mine.py: is a file; give the runs folder\n")
 
 
+@pytest.mark.parametrize("verb", ["table", "status", "seeds", "explain", "report", "factors", "plot", "status alone"])
+def test_a_named_root_that_is_not_there_is_no_empty_table(own, capsys, verb):
+    words = {"explain": ["explain", "mine.py", "SE"], "status alone": ["status"]}.get(verb, [verb, "mine.py"])
+    assert main([*words, "--root", "rums"]) == 2
+    assert lines(capsys) == ("", "bam: --root rums: no such folder; give the runs folder\n")
+    assert not Path("rums").exists()
+
+
+def test_before_the_first_run_the_table_is_empty(own, tmp_path, capsys, monkeypatch):
+    shutil.copy("mine.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "mine.py", "--root", "runs"]) == 0
+    assert "missing" in lines(capsys)[0]
+
+
 def test_online_without_a_login_is_offline_and_says_so(own, capsys, monkeypatch):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
         monkeypatch.delenv(name, raising=False)

@@ -52,9 +52,10 @@ def test_the_default_name_and_a_table_of_contents_for_several(root, tmp_path, mo
     assert "bam report quickstart --only &#x27;row=BAM max&#x27; --margin 0.5 --root" in text
 
 
-def test_nothing_run_is_a_page_too(tmp_path):
+def test_nothing_run_is_a_page_too(tmp_path, monkeypatch):
     page = tmp_path / "page.html"
-    assert main(["report", "quickstart", "--root", str(tmp_path / "none"), "-o", str(page)]) == 0
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path / "none"))
+    assert main(["report", "quickstart", "-o", str(page)]) == 0
     assert "No run is complete (12 missing): nothing can be said yet." in page.read_text()
     assert not (tmp_path / "none").exists()
 
