@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from rich.table import Table
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
 from studies.headline import headline, reported
 from studies.records import Record
 from studies.study import Study
@@ -44,6 +47,8 @@ def execute(arguments: argparse.Namespace) -> int:
             print(json.dumps([*runs, *jobs.as_json(root_of(arguments))], indent=1))
         else:
             show(found)
+            if not arguments.study:
+                show_others(others(root_of(arguments), found), any_study=bool(found))
             jobs.show(root_of(arguments))
         ended = {"complete", "failed", "pruned"}
         if not arguments.watch or all(record.state in ended for _, records in found for record in records):
@@ -76,11 +81,36 @@ def as_json(study: Study, record: Record) -> dict[str, object]:
     }
 
 
+def others(root: Path, found: list[tuple[Study, list[Record]]]) -> Counter[str]:
+    """Count the run folders that belong to none of these studies, by state: a study file's, above all."""
+    known = {record.run.key for _, records in found for record in records}
+    folders = [file.parent for file in root.glob("*/run.json") if file.parent.name not in known]
+    return Counter(map(state_of, folders))
+
+
+def state_of(folder: Path) -> str:
+    """Return the state of a run folder; of one that cannot be read, that."""
+    try:
+        return RunFolder(folder).state()
+    except FolderError:
+        return "unreadable"
+
+
+def show_others(states: Counter[str], *, any_study: bool) -> None:
+    """Print how many run folders are of no study that was printed, and how to ask; or that nothing was begun."""
+    console = Console(highlight=False)
+    if states:
+        told = ", ".join(f"{states[state]} {state}" for state in (*STATES, "unreadable") if states[state])
+        whose = "of a study file, of a search, or with other options"
+        console.print(f"other runs ({whose}): {told}; name the study, as in `bam status mine.py`", soft_wrap=True)
+    elif not any_study:
+        console.print("no study of the catalogue has been begun here; `bam studies` lists them")
+
+
 def show(found: list[tuple[Study, list[Record]]]) -> None:
     """Print a line a study, then each run that is neither complete nor missing."""
     console = Console(highlight=False)
     if not found:
-        console.print("no study of the catalogue has been begun here; `bam studies` lists them")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("study", *STATES):

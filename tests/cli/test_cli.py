@@ -133,8 +133,21 @@ def test_status_and_plan(own, capsys):
     assert plan["rows"][1]["params"] > plan["rows"][0]["params"]
     assert main(["plan", "mine.py"]) == 0
     assert "0 of 6 runs left" in lines(capsys)[0]
+
+
+def test_status_without_a_study_counts_the_runs_of_study_files(own, capsys, tmp_path, monkeypatch):
+    asked = "(of a study file, of a search, or with other options)"
     assert main(["status"]) == 0
-    assert "no study of the catalogue has been begun here" in lines(capsys)[0]
+    assert lines(capsys)[0] == f"other runs {asked}: 6 complete; name the study, as in `bam status mine.py`\n"
+    one, other, *_ = sorted(Path("runs").glob("*/result.json"))
+    one.unlink()
+    other.unlink()
+    (other.parent / "manifest.json").write_text("{")
+    assert main(["status"]) == 0
+    assert lines(capsys)[0].startswith(f"other runs {asked}: 4 complete, 1 lost, 1 unreadable; ")
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path / "empty"))
+    assert main(["status"]) == 0
+    assert lines(capsys)[0] == "no study of the catalogue has been begun here; `bam studies` lists them\n"
 
 
 def test_only_and_set(own, capsys):
