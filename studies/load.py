@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import runpy
 import traceback
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -83,14 +85,24 @@ def _from_file(name: str, wanted: type[T]) -> T:
         left = f"leaves with sys.exit({'' if error.code is None else repr(error.code)})"
         raise StudyError(f"{name}{_line(error, path)}: {left}; it has only to define {variable}") from None
     except Exception as error:  # any mistake in a person's file is theirs to read, in one line
-        said = " ".join(str(error).split())
-        raise StudyError(f"{name}{_line(error, path)}: {type(error).__name__}: {said}") from None
+        said = _no_field(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise StudyError(f"{name}{_line(error, path)}: {said}") from None
     if variable not in names:
         raise StudyError(f"{name}: defines no {variable}")
     found = names[variable]
     if not isinstance(found, wanted):
         raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
     return found
+
+
+def _no_field(error: Exception) -> str | None:
+    """Say which fields a study or a space has, where a file gives another."""
+    match = re.match(r"(Study|Space)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if match is None:
+        return None
+    cls, wrong = match.groups()
+    known = [field.name for field in fields(Study if cls == "Study" else Space)]
+    return f"{cls} has no field {wrong!r}; {nearest(wrong, known)}"
 
 
 def _line(error: BaseException, path: Path) -> str:

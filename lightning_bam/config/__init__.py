@@ -13,7 +13,7 @@ from lightning_bam.config.backbone import (
     SmallResNet,
     WideResNet,
 )
-from lightning_bam.config.codec import KINDS, construct, describes, flatten, from_dict, nearest, to_dict, with_settings
+from lightning_bam.config.codec import KINDS, construct, describes, flatten, from_dict, to_dict, with_settings
 from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
 from lightning_bam.config.dataset import (
     CIFAR10,
@@ -31,7 +31,7 @@ from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes,
 from lightning_bam.config.placement import AfterStages, EveryBlock, Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError
+from lightning_bam.config.spec import ConfigError, nearest
 
 __all__ = [
     "CIFAR10",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, get_args
 
@@ -16,7 +15,7 @@ from lightning_bam.config.detection import Detector, Scenes, Trunk
 from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, once
+from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, nearest, once
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
     "dataset": {cls.kind: cls for cls in get_args(Dataset | Scenes)},
@@ -31,15 +30,6 @@ PARTS: Final[Mapping[str, Mapping[str, type]]] = {"backbone.trunk": {cls.kind: c
 """What may stand in a knob that is a spec of its own, by kind."""
 
 Scalar = str | int | float | bool | None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a mistyped `name`: the nearest known one, else what is known."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known[:20])}{' ...' if len(known) > 20 else ''}"
 
 
 def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, Final, Protocol, TypeVar, cast, dataclass_transform
 
 import pydantic
 
 T = TypeVar("T")
+
+SPECS: Final[dict[str, type]] = {}
+"""Every class that `spec` has made, by its name, for hints."""
 
 
 class ConfigError(ValueError):
@@ -30,7 +34,17 @@ def spec(cls: type[T]) -> type[T]:
         kw_only=True,
         config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
-    return cast(type[T], make(cls))
+    SPECS[cls.__name__] = made = cast(type[T], make(cls))
+    return made
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a mistyped `name`: the nearest known one, else what is known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known[:20])}{' ...' if len(known) > 20 else ''}"
 
 
 def once(function: Callable[[Any], T], item: Any) -> T:
@@ -63,13 +77,31 @@ def changed(item: Spec) -> dict[str, Any]:
 
 def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     """Say the first problem of a validation error in one line: field, value, what would be right."""
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    problem, shown = problems[0], problems[0]["input"]
+    if problem["type"] == "dataclass_type":
+        return _no_spec(problems, where)
     path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
     if problem["type"] == "missing":
         return f"{path}: must be given"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "unexpected_keyword_argument":
+        *within, name = map(str, problem["loc"])
+        cls = next(SPECS[part] for part in (*reversed(within), error.title) if part in SPECS)
+        knobs = [field.name for field in fields(cast(Any, cls))]
+        message = f"no such knob; {nearest(name, knobs) if knobs else 'it has none'}"
+    elif problem["type"] == "tuple_type" and isinstance(shown, int | float | str):
+        message = f"must be a tuple, as ({shown!r},)"
     message = message[:1].lower() + message[1:]
-    shown = problem["input"]
     if problem["type"] == "value_error" or hasattr(shown, "__pydantic_fields__"):
         return f"{path}: {message}" if path else message
     return f"{path}={shown!r}: {message}"
+
+
+def _no_spec(problems: Sequence[Any], where: str) -> str:
+    """Say which spec to write where something else stands, as `EveryBlock()` for 'every_block'."""
+    shown, classes = problems[0]["input"], [p["ctx"]["class_name"] for p in problems if p["type"] == "dataclass_type"]
+    path = ".".join(str(part) for part in (where, *problems[0]["loc"]) if str(part) and part not in classes)
+    kinds = {str(getattr(SPECS.get(name), "kind", name)): f"{name}()" for name in classes}
+    close = difflib.get_close_matches(str(shown), kinds, n=1, cutoff=0.5)
+    return f"{path}={shown!r}: write {kinds[close[0]] if close else ' or '.join(kinds.values())}"

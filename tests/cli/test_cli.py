@@ -310,6 +310,9 @@ def test_a_damaged_record_is_one_line_and_exit_2_and_kept(own, capsys, verb, cha
     assert {path: path.read_bytes() for path in sorted(Path("runs").rglob("*.json*"))} == before
 
 
+SPECS = "from dataclasses import replace; from studies import Study\nfrom lightning_bam import *\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -318,6 +321,17 @@ def test_a_damaged_record_is_one_line_and_exit_2_and_kept(own, capsys, verb, cha
         ("x = (\n", ", line 1: SyntaxError: '(' was never closed"),
         ("STUDY = 1\n", ": STUDY is int, must be a studies.Study"),
         ("SPACE = 1\n", ": defines no STUDY"),
+        (f"{SPECS}BAMSpec(reducton=4)\n", ", line 3: BAMSpec.reducton=4: no such knob; did you mean 'reduction'?\n"),
+        (f"{SPECS}replace(Run(), atention=1)\n", ", line 3: Run.atention=1: no such knob; did you mean 'attention'?\n"),
+        (f"{SPECS}Run(placement='every_block')\n", ", line 3: Run.placement='every_block': write EveryBlock()\n"),
+        (f"{SPECS}Run(placement=None)\n", ", line 3: Run.placement=None: write AfterStages() or EveryBlock()\n"),
+        (f"{SPECS}Run(attention='bam')\n", ", line 3: Run.attention='bam': write BAMSpec()\n"),
+        (f"{SPECS}FasterRCNN(trunk='resnet50')\n", ", line 3: FasterRCNN.trunk='resnet50': write ResNet50()\n"),
+        (f"{SPECS}Run(attention={{'x': 1}})\n", ", line 3: Run.attention.BAMSpec.x=1: no such knob; "),
+        (f"{SPECS}AfterStages(stages=1)\n", ", line 3: AfterStages.stages=1: must be a tuple, as (1,)\n"),
+        (f"{SPECS}EveryBlock(stages=1)\n", ", line 3: EveryBlock.stages=1: no such knob; it has none\n"),
+        (f"{SPECS}Study(name='x', lr=3)\n", ", line 3: Study has no field 'lr'; known: baseline, family, left_out, "),
+        (f"{SPECS}Study(name='x', margn=3)\n", ", line 3: Study has no field 'margn'; did you mean 'margin'?\n"),
     ],
 )
 def test_a_mistake_in_a_study_file_is_one_line(tmp_path, monkeypatch, capsys, text, message):
