@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,6 +22,8 @@ ACROSS: Final = 4
 """Axes of marginal means beside each other, at most."""
 PAIRS: Final = 3
 """Axes of interactions beside each other, at most."""
+NARROW: Final = 10
+"""Characters of a level's name on one line, unless a single word is longer."""
 NOT_FACTORIAL: Final = Absent("no finished rows of one panel cross the levels of two factors or more")
 
 
@@ -63,7 +65,7 @@ def _lacking(factorial: Factorial) -> str:
 def means(factorial: Factorial, metric: Metric) -> Figure:
     """Draw the axes, as many beside each other as there are factors, with one scale."""
     factors = list(factorial.factors)
-    figure, grid = _grid(len(factors), ACROSS, 2.1)
+    figure, grid = _grid(factorial, len(factors), ACROSS, 2.1)
     for place, (axes, factor) in enumerate(zip(grid, factors, strict=False)):
         levels = [level for level in factorial.levels if level.factor == factor]
         for at, level in enumerate(levels):
@@ -116,7 +118,7 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
 def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) -> Figure:
     """Draw the axes of all pairs with one scale; each has a legend of its own below it."""
     most = max(len(factorial.factors[pair.factors[1]]) for pair in pairs)
-    figure, grid = _grid(len(pairs), PAIRS, 2.1 + 0.16 * most)
+    figure, grid = _grid(factorial, len(pairs), PAIRS, 2.1 + 0.16 * most)
     for place, (axes, pair) in enumerate(zip(grid, pairs, strict=False)):
         first, second = (factorial.factors[name] for name in pair.factors)
         for line, level in enumerate(second):
@@ -144,11 +146,15 @@ def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) ->
     return settled(figure)
 
 
-def _grid(count: int, across: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` axes with one vertical scale: one column of a paper wide for one or two, else two."""
+def _grid(factorial: Factorial, count: int, across: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes with one vertical scale.
+
+    It is one column of a paper wide for one or two of them, two columns for more, or where words are long.
+    """
     columns = min(across, count)
+    wide = any(len(line) > NARROW for of in factorial.factors.values() for at in of for line in _narrow(at).split("\n"))
     rows = -(-count // columns)
-    figure = canvas(height * rows, COLUMN if count <= across // 2 else PAGE)
+    figure = canvas(height * rows, COLUMN if count <= across // 2 and not wide else PAGE)
     cells = [axes for row in figure.subplots(rows, columns, sharey=True, squeeze=False) for axes in row]
     for axes in cells[count:]:
         axes.remove()
@@ -163,4 +169,10 @@ def _dressed(axes: Axes, levels: int, title: str) -> None:
 
 
 def _narrow(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 10)) or text
+    """Fold a level's name to lines of ten characters, where it has a space or `_`; a word stays whole."""
+    lines = [""]
+    for piece in re.findall(r"[^ _]*[ _]|[^ _]+", text):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > NARROW:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from matplotlib.text import Text
@@ -22,7 +23,7 @@ from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
 from lightning_bam.metrics import METRICS
 from tests.plots import pictured
-from tests.plots.artists import clipped, labels, line, points, texts
+from tests.plots.artists import clipped, labels, line, overlapping, points, texts
 from tests.plots.test_every_kind import TWO, crossed
 
 ERROR = METRICS["error_top1"]
@@ -322,6 +323,16 @@ class TestFactorial:
         uneven = replace(factorial, levels=[replace(factorial.levels[0], n=4), *factorial.levels[1:]])
         first = marginal(uneven, ERROR).figure.axes[0]
         assert [tick.get_text() for tick in first.get_xticklabels()] == ["sum\n(4)", "product\n(15)", "max\n(15)"]
+
+    @pytest.mark.parametrize("draw", [marginal, interaction])
+    def test_names_of_levels_are_folded_between_words_alone(self, draw):
+        factors = {"placement": ("after_stages", "every_block"), "norm": ("a b", "many short words", "squeezenet1_1")}
+        cells = {cell: {0: 20.0 + place, 1: 21.0} for place, cell in enumerate(product(*factors.values()))}
+        figure = draw(factorial_of(cells, factors), ERROR).figure
+        axes = [[text.get_text() for text in one.get_xticklabels()] for one in figure.axes]
+        assert axes[0] == ["after_\nstages", "every_\nblock"]
+        assert axes[1:] in ([], [["a b", "many short\nwords", "squeezenet1_\n1"]])
+        assert overlapping(figure) == clipped(figure) == []
 
     def test_ticks_do_not_change_once_the_figure_is_laid_out(self):
         means = {
