@@ -19,7 +19,7 @@ from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import canvas, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
-from analysis.plots.placing import around, place
+from analysis.plots.placing import around, columns, place
 from analysis.row import Row
 from analysis.table import Table
 
@@ -30,7 +30,7 @@ SHORT: Final = 14
 WIDE: Final = 8.0
 """Ratio of the greatest to the least cost from which the axis is logarithmic."""
 
-FAR: Final = 2 * SMALL
+FAR: Final = SMALL
 """Points of 1/72 inch between a point and its name from which a line joins them."""
 
 Cost = Literal["params", "macs"]
@@ -148,7 +148,7 @@ def _points(axes: Axes, table: Table, cost: Cost, panels: dict[str, Mark]) -> No
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.12, y=0.08)
+    axes.margins(x=0.14, y=0.08)
     axes.grid(color=FAINT, linewidth=0.4)
     axes.set_axisbelow(True)
     axes.set_xlabel(f"{'parameters' if cost == 'params' else 'multiply-accumulates of one image'} ({unit})")
@@ -175,7 +175,18 @@ def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     inside = around((left, bottom), (right, top), -2.0)  # clear of the axes' own lines
     xs = {row.label: float(np.asarray(lines[f"_mean {row.label}"].get_xdata())[0]) for row in rows}
     sizes = [(float(TextPath((0, 0), name, size=SMALL).get_extents().width), SMALL * 1.05) for name in names]
-    for row, name, size, offset in zip(rows, names, sizes, place(anchors, sizes, taken, inside), strict=True):
+    offsets = columns(anchors, sizes, inside)
+    for at, (x, y) in offsets.items():
+        middle = (anchors[at][0] + x, anchors[at][1] + y)
+        taken += [around(middle, middle, sizes[at][1] / 2), around(anchors[at], middle, 0.5)]
+    rest = [at for at in range(len(rows)) if at not in offsets]
+    found = place([anchors[at] for at in rest], [sizes[at] for at in rest], taken, inside)
+    offsets |= dict(zip(rest, found, strict=True))
+    for at, (row, name, size) in enumerate(zip(rows, names, sizes, strict=True)):
+        offset = offsets[at]
+        leader: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
+        if at not in rest:  # from the edge that faces the point, past no other name
+            leader |= {"relpos": (0.0 if offset[0] > 0 else 1.0, 0.5), "patchA": None, "shrinkA": 1.0}
         gap = math.hypot(*(max(0.0, abs(way) - side / 2) for way, side in zip(offset, size, strict=True)))
         axes.annotate(
             name,
@@ -185,5 +196,5 @@ def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
             ha="center",
             va="center",
             fontsize=SMALL,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5} if gap > FAR else None,
+            arrowprops=leader if gap > FAR else None,
         )

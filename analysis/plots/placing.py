@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 DIRECTIONS: Final = (45, 0, 315, 135, 180, 225, 90, 270, 20, 160, 200, 340)
@@ -11,6 +12,12 @@ DIRECTIONS: Final = (45, 0, 315, 135, 180, 225, 90, 270, 20, 160, 200, 340)
 RINGS: Final = (1.0, 2.2, 3.6, 5.2)
 """How far away, in steps of `STEP` beyond the name's own half."""
 STEP: Final = 5.0
+
+
+COLUMN: Final = 4
+"""Points above each other from which their names stand in columns beside them."""
+ASIDE: Final = 11.0
+"""How far such a column stands from its points."""
 
 
 class Box(NamedTuple):
@@ -63,6 +70,36 @@ def place(
                     best, offset, chosen = cost, (dx, dy), box
         there.append(chosen)
         found.append(offset)
+    return found
+
+
+def columns(
+    points: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box
+) -> dict[int, tuple[float, float]]:
+    """Return where names stand whose points are too close above each other: in columns at both sides, in their order.
+
+    So no line from a name to its point crosses another one. The names of other points are left out.
+    """
+    found: dict[int, tuple[float, float]] = {}
+    groups: list[list[int]] = []
+    for at in sorted(range(len(points)), key=lambda at: points[at]):
+        if groups and points[at][0] - points[groups[-1][0]][0] < STEP:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    tall = frame.top - frame.bottom
+    for group in groups:
+        group.sort(key=lambda at: points[at][1])
+        close = any(points[b][1] - points[a][1] < sizes[b][1] for a, b in pairwise(group))
+        reach, x = ASIDE + max(sizes[at][0] for at in group), points[group[0]][0]
+        sides = [side for side in (1, -1) if frame.left < x + side * reach < frame.right]
+        if len(group) < COLUMN or not close or not sides:
+            continue
+        for place, side in enumerate(sides):
+            members = group[place :: len(sides)]
+            wanted = [(points[at][1] - frame.bottom) / tall for at in members]
+            for at, y in zip(members, apart(wanted, [sizes[at][1] / tall for at in members]), strict=True):
+                found[at] = (side * (ASIDE + sizes[at][0] / 2), frame.bottom + y * tall - points[at][1])
     return found
 
 

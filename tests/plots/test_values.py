@@ -259,6 +259,26 @@ class TestPareto:
             assert [text.get_text() for text in axes.texts] == [str(place) for place in range(1, 20)]
         assert drawn.figure.axes[0].get_xscale() == "log"
 
+    def test_numbers_of_coinciding_costs_have_lines_that_cross_nothing(self, big):
+        _, _, table = big
+        figures = [15 + 0.1 * (place * 7 % 20) for place in range(len(table.rows))]
+        rows = [replace(r, params=81_000, macs=7_440_000, mean=y) for r, y in zip(table.rows, figures, strict=True)]
+        figure = pareto(replace(table, rows=rows)).figure
+        assert overlapping(figure) == clipped(figure) == []
+        point = figure.dpi / 72
+        for axes in figure.axes:
+            texts = [(Text.get_window_extent(text), axes.transData.transform(text.xy), text) for text in axes.texts]
+            sides = {True: [], False: []}
+            for box, (x, y), text in texts:
+                right = box.x0 > x
+                gap = math.hypot(box.x0 - x if right else x - box.x1, max(box.y0 - y, y - box.y1, 0))
+                assert (text.arrow_patch is not None) or gap <= 7 * point
+                sides[right].append((y, (box.y0 + box.y1) / 2))
+            assert all(sides.values()), "both sides are used"
+            for side in sides.values():
+                assert [middle for _, middle in sorted(side)] == sorted(middle for _, middle in side)
+            assert sum(text.arrow_patch is not None for _, _, text in texts) > 10
+
 
 class TestCurves:
     def test_mean_and_band_by_hand(self, small):
