@@ -10,6 +10,7 @@ from analysis.formats.columns import Column, heading
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial, Source
 from lightning_bam.metrics import Metric
+from studies.importance import LEAST_RUNS
 
 MARGINAL: Final = (
     "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the other "
@@ -75,6 +76,10 @@ def explained(found: Factorial, *, looks: bool) -> list[str]:
         told[0] = "Analysis of variance: none, since the runs leave nothing for a residual."
     if found.importance:
         told.append("Importance: each factor's share by Optuna's evaluators, a cross-check of the variance explained.")
+    elif (runs := sum(level.n for level in found.levels if level.factor == next(iter(found.factors)))) < LEAST_RUNS:
+        told.append(f"Importance: none, since it takes {LEAST_RUNS} runs or more and these are {runs}.")
+    else:
+        told.append("Importance: none, since so many runs are equally good that the best are all of them.")
     if looks:
         told.append(
             "Seeds follow a stopping rule, and nothing here is adjusted for its looks: conclude from the table."

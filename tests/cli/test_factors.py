@@ -97,6 +97,7 @@ def test_it_is_printed_and_gaps_are_named(made, capsys):
         "to interact."
     ) in " ".join(out)
     assert "· Left out: row 'none', without attention.norm, attention.combine." in " ".join(out)
+    assert "· Importance: none, since it takes 20 runs or more and these are 17." in out
     assert any(line.startswith("attention.norm 1 ") and " <0.001 " in line for line in out)
     assert "factor level runs error (%) 95 % interval" in out
     assert "· Gap: attention.norm=ends, attention.combine=max: 2 of 3 seeds (lacks seed 1)." in out
@@ -138,6 +139,7 @@ def test_finished_rows_that_lack_a_knob_are_named(tmp_path, monkeypatch, capsys)
     assert told["factors"]["attention.branches"] == ["both", "spatial"]
     assert main(["report", "branched.py", "-o", "page.html"]) == 0
     page = (tmp_path / "page.html").read_text()
+    assert "Importance: none, since it takes 20 runs or more and these are 16." in page
     assert page.count("Left out: rows ") == 3, "below the tables and in the captions of both plots"
     for _, run in find_study("branched.py").runs():
         if run.attention.branches == "channel":
