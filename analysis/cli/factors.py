@@ -71,7 +71,13 @@ def as_data(found: Factorial) -> dict[str, Any]:
         {
             "factors": list(one.factors),
             "cells": [
-                {"levels": list(levels), "mean": _known(mean), "runs": one.counts[levels]}
+                {
+                    "levels": list(levels),
+                    "mean": _known(mean),
+                    "low": _known(mean - one.spans[levels]),
+                    "high": _known(mean + one.spans[levels]),
+                    "runs": one.counts[levels],
+                }
                 for levels, mean in one.means.items()
             ],
         }

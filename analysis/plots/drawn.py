@@ -104,7 +104,8 @@ def settled(figure: Figure) -> Figure:
     Which ticks an axis chooses depends on the size of their labels; they keep it, whatever matplotlib's settings are
     when the figure is written.
     """
-    figure.draw_without_rendering()
+    for _ in range(2):  # the first time ticks are chosen once their labels have got their room
+        figure.draw_without_rendering()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if ticks := axis.get_major_ticks():

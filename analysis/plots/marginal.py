@@ -22,6 +22,8 @@ ACROSS: Final = 4
 """Axes of marginal means beside each other, at most."""
 PAIRS: Final = 3
 """Axes of interactions beside each other, at most."""
+BESIDE: Final = 0.08
+"""Share of the way between two levels by which lines stand apart, so that no bar hides another."""
 NARROW: Final = 10
 """Characters of a level's name on one line, unless a single word is longer."""
 NOT_FACTORIAL: Final = Absent("no finished rows of one panel cross the levels of two factors or more")
@@ -90,12 +92,10 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
     if not pairs:
         return Absent("none of its cells has a finished run yet")
     noun = metric.label.removesuffix(" (%)")
-    counts = [count for pair in pairs for count in pair.counts.values() if count]
-    n = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     told = [
         f"{' by '.join(pair.factors)}: "
         + ", ".join(f"{a} and {b} {mean:.2f}" for (a, b), mean in pair.means.items() if not math.isnan(mean))
-        + "."
+        + f" ({_counted(pair)})."
         for pair in pairs
     ]
     noise = (
@@ -103,28 +103,47 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
         if factorial.tested
         else "these runs cannot tell interactions from the noise"
     )
+    spread = any(span > 0 for pair in pairs for span in pair.spans.values())
+    bars = (
+        "Bars: 95 % intervals of the means at these seeds, by the residual of the analysis of variance"
+        if spread
+        else "No interval is drawn"
+    )
     return Drawn(
         name="interaction",
         title=f"Interactions in {noun}",
         figure=lines(factorial, pairs, metric),
         alt=f"Mean {noun} in percent at each pair of levels of two factors. " + " ".join(told),
-        caption=f"Mean {noun} at each pair of levels, n = {n} runs a point. Parallel lines: the effect of one factor "
-        f"is the same at each level of the other; lines that part or cross: it is not. No interval is drawn; {noise}."
+        caption=f"Mean {noun} at each pair of levels, n runs a point. Parallel lines: the effect of one factor "
+        f"is the same at each level of the other; lines that part or cross: it is not. {bars}; {noise}."
         + _lacking(factorial),
     )
+
+
+def _counted(pair: Interaction) -> str:
+    """Say how many runs are behind a point, and what its bar is."""
+    counts = [count for count in pair.counts.values() if count]
+    n = f"n = {counts[0]} each" if len(set(counts)) == 1 else f"n = {min(counts)} to {max(counts)}"
+    return n + (", 95 % intervals" if any(span > 0 for span in pair.spans.values()) else "")
 
 
 @rc_context(TEXT)
 def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) -> Figure:
     """Draw the axes of all pairs with one scale; each has a legend of its own below it."""
     most = max(len(factorial.factors[pair.factors[1]]) for pair in pairs)
-    figure, grid = _grid(factorial, len(pairs), PAIRS, 2.1 + 0.16 * most)
+    figure, grid = _grid(factorial, len(pairs), PAIRS, 2.3 + 0.16 * most)
     for place, (axes, pair) in enumerate(zip(grid, pairs, strict=False)):
         first, second = (factorial.factors[name] for name in pair.factors)
         for line, level in enumerate(second):
             look = mark(line)
+            xs = [at + BESIDE * (line - (len(second) - 1) / 2) for at in range(len(first))]
+            for x, mean, span in zip(xs, *_bars(pair, first, level), strict=True):
+                if span > 0:
+                    axes.plot(
+                        [x, x], [mean - span, mean + span], color=look.colour, linewidth=0.9, label=f"_interval {level}"
+                    )
             axes.plot(
-                range(len(first)),
+                xs,
                 [pair.means.get((at, level), math.nan) for at in first],
                 color=look.colour,
                 linestyle=look.line,
@@ -136,7 +155,7 @@ def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) ->
                 label=level,
             )
         axes.set_xticks(range(len(first)), [_narrow(level) for level in first])
-        _dressed(axes, len(first), "")
+        _dressed(axes, len(first), _counted(pair))
         axes.set_xlabel(pair.factors[0])
         axes.legend(
             title=pair.factors[1], title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False
@@ -144,6 +163,12 @@ def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) ->
         if place % PAIRS == 0:
             axes.set_ylabel(metric.label)
     return settled(figure)
+
+
+def _bars(pair: Interaction, first: Sequence[str], level: str) -> tuple[list[float], list[float]]:
+    """Return the means along one line, and half the widths of their intervals; NaN where there is none."""
+    cells = [(at, level) for at in first]
+    return [pair.means.get(cell, math.nan) for cell in cells], [pair.spans.get(cell, math.nan) for cell in cells]
 
 
 def _grid(factorial: Factorial, count: int, across: int, height: float) -> tuple[Figure, list[Axes]]:

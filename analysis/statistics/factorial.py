@@ -37,12 +37,14 @@ class Level:
 class Interaction:
     """Two factors: the mean of the metric (percent) and the number of runs at each pair of their levels.
 
-    Each cell counts once in a mean. Every pair of levels is there, with NaN and 0 where no run is.
+    Each cell counts once in a mean. Every pair of levels is there, with NaN and 0 where no run is. `spans` is half the
+    width of a mean's 95 % interval, as that of a `Level`; NaN without an analysis of variance.
     """
 
     factors: tuple[str, str]
     means: Mapping[tuple[str, str], float]
     counts: Mapping[tuple[str, str], int]
+    spans: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +114,11 @@ def factorial(
     levels = {name: [cell[index] for cell, _, _ in each] for index, name in enumerate(factors)}
     lines = anova(figures, levels, seeds)
     means = marginal_means(figures, levels, seeds, factors)
+    half = _half_width(lines, level)
     return Factorial(
         factors={name: tuple(of) for name, of in factors.items()},
-        levels=_levels(means, levels, _half_width(lines, level)),
-        interactions=[_interaction(cells, factors, pair) for pair in combinations(factors, 2)],
+        levels=_levels(means, levels, half),
+        interactions=[_interaction(cells, factors, pair, half) for pair in combinations(factors, 2)],
         anova=lines,
         importance=importance or {},
         gaps=gaps(cells, factors) + ([means.gap] if means.gap else []),
@@ -139,7 +142,7 @@ def _levels(found: Marginal, levels: Mapping[str, Sequence[str]], half: float) -
     return made
 
 
-def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple[str, str]) -> Interaction:
+def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple[str, str], half: float) -> Interaction:
     first, second = (list(factors).index(name) for name in pair)
     met: dict[tuple[str, str], list[Mapping[int, float]]] = {
         (a, b): [] for a in factors[pair[0]] for b in factors[pair[1]]
@@ -150,8 +153,14 @@ def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple
         factors=pair,
         means={levels: _mean(runs) for levels, runs in met.items()},
         counts={levels: sum(map(len, runs)) for levels, runs in met.items()},
+        spans={levels: half * _error(runs) for levels, runs in met.items()},
     )
 
 
 def _mean(cells: Sequence[Mapping[int, float]]) -> float:
     return float(np.mean([np.mean(list(runs.values())) for runs in cells])) if cells else math.nan
+
+
+def _error(cells: Sequence[Mapping[int, float]]) -> float:
+    """Return the standard error of that mean, where that of one figure is 1."""
+    return math.sqrt(sum(1 / len(runs) for runs in cells)) / len(cells) if cells else math.nan

@@ -75,6 +75,9 @@ def test_figures_by_hand(made, capsys):
     (pair,) = told["interactions"]
     cells = {tuple(cell["levels"]): (cell["mean"], cell["runs"]) for cell in pair["cells"]}
     assert cells["hidden", "max"] == (pytest.approx(24.0), 3)
+    half = 2.228139 * (12 * 0.1**2 / 10 / 3) ** 0.5  # t(0.975, 10) times the standard error of three runs
+    for cell in pair["cells"]:
+        assert (cell["low"], cell["high"]) == (pytest.approx(cell["mean"] - half), pytest.approx(cell["mean"] + half))
     assert told["gaps"] == []
     assert told["left_out"] == {"none": ["attention.norm", "attention.combine"]}
 

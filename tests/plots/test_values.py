@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 from itertools import product
 
 import pytest
 from matplotlib.text import Text
+from scipy import stats
 
 from analysis.plots.curves import chunks, curve
 from analysis.plots.drawn import Absent
@@ -378,14 +380,43 @@ class TestFactorial:
         lacking = replace(factorial, interactions=[replace(factorial.interactions[0], means=holes)], gaps=[told])
         drawn = interaction(lacking, ERROR)
         (axes,) = drawn.figure.axes
-        assert points(axes, "ends") == [(0, 20.0), (1, 20.5), (2, 21.0)]
-        assert points(axes, "hidden") == [near((0, 19.75)), near((1, math.nan)), near((2, 20.75))]
+        assert points(axes, "ends") == [near((-0.04, 20.0)), near((0.96, 20.5)), near((1.96, 21.0))]
+        assert points(axes, "hidden") == [near((0.04, 19.75)), near((1.04, math.nan)), near((2.04, 20.75))]
+        assert axes.get_title() == "n = 5 each"
+        assert "it is not. No interval is drawn; " in drawn.caption
         assert drawn.caption.endswith(f" Gaps: {told}.")
         assert "product and hidden" not in drawn.alt
         assert "; these runs cannot tell interactions from the noise. Gaps" in drawn.caption
         line = Source(name=" x ".join(TWO), df=2, sum_of_squares=1.0, f=1.0, p=0.4, share=0.1)
         tested = interaction(replace(factorial, anova=[line]), ERROR).caption
         assert tested.endswith("; the analysis of variance says which interactions exceed the noise.")
+
+    def test_ticks_that_change_while_the_figure_is_laid_out_have_room(self):
+        factors = {"placement": ("after", "every"), "combine": ("sum", "product", "max"), "norm": ("ends", "hidden")}
+        noise = random.Random(1)
+        cells = {
+            cell: {
+                seed: 20 + noise.gauss(0, 0.6) + (cell[:2] == ("every", "max")) * 1.5 + 0.3 * seed for seed in range(3)
+            }
+            for cell in product(*factors.values())
+        }
+        assert clipped(interaction(factorial_of(cells, factors), ERROR).figure) == []
+
+    def test_an_interaction_has_a_bar_a_point_that_may_span_several_cells(self):
+        factors = {"a": ("x", "y"), "b": ("x", "y"), "c": ("x", "y")}
+        cells = {
+            cell: {s: 20.0 + (7 * at + 3 * s) % 5 for s in (0, 1)} for at, cell in enumerate(product("xy", "xy", "xy"))
+        }
+        found = factorial_of(cells, factors)
+        drawn = interaction(found, ERROR)
+        residual = found.anova[-1]
+        half = stats.t.ppf(0.975, residual.df) * math.sqrt(residual.sum_of_squares / residual.df / 4)
+        axes = drawn.figure.axes[0]
+        ends = [points for one in axes.get_lines() if one.get_label() == "_interval x" for points in [one.get_xydata()]]
+        means = [found.interactions[0].means[at, "x"] for at in "xy"]
+        assert [tuple(end[:, 1]) for end in ends] == [near((mean - half, mean + half)) for mean in means]
+        assert [one.get_title() for one in drawn.figure.axes] == ["n = 4 each, 95 % intervals"] * 3
+        assert "it is not. Bars: 95 % intervals of the means at these seeds, by the residual of the" in drawn.caption
 
     def test_the_caption_says_what_the_means_are_and_what_is_left_out(self):
         lacking = replace(crossed(TWO), left_out={"none": ("attention.norm",)})
