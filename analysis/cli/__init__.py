@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
+
+GOING_ON: Final = ("quickstart", "run", "search", "worker")
+"""Verbs that begin where an interrupted call of theirs ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
-            print("bam: interrupted; the same command goes on from here", file=sys.stderr)
+            verb = next(iter(sys.argv[1:] if argv is None else argv), "")
+            rest = "; the same command goes on from here" if verb in GOING_ON else ""
+            print(f"bam: interrupted{rest}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `bam table | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

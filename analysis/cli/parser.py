@@ -184,9 +184,12 @@ def add_studies(parser: argparse.ArgumentParser) -> None:
     add_storage(parser)
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add what picks and changes a study: --preset, --set, --only, --seeds."""
-    parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
+def add_selection(parser: argparse.ArgumentParser, *, presets: bool = True) -> None:
+    """Add what picks and changes a study: --preset (where one may have `presets`), --set, --only, --seeds."""
+    if presets:
+        parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
+    else:
+        parser.set_defaults(preset=None)
     add_set(parser)
     pair = checked(setting, "name=value, as in attention.combine=sum")
     parser.add_argument(

@@ -12,7 +12,7 @@ from analysis.cli.selection import root_of, selected
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    add_selection(parser)
+    add_selection(parser, presets=False)
     add_margin(parser)
     add_root(parser)
     add_storage(parser)

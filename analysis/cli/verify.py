@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="compare with this table, as `bam table --format json --output FILE` wrote it (again for more)",
+        help="compare with this table, as `bam table --format json --output FILE` wrote it; may be given several times",
     )
     add_selection(parser)
     add_margin(parser)

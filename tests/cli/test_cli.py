@@ -386,8 +386,23 @@ def test_ctrl_c_while_something_is_still_loading_is_one_line(tmp_path, name):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stdout == ""
-    assert done.stderr.startswith("bam: interrupted")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == "bam: interrupted\n"
+
+
+def test_only_verbs_that_go_on_say_so_when_interrupted(tmp_path):
+    code = EARLY.format(name="studies.ending").replace('"table", "quickstart"', '"run", "quickstart"')
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "bam: interrupted; the same command goes on from here\n")
+
+
+def test_quickstart_offers_no_preset(capsys):
+    for words in (["--help"], ["--preset", "small"]):
+        with pytest.raises(SystemExit):
+            main(["quickstart", *words])
+    out, err = lines(capsys)
+    assert "--set" in out
+    assert "--preset" not in out
+    assert err.startswith("bam quickstart: --preset is no option of it; ")
 
 
 def test_search(tmp_path, monkeypatch, capsys):
