@@ -38,5 +38,5 @@ def _grid(table: Table, block: Block) -> list[str]:
 
 def escaped(text: str) -> str:
     """Keep Markdown from reading signs of its own into `text`; underscores within words may stay."""
-    text = re.sub(r"([\\`*|<~])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"([\\`*|<~$])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

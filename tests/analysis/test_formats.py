@@ -180,6 +180,7 @@ def test_markdown_rows_are_aligned_and_have_as_many_cells(table):
 
 def test_signs_of_markdown_are_escaped():
     assert markdown("a|b *c* d_e _f_ <g> `h` \\ \n i") == r"a\|b \*c\* d_e \_f\_ \<g> \`h\` \\ i"
+    assert markdown("$x$ costs $5") == r"\$x\$ costs \$5"
 
 
 def test_latex_prints_the_best_resolved_row_in_bold(table):
