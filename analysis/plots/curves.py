@@ -124,7 +124,7 @@ def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figur
         left.set_ylabel("training loss")
         right.set_ylabel(table.metric.label)
         for one in (left, right):
-            one.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            one.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
             one.set_xlabel("epoch")
     return settled(figure), cut
 

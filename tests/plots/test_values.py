@@ -11,7 +11,7 @@ import pytest
 from matplotlib.text import Text
 from scipy import stats
 
-from analysis.plots.curves import chunks, curve
+from analysis.plots.curves import Curve, chunks, curve, pairs
 from analysis.plots.drawn import Absent
 from analysis.plots.effects import effects, symbol
 from analysis.plots.kinds import draw
@@ -289,6 +289,16 @@ class TestCurves:
         assert (found.epochs, found.n) == ([1, 2, 3, 4], 3)
         assert found.mean == near([22 + 58 * 27 / 64, 22 + 58 / 8, 22 + 58 / 64, 22.0])
         assert (found.low[-1], found.high[-1]) == (21.0, 23.0)
+
+    def test_a_single_epoch_has_a_single_tick(self, small):
+        _, _, table = small
+        found = {
+            row.label: (one := Curve(epochs=[1], mean=[2.0], low=[1.5], high=[2.5], n=3), one) for row in table.rows
+        }
+        figure, _ = pairs(table, found)
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            assert [float(tick) for tick in axes.get_xticks() if low <= tick <= high] == [1.0]
 
     def test_lines_are_drawn_from_them(self, small):
         _, records, table = small
