@@ -12,8 +12,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from analysis.cli.again import command
+from analysis.cli.converters import checked
 from analysis.cli.lines import put
-from analysis.cli.parser import add_root, add_selection, add_storage, checked
+from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
 from analysis.explanation import Explanation, explain, find_row
 from analysis.formats import fixed_facts

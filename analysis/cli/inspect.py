@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from analysis.cli.converters import checked, positive
 from analysis.cli.find import find_run
-from analysis.cli.parser import add_root, checked, positive
+from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
 from lightning_bam.files import FolderError, replace

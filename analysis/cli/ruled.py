@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from analysis.cli.parser import add_margin, checked, rising, whole
+from analysis.cli.converters import checked, rising, whole
+from analysis.cli.parser import add_margin
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.rounds import Round, until_resolved
 from studies.error import StudyError

@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.parser import add_devices, add_root, add_set, add_storage, checked, positive, up_to, whole
+from analysis.cli.converters import checked, positive, up_to, whole
+from analysis.cli.parser import add_devices, add_root, add_set, add_storage
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
 from studies.confirm import confirming

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from analysis.cli.again import command
-from analysis.cli.parser import add_margin, add_root, add_selection, add_storage, checked
+from analysis.cli.converters import checked
+from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
 from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours

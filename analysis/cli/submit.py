@@ -9,7 +9,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.parser import add_root, add_selection, add_storage, checked, positive, up_to
+from analysis.cli.converters import checked, positive, up_to
+from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import slots
 from studies.error import StudyError

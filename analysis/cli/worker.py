@@ -6,7 +6,7 @@ import argparse
 import sys
 from functools import partial
 
-from analysis.cli.parser import checked, positive
+from analysis.cli.converters import checked, positive
 from analysis.cli.ruled import chosen as chosen_studies
 from analysis.cli.ruled import train
 from analysis.cli.run import add_training, run
