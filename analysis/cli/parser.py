@@ -89,14 +89,10 @@ def make_parser() -> Parser:
     return parser
 
 
-def default_root() -> str:
-    """Return the runs folder of who names none."""
-    return os.environ.get("BAM_ROOT") or "runs"
-
-
 def add_root(parser: argparse.ArgumentParser) -> None:
-    """Add --root."""
-    default = default_root()
+    """Add --root, and in `usual_root` what it is for who names none."""
+    default = os.environ.get("BAM_ROOT") or "runs"
+    parser.set_defaults(usual_root=default)
     parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
 
 

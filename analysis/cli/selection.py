@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.cli.parser import default_root
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
@@ -104,6 +103,6 @@ def looked_at(arguments: argparse.Namespace) -> Path:
 
     """
     root = root_of(arguments)
-    if arguments.root != default_root() and arguments.storage is None and not root.exists():
+    if arguments.root != arguments.usual_root and arguments.storage is None and not root.exists():
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
     return root

@@ -166,7 +166,7 @@ def test_a_factorial_study_is_taken_apart(tmp_path):
     assert points(first, "_mean max")[0][1] == pytest.approx((found["max, ends"] + found["max, hidden"]) / 2)
     assert points(second, "_mean ends")[0][1] == pytest.approx((found["sum, ends"] + found["max, ends"]) / 2)
     (axes,) = draw("interaction", *asked).figure.axes
-    assert points(axes, "hidden") == [(0, found["sum, hidden"]), (1, found["max, hidden"])]
+    assert points(axes, "hidden") == [(0.04, found["sum, hidden"]), (1.04, found["max, hidden"])]
 
 
 def test_nothing_published_is_said(tmp_path):
