@@ -9,10 +9,10 @@ command     python -m tests.benchmarks.search [--seeds 20] [--trials 150] [--onl
             python -m tests.benchmarks.search --ask 1000,10000
 hardware    two shared cores of an AMD EPYC, CPU; other work beside
 result      20 seeds, 150 trials of 27 epochs; trials and epochs to find, means over the seeds (in brackets: median):
-            random, no pruning  142.2 (151)   3816 epochs   found by  3 of 20    0 % of epochs pruned
-            TPE, median          75.4 (72.5)   895 epochs   found by 18 of 20   57 %
-            TPE, ASHA            84.0 (81.5)   821 epochs   found by 18 of 20   59 %
-            TPE, Hyperband       83.8 (75.5)  1174 epochs   found by 18 of 20   47 %
+            random, no pruning  135.1 (151)   3623 epochs   found by  3 of 20    0 % of epochs pruned
+            TPE, median          74.6 (66.5)   817 epochs   found by 18 of 20   58 %
+            TPE, ASHA            58.3 (51.0)   541 epochs   found by 20 of 20   62 %
+            TPE, Hyperband       80.0 (75.5)  1003 epochs   found by 19 of 20   48 %
             claiming and completing a trial over a journal of finished ones, ms: random 13 at 1,000, 26 at 10,000;
             TPE 141 and 479 (its model reads every trial)
 """
