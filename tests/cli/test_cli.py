@@ -405,56 +405,6 @@ def test_quickstart_offers_no_preset(capsys):
     assert err.startswith("bam quickstart: --preset is no option of it; ")
 
 
-def test_search(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("space.py").write_text(
-        MINE.partition("STUDY =")[0].replace("import Study", "import Space")
-        + 'SPACE = Space(name="mine", question="Which?", base=replace(base, attention=BAMSpec(reduction=4)),\n'
-        '              choices={"attention.reduction": ("2", "4")})\n'
-    )
-    argv = ["search", "space.py", "--sampler", "brute", "--trials", "2", "--devices", "cpu:2", "--wandb", "off"]
-    assert main(argv) == 0
-    out, err = lines(capsys)
-    assert out.startswith("Which?")
-    assert "confirm a winner with a study before you report it" in err
-    assert main([*argv, "--json"]) == 0
-    assert json.loads(lines(capsys)[0])[0]["attention.reduction"] in {"2", "4"}
-    assert main([*argv, "--confirm", "9"]) == 0
-    err = lines(capsys)[1]
-    assert "bam: --confirm 9: only 2 configurations are complete\n" in err
-    assert "now: bam run runs/confirm-mine.py --root runs && bam table runs/confirm-mine.py" in err
-    assert "found by    search+mine (2 trials: 2 by brute, pruner none)\n" in Path("runs/confirm-mine.py").read_text()
-    assert main(["status", "runs/confirm-mine.py", "--json"]) == 0
-    states = json.loads(lines(capsys)[0])
-    assert sorted({run["seed"] for run in states}) == [1, 2, 3, 4, 5]
-    assert {run["state"] for run in states} == {"missing"}
-    with pytest.raises(SystemExit):
-        main([*argv, "--seeds", "300000000"])
-    assert "argument --seeds: '300000000'" in lines(capsys)[1]
-    assert main([*argv, "--sampler", "nsga2", "--pruner", "asha"]) == 2
-    err = lines(capsys)[1]
-    assert err == ("bam: --sampler nsga2 --pruner asha: two objectives cannot be pruned; use --pruner none, or tpe\n")
-
-
-def test_a_search_says_what_gave_nothing_and_tries_it_again(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("space.py").write_text(
-        MINE.partition("STUDY =")[0].replace("import Study", "import Space")
-        + 'SPACE = Space(name="wild", question="Which?", base=replace(base, attention=BAMSpec(reduction=4)),\n'
-        '              choices={"recipe.lr": ("0.1", "1e30")})\n'
-    )
-    argv = ["search", "space.py", "--sampler", "brute", "--devices", "cpu:2", "--wandb", "off"]
-    told = "bam: 1 trial without a figure: its run failed; --retry failed trains it again\n"
-    assert main(argv) == 1
-    assert told in lines(capsys)[1]
-    assert main(argv) == 0, "nothing has failed now"
-    assert told in lines(capsys)[1], "but it is not forgotten"
-    assert main([*argv, "--retry", "failed"]) == 1
-    err = lines(capsys)[1]
-    assert "failed: lr=1e+30 seed 0" in err
-    assert told in err
-
-
 def test_quickstart_ends_in_its_table(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     argv = ["quickstart", "--seeds", "2", "--wandb", "off", "--devices", "cpu:2"]

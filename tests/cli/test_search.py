@@ -1,0 +1,69 @@
+"""`bam search` as a person meets it: its table, the study that it writes, and what it says of the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+
+SPACE = """
+from lightning_bam import BAMSpec, Digits, Recipe, Run, SmallResNet
+from studies import Space
+
+base = Run(
+    dataset=Digits(),
+    backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=2, batch_size=64, schedule="cosine", crop_padding=0, flip=False),
+    attention=BAMSpec(reduction=4),
+)
+"""
+
+
+def write_space(name, choices):
+    """Write space.py here."""
+    Path("space.py").write_text(f"{SPACE}SPACE = Space(name={name!r}, question='Which?', base=base, choices={choices})")
+
+
+def test_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_space("mine", '{"attention.reduction": ("2", "4")}')
+    argv = ["search", "space.py", "--sampler", "brute", "--trials", "2", "--devices", "cpu:2", "--wandb", "off"]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Which?")
+    assert "confirm a winner with a study before you report it" in err
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["attention.reduction"] in {"2", "4"}
+    assert main([*argv, "--confirm", "9"]) == 0
+    err = capsys.readouterr().err
+    assert "bam: --confirm 9: only 2 configurations are complete\n" in err
+    assert "now: bam run runs/confirm-mine.py --root runs && bam table runs/confirm-mine.py" in err
+    assert "found by    search+mine (2 trials: 2 by brute, pruner none)\n" in Path("runs/confirm-mine.py").read_text()
+    assert main(["status", "runs/confirm-mine.py", "--json"]) == 0
+    states = json.loads(capsys.readouterr().out)
+    assert sorted({run["seed"] for run in states}) == [1, 2, 3, 4, 5]
+    assert {run["state"] for run in states} == {"missing"}
+    with pytest.raises(SystemExit):
+        main([*argv, "--seeds", "300000000"])
+    assert "argument --seeds: '300000000'" in capsys.readouterr().err
+    assert main([*argv, "--sampler", "nsga2", "--pruner", "asha"]) == 2
+    err = capsys.readouterr().err
+    assert err == ("bam: --sampler nsga2 --pruner asha: two objectives cannot be pruned; use --pruner none, or tpe\n")
+
+
+def test_a_search_says_what_gave_nothing_and_tries_it_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_space("wild", '{"recipe.lr": ("0.1", "1e30")}')
+    argv = ["search", "space.py", "--sampler", "brute", "--devices", "cpu:2", "--wandb", "off"]
+    told = "bam: 1 trial without a figure: its run failed; --retry failed trains it again\n"
+    assert main(argv) == 1
+    assert told in capsys.readouterr().err
+    assert main(argv) == 0, "nothing has failed now"
+    assert told in capsys.readouterr().err, "but it is not forgotten"
+    assert main([*argv, "--retry", "failed"]) == 1
+    err = capsys.readouterr().err
+    assert "failed: lr=1e+30 seed 0" in err
+    assert told in err
