@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -77,6 +78,7 @@ def group(job: Job) -> LaunchConfig:
         max_restarts=0,
         monitor_interval=0.1,
         start_method="fork",
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # ours are in the run folder; torch's stayed in /tmp for good
         signals_to_handle="SIGHUP,SIGQUIT",  # the others are ours: torch would answer a second one by leaving at once
     )
 

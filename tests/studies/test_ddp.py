@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +23,14 @@ from tests.studies.conftest import silent, tiny
 from tests.studies.wandb_file import read
 
 TWO = Options(slots=[Slot(2)], wandb="offline")
+TWO_RUNS_OF_WHICH_ONE_FAILS = """
+from dataclasses import replace
+from pathlib import Path
+from tests.studies.conftest import BASE, tiny
+
+wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+STUDY = tiny(seeds=1, rows={"calm": BASE, "wild": wild}, baseline="calm", scientific=("recipe.lr",))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +129,19 @@ def test_the_first_rank_alone_writes(tmp_path):
     left = {str(path) for path in folder.path.rglob("*") if path.is_file()}
     assert left - set(first) == {f"{inside}/run.json", f"{inside}/rank1.log"}  # described before
     assert {f"{inside}/result.json", f"{inside}/metrics.jsonl", str(folder.checkpoint)} <= left
+
+
+def test_nothing_stays_in_the_temporary_folder(tmp_path):
+    """Of a run that ends well, of one that fails, of W&B and of the server; torch's own cache is for all processes."""
+    file, temporary = tmp_path / "two.py", tmp_path / "temporary"
+    file.write_text(TWO_RUNS_OF_WHICH_ONE_FAILS)
+    temporary.mkdir()
+    words = ["run", str(file), "--root", str(tmp_path / "root"), "--devices", "cpu:2", "--devices-per-run", "2"]
+    bam = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run([*bam, *words], check=False, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr  # one run failed
+    assert {path.name.split("_")[0] for path in temporary.iterdir()} <= {"torchinductor"}
 
 
 def test_groups_that_start_at_once_never_meet():
