@@ -13,9 +13,9 @@ from lightning_bam.config import ConfigError, Run
 from studies.lost import ALL_TRIED, Lost, configurations, counted
 from studies.method import Method
 from studies.owner import Owner
+from studies.place import Place
 from studies.postgres import patiently
 from studies.samplers import own_sampler, suggest
-from studies.source import home
 from studies.space import Space
 
 
@@ -69,7 +69,7 @@ class Asking:
             self.study.sampler = own_sampler(self.study, self.method.sampler, self.trials, self.method.seed)
             self.drawing = True
         trial = self.asked = self.asked or ask()
-        for name, value in (("owner", self.owner.name), ("home", home(self.root)), ("by", self.by)):
+        for name, value in (("owner", self.owner.name), ("home", str(Place.of(self.root))), ("by", self.by)):
             trial.set_user_attr(name, value)
         try:
             run = self.space.run(self.space.draw(partial(suggest, trial)))

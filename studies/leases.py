@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 from studies.exchange import pack
-from studies.losses import count_death
+from studies.losses import count_death, count_elsewhere
+from studies.place import Place
 from studies.postgres import BEAT, GRACE, patience, patiently
 from studies.registry import Registry
 
@@ -73,7 +73,10 @@ class Leases:
         self.root = root
         self.held: dict[str, RunFolder] = {}
         self.beaten = time.monotonic()
-        self.registry = open_registry(root, url) if url is not None else None
+        self.registry = None
+        if url is not None:
+            Place.marked(root)
+            self.registry = open_registry(root, url)
 
     def take(self, run: Run, *, again: Failed | None = None) -> Lease | None:
         """Take the lease of `run`, or return None where somebody else has it, or it is complete or has failed.
@@ -88,8 +91,8 @@ class Leases:
         lock = folder.acquire()
         if lock is None:
             return None
-        count_death(folder)
-        before = _retries(folder)
+        died = count_death(folder)
+        before = None if died else _retries(folder)
         taken = folder.result() is None and (before is None or (again is not None and again.retries == before))
         if taken and self.registry is not None:
             registry = self.registry
@@ -97,13 +100,22 @@ class Leases:
         if not taken:
             os.close(lock)
             return None
+        self.held[run.key] = folder
         if before is not None:
             # an attempt that dies before its first word is not the earlier one's
             folder.note(state="lost", losses=0, retries=before + 1)
+        elif died or self._died_elsewhere(run, folder):
+            os.close(lock)
+            self.give_back(run)  # who failed of its losses has failed on every host
+            return None
         elif folder.manifest().get("state") == "pruned":
             folder.note(state="lost")
-        self.held[run.key] = folder
         return Lease(folder, lock)
+
+    def _died_elsewhere(self, run: Run, folder: RunFolder) -> bool:
+        """Take over how often the run was lost on all hosts; say whether it has failed of that."""
+        registry = self.registry
+        return registry is not None and count_elsewhere(folder, patiently(lambda: registry.losses(run.key)))
 
     def failures(self, runs: Iterable[Run]) -> dict[str, Failed]:
         """Return by key which attempts of `runs` have failed by now; see `take`."""
@@ -122,7 +134,8 @@ class Leases:
             return
         registry, state = self.registry, folder.state()
         record = pack(folder) if state in ("complete", "failed") else None
-        patiently(lambda: registry.give_back(run.key, state, record))
+        losses = int(folder.manifest().get("losses", 0))
+        patiently(lambda: registry.give_back(run.key, state, record, losses=losses))
 
     def ended(self, runs: Iterable[Run]) -> set[str]:
         """Return the keys of those of `runs` that are complete or have failed, here or on another host."""
@@ -168,8 +181,8 @@ def open_registry(root: Path, url: str) -> Registry:
         StudyError: the database does not answer.
 
     """
-    host = socket.gethostname()
-    return Registry(url, host, os.path.realpath(root), f"{host}:{os.getpid()}:{time.time_ns()}", GRACE)
+    place = Place.of(root)
+    return Registry(url, place, f"{place.host}:{os.getpid()}:{time.time_ns()}", GRACE)
 
 
 def _retries(folder: RunFolder) -> int | None:

@@ -21,10 +21,11 @@ from studies.headline import headline, reported, so_far
 from studies.leases import Failed, Lease, Leases
 from studies.panels import telling_apart
 from studies.parameters import asked, distributions, parameters
+from studies.place import Place
 from studies.postgres import patiently
 from studies.records import Record
 from studies.settling import settle_all
-from studies.source import Source, home
+from studies.source import Source
 from studies.storage import close_storage, open_storage
 from studies.study import Cell, Study
 
@@ -122,7 +123,7 @@ class Ledger(Source):
         leave a trial alone until it is silent, and one that never gave a sign is never silent.
         """
         shared = isinstance(self.storage, RDBStorage)
-        marks = {"key": cell.run.key, "row": cell.row} | ({} if shared else {"home": home(self.root)})
+        marks = {"key": cell.run.key, "row": cell.row} | ({} if shared else {"home": str(Place.of(self.root))})
         try:
             number = self._begun(cell, marks, look=not (shared and self.seen))
         except FolderError:
@@ -132,7 +133,7 @@ class Ledger(Source):
         trial = patiently(lambda: Trial(self.optuna, number))
         patiently(lambda: self.beat([trial]))
         if shared:
-            patiently(lambda: trial.set_user_attr("home", home(self.root)))
+            patiently(lambda: trial.set_user_attr("home", str(Place.of(self.root))))
         return trial
 
     def _begun(self, cell: Cell, marks: dict[str, str], *, look: bool) -> int:

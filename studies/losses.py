@@ -21,21 +21,16 @@ def count_loss(folder: RunFolder, code: int | None) -> str | None:
         FolderError: the manifest cannot be written.
 
     """
-    losses = int(folder.manifest().get("losses", 0)) + 1
     if code in ASKED:
         return None
-    if losses <= RETRIES:
-        folder.note(state="lost", losses=losses)
-        return None
-    error = f"lost {losses} times, the last time {ended_by(code)}; see its logs, then --retry failed"
-    folder.note(state="failed", cause="lost", error=error, losses=losses)
-    return error
+    return _count(folder, int(folder.manifest().get("losses", 0)) + 1, ended_by(code))
 
 
-def count_death(folder: RunFolder) -> None:
+def count_death(folder: RunFolder) -> bool:
     """Count the loss of a run whose scheduler went with it, so that nobody has; its lock is held.
 
-    Not where that attempt had ended an epoch: a run that gets on ends some day, however often its machine is taken.
+    Say whether that was one too many. It is not counted where that attempt had ended an epoch: a run that gets on ends
+    some day, however often its machine is taken.
 
     Raises:
         FolderError: the manifest cannot be read or written.
@@ -43,10 +38,32 @@ def count_death(folder: RunFolder) -> None:
     """
     manifest = folder.manifest()
     if manifest.get("state") != "running":
-        return
+        return False
     attempts, epochs = manifest.get("attempts") or [{}], folder.last_epoch()[0]
-    if epochs <= attempts[-1].get("from_epoch", epochs):
-        count_loss(folder, None)
+    return epochs <= attempts[-1].get("from_epoch", epochs) and count_loss(folder, None) is not None
+
+
+def count_elsewhere(folder: RunFolder, losses: int) -> bool:
+    """Take over how often a run was lost on all hosts, where they share no folder; its lock is held.
+
+    Say whether that was too often.
+
+    Raises:
+        FolderError: the manifest cannot be read or written.
+
+    """
+    if losses <= int(folder.manifest().get("losses", 0)):
+        return False
+    return _count(folder, losses, "together with its host") is not None
+
+
+def _count(folder: RunFolder, losses: int, how: str) -> str | None:
+    if losses <= RETRIES:
+        folder.note(state="lost", losses=losses)
+        return None
+    error = f"lost {losses} times, the last time {how}; see its logs, then --retry failed"
+    folder.note(state="failed", cause="lost", error=error, losses=losses)
+    return error
 
 
 def ended_by(code: int | None) -> str:

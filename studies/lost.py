@@ -13,8 +13,8 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.owner import alive
+from studies.place import Place
 from studies.postgres import GRACE, patience, patiently
-from studies.source import home
 from studies.storage import quiet_heartbeat
 
 LOOK: Final = 2.0
@@ -111,7 +111,7 @@ class Lost:
         owner = trial.user_attrs.get("owner", "")
         if trial.state != TrialState.RUNNING or owner == self.owner:
             return False
-        elsewhere = self.shared and trial.user_attrs.get("home") not in (None, home(self.root))
+        elsewhere = self.shared and trial.user_attrs.get("home") not in (None, str(Place.of(self.root)))
         return not elsewhere and not (owner and alive(self.root, owner))
 
 

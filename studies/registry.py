@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from studies.place import Place
 from studies.postgres import address, engine_options, patience, unreachable
 
 METADATA = sa.MetaData()
@@ -31,8 +32,10 @@ RUNS = sa.Table(
     sa.Column("holder", sa.Text),
     sa.Column("host", sa.Text),
     sa.Column("root", sa.Text),
+    sa.Column("folder", sa.Text),
     sa.Column("beat", sa.DateTime(timezone=True)),
     sa.Column("record", sa.LargeBinary),
+    sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
 )
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 
@@ -58,8 +61,7 @@ class Registry:
 
     Args:
         url: `postgresql://user@host:port/database`.
-        host: this machine.
-        root: this machine's runs folder, absolute.
+        place: this host's runs folder.
         holder: this process.
         grace: seconds without a sign of life after which a lease may be taken over.
 
@@ -68,13 +70,14 @@ class Registry:
 
     """
 
-    def __init__(self, url: str, host: str, root: str, holder: str, grace: float) -> None:
-        self.host, self.root, self.holder, self.grace = host, root, holder, grace
+    def __init__(self, url: str, place: Place, holder: str, grace: float) -> None:
+        self.place, self.holder, self.grace = place, holder, grace
         self.engine = sa.create_engine(address(url), **engine_options())
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
                 METADATA.create_all(connection)
+                _grow(connection)
         except (SQLAlchemyError, ImportError) as error:
             self.engine.dispose()
             raise unreachable(url, error) from None
@@ -95,18 +98,27 @@ class Registry:
         ours = {
             "state": "running",
             "holder": self.holder,
-            "host": self.host,
-            "root": self.root,
+            "host": self.place.host,
+            "root": self.place.root,
+            "folder": self.place.folder,
             "beat": sa.func.now(),
         }
+        # in the same runs folder whoever takes it counts for himself, and knows how far it had come
+        died = sa.and_(RUNS.c.holder.is_not(None), RUNS.c.folder.is_distinct_from(self.place.folder))
+        losses = sa.case((RUNS.c.state == "failed", 0), (died, RUNS.c.losses + 1), else_=RUNS.c.losses)
         statement = (
             insert(RUNS)
             .values(key=key, **ours)
-            .on_conflict_do_update(index_elements=["key"], set_=ours, where=free)
+            .on_conflict_do_update(index_elements=["key"], set_={**ours, "losses": losses}, where=free)
             .returning(RUNS.c.key)
         )
         with self.engine.begin() as connection:
             return connection.execute(statement).first() is not None
+
+    def losses(self, key: str) -> int:
+        """Return how often a run was lost, on all hosts together; see `take` and `give_back`."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(RUNS.c.losses).where(RUNS.c.key == key)).scalar() or 0
 
     def _free(self) -> sa.ColumnElement[bool]:
         """Nobody has the run, or somebody here who is dead, or one who has shown no life for long, though he could.
@@ -121,7 +133,8 @@ class Registry:
 
     def _here(self) -> sa.ColumnElement[bool]:
         """Say that this host has the run, or had it, under this runs folder."""
-        return sa.and_(RUNS.c.host == self.host, RUNS.c.root == self.root)
+        place = self.place
+        return sa.and_(RUNS.c.host == place.host, RUNS.c.root == place.root, RUNS.c.folder == place.folder)
 
     def beat(self, keys: Iterable[str]) -> set[str]:
         """Show life for these runs, and return those of them that somebody else has taken over."""
@@ -133,9 +146,17 @@ class Registry:
             kept = connection.execute(sa.update(RUNS).where(mine).values(beat=sa.func.now()).returning(RUNS.c.key))
             return wanted - {row.key for row in kept}
 
-    def give_back(self, key: str, state: str, record: dict[str, Any] | None = None) -> None:
-        """End a lease and say what became of the run, with its record where there is one to keep."""
-        values: dict[str, Any] = {"state": state, "holder": None}
+    def give_back(self, key: str, state: str, record: dict[str, Any] | None = None, *, losses: int = 0) -> None:
+        """End a lease and say what became of the run, with its record where there is one to keep.
+
+        Args:
+            key: the run's key.
+            state: its state.
+            record: what there is of it.
+            losses: how often it was lost, on all hosts together.
+
+        """
+        values: dict[str, Any] = {"state": state, "holder": None, "losses": losses}
         if record is not None:
             values["record"] = gzip.compress(json.dumps(record).encode())
         mine = sa.and_(RUNS.c.key == key, RUNS.c.holder == self.holder)
@@ -198,3 +219,12 @@ class Registry:
             while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK))).scalar():
                 time.sleep(0.1)
             yield
+
+
+def _grow(connection: sa.Connection) -> None:
+    """Add the columns that a table of an earlier version lacks."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(RUNS.name)}
+    for column in RUNS.columns:
+        if column.name not in there:
+            words = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {RUNS.name} ADD COLUMN {words}"))

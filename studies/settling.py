@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.folder import RunFolder
 from studies.headline import reported
+from studies.place import Place
 from studies.postgres import GRACE
-from studies.source import home
 from studies.storage import quiet_heartbeat
 
 
@@ -28,10 +28,10 @@ def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
     if shared:
         with quiet_heartbeat():
             fail_stale_trials(study)
-    trials = study.get_trials(deepcopy=False)
+    trials, here = study.get_trials(deepcopy=False), str(Place.of(root))
     done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
     for trial in reversed(trials):
-        ours = trial.user_attrs.get("home") in (None, home(root))  # without one: its host died as it asked
+        ours = trial.user_attrs.get("home") in (None, here)  # without one: its host died as it asked
         if trial.state == TrialState.RUNNING and (ours or not shared):
             settle(study, root, trial, done)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
@@ -91,8 +89,3 @@ class Source(ABC):
         """Close the connections to the database, if there are any."""
         self.leases.close()
         close_storage(self.storage)
-
-
-def home(root: Path) -> str:
-    """Return the name of a runs folder on this host, by which a trial says where it is trained."""
-    return f"{socket.gethostname()}:{os.path.realpath(root)}"

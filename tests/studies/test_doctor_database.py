@@ -11,6 +11,7 @@ from analysis.cli import main
 from lightning_bam.config import Run
 from studies.doctor import Scene
 from studies.doctor.accounts import accounts
+from studies.place import Place
 from studies.postgres import GRACE
 from studies.processes import forkserver
 from studies.registry import Registry
@@ -40,7 +41,7 @@ def test_hosts_that_have_gone_silent(postgres, tmp_path):
     with pytest.warns(UserWarning, match=r"supposed to be used with Study\.optimize"):
         trial = study.ask()
     storage.record_heartbeat(trial._trial_id)
-    registry = Registry(postgres, "far", "/far/runs", "far:1", GRACE)
+    registry = Registry(postgres, Place("far", "/far/runs", ""), "far:1", GRACE)
     assert registry.take(Run().key)
     found = told(scene)
     assert found["database"].found.endswith("answers, holds studies")
@@ -63,7 +64,7 @@ def test_hosts_that_have_gone_silent(postgres, tmp_path):
 def reader(postgres):
     """Return the address of a database with our tables, for a user who may only read."""
     database(postgres).engine.dispose()
-    Registry(postgres, "far", "/far/runs", "far:1", GRACE).close()
+    Registry(postgres, Place("far", "/far/runs", ""), "far:1", GRACE).close()
     name = f"{make_url(postgres).database}_reader"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"create role {name} login")
@@ -118,7 +119,7 @@ def test_a_user_who_may_not_make_the_tables(postgres, tmp_path, words, capsys):
 def test_a_database_that_is_read_only(postgres, tmp_path, words, capsys, made):
     if made:
         database(postgres).engine.dispose()
-        Registry(postgres, "far", "/far/runs", "far:1", GRACE).close()
+        Registry(postgres, Place("far", "/far/runs", ""), "far:1", GRACE).close()
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = make_url(postgres).database
         connection.execute(f"alter database {name} set default_transaction_read_only = on")

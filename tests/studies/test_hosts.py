@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import threading
@@ -12,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import optuna
+import psycopg
 import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
@@ -26,7 +26,10 @@ from studies import registry as registry_module
 from studies.engine import run_study
 from studies.error import StudyError
 from studies.exchange import gather_everywhere, pack
+from studies.leases import Leases
 from studies.load import find_study
+from studies.losses import count_loss
+from studies.place import Place
 from studies.postgres import Patience
 from studies.records import gather
 from studies.registry import Registry
@@ -43,8 +46,8 @@ def on(postgres):
     with ExitStack() as stack:
 
         def made(host, grace=60.0, folder=None, process=1):
-            folder = folder or f"/runs/of/{host}"
-            return stack.enter_context(closing(Registry(postgres, host, folder, f"{host}:{process}", grace)))
+            place = Place(host, folder, "") if isinstance(folder, str) else folder or Place(host, "/runs", host)
+            return stack.enter_context(closing(Registry(postgres, place, f"{host}:{process}", grace)))
 
         yield made
 
@@ -58,7 +61,7 @@ def test_one_of_many_takes_a_run(on):
         gate.wait()
         for key in ("a", "b", "c", "d", "e"):
             if registry.take(key):
-                taken.append((key, registry.host))
+                taken.append((key, registry.place.host))
 
     threads = [threading.Thread(target=take, args=(registry,)) for registry in registries]
     for thread in threads:
@@ -118,8 +121,11 @@ def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on
 def test_a_host_s_own_dead_scheduler_is_not_waited_for(on):
     before, after = on("here", folder="/runs"), on("here", folder="/runs", process=2)
     other_folder = on("here", folder="/elsewhere", process=3)
+    named_alike = on("here", folder=Place("here", "/runs", "another"), process=4)
     assert before.take("a")
     assert not other_folder.take("a")
+    assert not named_alike.take("a"), "its lock is on another disk"
+    assert not named_alike.entries()["a"].here
     assert after.take("a"), "who asks holds the folder's lock, so whoever had it there is dead"
 
 
@@ -366,6 +372,93 @@ def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, mo
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
 
 
+def lost(leases):
+    """Take a run and lose it, as its scheduler sees it; say whether it could be taken."""
+    lease = leases.take(BASE)
+    if lease is not None:
+        lease.let_go()
+        count_loss(lease.folder, -9)
+        leases.give_back(BASE)
+    return lease is not None
+
+
+def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
+    """Three more tries in all, not on each host; asked again, three more."""
+    with ExitStack() as stack:
+        one, two, three, four = (stack.enter_context(closing(Leases(tmp_path / name, postgres))) for name in "abcd")
+        assert [lost(host) for host in (one, two, two, one)] == [True] * 4
+        told = "lost 4 times, the last time its process was ended by SIGKILL"
+        assert RunFolder.of(one.root, BASE).manifest()["error"].startswith(told)
+        assert [lost(host) for host in (one, two, three)] == [False] * 3
+        (known,) = three.failures([BASE]).values()
+        lease = three.take(BASE, again=known)
+        assert lease is not None
+        lease.let_go()
+        three.give_back(BASE)
+        assert [lost(host) for host in (one, three, four, four, three, three, four)] == [
+            False,
+            *[True] * 4,
+            *[False] * 2,
+        ]
+
+
+def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
+    """Nobody is left to count them but the one who takes the run over."""
+    for number in range(4):
+        assert on(f"host{number}", grace=0.0).take(BASE.key)
+    with closing(Leases(tmp_path, postgres)) as ours:
+        ours.registry.grace = 0.0
+        assert ours.take(BASE) is None
+        folder = RunFolder.of(tmp_path, BASE)
+        assert folder.state() == "failed"
+        told = "lost 4 times, the last time together with its host; see its logs, then --retry failed"
+        assert folder.manifest()["error"] == told
+        assert ours.registry.entries()[BASE.key].state == "failed"
+        assert ours.registry.records([BASE.key])[BASE.key]["manifest.json"]["error"] == told
+
+
+def test_what_gets_on_in_a_folder_that_hosts_share_is_not_counted(tmp_path, postgres):
+    """Each host dies after an epoch more; the folder tells so."""
+    for epoch in range(6):
+        with closing(Leases(tmp_path, postgres)) as host:
+            host.registry.place = replace(host.registry.place, host=f"host{epoch}")
+            host.registry.grace = 0.0
+            lease = host.take(BASE)
+            assert lease is not None
+            lease.folder.note(state="running", attempts=[{"from_epoch": epoch}])
+            lease.folder.append_epoch({"epoch": epoch, "error_top1": 50.0})
+            lease.let_go()
+    assert "losses" not in RunFolder.of(tmp_path, BASE).manifest()
+
+
+def test_a_run_that_takes_its_scheduler_with_it_has_failed_everywhere(tmp_path, on, postgres):
+    elsewhere = on("elsewhere", grace=0.0)
+    for tries in range(5):
+        with closing(Leases(tmp_path, postgres)) as ours:
+            lease = ours.take(BASE)
+            assert (lease is None) == (tries == 4)
+            if lease is not None:
+                lease.folder.note(state="running")
+                lease.let_go()
+    assert elsewhere.entries()[BASE.key].state == "failed"
+    assert not elsewhere.take(BASE.key)
+
+
+def test_a_table_of_an_earlier_version_grows(on, postgres):
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(
+            "create table bam_runs (key varchar(16) primary key, state varchar(16) not null, holder text, "
+            "host text, root text, beat timestamptz, record bytea)"
+        )
+        connection.execute(
+            "insert into bam_runs values ('a', 'running', 'old:1', 'old', '/runs', now() - interval '1 h')"
+        )
+    ours = on("ours")
+    assert ours.take("a")
+    assert ours.losses("a") == 1
+    assert on("theirs").entries()["a"].alive
+
+
 def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_slot):
     other = on("other")
     study = tiny(seeds=1)
@@ -377,7 +470,7 @@ def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_s
 def test_what_a_dead_scheduler_of_this_host_had_is_lost_at_once_and_trained(tmp_path, on, postgres, one_slot):
     study = tiny(seeds=1)
     run = study.runs()[0].run
-    dead = on(socket.gethostname(), folder=os.path.realpath(tmp_path))
+    dead = on(socket.gethostname(), folder=Place.marked(tmp_path))
     folder = RunFolder.of(tmp_path, run)
     folder.describe(run)
     folder.note(state="running")
@@ -405,7 +498,7 @@ def test_a_result_that_a_dead_scheduler_did_not_tell_is_told_at_the_next_start(t
         finish(one, cell.run, 12.5)
     run = study.runs()[0].run
     host = socket.gethostname() if holder == "here" else "elsewhere"
-    before = on(host, folder=os.path.realpath(one) if holder == "here" else None)
+    before = on(host, folder=Place.marked(one) if holder == "here" else None)
     assert before.take(run.key)
     assert run_study(study, one, options, silent).finished == []
     entry = before.entries()[run.key]

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 from lightning_bam.config import AfterStages, BAMSpec
 from studies import settling
 from studies.ledger import Ledger
+from studies.place import Place
 from studies.records import gather
-from studies.source import home
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, tiny
 
@@ -69,8 +69,8 @@ def test_a_trial_is_begun_in_one_line_of_the_journal(tmp_path):
         before = len(journal.read_text().splitlines())
         trial = account._ask(study.runs()[1])
         (line,) = journal.read_text().splitlines()[before:]
-    assert trial.user_attrs == {"key": study.runs()[1].run.key, "row": "BAM", "home": home(tmp_path)}
-    assert all(word in line for word in (study.runs()[1].run.key, "BAM", home(tmp_path), "attention"))
+    assert trial.user_attrs == {"key": study.runs()[1].run.key, "row": "BAM", "home": str(Place.of(tmp_path))}
+    assert all(word in line for word in (study.runs()[1].run.key, "BAM", str(Place.of(tmp_path)), "attention"))
 
 
 class HostGoneError(Exception):
@@ -105,9 +105,21 @@ def test_a_trial_of_another_host_that_has_spoken_is_left_alone(tmp_path, postgre
         closing(Ledger(tmp_path / "there", study, postgres)) as theirs,
         closing(Ledger(tmp_path / "here", study, postgres)) as ours,
     ):
-        assert theirs._ask(study.runs()[0]).user_attrs["home"] == home(tmp_path / "there")
+        assert theirs._ask(study.runs()[0]).user_attrs["home"] == str(Place.of(tmp_path / "there"))
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING]
+
+
+def test_a_trial_of_a_host_that_is_named_alike_is_left_alone(tmp_path, postgres, monkeypatch):
+    """Two machines of one name, each with a folder of the same path on its own disk."""
+    study = tiny(seeds=1)
+    monkeypatch.setattr(settling, "GRACE", -1)
+    with closing(Ledger(tmp_path / "runs", study, postgres)) as theirs:
+        theirs._ask(study.runs()[0])
+        (tmp_path / "runs").rename(tmp_path / "on another disk")
+        with closing(Ledger(tmp_path / "runs", study, postgres)) as ours:
+            ours.bring_up_to_date(gather(study, tmp_path / "runs"))
+            assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING]
 
 
 def clash(root, url):

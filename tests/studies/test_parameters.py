@@ -9,8 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lightning_bam.config import AfterStages, BAMSpec
 from studies.ledger import Ledger
 from studies.parameters import distributions, parameters
+from studies.place import Place
 from studies.records import gather
-from studies.source import home
 from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))
@@ -61,7 +61,7 @@ def test_every_wanted_run_is_claimed_once(tmp_path):
     while taken := claimed(made):
         trial, cell = taken
         order.append((cell.row, cell.run.seed))
-        assert trial.user_attrs == {"key": cell.run.key, "row": cell.row, "home": home(tmp_path)}
+        assert trial.user_attrs == {"key": cell.run.key, "row": cell.row, "home": str(Place.of(tmp_path))}
         assert trial.params == {"attention": "none" if cell.row == "none" else "bam", "seed": cell.run.seed}
         made.fail(trial)
     assert order == [("none", 0), ("BAM", 0), ("none", 1), ("BAM", 1)]

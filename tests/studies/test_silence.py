@@ -24,6 +24,7 @@ from studies import postgres as database
 from studies import registry as registry_module
 from studies.engine import run_study
 from studies.error import StudyError
+from studies.place import Place
 from studies.postgres import Patience
 from studies.records import gather
 from studies.registry import Registry
@@ -79,7 +80,7 @@ def wire(postgres, monkeypatch):
 
 @pytest.fixture
 def registry(wire):
-    with closing(Registry(wire.url, "here", "/runs", "here:1", 1.0)) as made:
+    with closing(Registry(wire.url, Place("here", "/runs", ""), "here:1", 1.0)) as made:
         yield made
 
 
@@ -111,7 +112,7 @@ def test_a_query_is_not_waited_for_for_good(wire, registry, monkeypatch):
 
 
 def test_a_silence_that_raised_no_error_was_an_outage(wire, registry, postgres, monkeypatch):
-    with closing(Registry(postgres, "there", "/runs", "there:1", 1.0)) as holder:
+    with closing(Registry(postgres, Place("there", "/runs", ""), "there:1", 1.0)) as holder:
         assert holder.take("a")
     monkeypatch.setattr(database, "BEAT", 0.5)
     registry.entries()
@@ -158,7 +159,7 @@ def test_who_trains_is_waited_for_longer_than_any_answer(wire, registry, monkeyp
     held, order = threading.Event(), []
 
     def hold():
-        with closing(Registry(wire.url, "there", "/runs", "there:1", 1.0)) as other, other.exclusively():
+        with closing(Registry(wire.url, Place("there", "/runs", ""), "there:1", 1.0)) as other, other.exclusively():
             held.set()
             time.sleep(2)
             order.append("other")

@@ -1,0 +1,80 @@
+"""Where runs are trained: the host, its runs folder, and which folder that is among all of one name."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from lightning_bam.files import read_text, unwritable
+
+FILE: Final = ".place"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A runs folder as a host sees it.
+
+    Two hosts may be named alike and have folders of one path; a number in the folder tells whether it is one and the
+    same. The path tells a folder from its copy.
+
+    Attributes:
+        host: the machine's name.
+        root: the folder's path, absolute.
+        folder: the number in it; empty where nothing has been trained in it yet.
+
+    """
+
+    host: str
+    root: str
+    folder: str
+
+    @classmethod
+    def of(cls, root: Path) -> Place:
+        """Return the place of a runs folder, as far as it is marked; nothing is written."""
+        try:
+            number = read_text(root / FILE)
+        except (OSError, UnicodeDecodeError):
+            number = ""
+        return cls(socket.gethostname(), os.path.realpath(root), number)
+
+    @classmethod
+    def marked(cls, root: Path) -> Place:
+        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one.
+
+        Raises:
+            FolderError: it cannot be written.
+
+        """
+        path = root / FILE
+        if not path.exists():
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                _put_first(path, uuid4().hex)
+            except OSError as error:
+                raise unwritable(path, error) from None
+        return cls.of(root)
+
+    def __str__(self) -> str:
+        """Return the name by which a trial says where it is trained."""
+        return f"{self.host}:{self.root}:{self.folder}"
+
+
+def _put_first(path: Path, number: str) -> None:
+    """Write a file that is whole from its first moment on, unless another process has put one there first."""
+    temporary = path.with_name(f"{FILE}.{number}")
+    try:
+        temporary.write_text(number)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
