@@ -2,10 +2,15 @@
 
     python -m tests.benchmarks.overhead [--runs 64] [--epochs 2] [--wandb offline]
 
-Both train the same runs at the same time, each on one core of its own with one thread: the engine in one `bam run`,
-the other one interpreter after another, each of which loads torch and Lightning and trains one run folder. Both write
-W&B's record, or neither; Optuna's account is kept by the engine alone. When the engine has finished, the other stops
-after its current run. Both must come to the same figures, bit for bit.
+Both train the same runs with one thread each: the engine in one `bam run`, the other one interpreter after another,
+each of which loads torch and Lightning and trains one run folder. Both write W&B's record, or neither; Optuna's account
+is kept by the engine alone. Both must come to the same figures, bit for bit. It is done in two ways:
+
+*A core each, at the same time*: the engine on one slot, the interpreters beside it until the engine has finished. This
+is what a run costs.
+
+*The machine, in turns*: the engine on a slot a core, as `bam run` does it unasked, against a loop over the runs, as a
+script does it; each alone, turn about, the runs in two halves. This is what a researcher has of it.
 
 *Overhead a run*: the engine's wall time from the end of its first run to the end of the last, less the training
 seconds of the runs in between as their `metrics.jsonl` has them (first batch to last score), divided by their number.
@@ -13,8 +18,8 @@ It holds claiming, forking, loading data, building, checkpoints, records, W&B, l
 comes before the end of the first run is given as *start*.
 
 *Ratio*: how many times as many runs an hour the engine finishes. A fresh interpreter is billed for loading torch and
-Lightning, so the ratio tells as much of the machine as of the engine: it cannot exceed (load + training) / training,
-which is printed beside it. For a slower machine, give the whole command a part of this one's time, for example
+Lightning, so the ratio tells as much of the machine as of the engine: on one core it cannot exceed (load + training) /
+training, which is printed beside it. For a slower machine, give the whole command a part of this one's time, as
 `systemd-run --scope -p CPUQuota=100% python -m tests.benchmarks.overhead` for two cores at half their speed.
 """
 
@@ -28,6 +33,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
@@ -35,6 +41,7 @@ from statistics import mean
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.folder import RunFolder
 from studies import Study, processes
+from studies.study import Cell
 
 HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
@@ -73,9 +80,9 @@ def short_study(runs: int, epochs: int) -> Study:
 
 @dataclass
 class Fresh:
-    """Trains the runs of a study one after the other, each in an interpreter of its own, until told to stop."""
+    """Trains runs one after the other, each in an interpreter of its own, until told to stop."""
 
-    study: Study
+    cells: Sequence[Cell]
     root: Path
     wandb: str
     done: list[float] = field(default_factory=list)
@@ -84,7 +91,7 @@ class Fresh:
     def train(self) -> None:
         """Train until `told`, and note when each run has ended, in seconds after the start."""
         started = time.monotonic()
-        for cell in self.study.runs():
+        for cell in self.cells:
             folder = RunFolder.of(self.root, cell.run)
             folder.describe(cell.run)
             code = UNTRACKED if self.wandb == "off" else TRACKED
@@ -95,10 +102,41 @@ class Fresh:
                 return
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Runs that have been trained: when the first and the last had ended, seconds of the clock, and what each took.
+
+    Attributes:
+        ended: when each run had ended.
+        training: seconds of training of each, in the same order.
+
+    """
+
+    ended: Sequence[float]
+    training: Sequence[float]
+
+    @classmethod
+    def under(cls, root: Path) -> Trained:
+        """Read what is under a runs folder."""
+        order = sorted((RunFolder(path.parent) for path in root.glob("*/result.json")), key=_ended)
+        return cls([_ended(folder) for folder in order], [_training(folder) for folder in order])
+
+    @property
+    def wall(self) -> float:
+        """Seconds from the end of the first run to the end of the last."""
+        return self.ended[-1] - self.ended[0]
+
+    @property
+    def later(self) -> Sequence[float]:
+        """Seconds of training of all but the first."""
+        return self.training[1:]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """What was measured; seconds, and runs an hour."""
 
+    slots: int
     runs: int
     start: float
     training: float
@@ -121,44 +159,86 @@ class Measured:
     @property
     def limit(self) -> float:
         """The ratio of an engine without any overhead."""
-        return 3600 / self.fresh_rate / self.training
+        return self.slots * 3600 / self.fresh_rate / self.training
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"engine, {self.slots} at a time: {self.runs} runs of {self.training:.2f} s of training; the first after "
+            f"{self.start:.1f} s, then\n        {self.overhead:.2f} s of overhead a run, {self.rate:.0f} runs an hour\n"
+            f"fresh interpreters, one at a time: {self.fresh_runs} runs of {self.fresh_training:.2f} s of training,\n"
+            f"        {self.load:.2f} s beside it, {self.fresh_rate:.0f} runs an hour\n"
+            f"ratio: {self.ratio:.1f} (without any overhead it would be {self.limit:.1f})"
+        )
 
 
-def measure(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
-    """Train the same runs in both ways, side by side.
+def side_by_side(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
+    """Train the same runs in both ways at the same time, each on a core of its own.
 
     Raises:
         AssertionError: a run that failed, or one that came to other figures.
 
     """
-    study = short_study(runs, epochs)
-    engine, fresh = root / "engine", Fresh(study, root / "fresh", wandb)
-    file = root / "overhead.py"
-    file.write_text(f"from tests.benchmarks.overhead import short_study\nSTUDY = short_study({runs}, {epochs})\n")
+    fresh = Fresh(short_study(runs, epochs).runs(), root / "fresh", wandb)
     other = threading.Thread(target=fresh.train)
-    started = time.time()
     other.start()
-    words = ["run", str(file), "--root", str(engine), "--devices", "cpu:1", "--wandb", wandb]
-    subprocess.run([*BAM, *words], check=True, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(HOME)})
+    started = time.time()
+    engine = by_engine(runs, epochs, wandb, root / "engine", slots=1)
     fresh.told.set()
     other.join()
-    for cell in study.runs()[: len(fresh.done)]:
-        same = ("train_loss", "error_top1", "loss")
-        pair = [RunFolder.of(at, cell.run).metrics() for at in (engine, fresh.root)]
-        assert [[line[n] for n in same] for line in pair[0]] == [[line[n] for n in same] for line in pair[1]]
-    order = sorted((RunFolder(path.parent) for path in engine.glob("*/result.json")), key=_ended)
-    assert len(order) == runs
-    training = [_training(folder) for folder in order]
-    later, wall = training[1:], _ended(order[-1]) - _ended(order[0])
+    return _measured(1, [(started, engine)], [fresh], root)
+
+
+def in_turns(runs: int, epochs: int, wandb: str, root: Path, slots: int) -> Measured:
+    """Train the same runs in both ways, each alone on the whole machine: a few, then half of the engine's, twice.
+
+    Raises:
+        AssertionError: a run that failed, or one that came to other figures.
+
+    """
+    turns, loops = [], []
+    for turn in range(2):
+        cells = short_study(runs // 2, epochs).runs()[: max(2, runs // 16)]
+        loops.append(Fresh(cells, root / f"fresh{turn}", wandb))
+        loops[-1].train()
+        started = time.time()
+        turns.append((started, by_engine(runs // 2, epochs, wandb, root / f"engine{turn}", slots)))
+    return _measured(slots, turns, loops, root)
+
+
+def by_engine(runs: int, epochs: int, wandb: str, root: Path, slots: int) -> Trained:
+    """Train the study in one `bam run` on so many CPU slots."""
+    root.mkdir(parents=True)
+    file = root / "overhead.py"
+    file.write_text(f"from tests.benchmarks.overhead import short_study\nSTUDY = short_study({runs}, {epochs})\n")
+    words = ["run", str(file), "--root", str(root), "--devices", f"cpu:{slots}", "--wandb", wandb]
+    subprocess.run([*BAM, *words], check=True, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(HOME)})
+    trained = Trained.under(root)
+    assert len(trained.ended) == runs
+    return trained
+
+
+def _measured(slots: int, turns: list[tuple[float, Trained]], loops: list[Fresh], root: Path) -> Measured:
+    """Put the turns of both together, once they are known to have trained the same."""
+    engines = sorted(root.glob("engine*"))
+    for engine, loop in zip(engines, loops, strict=True):
+        for cell in loop.cells[: len(loop.done)]:
+            same = ("train_loss", "error_top1", "loss")
+            pair = [RunFolder.of(at, cell.run).metrics() for at in (engine, loop.root)]
+            assert [[line[n] for n in same] for line in pair[0]] == [[line[n] for n in same] for line in pair[1]]
+    later = [seconds for _, trained in turns for seconds in trained.later]
+    wall = sum(trained.wall for _, trained in turns)
+    fresh = [seconds for loop in loops for seconds in Trained.under(loop.root).training]
     return Measured(
-        runs=runs,
-        start=_ended(order[0]) - started,
+        slots=slots,
+        runs=sum(len(trained.ended) for _, trained in turns),
+        start=mean(trained.ended[0] - started for started, trained in turns),
         training=mean(later),
-        overhead=(wall - sum(later)) / len(later),
+        overhead=(slots * wall - sum(later)) / len(later),
         rate=3600 * len(later) / wall,
-        fresh_runs=len(fresh.done),
-        fresh_training=mean(_training(RunFolder.of(fresh.root, cell.run)) for cell in study.runs()[: len(fresh.done)]),
-        fresh_rate=3600 * len(fresh.done) / fresh.done[-1],
+        fresh_runs=len(fresh),
+        fresh_training=mean(fresh),
+        fresh_rate=3600 * len(fresh) / sum(loop.done[-1] for loop in loops),
     )
 
 
@@ -177,14 +257,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--wandb", choices=("off", "offline"), default="offline")
     given = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    print(f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
     with tempfile.TemporaryDirectory() as root:
-        found = measure(given.runs, given.epochs, given.wandb, Path(root))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
-    print(f"engine: {found.runs} runs of {found.training:.2f} s of training; the first after {found.start:.1f} s, then")
-    print(f"        {found.overhead:.2f} s of overhead a run, {found.rate:.0f} runs an hour")
-    print(f"fresh interpreters, at the same time: {found.fresh_runs} runs of {found.fresh_training:.2f} s of training,")
-    print(f"        {found.load:.2f} s beside it, {found.fresh_rate:.0f} runs an hour")
-    print(f"ratio: {found.ratio:.1f} (without any overhead it would be {found.limit:.1f})")
+        print("\nA core each, at the same time")
+        print(side_by_side(given.runs, given.epochs, given.wandb, Path(root)), flush=True)
+    with tempfile.TemporaryDirectory() as root:
+        print("\nThe machine, in turns")
+        print(in_turns(given.runs, given.epochs, given.wandb, Path(root), cores))
 
 
 if __name__ == "__main__":
