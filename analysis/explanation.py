@@ -22,6 +22,7 @@ ATTEMPT: Final = (
     "started",
     "from_epoch",
     "from_batch",
+    "damaged",
     "host",
     "device",
     "cpu",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from lightning_bam.files import put_in_place, system_error, unwritable
+from lightning_bam.files import FolderError, put_in_place, system_error, unwritable
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -40,3 +44,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if refused is None:
                 raise
             raise unwritable(final, refused) from None
+
+
+def damage(path: Path) -> str:
+    """Say what is wrong with a checkpoint file; empty where it is whole, or not there.
+
+    torch writes a checksum with each part of the file, and does not look at it when it reads them.
+
+    Raises:
+        FolderError: it cannot be read, which says nothing of what it holds.
+
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            part = file.testzip()
+    except FileNotFoundError:
+        return ""
+    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, EOFError, RuntimeError) as error:
+        return str(error).partition("\n")[0] or "it is torn"
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before its beginning
+            raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
+        return "it is torn"
+    return f"its part {part} is not what was written" if part else ""

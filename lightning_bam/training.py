@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import sys
 import time
 import warnings
 from datetime import UTC, datetime
+from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
-from lightning_bam.checkpoint import AtomicCheckpointIO
-from lightning_bam.config import Run
+from lightning_bam.checkpoint import damage
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
@@ -29,8 +24,7 @@ from lightning_bam.module import Classifier
 from lightning_bam.provenance import provenance
 from lightning_bam.recorder import Recorder
 from lightning_bam.result import CLASSIFIED, DETECTED, Result
-
-PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
+from lightning_bam.trainer import quiet, trainer
 
 
 def train(
@@ -41,7 +35,7 @@ def train(
     logger: Logger | None = None,
     signals: Signals | None = None,
 ) -> Result | None:
-    """Train what `folder`'s run.json describes, going on from its checkpoint if it has one.
+    """Train what `folder`'s run.json describes, going on from its checkpoint if it has one that is whole.
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
     global batch, its contents and its order do not depend on how many there are. Rank 0 writes the folder.
@@ -74,14 +68,15 @@ def train(
     data = DetectionData(run) if run.detects else ImageData(run)
     data.check(world)
     module = DetectionTask(run) if run.detects else Classifier(run)
-    checkpoint = folder.checkpoint if folder.checkpoint.exists() else None
+    damaged = damage(folder.checkpoint)
+    checkpoint = folder.checkpoint if folder.checkpoint.exists() and not damaged else None
     if first:
-        _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None)
+        _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data)
     started = time.perf_counter()
     with warnings.catch_warnings():
-        _quiet()
-        trainer = _trainer(
+        quiet()
+        made = trainer(
             run,
             folder,
             device,
@@ -89,7 +84,7 @@ def train(
             [recorder, Leaver(folder.checkpoint, signals or Signals())],
             logger if first else None,
         )
-        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+        made.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if not first:
         return None
     if recorder.asked:
@@ -99,7 +94,9 @@ def train(
     return _end(folder, module, round(time.perf_counter() - started, 3))
 
 
-def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str, *, resumed: bool) -> None:
+def _begin(
+    folder: RunFolder, device: str, threads: int, world: int, digest: str, *, resumed: bool, damaged: str
+) -> None:
     """Write down where and with what this attempt is made; `attempts` keeps what the earlier ones said.
 
     Raises:
@@ -124,7 +121,12 @@ def _begin(folder: RunFolder, device: str, threads: int, world: int, digest: str
     earlier = before.get("attempts", []) if resumed else []
     if earlier and before.get("cause"):
         earlier[-1] |= {"cause": before["cause"]}
-    start = {} if resumed else {"from_epoch": 0}  # where a checkpoint goes on from is noted once it does
+    start: dict[str, Any] = {"from_epoch": 0}
+    if resumed:
+        start = {}  # where a checkpoint goes on from is noted once it does
+    elif damaged:
+        start["damaged"] = damaged
+        print(f"{folder.checkpoint}: damaged ({damaged}); the run begins anew", file=sys.stderr, flush=True)
     number = int(before.get("attempt", 0)) + 1
     folder.note(
         schema=SCHEMA,
@@ -166,61 +168,6 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
     folder.note(sha256=hashes(folder, result))
     folder.finish(result)
     return result
-
-
-def _trainer(
-    run: Run, folder: RunFolder, device: str, world: int, callbacks: list[pl.Callback], logger: Logger | None
-) -> pl.Trainer:
-    """Make a Trainer that does nothing behind our back: no sampler, bar, summary, sanity check or selection."""
-    keep = ModelCheckpoint(
-        dirpath=folder.checkpoint.parent,
-        filename=folder.checkpoint.stem,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    return pl.Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        num_nodes=world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        strategy=_strategy(device, world),
-        precision=PRECISION[run.recipe.precision],  # type: ignore[arg-type]
-        max_epochs=run.recipe.epochs,
-        check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
-        logger=logger if logger is not None else False,
-        callbacks=[*callbacks, keep],
-        # one rank says where it is, too: else Lightning asks mpi4py, which starts MPI, where that is installed
-        plugins=[AtomicCheckpointIO(), *([LightningEnvironment()] if world == 1 else [])],
-        sync_batchnorm=run.recipe.sync_batchnorm and device == "cuda" and world > 1,  # torch has none on CPU
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=1_000_000,
-        default_root_dir=folder.path,
-    )
-
-
-def _strategy(device: str, world: int) -> Strategy:
-    """One device in this process, or DDP among the ranks that torch's launcher started."""
-    if world == 1:
-        return SingleDeviceStrategy(device="cuda:0" if device == "cuda" else "cpu")
-    launched = "TORCHELASTIC_RUN_ID" in os.environ
-    environment = TorchElasticEnvironment() if launched else LightningEnvironment()
-    backend = "nccl" if device == "cuda" else "gloo"
-    return DDPStrategy(cluster_environment=environment, process_group_backend=backend)
-
-
-def _quiet() -> None:
-    """Silence the advice that does not apply: there are no worker processes on purpose."""
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", message="The `srun` command is available on your system")
-    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")  # the data module is
-    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 def _now() -> str:

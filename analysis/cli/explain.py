@@ -115,8 +115,10 @@ def where(attempt: dict[str, Any]) -> str:
     ranks, threads = attempt.get("world_size", 1), attempt.get("threads", 1)
     device = attempt.get("device", "?") if attempt.get("device") != "cpu" else f"cpu {attempt.get('cpu', '')}".strip()
     batch = f" batch {attempt['from_batch']}" if attempt.get("from_batch") else ""
+    begun = f"from epoch {attempt['from_epoch']}{batch}" if "from_epoch" in attempt else "ended before it went on"
+    begun += f", since its checkpoint was damaged ({attempt['damaged']})" if attempt.get("damaged") else ""
     parts = [
-        f"{told}, from epoch {attempt.get('from_epoch', 0)}{batch}",
+        f"{told}, {begun}",
         f"on {attempt.get('host', '?')}",
         f"{device}, {ranks} rank{'s' * (ranks != 1)} of {threads} thread{'s' * (threads != 1)}",
     ]

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.launcher.api import elastic_launch
 
-from lightning_bam import training
+from lightning_bam import trainer
 from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from lightning_bam.leaving import Signals
@@ -27,7 +27,7 @@ def exactly(task: tuple[Path, Slot]) -> None:
     """Train a described folder on a slot, in 64 bits where the run says 32: what is left is no rounding."""
     folder, slot = task
     scrub()
-    training.PRECISION = {"32": "64-true"}
+    trainer.PRECISION = {"32": "64-true"}
     job = Job(folder=folder, study="ranks", row="", slot=slot, wandb="off")
     ranks.rank(job) if slot.ranks == 1 else ranks.launch(job)
     assert RunFolder(folder).result() is not None

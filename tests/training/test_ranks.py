@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
 from torch import nn
 
-from lightning_bam import training
+from lightning_bam import trainer
 from lightning_bam.backbones import build
 from lightning_bam.backbones.dropout import SharedDropout
 from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, SmallResNet, SqueezeNet
@@ -116,9 +116,9 @@ def test_batch_norm_is_synchronised_between_gpus_unless_the_recipe_says_no(
     monkeypatch, tmp_path, asked, device, world, given
 ):
     arguments = {}
-    monkeypatch.setattr(training.pl, "Trainer", lambda **kw: arguments.update(kw))
+    monkeypatch.setattr(trainer.pl, "Trainer", lambda **kw: arguments.update(kw))
     run = replace(NORMED, recipe=replace(RECIPE, sync_batchnorm=asked))
-    training._trainer(run, RunFolder.of(tmp_path, run), device, world, [], None)
+    trainer.trainer(run, RunFolder.of(tmp_path, run), device, world, [], None)
     assert arguments["sync_batchnorm"] is given
 
 

@@ -5,13 +5,16 @@ On one kind of processor, in float32, with one thread a rank.
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import signal
 import time
 
 import pytest
 import torch
 
+from lightning_bam.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.config import (
     BAMSpec,
     ClutteredDigits,
@@ -24,6 +27,7 @@ from lightning_bam.config import (
     SqueezeNet,
 )
 from lightning_bam.data import Batches
+from lightning_bam.files import FolderError
 from lightning_bam.running import RunningLoss
 from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 
@@ -171,3 +175,70 @@ def test_a_running_loss_goes_on_on_as_many_ranks_or_on_others():
     alone = RunningLoss()
     alone.restore(state, 0, 1, cpu)
     assert alone.mean() == 2, "the mean over steps and ranks"
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+def halved(file):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def zeroed(file):
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def a_block_zeroed(file):
+    """Right where weights are: torch reads them as they are."""
+    with file.open("r+b") as written:
+        written.seek(file.stat().st_size // 2)
+        written.write(bytes(512))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "ranks"), [(emptied, 1), (halved, 1), (zeroed, 1), (a_block_zeroed, 1), (a_block_zeroed, 2)]
+)
+def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path, spoil, ranks):
+    """To the same figures; the record and the log say why."""
+    folder = trained(described(tmp_path, RUN), ranks)
+    before, weights = figures(folder), folder.checkpoint.read_bytes()
+    (folder.path / "result.json").unlink()
+    folder.note(state="lost")
+    spoil(folder.checkpoint)
+    assert figures(trained(folder, ranks)) == before
+    (attempt,) = folder.manifest()["attempts"]
+    assert (attempt["attempt"], attempt["from_epoch"]) == (2, 0)
+    assert f"{folder.checkpoint}: damaged ({attempt['damaged']}); the run begins anew" in folder.log.read_text()
+    assert len(folder.checkpoint.read_bytes()) == len(weights)
+    assert damage(folder.checkpoint) == ""
+
+
+def test_every_byte_of_every_weight_counts(tmp_path):
+    """One bit that is not what was written is seen, and so is an end that is missing."""
+    path = tmp_path / "last.ckpt"
+    tensor = torch.arange(1000.0)
+    AtomicCheckpointIO().save_checkpoint({"weights": tensor}, path)
+    whole = path.read_bytes()
+    start = whole.index(tensor.numpy().tobytes())
+    chance = random.Random(0)
+    for _ in range(200):
+        place, bit = start + chance.randrange(4000), 1 << chance.randrange(8)
+        spoilt = bytearray(whole)
+        spoilt[place] ^= bit
+        path.write_bytes(spoilt)
+        assert re.fullmatch(r"its part .*data/0 is not what was written|Bad CRC-32.*", damage(path))
+    path.write_bytes(whole)
+    assert damage(path) == ""
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        assert damage(path) != ""
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(tmp_path):
+    """It may be whole, and hold a week's work."""
+    path = tmp_path / "last.ckpt"
+    assert damage(path) == ""
+    path.mkdir()
+    with pytest.raises(FolderError, match=r"last\.ckpt: cannot be read \(Is a directory\)"):
+        damage(path)
