@@ -13,7 +13,7 @@ from importlib import import_module
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Any
+from typing import Any, Final
 
 from studies.job import Job
 from studies.processes import serve
@@ -108,8 +108,19 @@ def _received(duplicate: Any) -> _Descriptor:
 
 def _train(job: Job, lifeline: Connection, _lock: _Descriptor | None) -> None:
     os.setsid()
-    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    held.append(lifeline)
+    watch_lifeline()
     import_module("studies.worker").work(job)
+
+
+held: Final[list[Connection]] = []
+"""The lifeline of the group that this process is of, if it is of one."""
+
+
+def watch_lifeline() -> None:
+    """End this process group with its scheduler; each process of it watches, since any of them may be stopped."""
+    for lifeline in held:
+        threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
 
 
 def _watch(lifeline: Connection) -> None:

@@ -17,6 +17,7 @@ from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.training import train
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, Job
+from studies.launch import watch_lifeline
 from studies.meeting import ALONE
 from studies.surroundings import die_with_parent, redirect, visible
 from studies.tracking import DISK, Tracking
@@ -48,6 +49,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
     folder = RunFolder(job.folder)
     if job.slot.world > 1:
         die_with_parent()
+        watch_lifeline()
         redirect(job.folder / f"rank{number}.log")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
