@@ -14,6 +14,12 @@ from typing import Any, Final
 
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when there is no room left, on the disk or in the user's share of it."""
+FAULTY: Final = tuple(
+    getattr(errno, name)
+    for name in ("EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO", "ENOTCONN", "ESHUTDOWN", "EREMOTEIO")
+    if hasattr(errno, name)
+)
+"""What the system says when the disk, or the network that it is behind, has failed."""
 BLOCK: Final = 2**14
 """Bytes that are read at a time."""
 

@@ -14,10 +14,10 @@ from typing import Final, Literal
 import torch
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FULL_DISK, FolderError, FullDiskError, system_error
+from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, system_error
 from lightning_bam.recorder import LostLossError, TrainingError
 
-Cause = Literal["nan", "memory", "disk", "connection", "error"]
+Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]
 
 NO_MEMORY: Final = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED")
 """What torch's errors say where there is none left: its CPU allocator, C++'s, CUDA, cuBLAS and cuDNN."""
@@ -38,7 +38,8 @@ class Failure:
 
     Attributes:
         rank: which rank.
-        cause: `nan` (a lost loss), `memory`, `disk` (full), `connection` (another rank has gone), or `error`.
+        cause: `nan` (a lost loss), `memory`, `disk` (it is full), `storage` (it has failed), `connection` (another rank
+            has gone), or `error`.
         error: one line.
         traceback: Python's.
 
@@ -109,6 +110,8 @@ def cause_of(error: BaseException) -> Cause:
     refused = system_error(error)
     if isinstance(error, FullDiskError) or (refused is not None and refused.errno in FULL_DISK):
         return "disk"
+    if refused is not None and refused.errno in FAULTY:
+        return "storage"
     if isinstance(error, LostLossError):
         return "nan"
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

@@ -1,8 +1,10 @@
-"""Runs that their machine loses: how a process group ended, and how often is too often."""
+"""Runs that their machine loses: how a process group ended, how often is too often, and which disk is full."""
 
 from __future__ import annotations
 
 import signal
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from lightning_bam.folder import RunFolder
@@ -79,3 +81,12 @@ def ended_by(code: int | None) -> str:
         return f"its process left with code {code}"
     memory = " (the kernel's out-of-memory killer, perhaps)" if number == signal.SIGKILL else ""
     return f"its process was ended by {name}{memory}"
+
+
+def no_space(root: Path, folder: RunFolder | None = None) -> str:
+    """Return the line for a full disk, which is the runs folder's unless a run can tell otherwise."""
+    error = folder.manifest().get("error") if folder is not None else None
+    if folder is None or not error or str(folder.path.absolute()) in error:
+        return f"{root}: no space left on its disk; make room, then the same command goes on"
+    places = f"on the disk of {root}, in {tempfile.gettempdir()} or in /dev/shm"
+    return f"no space left ({error}); make room {places}, then the same command goes on"

@@ -19,7 +19,7 @@ from studies.error import StudyError
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
 from studies.launch import Start, start
-from studies.losses import count_loss
+from studies.losses import count_loss, no_space
 from studies.postgres import BEAT, patience
 from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
@@ -185,7 +185,7 @@ class Scheduler:
         elif active.taken_over:
             self.source.requeue(active.trial, active.cell)
         elif active.process.exitcode == FULL:
-            self.progress.halted = no_space(self.root)
+            self.progress.halted = no_space(self.root, active.folder)
             self.source.fail(active.trial)
         else:
             self._retry(active)
@@ -222,8 +222,3 @@ class Scheduler:
     def _give_up(self, active: Active, reason: str) -> None:
         self.source.fail(active.trial)
         self.progress.failed.append((active.cell, reason))
-
-
-def no_space(root: Path) -> str:
-    """Return the line for a full disk."""
-    return f"{root}: no space left on its disk; make room, then the same command goes on"

@@ -36,7 +36,8 @@ def work(job: Job) -> None:
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     folder = RunFolder(job.folder)
-    Failure.forget(folder.path)
+    with suppress(OSError):  # a disk that has failed: the first word on how it ends says so
+        Failure.forget(folder.path)
     follows = job.meeting is not None and job.meeting.node > 0
     code = _followed(job) if follows else _worked(job, folder, signals)
     for stream in (sys.stdout, sys.stderr):
@@ -92,11 +93,11 @@ def _lost(folder: RunFolder, code: int, cause: str) -> int:
 def fail(folder: RunFolder, error: BaseException) -> int:
     """Record why the run ended: in the manifest, in the log; return the exit code.
 
-    A full disk and a broken connection are the machine's: the run is lost, and can be gone on with.
+    A full or failed disk and a broken connection are the machine's: the run is lost, and can be gone on with.
     """
     failure = error.failure if isinstance(error, RankError) else Failure.of(error, 0)
     failure.show()
-    state = "lost" if failure.cause in ("disk", "connection") else "failed"
+    state = "lost" if failure.cause in ("disk", "storage", "connection") else "failed"
     line = str(error) if isinstance(error, RankError) else failure.error
     with suppress(FolderError):
         folder.note(state=state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FULL_DISK, FolderError, system_error
+from lightning_bam.files import FAULTY, FULL_DISK, FolderError, system_error
 from studies.error import StudyError
 
 
@@ -17,6 +17,9 @@ def line_for(error: Exception) -> str | None:
     if refused is not None and refused.errno in FULL_DISK:  # Optuna's journal, above all
         where = f"{refused.filename}: " if refused.filename else ""
         return f"{where}no space left on the disk ({refused.strerror}); make room, then the same command goes on"
+    if refused is not None and refused.errno in FAULTY:
+        where = refused.filename or "a file"
+        return f"{where}: its disk has failed ({refused.strerror}); mend or remount it, then the same command goes on"
     if "sqlalchemy" in sys.modules:
         from studies.postgres import away, refusal, silent
 

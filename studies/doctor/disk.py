@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ from studies.doctor.finding import Finding, Scene, ok, problem, warning
 LITTLE: Final = 2**28
 """Bytes below which not even one ResNet50's checkpoint (0.2 GB) fits twice, as replacing it needs for a moment."""
 TIGHT: Final = 5 * 2**30
+SMALL: Final = 2**24
+"""Bytes that runs need in the temporary folder, many times over."""
 FEW: Final = 1000
 """Files; a run makes about ten."""
 PROBE: Final = 2**20
@@ -63,6 +66,23 @@ def space(scene: Scene) -> Iterator[Finding]:
         yield warning("disk", f"{found}; a run keeps a checkpoint of up to 0.2 GiB", mend)
     else:
         yield ok("disk", found + (f", {nodes} more files fit" if state.f_files else ""))
+
+
+def temporary(scene: Scene) -> Iterator[Finding]:
+    """Look at the room in the system's temporary folder, in which processes meet and W&B puts its files."""
+    folder = tempfile.gettempdir()
+    state = os.statvfs(folder)
+    free, nodes = state.f_bavail * state.f_frsize, state.f_favail
+    found = f"{free / 2**20:.1f} MiB free in {folder}"
+    mend = f"free some (`du -s {folder}/* | sort -n | tail`), or set TMPDIR to a folder with room"
+    if Path(folder).stat().st_dev == scene.ground.stat().st_dev:
+        yield ok("TMPDIR", f"{folder} is on the same disk")
+    elif free < SMALL:
+        yield problem("TMPDIR", found, mend)
+    elif state.f_files and nodes < FEW:
+        yield problem("TMPDIR", f"{found}, but only {nodes} more files fit (inodes)", mend)
+    else:
+        yield ok("TMPDIR", found)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ CHECKS: Final[dict[str, Check]] = {
     "shared memory": machine.shared_memory,
     "disk": disk.space,
     "files": disk.files,
+    "TMPDIR": disk.temporary,
     "locks": disk.locks,
     "ports": network.ports,
     "torch": machine.devices,

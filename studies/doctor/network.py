@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -105,6 +106,8 @@ def cure(error: str) -> str:
     told = error.lower()
     names = listed(list(psutil.net_if_addrs()), 8)
     chosen = os.environ.get("GLOO_SOCKET_IFNAME") or os.environ.get("NCCL_SOCKET_IFNAME")
+    if "no space left" in told:
+        return f"make room in /dev/shm and in {tempfile.gettempdir()}, where ranks meet"
     if chosen and chosen not in psutil.net_if_addrs():
         return f"GLOO_SOCKET_IFNAME={chosen} is none of this host's interfaces ({names}); unset it, or set one of them"
     if any(word in told for word in ("resolve", "getaddrinfo", "name or service", "gai", "unable to find address")):

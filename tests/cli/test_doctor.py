@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -108,6 +109,22 @@ def test_no_room_for_more_files(small_disk, scene):
     found = only(disk.space(Scene(small_disk, None, scene.context)))
     assert found.level == "problem"
     assert "but only 63 more files fit (inodes)" in found.found
+
+
+def test_a_temporary_folder_without_room(small_disk, scene, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    found = only(disk.temporary(scene))
+    assert (found.level, found.found) == ("problem", f"0.5 MiB free in {small_disk}")
+    assert found.mend.endswith("or set TMPDIR to a folder with room")
+    subprocess.run(["mount", "-o", "remount,nr_inodes=64,size=8g", str(small_disk)], check=True)
+    assert only(disk.temporary(scene)).found.endswith("but only 63 more files fit (inodes)")
+    subprocess.run(["mount", "-o", "remount,nr_inodes=100000", str(small_disk)], check=True)
+    assert only(disk.temporary(scene)).level == "ok"
+    assert only(disk.temporary(Scene(small_disk, None, scene.context))).found == f"{small_disk} is on the same disk"
+
+
+def test_ranks_without_room_to_meet_are_told_where_to_make_some():
+    assert "make room in /dev/shm" in network.cure("OSError: [Errno 28] No space left on device")
 
 
 def test_two_lightnings(tmp_path, monkeypatch, scene):

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
 
 from analysis.cli import main
+from analysis.cli.problems import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
+from lightning_bam.files import FAULTY, unwritable
 from lightning_bam.folder import RunFolder
 from studies.failure import Failure, cause_of
 from studies.job import FULL
 from studies.ledger import Ledger
 from studies.load import find_study
+from studies.worker import fail
 from tests.training.groups import Group, described, figures, longer, same_weights, trained
 
 LONG = longer(epochs=60)
@@ -217,3 +223,92 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_once_there_is_room(small_
     assert again.manifest()["attempt"] == 2
     assert figures(again) == figures(unbroken)
     assert same_weights(again, unbroken)
+
+
+def test_shared_memory_that_is_full_is_not_taken_for_the_runs_folder_s_disk(tmp_path):
+    """Ranks meet in /dev/shm; in a mount namespace of its own a small one stands for it."""
+    file = tmp_path / "two.py"
+    file.write_text("from tests.studies.conftest import tiny\nSTUDY = tiny(seeds=1)\n")
+    bam = f"{sys.executable} -c 'import sys; from analysis.cli import main; sys.exit(main())'"
+    words = f"run {file} --root {tmp_path / 'runs'} --devices cpu:2 --devices-per-run 2 --wandb off"
+    fill = "mount -t tmpfs -o size=4k tmpfs /dev/shm && { cat /dev/zero > /dev/shm/filler; true; } 2> /dev/null"
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", f"{fill} && {bam} {words}"],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith("bam: ")]
+    assert (done.returncode, len(said)) == (1, 1), done.stderr
+    assert said[0].startswith("bam: no space left (")
+    assert said[0].endswith("or in /dev/shm, then the same command goes on")
+    assert f"on the disk of {tmp_path / 'runs'}, in " in said[0]
+
+
+@pytest.fixture
+def failing_disk(tmp_path):
+    """A real file system that becomes read-only at an error, and how to have one happen."""
+    image, mount = tmp_path / "image", tmp_path / "mount"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(40 * 2**20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], capture_output=True, check=False)
+    options = ["mount", "-o", "loop,errors=remount-ro", str(image), str(mount)]
+    if os.geteuid() or made.returncode or subprocess.run(options, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount an ext4 image")
+    (device,) = (part.device for part in psutil.disk_partitions() if part.mountpoint == str(mount))
+    yield mount, lambda: Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_disk_that_fails_under_a_study_ends_it_in_one_line_with_nothing_lost(failing_disk, tmp_path):
+    mount, fail = failing_disk
+    file = tmp_path / "two.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom tests.studies.conftest import BASE, tiny\n"
+        "long = replace(BASE, recipe=replace(BASE.recipe, epochs=60))\n"
+        "STUDY = tiny(seeds=2, rows={'none': long, 'k': replace(long, recipe=replace(long.recipe, lr=0.05))},\n"
+        "             scientific=('recipe.lr',))\n"
+    )
+    words = ["run", str(file), "--root", str(mount / "runs"), "--devices", "cpu:2", "--wandb", "off"]
+    bam = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
+    with subprocess.Popen(
+        [*bam, *words], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(mount.glob("runs/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        fail()
+        _, said = process.communicate(timeout=60)
+    told = [line for line in said.splitlines() if line.startswith("bam: ")]
+    assert (process.returncode, len(told)) == (2, 1), said
+    assert "Read-only file system" in told[0]
+    assert "Traceback" not in said
+    begun = [RunFolder(path.parent) for path in mount.glob("runs/*/manifest.json")]
+    assert begun
+    assert {folder.state() for folder in begun} <= {"lost", "complete"}
+    assert not any(folder.manifest().get("losses") for folder in begun)
+
+
+@pytest.mark.parametrize("number", FAULTY)
+def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
+    """Also where the error comes wrapped, as a file of ours that cannot be written."""
+    folder = described(tmp_path, LONG)
+    folder.note(state="running")
+    refused = OSError(number, os.strerror(number), str(folder.checkpoint))
+    ours, torchs = unwritable(folder.checkpoint, refused), RuntimeError("unexpected pos 64 vs 0")
+    for error in (ours, torchs):
+        error.__context__ = refused  # as where it is raised
+    for error in (refused, ours, torchs):
+        assert fail(folder, error) == 1
+        assert (folder.state(), folder.manifest()["cause"]) == ("lost", "storage")
+    assert cause_of(OSError(errno.ENOENT, "No such file")) == "error"
+    told = line_for(refused)
+    assert told == (
+        f"{folder.checkpoint}: its disk has failed ({os.strerror(number)}); mend or remount it, then the same command "
+        "goes on"
+    )
