@@ -33,7 +33,7 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
     if left or search.waits():
         context = forkserver(tracked=options.wandb != "off")
         try:
-            preflight(context, search.space.corners(), options.slots)
+            preflight(context, search.space.corners(), options.slots, noun="configuration")
         except ConfigError:
             _forget(search)
             raise

@@ -10,8 +10,16 @@ from studies.devices import Slot
 from studies.launch import ask
 
 
-def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot]) -> dict[str, int]:
+def preflight(
+    context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot], *, noun: str = "row"
+) -> dict[str, int]:
     """Check devices and every row in one process that has torch loaded; data that can be downloaded is, once.
+
+    Args:
+        context: whose server is forked.
+        rows: label -> run.
+        slots: where they are to be trained.
+        noun: what a label is called.
 
     Returns:
         The multiply-accumulates that each row's network makes of one image.
@@ -21,15 +29,15 @@ def preflight(context: ForkServerContext, rows: Mapping[str, Run], slots: Sequen
 
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].world, gpus))
+    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].world, gpus, noun))
     return macs
 
 
-def check(question: tuple[dict[str, Run], int, list[int]]) -> dict[str, int]:
+def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int]:
     """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs.
 
     Raises:
-        ConfigError: the first problem, with the row's name.
+        ConfigError: the first problem, with the row's label.
 
     """
     import torch
@@ -38,7 +46,7 @@ def check(question: tuple[dict[str, Run], int, list[int]]) -> dict[str, int]:
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
 
-    rows, ranks, gpus = question
+    rows, ranks, gpus, noun = question
     there = torch.cuda.device_count() if gpus else 0
     if gpus and max(gpus) >= there:
         raise ConfigError(f"--devices {max(gpus)}: torch sees {there} GPUs here; use indices below that, or cpu:N")
@@ -52,5 +60,5 @@ def check(question: tuple[dict[str, Run], int, list[int]]) -> dict[str, int]:
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
             macs[row] = count(run).macs
         except ConfigError as error:
-            raise ConfigError(f"row {row!r}: {error}") from None
+            raise ConfigError(f"{noun} {row!r}: {error}") from None
     return macs
