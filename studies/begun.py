@@ -23,7 +23,7 @@ def check_same(study: optuna.Study, space: Space) -> None:
     """Note what is searched, or find it noted already.
 
     Raises:
-        StudyError: the study was begun over another base or other choices.
+        StudyError: the study was begun over another base or other choices, or where the same ones meant other runs.
 
     """
     searched = {"base": space.base.key} | {name: _written(choice) for name, choice in space.choices.items()}
@@ -38,6 +38,14 @@ def check_same(study: optuna.Study, space: Space) -> None:
             raise StudyError(
                 f"{study.study_name}: was begun with {name}={begun.get(name)}, now it has {searched.get(name)}; give "
                 "the space another name, or use another --root"
+            )
+    for trial in study.get_trials(deepcopy=False):
+        asked = trial.user_attrs.get("key")
+        if asked is not None and asked != (now := space.run(trial.params).key):
+            told = " ".join(f"{name}={value}" for name, value in trial.params.items())
+            raise StudyError(
+                f"{study.study_name}: trial {trial.number} ({told}) was run {asked} when it was asked for and would "
+                f"now be {now}; give the space another name, or use another --root"
             )
 
 

@@ -26,7 +26,7 @@ class Space:
     Args:
         name: a short name.
         question: what is sought, in one sentence.
-        base: the run whose knobs are varied.
+        base: the run whose knobs are varied; another module keeps its `reduction`, unless that is varied.
         choices: flat name (`attention.reduction`) -> what to try: a tuple of values as text, `Integer(1, 8)` or
             `Real(0.01, 0.3, log=True)`.
         presets: other scales: name -> a run that gives data, backbone and recipe.

@@ -150,7 +150,8 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
     Args:
         run: the run to change.
         settings: flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
-            separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step.
+            separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step. Another module
+            keeps what both have under one name (`reduction`); any other slot that gets another kind begins anew.
 
     Raises:
         ConfigError: an unknown name (with the nearest one) or a value outside its range.
@@ -189,7 +190,8 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
     """Return the spec `item`, which stands at the flat `name`, with its kind (knob "") and knobs set from text."""
     cls: Any = _kind(name, knobs[""]) if "" in knobs else type(item)
     old = item if type(item) is cls else None
-    arguments = {} if old is None else {f.name: getattr(old, f.name) for f in fields(cls)}
+    kept = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
+    arguments = {f.name: getattr(kept, f.name) for f in fields(cls) if hasattr(kept, f.name)}
     parts: dict[str, dict[str, str]] = {}
     for knob, text in knobs.items():
         head, _, rest = knob.partition(".")

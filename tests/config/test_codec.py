@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from lightning_bam import (
     AfterStages,
     BAMSpec,
+    CBAMSpec,
     ConfigError,
     Digits,
     EveryBlock,
+    ExtraBlockSpec,
     Recipe,
+    ResNet18,
     ResNet50,
     Run,
     SESpec,
@@ -148,8 +151,23 @@ def test_setting_a_kind_anew_forgets_the_old_knobs_and_naming_the_same_keeps_the
         dilation=2, reduction=4
     )
     assert with_settings(run, {"attention": "se"}).attention == SESpec()
+    assert with_settings(run, {"backbone": "resnet18"}).backbone == ResNet18(), "a width means something else there"
     assert with_settings(run, {"attention": "none"}) == Run(backbone=SmallResNet(width=8))
     assert with_settings(run, {"backbone.depth": "14"}).backbone == SmallResNet(width=8, depth=14)
+
+
+def test_another_module_keeps_the_reduction():
+    run = Run(attention=BAMSpec(reduction=4, dilation=2))
+    for text, spec in (
+        ({"attention": "cbam"}, CBAMSpec(reduction=4)),
+        ({"attention": "se"}, SESpec(reduction=4)),
+        ({"attention": "cbam", "attention.reduction": "8"}, CBAMSpec(reduction=8)),
+        ({"attention": "extra_block"}, ExtraBlockSpec()),
+    ):
+        assert with_settings(run, text).attention == spec
+    assert with_settings(
+        Run(attention=CBAMSpec(reduction=8, kernel_size=3)), {"attention": "bam"}
+    ).attention == BAMSpec(reduction=8)
 
 
 def test_nearest():

@@ -340,6 +340,16 @@ def test_another_space_of_the_same_name_is_refused(tmp_path):
     assert Search(tmp_path, SMALL, Method(seeds=3)).label == "search+small+seeds=3", "means of three are another search"
 
 
+def test_a_search_whose_values_meant_other_runs_is_refused(tmp_path):
+    search = Search(tmp_path, SMALL, Method())
+    trial, cell = search.claim()
+    Search(tmp_path, SMALL, Method())
+    trial.set_user_attr("key", "0" * 16)
+    with pytest.raises(StudyError, match=r"trial 0 \(.*\) was run 0{16} when it was asked for and would now be "):
+        Search(tmp_path, SMALL, Method())
+    assert search.space.run(trial.params).key == cell.run.key
+
+
 def test_values_that_cannot_stand_together_cost_a_trial_each(tmp_path):
     wrong = replace(
         SMALL, choices={"attention.combine": ("sum", "product"), "attention.init": ("torch", "zero")}, name="wrong"
