@@ -67,8 +67,9 @@ def check_differences(
     stray = (between | inside) - set(scientific)
     if stray or len({run.key for run in rows.values()}) < len(rows):
         _refuse(study, rows, panels, scientific, within)
-    if idle := sorted(set(scientific) - inside):
-        raise StudyError(f"{study}: no two rows differ in {', '.join(idle)}, named in `scientific`")
+    if idle := sorted(set(scientific) - varying(rows, panels)):
+        where = " of a panel" if within else ""
+        raise StudyError(f"{study}: no two rows{where} differ in {', '.join(idle)}, named in `scientific`")
 
 
 def _refuse(
@@ -91,9 +92,14 @@ def _refuse(
             )
 
 
-def varying(rows: Mapping[str, Run], panels: Iterable[Panel]) -> set[str]:
-    """Return the flat names in which two rows of one panel differ."""
-    return _varying({row: flatten(run) for row, run in rows.items()}, panels)
+def varying(rows: Mapping[str, Run], panels: Collection[Panel]) -> set[str]:
+    """Return the flat names in which two rows of one panel differ, and the module's in which two of any panels do.
+
+    A module's knob may differ between panels alone: each row is held against a baseline that lacks it.
+    """
+    flats = {row: flatten(run) for row, run in rows.items()}
+    every = _varying(flats, [Panel("", tuple(row for panel in panels for row in panel.rows))])
+    return _varying(flats, panels) | {name for name in every if name.partition(".")[0] in ("attention", "placement")}
 
 
 def _varying(flats: Mapping[str, Mapping[str, object]], panels: Iterable[Panel]) -> set[str]:

@@ -50,6 +50,19 @@ def test_panels_by_network_and_data():
     assert study.comparisons == 4
 
 
+def test_a_knob_of_the_module_may_differ_between_panels_alone():
+    rows = {
+        **ROWS,
+        "net8 + BAM": replace(BASE, attention=BAM, placement=AfterStages(stages=(1,))),
+        "net14 + BAM": replace(DEEP, attention=BAM, placement=AfterStages(stages=(2,))),
+        "net14 + SE": replace(DEEP, attention=SESpec(reduction=4), placement=AfterStages(stages=(2,))),
+    }
+    study = panelled(rows=rows, scientific=("attention", "placement.stages"))
+    assert study.comparisons == 3
+    assert study.only({"attention": ["bam"]}).scientific == ("attention", "placement.stages")
+    assert study.only({"row": ["net14 + bam"]}).scientific == ("attention",)
+
+
 def test_without_panels_there_is_one():
     assert tiny().panels == (Panel("none", ("none", "BAM")),)
     assert tiny().baselines == ("none",)
@@ -105,14 +118,13 @@ def test_without_panels_there_is_one():
         (
             {
                 "rows": {
-                    **ROWS,
-                    "net8 + BAM": replace(BASE, attention=BAM, placement=AfterStages(stages=(1,))),
-                    "net14 + BAM": replace(DEEP, attention=BAM, placement=AfterStages(stages=(2,))),
-                    "net14 + SE": replace(DEEP, attention=SESpec(reduction=4), placement=AfterStages(stages=(2,))),
+                    row: replace(run, recipe=replace(run.recipe, lr=0.05 if run.backbone.depth == 14 else 0.1))
+                    for row, run in ROWS.items()
                 },
-                "scientific": ("attention", "placement.stages"),
+                "within": ("backbone", "recipe"),
+                "scientific": ("attention", "recipe.lr"),
             },
-            "tiny: no two rows differ in placement.stages, named in `scientific`",
+            "tiny: no two rows of a panel differ in recipe.lr, named in `scientific`",
         ),
         ({"metric": "error_top2"}, "tiny: metric 'error_top2': no such metric; did you mean 'error_top5'?"),
     ],
