@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
 from studies.choices import Value
 from studies.error import StudyError
 from studies.headline import headline
+from studies.limits import LONGEST
+from studies.panels import make_panels, varying
 from studies.space import Space, shown
 from studies.study import Study
 
@@ -19,10 +21,12 @@ SEEDS: Final = 5
 
 
 def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, label: str) -> Study:
-    """Return a study of the best configurations against the space's base without attention.
+    """Return a study of the best configurations, each against the same network, data and recipe without attention.
 
-    A row whose recipe (or backbone, or data) is not the base's brings a row `plain` of the same recipe, so that what
-    the attention does can be told from what the recipe does. A space without attention is compared with its base.
+    Where these differ between the configurations, each has a panel of its own, so that what the attention does can be
+    told from what the recipe does; those that share them share the baseline. One without attention is the baseline of
+    its panel, alone where no other has its recipe. Where none has attention, they are compared with the space's base
+    without attention; where the space varies nothing of the attention, with its base.
 
     Args:
         space: what was searched.
@@ -34,29 +38,60 @@ def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, lab
         StudyError: nothing that differs from the baseline has been found.
 
     """
-    attentive = space.base.attention is not None or "attention" in space.choices
-    base = _plain(space.base) if attentive else replace(space.base, seed=0)
-    rows = {"none" if attentive else "base": base}
     runs = [replace(space.chosen(values), seed=0) for values in best]
-    told = _varied(space, runs)
-    for rank, run in enumerate(runs, 1):
-        _add(rows, " ".join((str(rank), *(f"{n.rpartition('.')[2]}={shown(flatten(run)[n])}" for n in told(run)))), run)
-        if attentive:
-            _add(rows, f"plain {rank}", _plain(run))
+    flats = [flatten(run) for run in runs]
+    names = [n for n in space.choices if len(runs) == 1 or len({flat.get(n) for flat in flats}) > 1]
+    asked = any(name.partition(".")[0] in ("attention", "placement") for name in space.choices)
+    parts = _panels(runs, names) if asked else {}
+    if all(len(part) == 1 for part in parts.values()):
+        parts = _against_base(space, runs, names, asked=asked)
+    rows = {row: run for part in parts.values() for row, run in part.items()}
     if len(rows) == 1:
         raise StudyError(f"{label}: nothing to confirm: no trial is complete that differs from the baseline")
-    flats = [flatten(run) for run in rows.values()]
-    names = dict.fromkeys(name for flat in flats for name in flat)
+    slots = ("dataset", "backbone", "recipe") if len(parts) > 1 else ()
+    within = tuple(slot for slot in slots if len({getattr(run, slot) for run in rows.values()}) > 1)
+    baselines = tuple(next(iter(part)) for part in parts.values())
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"confirm-{label.removeprefix('search+')}")
+    varied = varying(rows, make_panels(name, rows, baselines, within))
     first = space.base.seed + used
     return Study(
-        name=re.sub(r"[^A-Za-z0-9_-]+", "-", f"confirm-{label.removeprefix('search+')}"),
+        name=name,
         question=f"Does the best of {label} hold on the test set, with fresh seeds?",
         rows=rows,
-        baseline=next(iter(rows)),
-        scientific=tuple(n for n in names if len({flat[n] for flat in flats if n in flat}) > 1),
+        baseline=baselines if within else baselines[0],
+        within=within,
+        scientific=tuple(dict.fromkeys(n for run in rows.values() for n in flatten(run) if n in varied)),
         seeds=tuple(range(first, first + SEEDS)),
-        metric=headline(base).name,
+        metric=headline(space.base).name,
     )
+
+
+def _panels(runs: Sequence[Run], names: Collection[str]) -> dict[str, dict[str, Run]]:
+    """Return the rows of each network, data and recipe, the one without attention first, by the key of that one."""
+    bare = [_plain(run) for run in runs]
+    first: dict[str, tuple[int, Run]] = {}
+    for rank, plain in enumerate(bare, 1):
+        first.setdefault(plain.key, (rank, plain))
+    found: dict[str, dict[str, Run]] = {}
+    for key, (rank, plain) in first.items():
+        there = [(k, run) for k, (run, own) in enumerate(zip(runs, bare, strict=True), 1) if own.key == key]
+        own = next((_label(k, run, plain, names) for k, run in there if run.attention is None), None)
+        rows = {own or ("none" if len(first) == 1 else f"plain {rank}"): plain}
+        for k, run in there:  # its recipe may be the same in another spelling
+            _add(rows, _label(k, run, plain, names), replace(plain, attention=run.attention, placement=run.placement))
+        found[key] = rows
+    return found
+
+
+def _against_base(
+    space: Space, runs: Sequence[Run], names: Collection[str], *, asked: bool
+) -> dict[str, dict[str, Run]]:
+    """Return one panel of all rows, compared with the space's base, without attention where that was asked for."""
+    base = _plain(space.base) if asked else replace(space.base, seed=0)
+    rows = {"base" if space.base.attention == base.attention else "base without attention": base}
+    for rank, run in enumerate(runs, 1):
+        _add(rows, _label(rank, run, base, names), run)
+    return {base.key: rows}
 
 
 def _plain(run: Run) -> Run:
@@ -68,8 +103,15 @@ def _add(rows: dict[str, Run], label: str, run: Run) -> None:
         rows[label] = run
 
 
-def _varied(space: Space, runs: Sequence[Run]) -> Any:
-    """Return a function that names those knobs of a run in which not all of `runs` agree; of a lone one, all."""
-    flats = [flatten(run) for run in runs]
-    names = [n for n in space.choices if len(runs) == 1 or len({flat.get(n) for flat in flats}) > 1]
-    return lambda run: [name for name in names if name in flatten(run)]
+def _label(rank: int, run: Run, baseline: Run, names: Collection[str]) -> str:
+    """Return a row's rank, its module where that is not the baseline's, and the knobs `names` that it has.
+
+    What a label cannot hold is left out of it, knob by knob from the last.
+    """
+    flat = flatten(run)
+    module = ("attention",) if flat["attention"] != flatten(baseline)["attention"] else ()
+    told = [f"{n.rpartition('.')[2]}={shown(flat[n])}" for n in dict.fromkeys((*module, *names)) if n in flat]
+    words = [str(rank), *told]
+    while len(" ".join(words)) > LONGEST:
+        words = [*words[: -2 if words[-1] == "..." else -1], "..."]
+    return " ".join(words)

@@ -10,6 +10,7 @@ from typing import Any
 from lightning_bam.config.spec import changed
 from lightning_bam.files import FolderError
 from lightning_bam.files import replace as put
+from studies.panels import telling_apart
 from studies.study import Study
 
 
@@ -53,12 +54,13 @@ def _asked(text: str) -> list[str]:
 
 def source(study: Study, command: str, found_by: str) -> str:
     """Return the study as the source of a file that defines `STUDY`."""
-    base = study.rows[str(study.baseline)]
+    first = study.baselines[0]
+    base = study.rows[first]
     used = {"Run"}
     base_code = code(base, used)
-    rows = [f"        {study.baseline!r}: base,"]
+    rows = [f"        {first!r}: base,"]
     for row, run in study.rows.items():
-        if row != study.baseline:
+        if row != first:
             differing = [f.name for f in fields(run) if getattr(run, f.name) != getattr(base, f.name)]
             parts = "".join(f"            {name}={code(getattr(run, name), used)},\n" for name in differing)
             rows.append(f"        {row!r}: replace(\n            base,\n{parts}        ),")
@@ -69,7 +71,7 @@ def source(study: Study, command: str, found_by: str) -> str:
             "",
             f"scientific  {', '.join(study.scientific)}",
             "nuisance    seed (initial weights and order of the data)",
-            "fixed       all else; `plain k` is the network of row k without attention, at its recipe",
+            *compared(study),
             f"command     {command}",
             f"n           {len(seeds)} seeds a row, {seeds[0]} to {seeds[-1]}, none of which the search has used",
             f"found by    {found_by}",
@@ -89,6 +91,7 @@ def source(study: Study, command: str, found_by: str) -> str:
             *rows,
             "    },",
             f"    baseline={study.baseline!r},",
+            *([f"    within={study.within!r},"] if study.within else []),
             f"    scientific={study.scientific!r},",
             f"    seeds={seeds!r},",
             *([f"    metric={study.metric!r},"] if study.metric != "error_top1" else []),
@@ -96,6 +99,22 @@ def source(study: Study, command: str, found_by: str) -> str:
             "",
         )
     )
+
+
+def compared(study: Study) -> list[str]:
+    """Return the lines that say what is fixed, and where there are panels what a row is compared with."""
+    if not study.within:
+        return [f"fixed       all else; rows are compared with {study.baseline!r}"]
+    slots = " and ".join(study.within)
+    lines = [
+        f"panels      {', '.join(telling_apart(study.rows, study.within))}",
+        f"fixed       all else; a row is compared with the one of its own {slots} without attention",
+    ]
+    if any(baseline.startswith("plain ") for baseline in study.baselines):
+        lines.append("plain k     the network of row k without attention, at its recipe")
+    if alone := [panel.baseline for panel in study.panels if len(panel.rows) == 1]:
+        lines.append(f"alone       no other row has the {slots} of {', '.join(map(repr, alone))}")
+    return lines
 
 
 def code(item: Any, used: set[str]) -> str:

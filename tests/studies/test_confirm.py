@@ -11,7 +11,8 @@ from lightning_bam.files import FolderError
 from studies import Space, StudyError
 from studies.choices import Real
 from studies.confirm import confirming
-from studies.load import find_study
+from studies.load import find_study, spaces
+from studies.panels import Panel
 from studies.written import write
 from tests.studies.conftest import BASE
 
@@ -41,26 +42,115 @@ BEST = (
 )
 
 
-def test_rows_are_the_best_and_what_they_would_be_without_attention():
+ONE = "1 attention=cbam reduction=2 placement=every_block lr=0.0314"
+TWO = "2 attention=bam reduction=2 dilation=2 placement=after_stages lr=0.1"
+THREE, FOUR = "3 attention=none lr=0.1", "4 attention=none lr=0.5"
+
+
+def at(lr):
+    return replace(BASE, recipe=replace(BASE.recipe, lr=lr))
+
+
+def test_rows_are_the_best_each_in_a_panel_with_its_recipe_without_attention():
     study = confirming(SPACE, BEST, 3, "search+mine+seeds=3")
-    slow = replace(BASE, recipe=replace(BASE.recipe, lr=0.031415926535))
     assert dict(study.rows) == {
-        "none": BASE,
-        "1 attention=cbam reduction=2 placement=every_block lr=0.0314": replace(
-            slow, attention=CBAMSpec(reduction=2), placement=EveryBlock()
-        ),
-        "plain 1": slow,
-        "2 attention=bam reduction=2 dilation=2 placement=after_stages lr=0.1": replace(
-            BASE, attention=BAMSpec(reduction=2, dilation=2)
-        ),
-        "4 attention=none lr=0.5": replace(BASE, recipe=replace(BASE.recipe, lr=0.5)),
+        "plain 1": at(0.031415926535),
+        ONE: replace(at(0.031415926535), attention=CBAMSpec(reduction=2), placement=EveryBlock()),
+        THREE: BASE,
+        TWO: replace(BASE, attention=BAMSpec(reduction=2, dilation=2)),
+        FOUR: at(0.5),
     }
-    assert study.baseline == "none"
+    assert study.panels == (
+        Panel("plain 1", ("plain 1", ONE)),
+        Panel(THREE, (THREE, TWO)),
+        Panel(FOUR, (FOUR,)),
+    )
+    assert study.within == ("recipe",)
+    assert study.comparisons == 2
     assert study.seeds == (3, 4, 5, 6, 7), "0 to 2 have been used to choose"
     assert study.name == "confirm-mine-seeds-3"
-    assert set(study.scientific) == {"attention", "placement", "recipe.lr"}
+    assert set(study.scientific) == {"attention", "placement"}
     searched = {replace(SPACE.run(values), seed=seed).key for values in BEST for seed in range(10)}
     assert not searched & {cell.run.key for cell in study.runs()}
+
+
+def test_rows_of_one_recipe_share_a_baseline():
+    best = ({**BEST[0], "recipe.lr": 0.1}, BEST[0], BEST[1])
+    study = confirming(SPACE, best, 1, "search+mine")
+    one, two = "1 attention=cbam placement=every_block", "2 attention=cbam placement=every_block lr=0.0314"
+    three = "3 attention=bam dilation=2 placement=after_stages lr=0.1"
+    assert study.panels == (Panel("plain 1", ("plain 1", f"{one} lr=0.1", three)), Panel("plain 2", ("plain 2", two)))
+    assert study.comparisons == 3
+    together = confirming(SPACE, (best[0], best[2]), 1, "search+mine")
+    two = "2 attention=bam dilation=2 placement=after_stages"
+    assert together.panels == (Panel("none", ("none", one, two)),)
+    assert together.rows["none"] == BASE
+    alone = confirming(SPACE, BEST[:1], 1, "search+mine")
+    assert list(alone.rows) == ["none", ONE]
+    assert alone.rows["none"] == at(0.031415926535), "not at the recipe of the base"
+
+
+def test_panels_are_told_by_all_that_varies_between_networks():
+    choices = {"attention.reduction": ("2", "4"), "backbone.width": ("4", "8"), "recipe.epochs": ("2", "3")}
+    space = Space(name="wide", question="Which?", base=replace(BASE, attention=BAMSpec(reduction=4)), choices=choices)
+    best = [dict(zip(choices, values, strict=True)) for values in (("2", "4", "2"), ("4", "8", "2"), ("4", "8", "3"))]
+    study = confirming(space, best, 1, "search+wide")
+    assert study.within == ("backbone", "recipe")
+    assert list(study.rows) == [
+        "plain 1",
+        "1 attention=bam reduction=2 width=4 epochs=2",
+        "plain 2",
+        "2 attention=bam reduction=4 width=8 epochs=2",
+        "plain 3",
+        "3 attention=bam reduction=4 width=8 epochs=3",
+    ]
+    assert study.scientific == ("attention", "attention.reduction")
+
+
+def test_two_spellings_of_one_recipe_have_one_baseline():
+    base = replace(BASE, attention=BAMSpec(reduction=4), recipe=replace(BASE.recipe, epochs=2, warmup_epochs=2))
+    choices = {"attention.reduction": ("2", "4"), "recipe.schedule": ("step", "cosine")}
+    space = Space(name="warm", question="Which?", base=base, choices=choices)
+    best = [dict(zip(choices, values, strict=True)) for values in (("2", "step"), ("4", "cosine"))]
+    study = confirming(space, best, 1, "search+warm")
+    assert next(iter(study.rows)) == "none"
+    assert [study.rows[row].key for row in list(study.rows)[1:]] == [space.chosen(values).key for values in best]
+
+
+def test_where_none_has_attention_the_base_without_it_is_the_baseline(tmp_path):
+    study = confirming(SPACE, (*BEST[3:], {"attention": "none", "recipe.lr": 0.25}), 1, "search+mine")
+    assert dict(study.rows) == {"base without attention": BASE, "1 lr=0.5": at(0.5), "2 lr=0.25": at(0.25)}
+    assert (study.baseline, study.within, study.scientific) == ("base without attention", (), ("recipe.lr",))
+    text = write(study, tmp_path, "search+mine").read_text()
+    assert "fixed       all else; rows are compared with 'base without attention'\n" in text
+    assert "plain" not in text
+    bare = replace(SPACE, base=BASE)
+    assert confirming(bare, BEST[3:], 1, "search+mine").baseline == "base", "which has none itself"
+
+
+def test_a_space_that_varies_nothing_of_the_attention_is_compared_with_its_base():
+    space = replace(SPACE, choices={"recipe.lr": Real(0.01, 1.0)})
+    study = confirming(space, [{"recipe.lr": 0.5}], 1, "search+mine")
+    assert dict(study.rows) == {"base": SPACE.base, "1 lr=0.5": replace(SPACE.base, recipe=at(0.5).recipe)}
+
+
+def test_a_label_that_would_be_too_long_leaves_out_its_last_knobs():
+    packaged = spaces()["bam"]
+    values = {
+        "attention.branches": "both",
+        "attention.reduction": "16",
+        "attention.dilation": "4",
+        "attention.combine": "product",
+        "attention.norm": "hidden",
+        "placement": "after_stages",
+        "placement.stages": "1,2,3",
+        "recipe.lr": 0.0314159,
+        "recipe.weight_decay": 0.000314159,
+    }
+    (_, row) = confirming(packaged, [values], 1, "search+bam").rows
+    assert row.startswith("1 attention=bam branches=both reduction=16 ")
+    assert row.endswith(" ...")
+    assert len(row) <= 120
 
 
 def test_seeds_go_on_after_those_of_a_search_that_began_elsewhere():
@@ -74,13 +164,16 @@ def test_the_file_is_a_study_like_any_other(tmp_path):
     assert path == tmp_path / "confirm-mine.py"
     read = find_study(str(path))
     assert {row: run.key for row, run in read.rows.items()} == {row: run.key for row, run in study.rows.items()}
-    assert (read.seeds, read.baseline, read.scientific, read.name) == (
+    assert (read.seeds, read.panels, read.scientific, read.name) == (
         study.seeds,
-        "none",
+        study.panels,
         study.scientific,
         study.name,
     )
     text = path.read_text()
+    assert "panels      recipe.lr\n" in text
+    assert "plain k     the network of row k without attention, at its recipe\n" in text
+    assert f"alone       no other row has the recipe of {FOUR!r}\n" in text
     assert f"bam run {path} --root {tmp_path} && bam table {path} --root {tmp_path}" in text
     assert "n           5 seeds a row, 1 to 5, none of which the search has used" in text
     assert "placement=EveryBlock()," in text
@@ -103,8 +196,8 @@ def test_a_detector_is_confirmed_by_its_map(tmp_path):
     study = confirming(space, [{"attention.reduction": "4"}], 1, "search+scenes")
     read = find_study(str(write(study, tmp_path, "")))
     assert read.metric == "map_50_95"
-    assert list(read.rows) == ["none", "1 reduction=4"], "a lone row names what was chosen"
-    assert read.rows["1 reduction=4"] == replace(base, attention=BAMSpec(reduction=4))
+    assert list(read.rows) == ["none", "1 attention=bam reduction=4"], "a lone row names what was chosen"
+    assert read.rows["1 attention=bam reduction=4"] == replace(base, attention=BAMSpec(reduction=4))
 
 
 def test_a_space_without_attention_is_compared_with_its_base():
