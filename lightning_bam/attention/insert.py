@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor, nn
 
 from lightning_bam.attention.build import build_attention
 from lightning_bam.attention.probe import home, output_channels
 from lightning_bam.config import Attention, ConfigError, nearest
+
+WANTED: Final = "give a spec as BAMSpec(), or a function from channels to a module as `lambda channels: BAM(channels)`"
+"""What `insert` takes."""
 
 
 class Gate:
@@ -40,15 +43,20 @@ def insert(
 
     Args:
         model: any network.
-        attention: a spec such as `BAMSpec(reduction=8)`, or a function from channels to a module.
+        attention: a spec such as `BAMSpec(reduction=8)`, or a function from channels to a module, called once a layer:
+            `lambda channels: BAM(channels)`, or the class `BAM` itself.
         at: names as in `model.named_modules()`, each of a layer that is called once and gives `(N, C, H, W)`.
         input_shape: `(C, H, W)` of an image that the network accepts.
 
     Raises:
         ConfigError: an unknown layer (with the nearest name), one that holds attention already, one that is not
-            reached or does not give `(N, C, H, W)`, or a width below the spec's reduction. The model is then as before.
+            reached or does not give `(N, C, H, W)`, a width below the spec's reduction, or an attention that is neither
+            a spec nor a function that returns a module. The model is then as before.
 
     """
+    made_by = issubclass(attention, nn.Module) if isinstance(attention, type) else callable(attention)
+    if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, Attention)):
+        raise ConfigError(f"attention={_short(attention)}: {WANTED}")
     names = [at] if isinstance(at, str) else list(at)
     layers = dict(model.named_modules())
     for name in names:
@@ -67,11 +75,18 @@ def insert(
             made = attention(widths[name]) if callable(attention) else build_attention(attention, widths[name])
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
+        if not isinstance(made, nn.Module):
+            raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {widths[name]} channels: {WANTED}")
         modules.append(made.to(*home(model)).train(layers[name].training))
     # the deepest first: wrapping a container moves what it holds
     for name, made in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
         attach(model, name, made)
     return model
+
+
+def _short(item: object) -> str:
+    """Name what was given in one line: a module by its class, for its text has many."""
+    return f"{type(item).__name__}(...)" if isinstance(item, nn.Module) else repr(item).partition("\n")[0]
 
 
 def attach(model: nn.Module, name: str, attention: nn.Module) -> None:

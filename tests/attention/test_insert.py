@@ -68,6 +68,31 @@ def test_refusals_leave_the_network_as_it_was(at, message):
     assert all(m.training for m in model.modules())
 
 
+WANTED = "give a spec as BAMSpec(), or a function from channels to a module as `lambda channels: BAM(channels)`"
+
+
+@pytest.mark.parametrize(
+    ("attention", "said"),
+    [
+        (BAM(16), "attention=BAM(...)"),
+        (nn.Identity(), "attention=Identity(...)"),
+        ("bam", "attention='bam'"),
+        (None, "attention=None"),
+        (BAMSpec, "attention=<class 'lightning_bam.config.attention.BAMSpec'>"),
+        (lambda channels: channels, "layer 'stem': attention gave 8 for 8 channels"),
+        (lambda channels: BAMSpec(), "layer 'stem': attention gave BAMSpec("),
+    ],
+    ids=range(7),
+)
+def test_what_is_neither_a_spec_nor_makes_a_module_is_refused(attention, said):
+    model = Own()
+    with pytest.raises(ConfigError) as caught:
+        insert(model, attention, at=["stem"])
+    assert str(caught.value).startswith(said)
+    assert str(caught.value).endswith(f": {WANTED}")
+    assert not hasattr(model.stem, "attention")
+
+
 def test_a_place_holds_one_attention():
     model = insert(Own(), BAMSpec(reduction=2), at=["stem"])
     with pytest.raises(ConfigError) as caught:
