@@ -154,5 +154,9 @@ class Recorder(pl.Callback):
 
 
 def _lost(what: str, found: float, epoch: int, module: TrainedModule) -> LostLossError:
-    lr = module.spec.recipe.lr
-    return LostLossError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={lr} or set recipe.warmup_epochs")
+    recipe = module.spec.recipe
+    warmup = f"={recipe.warmup_epochs:g}" if recipe.warmup_epochs else ""
+    other = f" or {'raise' if warmup else 'set'} recipe.warmup_epochs{warmup}"
+    if recipe.warmup_epochs == recipe.epochs:  # it can be no longer
+        other = ""
+    return LostLossError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={recipe.lr}{other}")

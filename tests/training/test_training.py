@@ -205,6 +205,15 @@ def test_a_lost_loss_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("warmup", "said"),
+    [(0.5, r"lower recipe.lr=1e\+30 or raise recipe.warmup_epochs=0.5$"), (RECIPE.epochs, r"lower recipe.lr=1e\+30$")],
+)
+def test_a_warmup_that_is_there_is_to_be_raised_where_it_can_be(tmp_path, warmup, said):
+    with pytest.raises(TrainingError, match=said):
+        trained(tmp_path, replace(RUN, recipe=replace(RECIPE, lr=1e30, warmup_epochs=warmup)))
+
+
+@pytest.mark.parametrize(
     ("recipe", "world", "message"),
     [
         (replace(RECIPE, batch_size=2), 2, "one training sample per device"),
