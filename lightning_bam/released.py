@@ -114,7 +114,8 @@ def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", d
     if problems:
         lines = "".join(f"\n  {line}" for line in problems)
         raise ConfigError(
-            f"{file}: not the authors' {backbone} on {dataset}: {len(problems)} differences{_hint(state, run)}{lines}"
+            f"{file}: not the authors' {backbone} on {dataset}: {len(problems)} "
+            f"difference{'' if len(problems) == 1 else 's'}{_hint(state, run)}{lines}"
         )
     network.load_state_dict({names[theirs]: tensor for theirs, tensor in state.items()})
     origin = {"file": Path(file).name, "sha256": _sha256(file), **_facts(found)}

@@ -65,6 +65,10 @@ def test_differences_leave_with_two_and_a_list(here, theirs, capsys):
         "  missing  fc.bias  (10,)",
     ]
     assert not Path("models").exists()
+    state["module.fc.bias"] = state["module.head"]
+    torch.save(state, "odd.pth")
+    assert main(["import-checkpoint", "odd.pth", *ASKED]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == "bam: odd.pth: not the authors' resnet18 on cifar10: 1 difference"
 
 
 @pytest.mark.parametrize("wanted", [RUN.key, RUN.key[:5], f"runs/{RUN.key}"], ids=["key", "prefix", "path"])
