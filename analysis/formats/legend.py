@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import NamedTuple
 
 from analysis.table import Table
+from lightning_bam.config import KINDS
 from studies.stopping import Stopping
 
 STOPPED = (
@@ -112,15 +114,33 @@ def counts(table: Table) -> list[str]:
 
 
 def fixed_facts(fixed: Mapping[str, str]) -> str:
-    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`."""
-    slots: dict[str, list[str]] = {}
+    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`.
+
+    Where knobs of several kinds stand in a slot, what one kind alone has comes last, behind its name.
+    """
+    slots: dict[str, dict[str, str]] = {}
     for name in fixed:
         slot, _, knob = name.partition(".")
-        knobs = slots.setdefault(slot, [])
+        knobs = slots.setdefault(slot, {})
         if knob:
-            knobs.append(f"{knob} {fixed[name]}")
+            knobs[knob] = f"{knob} {fixed[name]}"
     shown = []
     for slot, knobs in slots.items():
         kind = f" {fixed[slot]}" if slot in fixed else ""
-        shown.append(f"{slot}{kind}" + (f" ({', '.join(knobs)})" if knobs else ""))
+        told = list(knobs.values()) if kind else by_kind(slot, knobs)
+        shown.append(f"{slot}{kind}" + (f" ({', '.join(told)})" if told else ""))
     return "; ".join(shown)
+
+
+def by_kind(slot: str, knobs: Mapping[str, str]) -> list[str]:
+    """Return a slot's knobs as text, those that one kind alone has behind its name if there are two such kinds."""
+    known = {kind: {field.name for field in fields(cls)} for kind, cls in KINDS.get(slot, {}).items()}
+    owners = {knob: [kind for kind in known if knob in known[kind]] for knob in knobs}
+    alone: dict[str, list[str]] = {}
+    for knob, kinds in owners.items():
+        if len(kinds) == 1:
+            alone.setdefault(kinds[0], []).append(knobs[knob])
+    if len(alone) < 2:
+        return list(knobs.values())
+    shared = [knobs[knob] for knob, kinds in owners.items() if len(kinds) != 1]
+    return shared + [f"{kind}: {', '.join(told)}" for kind, told in alone.items()]

@@ -51,6 +51,14 @@ def test_golden(table, form):
     assert found == golden.read_text()
 
 
+def test_knobs_of_two_modules_say_whose_they_are():
+    shared = {"attention.reduction": "2", "attention.kernel_size": "7", "attention.dilation": "4", "seed": "0"}
+    assert fixed_facts(shared) == "attention (reduction 2, cbam: kernel_size 7, bam: dilation 4); seed 0"
+    one = {name: value for name, value in shared.items() if name != "attention.kernel_size"}
+    assert fixed_facts(one) == "attention (reduction 2, dilation 4); seed 0"
+    assert fixed_facts({"attention": "bam", **one}) == "attention bam (reduction 2, dilation 4); seed 0"
+
+
 def test_an_unknown_format_is_refused(table):
     with pytest.raises(ValueError, match="format 'xlsx': choose from text, md, csv, json, tex, html"):
         render(table, "xlsx")
