@@ -36,8 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study."""
-    tables = conclusions(chosen("table", arguments), looked_at(arguments), arguments.storage)
+    studies, root = chosen("table", arguments), looked_at(arguments)
+    tables = conclusions(studies, root, arguments.storage)
     show(tables, arguments.format, arguments.output)
+    if arguments.storage is None and not root.exists():
+        print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
         return 0
     if any(table.failed for table in tables):
