@@ -11,7 +11,7 @@ from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pydantic
 
@@ -24,6 +24,9 @@ from studies.space import Space
 from studies.study import Study
 
 T = TypeVar("T", Study, Space)
+
+INNER: Final = ("family", "left_out", "ruled_by", "variant")
+"""Fields of a study that its copies fill, and no file."""
 
 
 def catalogue() -> dict[str, Study]:
@@ -63,8 +66,15 @@ def _defined_in(package: ModuleType, variable: str) -> list[Any]:
 
 def _named(name: str, noun: str, known: Mapping[str, T]) -> T:
     if name not in known:
+        if name in (spaces() if noun == "study" else catalogue()):
+            raise StudyError(f"{noun} {name!r}: is {_other(noun, name)}")
         raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, known)} (or give a path to a .py file)")
     return known[name]
+
+
+def _other(noun: str, name: str) -> str:
+    """Say what is asked for with `name`, where it is no `noun`."""
+    return f"a search space, for `bam search {name}`" if noun == "study" else f"a study, for `bam run {name}`"
 
 
 def _is_file(name: str) -> bool:
@@ -88,7 +98,10 @@ def _from_file(name: str, wanted: type[T]) -> T:
         said = _no_field(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise StudyError(f"{name}{_line(error, path)}: {said}") from None
     if variable not in names:
-        raise StudyError(f"{name}: defines no {variable}")
+        other, noun = (Space, "study") if wanted is Study else (Study, "space")
+        theirs = other.__name__.upper()
+        told = f"; its {theirs} is {_other(noun, name)}" if isinstance(names.get(theirs), other) else ""
+        raise StudyError(f"{name}: defines no {variable}{told}")
     found = names[variable]
     if not isinstance(found, wanted):
         raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
@@ -101,7 +114,7 @@ def _no_field(error: Exception) -> str | None:
     if match is None:
         return None
     cls, wrong = match.groups()
-    known = [field.name for field in fields(Study if cls == "Study" else Space)]
+    known = [field.name for field in fields(Study if cls == "Study" else Space) if field.name not in INNER]
     return f"{cls} has no field {wrong!r}; {nearest(wrong, known)}"
 
 

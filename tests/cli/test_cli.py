@@ -330,7 +330,10 @@ SPECS = "from dataclasses import replace; from studies import Study\nfrom lightn
         (f"{SPECS}Run(attention={{'x': 1}})\n", ", line 3: Run.attention.BAMSpec.x=1: no such knob; "),
         (f"{SPECS}AfterStages(stages=1)\n", ", line 3: AfterStages.stages=1: must be a tuple, as (1,)\n"),
         (f"{SPECS}EveryBlock(stages=1)\n", ", line 3: EveryBlock.stages=1: no such knob; it has none\n"),
-        (f"{SPECS}Study(name='x', lr=3)\n", ", line 3: Study has no field 'lr'; known: baseline, family, left_out, "),
+        (
+            f"{SPECS}Study(name='x', lr=3)\n",
+            ", line 3: Study has no field 'lr'; known: baseline, margin, metric, ",
+        ),
         (f"{SPECS}Study(name='x', margn=3)\n", ", line 3: Study has no field 'margn'; did you mean 'margin'?\n"),
     ],
 )
@@ -461,7 +464,28 @@ def test_before_the_first_run_the_table_is_empty(own, tmp_path, capsys, monkeypa
     shutil.copy("mine.py", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["table", "mine.py", "--root", "runs"]) == 0
-    assert "missing" in lines(capsys)[0]
+    out, err = lines(capsys)
+    assert "missing" in out
+    assert err == "bam: runs: no such folder, so no run was found; --root DIR names another\n"
+    Path("runs").mkdir()
+    assert main(["table", "mine.py"]) == 0
+    assert lines(capsys)[1] == ""
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "status", "table"])
+def test_a_search_space_is_no_study_and_the_verb_for_it_is_named(own, capsys, verb):
+    assert main([verb, "bam"]) == 2
+    assert lines(capsys) == ("", "bam: study 'bam': is a search space, for `bam search bam`\n")
+    Path("sp.py").write_text("from studies.spaces.bam import SPACE\n")
+    assert main([verb, "sp.py"]) == 2
+    assert lines(capsys) == ("", "bam: sp.py: defines no STUDY; its SPACE is a search space, for `bam search sp.py`\n")
+
+
+def test_a_study_is_no_search_space_and_the_verb_for_it_is_named(own, capsys):
+    assert main(["search", "reduction"]) == 2
+    assert lines(capsys) == ("", "bam: space 'reduction': is a study, for `bam run reduction`\n")
+    assert main(["search", "mine.py"]) == 2
+    assert lines(capsys) == ("", "bam: mine.py: defines no SPACE; its STUDY is a study, for `bam run mine.py`\n")
 
 
 def test_online_without_a_login_is_offline_and_says_so(own, capsys, monkeypatch):
