@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING
 
 from lightning_bam.config import Run
 from studies.error import StudyError
 from studies.limits import LONGEST, MOST_SEEDS
+from studies.published import Published
+from studies.stopping import Stopping
+
+if TYPE_CHECKING:
+    from studies.study import Study
 
 
 def check_names(study: str, rows: Mapping[str, Run]) -> None:
@@ -17,10 +24,11 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
         StudyError: a name or label that cannot stand in files and tables, no rows, or a row that is no `Run`.
 
     """
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", study) or len(study) > LONGEST:
+    if not isinstance(study, str) or not re.fullmatch(r"[A-Za-z0-9][\w-]*", study) or len(study) > LONGEST:
         raise StudyError(f"study name {_shown(study)}: use letters, digits, '-' and '_', at most {LONGEST}")
-    if not rows:
-        raise StudyError(f"{study}: rows={dict(rows)}: give a baseline and what is compared with it, label: Run(...)")
+    if not isinstance(rows, Mapping) or not rows:
+        shown = rows if isinstance(rows, Mapping) else type(rows)
+        raise StudyError(f"{study}: rows={shown}: give a baseline and what is compared with it, label: Run(...)")
     for label, run in rows.items():
         if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > LONGEST:
             raise StudyError(
@@ -28,6 +36,49 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
             )
         if not isinstance(run, Run):
             raise StudyError(f"{study}, row {label!r}: is {run!r}, must be a Run(...)")
+
+
+def check_fields(study: Study) -> None:
+    """Make sure that the other fields which a person gives are of their types.
+
+    Raises:
+        StudyError: the first that is not, or a margin that is none.
+
+    """
+    for field in ("scientific", "within"):
+        names = getattr(study, field)
+        if isinstance(names, str):
+            raise StudyError(f"{study.name}: {field}={names!r} must be a tuple, as ({names!r},)")
+        if not _are_names(names):
+            usual = "attention" if field == "scientific" else "backbone"
+            raise StudyError(f"{study.name}: {field}={_shown(names)}: give a tuple of names, as ({usual!r},)")
+    for row, figure in study.published.items() if isinstance(study.published, Mapping) else ():
+        if not isinstance(figure, Published) and not _is_number(figure):
+            told = f"{study.name}: published[{row!r}]={_shown(figure)}"
+            raise StudyError(f"{told}: give a number, as 5.0, or Published(...)")
+    presets = study.presets
+    whole = isinstance(presets, Mapping) and all(isinstance(run, Run) for run in presets.values())
+    margin = study.margin is None or (_is_number(study.margin) and 0 < study.margin < 100)
+    for field, good, wanted in (
+        ("question", isinstance(study.question, str), "give one sentence, in quotes"),
+        ("baseline", isinstance(study.baseline, str) or _are_names(study.baseline), "give the label of a row"),
+        ("paper", isinstance(study.paper, str), "give the table of the paper, in quotes"),
+        ("published", isinstance(study.published, Mapping), "give row: figure, as {'BAM': 5.0}"),
+        ("presets", whole, "give name: run, as {'small': Run(...)}"),
+        ("metric", isinstance(study.metric, str), "give a name, as 'error_top1'"),
+        ("margin", margin, "give percentage points above 0, as 0.3"),
+        ("stopping", study.stopping is None or isinstance(study.stopping, Stopping), "give a Stopping(...)"),
+    ):
+        if not good:
+            raise StudyError(f"{study.name}: {field}={_shown(getattr(study, field))}: {wanted}")
+
+
+def _are_names(given: object) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and isfinite(given)
 
 
 def check_space_name(name: str) -> None:

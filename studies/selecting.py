@@ -35,12 +35,12 @@ def chosen_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Ma
     flats = {row: flatten(run) | {"row": row} for row, run in rows.items()}
     chosen = set(rows) - set(baselines)
     for name, values in selectors.items():
-        found = {row: str(flat[name]).lower() for row, flat in flats.items() if name in flat}
+        found = {row: str(flat[name]) for row, flat in flats.items() if name in flat}
         asked = f"--only {name}={','.join(values)}"
         if not found:
             raise StudyError(f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}")
         kept = {value.lower() for value in values}
-        chosen = {row for row in chosen if found.get(row) in kept}
+        chosen = {row for row in chosen if found.get(row, "").lower() in kept}
         if not chosen:
             there = ", ".join(sorted(set(found.values())))
             raise StudyError(f"{asked}: no row but the baseline; values: {there}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lightning_bam.config import Run, flatten, nearest
 from lightning_bam.metrics import METRICS, Metric
-from studies.asked import check_names, check_seeds
+from studies.asked import check_fields, check_names, check_seeds
 from studies.error import StudyError
 from studies.headline import check_metric
 from studies.panels import Panel, check_differences, make_panels, varying
@@ -52,7 +52,8 @@ class Study:
 
     Raises:
         StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
-            baseline of its own, no seeds, a margin that is none, seeds that do not fit the stopping rule.
+            baseline of its own, no seeds, a margin that is none, seeds that do not fit the stopping rule, or a field of
+            another type.
 
     """
 
@@ -78,9 +79,7 @@ class Study:
         """Check everything that makes the comparison fair."""
         check_names(self.name, self.rows)
         check_seeds(self.name, self.seeds)
-        for argument, names in (("scientific", self.scientific), ("within", self.within)):
-            if isinstance(names, str):
-                raise StudyError(f"{self.name}: {argument}={names!r} must be a tuple, as ({names!r},)")
+        check_fields(self)
         known = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
             if name not in known:
@@ -88,8 +87,6 @@ class Study:
         check_metric(self.name, self.metric, self.rows)
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
-        if self.margin is not None and not 0 < self.margin < 100:
-            raise StudyError(f"{self.name}: margin={self.margin}: give percentage points above 0, as 0.3")
         if self.stopping is not None and len(self.seed_list) != self.stopping.most:
             raise StudyError(
                 f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}: "

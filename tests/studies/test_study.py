@@ -77,6 +77,29 @@ LABEL = "a label is one line of 1 to 120 printable characters"
         ({"rows": {"none": BASE, "SE": "SE"}}, "tiny, row 'SE': is 'SE', must be a Run(...)"),
         *(({"rows": {"none": BASE, label: BAM}}, f"tiny, row {label!r}: {LABEL}") for label in NO_LABELS),
         ({"rows": {"none": BASE, LONG: BAM}}, f"tiny, row {LONG[:20]!r}... (121 characters): {LABEL}"),
+        ({"name": 3}, "study name 3: use letters, digits, '-' and '_', at most 120"),
+        ({"rows": [BAM]}, "tiny: rows=<class 'list'>: give a baseline and what is compared with it, label: Run(...)"),
+        ({"question": 3}, "tiny: question=3: give one sentence, in quotes"),
+        ({"baseline": None}, "tiny: baseline=None: give the label of a row"),
+        ({"baseline": (1,)}, "tiny: baseline=(1,): give the label of a row"),
+        ({"scientific": None}, "tiny: scientific=None: give a tuple of names, as ('attention',)"),
+        ({"within": 3}, "tiny: within=3: give a tuple of names, as ('backbone',)"),
+        *(
+            (
+                {"published": {"BAM": value}},
+                f"tiny: published['BAM']={value!r}: give a number, as 5.0, or Published(...)",
+            )
+            for value in ("5.0", None, True, math.nan)
+        ),
+        ({"published": 5.0}, "tiny: published=5.0: give row: figure, as {'BAM': 5.0}"),
+        ({"presets": {"small": "small"}}, "tiny: presets={'small': 'small'}: give name: run, as {'small': Run(...)}"),
+        ({"metric": ["top1"]}, "tiny: metric=['top1']: give a name, as 'error_top1'"),
+        *(
+            ({"margin": value}, f"tiny: margin={value!r}: give percentage points above 0, as 0.3")
+            for value in ("0.3", 0, math.nan, True)
+        ),
+        ({"paper": 3}, "tiny: paper=3: give the table of the paper, in quotes"),
+        ({"stopping": (2, 4)}, "tiny: stopping=(2, 4): give a Stopping(...)"),
         ({"published": {"x": 1.0}}, "tiny: published figures for ['x'], which are no rows"),
         (
             {"rows": {"none": BASE, "BAM": replace(BAM, seed=1)}},
@@ -180,6 +203,12 @@ def test_only_refuses(selectors, message):
     with pytest.raises(StudyError) as error:
         wide().only(selectors)
     assert str(error.value) == message
+
+
+def test_only_lists_labels_as_they_are_written():
+    with pytest.raises(StudyError, match="--only row=BAMM: no row but the baseline; values: BAM, none$"):
+        tiny().only({"row": ["BAMM"]})
+    assert list(tiny().only({"row": ["bam"]}).rows) == ["none", "BAM"]
 
 
 def test_a_preset_takes_data_backbone_and_recipe_and_leaves_the_rows():
