@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, settled, sheet
-from analysis.plots.inspection import Inspection, where
+from analysis.plots.inspection import Inspection, read_of, where
 
 MARKERS = "os^Dv*P"
 
@@ -100,8 +100,8 @@ def _energy(inspection: Inspection) -> Drawn:
     for _, module in spatial(inspection):
         field = module["field"]
         told.append(
-            f"{module['name']}: theoretical side {field['theoretical']}, of which {field['positions']} positions are "
-            f"read; {100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient within a side of "
+            f"{module['name']}: theoretical side {field['theoretical']}, {read_of(field)} positions read on the "
+            f"map; {100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient within a side of "
             f"{field['on_maps']['side'] or '-'} on the map and {field['on_image']['side'] or '-'} px on the image."
         )
     return Drawn(
@@ -125,7 +125,7 @@ def energies(inspection: Inspection) -> Figure:
         field = module["field"]
         side = field["theoretical"]
         _heat(row[0], inspection.of(position, "field_module"), (side, side), field["on_maps"])
-        row[0].set_title(f"{where(module)}\nside {side}, {field['positions']} positions read")
+        row[0].set_title(f"{where(module)}\nside {side}, {read_of(field)} positions read")
         theoretical = field["on_image"]["theoretical"]
         _heat(row[1], inspection.of(position, "field_image"), theoretical, field["on_image"])
         row[1].set_title(

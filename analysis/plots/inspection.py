@@ -61,3 +61,9 @@ def read(folder: Path) -> Inspection:
 def where(module: dict[str, Any]) -> str:
     """Return a module's name and its map, as `layer1 (BAM, 16 x 24 x 24)`."""
     return f"{module['name']} ({module['kind']}, {module['channels']} x {module['height']} x {module['width']})"
+
+
+def read_of(field: dict[str, Any]) -> str:
+    """Return how many positions of the module's own map are read, and of how many where the map cuts the field."""
+    read, positions = field["read"], field["positions"]
+    return str(read) if read == positions else f"{read} of {positions}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from analysis.pages import document, picture, scrolling
 from analysis.plots.drawn import Drawn, number
-from analysis.plots.inspection import Inspection
+from analysis.plots.inspection import Inspection, read_of
 from analysis.plots.saturation import percent
 
 HEADINGS = (
@@ -63,7 +63,7 @@ def cells(inspection: Inspection) -> list[list[str]]:
             row += ["-"] * 5
         else:
             longer = max(module["height"], module["width"])
-            row += [str(field["theoretical"]), str(field["positions"]), str(field["on_maps"]["side"] or "-")]
+            row += [str(field["theoretical"]), read_of(field), str(field["on_maps"]["side"] or "-")]
             covered = min(field["theoretical"], longer) / longer
             row += [number(field["on_maps"]["rms"]), f"{100 * covered:.0f} %"]
         rows.append(row)
@@ -77,7 +77,8 @@ def explained(inspection: Inspection) -> str:
     return (
         f"Saturated: gate values below {limits['low']} or above {limits['high']}, over {n['samples']} images; at init, "
         f"with batch statistics ({n['batch']} images). In positions of the module's map: field, the "
-        "side of what the centre can see; read, how many positions in it are read; effective, the side of the square "
+        "side of what the centre can see; read, how many positions of the map it reads (of those that it "
+        "would on a map as large as the field); effective, the side of the square "
         f"that holds {100 * limits['share']:.0f} % of the squared gradient on {n['field']} images (cut at the map's "
         "border); rms, its root mean square distance from the centre. Of map: the field as a share of the map's longer "
         "side."

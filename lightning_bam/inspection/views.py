@@ -36,6 +36,8 @@ def field_view(
 ) -> tuple[dict[str, Any] | None, Arrays]:
     """Return the numbers and the energies of one module's spatial branch; None without such a branch.
 
+    `positions` are those that the field reads on a map that holds it whole, `read` those on this module's own map.
+
     Args:
         run: whose network it is.
         network: trained, in eval mode.
@@ -64,6 +66,7 @@ def field_view(
         "dilation": spec.dilation if isinstance(spec, BAMSpec) and own.side > 1 else None,
         "theoretical": own.side,
         "positions": len(own.offsets) ** 2,
+        "read": own.read(height, width),
         "on_maps": _measured(on_maps, len(x)),
         "on_image": {
             **_measured(on_images, len(images), (centre[0], centre[1])),

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from analysis.cli import main
-from analysis.plots.inspection import Inspection
-from analysis.plots.page import dead
+from analysis.plots.inspection import Inspection, read
+from analysis.plots.page import HEADINGS, cells, dead
 from lightning_bam import BAMSpec, Digits, Recipe, Run, RunFolder, SmallResNet
 
 RECIPE = Recipe(epochs=1, batch_size=64, crop_padding=0, flip=False)
@@ -56,6 +56,11 @@ def test_inspect_writes_numbers_figures_and_a_page(root, tmp_path, capsys):
     assert (first["name"], first["channels"], first["height"], first["width"]) == ("layer1", 4, 8, 8)
     assert first["saturation"]["trained"]["n_values"] == 70 * 4 * 8 * 8
     assert [row["theoretical"] for row in first["field"]["by_dilation"]] == [5, 9, 17, 25]
+    inspection = read(tmp_path)
+    assert [module["field"]["read"] for module in inspection.modules] == [25, 16]
+    column = HEADINGS.index("read")
+    assert [row[column] for row in cells(inspection)] == ["25", "16 of 25"], "4 x 4 cuts the field"
+    assert "16 of 25" in out.replace("\n", " ")
     pictures = sorted(path.name for path in tmp_path.glob("*.png"))
     assert pictures == ["field-coverage.png", "field-energy.png", "maps-0.png", "maps-4.png", "saturation.png"]
     assert all(np.asarray(Image.open(tmp_path / name).convert("L")).std() > 5 for name in pictures)
