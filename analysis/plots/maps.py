@@ -110,7 +110,7 @@ def _bars(axes: Axes, values: NDArray[Any] | None) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_title(f"{len(values)} channel logits\n{span(values.min(), values.max())}")
     axes.set_xlabel("channel")
-    axes.margins(x=0.02)
+    axes.set_xlim(-0.5, len(values) - 0.5)
 
 
 def _absent(axes: Axes, text: str) -> None:
