@@ -11,6 +11,7 @@ from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from analysis.plots.drawn import INK
 from analysis.plots.palette import COLUMN, DPI, FAINT, PAGE
@@ -24,6 +25,8 @@ NARROW: Final = 13
 RUNG: Final = 0.19
 """Height in inches of a row whose label is one line; each further line takes `LINE` more."""
 LINE: Final = 0.11
+ARROW: Final = 2.6
+"""Points from the tip of the arrow at the end of an interval that is cut to its middle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +149,14 @@ def limits(points: Sequence[float], spans: Iterable[tuple[float, float]]) -> tup
 
 
 def cut(axes: Axes, height: float, low: float, high: float) -> bool:
-    """Mark with an arrow where an interval goes on beyond the frame; say whether it does."""
+    """Mark with an arrow, its tip at the edge, where an interval goes on beyond the frame; say whether it does."""
     left, right = axes.get_xlim()
-    for beyond, edge, marker in ((low < left, left, "<"), (high > right, right, ">")):
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    for beyond, edge, marker, inwards in ((low < left, left, "<", ARROW), (high > right, right, ">", -ARROW)):
         if beyond:
-            axes.plot([edge], [height], marker=marker, color=INK, markersize=4, clip_on=False, label="_cut")
+            inside = axes.transData + ScaledTranslation(inwards / 72, 0, figure.dpi_scale_trans)
+            axes.plot(
+                [edge], [height], marker=marker, color=INK, markersize=4, clip_on=False, label="_cut", transform=inside
+            )
     return low < left or high > right

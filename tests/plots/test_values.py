@@ -99,7 +99,13 @@ class TestEffects:
         (axes,) = drawn.figure.axes
         assert axes.get_xlim()[1] - axes.get_xlim()[0] < 20
         assert drawn.caption.endswith("An arrow marks an interval that goes on beyond the frame.")
-        assert len([one for one in axes.get_lines() if one.get_label() == "_cut"]) == 2
+        arrows = [one for one in axes.get_lines() if one.get_label() == "_cut"]
+        assert len(arrows) == 2
+        frame = axes.get_window_extent()
+        for arrow in arrows:  # it touched the row's label
+            box = arrow.get_window_extent()
+            assert box.x0 >= frame.x0 - 1, arrow
+            assert box.x1 <= frame.x1 + 1, arrow
         assert "arrow" not in effects(table).caption
 
     def test_words(self, small):
