@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import median
 from typing import Final
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
@@ -21,13 +24,16 @@ from analysis.table import Table
 
 TOLD_APART: Final = 7
 """Seeds that get a mark each; more of them are all drawn alike."""
-NEAR: Final = 0.02
-"""Share of the axis below which two seeds' marks would hide each other."""
+MARK: Final = 5.2
+"""Points of 1/72 inch that a mark takes in either direction: two less far from each other would partly hide one."""
 TALL: Final = 3.0
 """Height in inches of the rows from which the axes beside them stay lower."""
 FEWEST: Final = 3
 MOST: Final = 20
 """Numbers of seeds between which the least resolvable difference is drawn, at least."""
+
+Marks = dict[tuple[int, str], tuple[Line2D, int]]
+"""Seed and row -> the line that its mark is on, and at which place."""
 
 
 def seeds(table: Table) -> Drawn | Absent:
@@ -52,8 +58,8 @@ def seeds(table: Table) -> Drawn | Absent:
         title="Seeds and power",
         figure=spread_and_power(table),
         alt=lead + " ".join(_told(table, row) for row in rows) + " " + power,
-        caption=f"Left: the difference in {noun} to the baseline at each seed; a bar is the row's mean, and a thin "
-        "line joins the same seed; marks that would hide each other stand one above the other. "
+        caption=f"Left: the difference in {noun} to the baseline at each seed; a bar behind them is the row's mean, "
+        "a thin line joins the same seed; marks that would hide each other stand one above the other. "
         "Right: the least mean difference that n paired seeds resolve with 80 % power at a "
         f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the "
@@ -87,52 +93,61 @@ def spread_and_power(table: Table) -> Figure:
     left, *right = figure.subplots(1, 2 if spreads else 1, width_ratios=(1.25, 1) if spreads else (1,), squeeze=False)[
         0
     ]
-    _points(left, table, steps)
+    marks = _points(left, table, steps)
     if right:
         _power(right[0], rows, spreads, table.comparisons)
-        if steps.height > TALL:
-            right[0].set_box_aspect(1.2)
-            right[0].set_anchor("N")
     handles, labels = left.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower left", ncols=TOLD_APART, frameon=False, handletextpad=0.2)
+    if len({seed for seed, _ in marks}) <= TOLD_APART:
+        _pile_up(left, marks, steps)
+    if right and figure.get_figheight() - 0.95 > TALL:
+        right[0].set_box_aspect(1.2)
+        right[0].set_anchor("N")
     return settled(figure)
 
 
-def beside(values: dict[int, float], near: float) -> dict[int, float]:
-    """Return seed -> how far from its row's middle its mark stands, so that it hides none that is less than `near` off.
+def levels(values: Mapping[int, float], near: float) -> dict[int, float]:
+    """Return seed -> on which level above its row's middle its mark stands, so that it hides none on the same level.
+
+    Marks that hide one another, directly or through others, are a pile; its levels are one apart, about the middle.
 
     Args:
         values: seed -> difference.
         near: below which two marks would hide each other, in the same unit.
 
     """
-    piles: list[list[int]] = []
+    found: dict[int, float] = {}
+    pile: list[int] = []
+    last: list[float] = []  # the last value on each level of the pile
     for seed in sorted(values, key=lambda seed: (values[seed], seed)):
-        if piles and values[seed] - values[piles[-1][-1]] < near:
-            piles[-1].append(seed)
-        else:
-            piles.append([seed])
-    step = min(0.16, 0.56 / max(1, max(map(len, piles), default=1) - 1))
-    return {seed: step * (place - (len(pile) - 1) / 2) for pile in piles for place, seed in enumerate(sorted(pile))}
+        value = values[seed]
+        if not last or value - max(last) >= near:
+            found |= {one: found[one] - (len(last) - 1) / 2 for one in pile}
+            pile, last = [], []
+        free = next((level for level, at in enumerate(last) if value - at >= near), len(last))
+        last[free : free + 1] = [value]
+        found[seed] = free
+        pile.append(seed)
+    return found | {one: found[one] - (len(last) - 1) / 2 for one in pile}
 
 
-def _points(axes: Axes, table: Table, steps: Ladder) -> None:
+def _points(axes: Axes, table: Table, steps: Ladder) -> Marks:
+    """Draw each seed's differences and each row's mean; return the marks."""
     rungs(axes, steps)
     found = {row.label: differences(table, row) for rows in steps.groups.values() for row in rows}
     axes.set_xlim(limits([0.0, *(value for points in found.values() for value in points.values())], []))
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     there = sorted({seed for points in found.values() for seed in points})
-    low, high = axes.get_xlim()
-    off = {label: beside(points, NEAR * (high - low)) for label, points in found.items()}
+    marks: Marks = {}
     for place, seed in enumerate(there):
         apart = len(there) <= TOLD_APART
         look = mark(place if apart else 0)
         for number_of_group, rows in enumerate(steps.groups.values()):
             at = [row.label for row in rows if seed in found[row.label]]
-            axes.plot(
+            (line,) = axes.plot(
                 [found[label][seed] for label in at],
-                [steps.places[label] + (off[label][seed] if apart else 0.0) for label in at],
+                [steps.places[label] for label in at],
                 color=FAINT,
                 linewidth=0.8,
                 marker=look.marker,
@@ -142,12 +157,35 @@ def _points(axes: Axes, table: Table, steps: Ladder) -> None:
                 markeredgewidth=0.5,
                 label=f"seed {seed}" if apart and not number_of_group else f"_seed {seed}",
             )
+            marks |= {(seed, label): (line, place) for place, label in enumerate(at)}
     for rows in steps.groups.values():
         for row in rows:
             assert row.delta is not None
             ends = [steps.places[row.label] - 0.34, steps.places[row.label] + 0.34]
-            axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=3)
+            axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=1.5)
     axes.set_xlabel(f"Δ {table.metric.label.removesuffix(' (%)')} at each seed (points)")
+    return marks
+
+
+def _pile_up(axes: Axes, marks: Marks, steps: Ladder) -> None:
+    """Put marks that would hide each other above one another; a figure whose rows have no room for them grows."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    wide, high = (72 * size / figure.dpi for size in axes.get_window_extent().size)
+    low, most = axes.get_xlim()
+    values: dict[str, dict[int, float]] = {label: {} for label in steps.places}
+    for (seed, label), (line, place) in marks.items():
+        values[label][seed] = float(np.asarray(line.get_xdata())[place])
+    off = {label: levels(points, MARK * (most - low) / wide) for label, points in values.items()}
+    rung = high / (steps.bottom + 1.4)
+    deepest = 2 * max((level for row in off.values() for level in row.values()), default=0.0) + 1
+    wanted = max(rung, MARK * (deepest + 0.5))
+    figure.set_figheight(figure.get_figheight() + (wanted - rung) * (steps.bottom + 1.4) / 72)
+    for (seed, label), (line, place) in marks.items():
+        heights = np.array(line.get_ydata(), dtype=float)
+        heights[place] = steps.places[label] + off[label][seed] * MARK / wanted
+        line.set_ydata(heights)
 
 
 def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) -> None:

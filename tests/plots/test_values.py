@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from matplotlib.text import Text
@@ -19,7 +19,7 @@ from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto
 from analysis.plots.published import published
-from analysis.plots.seeds import beside, seeds
+from analysis.plots.seeds import levels, seeds
 from analysis.statistics import factorial as factorial_of
 from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
@@ -165,15 +165,32 @@ class TestSeeds:
         assert [points(left, f"_mean {row.label}")[0][0] for row in small[2].rows[1:]] == near([-2.0, -1.1 / 3, 0.6])
 
     def test_seeds_that_would_hide_each_other_stand_apart(self, small):
-        assert beside({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == near({0: -0.08, 1: 0.0, 2: 0.08})
-        assert beside(dict.fromkeys(range(7), 1.0), 0.1) == near({seed: (seed - 3) * 0.56 / 6 for seed in range(7)})
-        assert beside({0: 0.0, 1: 0.09, 2: 0.05, 3: 0.11}, 0.1) == near({0: -0.24, 1: -0.08, 2: 0.08, 3: 0.24})
-        assert beside({}, 0.1) == {}
+        assert levels({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == {0: -0.5, 1: 0, 2: 0.5}
+        assert levels(dict.fromkeys(range(7), 1.0), 0.1) == {seed: seed - 3 for seed in range(7)}
+        assert levels({0: 0.0, 1: 0.09, 2: 0.05, 3: 0.11}, 0.1) == {0: -1, 2: 0, 1: 1, 3: -1}, "3 is clear of 0"
+        assert levels({}, 0.1) == {}
         _, _, table = small
         level = [replace(row, errors=dict.fromkeys(range(3), row.errors[0])) for row in table.rows]
         left = seeds(replace(table, rows=level)).figure.axes[0]
         heights = [[y for _, y in points(left, f"seed {seed}")] for seed in range(3)]
-        assert heights == [near([y + step for y in range(3)]) for step in (-0.16, 0.0, 0.16)]
+        step = heights[1][0] - heights[0][0]
+        assert heights == [near([y + level * step for y in range(3)]) for level in (-1, 0, 1)]
+
+    @pytest.mark.parametrize("apart", [0.0, 0.05, 0.1, 0.15])
+    @pytest.mark.parametrize("count", [2, 4, 7])
+    def test_no_mark_covers_another(self, small, apart, count):
+        """Also not by half, and not that of another row."""
+        _, _, table = small
+        rows = [
+            replace(row, errors={seed: 20.0 + (place > 0) * seed * apart for seed in range(count)})
+            for place, row in enumerate(table.rows)
+        ]
+        figure = seeds(replace(table, rows=rows)).figure
+        left = figure.axes[0]
+        lines = [one for one in left.get_lines() if one.get_label().startswith("seed ")]
+        spots = [72 / figure.dpi * spot for one in lines for spot in one.get_transform().transform(one.get_xydata())]
+        assert len(spots) == 3 * count
+        assert min(max(abs(a - b)) for a, b in combinations(spots, 2)) > 5  # a diamond of 3.6 points, edge and all
 
     def test_a_line_joins_no_rows_of_different_panels(self, big):
         left, _ = seeds(big[2]).figure.axes
