@@ -42,6 +42,12 @@ def pareto(table: Table) -> Drawn | Absent:
     rows = shown(table)
     if not rows:
         return Absent("no row has a finished run yet")
+    scale, unit = unit_of(rows, "macs")
+    if len(rows) > 1 and len({(row.params, row.macs) for row in rows}) == 1:
+        params, macs = number((rows[0].params or 0) / 1e6), number((rows[0].macs or 0) / scale)
+        return Absent(
+            f"all rows cost the same, {params} M params and {macs} {unit} MACs: there is no trade-off to show"
+        )
     label = table.metric.label
     fronts = {cost: [row.label for front in fronts_of(table, cost) for row in front] for cost in COSTS}
     across = " of each panel, whose data differ" if "dataset" in table.within and len(table.baselines) > 1 else ""
@@ -52,7 +58,7 @@ def pareto(table: Table) -> Drawn | Absent:
         alt=f"{label} against parameters and multiply-accumulates (MACs) of one image. "
         + " ".join(
             f"{row.label}: {row.mean:.2f}{'' if math.isnan(row.sd) else f' ± {row.sd:.2f}'}, n = {row.n}, "
-            f"{number((row.params or 0) / 1e6)} M params, {number((row.macs or 0) / 1e9)} G MACs."
+            f"{number((row.params or 0) / 1e6)} M params, {number((row.macs or 0) / scale)} {unit} MACs."
             for row in rows
         )
         + f" Front by params: {', '.join(fronts['params'])}. Front by MACs: {', '.join(fronts['macs'])}.",
@@ -70,6 +76,11 @@ def _span(counts: Sequence[int]) -> str:
 def shown(table: Table) -> list[Row]:
     """Return the rows with a figure and both costs."""
     return [row for row in table.rows if row.n and row.params is not None and row.macs is not None]
+
+
+def unit_of(rows: Sequence[Row], cost: Cost) -> tuple[float, str]:
+    """Return the unit that this cost of the rows is given in, and its prefix."""
+    return (1e9, "G") if cost == "macs" and max(row.macs or 0 for row in rows) >= 1e8 else (1e6, "M")
 
 
 def fronts_of(table: Table, cost: Cost) -> list[list[Row]]:
@@ -123,7 +134,7 @@ def _look(row: Row, look: Mark) -> dict[str, Any]:
 
 def _points(axes: Axes, table: Table, cost: Cost, panels: dict[str, Mark]) -> None:
     rows = shown(table)
-    scale, unit = (1e9, "G") if cost == "macs" and max(row.macs or 0 for row in rows) >= 1e8 else (1e6, "M")
+    scale, unit = unit_of(rows, cost)
     for front in fronts_of(table, cost):
         xs = [getattr(row, cost) / scale for row in front]
         axes.plot(

@@ -17,7 +17,7 @@ from analysis.plots.effects import effects, symbol
 from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
-from analysis.plots.pareto import fronts_of, pareto
+from analysis.plots.pareto import fronts_of, pareto, scatter
 from analysis.plots.published import published
 from analysis.plots.seeds import levels, seeds
 from analysis.statistics import factorial as factorial_of
@@ -251,6 +251,22 @@ class TestPareto:
         higher = replace(table, metric=METRICS["map_50_95"])
         assert [row.label for row in fronts_of(higher, "params")[0]] == ["none", "BAM max"]
 
+    def test_rows_that_all_cost_the_same_have_no_trade_off(self, small):
+        _, _, table = small
+        same = [replace(row, params=81_000, macs=7_440_000) for row in table.rows]
+        assert pareto(replace(table, rows=same)) == Absent(
+            "all rows cost the same, 0.081 M params and 7.44 M MACs: there is no trade-off to show"
+        )
+        other = replace(table, rows=[*same[:-1], replace(same[-1], macs=7_500_000)])
+        assert len(pareto(other).figure.axes) == 2
+
+    @pytest.mark.parametrize(("macs", "told"), [(4_960_000, "4.96 M MACs"), (4_960_000_000, "4.96 G MACs")])
+    def test_words_give_macs_in_the_unit_of_the_axis(self, small, macs, told):
+        _, _, table = small
+        drawn = pareto(replace(table, rows=[replace(table.rows[0], macs=macs), *table.rows[1:]]))
+        assert f"0.078 M params, {told}" in drawn.alt
+        assert drawn.figure.axes[1].get_xlabel().endswith(f"({told.split()[1]})")
+
     def test_panels_of_different_data_have_a_front_each(self, big):
         _, _, table = big
         assert len(fronts_of(table, "macs")) == 1
@@ -288,7 +304,7 @@ class TestPareto:
         _, _, table = big
         figures = [15 + 0.1 * (place * 7 % 20) for place in range(len(table.rows))]
         rows = [replace(r, params=81_000, macs=7_440_000, mean=y) for r, y in zip(table.rows, figures, strict=True)]
-        figure = pareto(replace(table, rows=rows)).figure
+        figure = scatter(replace(table, rows=rows))
         assert overlapping(figure) == clipped(figure) == []
         point = figure.dpi / 72
         for axes in figure.axes:
