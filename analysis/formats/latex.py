@@ -18,6 +18,10 @@ FIGURES: Final = re.compile(r"(?P<figure>[−+]?\d[\d.]*|—)?(?: ± (?P<spread>
 NUMBER: Final = re.compile(r"[−+]?\d+(\.\d+)?")
 LONG: Final = 16
 """Letters beyond which what stands behind a figure is broken into lines."""
+WIDE: Final = 30
+"""Letters beyond which a label is broken into lines, each of about as many."""
+JOINTS: Final = re.compile(r"(?<=[=_,;:./+|)-])(?=[\w(])")
+"""Where a word may be broken that is as long as such a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +92,16 @@ def _part(column: Column, best: Mapping[int, str]) -> Part:
         return _figures(column, texts, best)
     if column.kind == "number" and all(NUMBER.fullmatch(text) for text in texts if text):
         return Part(heading=column.heading, preamble=_aligned(texts), cells=[(_number(text),) for text in texts])
+    if column.kind == "label" and max(map(len, texts), default=0) > WIDE:
+        return Part(heading=column.heading, preamble=_broken(45), cells=[(_breakable(text),) for text in texts])
     preamble = {"verdict": _broken(20), "number": "r"}.get(column.kind, "l")
     return Part(heading=column.heading, preamble=preamble, cells=[(escaped(text),) for text in texts])
+
+
+def _breakable(text: str) -> str:
+    """Write a label so that it can be broken, also within a word that would not fit into a line."""
+    words = [JOINTS.split(word) if len(word) > WIDE - 5 else [word] for word in text.split()]
+    return " ".join(r"\hspace{0pt}".join(map(escaped, parts)) for parts in words)
 
 
 def _figures(column: Column, texts: Sequence[str], best: Mapping[int, str]) -> Part:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import pytest
 from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.blocks import champions
 from analysis.formats.columns import columns
+from analysis.formats.latex import as_latex
 from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
+from lightning_bam.config import BAMSpec, Run
 from studies.records import gather
 from tests.analysis.synthetic import ERRORS, STUDY, finish, golden_table, write
 from tests.analysis.test_paper_table import ERRORS as OF_PANELS
@@ -288,6 +291,29 @@ def test_latex_compiles_and_fits_the_page(golden, tmp_path):
     assert done.returncode == 0, said[-2000:]
     for complaint in ("Overfull", "Float too large", "LaTeX Font Warning", "siunitx Warning"):
         assert complaint not in said, said[-2000:]
+
+
+LONG = {
+    "WRN18 + BAM with a rather long row name that goes on and on": BAMSpec(),
+    "attention=bam,attention.combine=product,attention.norm=hidden": BAMSpec(combine="product", norm="hidden"),
+}
+
+
+@pytest.mark.skipif(
+    not shutil.which("pdflatex") or subprocess.run(["kpsewhich", "siunitx.sty"], check=False).returncode != 0,
+    reason="pdflatex or its package siunitx is not installed",
+)
+def test_long_labels_are_broken_into_lines_and_fit_the_page(tmp_path):
+    rows = {"none": Run()} | {label: Run(attention=attention) for label, attention in LONG.items()}
+    study = replace(STUDY, rows=rows, scientific=("attention", "attention.combine", "attention.norm"), published={})
+    write(tmp_path / "runs", study, dict(zip(rows, list(ERRORS.values())[:3], strict=True)))
+    text = as_latex(tabulate(gather(study, tmp_path / "runs"), study))
+    (tmp_path / "table.tex").write_text(PAGE % text)
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+    said = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, said[-2000:]
+    assert "Overfull" not in said, said[-2000:]
 
 
 def test_macs_have_four_digits_whatever_the_size(tmp_path):
