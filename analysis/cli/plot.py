@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
+from analysis.plots.glyphs import lacking_signs
 from analysis.plots.kinds import KINDS, draw, known
 from lightning_bam.files import FolderError
 
@@ -53,22 +54,26 @@ def execute(arguments: argparse.Namespace) -> int:
 
     table = tabulate(records, study)
     shown, absent = [], []
-    for kind in asked or KINDS:
-        figure = draw(kind, study, records, table)
-        if isinstance(figure, Absent):
-            absent.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
-        else:
-            shown.append((write(figure, output, study.label, arguments.format), figure))
+    with lacking_signs() as lacking:
+        for kind in asked or KINDS:
+            figure = draw(kind, study, records, table)
+            if isinstance(figure, Absent):
+                absent.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
+            else:
+                shown.append((write(figure, output, study.label, arguments.format), figure))
+    if lacking and arguments.format != "svg":
+        signs = "".join(lacking)
+        print(f"bam plot: {study.label}: matplotlib's font lacks {signs}: a box stands for each", file=sys.stderr)
     if arguments.json:
         told = [{"path": str(path)} | figure.told for path, figure in shown]
         print(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         for path, _ in shown:
             print(path)
-    lacking = bool(absent) and (bool(asked) or not shown)
-    if lacking:
+    nothing = bool(absent) and (bool(asked) or not shown)
+    if nothing:
         print("\n".join(absent), file=sys.stderr)
-    return 2 if lacking else 0
+    return 2 if nothing else 0
 
 
 def write(figure: Drawn, output: Path, label: str, form: Form) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from analysis.cli.again import selection
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, gathered, looked_at
+from analysis.plots.glyphs import lacking_signs
 from lightning_bam.files import FolderError, replace
 from studies.records import Record
 from studies.study import Study
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
     output = writable(arguments.output)
-    text = write(chosen("report", arguments), arguments)
+    studies = chosen("report", arguments)
+    with lacking_signs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
+        text = write(studies, arguments)
     replace(output, text)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0

@@ -12,6 +12,7 @@ from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, looked_at
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
+from analysis.formats.latex import unprinted_signs
 from analysis.table import Table, tabulate
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
@@ -77,6 +78,8 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in rendered) + "\n]\n"
     elif form == "csv":
         text = as_csv(*tables)
+    elif form == "tex" and (signs := "".join(dict.fromkeys("".join(map(unprinted_signs, tables))))):
+        print(f"bam table: plain pdfLaTeX has no font for {signs}: a ? stands for each", file=sys.stderr)
     if output is None:
         print(text, end="")
         return

@@ -10,7 +10,7 @@ from typing import Final
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column
 from analysis.formats.legend import below
-from analysis.formats.signs import escaped
+from analysis.formats.signs import escaped, unprinted
 from analysis.table import Table
 
 FIGURES: Final = re.compile(r"(?P<figure>[−+]?\d[\d.]*|—)?(?: ± (?P<spread>[\d.]+))? ?(?P<rest>.*)")
@@ -43,6 +43,8 @@ def as_latex(table: Table) -> str:
         r"% needs \usepackage{booktabs,siunitx}",
         r"% wider than your page? table* in two columns, or sidewaystable of \usepackage{rotating}",
     ]
+    if signs := unprinted_signs(table):
+        lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
     found = blocks(table)
     for block in found:
         lines += [
@@ -56,6 +58,12 @@ def as_latex(table: Table) -> str:
             lines += [rf"{_superscript([mark] if mark else [])}{escaped(text)}\par" for mark, text in below(table)]
         lines += [r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def unprinted_signs(table: Table) -> str:
+    """Return the signs of the question, the rows' names and the notes for which a `?` is printed, each once."""
+    signs = unprinted(table.question, *(row.label for row in table.rows), *(text for _, text in below(table)))
+    return "".join(sign for sign in signs if sign.isprintable())
 
 
 def _grid(table: Table, block: Block) -> list[str]:

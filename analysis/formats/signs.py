@@ -109,6 +109,12 @@ def escaped(text: str) -> str:
     return "".join(shown)
 
 
+def unprinted(*texts: str) -> str:
+    """Return the signs of these texts that `escaped` turns into a `?`, each once."""
+    signs = dict.fromkeys(unicodedata.normalize("NFC", " ".join(" ".join(texts).split())))
+    return "".join(sign for sign in signs if sign != UNKNOWN and escaped(sign) == UNKNOWN)
+
+
 def _kind(sign: str) -> str:
     """Return `<super>` or `<sub>` for a sign that is another one raised or lowered, and can be printed so."""
     kind, parts = _decomposed(sign)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from analysis.formats.signs import MATHS, ROMAN, SIGNS, escaped
+from analysis.formats.signs import MATHS, ROMAN, SIGNS, escaped, unprinted
 
 NO_PAPER = not shutil.which("pdflatex") or (
     subprocess.run(["kpsewhich", "siunitx.sty"], check=False, capture_output=True).returncode != 0
@@ -73,6 +73,11 @@ def test_no_sign_is_printed_as_one_of_another_meaning():
             alike[shown].add(letters(sign))
     twins = [{letters(sign) for sign in group} for group in TWINS]
     assert [found for found in alike.values() if len(found) > 1 and not any(found <= group for group in twins)] == []
+
+
+def test_signs_that_cannot_be_printed_are_named_once_and_in_order():
+    assert unprinted("µ-BAM (r≥2)? ½ 日本 é", "本\tЯ #") == "日本Я"
+    assert unprinted("BAM & co.") == ""
 
 
 def test_what_is_raised_lowered_encircled_or_a_fraction_is_never_printed_as_its_parts():

@@ -85,6 +85,39 @@ def test_what_no_file_name_should_hold(root, tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path}/{name}\n"
 
 
+JAPANESE = """from lightning_bam import BAMSpec, Run
+from studies import Study
+
+STUDY = Study(name="signs", question="本?", rows={"none": Run(), "BAM 日本": Run(attention=BAMSpec())}, baseline="none",
+              scientific=("attention",), seeds=2)
+"""
+
+
+@pytest.fixture
+def japanese(tmp_path):
+    (tmp_path / "signs.py").write_text(JAPANESE)
+    for place, (_, run) in enumerate(find_study(str(tmp_path / "signs.py")).runs()):
+        complete(tmp_path / "runs", run, 15 + place / 10, params=78_000 + place, macs=7_000_000)
+    return [str(tmp_path / "signs.py"), "--root", str(tmp_path / "runs")]
+
+
+def test_signs_that_the_font_lacks_are_one_line(japanese, tmp_path, capsys, recwarn):
+    assert main(["plot", *japanese, "-o", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "bam plot: signs: matplotlib's font lacks 日本: a box stands for each\n"
+    assert main(["plot", *japanese, "-o", str(tmp_path), "--format", "svg"]) == 0
+    assert capsys.readouterr().err == "", "an SVG holds text, and its reader's fonts may have them"
+    assert main(["report", *japanese, "-o", str(tmp_path / "report.html")]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert [one for one in recwarn if "Glyph" in str(one.message)] == []
+
+
+def test_signs_that_latex_lacks_are_one_line(japanese, capsys):
+    assert main(["table", *japanese, "--format", "tex"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "bam table: plain pdfLaTeX has no font for 本日: a ? stands for each\n"
+    assert "% plain pdfLaTeX has no font for 本日: a ? stands for each" in out.splitlines()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
