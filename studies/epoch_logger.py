@@ -15,7 +15,7 @@ class EpochLogger(Logger):
     that has an `experiment` for it while it sets up.
 
     Args:
-        tell: called with an epoch's figures, and its number as `trainer/global_step`.
+        tell: called with an epoch's figures, its number `epoch` among them.
         version: the W&B run's id.
 
     """
@@ -35,9 +35,9 @@ class EpochLogger(Logger):
         """The W&B run's id."""
         return self._version
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Pass on."""
-        self.tell({**metrics, "trainer/global_step": step})
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:  # noqa: ARG002
+        """Pass on; the step is the epoch, too, and no step of the optimiser, which W&B would take it for."""
+        self.tell(dict(metrics))
 
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
         """Log none: `Tracking` has given W&B the run's configuration."""

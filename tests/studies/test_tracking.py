@@ -66,6 +66,7 @@ def test_history_and_summary_are_the_folders_figures(root):
         assert [(s["epoch"], s["error_top1"], s["train_loss"], s["loss"]) for s in steps] == [
             (line["epoch"], line["error_top1"], line["train_loss"], line["loss"]) for line in record.metrics
         ]
+        assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
         for name, value in vars(record.result).items():
             assert found["summary"].get(name) == value, "and what a classifier does not report is not there"
 
