@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from platform import node
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlparse
 
 from lightning_bam.config import Run, flatten
+from lightning_bam.provenance import commit
 from lightning_bam.result import Result
 from studies.job import Job, WandbMode
 
@@ -21,6 +23,8 @@ PATIENCE = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
+LONGEST: Final = 64
+"""Characters of a row's name that are its job type; `row` in the config has all."""
 
 
 def default_mode() -> WandbMode:
@@ -54,7 +58,11 @@ class Tracking:
 
     @classmethod
     def start(cls, job: Job, run: Run) -> Tracking:
-        """Begin to open the W&B run of `run`: id = key, group = study, name = row and seed, config = `flatten(run)`."""
+        """Begin to open the W&B run of `run`: id = key, group = study, job type = row, name = row and seed.
+
+        Its config is `flatten(run)`, and `study`, `row`, `commit` and `host` of this training: another study that has
+        the run too, maybe as another row, does not train it again.
+        """
         tracking = cls()
         if job.wandb != "off":
             from studies.epoch_logger import EpochLogger
@@ -131,7 +139,8 @@ class Tracking:
                     id=run.key,
                     group=job.study,
                     name=f"{job.row} / seed {run.seed}",
-                    config=dict(flatten(run)),
+                    job_type=job.row[:LONGEST],
+                    config=flatten(run) | {"study": job.study, "row": job.row, "commit": commit(), "host": node()},
                     dir=job.folder,
                     mode=mode,
                     resume="allow" if mode == "online" else None,

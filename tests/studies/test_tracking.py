@@ -54,6 +54,9 @@ def test_each_run_is_one_finished_run_of_wandb(root):
         run = found["run"]
         assert (run.run_id, run.run_group) == (record.run.key, "tiny")
         assert run.display_name == f"{record.row} / seed 0"
+        assert run.job_type == record.row, "so that W&B groups the seeds of a row"
+        told = {"study": "tiny", "row": record.row, **{name: record.manifest[name] for name in ("commit", "host")}}
+        assert {name: found["config"][name] for name in told} == told
         expected = {name: value for name, value in flatten(record.run).items() if value is not None}
         assert {name: found["config"].get(name) for name in expected} == expected
         assert found["exit"] == 0
