@@ -66,6 +66,11 @@ def rank(job: Job, signals: Signals | None = None) -> None:
         if tracking and result is not None:
             tracking.report(result)
         code = 0
+    except Exception as error:
+        if tracking and not (signals and signals.number):
+            failure = Failure.first(folder.path) or Failure.of(error, number)  # another rank's, that has cost us ours
+            tracking.fail(failure.cause, failure.error)
+        raise
     finally:
         if tracking:
             tracking.finish(code, BRIEFLY if signals and signals.number else DISK)

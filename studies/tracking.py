@@ -82,6 +82,10 @@ class Tracking:
         figures = {name: figure for name, figure in vars(result).items() if figure is not None}
         self._told.put(lambda run: run.summary.update(figures))
 
+    def fail(self, cause: str, error: str) -> None:
+        """Put into the summary why the run has failed, as soon as W&B can."""
+        self._told.put(lambda run: run.summary.update({"cause": cause, "error": error}))
+
     def finish(self, code: int, patience: float = DISK) -> None:
         """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for `DISK`.
 
@@ -154,6 +158,8 @@ class Tracking:
                 )
                 opened.define_metric("epoch")
                 opened.define_metric("*", step_metric="epoch")
+                if opened.resumed:
+                    opened.summary.update({"cause": None, "error": None})  # an earlier attempt's
             except Exception as error:  # a dead or strange server must never stop a run
                 print(f"W&B: {mode} failed ({error}); the run goes on")
                 with suppress(Exception):

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -76,7 +77,30 @@ def test_history_and_summary_are_the_folders_figures(root):
 
 def test_a_failed_run_is_finished_as_failed(root):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
-    assert read(root / wild.key)["exit"] == 1
+    found, manifest = read(root / wild.key), RunFolder(root / wild.key).manifest()
+    assert found["exit"] == 1
+    assert (found["summary"]["cause"], found["summary"]["error"]) == ("nan", manifest["error"])
+
+
+def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
+    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)]), silent)
+    found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
+    assert found["summary"]["cause"] == manifest["cause"] == "nan"
+    assert manifest["error"].endswith(found["summary"]["error"])
+
+
+def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
+    class Opened:
+        resumed = True
+        summary: ClassVar = {"cause": "nan", "error": "loss is nan", "loss": 2.5}
+        define_metric = finish = lambda *_, **__: None
+
+    monkeypatch.setattr("wandb.init", lambda **_: Opened())
+    job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
+    tracking.Tracking.start(job, BASE).finish(0)
+    assert Opened.summary == {"cause": None, "error": None, "loss": 2.5}
 
 
 def test_off_leaves_no_record(tmp_path):
