@@ -7,25 +7,36 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, looked_at
 from analysis.formats import FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
+from analysis.runs import run_lines, runs_as_csv, runs_as_json
 from analysis.table import Table, tabulate
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.counting import counts
+from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.records import Record
 from studies.study import Study
+
+LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
+"""How `--runs` are written."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_studies(parser)
-    parser.add_argument("--format", choices=FORMATS, default="text", help="how to write it (text)")
+    parser.add_argument("--format", choices=FORMATS, help="how to write it (text; with --runs csv)")
+    parser.add_argument(
+        "--runs",
+        action="store_true",
+        help="a line a run, for programs, as csv or json: seed, key, state, the knobs in which rows differ, figures",
+    )
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -36,10 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print a table for each study."""
+    """Print a table for each study, or a line for each run."""
+    if arguments.runs and arguments.format not in (None, *LINES):
+        raise StudyError(f"--format {arguments.format}: --runs are lines for programs; give {' or '.join(LINES)}")
     studies, root = chosen("table", arguments), looked_at(arguments)
-    tables = conclusions(studies, root, arguments.storage)
-    show(tables, arguments.format, arguments.output)
+    found = [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+    if arguments.runs:
+        tables = [tabulate(records, study) for study, records in found]  # it refuses what is not to be trusted
+        put(LINES[arguments.format or "csv"](run_lines(found)), arguments.output)
+    else:
+        tables = concluded(found)
+        show(tables, arguments.format or "text", arguments.output)
     if arguments.storage is None and not root.exists():
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
@@ -80,6 +98,16 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
         text = as_csv(*tables)
     elif form == "tex" and (signs := "".join(dict.fromkeys("".join(map(unprinted_signs, tables))))):
         print(f"bam table: plain pdfLaTeX has no font for {signs}: a ? stands for each", file=sys.stderr)
+    put(text, output)
+
+
+def put(text: str, output: str | None) -> None:
+    """Write to a file, or to stdout.
+
+    Raises:
+        FolderError: it cannot be written.
+
+    """
     if output is None:
         print(text, end="")
         return

@@ -1,0 +1,69 @@
+"""Runs as flat lines for programs: a line each, whatever has become of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.interim import due
+from analysis.provenance import UNKNOWN, over_attempts
+from lightning_bam.config import flatten
+from lightning_bam.result import CLASSIFIED, DETECTED
+from studies.circumstances import by_attempt
+from studies.records import Record
+from studies.study import Study
+
+Line = dict[str, Any]
+
+
+def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
+    """Return a line for each run that these studies want by now, all with the same names; None where there is nothing.
+
+    A line has the study, the run's panel (its baseline's row; where some study has panels), row, seed, key and state,
+    every knob in which rows that have it differ (by its flat name), what its result reports, and with which commit.
+    """
+    flats = {(study.label, row): flatten(run) for study, _ in found for row, run in study.rows.items()}
+    names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")
+    knobs = [name for name in names if len({repr(flat[name]) for flat in flats.values() if name in flat}) > 1]
+    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in found]
+    figures = [*dict.fromkeys(name for some in metrics for name in some), "scored", "params", "macs"]
+    lines = []
+    for study, records in found:
+        home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+        for record in due(study, records):
+            flat = flats[study.label, record.row]
+            line: Line = {"study": study.label, "panel": home[record.row]}
+            line |= {"row": record.row, "is_baseline": record.row in study.baselines}
+            line |= {"seed": record.run.seed, "key": record.run.key, "state": record.state}
+            line |= {name: flat.get(name) for name in knobs}
+            line |= {name: getattr(record.result, name, None) for name in figures}
+            line |= {"epochs": record.epochs, "seconds": record.result.seconds if record.result else None}
+            lines.append(line | {"commit": _commit(record)})
+    if not any(study.within for study, _ in found):
+        for line in lines:
+            del line["panel"]
+    return lines
+
+
+def _commit(record: Record) -> str | None:
+    if record.state == "missing":
+        return None
+    commit = over_attempts(by_attempt(record.circumstances), "commit")
+    return None if commit == UNKNOWN else commit
+
+
+def runs_as_csv(lines: Sequence[Line]) -> str:
+    """Return the lines as comma-separated values, with full precision; empty where there is nothing."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, lines[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def runs_as_json(lines: Sequence[Line]) -> str:
+    """Return the lines as a list of objects, each on a line of its own; null where there is nothing."""
+    return "[\n" + ",\n".join(json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines) + "\n]\n"
