@@ -53,13 +53,15 @@ def seeds(table: Table) -> Drawn | Absent:
             for n in sorted({3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)})
         )
         power += " points."
+    told_apart = len({seed for row in rows for seed in differences(table, row)}) <= TOLD_APART
+    piled = "; marks that would hide each other stand one above the other" if told_apart else ""
     return Drawn(
         name="seeds",
         title="Seeds and power",
         figure=spread_and_power(table),
         alt=lead + " ".join(_told(table, row) for row in rows) + " " + power,
         caption=f"Left: the difference in {noun} to the baseline at each seed; a bar behind them is the row's mean, "
-        "a thin line joins the same seed; marks that would hide each other stand one above the other. "
+        f"a thin line joins the same seed{piled}. "
         "Right: the least mean difference that n paired seeds resolve with 80 % power at a "
         f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the "

@@ -192,6 +192,15 @@ class TestSeeds:
         assert len(spots) == 3 * count
         assert min(max(abs(a - b)) for a, b in combinations(spots, 2)) > 5  # a diamond of 3.6 points, edge and all
 
+    @pytest.mark.parametrize(("count", "piled"), [(7, True), (8, False)])
+    def test_the_caption_tells_of_piles_where_there_are_some(self, small, count, piled):
+        _, _, table = small
+        rows = [replace(row, errors=dict.fromkeys(range(count), 20.0)) for row in table.rows]
+        drawn = seeds(replace(table, rows=rows))
+        heights = {y for one in drawn.figure.axes[0].get_lines() if "seed " in one.get_label() for y in one.get_ydata()}
+        assert (len(heights) > 3) == piled
+        assert ("stand one above the other" in drawn.caption) == piled
+
     def test_a_line_joins_no_rows_of_different_panels(self, big):
         left, _ = seeds(big[2]).figure.axes
         lines = [one for one in left.get_lines() if "seed 0" in one.get_label()]
