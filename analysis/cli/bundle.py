@@ -83,9 +83,8 @@ def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool)
     if not complete or (states and not partial):
         rest = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
         more = ", or --partial bundles what there is" if complete else ""
-        raise StudyError(
-            f"{study.label}: {complete} of {len(records)} runs are complete ({rest}); `bam run` trains them{more}"
-        )
+        how = "`bam run --retry failed` trains them, failed ones again" if states["failed"] else "`bam run` trains them"
+        raise StudyError(f"{study.label}: {complete} of {len(records)} runs are complete ({rest}); {how}{more}")
     if problems := verify([study], root).problems:
         rest = f" (and {len(problems) - 1} more: `bam verify`)" if len(problems) > 1 else ""
         raise FolderError(f"not bundled: {problems[0].line}{rest}")

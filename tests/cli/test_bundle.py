@@ -160,6 +160,16 @@ def test_an_unfinished_study_is_refused_unless_that_is_wanted(runs, tmp_path, ca
     assert capsys.readouterr().err == "bam: tiny: 0 of 4 runs are complete (4 missing); `bam run` trains them\n"
 
 
+def test_failed_runs_are_told_the_option_that_trains_them_again(runs, capsys):
+    (runs["BAM", 1].path / "result.json").unlink()
+    runs["BAM", 1].note(state="failed")
+    assert main(["bundle", "tiny.py", "-o", "one.tar.gz"]) == 2
+    assert capsys.readouterr().err == (
+        "bam: tiny: 3 of 4 runs are complete (1 failed); `bam run --retry failed` trains them, failed ones again, or "
+        "--partial bundles what there is\n"
+    )
+
+
 def test_a_record_that_cannot_be_trusted_is_not_published(runs, capsys):
     path = runs["none", 1].path / "result.json"
     path.write_text(path.read_text().replace('"params": ', '"params": 1'))
