@@ -136,8 +136,9 @@ def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
 def _interval(axes: Axes, steps: Ladder, row: Row, *, higher_is_better: bool) -> bool:
     height = steps.places[row.label]
     if row.delta is None:
+        said = row.verdict if row.verdict == "failed" else "no pair yet"
         axes.annotate(
-            "no pair yet", (0, height), (4, 0), textcoords="offset points", va="center", color="#5a5a5a", style="italic"
+            said, (0, height), (4, 0), textcoords="offset points", va="center", color="#5a5a5a", style="italic"
         )
         return False
     one = symbol(row.verdict, higher_is_better=higher_is_better)

@@ -63,6 +63,14 @@ class TestEffects:
         assert bold == list(pictured.NETWORKS)
         assert "no pair yet" in [text.get_text() for text in axes.texts]
 
+    def test_a_row_all_of_whose_seeds_have_failed_waits_for_no_pair(self, small):
+        _, _, table = small
+        lost = replace(table.rows[1], delta=None, verdict="failed")
+        (axes,) = effects(replace(table, rows=[table.rows[0], lost, *table.rows[2:]])).figure.axes
+        texts = [text.get_text() for text in axes.texts]
+        assert "failed" in texts
+        assert "no pair yet" not in texts
+
     def test_verdicts_differ_in_shape_and_fill(self, small):
         _, _, table = small
         (axes,) = effects(table).figure.axes
