@@ -1,4 +1,4 @@
-"""Rows whose seeds a rule of another study stops: what they have run was decided by what it showed."""
+"""Rows whose seeds a rule of another study stops: what they ran beyond its first look was decided by what it showed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
         root: the runs folder; rules that stand only in a database are not looked for.
 
     Returns:
-        Row -> the label of the first study, by name, whose rule gives or withholds its seeds. A baseline is given
-        seeds whatever it shows.
+        Row -> the label of the first study, by name, whose rule gives or withholds some of its seeds. A baseline is
+        given seeds whatever it shows, and every row those of the first look.
 
     Raises:
         FolderError: a rule that is torn. One of another version says nothing.
@@ -33,8 +33,11 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted((root / RULES).glob("*.json")):
         rule = read_object(path) or {}
+        if rule.get("schema") != SCHEMA:
+            continue
         baselines = set(rule.get("baselines", {}).values())
-        if rule.get("schema") != SCHEMA or not set(rule.get("seeds", ())) & set(study.seed_list):
+        first, *_ = rule.get("stopping", {}).get("looks") or [0]
+        if not set(rule.get("seeds", ())[first:]) & set(study.seed_list):
             continue
         for ruled, key in rule.get("rows", {}).items():
             if key in rows and ruled not in baselines:

@@ -152,6 +152,12 @@ def test_other_seeds_or_other_rows_are_no_concern_of_the_rule(tmp_path):
     assert declared(longer, tmp_path) is longer
 
 
+def test_seeds_of_the_first_look_which_every_row_gets_were_decided_by_nothing(tmp_path):
+    declare(RULED, tmp_path, [])
+    first = replace(OTHER, seeds=2)
+    assert declared(first, tmp_path) is first
+
+
 def test_the_first_study_by_name_is_told_and_a_rule_of_another_version_says_nothing(tmp_path):
     declare(RULED, tmp_path, [])
     declare(replace(RULED, name="zebra"), tmp_path, [])
