@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.bundle.archive import Content
-from analysis.formats import FORMATS, render
+from analysis.formats import ENDINGS, FORMATS, render
 from analysis.table import Table
 from lightning_bam.digest import CHECKPOINT
 from lightning_bam.files import FolderError
@@ -18,8 +18,6 @@ from studies.records import Record
 
 RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 """The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""
-ENDINGS: Final = {"text": "txt"}
-"""How a format's file ends where not as the format is called."""
 
 
 def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
@@ -56,7 +54,7 @@ def weights(folders: Iterable[RunFolder]) -> dict[str, Content]:
 
 def tables(table: Table) -> dict[str, Content]:
     """Return the table in every format; text as `bam table` prints it where there is no terminal."""
-    return {f"table.{ENDINGS.get(form, form)}": render(table, form).encode() for form in FORMATS}
+    return {f"table.{ENDINGS[form]}": render(table, form).encode() for form in FORMATS}
 
 
 def installed() -> Content:

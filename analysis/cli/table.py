@@ -11,7 +11,7 @@ from typing import Final
 
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, looked_at
-from analysis.formats import FORMATS, render
+from analysis.formats import ENDINGS, FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.runs import run_lines, runs_as_csv, runs_as_json
@@ -26,12 +26,14 @@ from studies.study import Study
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
+OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx", "doc", "odt")
+"""Endings of files that no table can be written as."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_studies(parser)
-    parser.add_argument("--format", choices=FORMATS, help="how to write it (text; with --runs csv)")
+    parser.add_argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)")
     parser.add_argument(
         "--runs",
         action="store_true",
@@ -48,16 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study, or a line for each run."""
-    if arguments.runs and arguments.format not in (None, *LINES):
-        raise StudyError(f"--format {arguments.format}: --runs are lines for programs; give {' or '.join(LINES)}")
+    form = arguments.format or form_of(arguments.output)
+    if arguments.runs and form not in (None, *LINES):
+        raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     studies, root = chosen("table", arguments), looked_at(arguments)
     found = [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
     if arguments.runs:
         tables = [tabulate(records, study) for study, records in found]  # it refuses what is not to be trusted
-        put(LINES[arguments.format or "csv"](run_lines(found)), arguments.output)
+        put(LINES[form or "csv"](run_lines(found)), arguments.output)
     else:
         tables = concluded(found)
-        show(tables, arguments.format or "text", arguments.output)
+        show(tables, form or "text", arguments.output)
     if arguments.storage is None and not root.exists():
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
@@ -65,6 +68,20 @@ def execute(arguments: argparse.Namespace) -> int:
     if any(table.failed for table in tables):
         return 1
     return 0 if all(table.complete and not table.mixes_code for table in tables) else 3
+
+
+def form_of(output: str | None) -> str | None:
+    """Return the format that the name of a file asks for, or None where it asks for none.
+
+    Raises:
+        StudyError: it names one that no table can be written as.
+
+    """
+    ending = Path(output or "").suffix[1:].lower()
+    if ending in OTHERS:
+        known = ", ".join(f".{known}" for known in ENDINGS.values())
+        raise StudyError(f"--output {output}: no table is written as .{ending}; end it in {known}, or say --format")
+    return next((form for form, known in ENDINGS.items() if known == ending), None)
 
 
 def conclusions(studies: Sequence[Study], root: Path, url: str | None = None) -> list[Table]:

@@ -14,6 +14,8 @@ from analysis.table import Table
 
 FORMATS: Final = ("text", "md", "csv", "json", "tex", "html")
 """The names that `render` takes."""
+ENDINGS: Final = {form: "txt" if form == "text" else form for form in FORMATS}
+"""How the name of each format's file ends."""
 
 
 def render(table: Table, form: str, *, width: int = 100, color: bool = False) -> str:

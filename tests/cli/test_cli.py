@@ -104,6 +104,38 @@ def test_every_format_and_several_studies(own, capsys):
     assert rows[0].startswith("study,row,params")
 
 
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (["--output", "t.csv"], "study,row,"),
+        (["--output", "t.JSON"], "{"),
+        (["--output", "t.md"], "**"),
+        (["--output", "t.tex"], "% "),
+        (["--output", "t.html"], "<table"),
+        (["--output", "t.txt"], "Does"),
+        (["--output", "t"], "Does"),
+        (["--output", "t.2026"], "Does"),
+        (["--output", "t.csv", "--format", "md"], "**"),
+        (["--output", "t.pdf", "--format", "text"], "Does"),
+    ],
+    ids=str,
+)
+def test_a_table_is_written_as_its_file_ends_unless_a_format_is_named(own, capsys, words, begins):
+    assert main(["table", "mine.py", *words]) == 0
+    assert lines(capsys) == ("", "")
+    assert Path(words[1]).read_text().startswith(begins)
+
+
+def test_a_file_that_no_table_can_be_written_as_is_refused(own, capsys):
+    assert main(["table", "mine.py", "--output", "t.pdf"]) == 2
+    assert lines(capsys) == (
+        "",
+        "bam: --output t.pdf: no table is written as .pdf; end it in .txt, .md, .csv, .json, .tex, .html, or say "
+        "--format\n",
+    )
+    assert not Path("t.pdf").exists()
+
+
 def test_strict_says_what_is_missing(own, capsys):
     assert main(["table", "mine.py", "--seeds", "3", "--strict"]) == 3
     assert "1 missing" in lines(capsys)[0]
