@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from analysis.closing import Closing, closing, lesser
 from analysis.provenance import device_seconds
 from analysis.row import Row
-from analysis.statistics import seeds_needed
-from analysis.statistics.power import seeds_for_equivalence
 from analysis.table import Table
 from analysis.verdict import LEVEL, outcome
 from studies.records import Record
@@ -45,8 +44,7 @@ class Need:
     @property
     def seeds(self) -> int | None:
         """The lesser of the two."""
-        known = [more for more in (self.to_differ, self.to_equal) if more is not None]
-        return min(known) if known else None
+        return lesser(Closing(self.to_differ, self.to_equal))
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
@@ -80,24 +78,14 @@ def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
     return {row: fmean(hours) for row, hours in taken.items()}
 
 
-def _to_differ(row: Row, table: Table) -> int | None:
-    """Return how many more seeds an open row wants: up to its rule's next look, else as `Need.to_differ` says."""
-    n = row.delta.n if row.delta else 0
-    if row.interim is not None:
-        return row.interim.wanted - n
-    if row.delta is None:
-        return None
-    total = seeds_needed(row.delta.mean, row.delta.sd, comparisons=table.comparisons)
-    return None if total is None else max(total - n, 1)
-
-
 def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
-    n, equal = row.delta.n if row.delta else 0, None
-    if table.margin is not None and row.delta is not None and row.interim is None:
-        mean, sd = row.delta.mean, row.delta.sd
-        total = seeds_for_equivalence(table.margin, mean, sd, level=LEVEL / table.comparisons)
-        equal = None if total is None else max(total - n, 1)
-    need = Need(row=row.label, n=n, to_differ=_to_differ(row, table), to_equal=equal)
+    n = row.delta.n if row.delta else 0
+    found = Closing(None, None)
+    if row.interim is not None:
+        found = Closing(row.interim.wanted - n, None)
+    elif row.delta is not None:
+        found = closing(row.delta, level=LEVEL, comparisons=table.comparisons, margin=table.margin)
+    need = Need(row=row.label, n=n, to_differ=found.to_differ, to_equal=found.to_equal)
     hours = None if need.seeds is None or row.label not in pace else need.seeds * pace[row.label]
     return replace(need, hours=hours)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from analysis.closing import closing, lesser
 from analysis.interim import Interim
-from analysis.statistics import PairedDifference, prediction_interval, seeds_needed
+from analysis.statistics import PairedDifference, prediction_interval
 from studies.stopping import Stopping
 
 LEVEL = 0.05
@@ -58,11 +59,12 @@ def verdict(
         word = direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent"
         word = " ".join(filter(None, (word, within)))
         return word if delta.n >= wanted else f"{word} so far ({delta.n} of {wanted} seeds)"
-    needed = seeds_needed(delta.mean, delta.sd, level=LEVEL, comparisons=comparisons)
-    if needed is None:
+    found = closing(delta, level=LEVEL, comparisons=comparisons, margin=margin)
+    more = lesser(found)
+    if more is None:
         return "not resolved: needs >1000 seeds"
-    more = max(needed - delta.n, 1)
-    return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}"
+    what = "" if margin is None else " to differ" if more == found.to_differ else " to be equivalent"
+    return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}{what}"
 
 
 def without_figures(states: Mapping[str, int]) -> str:

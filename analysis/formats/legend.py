@@ -54,10 +54,11 @@ def by_holm(table: Table, baseline: str, adjusted: str) -> list[str]:
         if table.margin is not None
         else ""
     )
+    fewer = ", to differ or to be equivalent, whichever takes fewer," if table.margin is not None else ""
     return [
         f"Δ: mean difference to {baseline} in percentage points, paired by seed, with its 95 % t "
         f"interval (not adjusted); p: paired t-test{adjusted}.",
-        "A row is better or worse where p < 0.05; the seeds it still needs are for 80 % power, "
+        f"A row is better or worse where p < 0.05; the seeds it still needs{fewer} are for 80 % power, "
         "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
         f"small: confirm with fresh ones.{same}",
     ]

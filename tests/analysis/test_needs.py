@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from analysis.formats import legend
 from analysis.needs import hours_a_run, needs, total_hours
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
@@ -35,6 +36,30 @@ def test_open_rows_and_what_would_close_them(made):
     assert found["BAM product"].seeds == min(differ, equal)
     assert found["BAM product"].hours == pytest.approx(min(differ, equal) * HOUR)
     assert found["BAM max"].to_differ is None, "0.08 points with a spread of 1.4 are out of reach"
+
+
+@pytest.mark.parametrize(
+    ("margin", "product", "most"),
+    [
+        (None, "17 more seeds", None),
+        (0.4, "17 more seeds to differ", "192 more seeds to be equivalent"),
+        (1.0, "7 more seeds to be equivalent", "26 more seeds to be equivalent"),
+    ],
+)
+def test_the_table_names_the_fewer_seeds_and_says_what_they_would_show(made, margin, product, most):
+    _, records = made
+    table = tabulate(records, replace(STUDY, margin=margin))
+    said = {row.label: row.verdict for row in table.rows}
+    assert said["BAM product"] == f"not resolved: needs about {product}"
+    assert said["BAM max"] == (
+        "not resolved: needs >1000 seeds" if most is None else f"not resolved: needs about {most}"
+    )
+    for need in needs(table, records):
+        assert said[need.row].startswith(
+            f"not resolved: needs about {need.seeds} more" if need.seeds else "not resolved"
+        )
+    fewer = "the seeds it still needs, to differ or to be equivalent, whichever takes fewer, are for 80 % power"
+    assert any(fewer in line for line in legend(table)) == (margin is not None)
 
 
 def test_both_numbers_hold_for_the_difference_seen(made):
