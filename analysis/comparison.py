@@ -74,13 +74,14 @@ def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
     return dict(zip(p, map(float, holm(list(p.values()), comparisons=comparisons)), strict=True))
 
 
-def conclude(found: Comparison, study: Study, *, wanted: int, unchanged: bool) -> str:
+def conclude(found: Comparison, study: Study, *, wanted: int, failed: int = 0, unchanged: bool) -> str:
     """Say what a row's comparison allows to conclude.
 
     Args:
         found: the comparison.
         study: what was asked.
         wanted: how many seeds the row should have.
+        failed: at how many of them it or its baseline has failed.
         unchanged: whether the row computed exactly what its baseline did.
 
     """
@@ -92,6 +93,7 @@ def conclude(found: Comparison, study: Study, *, wanted: int, unchanged: bool) -
         found.p_holm,
         comparisons=study.comparisons,
         wanted=wanted,
+        failed=failed,
         unchanged=unchanged,
         higher_is_better=higher,
         p_tost=found.p_tost,

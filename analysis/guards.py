@@ -172,13 +172,3 @@ def shown(hours: float) -> str:
         return "0"
     digits = 2 - math.floor(math.log10(hours))
     return f"{round(hours, digits):,.{max(digits, 0)}f}"
-
-
-def unpaired(rows: Cells, baseline: str) -> dict[str, str]:
-    """Name, row by row, the seeds that the baseline lacks, and which are therefore left out of Δ."""
-    notes = {}
-    for row, cells in rows.items():
-        if alone := sorted(set(cells) - set(rows[baseline])):
-            seeds = ", ".join(map(str, alone))
-            notes[row] = f"Δ of {row!r} leaves out seed {seeds}, which the baseline lacks."
-    return notes

@@ -16,6 +16,7 @@ from analysis.comparison import Comparison, compare, conclude
 from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
 from analysis.interim import seeds_wanted
+from analysis.pairs import failures, unpaired
 from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.provenance import device_hours
 from analysis.row import Row
@@ -101,11 +102,11 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
     cells = with_seeds(every, wanted)
     states = unfinished(records, wanted)
-    panels = [(panel.baseline, {row: cells[row] for row in panel.rows}) for panel in study.panels]
     counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
     alike = twins(begun(records, study), study.panels, counts)
     found = footnotes(cells, study.baselines)
-    alone = {row: note for baseline, part in panels for row, note in guards.unpaired(part, baseline).items()}
+    failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
+    alone = unpaired(cells, home, failed)
     likened = {row: twin.note for row, twin in alike.items()}
     rows = [
         _row(
@@ -115,7 +116,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             baseline=home[label],
             states=states[label],
             counts=counts[label],
-            wanted=len(wanted[label]),
+            failed=len({*failed.get(label, ()), *failed.get(home[label], ())}),
             against=against.get(label),
             unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
             marked=marks(found, label),
@@ -161,7 +162,7 @@ def _row(
     baseline: str,
     states: Counter[str],
     counts: Counts,
-    wanted: int,
+    failed: int,
     against: Comparison | None,
     unchanged: bool,
     marked: tuple[str, ...],
@@ -169,10 +170,12 @@ def _row(
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    said = "baseline"
+    wanted, said = len(runs) + states.total(), "baseline"
     if against is not None:
         known = bool(values) or unchanged
-        said = conclude(against, study, wanted=wanted, unchanged=unchanged) if known else without_figures(states)
+        said = without_figures(states)
+        if known:
+            said = conclude(against, study, wanted=wanted, failed=failed, unchanged=unchanged)
     against = against or Comparison(delta=None)
     params, macs = counts
     paper = study.printed(label) or Published()

@@ -30,6 +30,7 @@ def verdict(
     *,
     comparisons: int,
     wanted: int,
+    failed: int = 0,
     unchanged: bool = False,
     higher_is_better: bool = False,
     p_tost: float = math.nan,
@@ -42,6 +43,7 @@ def verdict(
         p_holm: its p-value, adjusted for the study's comparisons.
         comparisons: how many comparisons the study makes.
         wanted: how many seeds the study asks for; before that, a verdict is one of the moment.
+        failed: at how many of them the row or its baseline has failed; then a verdict is one on the others.
         unchanged: whether the row computed exactly what the baseline did.
         higher_is_better: whether a figure is better for being higher, as a mAP, or lower, as an error.
         p_tost: the p-value of equivalence within `margin`, adjusted for the study's comparisons.
@@ -58,13 +60,19 @@ def verdict(
     if p_holm < LEVEL or within:
         word = direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent"
         word = " ".join(filter(None, (word, within)))
-        return word if delta.n >= wanted else f"{word} so far ({delta.n} of {wanted} seeds)"
+        return word if delta.n >= wanted else f"{word}{_on(delta.n, wanted, failed)}"
     found = closing(delta, level=LEVEL, comparisons=comparisons, margin=margin)
     more = lesser(found)
     if more is None:
         return "not resolved: needs >1000 seeds"
     what = "" if margin is None else " to differ" if more == found.to_differ else " to be equivalent"
     return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}{what}"
+
+
+def _on(n: int, wanted: int, failed: int) -> str:
+    """Say on how many seeds a verdict is, and whether more are to come: not where all the others have failed."""
+    so_far = " so far" if n + failed < wanted else ""
+    return f"{so_far} ({n} of {wanted} seeds{f'; {failed} failed' if failed else ''})"
 
 
 def without_figures(states: Mapping[str, int]) -> str:
@@ -86,7 +94,7 @@ def outcome(said: str) -> str:
 
 def is_settled(said: str) -> bool:
     """Say whether a verdict is one on all wanted seeds."""
-    return " so far" not in said
+    return not said.endswith(")")
 
 
 def direction(delta: PairedDifference, higher_is_better: bool) -> str:

@@ -14,14 +14,12 @@ from rich.table import Table
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
+from analysis.pairs import CAUSES
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.headline import headline, reported
 from studies.records import Record
 from studies.study import Study
-
-CAUSES = {"nan": " (loss not a number)", "memory": " (out of memory)", "lost": " (machine)"}
-"""What a failed run's `cause` in its manifest adds to its state."""
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
 
@@ -124,8 +122,10 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
         for record in records:
             if record.state in ("running", "lost", "failed"):
                 where = f"epoch {record.epochs}/{record.run.recipe.epochs}"
-                cause = CAUSES.get(record.manifest.get("cause", ""), "") if record.state == "failed" else ""
-                reason = f": {record.manifest['error']}" if record.state == "failed" else ""
+                failed = record.state == "failed"
+                named = CAUSES.get(record.manifest.get("cause", "")) if failed else None
+                cause = f" ({named})" if named else ""
+                reason = f": {record.manifest['error']}" if failed else ""
                 line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
                 lines.append(f"{line}  ({record.folder.path})")
     if lines:

@@ -44,7 +44,7 @@ class Symbol:
 def symbol(verdict: str, *, higher_is_better: bool) -> Symbol:
     """Return the symbol of a verdict: a triangle points to where the difference lies; hollow is not (yet) settled."""
     word, settled = outcome(verdict), is_settled(verdict)
-    name = word if settled else f"{word} so far"
+    name = word if settled else f"{word} so far" if " so far" in verdict else f"{word} (some failed)"
     right = {"better": higher_is_better, "worse": not higher_is_better}
     if word in right:
         colour = BLUE if word == "better" else ORANGE
@@ -82,7 +82,7 @@ def effects(table: Table, margin: float | None = None) -> Drawn | Absent:
         + " ".join(_told(row) for row in rows),
         caption=f"Mean difference in {noun} to {to} at the same seed, in percentage points, with its {_kind(table)}. "
         f"{side} of the line at 0 is better. A filled triangle is "
-        "a resolved difference, a hollow one a difference resolved before all wanted seeds were there, a circle is not "
+        "a resolved difference, a hollow one a difference resolved without all wanted seeds, a circle is not "
         "resolved; n counts paired seeds."
         + ("" if margin is None else f" Shaded: differences of at most {margin:g} points, taken for none.")
         + (" An arrow marks an interval that goes on beyond the frame." if shortened else ""),

@@ -64,8 +64,8 @@ def size(row: Row, table: Table, how: str = "", *, short: bool) -> str:
 def better(row: Row, table: Table, how: str = "", *, short: bool = False) -> str:
     """Say that a row is better or worse than its baseline, and by how much; also that this is too little to matter."""
     said, within, margin = row.verdict.partition(" within ±")
-    margin, so_far, seeds = margin.partition(" so far")
-    said += so_far + seeds
+    margin, space, seeds = margin.partition(" ")
+    said += space + seeds
     word = "better" if said.startswith("better") else "worse"
     told = f"{row.label!r} is {said.replace(word, f'{word} than {row.baseline!r}', 1)} by "
     return told + size(row, table, how, short=short) + (f", within the margin of ±{margin} points" if within else "")

@@ -259,14 +259,15 @@ def noting(opened, method):
     return noted
 
 
-def test_a_remembered_table_opens_no_folder_but_those_of_twins(root, cache, monkeypatch):
+def test_a_remembered_table_opens_no_folder_but_those_of_twins_and_of_failed_runs(root, cache, monkeypatch):
     agree(root)
     opened = []
     for name in ("manifest", "metrics"):
         monkeypatch.setattr(RunFolder, name, noting(opened, getattr(RunFolder, name)))
     tabulate(gather(STUDY, root), STUDY)
     twins = [folder_of(root, row, seed) for row in ("none", "BAM r=1") for seed in range(4)]
-    assert sorted(opened) == sorted((path, "metrics") for path in twins)
+    failed = (folder_of(root, "BAM max", 2), "manifest")  # for the cause
+    assert sorted(opened) == sorted([failed, *((path, "metrics") for path in twins)])
 
 
 STEPS = [*EDITS, starts_elsewhere_in_place, copies, fill, shutil.rmtree]

@@ -41,7 +41,7 @@ def test_a_line_says_on_how_many_pairs_its_difference_rests(tmp_path):
     assert float(line["delta_sd"]) == pytest.approx(0.1 / math.sqrt(2))
     assert line["delta_interval"] == "95 % t"
     assert float(line["delta_high"]) == pytest.approx(-1.95 + 12.7062 * 0.05, abs=1e-4)
-    assert line["notes"] == "Δ of 'BAM' leaves out seed 2, 3, which the baseline lacks."
+    assert line["notes"] == "Δ of 'BAM' leaves out seeds 2, 3, which the baseline lacks."
     assert line["notes"] in table.notes
     data = json.loads(render(table, "json"))
     row = next(row for row in data["rows"] if row["label"] == "BAM")

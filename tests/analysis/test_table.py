@@ -13,8 +13,9 @@ from analysis.table import tabulate
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.records import gather, read
+from studies.stopping import Stopping
 from studies.study import Cell
-from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, write
+from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, interrupt, write
 
 
 @pytest.fixture
@@ -104,6 +105,7 @@ def test_notes(table):
     assert table.notes == [
         "[a] commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).",
         "n = 4 (seeds 0 to 3) wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
+        "Δ of 'BAM max' leaves out seed 2, where it failed: it compares only the seeds that trained.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
         "Trained with 1 rank(s) a run, torch 2.11.0; commit 3f2a91c where not marked otherwise.",
         TIME.format("0.0556"),
@@ -232,6 +234,48 @@ def test_a_seed_that_the_baseline_lacks_is_left_out_and_said_so(tmp_path):
     table = tabulate(gather(study, tmp_path), study)
     assert (by_label(table)["BAM"].n, by_label(table)["BAM"].delta.n) == (3, 2)
     assert "Δ of 'BAM' leaves out seed 2, which the baseline lacks." in table.notes
+
+
+def test_a_seed_at_which_a_row_failed_is_left_out_and_said_so(tmp_path):
+    study = replace(STUDY, seeds=4)
+    errors = {**ERRORS, "BAM": [30.0, 29.1, 30.9, None], "BAM max": [31.0, 30.1, None, 31.4]}
+    write(tmp_path, study, errors)
+    cells = {(cell.row, cell.run.seed): cell.run for cell in study.runs()}
+    interrupt(tmp_path, cells["BAM", 3], "failed")
+    interrupt(tmp_path, cells["BAM max", 2], "failed")
+    for row in ("BAM", "BAM max"):
+        RunFolder.of(tmp_path, cells[row, 3 if row == "BAM" else 2]).note(cause="nan" if row == "BAM" else "error")
+    rows = by_label(tabulate(gather(study, tmp_path), study))
+    said = "Δ of 'BAM' leaves out seed 3, where it failed (loss not a number): it compares only the seeds that trained."
+    assert rows["BAM"].verdict == "worse (3 of 4 seeds; 1 failed)"
+    assert rows["BAM"].notes == (said,)
+    assert said in tabulate(gather(study, tmp_path), study).notes
+    assert rows["BAM max"].notes == (
+        "Δ of 'BAM max' leaves out seed 2, where it failed: it compares only the seeds that trained.",
+    )
+
+
+def test_a_seed_at_which_the_baseline_failed_is_told_apart_from_one_that_it_lacks(tmp_path):
+    study = replace(STUDY, seeds=4)
+    write(tmp_path, study, {**ERRORS, "none": [22.0, None, None, 22.5], "BAM max": [21.0, 22.5, None, None]})
+    cells = {(cell.row, cell.run.seed): cell.run for cell in study.runs()}
+    for row, seed in (("none", 1), ("BAM max", 3)):
+        interrupt(tmp_path, cells[row, seed], "failed")
+        RunFolder.of(tmp_path, cells[row, seed]).note(cause="memory")
+    rows = by_label(tabulate(gather(study, tmp_path), study))
+    only = "it compares only the seeds that trained."
+    assert rows["BAM"].notes == (
+        "Δ of 'BAM' leaves out seed 1, where the baseline failed (out of memory), and seed 2, which the baseline "
+        f"lacks: {only}",
+    )
+    assert rows["BAM max"].notes == (
+        "Δ of 'BAM max' leaves out seed 3, where it failed (out of memory), and seed 1, where the baseline failed (out "
+        f"of memory): {only}",
+    )
+    assert rows["none"].notes == ()
+    assert by_label(tabulate(gather(study, tmp_path), study.stopping_by(Stopping(looks=(2, 4)))))["BAM max"].notes == (
+        "Δ of 'BAM max' leaves out seed 1, which the baseline lacks.",
+    )
 
 
 def test_a_complete_table(tmp_path):

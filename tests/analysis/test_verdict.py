@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from analysis.statistics import PairedDifference, paired, seeds_needed
-from analysis.verdict import OUTCOMES, outcome, reproduced, verdict, without_figures
+from analysis.verdict import OUTCOMES, is_settled, outcome, reproduced, verdict, without_figures
 
 
 def difference(mean, sd, n=4, p=0.5):
@@ -54,6 +54,22 @@ def test_a_row_without_figures_says_why(states, said):
 def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
     assert verdict(difference(-1.0, 0.3), 0.01, comparisons=1, wanted=5) == "better so far (4 of 5 seeds)"
     assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5) == "worse so far (4 of 5 seeds)"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "failed", "said"),
+    [
+        (4, 0, "worse"),
+        (5, 1, "worse (4 of 5 seeds; 1 failed)"),
+        (6, 2, "worse (4 of 6 seeds; 2 failed)"),
+        (6, 1, "worse so far (4 of 6 seeds; 1 failed)"),
+        (6, 0, "worse so far (4 of 6 seeds)"),
+    ],
+)
+def test_a_verdict_on_surviving_seeds_says_so_and_awaits_no_more(wanted, failed, said):
+    assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=wanted, failed=failed) == said
+    assert outcome(said) == "worse"
+    assert is_settled(said) == (wanted == 4)
 
 
 @pytest.mark.parametrize(

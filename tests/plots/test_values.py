@@ -86,6 +86,9 @@ class TestEffects:
         assert symbol("worse so far (2 of 5 seeds)", higher_is_better=False) == replace(
             symbol("worse", higher_is_better=False), name="worse so far", filled=False
         )
+        assert symbol("worse (4 of 5 seeds; 1 failed)", higher_is_better=False) == replace(
+            symbol("worse", higher_is_better=False), name="worse (some failed)", filled=False
+        )
 
     def test_the_margin_is_shaded(self, small):
         study, records, table = small

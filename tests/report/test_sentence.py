@@ -9,9 +9,11 @@ import pytest
 from analysis.report.phrases import named
 from analysis.report.power import lead, powers
 from analysis.report.sentence import sentences
+from analysis.table import tabulate
+from studies.records import gather
 from studies.stopping import Stopping
-from tests.analysis.synthetic import golden_table
-from tests.report.made import asked, detecting, panelled, table
+from tests.analysis.synthetic import golden_table, interrupt
+from tests.report.made import asked, detecting, fill, panelled, table
 
 NONE = [20.0, 21.0, 22.0]
 
@@ -87,6 +89,24 @@ def test_what_is_better_so_far_says_so(tmp_path):
         "'r1' is better than 'none' so far (3 of 4 seeds) by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, "
         "p < 0.001, a single comparison, n = 3 seeds).",
     ]
+
+
+@pytest.mark.parametrize(
+    ("margin", "differences", "told"),
+    [
+        (None, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
+        (5.0, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
+        (5.0, (1, -1, 0.5), "'r1' is equivalent to 'none' within ±5 points (3 of 4 seeds; 1 failed)."),
+    ],
+)
+def test_a_claim_on_surviving_seeds_is_one(tmp_path, margin, differences, told):
+    study = replace(asked(1, seeds=4), margin=margin)
+    fill(tmp_path, study, {"none": [*NONE, 20.0], "r1": [*moved(*differences), None]})
+    interrupt(tmp_path, replace(study.rows["r1"], seed=3), "failed")
+    first, second = sentences(tabulate(gather(study, tmp_path), study))
+    assert first.startswith("Incomplete: 7 of 8 runs are complete (1 failed)")
+    assert second.startswith(told)
+    assert second.endswith(", within the margin of ±5 points.") == (margin is not None and "better" in told)
 
 
 def test_an_interval_without_zero_is_not_a_verdict(tmp_path):
