@@ -18,6 +18,7 @@ from lightning_bam.files import FolderError, read_object, write_object
 from lightning_bam.provenance import commit
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
+from studies.fresh import refuse_looked
 from studies.records import Record
 from studies.shared_rule import RULES, SCHEMA, ruled_elsewhere
 from studies.stopping import Stopping
@@ -53,7 +54,7 @@ def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = T
     data = _found(study, root, url)
     if data is None:
         if study.stopping is not None:
-            refuse_looked(study, gather_everywhere(study, root, url, keep=keep))
+            refuse_looked(study, gather_everywhere(study, root, url, keep=keep), root, url)
             return study
         others = ruled_elsewhere(study, root)
         return replace(study, ruled_by=others) if others else study
@@ -91,7 +92,7 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
                 )
         _write(study, root, url, data)
         return before
-    refuse_looked(study, records)
+    refuse_looked(study, records, root, url)
     data = {
         "schema": SCHEMA,
         **_asked(study),
@@ -122,26 +123,6 @@ def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
     except OSError as error:
         raise FolderError(f"{path.parent}: cannot be made ({error.strerror})") from None
     write_object(path, data)
-
-
-def refuse_looked(study: Study, records: Sequence[Record]) -> None:
-    """Make sure that nothing which a rule could have been chosen by is known yet.
-
-    A run of a row that has trained an epoch has shown a figure. A baseline that other studies have trained shows no
-    difference, so that seeds from 0 on are no choice; any other seeds might have been chosen for its figures there.
-
-    Raises:
-        StudyError: there is such a run.
-
-    """
-    begun = [r for r in records if r.epochs and (r.row not in study.baselines or study.seed_list[0] > 0)]
-    if begun:
-        fresh = max(record.run.seed for record in begun) + 1
-        raise StudyError(
-            f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
-            f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: ask fresh "
-            f"seeds with --first-seed {fresh}, or another --root"
-        )
 
 
 def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -14,12 +13,12 @@ from rich.table import Table as Grid
 from analysis.cli.again import command
 from analysis.cli.converters import checked
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
-from analysis.cli.selection import gathered, looked_at, selected
+from analysis.cli.selection import gathered, looked_at, root_of, selected
 from analysis.formats.columns import signed
 from analysis.needs import Need, needs, total_hours
 from analysis.row import Row
 from analysis.table import Table, tabulate
-from studies.records import Record
+from studies.fresh import first_fresh
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
@@ -59,12 +58,12 @@ def execute(arguments: argparse.Namespace) -> int:
         told = {"study": study.label, "margin": table.margin, "budget_hours": arguments.budget, "verdicts": verdicts}
         print(json.dumps(told | {"open": rows, "device_hours": total}, indent=1))
         return 0
-    show(table, found, total, arguments, first_fresh(records))
+    show(table, found, total, arguments)
     return 0
 
 
-def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace, fresh: int) -> None:
-    """Print a line a row, what closing all of them costs, and how to go on: by a rule, from a `fresh` seed on."""
+def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace) -> None:
+    """Print a line a row, what closing all of them costs, and how to go on: by a rule, on fresh seeds."""
     console = Console(highlight=False)
     console.print(f"{table.study}: {table.question}", markup=False, soft_wrap=True)
     by_row = {need.row: need for need in found}
@@ -105,6 +104,8 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
             "within that. A row costs the fewer of its two numbers of seeds.",
             soft_wrap=True,
         )
+    whole = selected(arguments.study, argparse.Namespace(**vars(arguments) | {"only": [], "seeds": None}))
+    fresh = first_fresh(whole, root_of(arguments), arguments.storage)
     console.print(
         "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh seeds, "
         f"does not: `{command(arguments, seeds=False)} --until-resolved --first-seed {fresh}`",
@@ -125,8 +126,3 @@ def to_call_it_none(row: Row, need: Need, table: Table) -> str:
         return "at that look"
     outside = row.delta is not None and abs(row.delta.mean) >= table.margin
     return "-" if outside else seeds(need.to_equal)
-
-
-def first_fresh(records: Sequence[Record]) -> int:
-    """Return the first seed after all that have shown a figure."""
-    return max((record.run.seed for record in records if record.epochs), default=-1) + 1

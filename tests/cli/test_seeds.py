@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from analysis.cli import main
 from studies.load import find_study
+from studies.records import gather
 from studies.rule import declare
-from tests.analysis.synthetic import golden_table
+from studies.stopping import Stopping
+from tests.analysis.synthetic import STUDY as SHARED
+from tests.analysis.synthetic import finish, golden_table
 
 STUDY = """
 from tests.analysis.synthetic import STUDY
@@ -55,6 +59,20 @@ def test_no_number_of_seeds_shows_a_difference_to_be_smaller_than_it_is(made, ca
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[3] == "BAM product 4 −0.42 17 more seeds - 0.047"
     assert lines[4] == "BAM max 3 −0.08 >1000 seeds 192 more seeds 0.53"
+
+
+def test_the_seeds_that_it_names_are_fresh_in_every_study(made, capsys, tmp_path):
+    """A row of another study's at a later seed, and one that --only leaves out, have shown a figure, too."""
+    finish(tmp_path / "runs", replace(SHARED.rows["none"], seed=4), 20.0)
+    finish(tmp_path / "runs", replace(SHARED.rows["SE_r8 <light>"], seed=21), 20.0)
+    finish(tmp_path / "runs", replace(SHARED.rows["BAM"], seed=5), 20.0)
+    assert main(["seeds", "combine.py", "--only", "row=BAM product"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].rpartition("`bam ")[2].rstrip("`")
+    assert command == "run combine.py --until-resolved --first-seed 22"
+    assert main(["run", "combine.py", "--until-resolved", "--first-seed", "4"]) == 2
+    assert "ask fresh seeds with --first-seed 22, or another --root" in capsys.readouterr().err
+    rule = SHARED.stopping_by(Stopping(), 22)
+    assert declare(rule, tmp_path / "runs", gather(rule, tmp_path / "runs")) == rule
 
 
 def test_a_rule_looks_at_both_at_once(made, capsys, tmp_path):

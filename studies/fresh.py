@@ -1,0 +1,58 @@
+"""Seeds that have shown nothing yet: those for which a stopping rule may still be declared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.error import StudyError
+from studies.exchange import gather_everywhere
+from studies.records import Record
+from studies.stopping import Stopping
+from studies.study import Study
+
+
+def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
+    """Return the first seed from which on none of a rule's seeds has shown a figure, in whatever study it was trained.
+
+    Args:
+        study: the whole study; without a rule, the one that `--until-resolved` declares counts.
+        root: the runs folder.
+        url: PostgreSQL, where other hosts tell what they have trained.
+
+    Raises:
+        FolderError: a folder that cannot be trusted.
+        StudyError: the database does not answer.
+
+    """
+    rule, first = study.stopping or Stopping(), min(study.seed_list)
+    while True:
+        asked = study.stopping_by(rule, first)
+        begun = looked(asked, gather_everywhere(asked, root, url, keep=False))
+        if not begun:
+            return first
+        first = max(record.run.seed for record in begun) + 1
+
+
+def looked(study: Study, records: Sequence[Record]) -> list[Record]:
+    """Return the runs that have shown what the study's rule could have been chosen by.
+
+    A run of a row that has trained an epoch has shown a figure. A baseline that other studies have trained shows no
+    difference, so that seeds from 0 on are no choice; any other seeds might have been chosen for its figures there.
+    """
+    return [r for r in records if r.epochs and (r.row not in study.baselines or study.seed_list[0] > 0)]
+
+
+def refuse_looked(study: Study, records: Sequence[Record], root: Path, url: str | None = None) -> None:
+    """Make sure that nothing which a rule could have been chosen by is known yet.
+
+    Raises:
+        StudyError: there is such a run.
+
+    """
+    if begun := looked(study, records):
+        raise StudyError(
+            f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
+            f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: ask fresh "
+            f"seeds with --first-seed {first_fresh(study, root, url)}, or another --root"
+        )
