@@ -48,12 +48,17 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(parts)
 
 
-def left_out(seeds: Sequence[int]) -> list[str]:
-    """Say that seeds of the study were left out."""
-    if not seeds:
+def other_seeds(left_out: Sequence[int], added: Sequence[int]) -> list[str]:
+    """Say that seeds of the study were left out, or added to its own."""
+    told = []
+    for seeds, what in ((left_out, "of the study {} left out"), (added, "{} added to those of the study")):
+        if seeds:
+            many = len(seeds) > 1
+            told.append(f"seed{'s' * many} {ranges(sorted(seeds))} {what.format('are' if many else 'is')}")
+    if not told:
         return []
-    named = f"Seeds {ranges(sorted(seeds))} of the study are" if len(seeds) > 1 else f"Seed {seeds[0]} of the study is"
-    return [f"{named} left out: a number of seeds that is chosen for what it shows makes p too small."]
+    text = ", and ".join(told)
+    return [f"{text[0].upper()}{text[1:]}: a number of seeds that is chosen for what it shows makes p too small."]
 
 
 def ruled_elsewhere(ruled_by: Mapping[str, str], shown: Sequence[str]) -> list[str]:

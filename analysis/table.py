@@ -136,7 +136,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         notes=[
             *(footnote.line for footnote in found),
             guards.coverage(wanted, cells, states),
-            *guards.left_out(study.left_out),
+            *guards.other_seeds(study.left_out, study.added),
             *guards.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
             *guards.partial(len(against), study.comparisons),
             *alone.values(),

@@ -48,6 +48,7 @@ class Study:
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
         left_out: seeds of the whole study that this copy leaves out.
+        added: seeds of this copy that the whole study does not have.
         ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
 
     Raises:
@@ -73,6 +74,7 @@ class Study:
     margin: float | None = None
     stopping: Stopping | None = None
     left_out: Sequence[int] = ()
+    added: Sequence[int] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -209,8 +211,8 @@ class Study:
         if isinstance(seeds, int):
             own = tuple(self.seed_list)
             seeds = (own + tuple(range(max(own) + 1, max(own) + 1 + seeds)))[:seeds]
-        left = (*self.left_out, *self.seed_list)
-        return replace(self, seeds=seeds, left_out=tuple(seed for seed in left if seed not in seeds))
+        whole, asked = {*self.left_out, *self.seed_list} - {*self.added}, {*seeds}
+        return replace(self, seeds=seeds, left_out=tuple(sorted(whole - asked)), added=tuple(sorted(asked - whole)))
 
     def with_margin(self, margin: float) -> Study:
         """Return the study with another difference that is too small to matter."""

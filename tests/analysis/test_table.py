@@ -389,6 +389,23 @@ def test_rows_that_another_studys_rule_has_stopped_are_named_where_they_have_run
     assert not any("stopping rule" in note for note in tabulate(read(STUDY.runs(), tmp_path), STUDY).notes)
 
 
+@pytest.mark.parametrize(
+    ("own", "asked", "said"),
+    [
+        (2, 4, "Seeds 2, 3 are added to those of the study"),
+        (3, 4, "Seed 3 is added to those of the study"),
+        (4, 4, None),
+        (3, (0, 1, 3), "Seed 2 of the study is left out, and seed 3 is added to those of the study"),
+    ],
+)
+def test_seeds_that_are_added_to_the_studys_own_are_named(tmp_path, own, asked, said):
+    write(tmp_path, STUDY, ERRORS)
+    study = replace(STUDY, seeds=own).only({"row": ["BAM"]}).with_seeds(asked)
+    notes = tabulate(read(study.runs(), tmp_path), study).notes
+    told = f"{said}: a number of seeds that is chosen for what it shows makes p too small."
+    assert [note for note in notes if "makes p too small" in note] == ([told] if said else [])
+
+
 def test_seeds_are_named_and_those_left_out_of_the_study_too(tmp_path):
     write(tmp_path, STUDY, ERRORS)
     study = STUDY.only({"row": ["BAM"]}).with_seeds(3)

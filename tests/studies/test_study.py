@@ -257,17 +257,18 @@ def test_a_mistaken_scientific_is_named(scientific, message):
 
 
 @pytest.mark.parametrize(
-    ("own", "asked", "seeds", "left_out"),
+    ("own", "asked", "seeds", "left_out", "added"),
     [
-        (5, 3, (0, 1, 2), (3, 4)),
-        (3, 5, (0, 1, 2, 3, 4), ()),
-        ((1, 2, 3), 5, (1, 2, 3, 4, 5), ()),
-        ((1, 2, 3), 2, (1, 2), (3,)),
-        ((7, 0, 2), 4, (7, 0, 2, 8), ()),
-        (4, (0, 2, 9), (0, 2, 9), (1, 3)),
+        (5, 3, (0, 1, 2), (3, 4), ()),
+        (3, 5, (0, 1, 2, 3, 4), (), (3, 4)),
+        ((1, 2, 3), 5, (1, 2, 3, 4, 5), (), (4, 5)),
+        ((1, 2, 3), 2, (1, 2), (3,), ()),
+        ((7, 0, 2), 4, (7, 0, 2, 8), (), (8,)),
+        (4, (0, 2, 9), (0, 2, 9), (1, 3), (9,)),
     ],
 )
-def test_more_seeds_come_after_the_studys_own_and_fewer_are_told(own, asked, seeds, left_out):
+def test_more_seeds_come_after_the_studys_own_and_both_more_and_fewer_are_told(own, asked, seeds, left_out, added):
     study = tiny(seeds=own).with_seeds(asked)
-    assert (tuple(study.seed_list), tuple(study.left_out)) == (seeds, left_out)
-    assert tuple(study.with_seeds(len(seeds)).left_out) == left_out
+    assert (tuple(study.seed_list), tuple(study.left_out), tuple(study.added)) == (seeds, left_out, added)
+    again = study.with_seeds(len(seeds))
+    assert (tuple(again.left_out), tuple(again.added)) == (left_out, added)
