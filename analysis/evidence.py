@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
+from analysis.possible import MOST
 from analysis.statistics import paired
 from analysis.statistics.bootstrap import bootstrap_interval
 from analysis.statistics.effect import hedges_g
 from analysis.statistics.exact import sign_flip
 from analysis.statistics.paired import differences as settle
-
-MOST: Final = 100.0
-"""No figure that differences are taken of is larger: all of them are in percent."""
 
 
 @dataclass(frozen=True, kw_only=True)

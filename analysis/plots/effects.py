@@ -15,7 +15,9 @@ from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import FAINT, TEXT
+from analysis.possible import MOST, possible
 from analysis.row import Row
+from analysis.statistics import PairedDifference
 from analysis.table import Table
 from analysis.verdict import is_settled, outcome
 
@@ -85,7 +87,8 @@ def effects(table: Table, margin: float | None = None) -> Drawn | Absent:
         "a resolved difference, a hollow one a difference resolved without all wanted seeds, a circle is not "
         "resolved; n counts paired seeds."
         + ("" if margin is None else f" Shaded: differences of at most {margin:g} points, taken for none.")
-        + (" An arrow marks an interval that goes on beyond the frame." if shortened else ""),
+        + (" An arrow marks an interval that goes on beyond the frame." if shortened else "")
+        + (f" Intervals end at {MOST:g} points: no difference is larger." if any(map(_ended, known)) else ""),
     )
 
 
@@ -97,10 +100,20 @@ def _kind(table: Table) -> str:
     return f"95 % t interval (not adjusted; the verdicts are, by Holm, for {count})"
 
 
+def _ends(delta: PairedDifference) -> tuple[float, float]:
+    """Return the ends of an interval as far as there can be a difference."""
+    return possible(delta.low), possible(delta.high)
+
+
+def _ended(row: Row) -> bool:
+    return row.delta is not None and max(abs(row.delta.low), abs(row.delta.high)) > MOST
+
+
 def _told(row: Row) -> str:
     if row.delta is None:
         return f"{row.label}: {row.verdict}."
-    span = "" if math.isnan(row.delta.low) else f" [{signed(row.delta.low)}, {signed(row.delta.high)}]"
+    low, high = _ends(row.delta)
+    span = "" if math.isnan(low) else f" [{signed(low)}, {signed(high)}]"
     return f"{row.label}: {signed(row.delta.mean)}{span}, n = {row.delta.n}, {row.verdict}."
 
 
@@ -114,9 +127,7 @@ def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
     shown = [row for rows in steps.groups.values() for row in rows]
     deltas = [row.delta for row in shown if row.delta is not None]
     ends = (-margin, margin) if margin is not None else ()
-    axes.set_xlim(
-        limits([0.0, *ends, *(delta.mean for delta in deltas)], [(delta.low, delta.high) for delta in deltas])
-    )
+    axes.set_xlim(limits([0.0, *ends, *(delta.mean for delta in deltas)], map(_ends, deltas)))
     if margin is not None:
         axes.axvspan(-margin, margin, color=FAINT, alpha=0.6, linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
@@ -144,8 +155,8 @@ def _interval(axes: Axes, steps: Ladder, row: Row, *, higher_is_better: bool) ->
     one = symbol(row.verdict, higher_is_better=higher_is_better)
     beyond = False
     if not math.isnan(row.delta.low):
-        ends = [row.delta.low, row.delta.high]
-        axes.plot(ends, [height, height], color=INK, linewidth=1.2, label=f"_interval {row.label}")
-        beyond = cut(axes, height, row.delta.low, row.delta.high)
+        low, high = _ends(row.delta)
+        axes.plot([low, high], [height, height], color=INK, linewidth=1.2, label=f"_interval {row.label}")
+        beyond = cut(axes, height, low, high)
     axes.plot([row.delta.mean], [height], linestyle="", zorder=3, label=f"_mean {row.label}", **one.options())
     return beyond

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, Absent, Drawn, number, settled
 from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
+from analysis.plots.piles import Marks, pile_up
+from analysis.possible import MOST as LARGEST
 from analysis.row import Row
 from analysis.statistics import least_resolvable
 from analysis.table import Table
 
 TOLD_APART: Final = 7
 """Seeds that get a mark each; more of them are all drawn alike."""
-MARK: Final = 5.2
-"""Points of 1/72 inch that a mark takes in either direction: two less far from each other would partly hide one."""
 TALL: Final = 3.0
 """Height in inches of the rows from which the axes beside them stay lower."""
 FEWEST: Final = 3
 MOST: Final = 20
 """Numbers of seeds between which the least resolvable difference is drawn, at least."""
-
-Marks = dict[tuple[int, str], tuple[Line2D, int]]
-"""Seed and row -> the line that its mark is on, and at which place."""
 
 
 def seeds(table: Table) -> Drawn | Absent:
@@ -43,16 +38,14 @@ def seeds(table: Table) -> Drawn | Absent:
         return Absent("no row has a finished run at a seed at which its baseline has one")
     noun = table.metric.label.removesuffix(" (%)")
     spreads = spread(rows)
+    deltas = [row.delta for row in rows if row.delta is not None]
+    blind = any(least_resolvable(d.sd, d.n, comparisons=table.comparisons) > LARGEST for d in deltas)
     known = len(spreads)
     lead = f"Differences in {noun} to the baseline at each seed, in percentage points. "
     power = "No row has two paired seeds yet, so nothing is known of its spread."
     if spreads:
-        middle = median(spreads)
-        power = f"At the median spread of {middle:.2f} points, " + ", ".join(
-            f"{n} seeds resolve {number(least_resolvable(middle, n, comparisons=table.comparisons))}"
-            for n in sorted({3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)})
-        )
-        power += " points."
+        counts = {3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)}
+        power = resolved_by(sorted(counts), median(spreads), table.comparisons)
     told_apart = len({seed for row in rows for seed in differences(table, row)}) <= TOLD_APART
     piled = "; marks that would hide each other stand one above the other" if told_apart else ""
     return Drawn(
@@ -66,8 +59,20 @@ def seeds(table: Table) -> Drawn | Absent:
         f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the "
         f"median (line) and from the least to the greatest (band) of the standard deviations of {known} "
-        f"row{'' if known == 1 else 's'}; a circle is a row at the n at hand.",
+        f"row{'' if known == 1 else 's'}; a circle is a row at the n at hand"
+        + (f", a triangle one that resolves nothing there: no difference is larger than {LARGEST:g} points" * blind)
+        + ".",
     )
+
+
+def resolved_by(counts: Sequence[int], spread: float, comparisons: int) -> str:
+    """Say what these numbers of seeds resolve at a spread; nothing where that is more than figures can differ by."""
+    least = {n: least_resolvable(spread, n, comparisons=comparisons) for n in counts}
+    within = [f"{n} seeds resolve {number(one)}" for n, one in least.items() if one <= LARGEST]
+    beyond = ", ".join(str(n) for n, one in least.items() if one > LARGEST)
+    told = [f"{', '.join(within)} points"] if within else []
+    told += [f"{beyond} seeds resolve nothing: no difference is larger than {LARGEST:g} points"] if beyond else []
+    return f"At the median spread of {spread:.2f} points, {'; '.join(told)}."
 
 
 def differences(table: Table, row: Row) -> dict[int, float]:
@@ -102,36 +107,11 @@ def spread_and_power(table: Table) -> Figure:
     if handles:
         figure.legend(handles, labels, loc="outside lower left", ncols=TOLD_APART, frameon=False, handletextpad=0.2)
     if len({seed for seed, _ in marks}) <= TOLD_APART:
-        _pile_up(left, marks, steps)
+        pile_up(left, marks, steps)
     if right and figure.get_figheight() - 0.95 > TALL:
         right[0].set_box_aspect(1.2)
         right[0].set_anchor("N")
     return settled(figure)
-
-
-def levels(values: Mapping[int, float], near: float) -> dict[int, float]:
-    """Return seed -> on which level above its row's middle its mark stands, so that it hides none on the same level.
-
-    Marks that hide one another, directly or through others, are a pile; its levels are one apart, about the middle.
-
-    Args:
-        values: seed -> difference.
-        near: below which two marks would hide each other, in the same unit.
-
-    """
-    found: dict[int, float] = {}
-    pile: list[int] = []
-    last: list[float] = []  # the last value on each level of the pile
-    for seed in sorted(values, key=lambda seed: (values[seed], seed)):
-        value = values[seed]
-        if not last or value - max(last) >= near:
-            found |= {one: found[one] - (len(last) - 1) / 2 for one in pile}
-            pile, last = [], []
-        free = next((level for level, at in enumerate(last) if value - at >= near), len(last))
-        last[free : free + 1] = [value]
-        found[seed] = free
-        pile.append(seed)
-    return found | {one: found[one] - (len(last) - 1) / 2 for one in pile}
 
 
 def _points(axes: Axes, table: Table, steps: Ladder) -> Marks:
@@ -169,27 +149,6 @@ def _points(axes: Axes, table: Table, steps: Ladder) -> Marks:
     return marks
 
 
-def _pile_up(axes: Axes, marks: Marks, steps: Ladder) -> None:
-    """Put marks that would hide each other above one another; a figure whose rows have no room for them grows."""
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    figure.draw_without_rendering()
-    wide, high = (72 * size / figure.dpi for size in axes.get_window_extent().size)
-    low, most = axes.get_xlim()
-    values: dict[str, dict[int, float]] = {label: {} for label in steps.places}
-    for (seed, label), (line, place) in marks.items():
-        values[label][seed] = float(np.asarray(line.get_xdata())[place])
-    off = {label: levels(points, MARK * (most - low) / wide) for label, points in values.items()}
-    rung = high / (steps.bottom + 1.4)
-    deepest = 2 * max((level for row in off.values() for level in row.values()), default=0.0) + 1
-    wanted = max(rung, MARK * (deepest + 0.5))
-    figure.set_figheight(figure.get_figheight() + (wanted - rung) * (steps.bottom + 1.4) / 72)
-    for (seed, label), (line, place) in marks.items():
-        heights = np.array(line.get_ydata(), dtype=float)
-        heights[place] = steps.places[label] + off[label][seed] * MARK / wanted
-        line.set_ydata(heights)
-
-
 def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) -> None:
     at_hand = [row for row in rows if row.delta is not None and row.delta.sd > 0]
     there = sorted({row.delta.n for row in at_hand if row.delta})
@@ -203,7 +162,13 @@ def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) 
         assert row.delta is not None
         least = least_resolvable(row.delta.sd, row.delta.n, comparisons=comparisons)
         axes.plot(
-            [row.delta.n], [least], "o", color=INK, markerfacecolor="white", markersize=4, label=f"_at hand {row.label}"
+            [row.delta.n],
+            [min(least, LARGEST)],
+            "o" if least <= LARGEST else "^",
+            color=INK,
+            markerfacecolor="white",
+            markersize=4,
+            label=f"_at hand {row.label}",
         )
     for n in there:
         axes.axvline(n, color=INK, linewidth=0.7, linestyle=":", zorder=0)
@@ -211,7 +176,11 @@ def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) 
     axes.set_yscale("log")
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(plain)
-    span = math.log10(max(high) / min(low))
+    top = max(high)
+    if top > LARGEST > min(low):
+        top = LARGEST
+        axes.set_ylim(min(low) / 1.2, top * 1.2)
+    span = math.log10(top / min(low))
     if span >= 1:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 3 else (1,)))
     axes.yaxis.set_minor_formatter(plain if span < 1 else NullFormatter())

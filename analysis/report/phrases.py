@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from analysis.formats.columns import signed
+from analysis.possible import possible
 from analysis.row import Row
 from analysis.table import Table
 from analysis.verdict import LEVEL
@@ -55,7 +56,7 @@ def chance(row: Row) -> str:
 def size(row: Row, table: Table, how: str = "", *, short: bool) -> str:
     """Write by how much a row is better or worse, without a sign, with its interval, p, and `how` they were had."""
     assert row.delta is not None
-    low, high = sorted((abs(row.delta.low), abs(row.delta.high)))
+    low, high = sorted(abs(possible(end)) for end in (row.delta.low, row.delta.high))
     points = "points" if short else unit(table)
     facts = [f"{interval(table)} {low:.2f} to {high:.2f}", chance(row), how]
     return f"{abs(row.delta.mean):.2f} {points} ({', '.join(filter(None, facts))})"
@@ -72,9 +73,9 @@ def better(row: Row, table: Table, how: str = "", *, short: bool = False) -> str
 
 
 def allowed(rows: Sequence[Row], table: Table, *, short: bool) -> str:
-    """Write which differences the intervals of these rows leave open, and which side is the better one."""
+    """Write which of the possible differences the intervals of these rows leave open, and which side is better."""
     deltas = [row.delta for row in rows if row.delta is not None]
-    low, high = min(delta.low for delta in deltas), max(delta.high for delta in deltas)
+    low, high = possible(min(delta.low for delta in deltas)), possible(max(delta.high for delta in deltas))
     what = "a difference" if len(rows) == 1 else "differences"
     points = "points" if short else unit(table)
     name = interval(table, many=len(rows) > 1) + ", not adjusted" * (table.stopping is None and table.comparisons > 1)

@@ -9,6 +9,7 @@ from statistics import median
 
 from analysis.formats.columns import Column, signed
 from analysis.needs import needs
+from analysis.possible import MOST, possible
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import is_resolved
@@ -97,16 +98,23 @@ def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]
         return [
             "No row has a spread over two or more seeds paired with its baseline: what could be resolved is unknown."
         ]
-    least = f"{known[0]:.2f}"
-    if len(known) > 1:
-        least += f" to {known[-1]:.2f}"
-    by_row = f", depending on the row (median {median(known):.2f})" if len(known) > 1 else ""
     told = [
-        f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least {least} "
-        f"{unit(table)}{by_row}: {test}. "
+        f"With the spread seen, the seeds so far resolve {_resolvable(known, unit(table))}: {test}. "
         "A smaller one may well be there and go unseen: not resolved does not mean equal."
     ]
     return [*told, *(_open(table, found, hours) if table.stopping is None else _next_look(found, hours))]
+
+
+def _resolvable(known: Sequence[float], points: str) -> str:
+    """Say which differences can be seen, from the least of each row, in rising order; none where it is impossible."""
+    within = [least for least in known if least <= MOST]
+    if not within:
+        return f"no true difference with 80 % power (none can be more than {MOST:g} {points})"
+    least = f"{within[0]:.2f}" + (f" to {within[-1]:.2f}" if len(within) > 1 else "")
+    by_row = f", depending on the row (median {median(within):.2f})" if len(within) > 1 else ""
+    beyond = len(known) - len(within)
+    by_row += f", and none in {beyond} other row{'s' * (beyond > 1)}" if beyond else ""
+    return f"a true difference with 80 % power if it is at least {least} {points}{by_row}"
 
 
 def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
@@ -160,8 +168,8 @@ def columns(found: Sequence[Power]) -> list[Column]:
             one.row,
             str(one.n),
             _figure(one.sd),
-            _figure(one.least),
-            "—" if math.isnan(one.low) else f"{signed(one.low)} to {signed(one.high)}",
+            f">{MOST:g}" if one.least > MOST else _figure(one.least),
+            "—" if math.isnan(one.low) else f"{signed(possible(one.low))} to {signed(possible(one.high))}",
             one.stands,
             _to_add(one),
             "" if one.hours is None else hours_told(one.hours),

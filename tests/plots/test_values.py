@@ -18,8 +18,9 @@ from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto, scatter
+from analysis.plots.piles import levels
 from analysis.plots.published import published
-from analysis.plots.seeds import levels, seeds
+from analysis.plots.seeds import seeds
 from analysis.statistics import factorial as factorial_of
 from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
@@ -118,6 +119,17 @@ class TestEffects:
             assert box.x0 >= frame.x0 - 1, arrow
             assert box.x1 <= frame.x1 + 1, arrow
         assert "arrow" not in effects(table).caption
+
+    def test_an_interval_ends_where_no_difference_can_be(self, small):
+        _, _, table = small
+        wide = replace(table.rows[1].delta, n=2, low=-131.8, high=145.2)
+        drawn = effects(replace(table, rows=[table.rows[0], replace(table.rows[1], delta=wide)]))
+        (axes,) = drawn.figure.axes
+        assert [x for x, _ in points(axes, "_interval BAM sum")] == [-100, 100]
+        assert max(map(abs, axes.get_xlim())) < 115
+        assert "BAM sum: −2.00 [−100.00, +100.00], n = 2" in drawn.alt
+        assert drawn.caption.endswith("Intervals end at 100 points: no difference is larger.")
+        assert "Intervals end" not in effects(table).caption
 
     def test_words(self, small):
         drawn = effects(small[2])
@@ -228,6 +240,31 @@ class TestSeeds:
         for label, spread in sd.items():
             assert points(right, f"_at hand {label}") == [near((3.0, least_resolvable(spread, 3, comparisons=3)))]
         assert right.get_title() == "at hand: n = 3"
+
+    def test_seeds_that_resolve_no_difference_that_there_can_be(self, small):
+        _, _, table = small
+        spreads = {"BAM sum": 0.5, "BAM product": 10.0, "BAM max": 14.0}
+        rows = [
+            row if row.label == "none" else replace(row, delta=replace(row.delta, n=2, sd=spreads[row.label]))
+            for row in table.rows
+        ]
+        drawn = seeds(replace(table, rows=rows))
+        least = {n: least_resolvable(10.0, n, comparisons=3) for n in (2, 3, 5, 10, 20)}
+        assert least[2] > 100 > least[3]
+        told = ", ".join(f"{n} seeds resolve {one:.3g}" for n, one in least.items() if n > 2)
+        assert drawn.alt.endswith(
+            f"At the median spread of 10.00 points, {told} points; 2 seeds resolve nothing: no difference is larger "
+            "than 100 points."
+        )
+        _, right = drawn.figure.axes
+        assert right.get_ylim()[1] < 125
+        at_hand = {name: line(right, f"_at hand {name}") for name in spreads}
+        assert [one.get_marker() for one in at_hand.values()] == ["o", "^", "^"]
+        assert at_hand["BAM max"].get_ydata()[0] == 100
+        assert drawn.caption.endswith(
+            ", a triangle one that resolves nothing there: no difference is larger than 100 points."
+        )
+        assert "triangle" not in seeds(table).caption
 
     def test_many_seeds_are_drawn_alike_and_without_a_legend(self, small):
         _, _, table = small

@@ -10,6 +10,7 @@ import pytest
 from analysis.needs import hours_a_run, needs, total_hours
 from analysis.report import power
 from analysis.report.provenance import hours_told
+from analysis.report.sentence import sentences
 from analysis.statistics import paired_power
 from analysis.table import tabulate
 from studies.records import gather
@@ -124,6 +125,28 @@ def test_what_is_out_of_reach_and_what_has_no_spread(tmp_path):
         "2 of 5 comparisons are open. Should the differences and spreads seen so far persist, 17 more seeds would "
         "resolve 1 of them, at about 0.5 device-hours in all, baselines included; 1 would need more than 1000."
     )
+
+
+def test_nothing_is_told_that_an_error_cannot_differ_by(tmp_path):
+    study = asked(2, seeds=2)
+    fill(tmp_path, study, {"none": [20.0, 21.0], "r1": [21.0, 40.0], "r2": [20.5, 21.7]})
+    table = tabulate(gather(study, tmp_path), study)
+    found = power.powers(table, [])
+    cells = {column.heading: column.cells for column in power.columns(found)}
+    assert table.rows[1].delta.low < -100 < 100 < table.rows[1].delta.high, (
+        "the figures of the table are the t interval"
+    )
+    assert cells["Δ allowed (95 %)"][0] == "−100.00 to +100.00"
+    assert cells["could resolve"] == [">100", f"{found[1].least:.2f}"]
+    assert power.lead(table, found, None)[0].startswith(
+        "With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least "
+        f"{found[1].least:.2f} points of top-1 error, and none in 1 other row: paired t-test"
+    )
+    assert power.lead(table, found[:1], None)[0].startswith(
+        "With the spread seen, the seeds so far resolve no true difference with 80 % power (none can be more than 100 "
+        "points of top-1 error): paired t-test"
+    )
+    assert "the data allow differences between −100.00 and +100.00 points of top-1 error" in sentences(table)[0]
 
 
 def test_one_seed_tells_nothing(tmp_path):
