@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from lightning_bam.files import FolderError
@@ -11,6 +12,7 @@ from studies.exchange import gather_everywhere
 from studies.load import catalogue, find_study
 from studies.records import Record
 from studies.rule import declared
+from studies.shared_rule import ruled_elsewhere
 from studies.study import Study
 
 
@@ -53,6 +55,7 @@ def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> 
         study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
+        study = replace(study, ruled_by=ruled_elsewhere(study, root_of(arguments)))
     return study.with_margin(margin) if margin else study
 
 

@@ -97,3 +97,14 @@ def test_json_holds_the_same(made, capsys):
     ]
     assert [need["affordable"] for need in told["open"]] == [False, False]
     assert told["verdicts"]["BAM"] == "better"
+
+
+@pytest.mark.parametrize(("asked", "told"), [([], False), (["--seeds", "2"], False), (["--seeds", "3"], True)])
+def test_the_seeds_that_are_asked_tell_whether_another_studys_rule_decided_some(made, capsys, tmp_path, asked, told):
+    rule = replace(SHARED.stopping_by(Stopping(looks=(2, 4))), name="ruled")
+    declare(rule, tmp_path / "fresh", [])
+    (tmp_path / "fresh/rules").rename(tmp_path / "runs/rules")
+    (tmp_path / "combine.py").write_text(STUDY + "\nfrom dataclasses import replace\nSTUDY = replace(STUDY, seeds=2)\n")
+    assert main(["table", "combine.py", "--format", "json", *asked]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("by the stopping rule of study ruled" in note for note in notes) == told
