@@ -10,7 +10,8 @@ is kept by the engine alone. Both must come to the same figures, bit for bit. It
 is what a run costs.
 
 *The machine, in turns*: the engine on a slot a core, as `bam run` does it unasked, against a loop over the runs, as a
-script does it; each alone, turn about, the runs in two halves. This is what a researcher has of it.
+script does it (`--at-a-time 2`: one that trains two at a time); each alone, turn about, the runs in two halves. This is
+what a researcher has of it.
 
 *Overhead a run*: the engine's wall time from the end of its first run to the end of the last, less the training
 seconds of the runs in between as their `metrics.jsonl` has them (first batch to last score), divided by their number.
@@ -34,6 +35,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
@@ -80,26 +82,32 @@ def short_study(runs: int, epochs: int) -> Study:
 
 @dataclass
 class Fresh:
-    """Trains runs one after the other, each in an interpreter of its own, until told to stop."""
+    """Trains runs one after the other, or a few at a time, each in an interpreter of its own, until told to stop."""
 
     cells: Sequence[Cell]
     root: Path
     wandb: str
+    at_a_time: int = 1
     done: list[float] = field(default_factory=list)
     told: threading.Event = field(default_factory=threading.Event)
 
     def train(self) -> None:
         """Train until `told`, and note when each run has ended, in seconds after the start."""
         started = time.monotonic()
-        for cell in self.cells:
-            folder = RunFolder.of(self.root, cell.run)
-            folder.describe(cell.run)
-            code = UNTRACKED if self.wandb == "off" else TRACKED
-            words = [sys.executable, "-W", "ignore", "-c", code, str(folder.path), cell.row, self.wandb]
-            subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-            self.done.append(time.monotonic() - started)
-            if self.told.is_set():
-                return
+        with ThreadPoolExecutor(self.at_a_time) as pool:
+            for _ in pool.map(self._one, self.cells):
+                self.done.append(time.monotonic() - started)
+                if self.told.is_set():
+                    return  # the others do, too
+
+    def _one(self, cell: Cell) -> None:
+        if self.told.is_set():
+            return
+        folder = RunFolder.of(self.root, cell.run)
+        folder.describe(cell.run)
+        code = UNTRACKED if self.wandb == "off" else TRACKED
+        words = [sys.executable, "-W", "ignore", "-c", code, str(folder.path), cell.row, self.wandb]
+        subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,7 @@ class Measured:
     training: float
     overhead: float
     rate: float
+    at_a_time: int
     fresh_runs: int
     fresh_training: float
     fresh_rate: float
@@ -154,7 +163,7 @@ class Measured:
     @property
     def load(self) -> float:
         """What a run in a fresh interpreter costs beside its training; seconds."""
-        return 3600 / self.fresh_rate - self.fresh_training
+        return self.at_a_time * 3600 / self.fresh_rate - self.fresh_training
 
     @property
     def limit(self) -> float:
@@ -166,8 +175,8 @@ class Measured:
         return (
             f"engine, {self.slots} at a time: {self.runs} runs of {self.training:.2f} s of training; the first after "
             f"{self.start:.1f} s, then\n        {self.overhead:.2f} s of overhead a run, {self.rate:.0f} runs an hour\n"
-            f"fresh interpreters, one at a time: {self.fresh_runs} runs of {self.fresh_training:.2f} s of training,\n"
-            f"        {self.load:.2f} s beside it, {self.fresh_rate:.0f} runs an hour\n"
+            f"fresh interpreters, {self.at_a_time} at a time: {self.fresh_runs} runs of {self.fresh_training:.2f} s of "
+            f"training,\n        {self.load:.2f} s beside it, {self.fresh_rate:.0f} runs an hour\n"
             f"ratio: {self.ratio:.1f} (without any overhead it would be {self.limit:.1f})"
         )
 
@@ -189,7 +198,7 @@ def side_by_side(runs: int, epochs: int, wandb: str, root: Path) -> Measured:
     return _measured(1, [(started, engine)], [fresh], root)
 
 
-def in_turns(runs: int, epochs: int, wandb: str, root: Path, slots: int) -> Measured:
+def in_turns(runs: int, epochs: int, wandb: str, root: Path, slots: int, at_a_time: int) -> Measured:
     """Train the same runs in both ways, each alone on the whole machine: a few, then half of the engine's, twice.
 
     Raises:
@@ -199,7 +208,7 @@ def in_turns(runs: int, epochs: int, wandb: str, root: Path, slots: int) -> Meas
     turns, loops = [], []
     for turn in range(2):
         cells = short_study(runs // 2, epochs).runs()[: max(2, runs // 16)]
-        loops.append(Fresh(cells, root / f"fresh{turn}", wandb))
+        loops.append(Fresh(cells, root / f"fresh{turn}", wandb, at_a_time))
         loops[-1].train()
         started = time.time()
         turns.append((started, by_engine(runs // 2, epochs, wandb, root / f"engine{turn}", slots)))
@@ -236,9 +245,10 @@ def _measured(slots: int, turns: list[tuple[float, Trained]], loops: list[Fresh]
         training=mean(later),
         overhead=(slots * wall - sum(later)) / len(later),
         rate=3600 * len(later) / wall,
-        fresh_runs=len(fresh),
+        at_a_time=loops[0].at_a_time,
+        fresh_runs=sum(len(loop.done) for loop in loops),
         fresh_training=mean(fresh),
-        fresh_rate=3600 * len(fresh) / sum(loop.done[-1] for loop in loops),
+        fresh_rate=3600 * sum(len(loop.done) for loop in loops) / sum(loop.done[-1] for loop in loops),
     )
 
 
@@ -256,6 +266,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--wandb", choices=("off", "offline"), default="offline")
+    parser.add_argument("--at-a-time", type=int, default=1, help="interpreters, where each has the machine in turn (1)")
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     print(f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}, W&B {given.wandb}")
@@ -264,7 +275,7 @@ def main() -> None:
         print(side_by_side(given.runs, given.epochs, given.wandb, Path(root)), flush=True)
     with tempfile.TemporaryDirectory() as root:
         print("\nThe machine, in turns")
-        print(in_turns(given.runs, given.epochs, given.wandb, Path(root), cores))
+        print(in_turns(given.runs, given.epochs, given.wandb, Path(root), cores, given.at_a_time))
 
 
 if __name__ == "__main__":
