@@ -61,7 +61,8 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         tables = concluded(found)
         show(tables, form or "text", arguments.output)
-    if arguments.storage is None and not root.exists():
+    told = any(study.published for study in studies)  # the paper's figures, before any training
+    if arguments.storage is None and not root.exists() and not told:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
         return 0
