@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
@@ -46,6 +47,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise unwritable(final, refused) from None
 
 
+DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ValueError,
+    OverflowError,
+    EOFError,
+    RuntimeError,
+)
+"""What reading a damaged archive may raise, beside some that the system does."""
+
+
 def damage(path: Path) -> str:
     """Say what is wrong with a checkpoint file; empty where it is whole, or not there.
 
@@ -60,10 +74,10 @@ def damage(path: Path) -> str:
             part = file.testzip()
     except FileNotFoundError:
         return ""
-    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, EOFError, RuntimeError) as error:
+    except DAMAGED as error:
         return str(error).partition("\n")[0] or "it is torn"
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a place before its beginning
+        if error.errno not in (None, errno.EINVAL):  # bz2's word, and a place before the file's beginning
             raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
         return "it is torn"
     return f"its part {part} is not what was written" if part else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 from typing import Any, cast
@@ -34,15 +35,28 @@ class Recorder(pl.Callback):
         data: `first_batch` returns the sample indices of this rank's part of the first batch once it has been drawn;
             they are gathered over the ranks and kept in the manifest, so that anyone can see that all runs saw the
             same.
+        resumed: whether this rank goes on from the folder's checkpoint.
 
     """
 
-    def __init__(self, folder: RunFolder, data: RunData) -> None:
+    def __init__(self, folder: RunFolder, data: RunData, *, resumed: bool = False) -> None:
         self.folder = folder
         self.data = data
+        self.resumed = resumed
         self.clock = time.perf_counter()
         self.lr = 0.0
         self.asked = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Make sure that all ranks go on, or all begin anew, before any of them waits for the others in vain.
+
+        Raises:
+            OSError: a disk shows them different things.
+
+        """
+        resumed, device = int(self.resumed), trainer.strategy.root_device
+        if largest(resumed, device) != -largest(-resumed, device):
+            raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Cut the record back to what the checkpoint knows, and go on from there.

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,7 +73,7 @@ def train(
     checkpoint = folder.checkpoint if folder.checkpoint.exists() and not damaged else None
     if first:
         _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None, damaged=damaged)
-    recorder = Recorder(folder, data)
+    recorder = Recorder(folder, data, resumed=checkpoint is not None)
     started = time.perf_counter()
     with warnings.catch_warnings():
         quiet()
@@ -124,8 +125,12 @@ def _begin(
     start: dict[str, Any] = {"from_epoch": 0}
     if resumed:
         start = {}  # where a checkpoint goes on from is noted once it does
-    elif damaged:
+    else:
+        folder.keep_epochs(0)  # before anybody could take them for this attempt's
+    if damaged:
         start["damaged"] = damaged
+        with suppress(FileNotFoundError):  # it must not be found whole later: disks have moods
+            folder.checkpoint.replace(folder.checkpoint.with_suffix(".damaged"))
         print(f"{folder.checkpoint}: damaged ({damaged}); the run begins anew", file=sys.stderr, flush=True)
     number = int(before.get("attempt", 0)) + 1
     folder.note(

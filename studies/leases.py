@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,9 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.config import Run
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies.error import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere
 from studies.place import Place
@@ -91,6 +93,19 @@ class Leases:
         lock = folder.acquire()
         if lock is None:
             return None
+        try:
+            if self._ours(run, folder, again):
+                return Lease(folder, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        if run.key in self.held:
+            self.give_back(run)  # it has failed of its losses, and so on every host
+        return None
+
+    def _ours(self, run: Run, folder: RunFolder, again: Failed | None) -> bool:
+        """Say whether a run whose folder's lock we hold is ours to train; if it is `held`, but not, it has failed."""
         died = count_death(folder)
         before = None if died else _retries(folder)
         taken = folder.result() is None and (before is None or (again is not None and again.retries == before))
@@ -98,24 +113,19 @@ class Leases:
             registry = self.registry
             taken = patiently(lambda: registry.take(run.key, again=again.beat if again else None))
         if not taken:
-            os.close(lock)
-            return None
+            return False
         self.held[run.key] = folder
         if before is not None:
             # an attempt that dies before its first word is not the earlier one's
             folder.note(state="lost", losses=0, retries=before + 1)
-        elif died or self._died_elsewhere(run, folder):
-            os.close(lock)
-            self.give_back(run)  # who failed of its losses has failed on every host
-            return None
         elif folder.manifest().get("state") == "pruned":
             folder.note(state="lost")
-        return Lease(folder, lock)
+        return not (died or self._died_elsewhere(run, folder))
 
     def _died_elsewhere(self, run: Run, folder: RunFolder) -> bool:
         """Take over how often the run was lost on all hosts; say whether it has failed of that."""
         registry = self.registry
-        return registry is not None and count_elsewhere(folder, patiently(lambda: registry.losses(run.key)))
+        return registry is not None and count_elsewhere(folder, *patiently(lambda: registry.losses(run.key)))
 
     def failures(self, runs: Iterable[Run]) -> dict[str, Failed]:
         """Return by key which attempts of `runs` have failed by now; see `take`."""
@@ -129,13 +139,16 @@ class Leases:
 
     def give_back(self, run: Run) -> None:
         """End a lease, and tell the other hosts what became of the run."""
-        folder = self.held.pop(run.key, None)
+        self._give_back(run.key)
+
+    def _give_back(self, key: str) -> None:
+        folder = self.held.pop(key, None)
         if folder is None or self.registry is None:
             return
         registry, state = self.registry, folder.state()
         record = pack(folder) if state in ("complete", "failed") else None
         losses = int(folder.manifest().get("losses", 0))
-        patiently(lambda: registry.give_back(run.key, state, record, losses=losses))
+        patiently(lambda: registry.give_back(key, state, record, losses=losses))
 
     def ended(self, runs: Iterable[Run]) -> set[str]:
         """Return the keys of those of `runs` that are complete or have failed, here or on another host."""
@@ -156,9 +169,14 @@ class Leases:
             yield
 
     def close(self) -> None:
-        """Close the connections to the database, if there are any."""
-        if self.registry is not None:
-            self.registry.close()
+        """Give back what was taken and never begun, and close the connections to the database, if there are any."""
+        if self.registry is None:
+            return
+        with patience.none():
+            for key in [key for key, folder in self.held.items() if folder.state() != "running"]:
+                with suppress(SQLAlchemyError, StudyError, FolderError, OSError):  # its silence will tell
+                    self._give_back(key)
+        self.registry.close()
 
     def lost(self) -> set[str]:
         """Show life every `BEAT` seconds; return the keys of runs that another host has taken over meanwhile."""

@@ -45,18 +45,21 @@ def count_death(folder: RunFolder) -> bool:
     return epochs <= attempts[-1].get("from_epoch", epochs) and count_loss(folder, None) is not None
 
 
-def count_elsewhere(folder: RunFolder, losses: int) -> bool:
+def count_elsewhere(folder: RunFolder, losses: int, retries: int) -> bool:
     """Take over how often a run was lost on all hosts, where they share no folder; its lock is held.
 
-    Say whether that was too often.
+    Say whether that was too often. What was counted here before another host tried the run again counts no more.
 
     Raises:
         FolderError: the manifest cannot be read or written.
 
     """
-    if losses <= int(folder.manifest().get("losses", 0)):
+    manifest = folder.manifest()
+    if int(manifest.get("tried_again", 0)) != retries:
+        folder.note(losses=0, tried_again=retries)
+    elif losses <= int(manifest.get("losses", 0)):
         return False
-    return _count(folder, losses, "together with its host") is not None
+    return losses > 0 and _count(folder, losses, "together with its host") is not None
 
 
 def _count(folder: RunFolder, losses: int, how: str) -> str | None:

@@ -20,7 +20,7 @@ class Place:
     """A runs folder as a host sees it.
 
     Two hosts may be named alike and have folders of one path; a number in the folder tells whether it is one and the
-    same. The path tells a folder from its copy.
+    same. The path tells a folder from its copy on the same host.
 
     Attributes:
         host: the machine's name.
@@ -51,9 +51,12 @@ class Place:
 
         """
         path = root / FILE
-        if not path.exists():
+        if not cls.of(root).folder:
             try:
                 root.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    if not path.stat().st_size:  # emptied as the power went
+                        path.unlink()
                 _put_first(path, uuid4().hex)
             except OSError as error:
                 raise unwritable(path, error) from None
@@ -65,10 +68,16 @@ class Place:
 
 
 def _put_first(path: Path, number: str) -> None:
-    """Write a file that is whole from its first moment on, unless another process has put one there first."""
+    """Write a file that is whole from its first moment on, unless another process has put one there first.
+
+    On a file system without links the last of several at once stays, and the others are taken for other hosts.
+    """
     temporary = path.with_name(f"{FILE}.{number}")
     try:
-        temporary.write_text(number)
+        with temporary.open("w") as file:
+            file.write(number)
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(temporary, path)
         except FileExistsError:

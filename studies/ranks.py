@@ -34,7 +34,9 @@ BRIEFLY: Final = 3.0
 """Seconds that W&B has to close its run where the process was told to leave, less than `leaving.PATIENCE`."""
 VICTIM: Final = 76
 """Exit code of a rank that has lost its connection to another one, which is the cause."""
-CODES: Final = {"disk": FULL, "connection": VICTIM}
+FAULT: Final = 75
+"""Exit code of a rank whose disk has failed, which may keep it from leaving word of that."""
+CODES: Final = {"disk": FULL, "storage": FAULT, "connection": VICTIM}
 """Exit codes of a rank by the cause of its failure; any other is 1."""
 
 
@@ -112,8 +114,8 @@ def _ended(folder: Path, number: int, code: int) -> RankError | Lost:
         return Lost(128 - code, f"rank {number} was killed by signal {-code}")
     if code > 128:
         return Lost(code, f"stopped by signal {code - 128}")
-    if code == FULL:
-        return Lost(FULL, "disk")
+    if code in (FULL, FAULT):
+        return Lost(code, "disk" if code == FULL else "storage")
     words = _last_words(folder / f"rank{number}.log") or f"ended with code {code}"
     if code == VICTIM:
         return RankError(Failure(rank=number, cause="connection", error=words, traceback=""))

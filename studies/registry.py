@@ -22,21 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from studies.place import Place
 from studies.postgres import address, engine_options, patience, unreachable
+from studies.registered import RUNS, make
 
-METADATA = sa.MetaData()
-RUNS = sa.Table(
-    "bam_runs",
-    METADATA,
-    sa.Column("key", sa.String(16), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("holder", sa.Text),
-    sa.Column("host", sa.Text),
-    sa.Column("root", sa.Text),
-    sa.Column("folder", sa.Text),
-    sa.Column("beat", sa.DateTime(timezone=True)),
-    sa.Column("record", sa.LargeBinary),
-    sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
-)
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 
 
@@ -66,7 +53,7 @@ class Registry:
         grace: seconds without a sign of life after which a lease may be taken over.
 
     Raises:
-        StudyError: the database does not answer.
+        StudyError: the database does not answer, or another user's table in it is of an earlier version.
 
     """
 
@@ -76,8 +63,7 @@ class Registry:
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
-                METADATA.create_all(connection)
-                _grow(connection)
+                make(connection)
         except (SQLAlchemyError, ImportError) as error:
             self.engine.dispose()
             raise unreachable(url, error) from None
@@ -105,20 +91,25 @@ class Registry:
         }
         # in the same runs folder whoever takes it counts for himself, and knows how far it had come
         died = sa.and_(RUNS.c.holder.is_not(None), RUNS.c.folder.is_distinct_from(self.place.folder))
-        losses = sa.case((RUNS.c.state == "failed", 0), (died, RUNS.c.losses + 1), else_=RUNS.c.losses)
+        retried = RUNS.c.state == "failed"
+        counts = {
+            "losses": sa.case((retried, 0), (died, RUNS.c.losses + 1), else_=RUNS.c.losses),
+            "retries": sa.case((retried, RUNS.c.retries + 1), else_=RUNS.c.retries),
+        }
         statement = (
             insert(RUNS)
             .values(key=key, **ours)
-            .on_conflict_do_update(index_elements=["key"], set_={**ours, "losses": losses}, where=free)
+            .on_conflict_do_update(index_elements=["key"], set_={**ours, **counts}, where=free)
             .returning(RUNS.c.key)
         )
         with self.engine.begin() as connection:
             return connection.execute(statement).first() is not None
 
-    def losses(self, key: str) -> int:
-        """Return how often a run was lost, on all hosts together; see `take` and `give_back`."""
+    def losses(self, key: str) -> tuple[int, int]:
+        """Return how often a run was lost on all hosts since it was last tried again, and how often that was."""
         with self.engine.connect() as connection:
-            return connection.execute(sa.select(RUNS.c.losses).where(RUNS.c.key == key)).scalar() or 0
+            row = connection.execute(sa.select(RUNS.c.losses, RUNS.c.retries).where(RUNS.c.key == key)).first()
+        return (row.losses, row.retries) if row is not None else (0, 0)
 
     def _free(self) -> sa.ColumnElement[bool]:
         """Nobody has the run, or somebody here who is dead, or one who has shown no life for long, though he could.
@@ -219,12 +210,3 @@ class Registry:
             while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK))).scalar():
                 time.sleep(0.1)
             yield
-
-
-def _grow(connection: sa.Connection) -> None:
-    """Add the columns that a table of an earlier version lacks."""
-    there = {column["name"] for column in sa.inspect(connection).get_columns(RUNS.name)}
-    for column in RUNS.columns:
-        if column.name not in there:
-            words = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-            connection.execute(sa.text(f"ALTER TABLE {RUNS.name} ADD COLUMN {words}"))

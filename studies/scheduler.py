@@ -124,8 +124,10 @@ class Scheduler:
             wandb=self.options.wandb,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
         )
-        process = self.options.start(self.context, job, self.lifeline, lease.lock)
-        lease.let_go()
+        try:
+            process = self.options.start(self.context, job, self.lifeline, lease.lock)
+        finally:
+            lease.let_go()
         self.progress.pending = max(0, self.progress.pending - 1)
         self.progress.active.append(Active(cell, trial, lease.folder, process, slot))
 

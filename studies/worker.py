@@ -36,8 +36,10 @@ def work(job: Job) -> None:
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     folder = RunFolder(job.folder)
-    with suppress(OSError):  # a disk that has failed: the first word on how it ends says so
+    try:
         Failure.forget(folder.path)
+    except OSError as error:
+        sys.exit(fail(folder, error))
     follows = job.meeting is not None and job.meeting.node > 0
     code = _followed(job) if follows else _worked(job, folder, signals)
     for stream in (sys.stdout, sys.stderr):
@@ -84,9 +86,9 @@ def _followed(job: Job) -> int:
 
 
 def _lost(folder: RunFolder, code: int, cause: str) -> int:
-    failure = Failure.first(folder.path)
+    failure = Failure.first(folder.path) if cause in ("disk", "storage") else None
     with suppress(FolderError):
-        folder.note(state="lost", cause=cause, error=failure.error if failure and code == FULL else None)
+        folder.note(state="lost", cause=cause, error=failure.error if failure else None)
     return code
 
 

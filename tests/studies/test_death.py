@@ -21,10 +21,11 @@ from analysis.cli.problems import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.files import FAULTY, unwritable
 from lightning_bam.folder import RunFolder
-from studies.failure import Failure, cause_of
+from studies.failure import Failure, Lost, cause_of
 from studies.job import FULL
 from studies.ledger import Ledger
 from studies.load import find_study
+from studies.ranks import CODES, _ended
 from studies.worker import fail
 from tests.training.groups import Group, described, figures, longer, same_weights, trained
 
@@ -251,7 +252,7 @@ def test_shared_memory_that_is_full_is_not_taken_for_the_runs_folder_s_disk(tmp_
 
 @pytest.fixture
 def failing_disk(tmp_path):
-    """A real file system that becomes read-only at an error, and how to have one happen."""
+    """A real file system that becomes read-only at an error, and how to have one happen, and how it is mended."""
     image, mount = tmp_path / "image", tmp_path / "mount"
     mount.mkdir()
     with image.open("wb") as file:
@@ -261,17 +262,23 @@ def failing_disk(tmp_path):
     if os.geteuid() or made.returncode or subprocess.run(options, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount an ext4 image")
     (device,) = (part.device for part in psutil.disk_partitions() if part.mountpoint == str(mount))
-    yield mount, lambda: Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
+
+    def mend():
+        subprocess.run(["umount", str(mount)], check=True)
+        subprocess.run(["e2fsck", "-y", str(image)], capture_output=True, check=False)
+        subprocess.run(options, check=True)
+
+    yield mount, lambda: Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1"), mend
     subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def test_a_disk_that_fails_under_a_study_ends_it_in_one_line_with_nothing_lost(failing_disk, tmp_path):
-    mount, fail = failing_disk
+    mount, fail, mend = failing_disk
     file = tmp_path / "two.py"
     file.write_text(
         "from dataclasses import replace\nfrom tests.studies.conftest import BASE, tiny\n"
-        "long = replace(BASE, recipe=replace(BASE.recipe, epochs=60))\n"
-        "STUDY = tiny(seeds=2, rows={'none': long, 'k': replace(long, recipe=replace(long.recipe, lr=0.05))},\n"
+        "long = replace(BASE, recipe=replace(BASE.recipe, epochs=30))\n"
+        "STUDY = tiny(seeds=1, rows={'none': long, 'k': replace(long, recipe=replace(long.recipe, lr=0.05))},\n"
         "             scientific=('recipe.lr',))\n"
     )
     words = ["run", str(file), "--root", str(mount / "runs"), "--devices", "cpu:2", "--wandb", "off"]
@@ -288,10 +295,13 @@ def test_a_disk_that_fails_under_a_study_ends_it_in_one_line_with_nothing_lost(f
     assert (process.returncode, len(told)) == (2, 1), said
     assert "Read-only file system" in told[0]
     assert "Traceback" not in said
-    begun = [RunFolder(path.parent) for path in mount.glob("runs/*/manifest.json")]
-    assert begun
-    assert {folder.state() for folder in begun} <= {"lost", "complete"}
-    assert not any(folder.manifest().get("losses") for folder in begun)
+    mend()
+    done = subprocess.run(
+        [*bam, *words], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    manifests = [RunFolder(path.parent).manifest() for path in mount.glob("runs/*/manifest.json")]
+    assert max(manifest["attempt"] for manifest in manifests) == 2, "what was begun was gone on with"
 
 
 @pytest.mark.parametrize("number", FAULTY)
@@ -312,3 +322,10 @@ def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
         f"{folder.checkpoint}: its disk has failed ({os.strerror(number)}); mend or remount it, then the same command "
         "goes on"
     )
+
+
+def test_a_rank_whose_disk_has_failed_says_so_by_its_exit_code(tmp_path):
+    """It may be unable to leave any other word."""
+    lost = _ended(tmp_path, 1, CODES["storage"])
+    assert isinstance(lost, Lost)
+    assert (lost.code, lost.cause) == (CODES["storage"], "storage")

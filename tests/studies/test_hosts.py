@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
+from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from analysis.cli.bundle import rule as rule_in_bundle
@@ -395,11 +396,42 @@ def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
         assert lease is not None
         lease.let_go()
         three.give_back(BASE)
-        assert [lost(host) for host in (one, three, four, four, three, three, four)] == [
+        assert [lost(host) for host in (one, three, two, two, four, three, two)] == [
             False,
             *[True] * 4,
             *[False] * 2,
         ]
+
+
+def test_trying_again_what_another_host_tries_again_does_not_begin_the_count_anew(tmp_path, postgres):
+    """Both know of the same failure; the second finds that it was tried again and lost since."""
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(closing(Leases(tmp_path / name, postgres))) for name in "ab")
+        assert [lost(one) for _ in range(4)] == [True] * 4
+        RunFolder.of(two.root, BASE).describe(BASE)
+        RunFolder.of(two.root, BASE).note(state="failed", cause="lost", losses=4)  # as fetched
+        known, there = (host.failures([BASE])[BASE.key] for host in (one, two))
+        lease = one.take(BASE, again=known)
+        assert lease is not None
+        lease.let_go()
+        count_loss(lease.folder, -9)
+        one.give_back(BASE)
+        lease = two.take(BASE, again=there)
+        assert lease is not None
+        assert lease.folder.manifest()["losses"] == 1
+        lease.let_go()
+
+
+def test_a_lease_that_never_became_a_run_is_given_back(tmp_path, postgres, on):
+    """Its host has not died, and nobody waits for it or counts a loss."""
+    leases = Leases(tmp_path, postgres)
+    lease = leases.take(BASE)
+    assert lease is not None
+    lease.let_go()
+    leases.close()
+    other = on("other")
+    assert other.take(BASE.key)
+    assert other.losses(BASE.key) == (0, 0)
 
 
 def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
@@ -455,8 +487,27 @@ def test_a_table_of_an_earlier_version_grows(on, postgres):
         )
     ours = on("ours")
     assert ours.take("a")
-    assert ours.losses("a") == 1
+    assert ours.losses("a") == (1, 0)
     assert on("theirs").entries()["a"].alive
+
+
+def test_who_may_not_let_a_table_of_an_earlier_version_grow_is_told_who_can(postgres):
+    address = make_url(postgres)
+    name = f"{address.database}_other"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("create table bam_runs (key varchar(16) primary key, state varchar(16) not null)")
+        connection.execute(f"create role {name} login")
+        connection.execute(f"grant all on bam_runs to {name}")
+    url = address.set(username=name).render_as_string(hide_password=False)
+    try:
+        with pytest.raises(
+            StudyError, match=r"bam_runs is of an earlier version, without 'holder'; .* user who owns it"
+        ):
+            Registry(url, Place("here", "/runs", "1"), "here:1", 60.0)
+    finally:
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"drop owned by {name}")
+            connection.execute(f"drop role {name}")
 
 
 def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_slot):

@@ -37,6 +37,12 @@ def test_folders_of_one_path_on_two_disks_are_two_and_so_are_a_folder_and_its_co
     assert Place.marked(tmp_path / "copy") != here
 
 
+def test_a_number_that_a_power_cut_has_emptied_is_given_anew(tmp_path):
+    Place.marked(tmp_path)
+    (tmp_path / FILE).write_text("")
+    assert len(Place.marked(tmp_path).folder) == 32
+
+
 def test_a_link_to_a_folder_is_that_folder(tmp_path):
     place = Place.marked(tmp_path / "runs")
     (tmp_path / "link").symlink_to(tmp_path / "runs")

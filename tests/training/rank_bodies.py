@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.launcher.api import elastic_launch
 
-from lightning_bam import trainer
+from lightning_bam import trainer, training
 from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from lightning_bam.leaving import Signals
@@ -45,6 +45,14 @@ def cramped(task: tuple[Path, Slot]) -> None:
     """Train a described folder on a GPU of which this process may have next to nothing; ends with the worker's code."""
     folder, slot = task
     torch.cuda.set_per_process_memory_fraction(1e-4)
+    worker.work(Job(folder=folder, study="ranks", row="", slot=slot, wandb="off"))
+
+
+def disagreeing(task: tuple[Path, Slot]) -> None:
+    """Train a described folder whose checkpoint the second rank cannot read whole; ends with the worker's code."""
+    folder, slot = task
+    check = training.damage
+    training.damage = lambda path: "torn" if os.environ["RANK"] == "1" else check(path)
     worker.work(Job(folder=folder, study="ranks", row="", slot=slot, wandb="off"))
 
 

@@ -29,6 +29,9 @@ from lightning_bam.config import (
 from lightning_bam.data import Batches
 from lightning_bam.files import FolderError
 from lightning_bam.running import RunningLoss
+from studies.devices import Slot
+from studies.launch import ask
+from studies.processes import forkserver
 from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 
 DROPOUT = Run(
@@ -212,6 +215,18 @@ def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path
     assert f"{folder.checkpoint}: damaged ({attempt['damaged']}); the run begins anew" in folder.log.read_text()
     assert len(folder.checkpoint.read_bytes()) == len(weights)
     assert damage(folder.checkpoint) == ""
+    assert damage(folder.checkpoint.with_suffix(".damaged")) != "", "kept for who wants to know"
+
+
+def test_ranks_that_find_different_checkpoints_are_lost_and_train_nothing(tmp_path):
+    """As where one node's disk shows it an older one; what is there stays for the next attempt."""
+    folder = trained(described(tmp_path, RUN), 2)
+    (folder.path / "result.json").unlink()
+    before, weights = folder.lines(), folder.checkpoint.read_bytes()
+    with pytest.raises(RuntimeError, match=r"ended without an answer \(code 75\)"):
+        ask(forkserver(), "tests.training.rank_bodies", "disagreeing", (folder.path, Slot(2)), limit=60)
+    assert (folder.state(), folder.manifest()["cause"]) == ("lost", "storage")
+    assert (folder.lines(), folder.checkpoint.read_bytes()) == (before, weights)
 
 
 def test_every_byte_of_every_weight_counts(tmp_path):
