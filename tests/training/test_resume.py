@@ -5,7 +5,6 @@ On one kind of processor, in float32, with one thread a rank.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import signal
@@ -184,14 +183,6 @@ def emptied(file):
     file.write_bytes(b"")
 
 
-def halved(file):
-    os.truncate(file, file.stat().st_size // 2)
-
-
-def zeroed(file):
-    file.write_bytes(bytes(file.stat().st_size))
-
-
 def a_block_zeroed(file):
     """Right where weights are: torch reads them as they are."""
     with file.open("r+b") as written:
@@ -199,9 +190,7 @@ def a_block_zeroed(file):
         written.write(bytes(512))
 
 
-@pytest.mark.parametrize(
-    ("spoil", "ranks"), [(emptied, 1), (halved, 1), (zeroed, 1), (a_block_zeroed, 1), (a_block_zeroed, 2)]
-)
+@pytest.mark.parametrize(("spoil", "ranks"), [(emptied, 1), (a_block_zeroed, 1), (a_block_zeroed, 2)])
 def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path, spoil, ranks):
     """To the same figures; the record and the log say why."""
     folder = trained(described(tmp_path, RUN), ranks)
@@ -246,8 +235,9 @@ def test_every_byte_of_every_weight_counts(tmp_path):
     path.write_bytes(whole)
     assert damage(path) == ""
     for length in range(0, len(whole), 97):
-        path.write_bytes(whole[:length])
-        assert damage(path) != ""
+        for torn in (whole[:length], bytes(length)):
+            path.write_bytes(torn)
+            assert damage(path) != ""
 
 
 def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(tmp_path):
