@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from studies.devices import Slot
-from studies.meeting import Meeting
 
 WandbMode = Literal["off", "offline", "online"]
 
@@ -17,7 +16,7 @@ FULL: Final = 74
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run on one slot; with a `meeting`, this node's part of a run that several nodes train.
+    """One run on one slot.
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included.
     """
@@ -28,5 +27,4 @@ class Job:
     slot: Slot
     threads: int = 1
     wandb: WandbMode = "offline"
-    meeting: Meeting | None = None
     ranks_here: int = 1

@@ -18,9 +18,6 @@ from typing import Any, Final
 from studies.job import Job
 from studies.processes import serve
 
-Start = Callable[[ForkServerContext, Job, Connection, int | None], ForkServerProcess]
-"""What starts a job: `start`, or the first of several nodes, which has the others start it, too."""
-
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
     """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed.
@@ -29,7 +26,7 @@ def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int 
         context: whose server is forked.
         job: what to train, and where.
         lifeline: whose other end this process holds.
-        lock: a descriptor of the run folder's lock, which the group holds to its end; None where another node has it.
+        lock: a descriptor of the run folder's lock, which the group holds to its end; None where there is none to hold.
 
     """
     held = _Descriptor(lock) if lock is not None else None

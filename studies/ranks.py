@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -18,7 +18,7 @@ from lightning_bam.training import train
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, Job
 from studies.launch import watch_lifeline
-from studies.meeting import ALONE
+from studies.rendezvous import Rendezvous
 from studies.surroundings import die_with_parent, redirect, visible
 from studies.tracking import DISK, Tracking
 
@@ -78,10 +78,10 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             tracking.finish(code, BRIEFLY if signals and signals.number else DISK)
 
 
-def group(job: Job) -> LaunchConfig:
-    """Return how torch's launcher starts `job`'s ranks: forked from this process, meeting on a free port."""
+def group(job: Job, meeting: dict[str, Any]) -> LaunchConfig:
+    """Return how torch's launcher starts `job`'s ranks: forked from this process; see `Rendezvous.open`."""
     return LaunchConfig(
-        **(job.meeting.rendezvous() if job.meeting else ALONE),
+        **meeting,
         nproc_per_node=job.slot.ranks,
         run_id=job.folder.name,
         max_restarts=0,
@@ -92,8 +92,12 @@ def group(job: Job) -> LaunchConfig:
     )
 
 
-def launch(job: Job) -> None:
+def launch(job: Job, rendezvous: Rendezvous | None = None) -> None:
     """Start one rank a device with torch's own launcher; a rank's death ends the others.
+
+    Args:
+        job: what to train, and where.
+        rendezvous: this node's part where several train it; by default the ranks meet on this host's loopback.
 
     Raises:
         RankError: the first rank that failed, and why.
@@ -102,7 +106,8 @@ def launch(job: Job) -> None:
     """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     try:
-        elastic_launch(group(job), _rank)(job)
+        with (rendezvous or Rendezvous()).open() as meeting:
+            elastic_launch(group(job, meeting), _rank)(job)
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
         raise _ended(job.folder, number, failure.exitcode) from None

@@ -18,7 +18,7 @@ from studies.devices import Slot
 from studies.error import StudyError
 from studies.headline import reported, so_far
 from studies.job import FULL, Job, WandbMode
-from studies.launch import Start, start
+from studies.launch import start
 from studies.losses import count_loss, no_space
 from studies.postgres import BEAT, patience
 from studies.processes import bury, end_all
@@ -37,7 +37,6 @@ class Options:
     retry_failed: bool = False
     storage: str | None = None
     patient: bool = False
-    start: Start = start
 
 
 class Scheduler:
@@ -125,7 +124,7 @@ class Scheduler:
             ranks_here=sum(slot.ranks for slot in self.options.slots),
         )
         try:
-            process = self.options.start(self.context, job, self.lifeline, lease.lock)
+            process = start(self.context, job, self.lifeline, lease.lock)
         finally:
             lease.let_go()
         self.progress.pending = max(0, self.progress.pending - 1)

@@ -97,7 +97,7 @@ def submit(root: Path, study: str, command: list[str], request: Request, storage
     folder_of(root).mkdir(parents=True, exist_ok=True)
     try:
         with redirect_stderr(io.StringIO()), _set(STORAGE, storage):  # submitit prints what the error says, too
-            call = WorkerJob(command, request.nodes, shared=storage is not None)
+            call = WorkerJob(command, shared=storage is not None)
             jobs = _array(executor, call, request.workers)
     except (FailedJobError, FailedSubmissionError) as error:
         said = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Try ")]
@@ -149,8 +149,9 @@ def _executor(root: Path, request: Request) -> SlurmExecutor:
         "signal_delay_s": NOTICE,
         "array_parallelism": request.workers,
         "stderr_to_stdout": True,
-        # since Slurm 22.05 a step no longer inherits its job's cores
-        "srun_args": [f"--cpus-per-task={request.cpus}"],
+        # since Slurm 22.05 a step no longer inherits its job's cores; one worker, on the first node, starts what the
+        # others take part in (`studies.node`)
+        "srun_args": [f"--cpus-per-task={request.cpus}", "--nodes=1", "--ntasks=1"],
         "additional_parameters": {"requeue": True} | _more(request.more),
     }
     executor.update_parameters(**{name: value for name, value in options.items() if value is not None})

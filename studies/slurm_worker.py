@@ -20,8 +20,6 @@ STARTS: Final = 4
 STORAGE: Final = "BAM_STORAGE"
 """The variable by which a job's worker learns the database: its address may hold a password, and others can read a
 job's arguments, log and pickle."""
-INCOMPLETE: Final = 3
-"""Exit code of a worker that left because another node of its job was gone."""
 
 
 class WorkerJob:
@@ -34,14 +32,12 @@ class WorkerJob:
 
     Args:
         command: `bam worker` and its arguments.
-        nodes: how many nodes the job has, each of which runs the command as a part of one worker.
         shared: whether the study is in a database, whose address the job's environment has.
 
     """
 
-    def __init__(self, command: list[str], nodes: int = 1, *, shared: bool = False) -> None:
+    def __init__(self, command: list[str], *, shared: bool = False) -> None:
         self.command = command
-        self.nodes = nodes
         self.shared = shared
         self.worker: subprocess.Popen[bytes] | None = None
         self.told = False
@@ -56,10 +52,10 @@ class WorkerJob:
         if self.shared and not os.environ.get(STORAGE):
             raise RuntimeError(f"{STORAGE} did not reach the job: submit with --slurm export=ALL, sbatch's default")
         signal.signal(signal.SIGTERM, self._end)
-        code = INCOMPLETE
+        code = 0
         for _ in range(STARTS):
             code = self._run()
-            if self.told or not (code < 0 or code == INCOMPLETE):
+            if self.told or code >= 0:
                 break
         if self.told:
             if held():
@@ -72,12 +68,11 @@ class WorkerJob:
     def checkpoint(self) -> DelayedSubmission:
         """End the worker, and return what the requeued job calls."""
         self._end()
-        return DelayedSubmission(WorkerJob(self.command, self.nodes, shared=self.shared))
+        return DelayedSubmission(WorkerJob(self.command, shared=self.shared))
 
     def _run(self) -> int:
-        command = [*self.command, *meeting(self.nodes)]
-        print(" ".join(command), flush=True)
-        self.worker = subprocess.Popen(command, preexec_fn=_deaf)  # noqa: PLW1509 - there is one thread here
+        print(" ".join(self.command), flush=True)
+        self.worker = subprocess.Popen(self.command, preexec_fn=_deaf)  # noqa: PLW1509 - there is one thread here
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs
         return self.worker.wait()
@@ -95,20 +90,6 @@ class WorkerJob:
                 if self.worker.poll() is not None:
                     return
                 time.sleep(0.05)
-
-
-def meeting(nodes: int) -> list[str]:
-    """Return the arguments by which the nodes of this job find each other; none where it has one node."""
-    if nodes == 1:
-        return []
-    environment: Any = JobEnvironment()
-    first = os.environ.get("SLURM_LAUNCH_NODE_IPADDR") or environment.hostnames[0]  # where the job's script runs
-    port = 10_000 + int(environment.raw_job_id) % 20_000  # below the ports that the kernel hands out
-    return [
-        f"--nodes={nodes}",
-        f"--node-rank={environment.node}",
-        f"--rendezvous={first}:{port}",
-    ]
 
 
 def held() -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from contextlib import suppress
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -18,9 +17,9 @@ from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.provenance import commit
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, Job
+from studies.node import run_step
 from studies.ranks import launch, rank
 from studies.surroundings import die_with_server, redirect, scrub
-from studies.together import together
 
 commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
 
@@ -33,6 +32,7 @@ def work(job: Job) -> None:
     die_with_server()
     signals = Signals()
     signals.listen()
+    environment = dict(os.environ)
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     folder = RunFolder(job.folder)
@@ -40,8 +40,7 @@ def work(job: Job) -> None:
         Failure.forget(folder.path)
     except OSError as error:
         sys.exit(fail(folder, error))
-    follows = job.meeting is not None and job.meeting.node > 0
-    code = _followed(job) if follows else _worked(job, folder, signals)
+    code = _worked(job, folder, signals, environment)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -50,16 +49,16 @@ def work(job: Job) -> None:
     sys.exit(code)
 
 
-def _worked(job: Job, folder: RunFolder, signals: Signals) -> int:
+def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str, str]) -> int:
     """Train, write down how it ended, and return the exit code."""
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
         if job.slot.world == 1:
             rank(job, signals)
-        elif job.meeting is None:
+        elif job.slot.nodes == 1:
             launch(job)
         else:
-            together(job)
+            run_step(job, environment)
     except Leaving as told:
         return _lost(folder, told.code, str(told))
     except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
@@ -70,18 +69,6 @@ def _worked(job: Job, folder: RunFolder, signals: Signals) -> int:
         if signals.number:  # what breaks on the way out is no failure of the run
             return _lost(folder, 128 + signals.number, f"stopped by signal {signals.number}")
         return fail(folder, error)
-    return 0
-
-
-def _followed(job: Job) -> int:
-    """Train a later node's part, and return the exit code; the first node keeps the record."""
-    assert job.meeting is not None
-    try:
-        redirect(job.folder / f"launcher{job.meeting.node}.log")
-        together(job)
-    except BaseException:
-        traceback.print_exc()
-        return 1
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from dataclasses import replace
 
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
 from analysis.cli.ruled import add_rule, chosen, train
@@ -15,7 +14,6 @@ from studies.devices import parse_devices, slots
 from studies.engine import run_study
 from studies.error import StudyError
 from studies.exchange import forget
-from studies.launch import Start, start
 from studies.scheduler import Options
 from studies.study import Study
 from studies.tracking import default_mode
@@ -80,9 +78,9 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False, start: Start = start) -> int:
+def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
     """Train what is missing of one study; returns 1 if a run failed or is not there."""
-    options = replace(options_of(arguments, patient=patient), start=start)
+    options = options_of(arguments, patient=patient)
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
@@ -106,7 +104,7 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
             parse_devices(arguments.devices),
             arguments.devices_per_run,
             arguments.runs_per_device,
-            getattr(arguments, "nodes", 1),
+            getattr(arguments, "nodes_per_run", 1),
         ),
         threads=arguments.threads,
         wandb=tracking,

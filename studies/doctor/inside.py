@@ -17,6 +17,7 @@ from torch.distributed.launcher.api import elastic_launch
 from studies.devices import Slot
 from studies.job import Job
 from studies.ranks import group
+from studies.rendezvous import Rendezvous
 from studies.surroundings import die_with_parent, redirect, scrub
 
 LIMIT: Final = 60
@@ -81,7 +82,8 @@ def all_reduce(_: None) -> dict[str, str]:
         log = Path(folder) / "log"
         redirect(log)
         try:
-            answers = elastic_launch(group(job), _rank)(backend)
+            with Rendezvous().open() as meeting:
+                answers = elastic_launch(group(job, meeting), _rank)(backend)
         except Exception as error:
             words = log.read_text(errors="replace").strip().splitlines()
             return {"backend": backend, "error": _line(error) + (f" ({words[-1]})" if words else "")}

@@ -255,8 +255,6 @@ def test_cost_in_words(capsys):
         (["reproduce", ""], "bam: '': give a run's folder, or its key under runs"),
         (["table", "quickstart", "--output", ""], "bam: --output '': cannot be written"),
         (["report", "quickstart", "--output", ""], "bam: --output '': name the page, as report.html"),
-        (["worker", "quickstart", "--node-rank", "1"], "bam: --node-rank 1: goes with --nodes, which says how many"),
-        (["worker", "quickstart", "--rendezvous", "a:1"], "bam: --rendezvous a:1: goes with --nodes"),
         (["run", "quickstart", "--root", "/proc/nowhere"], "bam: /proc/nowhere: cannot be written"),
         (["table", "quickstart", "--output", "/proc/x"], "bam: --output /proc/x: cannot be written"),
     ],

@@ -118,18 +118,6 @@ def test_jobs_are_requeued_in_the_middle_and_the_table_comes_out_complete(slurm,
     assert capsys.readouterr().err == "mine: 4 runs complete; nothing to submit\n"
 
 
-def test_two_nodes_train_each_run_together(slurm, study, tmp_path, monkeypatch, capsys):
-    root = tmp_path / "runs"
-    monkeypatch.setenv("BAM_ROOT", str(root))
-    fewer = ["--set", "recipe.epochs=2", "--seeds", "1"]
-    assert main(["submit", study, *fewer, "--nodes-per-run", "2", "--wandb", "off"]) == 0
-    assert ", 1 worker for 2 runs; " in capsys.readouterr().err
-    until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
-    manifests = [json.loads(path.read_text()) for path in root.glob("*/manifest.json")]
-    assert [(made["state"], made["world_size"], made["attempt"]) for made in manifests] == [("complete", 2, 1)] * 2
-    until(lambda: working(root) == [], limit=15)
-
-
 def test_the_jobs_learn_the_database_and_nobody_else_its_password(slurm, study, tmp_path, monkeypatch, capfd, postgres):
     root = tmp_path / "runs"
     monkeypatch.setenv("BAM_ROOT", str(root))
@@ -177,6 +165,8 @@ class TestWithoutRunningAnything:
         assert {"#SBATCH --gpus-per-node=4", "#SBATCH --cpus-per-task=16", "#SBATCH --nodes=2"} <= set(out.splitlines())
         assert "#SBATCH --array" not in out
         assert "--devices=0,1,2,3 --devices-per-run=2" in err
+        assert err.endswith(" --nodes-per-run=2\n")
+        assert "--nodes=1 --ntasks=1" in out, "one worker, on the first node"
 
     def test_slurm_refuses_in_one_line(self, slurm, study, capsys):
         assert main(["submit", study, "--partition", "gpu"]) == 2

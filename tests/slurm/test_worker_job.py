@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from studies.slurm_worker import WorkerJob, meeting
+from studies.slurm_worker import WorkerJob
 
 
 @pytest.fixture(autouse=True)
@@ -107,15 +107,3 @@ time.sleep(60)
     assert time.monotonic() - begun < 20
     assert mark.exists()
     assert again[0].function.command == python(program)
-
-
-def test_nodes_meet_on_the_first_one(monkeypatch):
-    for name, value in {
-        "SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "123456", "SLURM_NODEID": "1", "SLURM_JOB_NODELIST": "gpu[07-08]",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("SLURM_LAUNCH_NODE_IPADDR", raising=False)
-    assert meeting(1) == []
-    assert meeting(2) == ["--nodes=2", "--node-rank=1", "--rendezvous=gpu07:13456"]
-    monkeypatch.setenv("SLURM_LAUNCH_NODE_IPADDR", "10.1.2.3")
-    assert meeting(2)[2] == "--rendezvous=10.1.2.3:13456"

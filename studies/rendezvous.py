@@ -1,0 +1,115 @@
+"""Where the ranks of a run meet: a store of torch's that listens on one address and unpickles nothing.
+
+torch's c10d rendezvous listens on every address of the host and unpickles its state, which whoever reaches the port
+may set. The static rendezvous keeps bytes and JSON alone, and uses the store that this process already has at its port.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psutil
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list the store
+
+LOOPBACK: Final = "127.0.0.1"
+TIMEOUT: Final = 120
+"""Seconds that a node waits for the others when a run begins."""
+INTERFACES: Final = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+"""By which gloo and NCCL choose the network; by themselves they take one that other hosts can reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendezvous:
+    """One node's part in a run; by default the only node's.
+
+    Attributes:
+        nodes: how many train the run together.
+        node: which of them this is; the first, 0, keeps the store.
+        address: the first node's.
+        port: of the store; 0 for a free one.
+
+    """
+
+    nodes: int = 1
+    node: int = 0
+    address: str = LOOPBACK
+    port: int = 0
+
+    @contextmanager
+    def open(self) -> Iterator[dict[str, Any]]:
+        """Keep the store open, if it is this node's, and yield what torch's `LaunchConfig` needs to know of it.
+
+        Raises:
+            OSError: the first node cannot listen at its address.
+
+        """
+        store, port = None, self.port
+        if self.node == 0:
+            with socket.create_server((self.address, port)) as listener:
+                port = listener.getsockname()[1]
+                store = TCPStore(
+                    self.address,
+                    port,
+                    is_master=True,
+                    wait_for_workers=False,
+                    multi_tenant=True,  # torch's launcher, in this process, then opens no other
+                    master_listen_fd=listener.detach(),
+                )
+        mine = self.address if self.node == 0 else local_address(self.address)
+        self._choose_interface(mine)
+        try:
+            yield {
+                "min_nodes": self.nodes,
+                "max_nodes": self.nodes,
+                "rdzv_backend": "static",
+                "rdzv_endpoint": f"{self.address}:{port}",
+                "rdzv_configs": {"rank": self.node, "timeout": TIMEOUT},
+                "local_addr": mine,
+            }
+        finally:
+            del store
+
+    def _choose_interface(self, address: str) -> None:
+        """Have gloo and NCCL, in the ranks that this process will fork, meet on the network of this address."""
+        os.environ.pop("NCCL_COMM_ID", None)  # an address of its own, on which NCCL would listen
+        for name in INTERFACES:
+            if self.nodes == 1:
+                os.environ[name] = interface(address)
+            else:
+                os.environ.setdefault(name, interface(address))
+
+
+def interface(address: str) -> str:
+    """Return the name of the network interface that has this address.
+
+    Raises:
+        OSError: this host has none.
+
+    """
+    for name, addresses in psutil.net_if_addrs().items():
+        if address in [one.address for one in addresses]:
+            return name
+    raise OSError(f"no network interface of this host has the address {address}")
+
+
+def local_address(other: str) -> str:
+    """Return the address of this host on the network that leads to another host; nothing is sent.
+
+    Raises:
+        OSError: there is no way to it.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((other, 9))
+        return str(way.getsockname()[0])
+
+
+def free_port(address: str) -> int:
+    """Return a port that is free at this address now."""
+    with socket.create_server((address, 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,119 @@
+"""Runs over two nodes: steps of a Slurm job on a cluster that this machine plays, one CPU rank a node."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from analysis.cli import main
+from lightning_bam.folder import RunFolder
+from studies.devices import Slot
+from studies.engine import run_study
+from studies.records import gather
+from studies.scheduler import Options
+from tests.slurm import cluster
+from tests.slurm.test_submit import until, working
+from tests.studies.conftest import silent, tiny
+
+STUDY = """
+from dataclasses import replace
+from tests.studies.conftest import BASE, tiny
+
+calm = replace(BASE, recipe=replace(BASE.recipe, epochs=6))
+wild = replace(calm, recipe=replace(calm.recipe, lr=1e30))
+STUDY = tiny(name="nodes", seeds=1, rows={"calm": calm, "wild": wild}, baseline="calm", scientific=("recipe.lr",))
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Return the study of the file that is submitted."""
+    (tmp_path / "nodes.py").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path / "runs"))
+    names = {}
+    exec(STUDY, names)
+    return names["STUDY"]
+
+
+def figures(study, root):
+    """Return the epochs of the study's first row, but for their times."""
+    return [{**line, "seconds": None} for line in gather(study, root)[0].metrics]
+
+
+def rank_of(root, number):
+    """Return the process of a rank that trains the first row, once there is an epoch."""
+    for process in working(root):
+        with suppress(psutil.Error, OSError):
+            log = os.readlink(f"/proc/{process.pid}/fd/1")  # noqa: PTH115
+            folder, _, name = log.rpartition("/")
+            with open(f"{folder}/metrics.jsonl") as metrics:  # noqa: PTH123
+                if name == f"rank{number}.log" and metrics.read().count("\n") > 1:
+                    return process
+    return None
+
+
+def test_two_nodes_train_as_one_and_survive_what_is_killed(slurm, study, tmp_path, capsys):
+    """A rank on the second node is killed, then the worker: the figures are those of one node with two ranks."""
+    root = tmp_path / "runs"
+    assert main(["submit", "nodes.py", "--nodes-per-run", "2", "--wandb", "off"]) == 0
+    assert ", 1 worker for 2 runs; " in capsys.readouterr().err
+    until(lambda: rank_of(root, 1)).kill()
+    calm, wild = (RunFolder.of(root, run) for run in study.rows.values())
+    until(lambda: len(calm.manifest().get("attempts", [])) == 2)
+    before = until(lambda: rank_of(root, 0))
+    workers = [one for one in working(root) if "--nodes-per-run=2" in one.cmdline() and "worker" in one.cmdline()]
+    workers[0].kill()
+    until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE, limit=20)
+    until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
+
+    alone = tmp_path / "alone"
+    only = replace(study, rows={"calm": study.rows["calm"]}, scientific=())
+    run_study(only, alone, Options(slots=[Slot(2)], wandb="off"), silent)
+    assert figures(study, root) == figures(only, alone)
+    manifest = calm.manifest()
+    assert (manifest["state"], manifest["world_size"], len(manifest["attempts"])) == ("complete", 2, 3)
+    assert all(attempt["from_epoch"] >= 1 for attempt in manifest["attempts"][1:]), "each went on"
+    assert {"rank0.log", "rank1.log", "launcher.log", "launcher1.log"} <= {one.name for one in calm.path.iterdir()}
+    assert (wild.state(), wild.manifest()["cause"]) == ("failed", "nan")
+    assert "training loss is nan" in wild.manifest()["error"]
+    until(lambda: working(root) == [], limit=15)
+
+
+def test_a_run_over_nodes_leaves_a_checkpoint_when_its_job_is_cancelled(slurm, study, tmp_path):
+    root = tmp_path / "runs"
+    assert main(["submit", "nodes.py", "--only", "row=calm", "--nodes-per-run", "2", "--wandb", "off"]) == 0
+    until(lambda: rank_of(root, 1))
+    worker = next(one for one in working(root) if "--nodes-per-run=2" in one.cmdline() and "worker" in one.cmdline())
+    worker.send_signal(signal.SIGTERM)
+    folder = RunFolder.of(root, study.rows["calm"])
+    until(lambda: folder.state() == "lost", limit=20)
+    assert folder.manifest()["cause"] == "stopped by signal 15"
+    assert folder.checkpoint.exists()
+    cluster.ask(slurm, "scancel", "--user=root")
+    until(lambda: working(root) == [], limit=40)
+
+
+@pytest.mark.parametrize(
+    ("variable", "here"), [(None, "no Slurm job"), ("1", "a Slurm job of 1 node"), ("x", "a Slurm job of x nodes")]
+)
+def test_a_worker_outside_a_job_of_so_many_nodes_is_refused(variable, here, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
+    if variable:
+        monkeypatch.setenv("SLURM_JOB_NUM_NODES", variable)
+    assert main(["worker", "quickstart", "--root", str(tmp_path), "--nodes-per-run", "2"]) == 2
+    said = f"bam: --nodes-per-run 2: this is {here}; `bam submit --nodes-per-run 2` starts one\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_batch_that_all_ranks_cannot_share_is_refused_before_anything_starts(tmp_path):
+    study = tiny(seeds=1)
+    rows = {label: replace(run, recipe=replace(run.recipe, batch_size=62)) for label, run in study.rows.items()}
+    with pytest.raises(Exception, match="62"):
+        run_study(tiny(seeds=1, rows=rows), tmp_path, Options(slots=[Slot(2, nodes=2)], wandb="off"), silent)
+    assert RunFolder.of(tmp_path, next(iter(rows.values()))).state() == "missing"
