@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from lightning_bam.config import ConfigError
 from lightning_bam.data.draws import permutation
+from lightning_bam.data.image_reader import read_image
 from lightning_bam.data.images import CHUNK, held_out_mask, statistics
 from lightning_bam.data.views import View
 
@@ -167,23 +167,8 @@ def decode(paths: Sequence[Path], view: View) -> Tensor:
     images = torch.empty(len(paths), 3, *view.size, dtype=torch.uint8)
 
     def put(number: int) -> None:
-        images[number] = torch.from_numpy(np.array(view.scored(read(paths[number])))).permute(2, 0, 1)
+        images[number] = torch.from_numpy(np.array(view.scored(read_image(paths[number])))).permute(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(put, range(len(paths))))
     return images
-
-
-def read(path: Path | str) -> Image.Image:
-    """Return the image in a file, in RGB.
-
-    Raises:
-        ConfigError: it cannot be read.
-
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise ConfigError(f"cannot read the image {path}: {reason[0]}") from error

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from lightning_bam.config import ConfigError
 from lightning_bam.cores import cores
 from lightning_bam.data.draws import Ints, Words
-from lightning_bam.data.image_files import ImageFiles, Listing, read
+from lightning_bam.data.image_files import ImageFiles, Listing
+from lightning_bam.data.image_reader import read_image
 from lightning_bam.data.order import Batches
 from lightning_bam.data.views import View
 from lightning_bam.leaving import SIGNALS
@@ -67,7 +68,7 @@ class Decoder(Dataset[Tensor | str]):
         pixels = np.empty((len(indices), *self.view.size, 3), np.uint8)
         for place, index in enumerate(indices):
             try:
-                image = read(self.files.path(int(index)))
+                image = read_image(self.files.path(int(index)))
             except ConfigError as error:
                 return str(error)
             words = None if crops is None else crops[place]

@@ -141,7 +141,7 @@ def test_coco_format_gives_the_scenes_back(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"dataset\.classes=80: .* has 10 categories"):
         load_scenes(replace(spec, classes=80))
     (tmp_path / "coco" / "val2017" / "3.png").unlink()
-    with pytest.raises(ConfigError, match=r"names 1 images that are not in .*, the first 3\.png"):
+    with pytest.raises(ConfigError, match=r"names 1 images that are not in .*, the first '3\.png'"):
         load_scenes(spec)
 
 
