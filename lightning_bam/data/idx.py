@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lightning_bam.config import ConfigError
+
+MOST_BYTES: Final = 2**28
+"""Bytes of the largest file that is read; the 60,000 train images take 47 MB."""
 
 
 def _packed(path: Path) -> Path:
@@ -35,14 +41,17 @@ def read_idx(path: Path) -> Tensor:
     source = path if path.is_file() else _packed(path)
     damaged = ConfigError(f"{source} is not a whole idx file of bytes; fetch it again")
     try:
-        data = source.read_bytes()
-        data = data if source == path else gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        with source.open("rb") if source == path else gzip.open(source) as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:3] != b"\0\0\x08" or head[3] > 4:
+                raise damaged
+            shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
+            size = math.prod(shape)
+            if size > MOST_BYTES:
+                raise damaged
+            data = file.read(size + 1)  # and no more: what is packed may be any size unpacked
+    except (EOFError, struct.error, gzip.BadGzipFile, zlib.error) as error:
         raise damaged from error
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
+    if len(data) != size:
         raise damaged
-    start = 4 + 4 * data[3]
-    shape = np.frombuffer(data[4:start][: len(data[4:start]) // 4 * 4], ">i4").tolist()
-    if len(shape) != data[3] or len(data) - start != np.prod(shape):
-        raise damaged
-    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy())
+    return torch.from_numpy(np.frombuffer(data, np.uint8).reshape(shape).copy())

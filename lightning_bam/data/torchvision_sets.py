@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_bam.config import data_dir
+from lightning_bam.config import ConfigError, data_dir
 from lightning_bam.data.download import fetch
 from lightning_bam.data.idx import present, read_idx
 from lightning_bam.data.images import Images, in_memory
@@ -104,4 +104,7 @@ def fashion_mnist() -> Images:
         )
         fetch(download, root, FashionMNIST.mirrors[0] + next(iter(sums)), missing)
     images, labels, test, test_labels = map(read_idx, files)
+    for many, few, file in ((images, labels, files[0]), (test, test_labels, files[2])):
+        if many.shape != (len(few), 28, 28) or few.dim() != 1 or not len(few) or few.max() > 9:
+            raise ConfigError(f"{file} and the labels beside it are not Fashion-MNIST; fetch them again")
     return in_memory(images[:, None], labels.long(), test[:, None], test_labels.long())

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import pytest
 import torch
@@ -71,3 +72,20 @@ def test_a_damaged_packed_file_is_named(tmp_path, data):
     with pytest.raises(ConfigError) as refusal:
         read_idx(tmp_path / "x")
     assert str(refusal.value) == f"{tmp_path / 'x.gz'} is not a whole idx file of bytes; fetch it again"
+
+
+@pytest.mark.parametrize("shape", [(-2, -15), (1,) * 70, (2**31 - 1,)], ids=["negative", "70 dimensions", "huge"])
+def test_a_shape_that_is_none(tmp_path, shape):
+    (tmp_path / "x").write_bytes(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}i", *shape) + bytes(30))
+    with pytest.raises(ConfigError, match="is not a whole idx file of bytes"):
+        read_idx(tmp_path / "x")
+
+
+def test_a_packed_file_is_unpacked_no_further_than_its_shape(tmp_path):
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx_bytes(VALUES) + bytes(2**26)))
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="is not a whole idx file of bytes"):
+        read_idx(tmp_path / "x")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22

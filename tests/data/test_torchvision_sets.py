@@ -104,6 +104,37 @@ def test_a_damaged_archive(data):
     )
 
 
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("file", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_changed_pickle_is_never_unpickled(monkeypatch, data, tmp_path, file):
+    folder = data / datasets.CIFAR10.base_folder
+    write_cifar(monkeypatch, folder, datasets.CIFAR10, "labels")
+    load(CIFAR10())
+    (folder / file).write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
+    with pytest.raises(ConfigError, match="CIFAR-10 is not in .*: put .* there"):
+        load(CIFAR10())
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_changed_archive_is_never_unpacked(monkeypatch, data, tmp_path):
+    folder = tmp_path / datasets.CIFAR10.base_folder
+    write_cifar(monkeypatch, folder, datasets.CIFAR10, "labels")
+    with tarfile.open(data / datasets.CIFAR10.filename, "w:gz") as archive:
+        archive.add(folder, "../escaped")
+        archive.add(folder, datasets.CIFAR10.base_folder)
+    with pytest.raises(ConfigError, match="CIFAR-10 is not in"):
+        load(CIFAR10())
+    assert not (data / datasets.CIFAR10.base_folder).exists()
+    assert not (tmp_path / "escaped").exists()
+
+
 def test_svhn(monkeypatch, data):
     rng = np.random.default_rng(0)
     splits = {}
@@ -159,6 +190,21 @@ def test_fashion_mnist(data, packed):
     assert images.train.shape == (7, 1, 28, 28)
     assert images.train_labels.dtype == torch.int64
     assert len(list(raw.iterdir())) == 4  # a read-only folder would do
+
+
+@pytest.mark.parametrize(
+    ("part", "shape", "value"), [(0, (7, 28, 27), 0), (1, (6,), 0), (1, (7, 1), 0), (2, (4,), 0), (3, (4,), 10)]
+)
+def test_files_that_are_not_fashion_mnist(data, part, shape, value):
+    raw = data / "FashionMNIST" / "raw"
+    write_fashion(raw, packed=False)
+    head = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}i", *shape)
+    (raw / IDX[part]).write_bytes(head + np.full(shape, value, np.uint8).tobytes())
+    with pytest.raises(ConfigError) as refusal:
+        load(FashionMNIST())
+    assert str(refusal.value) == (
+        f"{raw / IDX[part // 2 * 2]} and the labels beside it are not Fashion-MNIST; fetch them again"
+    )
 
 
 def test_fashion_mnist_is_missing(data):
