@@ -16,6 +16,16 @@ def data_dir() -> Path:
     return Path(os.environ.get("BAM_DATA") or "data").absolute()
 
 
+def visible(name: str) -> bool:
+    """Return whether a file or folder of this name is the user's own: none that a notebook, Finder or git leaves."""
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def class_names(folder: Path) -> list[str]:
+    """Return the sorted names of the class folders in `folder`; hidden ones (`.ipynb_checkpoints`) are none."""
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and visible(entry.name))
+
+
 @spec
 class ClutteredDigits:
     """Handwritten digits in clutter, embedded: the protocol of Mnih et al. (2014) on scikit-learn's real digits.
@@ -90,7 +100,10 @@ class SVHN:
 
 @spec
 class ImageFolder:
-    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, resized and centre-cropped to `(3, height, width)`."""
+    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, resized and centre-cropped to `(3, height, width)`.
+
+    What is hidden (its name begins with a dot) or called `__MACOSX` is neither a class nor an image.
+    """
 
     kind: ClassVar[str] = "image_folder"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
@@ -107,7 +120,7 @@ class ImageFolder:
         """Number of class folders under `train`.
 
         Raises:
-            ConfigError: there is no such folder.
+            ConfigError: there is no such folder, or it holds fewer than two classes.
 
         """
         train = data_dir() / self.name / "train"
@@ -116,7 +129,11 @@ class ImageFolder:
                 f"image folder {self.name!r}: no {train}; put images at {train}/<class>/<image> and the same under "
                 f"{train.parent / 'test'}, or set BAM_DATA to the folder that holds {self.name!r}"
             )
-        return sum(entry.is_dir() for entry in train.iterdir())
+        names = class_names(train)
+        if len(names) < 2:
+            has = f"one class folder, {names[0]!r}" if names else "no class folder"
+            raise ConfigError(f"image folder {self.name!r}: {train} holds {has}; a classifier needs two or more")
+        return len(names)
 
 
 @spec

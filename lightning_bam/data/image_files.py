@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lightning_bam.config import ConfigError
+from lightning_bam.config.dataset import class_names, visible
 from lightning_bam.data.draws import permutation
 from lightning_bam.data.image_reader import read_image
 from lightning_bam.data.images import CHUNK, held_out_mask, statistics
@@ -136,6 +137,8 @@ class ImageFiles:
 def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
     """Return the images `<folder>/<class>/<image>` and the sorted names of the classes.
 
+    What is hidden is left out: copies that a notebook keeps would be trained on twice.
+
     Args:
         folder: holds one folder a class.
         name: what the dataset is called in an error.
@@ -144,17 +147,26 @@ def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
         ConfigError: the folder is missing, or a class has no image.
 
     """
-    from torchvision import datasets
+    from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
     if not folder.is_dir():
         raise ConfigError(f"{name}: no {folder}; put images at {folder}/<class>/<image>")
+    classes = class_names(folder)
+    if not classes:
+        raise ConfigError(f"{name}: {folder} holds no class folder; put images at {folder}/<class>/<image>")
+    start = len(str(folder)) + 1
+
+    def image(path: str) -> bool:
+        shown = all(map(visible, path[start:].split("/")))
+        return shown and bool(has_file_allowed_extension(path, IMG_EXTENSIONS))
+
     try:
-        found: Any = datasets.ImageFolder(folder)
+        found = make_dataset(folder, {each: label for label, each in enumerate(classes)}, is_valid_file=image)
     except FileNotFoundError as error:
-        raise ConfigError(f"{name}: {folder}: {error}") from error
-    start = len(os.fsencode(folder)) + 1
-    names = np.array([os.fsencode(path)[start:] for path, _ in found.samples])
-    return Listing(folder, names, torch.tensor(found.targets)), found.classes
+        allowed = ", ".join(IMG_EXTENSIONS)
+        raise ConfigError(f"{name}: {folder}: {str(error).strip()} Supported extensions are: {allowed}") from error
+    names = np.array([os.fsencode(path[start:]) for path, _ in found])
+    return Listing(folder, names, torch.tensor([label for _, label in found])), classes
 
 
 def decode(paths: Sequence[Path], view: View) -> Tensor:

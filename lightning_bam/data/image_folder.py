@@ -20,8 +20,8 @@ def image_folder(spec: ImageFolder) -> Images | ImageFiles:
     mean and deviation, which are then those of 4,096 train images.
 
     Raises:
-        ConfigError: a folder is missing or empty, the class folders of test are not train's, or an image cannot be
-            read.
+        ConfigError: a folder is missing or empty, there is one class only, the class folders of test are not train's,
+            or an image cannot be read.
 
     """
     called, root = f"image folder {spec.name!r}", data_dir() / spec.name
@@ -32,6 +32,7 @@ def image_folder(spec: ImageFolder) -> Images | ImageFiles:
             f"{called}: {has} has a class folder {only[0]!r} and {lacks} has none; "
             f"both must hold the same class folders"
         )
+    assert spec.classes == len(classes)  # which refuses a single one
     if (len(train) + len(test)) * 3 * spec.height * spec.width > MOST_BYTES:
         return ImageFiles(train, test, Fitted(spec.height, spec.width))
     parts = [decode(list(part.paths()), Fitted(spec.height, spec.width)) for part in (train, test)]

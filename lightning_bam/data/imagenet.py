@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lightning_bam.config import ConfigError, ImageNet, data_dir
+from lightning_bam.config.dataset import class_names
 from lightning_bam.data.image_files import ImageFiles, listing
 from lightning_bam.data.views import Cropped
 
@@ -23,7 +24,7 @@ def imagenet(spec: ImageNet) -> ImageFiles:
     root = data_dir() / "imagenet"
     for part in ("train", "val"):
         folder = root / part
-        there = sum(entry.is_dir() for entry in folder.iterdir()) if folder.is_dir() else None
+        there = len(class_names(folder)) if folder.is_dir() else None
         if there != spec.classes:
             found = f"no {folder}" if there is None else f"{folder} holds {there} class folders, not {spec.classes}"
             raise ConfigError(
