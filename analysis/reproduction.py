@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.provenance import UNKNOWN, over_attempts
-from lightning_bam.digest import altered, recorded
+from lightning_bam.digest import altered, recorded, same_images
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.circumstances import attempts
@@ -116,7 +116,11 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         metric=headline(run).name,
         was=reported(run, was),
         now=reported(run, now),
-        differing={name: {"was": a, "now": b} for name, (a, b) in entries.items() if a != b},
+        differing={
+            name: {"was": a, "now": b}
+            for name, (a, b) in entries.items()
+            if not (same_images(a, b) if name == "data" else a == b)
+        },
         changed=tuple(name for name, digest in altered(record, noted).items() if digest) if noted else (),
     )
 

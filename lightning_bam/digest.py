@@ -46,6 +46,15 @@ SEALED: Final = (
 """Entries of the manifest that stand once the run is complete; others, as its state, may be noted later."""
 
 
+def same_images(was: str, now: str) -> bool:
+    """Return whether two digests are of the same images, as far as they tell.
+
+    What a digest covers, where that is not the pixels, stands before it (`names+sizes:`); older versions wrote the
+    digits alone.
+    """
+    return was == now or was in {part.rpartition(":")[2] for part in now.split()}
+
+
 def hash_text(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -17,7 +17,7 @@ from lightning_bam.checkpoint import damage
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
-from lightning_bam.digest import hashes
+from lightning_bam.digest import hashes, same_images
 from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.leaving import Leaver, Signals
@@ -105,7 +105,7 @@ def _begin(
 
     """
     before = folder.manifest()
-    if resumed and before.get("data") not in (None, digest):
+    if resumed and before.get("data") is not None and not same_images(str(before["data"]), digest):
         raise FolderError(
             f"{folder.path}: its checkpoint was trained on images {before['data']}, now they are {digest}; restore the "
             "images, or remove this run folder to train it again"

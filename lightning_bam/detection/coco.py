@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ class AnnotationFile:
         root, missing = folder.resolve(), []
         for key, image in images.items():
             name = image.get("file_name")
-            if not isinstance(name, str) or not name or "\0" in name:
+            if not isinstance(name, str) or not name or "\0" in name or not _encodable(name):
                 raise self.fault(f"image {_short(key)}: file_name {_short(name)} is no name of a file")
             file = folder / os.path.normpath(name)
             if file.is_relative_to(folder) and ".." not in file.relative_to(folder).parts:
@@ -170,7 +170,7 @@ class AnnotationFile:
                     "its own"
                 )
             files[file] = key
-            missing += [] if file.is_file() else [name]
+            missing += [] if _present(file) else [name]
         if missing:
             raise self.fault(f"names {len(missing)} images that are not in {folder}, the first {_short(missing[0])}")
         return list(files)
@@ -210,7 +210,8 @@ class AnnotationFile:
 def coco(spec: CocoDetection) -> SceneSets:
     """Return the scenes under `<data dir>/<name>`. Labels are 1 to `classes` in order of the category ids.
 
-    The digest is that of the two annotation files.
+    The digest is that of the two annotation files, and another of the names and sizes of the images; pixels are not in
+    it.
 
     Raises:
         ConfigError: in one line, what is missing or does not fit.
@@ -220,11 +221,14 @@ def coco(spec: CocoDetection) -> SceneSets:
     if categories != scored:
         odd = sorted(set(categories) ^ set(scored))
         raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {odd}; make them equal")
-    digest = hashlib.sha256()
-    for split in ("train", "val"):
-        digest.update(_annotations(spec, split).read_bytes())
+    notes, files = hashlib.sha256(), hashlib.sha256()
+    for split, part in (("train", train), ("val", test)):
+        notes.update(_annotations(spec, split).read_bytes())
+        for file in part.files:
+            files.update(os.fsencode(file.relative_to(data_dir())) + f" {file.stat().st_size}\n".encode())
+    digest = f"annotations:{notes.hexdigest()[:16]} names+sizes:{files.hexdigest()[:16]}"
     mean, std = map(torch.tensor, NORMAL)
-    return SceneSets(train, test, mean, std, digest.hexdigest()[:16])
+    return SceneSets(train, test, mean, std, digest)
 
 
 def _annotations(spec: CocoDetection, split: str) -> Path:
@@ -259,7 +263,22 @@ def _part(spec: CocoDetection, split: str) -> tuple[CocoSet, list[int]]:
     return scenes, categories
 
 
-def _whole(value: object) -> bool:
+def _encodable(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _present(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

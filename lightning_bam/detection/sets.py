@@ -65,7 +65,7 @@ class Part:
 class SceneSets:
     """Scenes to train on and to score; `mean` and `std` `(3,)` of pixels in 0..1 normalise them.
 
-    `digest` is 16 hex digits that tell one set of scenes from another.
+    `digest` tells one set of scenes from another: 16 hex digits of all pixels and boxes, or of what it names.
     """
 
     train: SceneSet

@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -177,6 +178,7 @@ def test_the_digest_knows_names_and_sizes(data_root, tmp_path, monkeypatch):
     monkeypatch.setenv("BAM_DATA", str(tmp_path))
     monkeypatch.setattr(image_folder, "MOST_BYTES", 1)
     before = load(ZOO).digest
+    assert re.fullmatch(r"names\+sizes:[0-9a-f]{16}", before), "it says what it covers"
     assert load(ZOO).digest == before
     one = tmp_path / "zoo" / "test" / "n00000001" / "47.JPEG"
     content = one.read_bytes()

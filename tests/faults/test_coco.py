@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +87,14 @@ FAULTS = (
         "folder's name": ("images", 0, "file_name", ".", "names 1 images that are not in"),
         "name of zeros": ("images", 0, "file_name", "a\0.png", r"image 7: file_name 'a\x00.png' is no name of a file"),
         "name of control signs": ("images", 0, "file_name", "\x1b[2J\n.png", r"the first '\x1b[2J\n.png'"),
+        "name that no disk takes": (
+            "images",
+            0,
+            "file_name",
+            "\ud800.png",
+            r"file_name '\ud800.png' is no name of a file",
+        ),
+        "name that is too long": ("images", 0, "file_name", "a" * 9000, "names 1 images that are not in"),
         "number as name": ("images", 0, "file_name", 7, "image 7: file_name 7 is no name of a file"),
         "no width": ("images", 0, "width", None, "image 7: width None and height 20 are no size"),
         "no height": ("images", 0, "height", 0, "image 7: width 30 and height 0 are no size"),
@@ -239,3 +248,16 @@ def test_an_image_that_changes_its_size_later_is_refused(coco):
     Image.new("RGB", (31, 20)).save(coco / "train2017" / "b.png")
     with pytest.raises(ConfigError, match="the image has 31 x 20 pixels, and its annotations are made for 30 x 20"):
         scenes.image(0)
+
+
+def test_the_digest_says_what_it_covers_and_knows_annotations_names_and_sizes(coco):
+    first = load_scenes(SPEC).digest
+    assert re.fullmatch(r"annotations:[0-9a-f]{16} names\+sizes:[0-9a-f]{16}", first)
+    assert load_scenes(SPEC).digest == first
+    with (coco / "train2017" / "b.png").open("ab") as file:
+        file.write(b"more")
+    second = load_scenes(SPEC).digest
+    assert [one == two for one, two in zip(first.split(), second.split(), strict=True)] == [True, False]
+    (coco / "annotations" / "instances_train2017.json").write_text(json.dumps(annotated(), indent=1))
+    third = load_scenes(SPEC).digest
+    assert [one == two for one, two in zip(second.split(), third.split(), strict=True)] == [False, True]

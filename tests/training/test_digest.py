@@ -10,7 +10,7 @@ import pytest
 
 from lightning_bam import files
 from lightning_bam.config import Digits, Recipe, Run, SmallResNet
-from lightning_bam.digest import CHECKPOINT, altered, recorded, seal
+from lightning_bam.digest import CHECKPOINT, altered, recorded, same_images, seal
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.training import train
@@ -144,3 +144,21 @@ def test_a_record_that_was_packed_and_unpacked_is_the_same_bytes(folder, tmp_pat
     for name in ("run.json", "manifest.json", "metrics.jsonl", "result.json"):
         assert (there.path / name).read_bytes() == (folder.path / name).read_bytes(), name
     assert altered(there, recorded(there)) == {CHECKPOINT: None}, "which stays where it was trained"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "same"),
+    [
+        ("0a", "0a", True),
+        ("0a", "0b", False),
+        ("0a", "names+sizes:0a", True),
+        ("0b", "names+sizes:0a", False),
+        ("names+sizes:0a", "0a", False),
+        ("0a", "annotations:0a names+sizes:0b", True),
+        ("names+sizes:0a", "annotations:0a names+sizes:0b", False),
+        ("names+sizes", "names+sizes:0a", False),
+        ("", "names+sizes:0a", False),
+    ],
+)
+def test_digests_of_older_versions_are_compared_by_their_digits(was, now, same):
+    assert same_images(was, now) is same
