@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tempfile
 import time
@@ -104,19 +103,12 @@ def ranks(scene: Scene) -> Iterator[Finding]:
 def cure(error: str) -> str:
     """Return what mends ranks that do not find each other, from what the first of them said."""
     told = error.lower()
-    names = listed(list(psutil.net_if_addrs()), 8)
-    chosen = os.environ.get("GLOO_SOCKET_IFNAME") or os.environ.get("NCCL_SOCKET_IFNAME")
     if "no space left" in told:
         return f"make room in /dev/shm and in {tempfile.gettempdir()}, where ranks meet"
-    if chosen and chosen not in psutil.net_if_addrs():
-        return f"GLOO_SOCKET_IFNAME={chosen} is none of this host's interfaces ({names}); unset it, or set one of them"
     if any(word in told for word in ("resolve", "getaddrinfo", "name or service", "gai", "unable to find address")):
-        host = socket.gethostname()
-        return (
-            f"the host's name does not resolve: echo '127.0.1.1 {host}' >> /etc/hosts, or export GLOO_SOCKET_IFNAME=lo"
-        )
+        return f"the host's name does not resolve: echo '127.0.1.1 {socket.gethostname()}' >> /etc/hosts"
     if "nccl" in told:
         return "NCCL_DEBUG=INFO bam doctor says more; try NCCL_P2P_DISABLE=1, and docker run --shm-size=8g"
     if any(word in told for word in ("timed out", "timeout", "code -14", "refused", "unreachable")):
-        return "a firewall on this host: iptables -I INPUT -i lo -j ACCEPT, or export GLOO_SOCKET_IFNAME=lo"
-    return f"export GLOO_SOCKET_IFNAME=lo (interfaces: {names}), then bam doctor again"
+        return "a firewall on this host: iptables -I INPUT -i lo -j ACCEPT"
+    return f"ranks meet on 127.0.0.1 (interfaces: {listed(list(psutil.net_if_addrs()), 8)}): is lo up?"

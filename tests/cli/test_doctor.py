@@ -342,12 +342,10 @@ def test_a_check_that_fails_itself_is_a_problem_in_one_line(scene):
         ("gai error: Name or service not known", "the host's name does not resolve: echo '127.0.1.1 "),
         ("wait timeout after 20000ms", "a firewall on this host: iptables -I INPUT -i lo -j ACCEPT"),
         ("NCCL error: unhandled system error", "NCCL_DEBUG=INFO bam doctor says more"),
-        ("else", "export GLOO_SOCKET_IFNAME=lo (interfaces: "),
+        ("else", "ranks meet on 127.0.0.1 (interfaces: lo"),
     ],
 )
-def test_what_mends_ranks(monkeypatch, error, mend):
-    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
-    monkeypatch.delenv("NCCL_SOCKET_IFNAME", raising=False)
+def test_what_mends_ranks(error, mend):
     assert network.cure(error).startswith(mend)
 
 
@@ -381,11 +379,9 @@ def test_faults_reach_the_command(tmp_path):
     )
     assert done.returncode == 1, done.stderr
     found = {finding["check"]: finding for finding in json.loads(done.stdout)}
-    assert {name for name, finding in found.items() if finding["level"] == "problem"} - {"orphans"} == {
-        "lightning",
-        "ranks",
-    }, "orphans may be another test's, just killed"
-    assert "Unable to find address for: nosuch0" in found["ranks"]["found"]
-    assert found["ranks"]["mend"].startswith("GLOO_SOCKET_IFNAME=nosuch0 is none of this host's interfaces (lo")
+    assert {name for name, finding in found.items() if finding["level"] == "problem"} - {"orphans"} == {"lightning"}, (
+        "orphans may be another test's, just killed"
+    )
+    assert found["ranks"]["level"] == "ok", "ranks of one host meet on its loopback, whatever the environment says"
     assert found["leases"]["level"] == found["trials"]["level"] == "warning"
     assert set(CHECKS) - {"storage"} <= set(found)

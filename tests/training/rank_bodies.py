@@ -18,6 +18,7 @@ from lightning_bam.leaving import Signals
 from studies import ranks, worker
 from studies.devices import Slot
 from studies.job import Job
+from studies.rendezvous import Rendezvous
 from studies.surroundings import scrub
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -78,7 +79,8 @@ def meet_often(task: tuple[int, int, Any]) -> list[dict[int, tuple[list[int], in
         number = 1000 * party + attempt
         job = Job(folder=Path(f"group{number}"), study="ranks", row="", slot=Slot(2))
         barrier.wait(60)
-        met.append(elastic_launch(ranks.group(job), _meet)(number))
+        with Rendezvous().open() as meeting:
+            met.append(elastic_launch(ranks.group(job, meeting), _meet)(number))
     return met
 
 
