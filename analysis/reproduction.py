@@ -107,7 +107,10 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
     )
     then, here = attempts(record.manifest()), attempts(repetition.manifest())
     entries = {name: (over_attempts(then, name), over_attempts(here, name)) for name in (*DECIDING, *PERHAPS)}
-    noted = recorded(record)
+    try:
+        changed = [name for name, digest in altered(record, recorded(record)).items() if digest]
+    except FolderError:  # without all of its hashes: `bam verify` says so
+        changed = ["manifest.json"]
     return Reproduction(
         key=run.key,
         epochs=len(old),
@@ -121,7 +124,7 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
             for name, (a, b) in entries.items()
             if not (same_images(a, b) if name == "data" else a == b)
         },
-        changed=tuple(name for name, digest in altered(record, noted).items() if digest) if noted else (),
+        changed=tuple(changed),
     )
 
 

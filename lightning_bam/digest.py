@@ -3,8 +3,9 @@
 A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` taken from the text
 that is about to be written. Whenever the process is killed, the folder is one of two things: without `result.json`, a
 lost run, whose next attempt first drops the hashes and writes new ones in the end; or with it, and then the hashes of
-what was there at that moment are in the manifest already. Hashes guard against accidents and edits by hand, not
-against somebody who writes both the files and the manifest anew.
+what was there at that moment are in the manifest already. A complete run has a hash for each of `HASHED`, so that none
+can be taken out to hide an edit. Hashes guard against accidents and edits by hand, not against somebody who writes both
+the files and the manifest anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from lightning_bam.result import Result
 CHECKPOINT: Final = "checkpoints/last.ckpt"
 FILES: Final = ("run.json", "metrics.jsonl", CHECKPOINT)
 """What is hashed as it lies there, by its path in the run folder."""
+HASHED: Final = (*FILES, "result.json", "manifest.json")
+"""What a complete run has a hash of; that of the manifest is `seal`'s."""
 SEALED: Final = (
     "schema",
     "key",
@@ -42,8 +45,13 @@ SEALED: Final = (
     "started",
     "ended",
     "fit_seconds",
+    "studies",
 )
 """Entries of the manifest that stand once the run is complete; others, as its state, may be noted later."""
+UNPROVED: Final = (
+    "nothing shows that the files are what the training left: restore it from a copy, or remove this run folder to "
+    "train it again (`bam reproduce` compares the figures without it)"
+)
 
 
 def same_images(was: str, now: str) -> bool:
@@ -97,18 +105,22 @@ def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
     return found | {"result.json": hash_text(object_text(result.told())), "manifest.json": seal(folder.manifest())}
 
 
-def recorded(folder: RunFolder) -> dict[str, str] | None:
-    """Return the hashes in a run's manifest, or None where it was trained before there were any.
+def recorded(folder: RunFolder) -> dict[str, str]:
+    """Return the hashes in a complete run's manifest, one for each of `HASHED`.
 
     Raises:
-        FolderError: a manifest that cannot be read, or whose hashes are none.
+        FolderError: a manifest that cannot be read, or that has other hashes, not all of them, or none.
 
     """
-    noted = folder.manifest().get("sha256")
-    if noted is None:
-        return None
+    noted, path = folder.manifest().get("sha256"), f"{folder.path}/manifest.json"
+    if not noted:
+        raise FolderError(f"{path}: has no hashes (sha256), as every finished run has; {UNPROVED}")
     if not isinstance(noted, dict) or not all(isinstance(item, str) for item in noted.values()):
-        raise FolderError(f"{folder.path}/manifest.json: its sha256 is {str(noted)[:40]!r}, not a hash for each file")
+        raise FolderError(f"{path}: its sha256 is {str(noted)[:40]!r}, not a hash for each file; {UNPROVED}")
+    if lacking := [name for name in HASHED if name not in noted]:
+        raise FolderError(f"{path}: its sha256 has no hash of {', '.join(lacking)}; {UNPROVED}")
+    if others := sorted(set(noted) - set(HASHED)):
+        raise FolderError(f"{path}: its sha256 has a hash of {others[0][:40]!r}, which is no file of a run; {UNPROVED}")
     return noted
 
 

@@ -16,6 +16,8 @@ from studies.records import Record, read
 from studies.study import Cell
 
 AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
+HASHES: Final = "sha256"
+"""Under which name a line stands for hashes that are not all there: it hides none of what the files say themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Checked:
         folder: where.
         record: what the folder says; None where it cannot be read.
         problems: a line for each file that cannot be trusted.
-        hashed: whether the hashes of the files were recorded.
+        hashed: whether every hash of the files is there.
         weights: whether the last checkpoint is here.
 
     """
@@ -64,22 +66,22 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
     folder = RunFolder.of(root, cell.run)
     seen = Checked(study=study, cell=cell, folder=folder, record=None)
     try:
-        noted = recorded(folder) if folder.state() == "complete" else None
-        if noted is None and folder.result() is not None and not folder.manifest():
+        complete = folder.state() == "complete"
+        if complete and not folder.manifest():
             raise FolderError(f"{folder.path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
-        changed = (_changed(folder, noted) if noted else {}) | _other_key(folder, cell.run)
+        changed = (_changed(folder) if complete else {}) | _other_key(folder, cell.run)
         if "run.json" not in changed and not folder.holds(cell.run) and (folder.path / "result.json").exists():
             raise FolderError(f"{folder.path}/run.json: no such file, beside a result.json; {AGAIN}")
     except FolderError as error:
         return _with(seen, [str(error)])
-    lines = list(changed.values())
+    hashed, lines = complete and HASHES not in changed, list(changed.values())
     try:
         record = read([cell], root)[0]
-        if not lines:
-            lines = disagreements(record)
+        told = disagreements(record)
     except FolderError as error:
-        record, lines = None, lines or [str(error)]
-    return _with(seen, lines, record, hashed=noted is not None, weights=folder.checkpoint.exists())
+        record, told = None, [str(error)]
+    lines += told if changed.keys() <= {HASHES} else []
+    return _with(seen, lines, record, hashed=hashed, weights=folder.checkpoint.exists())
 
 
 def stranger(path: Path) -> Checked:
@@ -119,7 +121,11 @@ def _other_key(folder: RunFolder, run: Run) -> dict[str, str]:
     return {"manifest.json": line}
 
 
-def _changed(folder: RunFolder, noted: dict[str, str]) -> dict[str, str]:
+def _changed(folder: RunFolder) -> dict[str, str]:
+    try:
+        noted = recorded(folder)
+    except FolderError as error:
+        return {HASHES: str(error)}
     lines = {}
     for name, digest in altered(folder, noted).items():
         if name == "manifest.json":

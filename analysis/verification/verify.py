@@ -112,13 +112,11 @@ def _for(record: Record, row: str) -> Record:
 
 
 def _lacking(runs: Sequence[Checked]) -> list[Finding]:
-    """Say for each study how many complete runs have no hashes, or no checkpoint."""
+    """Say for each study how many complete runs have no checkpoint here."""
     found = []
     for study in dict.fromkeys(run.study for run in runs):
         mine = [run for run in runs if run.study == study and run.complete]
         name = study if study is not None else "runs of no study named here"
-        if bare := sum(not run.hashed for run in mine):
-            found.append(f"{name}: no hashes recorded for {bare} of {len(mine)} runs: trained before there were any")
         if light := sum(run.hashed and not run.weights for run in mine):
             found.append(
                 f"{name}: no checkpoint here for {light} of {len(mine)} runs: fetched from another host, left out of a "

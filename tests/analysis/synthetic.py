@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, Run, SESpec
+from lightning_bam.digest import CHECKPOINT, hash_text, hashes
 from lightning_bam.folder import Result, RunFolder
 from studies.records import gather
 from studies.study import Study
@@ -47,21 +48,28 @@ def finish(root: Path, run: Run, error: float, *, loss: float = 2.0, **manifest:
     folder.append_epoch({"epoch": 0, "train_loss": loss, "error_top1": 60.0})
     folder.append_epoch({"epoch": 1, "train_loss": 1.0, "error_top1": error})
     scored = 80_000  # every error of a test, and a quarter of it, is a whole number of images
-    folder.finish(
-        Result(
-            error_top1=error,
-            error_top5=error / 4,
-            correct_top1=round(scored * (1 - error / 100)),
-            correct_top5=round(scored * (1 - error / 400)),
-            scored=scored,
-            loss=0.75,
-            epochs=2,
-            params=81_000,
-            macs=12_700_000,
-            seconds=10.0,
-        )
+    result = Result(
+        error_top1=error,
+        error_top5=error / 4,
+        correct_top1=round(scored * (1 - error / 100)),
+        correct_top5=round(scored * (1 - error / 400)),
+        scored=scored,
+        loss=0.75,
+        epochs=2,
+        params=81_000,
+        macs=12_700_000,
+        seconds=10.0,
     )
+    sign(folder, result)
+    folder.finish(result)
     return folder
+
+
+def sign(folder: RunFolder, result: Result | None = None) -> None:
+    """Note the hashes of a complete run, or of one that `result` is about to complete; its checkpoint is elsewhere."""
+    written = result or folder.result()
+    assert written is not None
+    folder.note(sha256={CHECKPOINT: hash_text("")} | hashes(folder, written))
 
 
 def interrupt(root: Path, run: Run, state: str) -> None:

@@ -91,7 +91,7 @@ def test_hashes_of_an_earlier_attempt_are_dropped_when_the_run_goes_on(folder):
 
     class Watch(RunFolder):
         def append_epoch(self, line):
-            seen.append(recorded(self))
+            seen.append(self.manifest()["sha256"])
             super().append_epoch(line)
 
     shutil.rmtree(folder.path / "checkpoints")
@@ -128,13 +128,26 @@ def test_no_entry_that_tells_of_the_training_can_be_changed_unseen(folder):
     assert unseen == later & set(manifest)
 
 
-def test_records_from_before_have_none(folder):
-    manifest = folder.manifest()
-    del manifest["sha256"]
-    files.write_object(folder.path / "manifest.json", manifest)
-    assert recorded(folder) is None
-    folder.note(sha256="yes")
-    with pytest.raises(FolderError, match=r"manifest.json: its sha256 is 'yes', not a hash for each file"):
+WHOLE = {name: "0" * 64 for name in ("run.json", "metrics.jsonl", CHECKPOINT, "result.json", "manifest.json")}
+
+
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        (None, r"has no hashes \(sha256\)"),
+        ({}, r"has no hashes \(sha256\)"),
+        ("yes", "its sha256 is 'yes', not a hash for each file"),
+        (["run.json"], "not a hash for each file"),
+        (WHOLE | {"run.json": None}, "not a hash for each file"),
+        (WHOLE | {"../../.bashrc": "0"}, r"has a hash of '\.\./\.\./\.bashrc', which is no file of a run"),
+        *(({n: h for n, h in WHOLE.items() if n != name}, f"has no hash of {name}; ") for name in WHOLE),
+    ],
+)
+def test_a_complete_run_has_exactly_its_hashes(folder, noted, said):
+    folder.note(sha256=WHOLE)
+    assert recorded(folder) == WHOLE
+    folder.note(sha256=noted)
+    with pytest.raises(FolderError, match=f"manifest.json: .*{said}"):
         recorded(folder)
 
 
