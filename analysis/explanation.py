@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.attempts import effective
 from lightning_bam.config import flatten
-from studies.circumstances import attempts
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.records import Record
@@ -22,7 +22,10 @@ ATTEMPT: Final = (
     "started",
     "from_epoch",
     "from_batch",
+    "anew",
     "damaged",
+    "failed",
+    "cause",
     "host",
     "device",
     "cpu",
@@ -116,7 +119,7 @@ def _run(record: Record) -> dict[str, Any]:
         "figure": reported(record.run, record.result) if record.result else None,
         "so_far": scored[-1] if scored else None,
         "result": {k: v for k, v in asdict(record.result).items() if v is not None} if record.result else None,
-        "attempts": [_attempt(one) for one in attempts(manifest) if "started" in one],
+        "attempts": _attempts(manifest),
         "checkpoint": str(record.folder.checkpoint) if record.folder.checkpoint.exists() else None,
         "logs": [str(log) for log in logs(path)],
         "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*"))],
@@ -127,8 +130,15 @@ def _run(record: Record) -> dict[str, Any]:
     }
 
 
-def _attempt(made: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: made[name] for name in ATTEMPT if made.get(name) is not None}
+def _attempts(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every attempt at a run, and whether its figures rest on it, as those do that the last one began with."""
+    made = manifest.get("attempts") or [manifest]
+    before = len(made) - len(effective(manifest))
+    return [
+        {name: one[name] for name in ATTEMPT if one.get(name) is not None} | {"counts": place >= before}
+        for place, one in enumerate(made)
+        if "started" in one
+    ]
 
 
 def logs(folder: Path) -> list[Path]:

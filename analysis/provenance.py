@@ -8,7 +8,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from studies.circumstances import SHARED, attempts, by_attempt
+from lightning_bam.attempts import effective
+from studies.circumstances import SHARED, by_attempt
 from studies.records import Record
 
 UNKNOWN: Final = "not recorded"
@@ -60,7 +61,7 @@ def device_seconds(record: Record) -> float | None:
         return None
     if len(ranks) == 1:
         return record.result.seconds * ranks[0]
-    begins = [made.get("from_epoch", 0) for made in attempts(record.manifest)] + [record.result.epochs]
+    begins = [made.get("from_epoch", 0) for made in effective(record.manifest)] + [record.result.epochs]
     return sum(
         float(line.get("seconds", 0.0)) * count
         for count, (first, end) in zip(ranks, pairwise(begins), strict=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.provenance import UNKNOWN, over_attempts
+from lightning_bam.attempts import effective
 from lightning_bam.digest import altered, recorded, same_images
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from studies.circumstances import attempts
 from studies.headline import headline, reported
 
 NOT_COMPUTED: Final = ("epoch", "seconds")
@@ -105,7 +105,7 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         for name in dict.fromkeys(name for line in old for name in line)
         if name not in NOT_COMPUTED and any(name in line for line in new)
     )
-    then, here = attempts(record.manifest()), attempts(repetition.manifest())
+    then, here = effective(record.manifest()), effective(repetition.manifest())
     entries = {name: (over_attempts(then, name), over_attempts(here, name)) for name in (*DECIDING, *PERHAPS)}
     try:
         changed = [name for name, digest in altered(record, recorded(record)).items() if digest]

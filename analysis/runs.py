@@ -12,7 +12,7 @@ from analysis.interim import due
 from analysis.provenance import UNKNOWN, over_attempts
 from lightning_bam.config import flatten
 from lightning_bam.result import CLASSIFIED, DETECTED
-from studies.circumstances import by_attempt
+from studies.circumstances import by_attempt, failures
 from studies.records import Record
 from studies.study import Study
 
@@ -23,7 +23,8 @@ def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     """Return a line for each run that these studies want by now, all with the same names; None where there is nothing.
 
     A line has the study, the run's panel (its baseline's row; where some study has panels), row, seed, key and state,
-    every knob in which rows that have it differ (by its flat name), what its result reports, and with which commit.
+    every knob in which rows that have it differ (by its flat name), what its result reports, with which commit, and how
+    many attempts had failed before.
     """
     flats = {(study.label, row): flatten(run) for study, _ in found for row, run in study.rows.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")
@@ -41,7 +42,8 @@ def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
             line |= {name: flat.get(name) for name in knobs}
             line |= {name: getattr(record.result, name, None) for name in figures}
             line |= {"epochs": record.epochs, "seconds": record.result.seconds if record.result else None}
-            lines.append(line | {"commit": _commit(record)})
+            tries = {"commit": _commit(record), "failed_before": len(failures(record.circumstances))}
+            lines.append(line | (tries if record.state != "missing" else dict.fromkeys(tries)))
     if not any(study.within for study, _ in found):
         for line in lines:
             del line["panel"]
@@ -49,8 +51,6 @@ def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
 
 
 def _commit(record: Record) -> str | None:
-    if record.state == "missing":
-        return None
     commit = over_attempts(by_attempt(record.circumstances), "commit")
     return None if commit == UNKNOWN else commit
 

@@ -20,6 +20,7 @@ from analysis.pairs import failures, unpaired
 from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.provenance import device_hours
 from analysis.row import Row
+from analysis.tries import several_tries
 from analysis.twins import Counts, twins
 from analysis.verdict import reproduced, without_figures
 from lightning_bam.metrics import METRICS, Metric
@@ -107,7 +108,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     found = footnotes(cells, study.baselines)
     failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
     alone = unpaired(cells, home, failed)
-    likened = {row: twin.note for row, twin in alike.items()}
+    likened, tried = {row: twin.note for row, twin in alike.items()}, several_tries(cells)
     rows = [
         _row(
             label,
@@ -120,7 +121,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             against=against.get(label),
             unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
             marked=marks(found, label),
-            notes=tuple(told[label] for told in (alone, likened) if label in told),
+            notes=tuple(told[label] for told in (alone, tried, likened) if label in told),
         )
         for label, runs in cells.items()
     ]
@@ -140,6 +141,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *guards.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
             *guards.partial(len(against), study.comparisons),
             *alone.values(),
+            *tried.values(),
             *likened.values(),
             *guards.split_norm(trained),
             *guards.trained_with(trained, found),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from pytorch_lightning.loggers import Logger
 
+from lightning_bam.attempts import earlier
 from lightning_bam.checkpoint import damage
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
@@ -119,13 +120,12 @@ def _begin(
         **provenance(),
     }
     folder.forget_stop()
-    earlier = before.get("attempts", []) if resumed else []
-    if earlier and before.get("cause"):
-        earlier[-1] |= {"cause": before["cause"]}
+    tried = earlier(before, resumed=resumed)
     start: dict[str, Any] = {"from_epoch": 0}
     if resumed:
         start = {}  # where a checkpoint goes on from is noted once it does
     else:
+        start |= {"anew": True} if tried else {}
         folder.keep_epochs(0)  # before anybody could take them for this attempt's
     if damaged:
         start["damaged"] = damaged
@@ -144,7 +144,7 @@ def _begin(
         sha256=None,
         attempt=number,
         **made,
-        attempts=[*earlier, {"attempt": number, **start, **made}],
+        attempts=[*tried, {"attempt": number, **start, **made}],
     )
 
 
@@ -167,8 +167,8 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
         macs=cost.macs,
         seconds=round(sum(line["seconds"] for line in lines), 3),
     )
-    *earlier, this = folder.manifest()["attempts"]
-    attempts = [*earlier, {"from_epoch": len(lines)} | this]  # where there was nothing left to train
+    *before, this = folder.manifest()["attempts"]
+    attempts = [*before, {"from_epoch": len(lines)} | this]  # where there was nothing left to train
     folder.note(state="complete", ended=_now(), fit_seconds=seconds, attempts=attempts)
     folder.note(sha256=hashes(folder, result))
     folder.finish(result)

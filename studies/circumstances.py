@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+
+from lightning_bam.attempts import effective
 
 SHARED: Final = {
     "commit": "commit",
@@ -20,21 +22,26 @@ SHARED: Final = {
     "threads": "threads a rank",
 }
 """Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
+FAILED: Final = "failed"
+"""Under which name the first attempt is told with the causes of those that have failed."""
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
-def attempts(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return what each attempt at a run was made with, the earliest first; a record of an older version is one."""
-    return manifest.get("attempts") or [manifest]
-
-
 def circumstances(manifest: Mapping[str, Any]) -> str:
-    """Return the entries of `SHARED` of each attempt as JSON: a text, so that many runs are counted at once."""
-    told = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in attempts(manifest)]
-    return _SORTED.encode(told)
+    """Return the entries of `SHARED` of each attempt that the figures rest on, and of what others failed before, as
+    JSON: a text, so that many runs are counted at once.
+    """
+    told = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in effective(manifest)]
+    failed = [str(made.get("cause")) for made in manifest.get("attempts") or () if "failed" in made]
+    return _SORTED.encode([told[0] | {FAILED: failed}, *told[1:]] if failed else told)
 
 
 @lru_cache(maxsize=1024)
 def by_attempt(told: str) -> tuple[Mapping[str, Any], ...]:
     """Return what `circumstances` told: the entries of `SHARED` that were recorded, attempt by attempt."""
     return tuple(json.loads(told))
+
+
+def failures(told: str) -> tuple[str, ...]:
+    """Return the causes of the attempts that had failed before the figures came, as `circumstances` told them."""
+    return tuple(by_attempt(told)[0].get(FAILED, ()))

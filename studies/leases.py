@@ -19,6 +19,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from lightning_bam.attempts import after_failure
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
@@ -117,7 +118,7 @@ class Leases:
         self.held[run.key] = folder
         if before is not None:
             # an attempt that dies before its first word is not the earlier one's
-            folder.note(state="lost", losses=0, retries=before + 1)
+            folder.note(state="lost", losses=0, retries=before + 1, attempts=after_failure(folder.manifest()))
         elif folder.manifest().get("state") == "pruned":
             folder.note(state="lost")
         return not (died or self._died_elsewhere(run, folder))

@@ -31,7 +31,7 @@ from studies.circumstances import SHARED
 from studies.sight import Sight
 
 FIGURES: Final = tuple(field.name for field in fields(Result))
-VERSION: Final = [2, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
+VERSION: Final = [3, version("lightning-bam"), SCHEMA, sys.version, *SHARED, *FIGURES]
 """What a file must say of itself to be read: fingerprints hold for one version of Python."""
 SPARE: Final = 100
 """The file is written again once one entry in so many is new: reading the others anew takes less time."""

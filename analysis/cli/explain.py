@@ -89,7 +89,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         )
     made = ""
     for attempt in run["attempts"]:
-        put(console, [(f"  try {attempt.get('attempt', 1)}", 10)], where(attempt))
+        put(console, [(f"  try {attempt.get('attempt', 1)}", 10)], where(attempt) + outcome(attempt))
         if made != (made := made_with(attempt)):
             put(console, [("  with", 10)], made)
     if run["logs"]:
@@ -116,6 +116,7 @@ def where(attempt: dict[str, Any]) -> str:
     device = attempt.get("device", "?") if attempt.get("device") != "cpu" else f"cpu {attempt.get('cpu', '')}".strip()
     batch = f" batch {attempt['from_batch']}" if attempt.get("from_batch") else ""
     begun = f"from epoch {attempt['from_epoch']}{batch}" if "from_epoch" in attempt else "ended before it went on"
+    begun += ", anew" if attempt.get("anew") else ""
     begun += f", since its checkpoint was damaged ({attempt['damaged']})" if attempt.get("damaged") else ""
     parts = [
         f"{told}, {begun}",
@@ -123,6 +124,12 @@ def where(attempt: dict[str, Any]) -> str:
         f"{device}, {ranks} rank{'s' * (ranks != 1)} of {threads} thread{'s' * (threads != 1)}",
     ]
     return ", ".join(parts)
+
+
+def outcome(attempt: dict[str, Any]) -> str:
+    """Return of what an attempt failed, and whether the figures rest on it, where they do not."""
+    failed = f"; failed: {attempt['failed']}" if "failed" in attempt else ""
+    return failed if attempt["counts"] else f"{failed}; nothing of it is in the figures"
 
 
 def made_with(attempt: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from analysis.provenance import device_hours, over_attempts
-from studies.circumstances import attempts
+from lightning_bam.attempts import effective
 from studies.records import Record
 
 ENTRIES: Final = {
@@ -50,7 +50,7 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     done = [record for record in records if record.result is not None]
     found = {}
     for entry, name in ENTRIES.items():
-        noted = ([made for made in attempts(record.manifest) if made.get(entry) is not None] for record in done)
+        noted = ([made for made in effective(record.manifest) if made.get(entry) is not None] for record in done)
         values = Counter(over_attempts(made, entry) for made in noted if made)
         if values:
             found[name] = _counted(values, len(done))
@@ -58,10 +58,10 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     if runs:
         known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
         found["device-hours"] = hours_told(hours) + known
-    again = sum(len(attempts(record.manifest)) > 1 for record in done)
+    again = sum(len(effective(record.manifest)) > 1 for record in done)
     if again:
         found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
-    started = [str(one["started"]) for record in done for one in attempts(record.manifest) if one.get("started")]
+    started = [str(one["started"]) for record in done for one in effective(record.manifest) if one.get("started")]
     ended = [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]
     if started:
         found["first run started"] = clock(min(started))

@@ -93,9 +93,9 @@ def test_a_complete_run_without_hashes_is_a_problem(folders):
     """A run from before there were any looks as one whose hashes were taken out, so it counts as one."""
     forget(folders["BAM", 1])
     assert found(folders) == [
-        f"{folders['BAM', 1].path.name}/manifest.json: has no hashes (sha256), as every finished run has; nothing shows "
-        "that the files are what the training left: restore it from a copy, or remove this run folder to train it again "
-        "(`bam reproduce` compares the figures without it) (made-up, row 'BAM', seed 1)"
+        f"{folders['BAM', 1].path.name}/manifest.json: has no hashes (sha256), as every finished run has; nothing "
+        "shows that the files are what the training left: restore it from a copy, or remove this run folder to train "
+        "it again (`bam reproduce` compares the figures without it) (made-up, row 'BAM', seed 1)"
     ]
     assert notes(folders) == [LIGHT.replace("9 of 9", "8 of 9")]
 

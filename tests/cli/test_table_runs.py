@@ -67,7 +67,7 @@ def test_every_run_is_a_line_that_says_what_its_folder_says(made, capsys):
     file, root = made
     frame = pd.read_csv(io.StringIO(printed(capsys, file, "--runs", "--root", root)))
     head = ["study", "row", "is_baseline", "seed", "key", "state"]
-    assert list(frame) == [*head, *KNOBS, *FIGURES, "epochs", "seconds", "commit"]
+    assert list(frame) == [*head, *KNOBS, *FIGURES, "epochs", "seconds", "commit", "failed_before"]
     study = find_study(str(file))
     assert [(line.row, line.seed, line.key) for line in frame.itertuples()] == [
         (row, run.seed, run.key) for row, run in study.runs()

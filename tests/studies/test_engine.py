@@ -12,7 +12,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from analysis.table import tabulate
+from lightning_bam.attempts import effective
 from lightning_bam.config import BAMSpec, ConfigError
+from lightning_bam.digest import altered, recorded
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from studies.ending import termination_as_interrupt
@@ -150,6 +153,35 @@ def test_a_run_that_goes_wrong_is_visible_and_not_retried_unasked(tmp_path, one_
     assert run_study(study, tmp_path, one_slot, silent).failed == []
     assert len(run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent).failed) == 2
     assert gather(study, tmp_path)[0].manifest["attempt"] == 2
+
+
+def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_path, one_slot):
+    """A folder where a checkpoint's temporary file was makes a run fail that trains once it is gone."""
+    study = tiny(seeds=1)
+    first, second = (RunFolder.of(tmp_path, cell.run) for cell in study.runs())
+    in_the_way = second.path / "checkpoints" / ".last.ckpt.1"
+
+    def blocked(*job):
+        if job[1].folder.name == second.path.name:
+            in_the_way.mkdir(parents=True, exist_ok=True)
+        return start(*job)
+
+    assert len(run_study(study, tmp_path, replace(one_slot, start=blocked), silent).failed) == 1
+    again = replace(one_slot, retry_failed=True)
+    assert len(run_study(study, tmp_path, replace(again, start=blocked), silent).failed) == 1
+    in_the_way.rmdir()
+    assert len(run_study(study, tmp_path, again, silent).finished) == 1
+    assert ["failed" in made for made in first.manifest()["attempts"]] == [False]
+    *tried, last = second.manifest()["attempts"]
+    assert [(made["attempt"], made["cause"]) for made in tried] == [(1, "error"), (2, "error")]
+    assert all("checkpoints" in made["failed"] for made in tried)
+    assert (last["attempt"], last["from_epoch"], last["anew"]) == (3, 0, True)
+    assert effective(second.manifest()) == [last]
+    assert altered(second, recorded(second)) == {}
+    told = "'BAM' took several tries: seed 0 failed twice before the figure came."
+    table = tabulate(gather(study, tmp_path), study)
+    assert table.notes.count(told) == 1
+    assert [row.notes for row in table.rows] == [(), (told,)]
 
 
 def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_path, one_slot):

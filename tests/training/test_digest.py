@@ -128,7 +128,7 @@ def test_no_entry_that_tells_of_the_training_can_be_changed_unseen(folder):
     assert unseen == later & set(manifest)
 
 
-WHOLE = {name: "0" * 64 for name in ("run.json", "metrics.jsonl", CHECKPOINT, "result.json", "manifest.json")}
+WHOLE = dict.fromkeys(("run.json", "metrics.jsonl", CHECKPOINT, "result.json", "manifest.json"), "0" * 64)
 
 
 @pytest.mark.parametrize(
