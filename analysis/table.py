@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from analysis.provenance import device_hours
 from analysis.row import Row
 from analysis.tries import several_tries
 from analysis.twins import Counts, twins
+from analysis.unlisted import Unlisted
 from analysis.verdict import reproduced, without_figures
 from lightning_bam.metrics import METRICS, Metric
 from studies.copies import refuse_copies
@@ -41,7 +42,8 @@ class Table:
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
     `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
     are the notes that rows' marks refer to; `device_hours` are those of the finished runs. `margin` is the largest
-    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one.
+    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one;
+    `unlisted` is what the record has of the study that it has not.
     """
 
     study: str
@@ -57,6 +59,7 @@ class Table:
     stopping: Stopping | None = None
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
+    unlisted: Unlisted = field(default_factory=Unlisted)
 
     @property
     def mixes_code(self) -> bool:
@@ -77,6 +80,12 @@ class Table:
     def prints_counts(self) -> bool:
         """Whether the paper prints the size of some row's network."""
         return any(row.printed_params or row.printed_macs for row in self.rows)
+
+    def beside(self, unlisted: Unlisted) -> Table:
+        """Return the table that also says what the record has of the study and it has not."""
+        first = len(self.footnotes) + 1  # and how many seeds it has
+        notes = [*self.notes[:first], *unlisted.notes, *self.notes[first:]]
+        return replace(self, notes=notes, unlisted=unlisted)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one flat line a row: figures in percent, differences in percentage points."""
@@ -140,9 +149,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *guards.other_seeds(study.left_out, study.added),
             *guards.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
             *guards.partial(len(against), study.comparisons),
-            *alone.values(),
-            *tried.values(),
-            *likened.values(),
+            *(note for told in (alone, tried, likened) for note in told.values()),
             *guards.split_norm(trained),
             *guards.trained_with(trained, found),
             *guards.device_time(hours, known, len(trained)),

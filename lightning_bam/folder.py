@@ -2,7 +2,8 @@
 
 run.json        what to train; written once, before anything else
 metrics.jsonl   one line an epoch
-manifest.json   where, when and with what it was trained; its first batch and its loss; its state; in the end, hashes
+manifest.json   where, when, with what and for which studies it was trained; its first batch and its loss; its state; in
+                the end, hashes
 result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete

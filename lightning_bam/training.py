@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +37,7 @@ def train(
     threads: int = 1,
     logger: Logger | None = None,
     signals: Signals | None = None,
+    studies: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Result | None:
     """Train what `folder`'s run.json describes, going on from its checkpoint if it has one that is whole.
 
@@ -48,6 +50,8 @@ def train(
         threads: torch's threads in this process; figures are comparable to the last digit at equal threads only.
         logger: a Lightning logger, on rank 0.
         signals: what this process is told; one that tells it to leave is answered between two batches.
+        studies: study -> for what it trains this run (its row, and the rule that its seeds follow): noted in the
+            manifest, beside those that have begun it before.
 
     Returns:
         The reported figures on rank 0; None on every other rank, and where the run folder asked to stop (it is pruned).
@@ -73,7 +77,7 @@ def train(
     damaged = damage(folder.checkpoint)
     checkpoint = folder.checkpoint if folder.checkpoint.exists() and not damaged else None
     if first:
-        _begin(folder, device, threads, world, data.digest, resumed=checkpoint is not None, damaged=damaged)
+        _begin(folder, device, threads, world, data.digest, studies, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
     started = time.perf_counter()
     with warnings.catch_warnings():
@@ -97,7 +101,15 @@ def train(
 
 
 def _begin(
-    folder: RunFolder, device: str, threads: int, world: int, digest: str, *, resumed: bool, damaged: str
+    folder: RunFolder,
+    device: str,
+    threads: int,
+    world: int,
+    digest: str,
+    studies: Mapping[str, Mapping[str, str]] | None,
+    *,
+    resumed: bool,
+    damaged: str,
 ) -> None:
     """Write down where and with what this attempt is made; `attempts` keeps what the earlier ones said.
 
@@ -143,6 +155,7 @@ def _begin(
         traceback=None,
         sha256=None,
         attempt=number,
+        **({"studies": {**before.get("studies", {}), **studies}} if studies else {}),
         **made,
         attempts=[*tried, {"attempt": number, **start, **made}],
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,7 +19,8 @@ FULL: Final = 74
 class Job:
     """One run on one slot.
 
-    `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included.
+    `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
+    `rule` is the seal of the rule that the study's seeds follow, if there is one (`studies.shared_rule.seal`).
     """
 
     folder: Path
@@ -28,3 +30,4 @@ class Job:
     threads: int = 1
     wandb: WandbMode = "offline"
     ranks_here: int = 1
+    rule: Mapping[str, str] = field(default_factory=dict)

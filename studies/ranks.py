@@ -64,6 +64,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             threads=job.threads,
             logger=tracking.logger if tracking else None,
             signals=signals,
+            studies={job.study: {"row": job.row, **job.rule}},
         )
         if tracking and result is not None:
             tracking.report(result)

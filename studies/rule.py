@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.files import FolderError, read_object, write_object
+from lightning_bam.files import FolderError, write_object
 from lightning_bam.provenance import commit
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.fresh import refuse_looked
 from studies.records import Record
-from studies.shared_rule import RULES, SCHEMA, ruled_elsewhere
+from studies.shared_rule import SCHEMA, checked_rule, path_of, read_rule, ruled_elsewhere
 from studies.stopping import Stopping
 from studies.study import Study
 
@@ -30,7 +30,7 @@ ATTRIBUTE: Final = "rule"
 
 def file_of(root: Path, study: Study) -> Path:
     """Return where the rule of a study stands under `root`."""
-    return root / RULES / f"{study.label.replace('/', '_')}.json"
+    return path_of(root, study.label)
 
 
 def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:
@@ -128,7 +128,7 @@ def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
 def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
     """Return the rule as it was written down, if it was, and for these rows."""
     path = file_of(root, study)
-    here, there = read_object(path), _told(study, url) if url is not None else None
+    here, there = read_rule(path), _told(study, url) if url is not None else None
     if here is not None and there is not None and here != there:
         raise StudyError(
             f"{study.label}: {path} and the database hold different stopping rules; the first one declared counts: "
@@ -137,8 +137,6 @@ def _found(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
     data = here or there
     if data is None:
         return None
-    if data.get("schema") != SCHEMA:
-        raise FolderError(f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}")
     asked = _asked(study)
     changed = [f"row {row}" for row, key in asked["rows"].items() if data.get("rows", {}).get(row) != key]
     then = data.get("baselines", {})
@@ -181,9 +179,17 @@ def _told(study: Study, url: str) -> dict[str, Any] | None:
         if study.label not in names:
             return None
         told = optuna.load_study(study_name=study.label, storage=storage).user_attrs.get(ATTRIBUTE)
-        return json.loads(told) if told else None
+        return _read(told, f"the rule of {study.label} in the database") if told is not None else None
     finally:
         close_storage(storage)
+
+
+def _read(told: object, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(told) if isinstance(told, str) else told
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{where}: not JSON ({error})") from None
+    return checked_rule(data, where)
 
 
 def _tell(study: Study, root: Path, url: str, data: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from studies.losses import count_loss, no_space
 from studies.postgres import BEAT, patience
 from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
+from studies.shared_rule import seal
 from studies.source import Source
 from studies.study import Cell
 
@@ -122,6 +123,7 @@ class Scheduler:
             threads=self.options.threads,
             wandb=self.options.wandb,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
+            rule=seal(self.root, self.source.label),
         )
         try:
             process = start(self.context, job, self.lifeline, lease.lock)

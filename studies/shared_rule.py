@@ -1,17 +1,104 @@
-"""Rows whose seeds a rule of another study stops: what they ran beyond its first look was decided by what it showed."""
+"""The files of declared rules: read and checked, sealed for the runs that are begun under them, and which of them stop
+rows of another study: what these ran beyond the rule's first look was decided by what it showed.
+"""
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from lightning_bam.files import read_object
+from lightning_bam.digest import hash_text
+from lightning_bam.files import FolderError, read_object
+from studies.error import StudyError
+from studies.stopping import Stopping
 from studies.study import Study
 
 RULES: Final = "rules"
 """The folder of declared rules under the runs folder; see `studies.rule`."""
 SCHEMA: Final = 1
 """Version of a rule's file."""
+
+
+def path_of(root: Path, label: str) -> Path:
+    """Return where the rule of the study with this label stands under `root`."""
+    return root / RULES / f"{label.replace('/', '_')}.json"
+
+
+def read_rule(path: Path) -> dict[str, Any] | None:
+    """Return the rule in a file, or None where there is no such file.
+
+    Raises:
+        FolderError: a file that cannot be read, of another version, or that holds something else.
+
+    """
+    data = read_object(path)
+    return None if data is None else checked_rule(data, str(path))
+
+
+def checked_rule(data: object, where: str) -> dict[str, Any]:
+    """Return what was read as a rule, once all of it is of the types that `studies.rule.declare` writes.
+
+    Args:
+        data: from a colleague's file or database.
+        where: that it was read from.
+
+    Raises:
+        FolderError: it is of another version, or something in it is none.
+
+    """
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        schema = repr(data.get("schema") if isinstance(data, dict) else data)[:40]
+        raise FolderError(f"{where}: written with schema {schema}, this version reads {SCHEMA}")
+    try:
+        rule = Stopping.from_dict(data.get("stopping"))
+    except StudyError as error:
+        raise FolderError(f"{where}: {error}") from None
+    seeds, margin = data.get("seeds"), data.get("margin")
+    given = [seed for seed in seeds if type(seed) is int and seed >= 0] if isinstance(seeds, list) else []
+    bounded = margin is None or (type(margin) in (int, float) and 0 < margin < 100 and isfinite(margin))
+    for name, good, wanted in (
+        ("study", isinstance(data.get("study"), str), "a study's label"),
+        ("metric", isinstance(data.get("metric"), str), "a metric"),
+        ("comparisons", type(data.get("comparisons")) is int, "a number of comparisons"),
+        ("rows", _are_texts(data.get("rows")), "the key of each row"),
+        ("baselines", _are_texts(data.get("baselines")), "the baseline of each row"),
+        ("seeds", seeds == given and len(set(given)) == len(given) == rule.most, f"{rule.most} seeds, each once"),
+        ("margin", bounded, "percentage points between 0 and 100, or none"),
+        ("declared", moment(data.get("declared")) is not None, "a time with its zone"),
+    ):
+        if not good:
+            shown = repr(data.get(name))[:40]
+            raise FolderError(f"{where}: its {name} is {shown}, not {wanted}: edited; restore it from a copy")
+    return data
+
+
+def _are_texts(data: object) -> bool:
+    return isinstance(data, dict) and all(isinstance(value, str) for value in data.values())
+
+
+def moment(told: object) -> datetime | None:
+    """Return the time that an ISO text with a zone tells; None for anything else."""
+    try:
+        found = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def seal(root: Path, label: str) -> dict[str, str]:
+    """Return what the manifest of a run keeps of the rule that it is begun under; empty where its study has none.
+
+    Raises:
+        FolderError: a rule that cannot be read, or is none.
+
+    """
+    rule = read_rule(path_of(root, label))
+    if rule is None:
+        return {}
+    return {"rule": hash_text(json.dumps(rule, sort_keys=True)), "declared": rule["declared"]}
 
 
 def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
@@ -26,20 +113,20 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
         given seeds whatever it shows, and every row those of the first look.
 
     Raises:
-        FolderError: a rule that is torn. One of another version says nothing.
+        FolderError: a rule that is torn, or none. One of another version says nothing.
 
     """
     rows = {run.key: row for row, run in study.rows.items()}
     found: dict[str, str] = {}
     for path in sorted((root / RULES).glob("*.json")):
-        rule = read_object(path) or {}
-        if rule.get("schema") != SCHEMA:
+        data = read_object(path) or {}
+        if data.get("schema") != SCHEMA:
             continue
-        baselines = set(rule.get("baselines", {}).values())
-        first, *_ = rule.get("stopping", {}).get("looks") or [0]
-        if not set(rule.get("seeds", ())[first:]) & set(study.seed_list):
+        rule = checked_rule(data, str(path))
+        baselines = set(rule["baselines"].values())
+        if not set(rule["seeds"][rule["stopping"]["looks"][0] :]) & set(study.seed_list):
             continue
-        for ruled, key in rule.get("rows", {}).items():
+        for ruled, key in rule["rows"].items():
             if key in rows and ruled not in baselines:
-                found.setdefault(rows[key], rule.get("study", path.stem))
+                found.setdefault(rows[key], rule["study"])
     return {row: found[row] for row in study.rows if row in found}

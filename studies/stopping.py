@@ -33,14 +33,15 @@ class Stopping:
 
     def __post_init__(self) -> None:
         """Refuse what no boundary can be computed for."""
-        whole = all(type(n) is int for n in self.looks)
+        listed = isinstance(self.looks, list | tuple)
+        whole = listed and all(type(n) is int for n in self.looks)
         if not self.looks or not whole or self.looks[0] < 2 or list(self.looks) != sorted(set(self.looks)):
-            shown = ",".join(map(str, self.looks))
+            shown = ",".join(map(str, self.looks)) if listed else repr(self.looks)
             raise StudyError(f"stopping looks={shown}: give numbers of seeds that rise from 2 up, as 4,8,12,16")
         if self.spending not in SPENDINGS:
             raise StudyError(f"stopping spending={self.spending!r}: choose from {', '.join(SPENDINGS)}")
-        if not 0 < self.level < 0.5:
-            raise StudyError(f"stopping level={self.level}: give a level between 0 and 0.5, as 0.05")
+        if type(self.level) not in (int, float) or not 0 < self.level < 0.5:
+            raise StudyError(f"stopping level={self.level!r}: give a level between 0 and 0.5, as 0.05")
 
     @property
     def most(self) -> int:
@@ -52,7 +53,7 @@ class Stopping:
         return asdict(self) | {"looks": list(self.looks)}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Stopping:
+    def from_dict(cls, data: Any) -> Stopping:
         """Read what `to_dict` returned.
 
         Raises:
@@ -61,8 +62,9 @@ class Stopping:
         """
         names = {field.name for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != names:
-            raise StudyError(f"a stopping rule has {', '.join(sorted(names))}, not {data!r}")
-        return cls(looks=tuple(data["looks"]), spending=data["spending"], level=data["level"])
+            raise StudyError(f"a stopping rule has {', '.join(sorted(names))}, not {repr(data)[:60]}")
+        looks = tuple(data["looks"]) if isinstance(data["looks"], list) else data["looks"]
+        return cls(looks=looks, spending=data["spending"], level=data["level"])
 
     def __str__(self) -> str:
         looks = ", ".join(map(str, self.looks))

@@ -49,6 +49,7 @@ class Study:
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
         left_out: seeds of the whole study that this copy leaves out.
         added: seeds of this copy that the whole study does not have.
+        hidden: rows of the whole study that this copy leaves out.
         ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
 
     Raises:
@@ -75,6 +76,7 @@ class Study:
     stopping: Stopping | None = None
     left_out: Sequence[int] = ()
     added: Sequence[int] = ()
+    hidden: Sequence[str] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -204,6 +206,7 @@ class Study:
             published={row: value for row, value in self.published.items() if row in rows},
             scientific=tuple(name for name in self.scientific if name in varied),
             family=self.comparisons,
+            hidden=(*self.hidden, *(row for row in self.rows if row not in rows)),
         )
 
     def with_seeds(self, seeds: int | Sequence[int]) -> Study:

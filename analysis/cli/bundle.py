@@ -22,12 +22,14 @@ from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
 from analysis.table import Table
+from analysis.unlisted import strays
 from analysis.verification.verify import verify
 from lightning_bam.files import FolderError
 from studies.error import StudyError
+from studies.purpose import others
 from studies.records import Record, read
 from studies.rule import file_of
-from studies.study import Study
+from studies.study import Cell, Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
     records = gathered(study, arguments)
     check(study, records, root_of(arguments), partial=arguments.partial)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
-        files = stage(records, Path(folder))
+        files = stage([*records, *beside(study, root_of(arguments))], Path(folder))
         staged = read(study.runs(), Path(folder))
         begun = [record for record in staged if record.state != "missing"]
         (table,) = concluded([(study, staged)])
@@ -88,6 +90,17 @@ def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool)
     if problems := verify([study], root).problems:
         rest = f" (and {len(problems) - 1} more: `bam verify`)" if len(problems) > 1 else ""
         raise FolderError(f"not bundled: {problems[0].line}{rest}")
+
+
+def beside(study: Study, root: Path) -> list[Record]:
+    """Return the records of results that were trained for a study and are none of its runs now: its table names them.
+
+    Raises:
+        FolderError: a record that cannot be trusted.
+
+    """
+    found = others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label]
+    return read([Cell(other.row, other.run) for other in strays(study, found)], root)
 
 
 def words(arguments: argparse.Namespace) -> list[str]:

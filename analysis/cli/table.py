@@ -16,6 +16,7 @@ from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.runs import run_lines, runs_as_csv, runs_as_json
 from analysis.table import Table, tabulate
+from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
 from studies.counting import counts
@@ -98,10 +99,12 @@ def concluded(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
         wanted |= {(study.label, row): run for row, run in study.rows.items() if row not in finished}
     names = {f"{row}" if len(found) == 1 else f"{label}, {row}": (label, row) for label, row in wanted}
     counted = {names[name]: cost for name, cost in counts({n: wanted[at] for n, at in names.items()}).items()}
-    return [
-        tabulate(records, study, {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted})
-        for study, records in found
-    ]
+    beside = unlisted(found)
+    tables = []
+    for study, records in found:
+        costs = {row: counted[at] for row in study.rows if (at := (study.label, row)) in counted}
+        tables.append(tabulate(records, study, costs).beside(beside.get(study.label, Unlisted())))
+    return tables
 
 
 def show(tables: list[Table], form: str, output: str | None) -> None:

@@ -37,6 +37,7 @@ def as_json(table: Table) -> str:
         "stopping": table.stopping.to_dict() if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
+        "unlisted": {name: told for name, told in asdict(table.unlisted).items() if name != "rule"},
     }
     return json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -118,7 +118,7 @@ def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _head(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study")}
+    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study", "unlisted")}
 
 
 def _shown(item: Any) -> str:

@@ -11,8 +11,10 @@ from typing import Final
 from analysis.verification.copies import copies
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked, check, stranger
+from analysis.verification.rules import check_purpose
+from studies.purpose import others as others_of
 from studies.records import Record
-from studies.study import Study
+from studies.study import Cell, Study
 
 MARKS: Final = ("run.json", "result.json", "metrics.jsonl")
 """Files by which a folder is known for that of a run, whole or not."""
@@ -57,11 +59,13 @@ def verify(studies: Sequence[Study], root: Path, *, others: bool = False) -> Ver
     """
     seen: dict[str, Checked] = {}
     records: dict[str, list[Record]] = {}
+    asked: dict[str, list[tuple[Cell, Checked]]] = {}
     for study in studies:
         mine = []
         for cell in study.runs():
             key = cell.run.key
             found = seen[key] = seen.get(key) or check(cell, root, study.label)
+            asked.setdefault(study.label, []).append((cell, found))
             if found.record is not None:
                 mine.append(_for(found.record, cell.row))
         records[study.label] = mine
@@ -69,6 +73,9 @@ def verify(studies: Sequence[Study], root: Path, *, others: bool = False) -> Ver
     if others:
         runs += [stranger(path) for path in strangers(root, set(seen))]
     findings = [problem for run in runs for problem in run.problems]
+    beside = others_of(root, {label: {cell.run.key for cell, _ in mine} for label, mine in asked.items()})
+    for study in studies:
+        findings += check_purpose(study, root, asked[study.label], beside[study.label])
     findings += [*copies(runs), *sizes(runs), *_lacking(runs)]
     return Verification(runs=runs, findings=findings, records=records)
 

@@ -129,6 +129,7 @@ def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
         "stopping",
         "fixed",
         "complete",
+        "unlisted",
     ]
     assert rows["SE_r8 <light>"]["sd"] is None
     assert rows["none"]["delta"] is rows["none"]["p_holm"] is None

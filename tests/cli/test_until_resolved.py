@@ -7,6 +7,7 @@ import json
 import pytest
 
 from analysis.cli import main
+from studies.shared_rule import seal
 from tests.cli.test_cli import MINE
 
 TRAIN = ["--devices", "cpu:2", "--wandb", "off"]
@@ -32,6 +33,12 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     assert lines[3:5] == ["bam: 3 seeds for BAM, SE", "mine: 9 of 9 runs complete, 3 of them now"]
     rule = json.loads((mine / "runs/rules/mine.json").read_text())
     assert (rule["seeds"], rule["margin"], rule["stopping"]["looks"]) == ([0, 1, 2], 0.5, [2, 3])
+    sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
+    seals = [studies["mine"] for studies in sealed.values()]
+    assert sorted(told.pop("row") for told in seals) == ["BAM"] * 3 + ["SE"] * 3 + ["none"] * 3
+    assert seals == [seal(mine / "runs", "mine")] * 9
+    assert main(["verify", "mine.py"]) == 0
+    assert said(capfd)[0] == "verified: 9 complete runs of 1 study, 0 problems\n"
     assert main(["run", "mine.py", *TRAIN]) == 0, "the rule is known from now on"
     assert said(capfd)[1] == [lines[0]], "and there is nothing left to train"
     assert main(["table", "mine.py", "--format", "json"]) == 0

@@ -100,6 +100,17 @@ def test_hashes_of_an_earlier_attempt_are_dropped_when_the_run_goes_on(folder):
     assert altered(folder, recorded(folder)) == {}
 
 
+def test_every_study_that_has_begun_a_run_is_kept_and_sealed(folder):
+    for studies in ({"one": {"row": "BAM", "rule": "0" * 64}}, {"two": {"row": "SE"}}, None):
+        (folder.path / "result.json").unlink()
+        shutil.rmtree(folder.path / "checkpoints")
+        train(folder, studies=studies)
+    assert folder.manifest()["studies"] == {"one": {"row": "BAM", "rule": "0" * 64}, "two": {"row": "SE"}}
+    assert altered(folder, recorded(folder)) == {}
+    folder.note(studies={"two": {"row": "SE"}})
+    assert set(altered(folder, recorded(folder))) == {"manifest.json"}
+
+
 @pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", CHECKPOINT, "result.json"])
 def test_one_flipped_bit_is_seen_wherever_it_is(folder, name):
     path = folder.path / name

@@ -1,0 +1,72 @@
+"""For which studies a run was trained, as its manifest keeps it, so that a study cannot lose runs without a trace."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from lightning_bam.config import Run
+from lightning_bam.files import FolderError
+from lightning_bam.folder import RunFolder
+
+KEY: Final = re.compile("[0-9a-f]{16}")
+"""What the folder of a run is called."""
+
+
+class Other(NamedTuple):
+    """A run that was begun for a study, of whose runs it is none now.
+
+    Attributes:
+        row: which row of it the run was.
+        run: what was trained.
+        purpose: the row and, where the study had a stopping rule, the rule's seal.
+        complete: whether it has a result.
+
+    """
+
+    row: str
+    run: Run
+    purpose: Mapping[str, str]
+    complete: bool
+
+
+def purpose(manifest: Mapping[str, Any], label: str) -> dict[str, str] | None:
+    """Return for what a study has begun a run; None where it has not, or an older version did."""
+    studies = manifest.get("studies")
+    told = studies.get(label) if isinstance(studies, dict) else None
+    if not isinstance(told, dict) or not isinstance(told.get("row"), str):
+        return None
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
+def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:
+    """Return for each study what was begun for it and is none of its runs, by name of the folder.
+
+    The run folders are the source: they travel where an account in a database does not. One that cannot be read says
+    nothing here.
+
+    Args:
+        root: the runs folder.
+        keys: study -> the keys of its runs.
+
+    """
+    found: dict[str, list[Other]] = {label: [] for label in keys}
+    everyone = set.intersection(*map(set, keys.values())) if keys else set()
+    try:
+        names = sorted(name for name in os.listdir(root) if name not in everyone and KEY.fullmatch(name))  # noqa: PTH208
+    except OSError:
+        return found
+    for name in names:
+        folder = RunFolder(f"{root}/{name}")
+        with suppress(FolderError):
+            manifest = folder.manifest()
+            for label in keys:
+                told = purpose(manifest, label) if name not in keys[label] else None
+                if told is not None and (run := folder.run()).key == name:
+                    complete = (folder.path / "result.json").exists()
+                    found[label].append(Other(told["row"], run, told, complete))
+    return found
