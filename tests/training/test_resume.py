@@ -13,6 +13,7 @@ import time
 import pytest
 import torch
 
+from lightning_bam.attempts import effective
 from lightning_bam.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.config import (
     BAMSpec,
@@ -199,8 +200,9 @@ def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path
     folder.note(state="lost")
     spoil(folder.checkpoint)
     assert figures(trained(folder, ranks)) == before
-    (attempt,) = folder.manifest()["attempts"]
+    (attempt,) = effective(folder.manifest())
     assert (attempt["attempt"], attempt["from_epoch"]) == (2, 0)
+    assert ["failed" in made for made in folder.manifest()["attempts"]] == [False, False], "lost, and in the record"
     assert f"{folder.checkpoint}: damaged ({attempt['damaged']}); the run begins anew" in folder.log.read_text()
     assert len(folder.checkpoint.read_bytes()) == len(weights)
     assert damage(folder.checkpoint) == ""
