@@ -25,7 +25,7 @@ from studies.study import Study
 
 T = TypeVar("T", Study, Space)
 
-INNER: Final = ("added", "family", "left_out", "ruled_by", "variant")
+INNER: Final = ("added", "family", "hidden", "left_out", "ruled_by", "variant")
 """Fields of a study that its copies fill, and no file."""
 
 
