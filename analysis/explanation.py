@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from lightning_bam.attempts import effective
 from lightning_bam.config import flatten
+from lightning_bam.files import read_bytes
+from lightning_bam.folder import RunFolder
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.records import Record
@@ -120,9 +122,9 @@ def _run(record: Record) -> dict[str, Any]:
         "so_far": scored[-1] if scored else None,
         "result": {k: v for k, v in asdict(record.result).items() if v is not None} if record.result else None,
         "attempts": _attempts(manifest),
-        "checkpoint": str(record.folder.checkpoint) if record.folder.checkpoint.exists() else None,
+        "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
         "logs": [str(log) for log in logs(path)],
-        "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*"))],
+        "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
         "cause": manifest.get("cause") if failed else None,
         "error": manifest.get("error") if failed else None,
         "rank": manifest.get("rank") if failed else None,
@@ -143,12 +145,14 @@ def _attempts(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def logs(folder: Path) -> list[Path]:
     """Return what the ranks and their launcher printed, those that printed anything."""
-    return [path for path in (*sorted(folder.glob("rank*.log")), folder / "launcher.log") if path.is_file()]
+    run = RunFolder(folder)
+    names = [*sorted(path.name for path in folder.glob("rank*.log")), "launcher.log"]
+    return [folder / name for name in names if run.has(name)]
 
 
 def last_words(folder: Path, rank: int | None) -> str | None:
     """Return the last traceback in the log of the rank that failed, else in the first log that has one."""
-    found = {path.stem: path.read_text(errors="replace").strip().splitlines() for path in logs(folder)}
+    found = {path.stem: read_bytes(path).decode(errors="replace").strip().splitlines() for path in logs(folder)}
     for lines in (found.get(f"rank{rank}", []), *found.values()):
         if starts := [number for number, line in enumerate(lines) if line.startswith("Traceback")]:
             return "\n".join(lines[starts[-1] :][-LAST_WORDS:])

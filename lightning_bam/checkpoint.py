@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import lzma
 import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from typing import Any, Final
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from lightning_bam.files import FolderError, put_in_place, system_error, unwritable
+from lightning_bam.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,23 +29,38 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Save to `path`.
 
         Raises:
-            FolderError: it cannot be written; the old one is as it was.
+            FolderError: it cannot be written, or its folder is a link; the old one is as it was.
 
         """
-        final = Path(path)
-        try:
-            final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
-            for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
-                stale.unlink(missing_ok=True)
-            with put_in_place(final) as temporary, temporary.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-        except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
-            refused = system_error(error)
-            if refused is None:
-                raise
-            raise unwritable(final, refused) from None
+        refuse(Path(path).parent, stat.S_IFDIR)
+        save(checkpoint, Path(path), follow=False)
+
+
+def save(content: dict[str, Any], final: Path, *, follow: bool) -> None:
+    """Write with `torch.save`, in one step.
+
+    Args:
+        content: what.
+        final: where.
+        follow: links, as for a file that the user names.
+
+    Raises:
+        FolderError: it cannot be written; the old one is as it was.
+
+    """
+    try:
+        final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
+        for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
+            stale.unlink(missing_ok=True)
+        with put_in_place(final, follow=follow) as temporary, temporary.open("xb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
+        refused = system_error(error)
+        if refused is None:
+            raise
+        raise unwritable(final, refused) from None
 
 
 DAMAGED: Final = (
@@ -66,12 +82,14 @@ def damage(path: Path) -> str:
     torch writes a checksum with each part of the file, and does not look at it when it reads them.
 
     Raises:
-        FolderError: it cannot be read, which says nothing of what it holds.
+        FolderError: it cannot be read, which says nothing of what it holds, or is no plain file.
 
     """
     try:
-        with zipfile.ZipFile(path) as file:
+        with os.fdopen(open_plain(path), "rb") as raw, zipfile.ZipFile(raw) as file:
             part = file.testzip()
+    except FolderError:
+        raise
     except FileNotFoundError:
         return ""
     except DAMAGED as error:

@@ -11,11 +11,12 @@ the files and the manifest anew.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.files import FolderError, object_text
+from lightning_bam.files import FolderError, object_text, open_plain
 from lightning_bam.folder import RunFolder
 from lightning_bam.result import Result
 
@@ -72,11 +73,11 @@ def hash_file(path: Path) -> str | None:
     """Return the SHA-256 of a file as hexadecimal digits, or None where there is no such file.
 
     Raises:
-        FolderError: it cannot be read.
+        FolderError: it cannot be read, or is no plain file.
 
     """
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_plain(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
@@ -100,7 +101,7 @@ def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
         FolderError: a file that cannot be read.
 
     """
-    there = {name: hash_file(folder.path / name) for name in FILES}
+    there = {name: hash_file(Path(folder.at(name))) for name in FILES}
     found = {name: digest for name, digest in there.items() if digest is not None}
     return found | {"result.json": hash_text(object_text(result.told())), "manifest.json": seal(folder.manifest())}
 
@@ -136,6 +137,6 @@ def altered(folder: RunFolder, noted: Mapping[str, str]) -> dict[str, str | None
 
     """
     now = {
-        name: seal(folder.manifest()) if name == "manifest.json" else hash_file(folder.path / name) for name in noted
+        name: seal(folder.manifest()) if name == "manifest.json" else hash_file(Path(folder.at(name))) for name in noted
     }
     return {name: digest for name, digest in now.items() if digest != noted[name]}

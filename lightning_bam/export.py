@@ -101,7 +101,7 @@ def _program(run: Run, network: nn.Module, path: Path) -> str:
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with put_in_place(path) as temporary, temporary.open("wb") as file:  # of a file's name it wants the suffix
+        with put_in_place(path) as temporary, temporary.open("xb") as file:  # of a file's name it wants the suffix
             torch.export.save(program, file)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None

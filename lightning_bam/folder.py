@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
-from lightning_bam.files import FolderError, append_line, read_object, read_text, replace, write_object
+from lightning_bam.files import FolderError, append_line, read_object, read_text, refuse, replace, write_object
 from lightning_bam.lock import acquire, locked
 from lightning_bam.result import Result
 
@@ -33,7 +34,7 @@ State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
 
 
 class RunFolder:
-    """One run's folder, `<root>/<key>`.
+    """One run's folder, `<root>/<key>`; neither it nor what is in it may be a link.
 
     Raises:
         FolderError: from every method that meets a file it cannot trust.
@@ -66,20 +67,49 @@ class RunFolder:
         """The last epoch's checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
 
+    def at(self, name: str) -> str:
+        """Return where a file of this folder is, as `run.json` or `checkpoints/last.ckpt`, whether or not it is there.
+
+        Raises:
+            FolderError: this folder, or one in it that leads there, is a link or no folder.
+
+        """
+        refuse(self._path, stat.S_IFDIR)
+        path = f"{self._path}/{name}"
+        if "/" in name:
+            refuse(path.rpartition("/")[0], stat.S_IFDIR)
+        return path
+
+    def has(self, name: str) -> bool:
+        """Say whether a file of this folder is there.
+
+        Raises:
+            FolderError: what is there is no plain file, or not in this folder.
+
+        """
+        path = self.at(name)
+        refuse(path, stat.S_IFREG)
+        return os.path.lexists(path)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a last epoch's checkpoint; see `has`."""
+        return self.has("checkpoints/last.ckpt")
+
     def describe(self, run: Run) -> None:
         """Write `run.json` unless it is there; what is there must describe the same run."""
-        if (self.path / "run.json").exists() and self.holds(run):
+        if self.has("run.json") and self.holds(run):
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FolderError(f"{self.path}: cannot make this run folder ({error.strerror})") from None
-        write_object(self.path / "run.json", {"schema": SCHEMA, "key": run.key, "run": to_dict(run)})
+        write_object(self.at("run.json"), {"schema": SCHEMA, "key": run.key, "run": to_dict(run)})
 
     def run(self) -> Run:
         """Read `run.json`."""
-        path = self.path / "run.json"
-        data = read_object(self.path / "run.json")
+        path = self.at("run.json")
+        data = read_object(path)
         if data is None:
             raise FolderError(f"{path}: no such file; not a run folder")
         if data.get("schema") != SCHEMA:
@@ -100,7 +130,7 @@ class RunFolder:
 
     def holds(self, run: Run) -> bool:
         """Make sure that `run.json` describes `run`; False where there is none."""
-        data = read_object(f"{self._path}/run.json")
+        data = read_object(self.at("run.json"))
         if data is None:
             return False
         if (data.get("schema"), data.get("key")) != (SCHEMA, run.key) or not describes(data.get("run"), run):
@@ -124,7 +154,7 @@ class RunFolder:
 
     def lines(self) -> list[str]:
         """Read the epochs so far as they are written, a line each; see `metrics`."""
-        path = f"{self._path}/metrics.jsonl"
+        path = self.at("metrics.jsonl")
         try:
             text = read_text(path)
         except FileNotFoundError:
@@ -132,7 +162,7 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read ({error})") from None
         *lines, tail = text.split("\n")
-        if tail and os.path.exists(f"{self._path}/result.json"):  # noqa: PTH110, many folders have no Path
+        if tail and os.path.lexists(f"{self._path}/result.json"):
             raise FolderError(
                 f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
                 "be complete; remove this run folder to train it again"
@@ -151,15 +181,15 @@ class RunFolder:
     def keep_epochs(self, count: int) -> None:
         """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
         kept = "".join(json.dumps(line) + "\n" for line in self.metrics()[:count])
-        replace(self.path / "metrics.jsonl", kept)
+        replace(self.at("metrics.jsonl"), kept)
 
     def append_epoch(self, line: Mapping[str, Any]) -> None:
         """Append one epoch, whole or not at all."""
-        append_line(self.path / "metrics.jsonl", json.dumps(line))
+        append_line(self.at("metrics.jsonl"), json.dumps(line))
 
     def result(self) -> Result | None:
         """Read the reported figures, or None where the run has not finished."""
-        data = read_object(f"{self._path}/result.json")
+        data = read_object(self.at("result.json"))
         if data is None:
             return None
         try:
@@ -169,24 +199,24 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
-        write_object(self.path / "result.json", result.told())
+        write_object(self.at("result.json"), result.told())
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; empty where there is none."""
-        return read_object(f"{self._path}/manifest.json") or {}
+        return read_object(self.at("manifest.json")) or {}
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
-        write_object(self.path / "manifest.json", self.manifest() | entries)
+        write_object(self.at("manifest.json"), self.manifest() | entries)
 
     def ask_to_stop(self, reason: str) -> None:
         """Ask whoever trains this run to leave at the end of an epoch, as pruned; a new attempt forgets it."""
-        replace(self.path / "stop", reason + "\n")
+        replace(self.at("stop"), reason + "\n")
 
     def asked_to_stop(self) -> str | None:
         """Return why the run should leave, or None where nobody asked."""
         try:
-            return (self.path / "stop").read_text().strip() or None
+            return read_text(self.at("stop")).strip() or None
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
@@ -194,11 +224,11 @@ class RunFolder:
 
     def forget_stop(self) -> None:
         """Take back what `ask_to_stop` asked."""
-        (self.path / "stop").unlink(missing_ok=True)
+        Path(self.at("stop")).unlink(missing_ok=True)
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""
-        if os.path.exists(f"{self._path}/result.json"):  # noqa: PTH110
+        if os.path.lexists(self.at("result.json")):
             return "complete"
         if locked(f"{self._path}/lock"):
             return "running"
@@ -212,4 +242,4 @@ class RunFolder:
 
         Returns None where another process group holds it, or the folder is gone.
         """
-        return acquire(self.path / "lock")
+        return acquire(Path(self.at("lock")))

@@ -11,14 +11,20 @@ import os
 import time
 from pathlib import Path
 
+from lightning_bam.files import open_plain
+
 
 def acquire(path: Path) -> int | None:
     """Take the lock for as long as the returned descriptor stays open anywhere.
 
     Returns None where somebody else has it, or where its folder is gone.
+
+    Raises:
+        FolderError: something else than a plain file is there.
+
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fd = open_plain(path, os.O_RDWR | os.O_CREAT)
     except FileNotFoundError:
         return None
     for _ in range(20):  # a reader of `locked` may hold it for an instant
@@ -35,9 +41,14 @@ def acquire(path: Path) -> int | None:
 
 
 def locked(path: Path | str) -> bool:
-    """Say whether somebody holds the lock; a file that is not there is nobody's."""
+    """Say whether somebody holds the lock; a file that is not there is nobody's.
+
+    Raises:
+        FolderError: something else than a plain file is there.
+
+    """
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = open_plain(path)
     except OSError:
         return False
     try:

@@ -75,7 +75,7 @@ def train(
     data.check(world)
     module = DetectionTask(run) if run.detects else Classifier(run)
     damaged = damage(folder.checkpoint)
-    checkpoint = folder.checkpoint if folder.checkpoint.exists() and not damaged else None
+    checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
     if first:
         _begin(folder, device, threads, world, data.digest, studies, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)

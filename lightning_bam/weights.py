@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -13,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.backbones import build
-from lightning_bam.checkpoint import AtomicCheckpointIO
+from lightning_bam.checkpoint import save
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, open_plain
 from lightning_bam.folder import RunFolder
 
 WEIGHTS: Final = "weights.pt"
@@ -25,15 +26,19 @@ COUNTER: Final = "num_batches_tracked"
 """What batch norms of torch before 0.4.1 did not keep; eval mode does not use it."""
 
 
-def read_file(path: Path) -> Any:
+def read_file(path: Path, *, follow: bool = True) -> Any:
     """Read what `torch.save` wrote, onto the CPU: tensors and plain containers, never code.
+
+    Args:
+        path: where.
+        follow: links, as for a file that the user names; else what is there must be a plain file.
 
     Raises:
         FolderError: a file that is missing or torn, or one that wants more than weights, with what it wants.
 
     """
     try:
-        with Path(path).open("rb") as file:
+        with Path(path).open("rb") if follow else os.fdopen(open_plain(path), "rb") as file:
             content = io.BytesIO(file.read())
     except FileNotFoundError:
         raise FolderError(f"{path}: no such file") from None
@@ -48,8 +53,13 @@ def read_file(path: Path) -> Any:
         raise FolderError(f"{path}: torn, or not written by torch.save ({type(error).__name__})") from None
 
 
-def write_file(path: Path, content: Mapping[str, Any]) -> None:
+def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -> None:
     """Write with `torch.save`, in one step: the old file or the new one, never a part.
+
+    Args:
+        path: where.
+        content: what.
+        follow: links, as for a file that the user names.
 
     Raises:
         FolderError: it cannot be written.
@@ -57,7 +67,7 @@ def write_file(path: Path, content: Mapping[str, Any]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        AtomicCheckpointIO().save_checkpoint(dict(content), path)
+        save(dict(content), path, follow=follow)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
 
@@ -94,8 +104,8 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
     folder = RunFolder(Path(path))
     run = folder.run()
     file = folder.path / WEIGHTS
-    if file.exists():
-        state = read_file(file)
+    if folder.has(WEIGHTS):
+        state = read_file(file, follow=False)
     else:
         file = folder.checkpoint
         state = _checkpointed(folder, unfinished=unfinished)
@@ -112,14 +122,14 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
 def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
     """Return the network's part of a run's checkpoint."""
     state = folder.state()
-    if not folder.checkpoint.exists():
+    if not folder.has_checkpoint:
         raise FolderError(f"{folder.path}: holds neither {WEIGHTS} nor checkpoints/last.ckpt; the run is {state}")
     if state != "complete" and not unfinished:
         raise FolderError(
             f"{folder.path}: the run is {state}, not complete; train it to the end, or use --unfinished for the "
             "weights of its last epoch"
         )
-    checkpoint = read_file(folder.checkpoint)
+    checkpoint = read_file(folder.checkpoint, follow=False)
     if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise FolderError(f"{folder.checkpoint}: holds no state_dict; not a checkpoint of a run")
     return {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
@@ -133,8 +143,8 @@ def save_model(path: Path, run: Run, network: nn.Module, **origin: Any) -> None:
 
     """
     folder = RunFolder(Path(path))
-    if (folder.path / WEIGHTS).exists() or folder.checkpoint.exists():
+    if folder.has(WEIGHTS) or folder.has_checkpoint:
         raise FolderError(f"{folder.path}: holds a network already; give another folder, or remove this one")
     folder.describe(run)
-    write_file(folder.path / WEIGHTS, network.state_dict())
+    write_file(folder.path / WEIGHTS, network.state_dict(), follow=False)
     folder.note(key=run.key, **origin)

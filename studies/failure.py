@@ -14,7 +14,7 @@ from typing import Final, Literal
 import torch
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, system_error
+from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
 from lightning_bam.recorder import LostLossError, TrainingError
 
 Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]
@@ -76,7 +76,7 @@ class Failure:
     def first(cls, folder: Path) -> Failure | None:
         """Return what the first rank that crashed has left."""
         try:
-            return cls(**json.loads((folder / RECORD).read_text()))
+            return cls(**json.loads(read_text(folder / RECORD)))
         except (OSError, ValueError, TypeError):
             return None
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, open_plain
 
 HEAD: Final = 1024
 """Bytes by which a journal is known again: its first entry names the process that wrote it."""
@@ -39,7 +39,7 @@ class KernelLock(JournalFileOpenLock):
     def acquire(self) -> bool:
         """Wait for the lock, then cut off an unfinished last line."""
         self.release()  # what an interrupt in this method has left open
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = open_plain(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             self._look()
@@ -51,7 +51,7 @@ class KernelLock(JournalFileOpenLock):
     def _look(self) -> None:
         """Mend the journal, and see that it is the one that it was: whole lines only ever become more."""
         try:
-            with self._journal.open("r+b") as file:
+            with os.fdopen(open_plain(self._journal, os.O_RDWR), "r+b") as file:
                 size = _cut_unfinished_line(file)
                 self.recognise(file)
         except FileNotFoundError:
@@ -101,7 +101,7 @@ class Journal(JournalFileBackend):
 
         """
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_plain(self._path), "rb") as file:
                 self._known.recognise(file)
             yield from super().read_logs(log_number_from)
         except FileNotFoundError:
@@ -118,7 +118,7 @@ def journal(root: Path) -> JournalStorage:
     path = root / "studies.journal"
     make_root(root)
     try:
-        path.touch()
+        os.close(open_plain(path, os.O_RDWR | os.O_CREAT))
         lock = KernelLock(path)
         lock.acquire()
         try:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.attempts import after_failure
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, open_plain
 from lightning_bam.folder import RunFolder
 from studies.error import StudyError
 from studies.exchange import pack
@@ -163,7 +163,8 @@ class Leases:
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Keep every other scheduler of this root, or of this database, out of what is done meanwhile."""
-        with (self.root / ".schedulers.lock").open("w") as file, ExitStack() as stack:
+        lock = open_plain(self.root / ".schedulers.lock", os.O_RDWR | os.O_CREAT)
+        with os.fdopen(lock, "r+b") as file, ExitStack() as stack:
             fcntl.flock(file, fcntl.LOCK_EX)
             if self.registry is not None:
                 stack.enter_context(self.registry.exclusively())

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import stat
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from lightning_bam.files import FolderError, inside, open_plain, refuse
 from lightning_bam.lock import locked
 
 FOLDER: Final = ".searches"
+NAME: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Owner:
@@ -26,8 +30,9 @@ class Owner:
     def __init__(self, root: Path) -> None:
         self.name = uuid4().hex
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
+        refuse(root / FOLDER, stat.S_IFDIR)
         path = root / FOLDER / self.name
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         self.let_go = weakref.finalize(self, _let_go, path, descriptor)
 
@@ -38,10 +43,19 @@ def _let_go(path: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def alive(root: Path, name: str) -> bool:
-    """Say whether the process of that name lives; of a dead one, the file is removed."""
-    path = root / FOLDER / name
-    if locked(path):
-        return True
+def alive(root: Path, name: object) -> bool:
+    """Say whether the process of that name lives; of a dead one, the file is removed.
+
+    The name stands in a store that others write to: what is no name that `Owner` gives is nobody's, and no file's.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return False
+    try:
+        refuse(root / FOLDER, stat.S_IFDIR)
+        path = inside(root / FOLDER, name)
+        if locked(path):
+            return True
+    except FolderError:  # a link, say, which nobody's process has made
+        return False
     path.unlink(missing_ok=True)
     return False

@@ -74,7 +74,7 @@ def _put_first(path: Path, number: str) -> None:
     """
     temporary = path.with_name(f"{FILE}.{number}")
     try:
-        with temporary.open("w") as file:
+        with temporary.open("x") as file:
             file.write(number)
             file.flush()
             os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from lightning_bam.files import FolderError, read_bytes
 from lightning_bam.folder import RunFolder
 from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.training import train
@@ -154,7 +155,7 @@ def _crashed(job: Job, error: BaseException) -> int:
 
 def _last_words(log: Path) -> str:
     try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
+        lines = read_bytes(log).decode(errors="replace").strip().splitlines()
+    except (OSError, FolderError):
         return ""
     return lines[-1] if lines else ""

@@ -7,6 +7,8 @@ matter, and when that was written. Between hosts the same stands in the study's 
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -116,7 +118,7 @@ def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> N
 def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
     """Write the file of a rule, unless it is there."""
     path = file_of(root, study)
-    if path.exists():
+    if os.path.lexists(path):
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

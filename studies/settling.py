@@ -11,6 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_bam.files import FolderError, inside
 from lightning_bam.folder import RunFolder
 from studies.headline import reported
 from studies.place import Place
@@ -49,7 +50,10 @@ def settle(study: optuna.Study, root: Path, trial: FrozenTrial, done: set[str | 
     key, asked = trial.user_attrs.get("key"), trial.datetime_start
     if "home" not in trial.user_attrs and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
         return  # its scheduler is about to say whose it is
-    folder = RunFolder(root / (key or "none"))
+    try:
+        folder = RunFolder(inside(root, key or "none"))
+    except FolderError:  # no name of a run: nobody trains it
+        folder, key = RunFolder(root / "none"), None
     state, result = folder.state(), folder.result()
     with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
         if result is not None and key not in done:

@@ -5,13 +5,14 @@ rows of another study: what these ran beyond the rule's first look was decided b
 from __future__ import annotations
 
 import json
+import stat
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.digest import hash_text
-from lightning_bam.files import FolderError, read_object
+from lightning_bam.files import FolderError, inside, read_object, refuse
 from studies.error import StudyError
 from studies.stopping import Stopping
 from studies.study import Study
@@ -23,8 +24,14 @@ SCHEMA: Final = 1
 
 
 def path_of(root: Path, label: str) -> Path:
-    """Return where the rule of the study with this label stands under `root`."""
-    return root / RULES / f"{label.replace('/', '_')}.json"
+    """Return where the rule of the study with this label stands under `root`.
+
+    Raises:
+        FolderError: a label that cannot be a file's name, or the folder of rules is a link.
+
+    """
+    refuse(root / RULES, stat.S_IFDIR)
+    return inside(root / RULES, f"{label.replace('/', '_')}.json")
 
 
 def read_rule(path: Path) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def look(folder: str, quiet: int | None = None) -> Sight | None:
     newest = 0
     for name in FILES:
         try:
-            found = os.stat(f"{folder}/{name}")  # noqa: PTH116, a Path for each takes longer
+            found = os.lstat(f"{folder}/{name}")
         except OSError:
             if not told:
                 return None

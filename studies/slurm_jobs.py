@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.files import append_line, read_text
+
 FIELDS: Final = ("JobArrayID", "State", "NodeList", "RestartCnt", "TimeUsed", "Reason")
+NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +55,29 @@ def note(root: Path, job: str, study: str, workers: int) -> None:
         "workers": workers,
         "submitted": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with (folder_of(root) / "submissions.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    append_line(folder_of(root) / "submissions.jsonl", json.dumps(line))
 
 
 def submissions(root: Path) -> dict[str, dict[str, Any]]:
-    """Return what was submitted for `root`, by the number of the job array."""
+    """Return what was submitted for `root`, by the number of the job array; a line that says no such thing is none.
+
+    The numbers become words of a command.
+
+    Raises:
+        FolderError: the file of submissions is no plain file.
+
+    """
     try:
-        lines = (folder_of(root) / "submissions.jsonl").read_text().splitlines()
-    except OSError:
+        lines = read_text(folder_of(root) / "submissions.jsonl").splitlines()
+    except (OSError, UnicodeDecodeError):
         return {}
-    found = [json.loads(line) for line in lines if line.endswith("}")]
-    return {line["job"]: line for line in found}
+    found = {}
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            told = json.loads(line)
+            if isinstance(told, dict) and NUMBER.fullmatch(str(told.get("job"))) and isinstance(told.get("study"), str):
+                found[str(told["job"])] = told
+    return found
 
 
 def jobs(root: Path) -> list[SlurmJob]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from lightning_bam.files import open_plain
+
 LEAKY: Final = (
     "RANK",
     "LOCAL_",
@@ -53,8 +55,14 @@ def scrub() -> None:
 
 
 def redirect(log: Path) -> None:
-    """Append all that this process prints, from Python or below, to `log`."""
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Append all that this process prints, from Python or below, to `log`.
+
+    Raises:
+        FolderError: something else than a plain file is there.
+
+    """
+    fd = open_plain(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.set_blocking(fd, True)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)

@@ -133,7 +133,10 @@ class Tracking:
         """
         import wandb
 
-        shutil.rmtree(job.folder / "wandb", ignore_errors=True)
+        there = job.folder / "wandb"
+        if there.is_symlink():  # W&B would write where it points to
+            there.unlink()
+        shutil.rmtree(there, ignore_errors=True)
         wanted: Literal["online", "offline"] = "online" if job.wandb == "online" else "offline"
         for mode in dict.fromkeys((wanted, "offline")):
             os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody

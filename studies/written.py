@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning_bam.config.spec import changed
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, inside, read_text
 from lightning_bam.files import replace as put
 from studies.panels import telling_apart
 from studies.study import Study
@@ -28,10 +29,10 @@ def write(study: Study, root: Path, command: str) -> Path:
         FolderError: another file is there, or the root cannot be written.
 
     """
-    path = root / f"{study.name}.py"
+    path = inside(root, f"{study.name}.py")
     text = source(study, commands(path, root), command)
     try:
-        there = path.read_text() if path.exists() else text
+        there = read_text(path) if os.path.lexists(path) else text
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None

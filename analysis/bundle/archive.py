@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.digest import hash_file
-from lightning_bam.files import FolderError, put_in_place, unwritable
+from lightning_bam.files import FolderError, open_plain, put_in_place, unwritable
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
 LONG_AGO: Final = 315_532_800
@@ -63,7 +63,7 @@ def write(path: Path, top: str, files: Mapping[str, Content]) -> int:
     try:
         with put_in_place(path) as temporary:
             with (
-                temporary.open("wb") as raw,
+                temporary.open("xb") as raw,
                 gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=LONG_AGO, compresslevel=6) as packed,
                 tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
             ):
@@ -81,6 +81,6 @@ def _add(tar: tarfile.TarFile, name: str, content: Content) -> None:
         info.size = len(content)
         tar.addfile(info, io.BytesIO(content))
         return
-    with content.open("rb") as file:
+    with os.fdopen(open_plain(content), "rb") as file:
         info.size = os.fstat(file.fileno()).st_size
         tar.addfile(info, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from importlib.metadata import distributions
@@ -12,7 +13,7 @@ from analysis.bundle.archive import Content
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.table import Table
 from lightning_bam.digest import CHECKPOINT
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, open_plain
 from lightning_bam.folder import RunFolder
 from studies.records import Record
 
@@ -28,18 +29,19 @@ def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
         root: an empty folder.
 
     Raises:
-        FolderError: a file that cannot be copied.
+        FolderError: a file that cannot be copied, or is no plain file.
 
     """
     found: dict[str, Content] = {}
     for record in records:
         source, target = record.folder.path, root / record.run.key
-        names = [name for name in RECORD if (source / name).is_file()]
-        names += sorted(path.name for path in source.glob("*.log") if path.is_file())
+        names = [name for name in RECORD if record.folder.has(name)]
+        names += sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
         for name in names:
             target.mkdir(exist_ok=True)
             try:
-                shutil.copyfile(source / name, target / name)
+                with os.fdopen(open_plain(source / name), "rb") as old, (target / name).open("xb") as new:
+                    shutil.copyfileobj(old, new)
             except OSError as error:
                 raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
             found[f"runs/{record.run.key}/{name}"] = target / name
@@ -48,7 +50,7 @@ def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
 
 def weights(folders: Iterable[RunFolder]) -> dict[str, Content]:
     """Return the last checkpoints by their names in a bundle, of those runs that have one here."""
-    there = (folder for folder in folders if folder.checkpoint.is_file())
+    there = (folder for folder in folders if folder.has_checkpoint)
     return {f"runs/{folder.path.name}/{CHECKPOINT}": folder.checkpoint for folder in there}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import sys
@@ -24,7 +25,7 @@ from analysis.cli.table import concluded
 from analysis.table import Table
 from analysis.unlisted import strays
 from analysis.verification.verify import verify
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, read_bytes
 from studies.error import StudyError
 from studies.purpose import others
 from studies.records import Record, read
@@ -123,7 +124,7 @@ def report(study: Study, records: Sequence[Record], table: Table, names: Sequenc
 def rule(study: Study, root: Path) -> dict[str, Content]:
     """Return the declared stopping rule by its name in a bundle, where there is one."""
     path = file_of(root, study)
-    return {f"runs/{path.relative_to(root)}": path.read_bytes()} if path.is_file() else {}
+    return {f"runs/{path.relative_to(root)}": read_bytes(path)} if os.path.lexists(path) else {}
 
 
 def own_file(name: str) -> dict[str, Content]:

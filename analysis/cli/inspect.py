@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from analysis.cli.find import find_run
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
-from lightning_bam.files import FolderError, replace
+from lightning_bam.files import FolderError, put_in_place, refuse, replace
 from lightning_bam.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def execute(arguments: argparse.Namespace) -> int:
     folder = located(arguments.run, root_of(arguments))
     refuse_without_attention(folder)
     output = Path(arguments.output) if arguments.output else folder / "inspect"
+    if not arguments.output:
+        refuse(output, stat.S_IFDIR)
     if output.exists() and not output.is_dir():
         raise FolderError(f"--output {output}: is a file; give a folder")
     print(f"inspecting {folder} ...", file=sys.stderr)
@@ -152,7 +155,8 @@ def write(inspection: Inspection, output: Path) -> list[Path]:
     try:
         for figure in figures:
             paths.append(output / f"{figure.name}.png")
-            paths[-1].write_bytes(figure.as_bytes("png"))
+            with put_in_place(paths[-1], follow=False) as temporary, temporary.open("xb") as file:
+                file.write(figure.as_bytes("png"))
     except OSError as error:
         raise FolderError(f"{paths[-1]}: cannot be written ({error.strerror})") from None
     replace(output / "inspect.html", page(inspection, figures))

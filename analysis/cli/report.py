@@ -36,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
     studies = chosen("report", arguments)
     with lacking_signs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
         text = write(studies, arguments)
-    replace(output, text)
+    replace(output, text, follow=True)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0
 

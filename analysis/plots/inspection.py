@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_bam.files import FolderError, read_object
+from lightning_bam.files import FolderError, open_plain, read_object
 
 SCHEMA = 1
 
@@ -52,7 +53,7 @@ def read(folder: Path) -> Inspection:
     if numbers.get("schema") != SCHEMA:
         raise FolderError(f"{folder}/inspect.json: schema {numbers.get('schema')!r}, this version reads {SCHEMA}")
     try:
-        with np.load(folder / "inspect.npz") as file:
+        with os.fdopen(open_plain(folder / "inspect.npz"), "rb") as raw, np.load(raw) as file:
             return Inspection(numbers, {name: file[name] for name in file.files})
     except (OSError, ValueError) as error:
         raise FolderError(f"{folder}/inspect.npz: cannot be read ({error})") from None

@@ -70,8 +70,9 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
         if complete and not folder.manifest():
             raise FolderError(f"{folder.path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
         changed = (_changed(folder) if complete else {}) | _other_key(folder, cell.run)
-        if "run.json" not in changed and not folder.holds(cell.run) and (folder.path / "result.json").exists():
+        if "run.json" not in changed and not folder.holds(cell.run) and folder.has("result.json"):
             raise FolderError(f"{folder.path}/run.json: no such file, beside a result.json; {AGAIN}")
+        weights = folder.has_checkpoint
     except FolderError as error:
         return _with(seen, [str(error)])
     hashed, lines = complete and HASHES not in changed, list(changed.values())
@@ -81,7 +82,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
     except FolderError as error:
         record, told = None, [str(error)]
     lines += told if changed.keys() <= {HASHES} else []
-    return _with(seen, lines, record, hashed=hashed, weights=folder.checkpoint.exists())
+    return _with(seen, lines, record, hashed=hashed, weights=weights)
 
 
 def stranger(path: Path) -> Checked:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FolderError, write_object
+from lightning_bam.files import FolderError, put_in_place, write_object
 from lightning_bam.inspection.report import inspect
 
 
@@ -26,7 +26,8 @@ def main() -> None:
             Path(asked["path"]), asked["images"], asked["samples"], unfinished=asked["unfinished"]
         )
         output.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(output / "inspect.npz", **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]
+        with put_in_place(output / "inspect.npz", follow=False) as temporary, temporary.open("xb") as file:
+            np.savez_compressed(file, **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]
         write_object(output / "inspect.json", numbers)
     except (ConfigError, FolderError) as error:
         print(json.dumps({"error": str(error)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, inside, open_plain
 from lightning_bam.folder import RunFolder
 from lightning_bam.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
@@ -64,7 +65,7 @@ def torn(path: Path) -> Iterator[Finding]:
         "a new journal"
     )
     number = 0
-    with path.open("rb") as file:
+    with os.fdopen(open_plain(path), "rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 yield warning(
@@ -96,8 +97,8 @@ def trials(path: Path, root: Path) -> Iterator[Finding]:
 def _trained(root: Path, attributes: dict[str, Any]) -> bool:
     """Say whether somebody trains the run of a trial, or the search that asked for the trial lives."""
     try:
-        held = RunFolder(root / str(attributes.get("key"))).state() == "running"
-        return held or locked(root / FOLDER / str(attributes.get("owner")))
+        held = RunFolder(inside(root, attributes.get("key"))).state() == "running"
+        return held or locked(inside(root / FOLDER, attributes.get("owner")))
     except FolderError:  # a torn folder is told of with the leases
         return False
 

@@ -211,11 +211,11 @@ def test_objects_come_back(tmp_path_factory, data):
 
 
 def test_a_folder_instead_of_a_file_cannot_be_read(tmp_path):
-    with pytest.raises(FolderError, match="cannot be read"):
+    with pytest.raises(FolderError, match="is a folder, not a plain file"):
         read_object(tmp_path)
     folder = RunFolder(tmp_path)
     (tmp_path / "metrics.jsonl").mkdir()
-    with pytest.raises(FolderError, match=r"metrics.jsonl: cannot be read"):
+    with pytest.raises(FolderError, match=r"metrics.jsonl: is a folder, not a plain file"):
         folder.metrics()
 
 
