@@ -6,17 +6,21 @@ that sees it, and from the start on any other.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lightning_bam.config import Run
-from lightning_bam.files import FolderError, read_object, unwritable, write_object
+from lightning_bam.config import Run, describes, from_dict
+from lightning_bam.digest import CHECKPOINT
+from lightning_bam.files import FolderError, read_bytes, read_object, unwritable, write_object
 from lightning_bam.files import replace as put
-from lightning_bam.folder import RunFolder
+from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.result import Result
 from studies.error import StudyError
 from studies.headline import so_far
@@ -27,17 +31,37 @@ if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
     from studies.registry import Registry
 
 JSON: Final = ("run.json", "manifest.json", "result.json")
+METRICS: Final = "metrics.jsonl"
+LOGS: Final = re.compile(r"(rank|launcher)[0-9]{0,4}\.log")
+"""What a rank's or a launcher's log is called; with `JSON` and `METRICS`, all that a record may hold."""
 LOG_TAIL: Final = 20_000
 """Characters of a failed run's log that are worth sending."""
+MOST_LOGS: Final = 64
+"""Logs that are worth sending: one in which every rank says the same is enough."""
+LINE: Final = 4096
+"""Characters of an epoch's line; those of a training have three hundred."""
+DEEPEST: Final = 12
+"""How deeply JSON is nested at most: a run's has five levels."""
+TEXTS: Final = ("state", "cause", "error", "traceback", "started", "ended", "commit", "version", "torch", "host")
+"""Entries of a manifest that are text, where they are there."""
+COUNTS: Final = ("rank", "losses", "retries", "tried_again", "attempt", "threads", "world_size", "from_epoch")
+"""Those that count something, up to `MOST`."""
+MOST: Final = 10**6
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:
-    """Return what another host needs to know of a run that has ended."""
-    record: dict[str, Any] = {name: read_object(folder.path / name) for name in JSON}
-    for path in (folder.path / "metrics.jsonl", *folder.path.glob("*.log")):
-        if path.exists():
-            text = path.read_text(errors="replace")
-            record[path.name] = text if path.suffix == ".jsonl" else text[-LOG_TAIL:]
+    """Return what another host needs to know of a run that has ended.
+
+    Raises:
+        FolderError: a file that cannot be read, or is no plain file.
+
+    """
+    record: dict[str, Any] = {name: read_object(folder.at(name)) for name in JSON}
+    logs = sorted(path.name for path in folder.path.glob("*.log") if LOGS.fullmatch(path.name))
+    for name in (METRICS, *logs[:MOST_LOGS]):
+        if folder.has(name):
+            text = read_bytes(folder.at(name)).decode(errors="replace")
+            record[name] = text if name == METRICS else text[-LOG_TAIL:]
     return record
 
 
@@ -45,6 +69,10 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
     What was half trained here goes first: its checkpoint and its epochs are another attempt's than the record's.
+
+    Args:
+        folder: where.
+        record: one that is `whole`; of anything else the names that no record has are passed over.
 
     Raises:
         FolderError: it cannot be written.
@@ -61,16 +89,16 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     if lock is None:
         return
     try:
-        if (folder.path / "result.json").exists():
+        if folder.has("result.json"):
             return
-        for stale in (folder.checkpoint, folder.path / "metrics.jsonl"):
-            stale.unlink(missing_ok=True)
+        for stale in (CHECKPOINT, METRICS):
+            Path(folder.at(stale)).unlink(missing_ok=True)
         for name, content in record.items():
-            if isinstance(content, str):
-                put(folder.path / name, content)
+            if isinstance(content, str) and (name == METRICS or LOGS.fullmatch(name)):
+                put(folder.at(name), content)
         for name in JSON:
             if record.get(name) is not None:
-                write_object(folder.path / name, record[name])
+                write_object(folder.at(name), record[name])
     except OSError as error:
         raise unwritable(folder.path, error) from None
     finally:
@@ -103,31 +131,94 @@ def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict
     wanted = {}
     for run in runs:
         entry = entries.get(run.key)
-        folder = root / run.key
-        if entry is None or (folder / "result.json").exists():
+        folder = RunFolder.of(root, run)
+        if entry is None or folder.has("result.json"):
             continue
-        if entry.state == "complete" or (entry.state == "failed" and RunFolder(folder).state() in ("missing", "lost")):
+        if entry.state == "complete" or (entry.state == "failed" and folder.state() in ("missing", "lost")):
             wanted[run.key] = run
     found = registry.records(wanted)
     return {key: found[key] if whole(run, found.get(key, {})) else None for key, run in wanted.items()}
 
 
-def whole(run: Run, record: dict[str, Any]) -> bool:
-    """Say whether the record of a run that has ended is one; what another version wrote is for its reader to refuse."""
-    if (record.get("run.json") or {}).get("key") != run.key:
-        return False
-    folder, data = RunFolder(run.key), record.get("result.json")  # no folder is looked into
-    *lines, tail = record.get("metrics.jsonl", "").split("\n")
+def whole(run: Run, record: Mapping[str, Any]) -> bool:
+    """Say whether the record of a run that has ended is one; what another version wrote is for its reader to refuse.
+
+    Whoever may write to the database may have written it, so nothing of it is taken for what it should be.
+    """
     try:
-        folder.metrics(lines)
-        if data is None:
-            return (record.get("manifest.json") or {}).get("state") == "failed"
-        agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
-    except FolderError:
+        return _bounded(run, record) and _consistent(run, record)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        return False  # what it holds is of other types, or of sizes that no figure has
+
+
+def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
+    """Say whether a record holds what `pack` writes: known names, objects and texts, none larger than a run's."""
+    texts = {name: content for name, content in record.items() if name not in JSON}
+    json.dumps(record, ensure_ascii=False).encode()  # a text that no file can hold raises
+    return (
+        len(texts) <= MOST_LOGS + 1
+        and all(isinstance(text, str) and (name == METRICS or LOGS.fullmatch(name)) for name, text in texts.items())
+        and all(len(text) <= LOG_TAIL for name, text in texts.items() if name != METRICS)
+        and texts.get(METRICS, "").count("\n") <= run.recipe.epochs
+        and all(len(line) <= LINE for line in texts.get(METRICS, "").split("\n"))
+        and isinstance(record.get("run.json"), dict)
+        and all(isinstance(record.get(name), dict | None) for name in JSON)
+        and not any(_deeper(record.get(name), DEEPEST) for name in JSON)
+    )
+
+
+def _deeper(data: object, levels: int) -> bool:
+    """Say whether JSON data is nested in more than so many levels."""
+    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, dict | list))
+
+
+def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
+    """Say whether a record is this run's, and its parts agree; whatever its reader raises says that they do not."""
+    described: dict[str, Any] = record["run.json"]
+    manifest, data = (record.get(name) for name in JSON[1:])
+    if described["key"] != run.key:
         return False
-    except TypeError:  # figures of another version
+    later = type(described["schema"]) is int and described["schema"] != SCHEMA
+    if not (later or describes(described["run"], run) or from_dict(described["run"]).key == run.key):
+        return False
+    folder = RunFolder(run.key)  # no folder is looked into
+    *lines, tail = record.get(METRICS, "").split("\n")
+    epochs = folder.metrics(lines)
+    if not all(_numbers(line) for line in epochs) or not _readable(run, manifest or {}):
+        return False
+    if data is None:
+        return (manifest or {}).get("state") == "failed"
+    if not _numbers(data):
+        return False
+    if not {field.name for field in fields(Result)}.issuperset(data):  # another version's
         return True
+    agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
     return not tail
+
+
+def _numbers(figures: Mapping[str, Any]) -> bool:
+    """Say whether all of these are numbers, or None."""
+    return all(value is None or (type(value) in (int, float) and isfinite(value)) for value in figures.values())
+
+
+def _readable(run: Run, manifest: Mapping[str, Any]) -> bool:
+    """Say whether a manifest's entries are of the types that its readers take for granted."""
+    made = manifest.get("attempts", [])
+    told = [manifest, *made]
+    return (
+        manifest.get("key", run.key) == run.key
+        and isinstance(made, list)
+        and all(isinstance(one, dict) for one in told)
+        and all(isinstance(one.get(name), str | None) for one in told for name in TEXTS)
+        and all(_counts(one.get(name)) for one in told for name in COUNTS)
+        and isinstance(manifest.get("first_loss"), float | None)
+        and isinstance(manifest.get("sha256"), dict | None)
+    )
+
+
+def _counts(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= MOST)
 
 
 def opened(record: Record, news: dict[str, Any] | None) -> Record:

@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -25,6 +26,15 @@ from studies.postgres import address, engine_options, patience, unreachable
 from studies.registered import RUNS, make
 
 LOCK = 0x62616D  # "bam": what `exclusively` locks
+STORED: Final = 2**21
+"""Bytes of a record as it is stored: two thousand epochs have a hundred thousand."""
+UNPACKED: Final = 2**24
+"""Bytes of its text: ten thousand epochs have four million, the ends of 64 logs one."""
+AT_ONCE: Final = 64
+"""Records that are fetched at a time, which bounds the memory that they can take."""
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MOST: Final = 10**6
+"""The largest number of losses or retries that is believed."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +103,8 @@ class Registry:
         died = sa.and_(RUNS.c.holder.is_not(None), RUNS.c.folder.is_distinct_from(self.place.folder))
         retried = RUNS.c.state == "failed"
         counts = {
-            "losses": sa.case((retried, 0), (died, RUNS.c.losses + 1), else_=RUNS.c.losses),
-            "retries": sa.case((retried, RUNS.c.retries + 1), else_=RUNS.c.retries),
+            "losses": sa.case((retried, 0), (died, _believed(RUNS.c.losses) + 1), else_=RUNS.c.losses),
+            "retries": sa.case((retried, _believed(RUNS.c.retries) + 1), else_=RUNS.c.retries),
         }
         statement = (
             insert(RUNS)
@@ -108,19 +118,24 @@ class Registry:
     def losses(self, key: str) -> tuple[int, int]:
         """Return how often a run was lost on all hosts since it was last tried again, and how often that was."""
         with self.engine.connect() as connection:
-            row = connection.execute(sa.select(RUNS.c.losses, RUNS.c.retries).where(RUNS.c.key == key)).first()
-        return (row.losses, row.retries) if row is not None else (0, 0)
+            counts = sa.select(_believed(RUNS.c.losses), _believed(RUNS.c.retries))
+            row = connection.execute(counts.where(RUNS.c.key == key)).first()
+        return (row[0], row[1]) if row is not None else (0, 0)
 
     def _free(self) -> sa.ColumnElement[bool]:
         """Nobody has the run, or somebody here who is dead, or one who has shown no life for long, though he could.
 
         While the database was away nobody could: what counts is the time since it is back.
         """
-        free = [RUNS.c.holder.is_(None), self._here()]
+        free = [RUNS.c.holder.is_(None), self._here(), RUNS.c.beat.is_(None), RUNS.c.beat > self._soon()]
         if patience.since() > self.grace:
             long_ago = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
             free.append(sa.and_(RUNS.c.beat < long_ago, sa.func.pg_postmaster_start_time() < long_ago))
         return sa.or_(*free)
+
+    def _soon(self) -> sa.ColumnElement[datetime]:
+        """Return a time that no sign of life can be later than: they are all by the database's clock."""
+        return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 1)
 
     def _here(self) -> sa.ColumnElement[bool]:
         """Say that this host has the run, or had it, under this runs folder."""
@@ -167,32 +182,33 @@ class Registry:
             connection.execute(statement)
 
     def entries(self) -> dict[str, Entry]:
-        """Return what is known of every run, without the records."""
-        alive = RUNS.c.beat >= sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+        """Return what is known of every run, without the records; a sign of life that no clock gave is none."""
+        grace = sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+        alive = sa.and_(RUNS.c.beat >= sa.func.now() - grace, RUNS.c.beat <= self._soon())
         said = {"alive": alive, "here": self._here()}
         columns = [sa.func.coalesce(what, sa.false()).label(name) for name, what in said.items()]
         with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, RUNS.c.holder, *columns, RUNS.c.beat))
+            beat = sa.case((sa.and_(RUNS.c.beat > EARLIEST, RUNS.c.beat <= self._soon()), RUNS.c.beat))
+            holder = sa.func.left(RUNS.c.holder, 256)
+            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, holder, *columns, beat))
             return {row.key: Entry(*row) for row in rows}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the records of these runs, as far as there are any; one that is damaged is empty."""
+        """Return the records of these runs, as far as there are any; one that is damaged or too large is empty."""
         wanted = list(keys)
         found = {}
         with self.engine.connect() as connection:
-            for start in range(0, len(wanted), 1000):
-                part = wanted[start : start + 1000]
-                chosen = sa.select(RUNS.c.key, RUNS.c.record).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))
+            small = sa.case((sa.func.octet_length(RUNS.c.record) <= STORED, RUNS.c.record)).label("record")
+            for start in range(0, len(wanted), AT_ONCE):
+                part = wanted[start : start + AT_ONCE]
+                chosen = sa.select(RUNS.c.key, small).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))
                 for row in connection.execute(chosen):
-                    try:
-                        found[row.key] = json.loads(gzip.decompress(row.record))
-                    except (OSError, EOFError, zlib.error, ValueError):
-                        found[row.key] = {}
+                    found[row.key] = unpacked(row.record) if row.record is not None else {}
         return found
 
     def forget(self, keys: Iterable[str]) -> None:
         """Take back what was told of these runs, unless somebody has them by now."""
-        told = sa.and_(RUNS.c.key.in_(list(keys)), RUNS.c.state != "running", RUNS.c.holder.is_(None))
+        told = sa.and_(RUNS.c.key.in_(list(keys)), RUNS.c.state != "running")
         with self.engine.begin() as connection:
             connection.execute(sa.delete(RUNS).where(told))
 
@@ -210,3 +226,30 @@ class Registry:
             while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK))).scalar():
                 time.sleep(0.1)
             yield
+
+
+def unpacked(stored: bytes) -> dict[str, Any]:
+    """Return the object that a stored record holds, empty for one that is damaged, or larger than a record can be."""
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)  # gzip's
+    try:
+        text = reader.decompress(stored, UNPACKED)
+        data = json.loads(text, parse_constant=_refuse, parse_float=_finite) if reader.eof else None
+    except (zlib.error, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    """Return a number; 1e999 is written like one, and is none."""
+    if not isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
+
+
+def _believed(count: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """Return a count, as far as it can be one."""
+    return sa.func.least(sa.func.greatest(count, 0), MOST)
