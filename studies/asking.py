@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 import optuna
 from optuna.trial import Trial
 
 from lightning_bam.config import ConfigError, Run
+from studies.checked_trials import attributes, readable
 from studies.lost import ALL_TRIED, Lost, configurations, counted
 from studies.method import Method
 from studies.owner import Owner
@@ -17,6 +19,8 @@ from studies.place import Place
 from studies.postgres import patiently
 from studies.samplers import own_sampler, suggest
 from studies.space import Space
+
+STRANGE: Final = "it was asked for with values that are none of this space's"
 
 
 class Asking:
@@ -62,15 +66,24 @@ class Asking:
         Returns:
             The trial, and its run at the first seed or why there can be none.
 
+        Raises:
+            StudyError: Optuna stumbles over what somebody else has written to the storage.
+
         """
         if self.asked is None and self.left <= 0 and not self.lost.asked_again():
             return None
+        with readable(self.study.study_name):
+            return self._next(ask)
+
+    def _next(self, ask: Callable[[], Trial]) -> tuple[Trial, Run | str]:
         if not self.drawing:
             self.study.sampler = own_sampler(self.study, self.method.sampler, self.trials, self.method.seed)
             self.drawing = True
         trial = self.asked = self.asked or ask()
         for name, value in (("owner", self.owner.name), ("home", str(Place.of(self.root))), ("by", self.by)):
             trial.set_user_attr(name, value)
+        if not self.space.takes(fixed_params(trial)):
+            return trial, STRANGE
         try:
             run = self.space.run(self.space.draw(partial(suggest, trial)))
         except ConfigError as error:
@@ -85,3 +98,10 @@ class Asking:
         """Say whether a trial that counts has had these values."""
         every = self.study.get_trials(deepcopy=False)
         return any(other.number != trial.number and other.params == trial.params for other in counted(every))
+
+
+def fixed_params(trial: Trial) -> dict[str, Any]:
+    """Return the values that a trial was put back with, which Optuna takes as they are."""
+    told = trial.storage.get_trial_system_attrs(trial._trial_id)  # Optuna has no public name for it
+    fixed: dict[str, Any] = attributes(told).get("fixed_params", {})
+    return fixed

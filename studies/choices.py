@@ -100,6 +100,15 @@ def size_of(choice: Choice) -> int | None:
     return choice.size if isinstance(choice, Integer | Real) else len(choice)
 
 
+def takes(choice: Choice, value: object) -> bool:
+    """Say whether a value is one of those that may be chosen."""
+    if isinstance(choice, Integer):
+        return type(value) is int and choice.low <= value <= choice.last and (value - choice.low) % choice.step == 0
+    if isinstance(choice, Real):
+        return type(value) in (int, float) and choice.low <= value <= choice.high  # type: ignore[operator]
+    return isinstance(value, str) and value in choice
+
+
 def _check(choice: Integer | Real, low: float, high: float, lowest: int) -> None:
     if not low < high:
         raise StudyError(f"{choice}: low must be below high")

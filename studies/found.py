@@ -45,6 +45,8 @@ def _before(search: Search) -> list[tuple[Cell, float]]:
     """Return the runs of the trials that were complete, each with its trial's figure."""
     found = []
     for trial in search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if "key" not in trial.user_attrs:
+            continue
         run = search.space.run(trial.params)
         seeds = range(run.seed, run.seed + search.method.seeds)
         found += [(Cell(search.space.label(run), replace(run, seed=seed)), trial.values[0]) for seed in seeds]
@@ -73,5 +75,6 @@ def best(search: Search, count: int = 5) -> list[FrozenTrial]:
 def _once(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     found: dict[str, FrozenTrial] = {}
     for trial in trials:
-        found.setdefault(trial.user_attrs["key"], trial)
+        if key := trial.user_attrs.get("key"):  # one without was never asked for by a search
+            found.setdefault(key, trial)
     return list(found.values())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -13,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from lightning_bam.files import FolderError, open_plain
+from studies.checked_trials import STUMBLES, is_entry
 
 HEAD: Final = 1024
 """Bytes by which a journal is known again: its first entry names the process that wrote it."""
@@ -96,16 +99,66 @@ class Journal(JournalFileBackend):
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Read the entries from a number on.
 
+        One that Optuna cannot have written is read as one that says nothing.
+
         Raises:
-            FolderError: the file is no longer there, or is another one.
+            FolderError: the file is no longer there, or is another one, or torn.
 
         """
         try:
             with os.fdopen(open_plain(self._path), "rb") as file:
                 self._known.recognise(file)
-            yield from super().read_logs(log_number_from)
+            for entry in super().read_logs(log_number_from):
+                if is_entry(entry):
+                    yield entry
+                else:
+                    passed_over(self._path)
+                    yield NOTHING
         except FileNotFoundError:
             raise _gone(self._path) from None
+        except FolderError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise _torn(self._path, error) from None
+
+
+class Account(JournalStorage):
+    """Optuna's storage in a journal; an entry of another process that makes no sense is passed over by all alike.
+
+    Args:
+        path: the file.
+        lock: its lock.
+
+    """
+
+    def __init__(self, path: Path, lock: KernelLock) -> None:
+        self.path = path
+        super().__init__(Journal(path, lock))
+
+    def _sync_with_backend(self) -> None:
+        read = self._replay_result
+        for entry in self._backend.read_logs(read.log_number_read):
+            try:
+                read.apply_logs((entry,))
+            except STUMBLES:
+                if entry.get("worker_id") == read.worker_id:
+                    raise
+                passed_over(self.path)
+
+
+NOTHING: Final[dict[str, Any]] = {
+    "op_code": 8,  # a trial's user attribute
+    "worker_id": "",
+    "trial_id": -1,
+    "user_attr": {"": ""},
+}
+"""An entry about a trial that there is not, which Optuna passes over."""
+
+
+@cache
+def passed_over(journal: object) -> None:
+    """Say once that a journal has entries that nobody's Optuna can have written."""
+    print(f"bam: {journal}: entries that Optuna cannot have written are passed over", file=sys.stderr)
 
 
 def journal(root: Path) -> JournalStorage:
@@ -125,14 +178,11 @@ def journal(root: Path) -> JournalStorage:
             _check_end(path)
         finally:
             lock.release()
-        return JournalStorage(Journal(path, lock))
+        return Account(path, lock)
     except FolderError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise FolderError(
-            f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run "
-            "folders hold every result, and the next run makes a new journal"
-        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _torn(path, error) from None
     except OSError as error:
         raise _unwritable(root, error) from None
 
@@ -152,6 +202,13 @@ def make_root(root: Path) -> None:
 
 def _unwritable(root: Path, error: OSError) -> FolderError:
     return FolderError(f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT")
+
+
+def _torn(path: Path, error: Exception) -> FolderError:
+    return FolderError(
+        f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run "
+        "folders hold every result, and the next run makes a new journal"
+    )
 
 
 def _gone(path: Path) -> FolderError:

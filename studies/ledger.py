@@ -17,6 +17,7 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError
+from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.leases import Failed, Lease, Leases
 from studies.panels import telling_apart
@@ -85,6 +86,8 @@ class Ledger(Source):
             direction="maximize" if self.metric.higher_is_better else "minimize",
             load_if_exists=True,
         )
+        if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != self.metric.higher_is_better:
+            raise StudyError(f"{study.label}: its account was begun for other figures; use another --root or --storage")
         if not opened.user_attrs:
             opened.set_user_attr("objective", f"{self.metric.name} in percent")
             opened.set_user_attr("question", study.question)

@@ -118,17 +118,17 @@ class Lost:
 def ask_failed_again(study: optuna.Study) -> None:
     """Ask once more for each configuration whose run has failed, unless that has been done; others are kept out."""
     trials = study.get_trials(deepcopy=False)
-    keys = set()
+    keys: set[str] = set()
     for trial in counted(trials):
         attrs = trial.user_attrs
-        if attrs.get("why") in (RUN_FAILED, FAILED_BEFORE) and attrs["key"] not in keys:
+        if attrs.get("why") in (RUN_FAILED, FAILED_BEFORE) and attrs.get("key") not in (None, *keys):
             keys.add(attrs["key"])
             ask_again(study, trial, retry=True)
 
 
 def tell_late(study: optuna.Study, number: int, figure: float) -> None:
     """Tell the figure of a run that was in its last epoch when its trial was pruned."""
-    pruned = study.get_trials(deepcopy=False)[number]
+    pruned = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
     trial = optuna.trial.create_trial(
         value=figure,
         params=pruned.params,

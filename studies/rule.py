@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -171,19 +170,17 @@ def _shown(name: str, value: object) -> str:
 
 def _told(study: Study, url: str) -> dict[str, Any] | None:
     """Return the rule in the study's account in PostgreSQL, if there is one."""
-    import optuna
-
     from studies.storage import close_storage, database
 
     storage = database(url)
     try:
-        names = optuna.get_all_study_names(storage)
-        if study.label not in names:
-            return None
-        told = optuna.load_study(study_name=study.label, storage=storage).user_attrs.get(ATTRIBUTE)
-        return _read(told, f"the rule of {study.label} in the database") if told is not None else None
+        number = storage.get_study_id_from_name(study.label)
+        told = storage.get_study_user_attrs(number).get(ATTRIBUTE)
+    except KeyError:
+        return None
     finally:
         close_storage(storage)
+    return _read(told, f"the rule of {study.label} in the database") if told is not None else None
 
 
 def _read(told: object, where: str) -> dict[str, Any]:

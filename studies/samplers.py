@@ -44,7 +44,7 @@ def own_sampler(study: optuna.Study, name: SamplerName, trials: int, seed: int) 
 
     Whoever calls keeps all others out.
     """
-    worker = int(study.user_attrs.get("workers", 0))
+    worker = max(0, study.user_attrs.get("workers", 0))
     study.set_user_attr("workers", worker + 1)
     return make_sampler(name, trials, seed, worker)
 

@@ -91,7 +91,7 @@ class Search(OpenTrials):
                 directions=directions(space, method),
                 load_if_exists=True,
             )
-            check_same(self.optuna, space)
+            check_same(self.optuna, space, method)
             shared = isinstance(self.storage, RDBStorage)
             self.asking = Asking(self.optuna, root, space, method, self.owner, shared=shared)
             self.asking.lost.asked_again()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -120,16 +121,22 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
         given seeds whatever it shows, and every row those of the first look.
 
     Raises:
-        FolderError: a rule that is torn, or none. One of another version says nothing.
+        FolderError: the folder of rules is a link. A rule of another version says nothing; nor does one that cannot be
+            read, which is said on stderr: it is another study's.
 
     """
+    refuse(root / RULES, stat.S_IFDIR)
     rows = {run.key: row for row, run in study.rows.items()}
     found: dict[str, str] = {}
     for path in sorted((root / RULES).glob("*.json")):
-        data = read_object(path) or {}
-        if data.get("schema") != SCHEMA:
+        try:
+            data = read_object(path) or {}
+            if data.get("schema") != SCHEMA:
+                continue
+            rule = checked_rule(data, str(path))
+        except FolderError as error:
+            print(f"bam: passed over: {error}", file=sys.stderr)
             continue
-        rule = checked_rule(data, str(path))
         baselines = set(rule["baselines"].values())
         if not set(rule["seeds"][rule["stopping"]["looks"][0] :]) & set(study.seed_list):
             continue

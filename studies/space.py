@@ -15,7 +15,7 @@ from itertools import product
 
 from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with_settings
 from studies.asked import check_space_name
-from studies.choices import Choice, Integer, Real, Value, ends, size_of
+from studies.choices import Choice, Integer, Real, Value, ends, size_of, takes
 from studies.error import StudyError
 
 
@@ -206,6 +206,10 @@ class Space:
             raise StudyError(f"--set {min(searched)}: {self.name} searches over it or fixes it")
         label = "+".join((self.name, *(f"{name}={value}" for name, value in sorted(settings.items()))))
         return replace(self, base=with_settings(self.base, settings), name=label)
+
+    def takes(self, values: Mapping[str, object]) -> bool:
+        """Say whether each of these is a value of this space, as of a trial that others may have written."""
+        return all(name in self.choices and takes(self.choices[name], value) for name, value in values.items())
 
     def run(self, values: Mapping[str, Value]) -> Run:
         """Return the run with these values, scored on a held-out part of train."""

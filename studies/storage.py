@@ -6,14 +6,17 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from studies.checked_trials import STUMBLES, attributes, readable
 from studies.error import StudyError
 from studies.journal import journal, make_root
 from studies.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
@@ -23,6 +26,46 @@ MIGRATE: Final = (
     "give a database of its own, install the Optuna that made them, or, where this one is newer, end all work there "
     "and call `optuna storage upgrade --storage URL`"
 )
+
+
+class Database(RDBStorage):
+    """Optuna's storage in a database; a trial that cannot be read is one that failed, and nobody else's trouble."""
+
+    def _build_frozen_trial_from_trial_model(self, trial: Any) -> FrozenTrial:
+        """Return a trial as it stands in the database, without attributes of other types than we write."""
+        try:
+            built: FrozenTrial = super()._build_frozen_trial_from_trial_model(trial)
+            built.user_attrs, built.system_attrs = attributes(built.user_attrs), attributes(built.system_attrs)
+            if built.state != TrialState.COMPLETE or (built.values and all(map(isfinite, built.values))):
+                return built
+        except STUMBLES:
+            pass
+        return FrozenTrial(
+            trial_id=trial.trial_id,
+            number=trial.number,
+            state=TrialState.FAIL,
+            value=None,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+            params={},
+            distributions={},
+            user_attrs={"why": UNREADABLE},
+            system_attrs={},
+            intermediate_values={},
+        )
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return a study's attributes, without those of other types than we write.
+
+        Raises:
+            StudyError: one that is no JSON.
+
+        """
+        with readable(f"study {study_id}"):
+            return attributes(super().get_study_user_attrs(study_id))
+
+
+UNREADABLE: Final = "its trial in the database cannot be read"
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
@@ -70,7 +113,7 @@ def database(url: str) -> RDBStorage:
     with quiet_heartbeat():
         for attempt in range(5):
             try:
-                storage = RDBStorage(
+                storage = Database(
                     full,
                     engine_kwargs=engine_options(),
                     heartbeat_interval=BEAT,

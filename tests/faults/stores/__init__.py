@@ -1,0 +1,1 @@
+"""Run folders, journals and databases that somebody else has written to: all stays inside the runs folder."""

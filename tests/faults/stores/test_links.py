@@ -1,0 +1,266 @@
+"""Links, pipes and folders where a run folder has plain files: refused in one line, never followed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lightning_bam.checkpoint import AtomicCheckpointIO, damage
+from lightning_bam.files import FolderError, inside, replace
+from lightning_bam.lock import acquire
+from lightning_bam.weights import load_network
+from studies.exchange import pack
+from studies.failure import Failure
+from studies.owner import Owner, alive
+from studies.slurm_jobs import folder_of, note, submissions
+from tests.faults.stores.conftest import SECRET, call, listing
+
+FILES = ("run.json", "manifest.json", "metrics.jsonl", "result.json", "rank0.log", "lock", "checkpoints/last.ckpt")
+
+
+def plant(folder, name, target):
+    """Put a link where a run folder has a file."""
+    path = folder.path / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(Path(target).absolute())
+
+
+def reading(key):
+    """Return the verbs that read run folders, each with the file that it writes, if any; the last two take seconds."""
+    return [
+        (["table", "mine.py"], None),
+        (["table", "mine.py", "--format", "tex"], None),
+        (["status", "mine.py"], None),
+        (["status"], None),
+        (["verify", "mine.py"], None),
+        (["verify"], None),
+        (["explain", "mine.py", "none"], None),
+        (["explain", "mine.py", "none", "--json"], None),
+        (["report", "mine.py", "-o", "report.html"], "report.html"),
+        (["bundle", "mine.py", "--partial", "--weights", "-o", "mine.tar.gz"], "mine.tar.gz"),
+        (["plot", "curves", "mine.py", "-o", "plots"], None),
+        (["inspect", key, "-o", "looked"], None),
+        (["export", key, "-o", "weights.pt"], "weights.pt"),
+    ]
+
+
+def outputs(verbs):
+    """Return the files that these verbs have written, an archive unpacked."""
+    for path in (Path(name) for _, name in verbs if name and Path(name).exists()):
+        if path.suffix == ".gz":
+            with tarfile.open(path) as tar:
+                tar.extractall("unpacked", filter="data")
+            yield from (file for file in Path("unpacked").rglob("*") if file.is_file())
+        yield path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_link_in_a_run_folder_shows_no_file_of_the_reader(runs, canary, name):
+    folder = runs["none", 0]
+    if name == "rank0.log":
+        (folder.path / "result.json").unlink()
+        folder.note(state="failed", error="it broke", traceback=None)
+    plant(folder, name, canary.folder / ("log" if name == "rank0.log" else "token"))
+    verbs = reading(folder.path.name)
+    verbs = verbs if name == "checkpoints/last.ckpt" else verbs[:-2]
+    for words, _ in verbs:
+        assert call(*words) in (0, 1, 2, 3), words
+    told = canary.unharmed(*outputs(verbs))
+    if name != "lock":  # of a run that is complete nobody asks who trains it
+        assert f"{folder.path}/{name}: is a link, not a plain file; nothing is read or written through it" in told
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_in_a_run_folder_holds_nobody_up(runs, canary, name):
+    folder = runs["none", 0]
+    path = folder.path / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    for words in (["table", "mine.py"], ["status", "mine.py"], ["verify", "mine.py"], ["explain", "mine.py", "none"]):
+        assert call(*words) in (0, 1, 2), words
+    told = canary.unharmed()
+    assert name in ("rank0.log", "lock") or f"{path}: is a pipe, not a plain file" in told
+
+
+def test_a_run_folder_that_is_a_link_is_refused_and_the_root_may_be_one(runs, canary, tmp_path):
+    folder, there = runs["none", 0], tmp_path / "a run of mine"
+    shutil.copytree(folder.path, there)
+    before = listing(there)
+    shutil.rmtree(folder.path)
+    folder.path.symlink_to(there)
+    for words, _ in [*reading(folder.path.name), (["run", "mine.py", "--wandb", "off"], None)]:
+        assert call(*words) in ((0,) if words == ["status"] else (1, 2)), words
+    told = canary.unharmed()
+    assert f"{folder.path}: is a link, not a folder; nothing is read or written through it: remove it" in told
+    assert "other runs (of a study file, of a search, or with other options): 3 complete, 1 unreadable" in told
+    assert listing(there) == before
+    folder.path.unlink()
+    shutil.copytree(there, folder.path)
+    Path("runs").rename("elsewhere")
+    Path("runs").symlink_to("elsewhere")
+    for verb in ("table", "status"):
+        assert call(verb, "mine.py") == 0, "the root may be one"
+
+
+def test_nothing_is_written_through_a_link(runs, canary):
+    for name, write in {
+        "manifest.json": lambda folder: folder.note(state="lost"),
+        "metrics.jsonl": lambda folder: folder.append_epoch({"epoch": 2}),
+        "stop": lambda folder: folder.asked_to_stop(),
+        "lock": lambda folder: folder.acquire(),
+        "run.json": lambda folder: folder.run(),
+        "checkpoints/last.ckpt": lambda folder: damage(folder.checkpoint),
+    }.items():
+        folder = runs["BAM", 1]
+        kept = (folder.path / name).read_bytes() if (folder.path / name).is_file() else None
+        for target in ("token", "absent"):
+            plant(folder, name, canary.folder / target)
+            with pytest.raises(FolderError, match="is a link, not a plain file"):
+                write(folder)
+        canary.unharmed()
+        (folder.path / name).unlink()
+        if kept is not None:
+            (folder.path / name).write_bytes(kept)
+
+
+def test_what_is_put_in_place_replaces_a_link(runs, canary):
+    folder = runs["BAM", 1]
+    for name, write in {
+        "stop": lambda: folder.ask_to_stop("pruned"),
+        "result.json": lambda: folder.finish(runs["BAM", 0].result()),
+        "checkpoints/last.ckpt": lambda: AtomicCheckpointIO().save_checkpoint({"epoch": 1}, folder.checkpoint),
+        "manifest.json": lambda: replace(folder.at("manifest.json"), "{}"),
+    }.items():
+        plant(folder, name, canary.folder / "token")
+        temporary = (folder.path / name).with_name(f".{Path(name).name}.{os.getpid()}")
+        temporary.symlink_to(canary.folder / "token")
+        write()
+        canary.unharmed()
+        assert not (folder.path / name).is_symlink()
+        assert not temporary.is_symlink()
+
+
+def test_checkpoints_in_a_linked_folder_are_neither_read_nor_written(runs, canary):
+    folder = runs["BAM", 1]
+    (folder.path / "checkpoints").symlink_to(canary.folder / "run" / "checkpoints")
+    with pytest.raises(FolderError, match="checkpoints: is a link, not a folder"):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 1}, folder.checkpoint)
+    with pytest.raises(FolderError, match="checkpoints: is a link, not a folder"):
+        load_network(folder.path)
+    canary.unharmed()
+
+
+def test_a_record_that_is_told_to_others_holds_no_linked_file(runs, canary):
+    folder = runs["BAM", 1]
+    plant(folder, "rank0.log", canary.folder / "token")
+    with pytest.raises(FolderError, match="rank0.log: is a link"):
+        pack(folder)
+    plant(folder, "rank0.log", "absent")
+    (folder.path / "rank0.log").unlink()
+    plant(folder, "id_rsa.log", canary.folder / "token")
+    assert SECRET not in str(pack(folder)), "and no log that no run has"
+
+
+def test_training_follows_no_link(runs, canary):
+    """Real runs: one whose log is a link, one whose checkpoints are, one whose W&B record is."""
+    log, weights, wandb, _ = runs.values()
+    for folder in (log, weights, wandb):
+        for name in ("result.json", "metrics.jsonl", "manifest.json"):
+            (folder.path / name).unlink()
+    plant(log, "rank0.log", canary.folder / "token")
+    (weights.path / "checkpoints").symlink_to(canary.folder / "run" / "checkpoints")
+    (wandb.path / "wandb").symlink_to(canary.folder / "run")
+    plant(wandb, "stop", canary.folder / "token")
+    assert call("run", "mine.py", "--devices", "cpu:2", "--wandb", "offline") == 1
+    assert "tiny: 2 of 4 runs complete, 1 of them now; 2 failed" in canary.unharmed()
+    assert "rank0.log: is a link" in log.manifest()["error"]
+    assert "checkpoints: is a link" in weights.manifest()["error"]
+    assert wandb.result() is not None
+    assert not (wandb.path / "wandb").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["studies.journal", ".studies.journal.lock", ".schedulers.lock", ".place", "rules"])
+def test_links_in_the_runs_folder_itself_are_not_followed(runs, canary, name):
+    for target in ("token", "absent"):
+        path = Path("runs") / name
+        path.unlink(missing_ok=True)
+        path.symlink_to(canary.folder / ("run" if name == "rules" else target))
+        for words in (["run", "mine.py", "--wandb", "off"], ["table", "mine.py"], ["status"]):
+            assert call(*words) in (0, 1, 2)
+    assert f"runs/{name}: is a link, not a " in canary.unharmed()
+
+
+def test_the_folder_of_those_who_search_is_none_elsewhere(runs, canary):
+    Path("runs/.searches").symlink_to(canary.folder)
+    (canary.folder / ("0" * 32)).touch()
+    canary.before = listing(canary.folder)
+    with pytest.raises(FolderError, match=r"runs/\.searches: is a link, not a folder"):
+        Owner(Path("runs"))
+    assert not alive(Path("runs"), "0" * 32)
+    canary.unharmed()
+
+
+def test_a_crash_and_a_lock_stay_in_their_folder(runs, canary):
+    folder = runs["BAM", 1]
+    for target in ("absent", "token"):
+        plant(folder, "crash.json", canary.folder / target)
+        Failure(rank=0, cause="error", error="it broke", traceback="").record(folder.path)
+        assert Failure.first(folder.path) is None
+    with pytest.raises(FolderError, match="is a link"):
+        acquire(folder.path / "crash.json")
+    canary.unharmed()
+
+
+def test_notes_of_slurm_jobs_become_no_words_of_a_command(tmp_path, canary):
+    folder_of(tmp_path).mkdir()
+    note(tmp_path, "12", "tiny", 4)
+    with (folder_of(tmp_path) / "submissions.jsonl").open("a") as file:
+        for line in (
+            '{"job": "--help", "study": "x"}',
+            '{"job": 3}',
+            "[1]",
+            "{}",
+            '{"job": [], "study": 1}',
+            "[" * 100_000,
+        ):
+            file.write(line + "\n")
+    assert list(submissions(tmp_path)) == ["12"]
+    (folder_of(tmp_path) / "submissions.jsonl").unlink()
+    (folder_of(tmp_path) / "submissions.jsonl").symlink_to(canary.folder / "token")
+    for use in (lambda: note(tmp_path, "13", "tiny", 4), lambda: submissions(tmp_path)):
+        with pytest.raises(FolderError, match="is a link"):
+            use()
+    canary.unharmed()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        ".bashrc",
+        "a\0b",
+        "a\nb",
+        "x" * 256,
+        "\ud800",
+        None,
+        5,
+        ["a"],
+    ],
+)
+def test_a_foreign_name_becomes_a_path_inside_or_none(tmp_path, name):
+    with pytest.raises(FolderError, match="is not the name of anything in it") as refused:
+        inside(tmp_path, name)
+    assert "\n" not in str(refused.value)
+    assert inside(tmp_path, "a+b=0.1 (c).json") == tmp_path / "a+b=0.1 (c).json"
