@@ -173,7 +173,7 @@ def read_object(path: Path | str) -> dict[str, Any] | None:
         raise FolderError(f"{path}: cannot be read ({error})") from None
     except FolderError:
         raise
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FolderError(f"{path}: torn or not JSON ({error}); remove this run folder to train it again") from None
     if not isinstance(data, dict):
         raise FolderError(f"{path}: holds {str(data)[:40]!r}, not an object; remove this run folder to train it again")

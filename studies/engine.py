@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from studies.ending import termination_as_interrupt
-from studies.exchange import fetch, seen_from_here, tell_finished
+from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported
 from studies.ledger import Ledger
 from studies.order import longest_first
@@ -71,8 +70,7 @@ def up_to_date(study: Study, root: Path, ledger: Ledger) -> list[Record]:
     """Read what every host has of `study`, and make the ledger agree with it."""
     registry = ledger.leases.registry
     if registry is not None and (torn := fetch(registry, root, [cell.run for cell in study.runs()])):
-        said = "the database holds no whole record of them; they count as not trained"
-        print(f"bam: {study.label}: {len(torn)} runs (as {torn[0]}): {said}", file=sys.stderr)
+        tell_of_torn(study, torn)
         registry.forget(torn)
     records = gather(study, root)
     if registry is not None:

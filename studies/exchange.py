@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
 from math import isfinite
@@ -120,6 +121,13 @@ def fetch(registry: Registry, root: Path, runs: Iterable[Run]) -> list[str]:
         if record is not None:
             unpack(RunFolder(root / key), record)
     return [key for key, record in news.items() if record is None]
+
+
+def tell_of_torn(study: Study, keys: Sequence[str]) -> None:
+    """Say on stderr of which runs the database holds nothing that could be read, if there are any."""
+    if keys:
+        said = "the database holds no whole record of them; they count as not trained"
+        print(f"bam: {study.label}: {len(keys)} runs (as {keys[0]}): {said}", file=sys.stderr)
 
 
 def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
@@ -294,9 +302,10 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     with closing(open_registry(root, url)) as registry:
         runs = [cell.run for cell in study.runs()]
         if keep:
-            fetch(registry, root, runs)
+            tell_of_torn(study, fetch(registry, root, runs))
             return seen_from_here(gather(study, root), registry)
         news, records = _news(registry, root, runs), gather(study, root)
+        tell_of_torn(study, [key for key, record in news.items() if record is None])
         return seen_from_here([opened(record, news.get(record.run.key)) for record in records], registry)
 
 

@@ -112,7 +112,7 @@ class Journal(JournalFileBackend):
                 if is_entry(entry):
                     yield entry
                 else:
-                    passed_over(self._path)
+                    passed_over(self._path.absolute())
                     yield NOTHING
         except FileNotFoundError:
             raise _gone(self._path) from None
@@ -143,7 +143,7 @@ class Account(JournalStorage):
             except STUMBLES:
                 if entry.get("worker_id") == read.worker_id:
                     raise
-                passed_over(self.path)
+                passed_over(self.path.absolute())
 
 
 NOTHING: Final[dict[str, Any]] = {
@@ -156,7 +156,7 @@ NOTHING: Final[dict[str, Any]] = {
 
 
 @cache
-def passed_over(journal: object) -> None:
+def passed_over(journal: Path) -> None:
     """Say once that a journal has entries that nobody's Optuna can have written."""
     print(f"bam: {journal}: entries that Optuna cannot have written are passed over", file=sys.stderr)
 
