@@ -9,6 +9,7 @@ import pytest
 from analysis.cli import main
 from studies.load import find_study
 from tests.analysis.synthetic import finish
+from tests.studies.conftest import postgres  # noqa: F401
 
 SECRET = "SECRET-5d1f"
 STUDY = '''"""Does BAM help?"""
