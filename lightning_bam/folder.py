@@ -242,4 +242,4 @@ class RunFolder:
 
         Returns None where another process group holds it, or the folder is gone.
         """
-        return acquire(Path(self.at("lock")))
+        return acquire(Path(self.at("lock")), self.path.parent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -15,7 +14,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from lightning_bam.files import FolderError, open_plain
+from lightning_bam.lock import LIMIT, open_lock, wait_for
 from studies.checked_trials import STUMBLES, is_entry
+from studies.postgres import patience
 
 HEAD: Final = 1024
 """Bytes by which a journal is known again: its first entry names the process that wrote it."""
@@ -40,11 +41,16 @@ class KernelLock(JournalFileOpenLock):
         self._head = b""
 
     def acquire(self) -> bool:
-        """Wait for the lock, then cut off an unfinished last line."""
+        """Wait for the lock, then cut off an unfinished last line.
+
+        Raises:
+            FolderError: somebody has had it for too long, or the journal is another one.
+
+        """
         self.release()  # what an interrupt in this method has left open
-        self._fd = open_plain(self._path, os.O_RDWR | os.O_CREAT)
+        self._fd = open_lock(self._path, self._journal.parent)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            wait_for(self._fd, self._path, patience.at_most(LIMIT))
             self._look()
         except BaseException:
             self.release()

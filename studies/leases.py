@@ -6,7 +6,6 @@ so that there is no instant in which a claimed run looks like nobody's.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import time
@@ -21,8 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.attempts import after_failure
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError, open_plain
+from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from lightning_bam.lock import LIMIT, open_lock, wait_for
 from studies.error import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere
@@ -162,10 +162,16 @@ class Leases:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keep every other scheduler of this root, or of this database, out of what is done meanwhile."""
-        lock = open_plain(self.root / ".schedulers.lock", os.O_RDWR | os.O_CREAT)
-        with os.fdopen(lock, "r+b") as file, ExitStack() as stack:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Keep every other scheduler of this root, or of this database, out of what is done meanwhile.
+
+        Raises:
+            FolderError: another process has had the root's lock for too long.
+            StudyError: another session has had the database's.
+
+        """
+        path = self.root / ".schedulers.lock"
+        with os.fdopen(open_lock(path, self.root), "r+b") as file, ExitStack() as stack:
+            wait_for(file.fileno(), path, patience.at_most(LIMIT))
             if self.registry is not None:
                 stack.enter_context(self.registry.exclusively())
             yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.files import FolderError, inside, open_plain, refuse
-from lightning_bam.lock import locked
+from lightning_bam.files import FolderError, inside, refuse
+from lightning_bam.lock import locked, open_lock, wait_for
 
 FOLDER: Final = ".searches"
 NAME: Final = re.compile(r"[0-9a-f]{32}")
@@ -32,8 +31,8 @@ class Owner:
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
         refuse(root / FOLDER, stat.S_IFDIR)
         path = root / FOLDER / self.name
-        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = open_lock(path, root)
+        wait_for(descriptor, path)
         self.let_go = weakref.finalize(self, _let_go, path, descriptor)
 
 
@@ -44,7 +43,9 @@ def _let_go(path: Path, descriptor: int) -> None:
 
 
 def alive(root: Path, name: object) -> bool:
-    """Say whether the process of that name lives; of a dead one, the file is removed.
+    """Say whether the process of that name lives, as one of a user does whose lock is none of ours to open.
+
+    The file of a dead one is removed.
 
     The name stands in a store that others write to: what is no name that `Owner` gives is nobody's, and no file's.
     """
@@ -53,7 +54,7 @@ def alive(root: Path, name: object) -> bool:
     try:
         refuse(root / FOLDER, stat.S_IFDIR)
         path = inside(root / FOLDER, name)
-        if locked(path):
+        if locked(path) or (path.exists() and not os.access(path, os.R_OK)):
             return True
     except FolderError:  # a link, say, which nobody's process has made
         return False

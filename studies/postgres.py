@@ -109,6 +109,10 @@ class Patience:
         """Return for how many seconds an answer may still be waited for."""
         return self.until - time.monotonic()
 
+    def at_most(self, seconds: float) -> float:
+        """Return for how many of these seconds something else may be waited for, as a lock."""
+        return max(0.0, min(seconds, self.left()))
+
     @contextmanager
     def none(self) -> Iterator[None]:
         """Wait for nothing meanwhile, and for a silent database once: who is about to leave tries each thing once."""

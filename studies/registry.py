@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from lightning_bam.lock import HARMLESS, LIMIT, still_held, wait_until
+from studies.error import StudyError
 from studies.place import Place
 from studies.postgres import address, engine_options, patience, unreachable
 from studies.registered import RUNS, make
@@ -35,6 +36,14 @@ AT_ONCE: Final = 64
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MOST: Final = 10**6
 """The largest number of losses or retries that is believed."""
+PAUSE = 0.1
+"""Seconds between two tries to take a lock of the database."""
+HOLDERS = sa.text(
+    "SELECT a.pid, a.usename, a.application_name, host(a.client_addr) FROM pg_locks l JOIN pg_stat_activity a "
+    "USING (pid) JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND l.granted "
+    "AND d.datname = current_database() AND l.classid = 0 AND l.objid = :lock AND l.objsubid = 1 ORDER BY a.pid"
+)
+"""The sessions that hold an advisory lock, as far as this user may see them."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ class Registry:
         grace: seconds without a sign of life after which a lease may be taken over.
 
     Raises:
-        StudyError: the database does not answer, or another user's table in it is of an earlier version.
+        StudyError: the database does not answer, another user's table in it is of an earlier version, or another
+            session makes it for too long.
 
     """
 
@@ -72,8 +82,11 @@ class Registry:
         self.engine = sa.create_engine(address(url), **engine_options())
         try:
             with self.engine.begin() as connection:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK + 1)))
+                _lock(connection, LOCK + 1)
                 make(connection)
+        except StudyError:
+            self.engine.dispose()
+            raise
         except (SQLAlchemyError, ImportError) as error:
             self.engine.dispose()
             raise unreachable(url, error) from None
@@ -220,11 +233,12 @@ class Registry:
     def exclusively(self) -> Iterator[None]:
         """Keep every other host out of what is done meanwhile.
 
-        It is asked for again and again: a server that makes us wait cannot be told from one that hangs.
+        Raises:
+            StudyError: another session has had the lock for too long.
+
         """
         with self.engine.begin() as connection:
-            while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK))).scalar():
-                time.sleep(0.1)
+            _lock(connection, LOCK)
             yield
 
 
@@ -253,3 +267,27 @@ def _finite(text: str) -> float:
 def _believed(count: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """Return a count, as far as it can be one."""
     return sa.func.least(sa.func.greatest(count, 0), MOST)
+def _lock(connection: sa.Connection, number: int) -> None:
+    """Take an advisory lock for the rest of a transaction.
+
+    It is asked for again and again: a server that makes us wait cannot be told from one that hangs.
+
+    Raises:
+        StudyError: another session has had it for too long.
+
+    """
+    taken = sa.select(sa.func.pg_try_advisory_xact_lock(number))
+    what, limit = f"--storage: its advisory lock {number}", patience.at_most(LIMIT)
+    if not wait_until(
+        lambda: bool(connection.execute(taken).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
+    ):
+        raise StudyError(f"{what}: {still_held(_holders(connection, number), limit)}")
+
+
+def _holders(connection: sa.Connection, number: int) -> str:
+    """Say which sessions hold an advisory lock; what they call themselves is only shown where it does no harm."""
+    told = []
+    for pid, user, application, host in connection.execute(HOLDERS, {"lock": number}):
+        called = [f"user {user!r}", *([application] if HARMLESS.fullmatch(application or "") else [])]
+        told.append(f"session {pid} ({', '.join([*called, f'from {host}' if host else 'on its own host'])})")
+    return " and ".join(told) or "a session that has just let go of it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import os
 import socket
 import sys
 import threading
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.config import ConfigError
+from lightning_bam.lock import open_lock, wait_for
 
 ANSWER_SECONDS: Final = 8.0
 """How long a server may take to show that it can be reached."""
 STALL_SECONDS: Final = 30.0
 """How long a download may stand still."""
+OTHERS_SECONDS: Final = 7200.0
+"""How long another process's download may take that is waited for."""
 
 
 def fetch(download: Callable[[], object], root: Path, url: str | None, missing: str) -> None:
@@ -35,8 +38,9 @@ def fetch(download: Callable[[], object], root: Path, url: str | None, missing: 
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with (root / ".download.lock").open("w") as lock, _quiet():
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        path = root / ".download.lock"
+        with os.fdopen(open_lock(path, root), "r+b") as lock, _quiet():
+            wait_for(lock.fileno(), path, OTHERS_SECONDS)
             if url is not None:
                 _ask(url)
             download()
