@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import lzma
 import os
+import pickle
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from lightning_bam.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
+from lightning_bam.folder import RunFolder
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -23,26 +26,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning's own goes through the system's temporary folder, from where a file is copied, not renamed, if that is
     another file system.
+
+    Args:
+        folder: whose checkpoints it writes.
+
     """
+
+    def __init__(self, folder: RunFolder | None = None) -> None:
+        super().__init__()
+        self.folder = folder
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
         """Save to `path`.
 
         Raises:
             FolderError: it cannot be written, or its folder is a link; the old one is as it was.
+            TakenOverError: another attempt has begun, whose the old one is.
 
         """
         refuse(Path(path).parent, stat.S_IFDIR)
-        save(checkpoint, Path(path), follow=False)
+        save(checkpoint, Path(path), follow=False, last=self.folder.check_attempt if self.folder else None)
 
 
-def save(content: dict[str, Any], final: Path, *, follow: bool) -> None:
+def save(content: dict[str, Any], final: Path, *, follow: bool, last: Callable[[], object] | None = None) -> None:
     """Write with `torch.save`, in one step.
 
     Args:
         content: what.
         final: where.
         follow: links, as for a file that the user names.
+        last: called right before the file is put in its place; what it raises keeps it from there.
 
     Raises:
         FolderError: it cannot be written; the old one is as it was.
@@ -56,6 +69,8 @@ def save(content: dict[str, Any], final: Path, *, follow: bool) -> None:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
+            if last is not None:
+                last()
     except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
         refused = system_error(error)
         if refused is None:
@@ -99,3 +114,23 @@ def damage(path: Path) -> str:
             raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
         return "it is torn"
     return f"its part {part} is not what was written" if part else ""
+
+
+def misfit(folder: RunFolder) -> str:
+    """Say why a run cannot go on from its checkpoint, which is whole; empty where it can, or where there is none.
+
+    Where two attempts have written to one folder, the checkpoint may be the one's and the record the other's.
+    """
+    try:
+        saved = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
+        known = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        nonce = saved["callbacks"]["Recorder"].get("nonce")
+    except FileNotFoundError:
+        return ""
+    except (*DAMAGED, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+        return f"it is no checkpoint of a training ({type(error).__name__})"
+    held = len(folder.lines())
+    if held < known:
+        return f"it knows of {known} epochs, the record of {held}"
+    attempts = {attempt.get("nonce") for attempt in folder.manifest().get("attempts", [])}
+    return "" if nonce in (None, *attempts) else "it is of an attempt that the record does not know"

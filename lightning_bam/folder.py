@@ -17,13 +17,25 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
+from uuid import uuid4
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
-from lightning_bam.files import FolderError, append_line, read_object, read_text, refuse, replace, write_object
+from lightning_bam.files import (
+    FolderError,
+    append_line,
+    read_object,
+    read_text,
+    refuse,
+    replace,
+    system_error,
+    write_object,
+)
 from lightning_bam.lock import acquire, locked
 from lightning_bam.result import Result
 
@@ -33,16 +45,26 @@ SCHEMA: Final = 1
 State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
 
 
+class TakenOverError(FolderError):
+    """Another attempt has begun in this run folder, and what is in it is that one's alone."""
+
+
 class RunFolder:
     """One run's folder, `<root>/<key>`; neither it nor what is in it may be a link.
 
+    Args:
+        path: where it is.
+        nonce: of the attempt that writes through this object, as `begin` has noted it; None for whoever reads.
+
     Raises:
         FolderError: from every method that meets a file it cannot trust.
+        TakenOverError: from every method that writes for an attempt, once another one has begun.
 
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, nonce: str | None = None) -> None:
         self._path = path
+        self.nonce = nonce
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self._path)!r})"
@@ -180,11 +202,13 @@ class RunFolder:
 
     def keep_epochs(self, count: int) -> None:
         """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
-        kept = "".join(json.dumps(line) + "\n" for line in self.metrics()[:count])
+        self.check_attempt()
+        kept = "".join(json.dumps(line) + "\n" for line in self.metrics(self.lines()[:count] if count else []))
         replace(self.at("metrics.jsonl"), kept)
 
     def append_epoch(self, line: Mapping[str, Any]) -> None:
         """Append one epoch, whole or not at all."""
+        self.check_attempt()
         append_line(self.at("metrics.jsonl"), json.dumps(line))
 
     def result(self) -> Result | None:
@@ -199,6 +223,7 @@ class RunFolder:
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
+        self.check_attempt()
         write_object(self.at("result.json"), result.told())
 
     def manifest(self) -> dict[str, Any]:
@@ -207,10 +232,60 @@ class RunFolder:
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
-        write_object(self.at("manifest.json"), self.manifest() | entries)
+        write_object(self.at("manifest.json"), self.check_attempt() | entries)
+
+    def begin(self) -> None:
+        """Begin an attempt: no earlier one that still lives writes into this folder from here on.
+
+        A lock does not tell of all of them: hosts may not see each other's, and a stopped process goes on some day. An
+        attempt looks before each thing that it writes. Where two have written all the same, and their epochs contradict
+        each other, the run begins anew.
+        """
+        self.nonce = uuid4().hex
+        write_object(self.at("manifest.json"), self.manifest() | {"nonce": self.nonce})
+        self.put_away_contradiction()
+
+    def check_attempt(self) -> dict[str, Any]:
+        """Return the manifest, unless it is of another attempt than the one that writes through this object.
+
+        Raises:
+            TakenOverError: it is.
+
+        """
+        manifest = self.manifest()
+        if self.nonce and manifest.get("nonce") not in (None, self.nonce):
+            raise TakenOverError(f"{self.path}: another attempt has begun in this run folder and has taken it over")
+        return manifest
+
+    def put_away_contradiction(self) -> None:
+        """Let a run that is not complete begin anew where its record is torn or contradicts itself; its lock is held.
+
+        What was there stays beside it, under another name.
+        """
+        manifest, metrics = Path(self.at("manifest.json")), self.path / "metrics.jsonl"
+        if self.has("result.json") or not (wrong := self._contradiction()):
+            return
+        print(f"{wrong}; the run begins anew", file=sys.stderr, flush=True)
+        for file in (self.checkpoint, metrics, *([manifest] if wrong.startswith(str(manifest)) else [])):
+            with suppress(FileNotFoundError):
+                file.replace(file.with_suffix(".damaged"))
+
+    def _contradiction(self) -> str:
+        """Say what in the record is torn or cannot be; empty where nothing is."""
+        try:
+            self.manifest()
+            epochs = [line.get("epoch") for line in self.metrics()]
+        except FolderError as error:
+            if system_error(error) is not None:  # it cannot be read, which says nothing of what it holds
+                raise
+            return str(error).partition("; ")[0]
+        if epochs == list(range(len(epochs))):
+            return ""
+        return f"{self.path}/metrics.jsonl: holds epochs {epochs}"
 
     def ask_to_stop(self, reason: str) -> None:
         """Ask whoever trains this run to leave at the end of an epoch, as pruned; a new attempt forgets it."""
+        self.check_attempt()
         replace(self.at("stop"), reason + "\n")
 
     def asked_to_stop(self) -> str | None:

@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 
 from lightning_bam.collective import gathered, largest
 from lightning_bam.data.drawn import RunData
-from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.metrics import METRICS
 from lightning_bam.trained import TrainedModule
@@ -59,19 +58,9 @@ class Recorder(pl.Callback):
             raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Cut the record back to what the checkpoint knows, and go on from there.
-
-        Raises:
-            FolderError: the checkpoint knows of epochs that the record lacks.
-
-        """
+        """Cut the record back to what the checkpoint knows, and go on from there."""
         if trainer.is_global_zero:
             self.folder.keep_epochs(trainer.current_epoch)
-            if (there := len(self.folder.metrics())) < trainer.current_epoch:
-                raise FolderError(
-                    f"{self.folder.path}/metrics.jsonl: holds {there} epochs, its checkpoint knows of "
-                    f"{trainer.current_epoch}; remove this run folder to train it again"
-                )
             for line in self.folder.metrics():
                 self._log(trainer, line)
             self._note_where(trainer.current_epoch, self.data.state_dict()["drawn"])
@@ -82,11 +71,11 @@ class Recorder(pl.Callback):
         if "from_epoch" not in this:
             self.folder.note(attempts=[*earlier, this | {"from_epoch": epoch, "from_batch": batch}])
 
-    def state_dict(self) -> dict[str, float]:
-        """Return what a checkpoint keeps of the epoch under way: its seconds so far, and its learning rate."""
-        return {"seconds": time.perf_counter() - self.clock, "lr": self.lr}
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the epoch under way (its seconds so far, its learning rate), and whose."""
+        return {"seconds": time.perf_counter() - self.clock, "lr": self.lr, "nonce": self.folder.nonce}
 
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the epoch; where the checkpoint is one of an epoch's end, the next one begins anew."""
         self.clock = time.perf_counter() - state_dict["seconds"]
         self.lr = state_dict["lr"]

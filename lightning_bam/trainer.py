@@ -41,7 +41,7 @@ def trainer(
         logger=logger if logger is not None else False,
         callbacks=[*callbacks, keep],
         # one rank says where it is, too: else Lightning asks mpi4py, which starts MPI, where that is installed
-        plugins=[AtomicCheckpointIO(), *([LightningEnvironment()] if world == 1 else [])],
+        plugins=[AtomicCheckpointIO(folder), *([LightningEnvironment()] if world == 1 else [])],
         sync_batchnorm=run.recipe.sync_batchnorm and device == "cuda" and world > 1,  # torch has none on CPU
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

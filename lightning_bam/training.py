@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.attempts import earlier
-from lightning_bam.checkpoint import damage
+from lightning_bam.checkpoint import damage, misfit
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
@@ -60,6 +60,7 @@ def train(
         ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
         TrainingError: a loss that is no longer a number.
         FolderError: a folder that cannot be trusted or written.
+        TakenOverError: another attempt has begun in it meanwhile; nothing more is written there.
         Leaving: `signals` told so; there is a checkpoint of the last batch.
 
     """
@@ -74,7 +75,7 @@ def train(
     data = DetectionData(run) if run.detects else ImageData(run)
     data.check(world)
     module = DetectionTask(run) if run.detects else Classifier(run)
-    damaged = damage(folder.checkpoint)
+    damaged = damage(folder.checkpoint) or misfit(folder)
     checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
     if first:
         _begin(folder, device, threads, world, data.digest, studies, resumed=checkpoint is not None, damaged=damaged)
@@ -117,6 +118,8 @@ def _begin(
         FolderError: the attempt would go on from a checkpoint that saw other images.
 
     """
+    if folder.nonce is None:  # no scheduler has begun it
+        folder.begin()
     before = folder.manifest()
     if resumed and before.get("data") is not None and not same_images(str(before["data"]), digest):
         raise FolderError(
@@ -124,6 +127,7 @@ def _begin(
             "images, or remove this run folder to train it again"
         )
     made = {
+        "nonce": folder.nonce,
         "started": _now(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "threads": threads,
@@ -167,8 +171,8 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
     epochs = [line["epoch"] for line in lines]
     if epochs != list(range(run.recipe.epochs)):
         raise FolderError(
-            f"{folder.path}/metrics.jsonl: holds epochs {epochs}, not 0 to {run.recipe.epochs - 1}; remove this run "
-            "folder to train it again"
+            f"{folder.path}/metrics.jsonl: holds epochs {epochs}, not 0 to {run.recipe.epochs - 1}; --retry failed "
+            "trains it anew"
         )
     last = lines[-1]
     cost = count_module(module.network, run.dataset.shape) if isinstance(module, Classifier) else count(run)

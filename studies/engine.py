@@ -7,6 +7,7 @@ from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from lightning_bam.folder import RunFolder
 from studies.ending import termination_as_interrupt
 from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported
@@ -47,6 +48,8 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     """
     ledger = Ledger(root, study, options.storage, patient=options.patient)
     with closing(ledger):
+        if options.retry_failed:
+            ledger.leases.put_away_contradictions(RunFolder.of(root, cell.run) for cell in study.runs())
         records = up_to_date(study, root, ledger)
         missing = wanted(records, options)
         if options.retry_failed:

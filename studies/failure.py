@@ -15,7 +15,9 @@ import torch
 
 from lightning_bam.config import ConfigError
 from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
+from lightning_bam.folder import TakenOverError
 from lightning_bam.recorder import LostLossError, TrainingError
+from studies.job import TAKEN
 
 Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]
 
@@ -103,6 +105,13 @@ class Lost(SystemExit):
     def __init__(self, code: int, cause: str) -> None:
         super().__init__(code)
         self.cause = cause
+
+
+def taken_over(error: TakenOverError) -> int:
+    """Say so in this process's log, and return its exit code; all else in the run folder is the other attempt's."""
+    with suppress(OSError):
+        print(f"{error}; this one leaves it alone", file=sys.stderr, flush=True)
+    return TAKEN
 
 
 def cause_of(error: BaseException) -> Cause:

@@ -13,6 +13,8 @@ WandbMode = Literal["off", "offline", "online"]
 
 FULL: Final = 74
 """Exit code of a group that could not write because the disk is full; the run can be gone on with."""
+TAKEN: Final = 77
+"""Exit code of a group whose run folder another attempt has taken over; what is there is that one's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,8 @@ class Job:
     """One run on one slot.
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
-    `rule` is the seal of the rule that the study's seeds follow, if there is one (`studies.shared_rule.seal`).
+    `rule` is the seal of the rule that the study's seeds follow, if there is one (`studies.shared_rule.seal`);
+    `nonce` is the attempt's, as its scheduler has begun it.
     """
 
     folder: Path
@@ -31,3 +34,4 @@ class Job:
     wandb: WandbMode = "offline"
     ranks_here: int = 1
     rule: Mapping[str, str] = field(default_factory=dict)
+    nonce: str | None = None

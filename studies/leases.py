@@ -96,6 +96,7 @@ class Leases:
             return None
         try:
             if self._ours(run, folder, again):
+                folder.begin()
                 return Lease(folder, lock)
         except BaseException:
             os.close(lock)
@@ -127,6 +128,20 @@ class Leases:
         """Take over how often the run was lost on all hosts; say whether it has failed of that."""
         registry = self.registry
         return registry is not None and count_elsewhere(folder, *patiently(lambda: registry.losses(run.key)))
+
+    def put_away_contradictions(self, folders: Iterable[RunFolder]) -> None:
+        """Let those of these runs begin anew whose record is torn or contradicts itself, unless somebody has them.
+
+        Raises:
+            FolderError: one cannot be read or written.
+
+        """
+        for folder in folders:
+            if folder.path.is_dir() and (lock := folder.acquire()) is not None:
+                try:
+                    folder.put_away_contradiction()
+                finally:
+                    os.close(lock)
 
     def failures(self, runs: Iterable[Run]) -> dict[str, Failed]:
         """Return by key which attempts of `runs` have failed by now; see `take`."""

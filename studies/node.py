@@ -27,7 +27,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from lightning_bam.leaving import Leaving, Signals
 from studies.devices import Slot
 from studies.failure import Failure, Lost, RankError
-from studies.job import FULL, Job
+from studies.job import FULL, TAKEN, Job
 from studies.mark import VARIABLE, Scheduler
 from studies.ranks import FAULT, launch
 from studies.rendezvous import LOOPBACK, TIMEOUT, Rendezvous, free_port, local_address
@@ -76,6 +76,8 @@ def run_step(job: Job, environment: Mapping[str, str]) -> None:
         raise
     if code == 0:
         return
+    if code == TAKEN:
+        raise Lost(code, "taken over")
     if code in (FULL, FAULT):
         raise Lost(code, "disk" if code == FULL else "storage")
     failure = first_crash(job.folder)

@@ -87,6 +87,11 @@ class OpenTrials(Source):
         else:
             patiently(lambda: self.lose(trial))
 
+    def leave(self, trial: Trial, cell: Cell) -> None:
+        """Close the trial of a run that somebody else trains, and do not ask for it again."""
+        self._refused.add(cell.run.key)
+        self.fail(trial)
+
     def lose(self, trial: Trial) -> None:
         """Close a trial as lost, and ask for its configuration again."""
         with self.leases.exclusively():

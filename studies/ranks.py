@@ -13,11 +13,11 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lightning_bam.files import FolderError, read_bytes
-from lightning_bam.folder import RunFolder
+from lightning_bam.folder import RunFolder, TakenOverError
 from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.training import train
-from studies.failure import Failure, Lost, RankError
-from studies.job import FULL, Job
+from studies.failure import Failure, Lost, RankError, taken_over
+from studies.job import FULL, TAKEN, Job
 from studies.launch import watch_lifeline
 from studies.rendezvous import Rendezvous
 from studies.surroundings import die_with_parent, redirect, visible
@@ -46,10 +46,11 @@ def rank(job: Job, signals: Signals | None = None) -> None:
 
     Raises:
         Leaving: `signals` told it to.
+        TakenOverError: another attempt has begun in the run folder.
 
     """
     number = int(os.environ.get("RANK", "0"))
-    folder = RunFolder(job.folder)
+    folder = RunFolder(job.folder, job.nonce)
     if job.slot.world > 1:
         die_with_parent()
         watch_lifeline()
@@ -71,7 +72,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             tracking.report(result)
         code = 0
     except Exception as error:
-        if tracking and not (signals and signals.number):
+        if tracking and not isinstance(error, TakenOverError) and not (signals and signals.number):
             failure = Failure.first(folder.path) or Failure.of(error, number)  # another rank's, that has cost us ours
             tracking.fail(failure.cause, failure.error)
         raise
@@ -121,6 +122,8 @@ def _ended(folder: Path, number: int, code: int) -> RankError | Lost:
         return Lost(128 - code, f"rank {number} was killed by signal {-code}")
     if code > 128:
         return Lost(code, f"stopped by signal {code - 128}")
+    if code == TAKEN:
+        return Lost(code, "taken over")
     if code in (FULL, FAULT):
         return Lost(code, "disk" if code == FULL else "storage")
     words = _last_words(folder / f"rank{number}.log") or f"ended with code {code}"
@@ -136,6 +139,8 @@ def _rank(job: Job) -> None:
     signals.listen()
     try:
         rank(job, signals)
+    except TakenOverError as error:
+        os._exit(taken_over(error))
     except Leaving as told:
         os._exit(told.code)
     except BaseException as error:

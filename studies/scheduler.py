@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,10 +15,11 @@ from pathlib import Path
 from optuna.trial import Trial
 
 from lightning_bam.files import FULL_DISK, FolderError, FullDiskError
+from lightning_bam.folder import TakenOverError
 from studies.devices import Slot
 from studies.error import StudyError
 from studies.headline import reported, so_far
-from studies.job import FULL, Job, WandbMode
+from studies.job import FULL, TAKEN, Job, WandbMode
 from studies.launch import start
 from studies.losses import count_loss, no_space
 from studies.postgres import BEAT, patience
@@ -124,6 +126,7 @@ class Scheduler:
             wandb=self.options.wandb,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
             rule=seal(self.root, self.source.label),
+            nonce=lease.folder.nonce,
         )
         try:
             process = start(self.context, job, self.lifeline, lease.lock)
@@ -165,7 +168,8 @@ class Scheduler:
     def _stop(self, active: Active) -> None:
         """Ask a pruned run to leave; one whose folder is gone will find out for itself."""
         if active.folder.path.is_dir():
-            active.folder.ask_to_stop("pruned")
+            with suppress(TakenOverError):
+                active.folder.ask_to_stop("pruned")
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
@@ -185,8 +189,8 @@ class Scheduler:
             self.progress.pruned.append(active.cell)
         elif state == "failed":
             self._give_up(active, str(active.folder.manifest().get("error")))
-        elif active.taken_over:
-            self.source.requeue(active.trial, active.cell)
+        elif active.taken_over or active.process.exitcode == TAKEN:
+            self._leave(active)
         elif active.process.exitcode == FULL:
             self.progress.halted = no_space(self.root, active.folder)
             self.source.fail(active.trial)
@@ -195,6 +199,21 @@ class Scheduler:
         self.source.leases.give_back(active.cell.run)
         self.progress.active.remove(active)
         self.free.append(active.slot)
+
+    def _leave(self, active: Active) -> None:
+        """Leave a run to whoever has taken it over.
+
+        Without a database the other one's lock cannot be seen from here: to take the run back would go on for ever.
+        """
+        if self.source.leases.registry is None:
+            print(
+                f"bam: {active.folder.path}: another attempt has taken this run over, on a host whose locks cannot be "
+                "seen here (`bam doctor` says more); it is left to that one",
+                file=sys.stderr,
+            )
+            self.source.leave(active.trial, active.cell)
+        else:
+            self.source.requeue(active.trial, active.cell)
 
     def _figure(self, active: Active) -> float:
         result = active.folder.result()
@@ -211,6 +230,9 @@ class Scheduler:
                     active.folder.note(state="pruned")
                 else:
                     error = count_loss(active.folder, active.process.exitcode)
+            except TakenOverError:
+                self._leave(active)
+                return
             finally:
                 os.close(lock)
         self.source.leases.give_back(active.cell.run)

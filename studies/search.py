@@ -74,6 +74,7 @@ class Search(OpenTrials):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         method.check(space)
         self.root, self.space, self.method, self.patient = root, space, method, patient
+        self.retries = again
         self.pruner = method.pruner_for(space)
         self.label = label(space, method)
         self.metric = headline(space.base)
@@ -155,6 +156,8 @@ class Search(OpenTrials):
     def _begin(self, trial: Trial, cells: list[Cell]) -> None:
         """Open a trial for its runs, or tell it at once where its configuration is known."""
         folders = [RunFolder.of(self.root, cell.run) for cell in cells]
+        if self.retries:
+            self.leases.put_away_contradictions(folders)
         states = [folder.state() for folder in folders]
         mine = {cell.run.key for other in self.open.values() for cell in other.cells}
         attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))

@@ -74,6 +74,10 @@ class Source(ABC):
         self.beat([trial])
         return trial
 
+    def leave(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
+        """Close the trial of a run that somebody else trains."""
+        self.fail(trial)
+
     def report(self, trial: Trial, figure: float, epoch: int) -> None:
         """Tell a running trial's figure after an epoch, unless another scheduler has taken it for lost."""
         with suppress(UpdateFinishedTrialError):

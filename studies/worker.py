@@ -12,11 +12,11 @@ from contextlib import suppress
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.folder import RunFolder, TakenOverError
 from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.provenance import commit
-from studies.failure import Failure, Lost, RankError
-from studies.job import FULL, Job
+from studies.failure import Failure, Lost, RankError, taken_over
+from studies.job import FULL, TAKEN, Job
 from studies.node import run_step
 from studies.ranks import launch, rank
 from studies.surroundings import die_with_server, redirect, scrub
@@ -27,7 +27,7 @@ commit()  # asked once, by the server: what trains is the code that it has loade
 def work(job: Job) -> None:
     """Train `job`'s run in this process and, on several devices, in ranks launched from it.
 
-    Exits with 0 (finished, or pruned), 1 (failed), FULL, or 128 and the signal that it was told by.
+    Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the signal that it was told by.
     """
     die_with_server()
     signals = Signals()
@@ -35,7 +35,7 @@ def work(job: Job) -> None:
     environment = dict(os.environ)
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
-    folder = RunFolder(job.folder)
+    folder = RunFolder(job.folder, job.nonce)
     try:
         Failure.forget(folder.path)
     except OSError as error:
@@ -59,6 +59,8 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
             launch(job)
         else:
             run_step(job, environment)
+    except TakenOverError as error:
+        return taken_over(error)
     except Leaving as told:
         return _lost(folder, told.code, str(told))
     except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
@@ -73,6 +75,8 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
 
 
 def _lost(folder: RunFolder, code: int, cause: str) -> int:
+    if code == TAKEN:
+        return code
     failure = Failure.first(folder.path) if cause in ("disk", "storage") else None
     with suppress(FolderError):
         folder.note(state="lost", cause=cause, error=failure.error if failure else None)

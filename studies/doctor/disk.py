@@ -16,6 +16,7 @@ from typing import Final
 import psutil
 
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
+from studies.postgres import GRACE
 
 LITTLE: Final = 2**28
 """Bytes below which not even one ResNet50's checkpoint (0.2 GB) fits twice, as replacing it needs for a moment."""
@@ -139,7 +140,11 @@ def locks(scene: Scene) -> Iterator[Finding]:
         seen = f"while it was held a second process saw {while_held!r}, afterwards {afterwards!r}"
         yield problem("locks", f"flock on {mount} ({kind}) does not keep two processes apart: {seen}", mend)
     elif kind in REMOTE:
-        check = "two `bam doctor` cannot see this: compare `mount` on each host; with --storage nothing depends on it"
+        check = (
+            "one host cannot see that: compare `mount` on each (no nolock, no local_lock); where hosts do not see each "
+            "other's locks, two may train one run, and the attempt that began last keeps its folder; with --storage "
+            f"only where one showed no life for {GRACE} s"
+        )
         yield warning("locks", f"flock holds between processes here, between hosts it is up to {kind} ({mount})", check)
     else:
         yield ok("locks", f"flock on {mount} ({kind}) keeps two processes apart")
