@@ -27,7 +27,7 @@ from studies.error import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere
 from studies.place import Place
-from studies.postgres import BEAT, GRACE, patience, patiently
+from studies.postgres import GRACE, patience, patiently
 from studies.registry import Registry
 
 ENDED: Final = ("complete", "failed")
@@ -75,7 +75,6 @@ class Leases:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.held: dict[str, RunFolder] = {}
-        self.beaten = time.monotonic()
         self.registry = None
         if url is not None:
             Place.marked(root)
@@ -202,17 +201,15 @@ class Leases:
         self.registry.close()
 
     def lost(self) -> set[str]:
-        """Show life every `BEAT` seconds; return the keys of runs that another host has taken over meanwhile."""
-        if self.registry is None or time.monotonic() - self.beaten < BEAT:
+        """Show life for what is held; return the keys of runs that another host has taken over meanwhile."""
+        if self.registry is None:
             return set()
         try:
-            gone = self.registry.beat(self.held)
+            return self.registry.beat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next beat may reach it
             patience.missed()
             print(f"bam: PostgreSQL does not answer ({_line(error)}); the runs go on", file=sys.stderr)
-            gone = set()
-        self.beaten = time.monotonic()
-        return gone
+            return set()
 
 
 def open_registry(root: Path, url: str) -> Registry:

@@ -133,4 +133,4 @@ class OpenTrials(Source):
 
     def beat(self, trials: Iterable[Trial]) -> None:
         """Show life for every open trial, whether or not one of its runs is running right now."""
-        super().beat([*trials, *(attempt.trial for attempt in self.open.values())])
+        super().beat([*trials, *(attempt.trial for attempt in list(self.open.values()))])

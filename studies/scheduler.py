@@ -19,10 +19,11 @@ from lightning_bam.folder import TakenOverError
 from studies.devices import Slot
 from studies.error import StudyError
 from studies.headline import reported, so_far
+from studies.heartbeat import Heartbeat
 from studies.job import FULL, TAKEN, Job, WandbMode
 from studies.launch import start
 from studies.losses import count_loss, no_space
-from studies.postgres import BEAT, patience
+from studies.postgres import patience
 from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
 from studies.shared_rule import seal
@@ -62,7 +63,7 @@ class Scheduler:
         self.view = view
         self.free = list(options.slots)
         self.lifeline, self.alive = context.Pipe(duplex=False)
-        self.beaten = time.monotonic()
+        self.heartbeat = Heartbeat(source, lambda: [active.trial for active in list(progress.active)])
 
     def loop(self) -> None:
         """Start, watch and close runs until nothing is left to claim, running, or worth waiting for.
@@ -71,6 +72,7 @@ class Scheduler:
             FolderError: the runs folder's disk is full.
 
         """
+        self.heartbeat.start()
         try:
             while True:
                 self._fill()
@@ -80,7 +82,7 @@ class Scheduler:
                         return
                     time.sleep(0.2)
                 wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
-                self._show_life()
+                self._end_lost()
                 for active in list(self.progress.active):
                     ended = active.process.exitcode is not None  # before: what it writes from here on is followed later
                     self._follow(active)
@@ -97,6 +99,7 @@ class Scheduler:
     def end(self) -> None:
         """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
         end_all([active.process for active in self.progress.active])
+        self.heartbeat.stop()
         with patience.none():
             self._give_all_back()
 
@@ -135,16 +138,10 @@ class Scheduler:
         self.progress.pending = max(0, self.progress.pending - 1)
         self.progress.active.append(Active(cell, trial, lease.folder, process, slot))
 
-    def _show_life(self) -> None:
-        """Tell the storage that the running runs are alive, and leave those that another host has taken over."""
-        if time.monotonic() - self.beaten < BEAT:
-            return
-        self.beaten = time.monotonic()
-        with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
-            self.source.beat([active.trial for active in self.progress.active])
-        gone = self.source.leases.lost()
+    def _end_lost(self) -> None:
+        """End the runs that another host has taken over."""
         for active in self.progress.active:
-            if active.cell.run.key in gone:
+            if not active.taken_over and self.heartbeat.lost(active.cell.run.key, active.started):
                 active.taken_over = True
                 end_all([active.process])
 

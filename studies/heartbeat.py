@@ -1,0 +1,63 @@
+"""Signs of life to the database from a thread of their own: whatever the scheduler waits for, its runs stay its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from optuna.storages import RDBStorage
+from optuna.trial import Trial
+
+from studies.postgres import BEAT
+from studies.source import Source
+
+PATIENCE = 1.0
+"""Seconds that a beat which is under way gets at the end; the thread of one that hangs ends with its process."""
+
+
+class Heartbeat:
+    """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
+
+    Its thread has connections of its own, is told no signals, and is no reason for a process to go on. As long as it
+    runs `studies.forked` forks nothing.
+
+    Args:
+        source: whose leases and trials they are.
+        trials: returns those that are running.
+
+    """
+
+    def __init__(self, source: Source, trials: Callable[[], Sequence[Trial]]) -> None:
+        self.source = source
+        self.trials = trials
+        self._gone: dict[str, float] = {}
+        self._over = threading.Event()
+        shared = source.leases.registry is not None or isinstance(source.storage, RDBStorage)
+        self._thread = threading.Thread(target=self._beat, daemon=True) if shared else None
+
+    def start(self) -> None:
+        """Begin."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End it, if it has begun."""
+        self._over.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(PATIENCE)
+
+    def lost(self, key: str, since: float) -> bool:
+        """Say whether another host has taken over a run that was started here at that time (`time.monotonic`)."""
+        return self._gone.get(key, since) > since
+
+    def _beat(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the first thread's
+        while not self._over.wait(BEAT):
+            with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
+                self.source.beat(self.trials())
+            began = time.monotonic()
+            with suppress(Exception):
+                self._gone |= dict.fromkeys(self.source.leases.lost(), began)

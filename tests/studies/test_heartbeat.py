@@ -1,0 +1,115 @@
+"""Signs of life in a real PostgreSQL while the scheduler waits for something else."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+
+import optuna
+import psycopg
+import pytest
+from optuna.storages import fail_stale_trials
+from optuna.trial import TrialState
+
+from studies import Space, heartbeat, leases, storage
+from studies.engine import run_study
+from studies.found import run_search
+from studies.launch import start
+from studies.method import Method
+from studies.place import Place
+from studies.registry import Registry
+from studies.search import Search
+from studies.storage import close_storage, open_storage, quiet_heartbeat
+from tests.studies.conftest import BASE, tiny
+
+LONG = replace(BASE, recipe=replace(BASE.recipe, epochs=500))
+SPACE = Space(name="long", question="Which rate?", base=LONG, choices={"recipe.lr": ("0.1", "0.2")})
+GRACE = 2
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Let two seconds without a sign of life be too long."""
+    monkeypatch.setattr(heartbeat, "BEAT", 0.3)
+    monkeypatch.setattr(leases, "GRACE", GRACE)
+    monkeypatch.setattr(storage, "GRACE", GRACE)
+    monkeypatch.setattr(storage, "BEAT", 1)
+
+
+def taken_by_another(postgres, root, label):
+    """Look as another host does that wants work; return the state of each trial, and whether a run could be taken."""
+    with closing(Registry(postgres, Place("another", "/runs", "another"), "another:1", GRACE)) as registry:
+        entries = registry.entries()
+        taken = [registry.take(key) for key in entries]
+    opened = open_storage(root, postgres)
+    try:
+        study = optuna.load_study(study_name=label, storage=opened)
+        with quiet_heartbeat():
+            fail_stale_trials(study)
+        return [trial.state for trial in study.get_trials()], taken
+    finally:
+        close_storage(opened)
+
+
+def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(tmp_path, postgres, two_slots, hurried, capfd):
+    """The root's lock is somebody else's as it asks for the second configuration; the first is in training."""
+    looks = []
+
+    def begin(*job):
+        process = start(*job)
+        if not looks:
+            file = (tmp_path / ".schedulers.lock").open("r+b")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            looks.append(pool.submit(look, file))
+        return process
+
+    def look(file):
+        with file:
+            time.sleep(GRACE + 1.0)
+            return taken_by_another(postgres, tmp_path, search.label)
+
+    def until_looked_at(progress):
+        if looks[0].done():
+            raise KeyboardInterrupt
+
+    search = Search(tmp_path, SPACE, Method(sampler="random", pruner="none", trials=2), postgres)
+    with ThreadPoolExecutor(1) as pool, closing(search):
+        with pytest.raises(KeyboardInterrupt):
+            run_search(search, replace(two_slots, start=begin, storage=postgres), until_looked_at)
+        assert looks[0].result() == ([TrialState.RUNNING], [False])
+    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+
+
+def test_a_run_that_another_host_has_taken_over_is_ended(tmp_path, postgres, one_slot, hurried):
+    study = tiny(rows={"none": LONG}, scientific=(), seeds=1)
+
+    def take_over(progress):
+        if progress.active and progress.active[0].seen:
+            with psycopg.connect(postgres, autocommit=True) as connection:
+                connection.execute("UPDATE bam_runs SET holder = 'another:1', host = 'another', beat = now()")
+
+    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres), take_over)
+    assert (progress.finished, progress.failed) == ([], [])
+    assert len(progress.active) == 0
+    with closing(Registry(postgres, Place("here", "/", ""), "here:1", GRACE)) as registry:
+        assert registry.entries()[LONG.key].holder == "another:1"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("UPDATE bam_runs SET beat = now() - interval '1 minute'")
+    raised = replace(one_slot, storage=postgres)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, tmp_path, raised, interrupt_once_it_trains)
+
+
+def interrupt_once_it_trains(progress):
+    if progress.active and progress.active[0].seen > 3:
+        raise KeyboardInterrupt
+
+
+def test_without_a_database_there_is_no_thread(tmp_path, one_slot):
+    seen = []
+    run_study(tiny(seeds=1), tmp_path, one_slot, lambda _: seen.append(threading.active_count()))
+    assert set(seen) == {1}
