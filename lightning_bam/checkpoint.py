@@ -123,8 +123,8 @@ def misfit(folder: RunFolder) -> str:
     """
     try:
         saved = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
-        known = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        nonce = saved["callbacks"]["Recorder"].get("nonce")
+        known = int(saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        nonce = saved["callbacks"].get("Recorder", {}).get("nonce")  # older ones have none
     except FileNotFoundError:
         return ""
     except (*DAMAGED, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
@@ -132,5 +132,5 @@ def misfit(folder: RunFolder) -> str:
     held = len(folder.lines())
     if held < known:
         return f"it knows of {known} epochs, the record of {held}"
-    attempts = {attempt.get("nonce") for attempt in folder.manifest().get("attempts", [])}
-    return "" if nonce in (None, *attempts) else "it is of an attempt that the record does not know"
+    attempts = [attempt.get("nonce") for attempt in folder.manifest().get("attempts", [])]
+    return "" if nonce is None or str(nonce) in attempts else "it is of an attempt that the record does not know"

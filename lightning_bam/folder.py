@@ -9,6 +9,7 @@ rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete
 wandb/          W&B's offline record
 stop            why the run should leave at the end of the epoch it is in; only while it is asked to
+*.damaged       what an attempt could not go on from, since it was torn or contradicted the rest
 lock            held (flock) by the process group that trains, so that a dead one is known for dead
 """
 

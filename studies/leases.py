@@ -136,7 +136,8 @@ class Leases:
 
         """
         for folder in folders:
-            if folder.path.is_dir() and (lock := folder.acquire()) is not None:
+            lost = folder.path.is_dir() and not (folder.path / "result.json").exists()
+            if lost and (lock := folder.acquire()) is not None:
                 try:
                     folder.put_away_contradiction()
                 finally:
