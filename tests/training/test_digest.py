@@ -59,7 +59,7 @@ def test_the_hashes_are_those_of_the_bytes_on_disk(folder):
     for name in list(noted)[:4]:
         assert noted[name] == hashlib.sha256((folder.path / name).read_bytes()).hexdigest(), name
     kept = {k: v for k, v in folder.manifest().items() if k not in ("state", "error", "cause", "rank", "traceback")}
-    assert set(kept) - {"sha256", "attempt"} == {
+    assert set(kept) - {"sha256", "attempt", "nonce"} == {
         *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
         *("version", "commit"),
         *("torch", "torchvision", "pytorch_lightning", "python", "host", "cpu", "started", "ended", "fit_seconds"),
@@ -134,7 +134,7 @@ def test_the_manifest_is_sealed_but_for_what_may_be_noted_later(folder):
 
 def test_no_entry_that_tells_of_the_training_can_be_changed_unseen(folder):
     manifest = folder.manifest()
-    later = {"state", "error", "cause", "rank", "traceback", "sha256", "attempt"}
+    later = {"state", "error", "cause", "rank", "traceback", "sha256", "attempt", "nonce"}
     unseen = {name for name in manifest if seal(manifest | {name: "other"}) == seal(manifest)}
     assert unseen == later & set(manifest)
 

@@ -262,13 +262,13 @@ def test_going_on_from_a_checkpoint_is_bit_equal(reference, tmp_path):
     assert [(a["attempt"], a["from_epoch"]) for a in folder.manifest()["attempts"]] == [(1, 0), (2, 1)]
 
 
-def test_a_record_that_lacks_epochs_of_its_checkpoint_is_refused(tmp_path):
-    folder, _ = trained(tmp_path, RUN)
+def test_a_record_that_lacks_epochs_of_its_checkpoint_is_begun_anew(tmp_path, capfd):
+    folder, result = trained(tmp_path, RUN)
     (folder.path / "result.json").unlink()
     folder.keep_epochs(1)
-    with pytest.raises(FolderError, match=r"metrics.jsonl: holds epochs \[0\], not 0 to 1; remove this run folder"):
-        train(folder)
-    assert folder.result() is None
+    assert train(folder).error_top1 == result.error_top1
+    said = "damaged (it knows of 2 epochs, the record of 1); the run begins anew"
+    assert f"{folder.checkpoint}: {said}" in capfd.readouterr().err
 
 
 def test_other_images_than_the_checkpoints_are_refused(tmp_path):
