@@ -15,7 +15,7 @@ import pytest
 from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
-from studies import Space, heartbeat, leases, storage
+from studies import Space, heartbeat, leases, scheduler, storage
 from studies.engine import run_study
 from studies.found import run_search
 from studies.launch import start
@@ -55,7 +55,9 @@ def taken_by_another(postgres, root, label):
         close_storage(opened)
 
 
-def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(tmp_path, postgres, two_slots, hurried, capfd):
+def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(
+    tmp_path, postgres, two_slots, hurried, monkeypatch
+):
     """The root's lock is somebody else's as it asks for the second configuration; the first is in training."""
     looks = []
 
@@ -76,10 +78,11 @@ def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(tmp_path,
         if looks[0].done():
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(scheduler, "start", begin)
     search = Search(tmp_path, SPACE, Method(sampler="random", pruner="none", trials=2), postgres)
     with ThreadPoolExecutor(1) as pool, closing(search):
         with pytest.raises(KeyboardInterrupt):
-            run_search(search, replace(two_slots, start=begin, storage=postgres), until_looked_at)
+            run_search(search, replace(two_slots, storage=postgres), until_looked_at)
         assert looks[0].result() == ([TrialState.RUNNING], [False])
     assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
 
