@@ -17,6 +17,7 @@ from typing import Any, Final
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from lightning_bam.attempts import effective
 from lightning_bam.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
 from lightning_bam.folder import RunFolder
 
@@ -132,5 +133,5 @@ def misfit(folder: RunFolder) -> str:
     held = len(folder.lines())
     if held < known:
         return f"it knows of {known} epochs, the record of {held}"
-    attempts = [attempt.get("nonce") for attempt in folder.manifest().get("attempts", [])]
+    attempts = [attempt.get("nonce") for attempt in effective(folder.manifest())]
     return "" if nonce is None or str(nonce) in attempts else "it is of an attempt that the record does not know"
