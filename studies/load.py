@@ -20,6 +20,7 @@ import studies.spaces
 from lightning_bam.config import ConfigError, nearest
 from lightning_bam.config.spec import first_problem
 from studies.error import StudyError
+from studies.neighbours import allow
 from studies.space import Space
 from studies.study import Study
 
@@ -85,6 +86,7 @@ def _from_file(name: str, wanted: type[T]) -> T:
     path, variable = Path(name), wanted.__name__.upper()
     if not path.is_file():
         raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
+    allow(path)
     try:
         names = runpy.run_path(str(path))
     except (StudyError, ConfigError) as error:

@@ -14,6 +14,7 @@ from multiprocessing.resource_tracker import ensure_running as ensure_tracker
 from typing import Final
 
 from studies.mark import leave_mark
+from studies.neighbours import safe_path
 
 PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**28)}
 """glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
@@ -42,12 +43,13 @@ def forkserver(*, tracked: bool = False) -> ForkServerContext:
 
 def serve() -> None:
     """Have the server run; from its first moment on it does not hear Ctrl-C, which would end it with a traceback."""
-    ensure_tracker()  # by itself: at its end it unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with safe_path():
+        ensure_tracker()  # by itself: at its end it unblocks the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> None:

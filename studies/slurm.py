@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
@@ -136,7 +138,8 @@ def _executor(root: Path, request: Request) -> SlurmExecutor:
             )
     from submitit import SlurmExecutor
 
-    executor = SlurmExecutor(folder=folder_of(root), max_num_timeout=TIMEOUTS)
+    python = f"{shlex.quote(sys.executable)} -P"  # the job begins in the folder that it was submitted from
+    executor = SlurmExecutor(folder=folder_of(root), max_num_timeout=TIMEOUTS, python=python)
     options = {
         "job_name": "bam",
         "time": request.minutes,

@@ -128,7 +128,7 @@ def compute(folder: Path, images: int | list[int], samples: int | None, output: 
         "output": str(output),
     }
     answer = subprocess.run(
-        [sys.executable, "-m", "lightning_bam.inspection"],
+        [sys.executable, "-P", "-m", "lightning_bam.inspection"],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

@@ -125,7 +125,7 @@ def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
     named = arguments.study
     study = str(Path(named).resolve()) if named.endswith(".py") or "/" in named else named
     devices = ",".join(map(str, range(request.gpus))) if request.gpus else f"cpu:{request.cpus}"
-    command = [sys.executable, "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
+    command = [sys.executable, "-P", "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
     command += [f"--devices={devices}"]
     for name in ("preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb"):
         if (value := getattr(arguments, name)) is not None:

@@ -34,8 +34,10 @@ STUDY = Study(
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """Return a study file, named relative to the current folder."""
+    """Return a study file, named relative to the current folder, where no job looks for modules."""
     (tmp_path / "mine.py").write_text(STUDY)
+    for name in ("json", "random", "studies", "submitit"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError(__name__ + ' of the working directory')\n")
     monkeypatch.chdir(tmp_path)
     return "mine.py"
 

@@ -1,0 +1,105 @@
+"""A working directory whose files are named as modules: no process of ours imports one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studies.launch import ask
+from studies.load import find_study
+from studies.neighbours import imported
+from studies.processes import forkserver
+
+HOME = Path(__file__).parent.parent.parent
+
+VERBS = """
+import json, sys
+from analysis.cli import main
+if __name__ == "__main__":
+    sys.exit(max(main(words) for words in json.loads(sys.argv[1])))
+"""
+NAMES = ("colorsys", "json", "lightning_bam", "numpy", "psutil", "selectors", "studies", "torch", "types", "wandb")
+CANARY = """
+from pathlib import Path
+with Path({canary!r}).open("a") as file:
+    file.write(__name__ + chr(10))
+raise RuntimeError(__name__ + " of the working directory was imported")
+"""
+STUDY = """
+import colorsys
+import widths
+from dataclasses import replace
+from lightning_bam import BAMSpec, Digits, Recipe, Run, SmallResNet
+from studies import Study
+
+base = Run(
+    dataset=Digits(), backbone=SmallResNet(width=widths.WIDTH),
+    recipe=Recipe(epochs=1, batch_size=64, schedule="cosine", crop_padding=0, flip=False),
+)
+rows = {"none": base, "BAM": replace(base, attention=BAMSpec(reduction=4, dilation=1))}
+STUDY = Study(name="mine", question="?", rows=rows, baseline="none", scientific=("attention",), seeds=1)
+"""
+
+
+@pytest.fixture
+def shadowed(tmp_path, monkeypatch):
+    """Be in a folder full of such files, with a study that imports its neighbour; return the canary's path."""
+    there, canary = tmp_path / "there", tmp_path / "canary"
+    there.mkdir()
+    for name in NAMES:
+        (there / f"{name}.py").write_text(CANARY.format(canary=str(canary)))
+    for name in ("studies", "analysis", "submitit"):
+        (there / name).mkdir()
+        (there / name / "__init__.py").write_text(CANARY.format(canary=str(canary)))
+    (there / "widths.py").write_text("WIDTH = 4\n")
+    (there / "mine.py").write_text(STUDY)
+    monkeypatch.chdir(there)
+    return canary
+
+
+def test_no_process_imports_from_the_working_directory(shadowed):
+    """The fork server and what it forks, W&B's service, and the process that counts networks."""
+    run = find_study("mine.py").rows["BAM"].key
+    verbs = [["cost"], ["run", "mine.py", "--devices", "cpu:2", "--wandb", "offline"]]
+    script = shadowed.with_name("script.py")  # as `bam`, on whose path its own folder is, and not the working directory
+    script.write_text(VERBS)
+    words = [sys.executable, str(script), json.dumps(verbs)]
+    environment = os.environ | {"BAM_CACHE": str(Path("cache").absolute()), "BAM_ROOT": "runs"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert not shadowed.exists(), shadowed.read_text() + done.stderr
+    assert done.returncode == 0, done.stderr
+    assert list(Path("runs", run).glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
+    """Also those of another study that have the same names."""
+    for folder, width in (("one", 4), ("two", 8)):
+        (tmp_path / folder / "shapes").mkdir(parents=True)
+        (tmp_path / folder / "shapes" / "__init__.py").write_text("from shapes.widths import WIDTH\n")
+        (tmp_path / folder / "shapes" / "widths.py").write_text(f"WIDTH = {width}\ndef times(n): return n * WIDTH\n")
+        file = tmp_path / folder / "mine.py"
+        file.write_text(STUDY.replace("import colorsys\n", "").replace("import widths", "import shapes as widths"))
+        assert find_study(str(file)).rows["BAM"].backbone.width == width
+        assert ask(forkserver(), "shapes.widths", "times", 3) == 3 * width
+        assert [path.relative_to(tmp_path / folder).as_posix() for path in imported(file)] == [
+            "shapes/__init__.py",
+            "shapes/widths.py",
+        ]
+
+
+def test_every_python_process_of_ours_has_a_safe_path():
+    """`-P`, or `-I`, which means it, too."""
+    sources = [path for package in ("analysis", "lightning_bam", "studies") for path in (HOME / package).rglob("*.py")]
+    begun = [
+        (path.name, line.strip())
+        for path in sources
+        for line in path.read_text().splitlines()
+        if "sys.executable" in line
+    ]
+    assert len(begun) >= 6
+    assert [one for one in begun if not any(flag in one[1] for flag in (', "-P"', ', "-I"', "} -P"))] == []
