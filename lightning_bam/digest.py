@@ -25,6 +25,8 @@ FILES: Final = ("run.json", "metrics.jsonl", CHECKPOINT)
 """What is hashed as it lies there, by its path in the run folder."""
 HASHED: Final = (*FILES, "result.json", "manifest.json")
 """What a complete run has a hash of; that of the manifest is `seal`'s."""
+ANONYMISED: Final = "anonymised"
+"""The entry of a manifest from which `bam bundle --anonymous` has left out where the run was trained."""
 SEALED: Final = (
     "schema",
     "key",
@@ -47,6 +49,7 @@ SEALED: Final = (
     "ended",
     "fit_seconds",
     "studies",
+    ANONYMISED,
 )
 """Entries of the manifest that stand once the run is complete; others, as its state, may be noted later."""
 UNPROVED: Final = (

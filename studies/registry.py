@@ -267,6 +267,8 @@ def _finite(text: str) -> float:
 def _believed(count: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """Return a count, as far as it can be one."""
     return sa.func.least(sa.func.greatest(count, 0), MOST)
+
+
 def _lock(connection: sa.Connection, number: int) -> None:
     """Take an advisory lock for the rest of a transaction.
 

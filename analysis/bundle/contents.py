@@ -9,11 +9,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
+from analysis.bundle.anonymous import manifest
 from analysis.bundle.archive import Content
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.table import Table
 from lightning_bam.digest import CHECKPOINT
-from lightning_bam.files import FolderError, open_plain
+from lightning_bam.files import FolderError, open_plain, write_object
 from lightning_bam.folder import RunFolder
 from studies.records import Record
 
@@ -21,12 +22,13 @@ RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 """The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""
 
 
-def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
+def stage(records: Iterable[Record], root: Path, *, anonymous: bool = False) -> dict[str, Content]:
     """Copy the records of runs to `root`, where nobody goes on with them, and return them by their names in a bundle.
 
     Args:
         records: of the study; a run that was never begun has none.
         root: an empty folder.
+        anonymous: without the logs, which hold paths, and without what a manifest says of where the run was trained.
 
     Raises:
         FolderError: a file that cannot be copied, or is no plain file.
@@ -36,8 +38,8 @@ def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
     for record in records:
         source, target = record.folder.path, root / record.run.key
         names = [name for name in RECORD if record.folder.has(name)]
-        names += sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
-        for name in names:
+        logs = [] if anonymous else sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
+        for name in [*names, *logs]:
             target.mkdir(exist_ok=True)
             try:
                 with os.fdopen(open_plain(source / name), "rb") as old, (target / name).open("xb") as new:
@@ -45,6 +47,8 @@ def stage(records: Iterable[Record], root: Path) -> dict[str, Content]:
             except OSError as error:
                 raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
             found[f"runs/{record.run.key}/{name}"] = target / name
+        if anonymous and "manifest.json" in names:
+            write_object(target / "manifest.json", manifest(record.manifest))
     return found
 
 
@@ -59,12 +63,17 @@ def tables(table: Table) -> dict[str, Content]:
     return {f"table.{ENDINGS[form]}": render(table, form).encode() for form in FORMATS}
 
 
-def installed() -> Content:
-    """Return the versions of all that is installed here, a line each, as pip's constraints have them."""
+def installed(*, anonymous: bool = False) -> Content:
+    """Return the versions of all that is installed here, a line each, as pip's constraints have them.
+
+    Args:
+        anonymous: without what comes from a folder or an address, and may be the user's own.
+
+    """
     found: dict[str, str] = {}
     for one in distributions():
         name = str(one.metadata["Name"] or "").lower().replace("_", "-")
-        if name:
+        if name and not (anonymous and one.read_text("direct_url.json")):
             found.setdefault(name, f"{name}=={one.version}")
     return "".join(f"{line}\n" for line in sorted(found.values())).encode()
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from textwrap import dedent
+from typing import Final
 
 from studies.study import Study
 
+ANONYMOUS: Final = """
+Hosts, logs, error messages, and packages that come from no index are left out, for blind review: a run's manifest says
+so, and the hash of the manifest was made anew. All other hashes are those of the training.
+"""
 
-def readme(study: Study, words: Sequence[str], *, complete: int, weights: bool, made_with: Sequence[str]) -> str:
+
+def readme(
+    study: Study, words: Sequence[str], *, complete: int, weights: bool, anonymous: bool, made_with: Sequence[str]
+) -> str:
     """Return the text of README.txt.
 
     Args:
@@ -17,22 +25,23 @@ def readme(study: Study, words: Sequence[str], *, complete: int, weights: bool, 
         words: what names it on a command line inside the bundle: `study.py` or a name of the catalogue, and options.
         complete: how many of its runs are complete.
         weights: whether the last checkpoints are in the bundle.
+        anonymous: whether hosts, paths and logs are left out.
         made_with: what the runs say of versions and devices, line by line.
 
     """
     named = shlex.join(words)
     total = len(study.rows) * len(study.seed_list)
-    own = f"study.py           the study {study.name}"
+    own = f"study.py           the study {study.name}; it runs as code: look into it before a command names it"
     if words[0] != "study.py":
         own = f"(no file           the study {words[0]} is in lightning-bam's catalogue)"
-    kept = ", checkpoints/last.ckpt" if weights else ""
+    kept = ("" if anonymous else ", logs") + (", checkpoints/last.ckpt" if weights else "")
     lines = dedent(
         f"""\
         {study.label}: {study.question}
 
         {complete} of {total} runs are complete: {len(study.rows)} rows x {len(study.seed_list)} seeds.
 
-        runs/              a folder for each run: run.json, manifest.json, metrics.jsonl, result.json, logs{kept}
+        runs/              a folder for each run: run.json, manifest.json, metrics.jsonl, result.json{kept}
         table.*            the table of these runs in every format
         report.html        the same with plots, power, provenance and every run, for a browser
         {own}
@@ -58,4 +67,4 @@ def readme(study: Study, words: Sequence[str], *, complete: int, weights: bool, 
 
         """
     )
-    return lines + "".join(f"    {line}\n" for line in made_with)
+    return lines + "".join(f"    {line}\n" for line in made_with) + (ANONYMOUS if anonymous else "")

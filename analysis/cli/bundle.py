@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from analysis.bundle.anonymous import refuse, where, who
 from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
@@ -27,6 +28,7 @@ from analysis.unlisted import strays
 from analysis.verification.verify import verify
 from lightning_bam.files import FolderError, read_bytes
 from studies.error import StudyError
+from studies.neighbours import imported
 from studies.purpose import others
 from studies.records import Record, read
 from studies.rule import file_of
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the archive, FILE.tar.gz")
     parser.add_argument("--weights", action="store_true", help="with the last checkpoint of every run")
+    parser.add_argument("--anonymous", action="store_true", help="for blind review: no user, host, path, log")
     parser.add_argument("--partial", action="store_true", help="also where runs are missing")
     add_selection(parser)
     add_margin(parser)
@@ -54,18 +57,30 @@ def execute(arguments: argparse.Namespace) -> int:
     records = gathered(study, arguments)
     check(study, records, root_of(arguments), partial=arguments.partial)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
-        files = stage([*records, *beside(study, root_of(arguments))], Path(folder))
+        every = [*records, *beside(study, root_of(arguments))]
+        files = stage(every, Path(folder), anonymous=arguments.anonymous)
         staged = read(study.runs(), Path(folder))
         begun = [record for record in staged if record.state != "missing"]
         (table,) = concluded([(study, staged)])
         complete = sum(record.result is not None for record in staged)
         names = words(arguments)
-        text = readme(study, names, complete=complete, weights=arguments.weights, made_with=trained_with(begun))
-        files |= {**tables(table), "README.txt": text.encode(), "constraints.txt": installed()}
+        text = readme(
+            study,
+            names,
+            complete=complete,
+            weights=arguments.weights,
+            anonymous=arguments.anonymous,
+            made_with=trained_with(begun),
+        )
+        pins = installed(anonymous=arguments.anonymous)
+        files |= {**tables(table), "README.txt": text.encode(), "constraints.txt": pins}
         page = report(study, staged, table, names).replace(folder, "runs")  # where the folders lie in the bundle
         files |= {"report.html": page.encode(), **rule(study, root_of(arguments))}
         files |= own_file(arguments.study) if names[0] == "study.py" else {}
         files |= weights(record.folder for record in records) if arguments.weights else {}
+        if arguments.anonymous:
+            file = Path(arguments.study) if names[0] == "study.py" else None
+            refuse(files, who(every), where(root_of(arguments), file))
         written = write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
     print(path)
     told = f"{len(files) + 1} files of {complete} complete runs, {size(written)}"
@@ -128,5 +143,7 @@ def rule(study: Study, root: Path) -> dict[str, Content]:
 
 
 def own_file(name: str) -> dict[str, Content]:
-    """Return the user's study file by its name in a bundle."""
-    return {"study.py": Path(name).read_bytes()}
+    """Return the user's study file by its name in a bundle, and what lies beside it that it imports."""
+    home = Path(name).resolve().parent
+    beside: dict[str, Content] = {path.relative_to(home).as_posix(): path.read_bytes() for path in imported(Path(name))}
+    return beside | {"study.py": Path(name).read_bytes()}

@@ -12,6 +12,7 @@ from analysis.verification.copies import copies
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked, check, stranger
 from analysis.verification.rules import check_purpose
+from lightning_bam.digest import ANONYMISED
 from studies.purpose import others as others_of
 from studies.records import Record
 from studies.study import Cell, Study
@@ -124,6 +125,11 @@ def _lacking(runs: Sequence[Checked]) -> list[Finding]:
     for study in dict.fromkeys(run.study for run in runs):
         mine = [run for run in runs if run.study == study and run.complete]
         name = study if study is not None else "runs of no study named here"
+        if nameless := sum(run.folder.manifest().get(ANONYMISED) is True for run in mine):
+            found.append(
+                f"{name}: {nameless} of {len(mine)} runs were anonymised for a bundle: where they were trained is left "
+                "out, and the hashes of their manifests were made anew"
+            )
         if light := sum(run.hashed and not run.weights for run in mine):
             found.append(
                 f"{name}: no checkpoint here for {light} of {len(mine)} runs: fetched from another host, left out of a "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
+from lightning_bam.digest import seal
 from studies.load import find_study
 from tests.analysis.synthetic import write
 
@@ -206,3 +209,79 @@ def test_a_study_of_the_catalogue_is_named_with_its_options(tmp_path, monkeypatc
     assert run(top, text).stdout == (top / "table.txt").read_text()
     assert "the study quickstart is in lightning-bam's catalogue" in (top / "README.txt").read_text()
     assert json.loads((top / "table.json").read_text())["complete"]
+
+
+class TestAnonymous:
+    """Of runs whose manifests name a host, by a user who has a home, an e-mail address and a repository."""
+
+    @pytest.fixture
+    def canaries(self, runs, tmp_path, monkeypatch):
+        """Put them where they are in life, and return them."""
+        home = tmp_path / "home-of-heron"
+        home.mkdir()
+        for name, value in (("HOME", str(home)), ("USER", "heron"), ("WANDB_ENTITY", "herons-lab")):
+            monkeypatch.setenv(name, value)
+        git = ["git", "-c", "init.defaultBranch=main"]
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "config", "user.email", "ardea@cinerea.example"], check=True)
+        subprocess.run([*git, "config", "user.name", "Ardea Cinerea"], check=True)
+        subprocess.run([*git, "remote", "add", "origin", "git@forge.example:heron/private.git"], check=True)
+        for folder in runs.values():
+            made = folder.manifest()
+            attempts = [one | {"host": "reedbed7"} for one in made["attempts"]]
+            folder.note(host="reedbed7", attempts=attempts, traceback=f"File {home}/x.py", error=str(home))
+            folder.note(user="heron", cwd=str(home), argv=["--storage", "postgresql://heron@reedbed7/runs"])
+            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest())})
+            folder.log.write_text(f"{home} on reedbed7\n")
+        return ("heron", "ardea", "cinerea", "reedbed7", "forge.example", str(tmp_path), str(HOME))
+
+    def test_nothing_in_it_says_who_or_where_and_it_verifies(self, canaries, tmp_path, capsys):
+        path = bundled(capsys, "tiny.py", "-o", "blind.tar.gz", "--anonymous", "--weights")
+        top = unpacked(path, tmp_path / "reader")
+        for member in [path for path in top.rglob("*") if path.is_file()]:
+            data = member.read_bytes()
+            for picture in re.findall(rb"base64,([\w+/=]+)", data):
+                data += base64.b64decode(picture)
+            assert [text for text in canaries if text.lower().encode() in data.lower()] == [], member
+        assert not list(top.rglob("*.log"))
+        assert "lightning-bam==" not in (top / "constraints.txt").read_text(), "it is installed from a folder here"
+        assert "left out, for blind review" in (top / "README.txt").read_text()
+        assert summed(top).returncode == 0
+        assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
+        done = run(top, commands(top, "verify")[0])
+        assert done.stdout.splitlines() == [
+            "note: tiny: 4 of 4 runs were anonymised for a bundle: where they were trained is left out, and the hashes "
+            "of their manifests were made anew",
+            "verified: 4 complete runs of 1 study, compared with 1 table, 0 problems",
+        ]
+        path = next(top.glob("runs/*/manifest.json"))
+        path.write_text(path.read_text().replace("anonymised", "unnamed"))
+        assert run(top, commands(top, "verify")[0]).returncode == 1, "that it was anonymised is sealed"
+
+    def test_what_the_user_wrote_is_refused_with_its_lines(self, canaries, capsys):
+        file = Path("tiny.py")
+        wrong = ["", "# ask Heron", "DATA = '/scratch/lab/images'", "MAIL = 'a@b.example'", f"HERE = '{Path.cwd()}'"]
+        file.write_text(file.read_text() + "\n".join(wrong) + "\n")
+        first = file.read_text().split("\n").index("# ask Heron") + 1
+        assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 2
+        out, err = capsys.readouterr()
+        assert err.startswith(
+            f"bam: not anonymous: study.py, line {first}: 'Heron' is a user name (and 3 more: study.py, "
+            f"line {first + 1}: '/scratch/lab/images' is like an absolute path; study.py, "
+            f"line {first + 2}: 'a@b.example' is like an e-mail address; study.py, line {first + 3}: "
+        )
+        assert (out, err.count("\n"), err.endswith("; take it out\n")) == ("", 1, True)
+        assert not Path("blind.tar.gz").exists()
+        bundled(capsys, "tiny.py", "-o", "named.tar.gz")
+
+
+def test_what_a_study_imports_from_beside_it_is_in_the_bundle(runs, tmp_path, capsys):
+    Path("widths").mkdir()
+    Path("widths/__init__.py").write_text("WIDTH = 4\n")
+    file = Path("tiny.py")
+    file.write_text(
+        file.read_text().replace("width=4", "width=widths.WIDTH").replace("\nbase", "\nimport widths\nbase")
+    )
+    top = unpacked(bundled(capsys, "tiny.py", "-o", "one.tar.gz"), tmp_path / "reader")
+    assert (top / "widths" / "__init__.py").read_text() == "WIDTH = 4\n"
+    assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
