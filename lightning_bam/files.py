@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ FAULTY: Final = tuple(
     if hasattr(errno, name)
 )
 """What the system says when the disk, or the network that it is behind, has failed."""
+STALE: Final = 3600.0
+"""Seconds after which nobody is still writing a file that is not in its place."""
 BLOCK: Final = 2**14
 """Bytes that are read at a time."""
 LARGEST: Final = 2**26
@@ -242,6 +245,22 @@ def put_in_place(path: Path, *, follow: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+            _sweep(final)
+
+
+def _sweep(final: Path) -> None:
+    """Remove what writers of this file left that were killed, here or on another host: by age, pids say nothing there.
+
+    Raises:
+        OSError: the folder cannot be read, or a file in it not removed.
+
+    """
+    for name in os.listdir(final.parent):  # noqa: PTH208, a third of the time: every epoch writes
+        stale = final.parent / name
+        if name.startswith(f".{final.name}.") and name[len(final.name) + 2 :].isdecimal():
+            with suppress(FileNotFoundError):
+                if stale.lstat().st_mtime < time.time() - STALE:
+                    stale.unlink()
 
 
 def append_line(path: Path | str, line: str) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -257,3 +258,22 @@ def test_every_modification_of_the_code_has_a_name_of_its_own(tmp_path):
 
 def test_equal_runs_have_equal_folders(tmp_path):
     assert RunFolder.of(tmp_path, RUN).path == RunFolder.of(tmp_path, replace(RUN)).path
+
+
+def test_the_next_writer_removes_what_killed_ones_have_left_of_the_same_file(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom lightning_bam.files import put_in_place\n"
+        "with put_in_place(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n    os.kill(os.getpid(), 9)\n"
+    )
+    final = tmp_path / "manifest.json"
+    subprocess.run([sys.executable, "-c", code, str(final)], check=False)
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / name for name in (".manifest.json.4711", ".result.json.4711", ".manifest.json.swp")]
+    for path in others:
+        path.write_text("{")
+    two_hours_ago = time.time() - 7200
+    for path in (left, *others[1:]):
+        os.utime(path, (two_hours_ago, two_hours_ago))
+    write_object(final, {})
+    assert sorted(tmp_path.iterdir()) == sorted([final, *others])
