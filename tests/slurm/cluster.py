@@ -94,7 +94,7 @@ def start(folder: Path, nodes: int = 1, cpus: int = 2, kill_wait: int = 30, pati
     """
     for part in ("state", *(name for name in names(nodes))):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
+    folder.chmod(0o700)  # who reads the key in it can start jobs as root
     controller, *ports = free_ports(1 + nodes)
     lines = [
         f"NodeName={name} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} State=UNKNOWN"

@@ -127,7 +127,7 @@ def test_the_jobs_learn_the_database_and_nobody_else_its_password(slurm, study, 
     words = ["submit", study, "--set", "recipe.epochs=1", "--seeds", "1", "--wandb", "off", "--storage", url]
     assert main([*words, "--dry-run"]) == 0
     out, err = capfd.readouterr()
-    assert "BAM_STORAGE=postgresql://bam:***@127.0.0.1:" in err
+    assert "BAM_STORAGE=postgresql://bam:***@/bam_" in err
     assert main(words) == 0
     until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
     said = out + err + "".join(capfd.readouterr()) + "".join(texts(root))
@@ -145,6 +145,9 @@ def texts(folder):
 
 
 class TestWithoutRunningAnything:
+    def test_nobody_else_reads_the_key_of_the_cluster(self, slurm):
+        assert slurm.stat().st_mode & 0o777 == 0o700
+
     def test_a_dry_run_prints_what_sbatch_would_read_and_writes_nothing(self, slurm, study, tmp_path, capsys):
         request = ["--workers", "9", "--cpus-per-worker", "2", "--time", "1-01:00:30", "--slurm", "mem=2G"]
         more = ["--partition", "all", "--slurm", "exclusive", "--only", "row=BAM", "--set", "recipe.epochs=3"]

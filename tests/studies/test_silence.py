@@ -7,12 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
+import psycopg
 import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
@@ -33,15 +36,21 @@ from tests.studies.conftest import silent, tiny
 
 
 class Wire:
-    """What lies between us and a server: a port that hands on what comes in, unless it is told to keep it."""
+    """What lies between us and a server: a socket that hands on what comes in, unless it is told to keep it.
 
-    def __init__(self, url):
+    It lies in a folder of its own, which nobody else can enter, as the server's does: see `.ci/postgres`.
+    """
+
+    def __init__(self, url, folder):
         there = make_url(url)
-        self.server = (there.host, there.port)
+        name = f".s.PGSQL.{there.query['port']}"
+        self.server = str(Path(there.query["host"], name))
         self.open = threading.Event()
         self.open.set()
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.url = there.set(port=self.listening.getsockname()[1]).render_as_string(hide_password=False)
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(folder / name))
+        self.listening.listen()
+        self.url = there.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -49,7 +58,8 @@ class Wire:
             while True:
                 ours = self.listening.accept()[0]
                 self.open.wait()
-                theirs = socket.create_connection(self.server)
+                theirs = socket.socket(socket.AF_UNIX)
+                theirs.connect(self.server)
                 for one, other in ((ours, theirs), (theirs, ours)):
                     threading.Thread(target=self._hand_on, args=(one, other), daemon=True).start()
 
@@ -68,20 +78,31 @@ class Wire:
 
 @pytest.fixture
 def wire(postgres, monkeypatch):
+    if "port" not in make_url(postgres).query:
+        pytest.skip("BAM_TEST_POSTGRES names no socket, as .ci/postgres does")
     patience = Patience()
     for module in (database, registry_module, leases):
         monkeypatch.setattr(module, "patience", patience)
     monkeypatch.setattr(database, "CONNECT", 2)
-    made = Wire(postgres)
-    yield made
-    made.listening.close()
-    made.open.set()
+    with tempfile.TemporaryDirectory(prefix="wire") as folder:  # a short path: a socket lies in it
+        made = Wire(postgres, Path(folder))
+        yield made
+        made.listening.close()
+        made.open.set()
 
 
 @pytest.fixture
 def registry(wire):
     with closing(Registry(wire.url, Place("here", "/runs", ""), "here:1", 1.0)) as made:
         yield made
+
+
+def test_the_server_of_the_tests_is_reached_by_their_user_alone(wire, postgres):
+    with psycopg.connect(postgres) as connection:
+        assert connection.execute("show listen_addresses").fetchone() == ("",)
+        (folders,) = connection.execute("show unix_socket_directories").fetchone()
+    assert folders == make_url(postgres).query["host"]
+    assert Path(folders).stat().st_mode & 0o777 == 0o700
 
 
 def took(call):
@@ -196,6 +217,7 @@ def test_a_study_outlives_a_silence(tmp_path, wire, one_slot, monkeypatch):
 
 STUDY = """
 from dataclasses import replace
+from pathlib import Path
 from tests.studies.conftest import BASE, tiny
 BASE = replace(BASE, recipe=replace(BASE.recipe, epochs=2000))
 SLOW = replace(BASE, recipe=replace(BASE.recipe, lr=0.01))
