@@ -24,7 +24,7 @@ from lightning_bam.digest import ANONYMISED, SEALED, seal
 from lightning_bam.files import FolderError
 from studies.records import Record
 
-COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "anew", "damaged", "nonce")
+COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")
 STAYS: Final = (frozenset(SEALED) | frozenset(ATTEMPT) | frozenset(COUNTED)) - {"host"}
 """Entries of a manifest that stay; errors and tracebacks go, for they hold paths."""
 ANYBODY: Final = ("root", "user", "ubuntu", "debian", "admin", "docker", "jovyan", "runner", "localhost")
