@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.json_text import parse, short
+
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when there is no room left, on the disk or in the user's share of it."""
 FAULTY: Final = tuple(
@@ -169,7 +171,7 @@ def read_object(path: Path | str) -> dict[str, Any] | None:
 
     """
     try:
-        data = json.loads(read_text(path))
+        data = parse(read_text(path))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -179,7 +181,7 @@ def read_object(path: Path | str) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise FolderError(f"{path}: torn or not JSON ({error}); remove this run folder to train it again") from None
     if not isinstance(data, dict):
-        raise FolderError(f"{path}: holds {str(data)[:40]!r}, not an object; remove this run folder to train it again")
+        raise FolderError(f"{path}: holds {short(data)}, not an object; remove this run folder to train it again")
     return data
 
 

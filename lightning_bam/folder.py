@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
@@ -37,7 +37,9 @@ from lightning_bam.files import (
     system_error,
     write_object,
 )
+from lightning_bam.json_text import parse, short
 from lightning_bam.lock import acquire, locked
+from lightning_bam.manifest import Manifest, epoch_of, manifest_of
 from lightning_bam.result import Result
 
 SCHEMA: Final = 1
@@ -137,7 +139,7 @@ class RunFolder:
             raise FolderError(f"{path}: no such file; not a run folder")
         if data.get("schema") != SCHEMA:
             raise FolderError(
-                f"{path}: written with schema {data.get('schema')!r}, this version reads {SCHEMA}; "
+                f"{path}: written with schema {short(data.get('schema'))}, this version reads {SCHEMA}; "
                 "use the version that wrote it or another --root"
             )
         try:
@@ -146,7 +148,7 @@ class RunFolder:
             raise FolderError(f"{path}: written by another version: {error}") from None
         if data.get("key") != run.key:
             raise FolderError(
-                f"{path}: says key {data.get('key')!r} but describes run {run.key}: edited, or written by another "
+                f"{path}: says key {short(data.get('key'))} but describes run {run.key}: edited, or written by another "
                 "version; use another --root or remove the folder"
             )
         return run
@@ -193,12 +195,15 @@ class RunFolder:
         return lines
 
     def _epoch(self, number: int, line: str) -> dict[str, Any]:
+        path = f"{self._path}/metrics.jsonl"
         try:
-            return dict(json.loads(line))
-        except (ValueError, TypeError):
+            return epoch_of(parse(line), path, number)
+        except FolderError:
+            raise
+        except ValueError:
             raise FolderError(
-                f"{self.path}/metrics.jsonl: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run "
-                "folder to train it again"
+                f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run folder to train it "
+                "again"
             ) from None
 
     def keep_epochs(self, count: int) -> None:
@@ -220,20 +225,21 @@ class RunFolder:
         try:
             return Result(**data)
         except TypeError as error:
-            raise FolderError(f"{self.path}/result.json: written by another version ({error})") from None
+            raise FolderError(f"{self.path}/result.json: edited, or written by another version ({error})") from None
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
         self.check_attempt()
         write_object(self.at("result.json"), result.told())
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Read the manifest; empty where there is none."""
-        return read_object(self.at("manifest.json")) or {}
+        path = self.at("manifest.json")
+        return manifest_of(read_object(path) or {}, path)
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
-        write_object(self.at("manifest.json"), self.check_attempt() | entries)
+        write_object(self.at("manifest.json"), {**self.check_attempt(), **entries})
 
     def begin(self) -> None:
         """Begin an attempt: no earlier one that still lives writes into this folder from here on.
@@ -243,10 +249,10 @@ class RunFolder:
         each other, the run begins anew.
         """
         self.nonce = uuid4().hex
-        write_object(self.at("manifest.json"), self.manifest() | {"nonce": self.nonce})
+        write_object(self.at("manifest.json"), {**self.manifest(), "nonce": self.nonce})
         self.put_away_contradiction()
 
-    def check_attempt(self) -> dict[str, Any]:
+    def check_attempt(self) -> Manifest:
         """Return the manifest, unless it is of another attempt than the one that writes through this object.
 
         Raises:
@@ -311,7 +317,7 @@ class RunFolder:
         recorded = self.manifest().get("state", "missing")
         if recorded in ("running", "complete"):  # complete is what has a result
             return "lost"
-        return recorded if recorded in ("failed", "pruned", "lost") else "missing"
+        return cast(State, recorded) if recorded in ("failed", "pruned", "lost") else "missing"
 
     def acquire(self) -> int | None:
         """Take the lock for as long as the returned descriptor, inherited by forked ranks, stays open anywhere.

@@ -6,12 +6,21 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from lightning_bam.json_text import short
 from lightning_bam.metrics import METRICS
 
 CLASSIFIED: Final = ("error_top1", "error_top5", "correct_top1", "correct_top5", "loss")
 """What a classifier's result holds, beside what every result does."""
 DETECTED: Final = ("map_50_95", "map_50", "map_75")
 """What a detector's holds."""
+_OPTIONAL: Final = (*CLASSIFIED, *DETECTED)
+_LARGE: Final = 2**63 - 1
+_RANGES: Final = {
+    **dict.fromkeys(("error_top1", "error_top5", *DETECTED), (int | float, 100)),
+    **dict.fromkeys(("correct_top1", "correct_top5", "scored", "epochs", "params", "macs"), (int, _LARGE)),
+    **dict.fromkeys(("loss", "seconds"), (int | float, 1e39)),
+}
+"""What each figure is, from 0 to how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,14 @@ class Result:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Refuse a record with holes."""
+        """Refuse a record with holes, and figures that cannot be."""
+        for name, (kind, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= most:
+                what = "whole number" if kind is int else "number"
+                raise TypeError(f"{name} is {short(value)}, not a {what} from 0 to {most:g}")
         told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
         if told not in (set(CLASSIFIED), set(DETECTED)):
             raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")

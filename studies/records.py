@@ -15,6 +15,7 @@ from lightning_bam.cores import cores
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder, State
 from lightning_bam.lock import locked
+from lightning_bam.manifest import Manifest
 from lightning_bam.result import Result
 from studies.circumstances import circumstances
 from studies.forked import Forked
@@ -44,7 +45,7 @@ class Record:
     epochs: int
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Where, when and with what the run was trained."""
         return self.folder.manifest()
 

@@ -123,9 +123,9 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
             if record.state in ("running", "lost", "failed"):
                 where = f"epoch {record.epochs}/{record.run.recipe.epochs}"
                 failed = record.state == "failed"
-                named = CAUSES.get(record.manifest.get("cause", "")) if failed else None
+                named = CAUSES.get(record.manifest.get("cause") or "") if failed else None
                 cause = f" ({named})" if named else ""
-                reason = f": {record.manifest['error']}" if failed else ""
+                reason = f": {record.manifest.get('error')}" if failed else ""
                 line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
                 lines.append(f"{line}  ({record.folder.path})")
     if lines:

@@ -16,6 +16,7 @@ from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
 from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, nearest, once
+from lightning_bam.json_text import SHOWN, short
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
     "dataset": {cls.kind: cls for cls in get_args(Dataset | Scenes)},
@@ -44,7 +45,7 @@ def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
         if name not in known:
             dot = f"{where}." if where else ""
             hint = nearest(name, known) if known else f"{getattr(cls, 'kind', where)!r} has no knobs"
-            raise ConfigError(f"{dot}{name}: no such knob; {hint}")
+            raise ConfigError(f"{dot}{name[:SHOWN]}: no such knob; {hint}")
     try:
         return cls(**arguments)
     except pydantic.ValidationError as error:
@@ -88,7 +89,7 @@ def from_dict(data: Mapping[str, Any]) -> Run:
 
 def _decoded(name: str, value: Any) -> Any:
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
-        raise ConfigError(f"{name}={value!r}: must be an object with a 'kind'")
+        raise ConfigError(f"{name}={short(value)}: must be an object with a 'kind'")
     cls = _kind(name, value["kind"])
     known = {f.name for f in fields(cls)}
     return construct(
@@ -105,7 +106,7 @@ def _decoded(name: str, value: Any) -> Any:
 def _kind(slot: str, kind: str) -> type:
     kinds = PARTS[slot] if slot in PARTS else KINDS[slot]
     if kind not in kinds:
-        raise ConfigError(f"{slot}={kind}: no such {slot.rpartition('.')[2]}; {nearest(kind, kinds)}")
+        raise ConfigError(f"{slot}={kind[:SHOWN]}: no such {slot.rpartition('.')[2]}; {nearest(kind, kinds)}")
     return kinds[kind]
 
 

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar, cast, dataclass_tran
 
 import pydantic
 
+from lightning_bam.json_text import short
+
 T = TypeVar("T")
 
 SPECS: Final[dict[str, type]] = {}
@@ -95,7 +97,7 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     message = message[:1].lower() + message[1:]
     if problem["type"] == "value_error" or hasattr(shown, "__pydantic_fields__"):
         return f"{path}: {message}" if path else message
-    return f"{path}={shown!r}: {message}"
+    return f"{path}={short(shown)}: {message}"
 
 
 def _no_spec(problems: Sequence[Any], where: str) -> str:
@@ -104,4 +106,4 @@ def _no_spec(problems: Sequence[Any], where: str) -> str:
     path = ".".join(str(part) for part in (where, *problems[0]["loc"]) if str(part) and part not in classes)
     kinds = {str(getattr(SPECS.get(name), "kind", name)): f"{name}()" for name in classes}
     close = difflib.get_close_matches(str(shown), kinds, n=1, cutoff=0.5)
-    return f"{path}={shown!r}: write {kinds[close[0]] if close else ' or '.join(kinds.values())}"
+    return f"{path}={short(shown)}: write {kinds[close[0]] if close else ' or '.join(kinds.values())}"

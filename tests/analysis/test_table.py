@@ -122,8 +122,8 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
     study = replace(STUDY, seeds=1)
     write(tmp_path, study, ERRORS)
     for row, entries in {
-        "none": {"version": "0.1.0", "device": "cuda", "cpu": "AVX2", "threads": 1, "data": {"sha256": "ab"}},
-        "BAM": {"version": "0.2.0", "device": "cpu", "cpu": "AVX512", "threads": 2, "data": {"sha256": "cd"}},
+        "none": {"version": "0.1.0", "device": "cuda", "cpu": "AVX2", "threads": 1, "data": "ab"},
+        "BAM": {"version": "0.2.0", "device": "cpu", "cpu": "AVX512", "threads": 2, "data": "cd"},
         "BAM max": {"torch": "2.12.0", "world_size": 2},
         "BAM r=1": {"torchvision": "0.27.0", "pytorch_lightning": "2.7.0"},
     }.items():
@@ -131,9 +131,9 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
     table = tabulate(gather(study, tmp_path), study)
     unknown = "(most not recorded)"
     assert table.notes[:4] == [
-        f'[a] lightning-bam 0.1.0 {unknown}, images {{"sha256": "ab"}} {unknown}, device cuda {unknown}, '
+        f"[a] lightning-bam 0.1.0 {unknown}, images ab {unknown}, device cuda {unknown}, "
         f"CPU instructions AVX2 {unknown}, threads a rank 1 {unknown}: the one run of 'none'.",
-        f'[b] lightning-bam 0.2.0 {unknown}, images {{"sha256": "cd"}} {unknown}, device cpu {unknown}, '
+        f"[b] lightning-bam 0.2.0 {unknown}, images cd {unknown}, device cpu {unknown}, "
         f"CPU instructions AVX512 {unknown}, threads a rank 2 {unknown}: the one run of 'BAM'.",
         "[c] torch 2.12.0 (not 2.11.0), ranks a run 2 (not 1): the one run of 'BAM max'.",
         f"[d] torchvision 0.27.0 {unknown}, Lightning 2.7.0 {unknown}: the one run of 'BAM r=1'.",

@@ -1,0 +1,149 @@
+"""The manifest of a run folder and the lines of its metrics: which fields they have, and of which type each is.
+
+What is read from a run folder is checked here once, so that whoever uses it need not. Every field may be absent, as in
+a record of an older version; what a newer one has added is kept and let be.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, cast
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from lightning_bam.files import FolderError
+from lightning_bam.json_text import fault
+
+AGAIN: Final = "edited, or torn; remove this run folder to train it again"
+
+
+def _date(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date as 2026-01-02T03:04:05+00:00") from None
+    return text
+
+
+Word = Annotated[str, Field(max_length=1_000)]
+Text = Annotated[str, Field(max_length=100_000)]
+Date = Annotated[str, Field(max_length=100), AfterValidator(_date)]
+Few = Annotated[int, Field(ge=0, le=100_000)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[float, Field(gt=-1e39, lt=1e39)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+_STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+@with_config(_STRICT)
+class Made(TypedDict, total=False):
+    """Where, when and with what a run was trained."""
+
+    started: Date | None
+    device: Word | None
+    threads: Few | None
+    world_size: Few | None
+    data: Word | None
+    version: Word | None
+    commit: Word | None
+    torch: Word | None
+    torchvision: Word | None
+    pytorch_lightning: Word | None
+    python: Word | None
+    host: Word | None
+    cpu: Word | None
+
+
+@with_config(_STRICT)
+class Attempt(Made, total=False):
+    """One attempt at a run; `from_epoch` and `from_batch` say where it went on, `cause` what had ended the one before.
+
+    `damaged` says what was wrong with a checkpoint from which it could not go on.
+    """
+
+    attempt: Few
+    from_epoch: Few
+    from_batch: Count
+    cause: Word | None
+    damaged: Text
+
+
+@with_config(_STRICT)
+class Manifest(Made, total=False):
+    """What `manifest.json` holds: of the last attempt what it was made with, and the list of all.
+
+    `losses`, `retries` and `tried_again` count how often the machine lost the run and how often it was tried all the
+    same. The type of `sha256` is for `lightning_bam.digest` to check.
+    """
+
+    schema: Few
+    key: Word
+    state: Word
+    attempt: Few
+    attempts: list[Attempt]
+    error: Text | None
+    cause: Word | None
+    rank: Few | None
+    traceback: Text | None
+    losses: Few
+    retries: Few
+    tried_again: Few
+    first_batch: list[Count]
+    first_loss: Number | None
+    ended: Date | None
+    fit_seconds: Number
+    sha256: Any
+
+
+@with_config(_STRICT)
+class Epoch(TypedDict, total=False):
+    """A line of `metrics.jsonl`: the figures after an epoch, counted from 0."""
+
+    train_loss: Number
+    error_top1: Percent | None
+    error_top5: Percent | None
+    correct_top1: Count | None
+    correct_top5: Count | None
+    map_50_95: Percent | None
+    map_50: Percent | None
+    map_75: Percent | None
+    scored: Count | None
+    loss: Number | None
+    lr: Number
+    seconds: Number
+
+
+@with_config(_STRICT)
+class Numbered(Epoch):
+    """A line that says of which epoch it is, as every line does."""
+
+    epoch: Few
+
+
+_MANIFEST: Final = TypeAdapter(Manifest)
+_EPOCH: Final = TypeAdapter(Numbered)
+
+
+def manifest_of(data: dict[str, Any], path: object) -> Manifest:
+    """Return what a `manifest.json` at `path` holds, as it was written.
+
+    Raises:
+        FolderError: a field of another type.
+
+    """
+    if (wrong := fault(_MANIFEST, data)) is not None:
+        raise FolderError(f"{path}: {wrong}; {AGAIN}")
+    return cast(Manifest, data)
+
+
+def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
+    """Return what a line of a `metrics.jsonl` at `path` holds, as it was written.
+
+    Raises:
+        FolderError: a field of another type, or no object.
+
+    """
+    if (wrong := fault(_EPOCH, data)) is not None:
+        raise FolderError(f"{path}: line {number}: {wrong}; {AGAIN}")
+    return cast(dict[str, Any], data)
