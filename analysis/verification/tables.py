@@ -13,6 +13,7 @@ from analysis.formats.data import as_json
 from analysis.table import Table
 from analysis.verification.finding import Finding
 from lightning_bam.files import FolderError
+from lightning_bam.json_text import parse, short, shortened
 
 EQUAL: Final = 1e-9
 """Relative difference up to which two numbers are the same: other versions of scipy round otherwise."""
@@ -37,7 +38,7 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 
     """
     try:
-        data = json.loads(path.read_text())
+        data = parse(path.read_bytes())
     except OSError as error:
         raise FolderError(f"--table {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
@@ -46,12 +47,15 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
     for table in tables:
         rows = table.get("rows") if isinstance(table, dict) else None
         if not isinstance(rows, list) or not isinstance(table.get("study"), str):
-            raise FolderError(f"--table {path}: holds {str(table)[:40]!r}, not a table; {HINT}")
+            raise FolderError(f"--table {path}: holds {short(str(table))}, not a table; {HINT}")
+        notes = table.get("notes")
+        if notes is not None and not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
+            raise FolderError(f"--table {path}: its notes are {short(notes)}, not lines of text; {HINT}")
         if not all(isinstance(row, dict) and isinstance(row.get("label"), str) for row in rows):
             raise FolderError(f"--table {path}: has a row without a label; {HINT}")
         twice = [label for label, count in Counter(row["label"] for row in rows).items() if count > 1]
         if twice:
-            raise FolderError(f"--table {path}: has row {twice[0]!r} more than once; {HINT}")
+            raise FolderError(f"--table {path}: has row {short(twice[0])} more than once; {HINT}")
     if not tables:
         raise FolderError(f"--table {path}: holds no table; {HINT}")
     return tables
@@ -109,7 +113,10 @@ def _equal(old: Any, now: Any) -> bool:
     if isinstance(old, bool) or isinstance(now, bool):
         return old is now
     if isinstance(old, int | float) and isinstance(now, int | float):
-        return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
+        try:
+            return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
+        except OverflowError:  # a whole number beyond what a float can be
+            return False
     return type(old) is type(now) and bool(old == now)
 
 
@@ -122,7 +129,7 @@ def _head(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(item: Any) -> str:
-    return repr(item) if item is ABSENT else json.dumps(item, ensure_ascii=False)
+    return repr(item) if item is ABSENT else shortened(json.dumps(item, ensure_ascii=False))
 
 
 def _notes(old: Any, now: list[str], study: str, path: Path) -> list[Finding]:
