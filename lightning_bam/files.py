@@ -30,6 +30,8 @@ FAULTY: Final = tuple(
 """What the system says when the disk, or the network that it is behind, has failed."""
 STALE: Final = 3600.0
 """Seconds after which nobody is still writing a file that is not in its place."""
+FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
+"""What the system says when a file is another user's, and not for this one."""
 BLOCK: Final = 2**14
 """Bytes that are read at a time."""
 LARGEST: Final = 2**26

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FAULTY, FULL_DISK, FolderError, system_error
+from lightning_bam.files import FAULTY, FORBIDDEN, FULL_DISK, FolderError, system_error
 from studies.error import StudyError
 
 
@@ -20,6 +20,9 @@ def line_for(error: Exception) -> str | None:
     if refused is not None and refused.errno in FAULTY:
         where = refused.filename or "a file"
         return f"{where}: its disk has failed ({refused.strerror}); mend or remount it, then the same command goes on"
+    if refused is not None and refused.errno in FORBIDDEN and refused.filename:
+        said = f"this user may not read or write it ({refused.strerror})"
+        return f"{refused.filename}: {said}; ask whose it is to share it, or give a folder of your own"
     if "sqlalchemy" in sys.modules:
         from studies.postgres import away, refusal, silent
 

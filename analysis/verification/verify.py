@@ -85,9 +85,14 @@ def strangers(root: Path, known: set[str]) -> list[Path]:
     """Return the run folders under `root` whose names are not among `known`."""
     if not root.is_dir():
         return []
-    folders = (path for path in sorted(root.iterdir()) if path.name not in known and path.is_dir())
-    runs = [path for path in folders if any((path / mark).exists() for mark in MARKS)]
-    return [path for path in runs if not (path / WEIGHTS).exists()]
+    return [path for path in sorted(root.iterdir()) if path.name not in known and path.is_dir() and _of_a_run(path)]
+
+
+def _of_a_run(path: Path) -> bool:
+    try:
+        return any((path / mark).exists() for mark in MARKS) and not (path / WEIGHTS).exists()
+    except PermissionError:  # another user's: its line says so
+        return True
 
 
 def sizes(runs: Sequence[Checked]) -> list[Finding]:

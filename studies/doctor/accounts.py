@@ -46,15 +46,18 @@ def accounts(scene: Scene) -> Iterator[Finding]:
     if scene.storage is not None:
         yield from database(scene.storage)
     path = scene.root / "studies.journal"
-    if not path.exists():
-        if scene.storage is None:
-            yield ok("journal", f"none yet under {scene.root}")
+    try:
+        if not path.exists():
+            if scene.storage is None:
+                yield ok("journal", f"none yet under {scene.root}")
+            return
+        found = [*torn(path)]
+    except OSError as error:
+        mend = "have its owner share it, or choose another --root or BAM_ROOT"
+        yield problem("journal", f"{path}: cannot be read ({error.strerror})", mend)
         return
-    whole = True
-    for finding in torn(path):
-        whole = whole and finding.level != "problem"
-        yield finding
-    if whole:
+    yield from found
+    if all(finding.level != "problem" for finding in found):
         yield from trials(path, scene.root)
 
 
