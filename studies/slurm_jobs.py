@@ -95,7 +95,7 @@ def jobs(root: Path) -> list[SlurmJob]:
         said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):  # Slurm forgets an ended job, and then does not know its number
         return []
-    return [_read(line, asked) for line in said.splitlines()]
+    return [_read(line, asked) for line in said.splitlines() if line.partition("|")[0].partition("_")[0] in asked]
 
 
 def _read(line: str, asked: dict[str, dict[str, Any]]) -> SlurmJob:

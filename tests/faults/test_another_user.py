@@ -1,4 +1,4 @@
-"""A runs folder, data and a cache that are another user's: each verb answers from what it may read, or says what not."""
+"""A runs folder and a cache that are another user's: each verb answers from what it may read, or says what not."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ WRITING = ("run", "run --retry", "search", "search --json", "bundle", "report", 
 """Verbs that write, or read what weighs a lot."""
 READING = [verb for verb in READERS if verb not in WRITING]
 QUICK = [verb for verb in READERS if verb not in ("bundle", "report", "plot")]
+CHECKS = (disk.space, disk.files, disk.locks, leftovers.leases, leftovers.temporary, accounts.accounts)
 UNREADABLE = {
     "the runs folder": "runs",
     "a run folder": "runs/OLD",
