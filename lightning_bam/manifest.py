@@ -57,12 +57,16 @@ class Made(TypedDict, total=False):
 
 @with_config(_STRICT)
 class Attempt(Made, total=False):
-    """One attempt at a run; `from_epoch` and `from_batch` say where it went on, `cause` what had ended the one before.
+    """One attempt at a run; `from_epoch` and `from_batch` say where it went on, `anew` that it did not.
 
-    `damaged` says what was wrong with a checkpoint from which it could not go on.
+    `cause` and `failed` say what ended it, `damaged` what was wrong with a checkpoint from which it could not go on;
+    `nonce` is its own.
     """
 
     attempt: Few
+    nonce: Word | None
+    anew: bool
+    failed: Text | None
     from_epoch: Few
     from_batch: Count
     cause: Word | None
@@ -74,7 +78,7 @@ class Manifest(Made, total=False):
     """What `manifest.json` holds: of the last attempt what it was made with, and the list of all.
 
     `losses`, `retries` and `tried_again` count how often the machine lost the run and how often it was tried all the
-    same. The type of `sha256` is for `lightning_bam.digest` to check.
+    same; `studies` says for which studies it was begun, and under which rule. The type of `sha256` is for `lightning_bam.digest` to check.
     """
 
     schema: Few
@@ -82,6 +86,9 @@ class Manifest(Made, total=False):
     state: Word
     attempt: Few
     attempts: list[Attempt]
+    nonce: Word | None
+    studies: dict[Word, dict[Word, Word]]
+    anonymised: bool
     error: Text | None
     cause: Word | None
     rank: Few | None

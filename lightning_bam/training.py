@@ -159,7 +159,11 @@ def _begin(
         traceback=None,
         sha256=None,
         attempt=number,
-        **({"studies": {**before.get("studies", {}), **studies}} if studies else {}),
+        **(
+            {"studies": before.get("studies", {}) | {name: dict(one) for name, one in studies.items()}}
+            if studies
+            else {}
+        ),
         **made,
         attempts=[*tried, {"attempt": number, **start, **made}],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell
     return [Finding(level="problem", text=text, study=study.label)]
 
 
-def _began(manifest: dict[str, Any]) -> object:
+def _began(manifest: Mapping[str, Any]) -> object:
     """Return when the attempt began that trained the first epoch of which the figures are."""
     first = [made for made in effective(manifest) if made.get("from_epoch", 0) == 0]
     return (first[-1] if first else manifest).get("started")
