@@ -25,7 +25,8 @@ LEAKY: Final = (
     "OMPI_",
 )
 """Variables of other launchers that would make a run believe that it is a rank of something."""
-
+NEEDLESS: Final = ("WANDB_SERVICE", "BAM_STORAGE", "PGPASSWORD")
+"""Variables that a run has no use for: the service of another W&B, and what opens the database of its scheduler."""
 
 SERVER: Final = os.getpid()
 """The process that loaded this module: the server that runs are forked from."""
@@ -45,12 +46,12 @@ def die_with_server() -> None:
 
 
 def scrub() -> None:
-    """Forget what other launchers left in the environment, and the W&B service of a process that started this one.
+    """Forget what other launchers left in the environment, a database's password, and another process's W&B service.
 
     A run has a service of its own: another's may be gone, or go, and with it the run's record.
     """
     for name in list(os.environ):
-        if name.startswith(LEAKY) or name == "WANDB_SERVICE":
+        if name.startswith(LEAKY) or name in NEEDLESS:
             del os.environ[name]
 
 

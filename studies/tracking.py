@@ -156,6 +156,10 @@ class Tracking:
                         silent=True,
                         console="off",
                         x_disable_stats=True,
+                        # a command line, a path, a remote's address may hold a password; the manifest has the commit
+                        x_disable_meta=True,
+                        disable_git=True,
+                        disable_code=True,
                         x_save_requirements=False,  # a sixth of a second a run; the manifest holds the versions
                     ),
                 )

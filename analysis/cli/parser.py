@@ -6,6 +6,7 @@ import argparse
 import difflib
 import os
 import re
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
@@ -96,10 +97,27 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
 
 
+class Storage(argparse.Action):
+    """--storage as somebody typed it: every user of the machine can read a password there."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
+        from studies.postgres import shown  # loads SQLAlchemy
+
+        setattr(namespace, self.dest, values)
+        if (safe := shown(values)) != values:
+            sys.argv = [word.replace(values, safe) for word in sys.argv]
+            mend = "put it into ~/.pgpass, or the address into BAM_STORAGE"
+            print(f"bam: --storage {safe}: other users can read the password in `ps`; {mend}", file=sys.stderr)
+
+
 def add_storage(parser: argparse.ArgumentParser) -> None:
     """Add --storage."""
     parser.add_argument(
         "--storage",
+        action=Storage,
         default=os.environ.get("BAM_STORAGE") or None,
         metavar="URL",
         help="postgresql://user@host/database, between hosts (env BAM_STORAGE; the journal under --root)",
