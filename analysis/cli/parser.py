@@ -100,9 +100,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 class Storage(argparse.Action):
     """--storage as somebody typed it: every user of the machine can read a password there."""
 
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
-    ) -> None:
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
         """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
         from studies.postgres import shown  # loads SQLAlchemy
 
