@@ -8,13 +8,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.formats.data import csv_cell
 from analysis.interim import due
+from analysis.json_text import without_nan
 from analysis.provenance import UNKNOWN, over_attempts
 from lightning_bam.config import flatten
 from lightning_bam.result import CLASSIFIED, DETECTED
 from studies.circumstances import by_attempt, failures
 from studies.records import Record
 from studies.study import Study
+from studies.terminal import visible
 
 Line = dict[str, Any]
 
@@ -60,10 +63,11 @@ def runs_as_csv(lines: Sequence[Line]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, lines[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: csv_cell(item) for name, item in line.items()} for line in lines)
     return out.getvalue()
 
 
 def runs_as_json(lines: Sequence[Line]) -> str:
     """Return the lines as a list of objects, each on a line of its own; null where there is nothing."""
-    return "[\n" + ",\n".join(json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines) + "\n]\n"
+    written = [visible(json.dumps(without_nan(line), ensure_ascii=False, allow_nan=False)) for line in lines]
+    return "[\n" + ",\n".join(written) + "\n]\n"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from statistics import fmean
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from lightning_bam.config import Run
+from studies.console import Console
 from studies.headline import headline
 from studies.progress import Progress
+from studies.terminal import one_line, visible_streams
 
 
 class LiveView:
@@ -30,17 +33,20 @@ class LiveView:
         self.console = console or Console(stderr=True)
         self.started = time.monotonic()
         self.live = Live(console=self.console, transient=True, auto_refresh=False) if self.console.is_terminal else None
+        self.streams = ExitStack()
         self.told = 0
         self.told_failed = 0
 
     def __enter__(self) -> LiveView:
         if self.live:
             self.live.start()
+            self.streams.enter_context(visible_streams())  # what others print meanwhile goes through it
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.streams.close()
         if self.live:
             self.live.stop()
 
@@ -51,10 +57,11 @@ class LiveView:
             line = (
                 f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {short(cell.run)} {error:.2f} %"
             )
-            self.console.print(Text(f"{line}  ({remaining(progress)})"), highlight=False, soft_wrap=True)
+            self.console.print(one_line(f"{line}  ({remaining(progress)})"), soft_wrap=True)
         for cell, reason in progress.failed[self.told_failed :]:
             self.told_failed += 1
-            self.console.print(Text(f"failed: {cell.row} seed {cell.run.seed}: {reason}", "red"), soft_wrap=True)
+            line = one_line(f"failed: {cell.row} seed {cell.run.seed}: {reason}")
+            self.console.print(line, style="red", soft_wrap=True)
         if self.live:
             self.live.update(render(progress, time.monotonic() - self.started), refresh=True)
 

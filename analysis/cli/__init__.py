@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 GOING_ON: Final = ("quickstart", "run", "search", "worker")
@@ -13,33 +13,37 @@ GOING_ON: Final = ("quickstart", "run", "search", "worker")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code.
+    """Run one verb and return its exit code; what it prints is visible, also where it comes from somebody's record.
 
     0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
     under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.ending`).
     """
-    try:
-        from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too
-        from studies.ending import termination_as_interrupt
+    with ExitStack() as streams:
+        try:
+            from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too
+            from studies.ending import termination_as_interrupt
+            from studies.terminal import visible_streams
 
-        arguments = make_parser().parse_args(argv)
-        with termination_as_interrupt():
-            code: int = arguments.execute(arguments)
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        with suppress(OSError):  # the terminal may be gone
-            verb = next(iter(sys.argv[1:] if argv is None else argv), "")
-            rest = "; the same command goes on from here" if verb in GOING_ON else ""
-            print(f"bam: interrupted{rest}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `bam table | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        from analysis.cli.problems import line_for
+            streams.enter_context(visible_streams())
+            arguments = make_parser().parse_args(argv)
+            with termination_as_interrupt():
+                code: int = arguments.execute(arguments)
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be gone
+                verb = next(iter(sys.argv[1:] if argv is None else argv), "")
+                rest = "; the same command goes on from here" if verb in GOING_ON else ""
+                print(f"bam: interrupted{rest}", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # `bam table | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            from analysis.cli.problems import line_for
+            from studies.terminal import one_line
 
-        if (line := line_for(error)) is None:
-            raise
-        print(f"bam: {line}", file=sys.stderr)
-        return 2
-    return code
+            if (line := line_for(error)) is None:
+                raise
+            print(f"bam: {one_line(line)}", file=sys.stderr)
+            return 2
+        return code

@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.text import Text
 
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_storage
 from analysis.cli.selection import root_of
+from studies.console import Console
 from studies.doctor import Finding, examine
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a line a check as it comes; returns 1 if one found a problem."""
-    console = Console(highlight=False)
+    console = Console()
     found = []
     for finding in examine(root_of(arguments), arguments.storage):
         found.append(finding)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
-
-from rich.console import Console
 
 from analysis.cli.again import command
 from analysis.cli.converters import checked
@@ -18,6 +15,8 @@ from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
 from analysis.explanation import Explanation, explain, find_row
 from analysis.formats import fixed_facts
+from analysis.json_text import json_text
+from studies.console import Console
 
 LAST: Final = 30
 """Lines of a traceback that are shown."""
@@ -42,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     row = find_row(study, arguments.row)
     explanation = explain(study, gathered(study, arguments), row, arguments.seed)
     if arguments.json:
-        print(json.dumps(asdict(explanation), indent=1))
+        print(json_text(asdict(explanation)))
     else:
         show(explanation, command(arguments))
     return 0
@@ -50,8 +49,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def show(explanation: Explanation, command: str) -> None:
     """Print the row, then each of its runs."""
-    console = Console(highlight=False)
-    console.print(f"{explanation.study}: {explanation.question}", markup=False, soft_wrap=True)
+    console = Console()
+    console.print(f"{explanation.study}: {explanation.question}", soft_wrap=True)
     states = ", ".join(f"{n} {state}" for state, n in Counter(run["state"] for run in explanation.runs).items())
     put(console, [("row", 10)], f"{explanation.row} ({states})")
     if explanation.row == explanation.baseline:
@@ -79,7 +78,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     if run["figure"] is None and run["so_far"] is not None:
         figure = f", {name} {run['so_far']:.2f} % so far"
     told = f"seed {run['seed']}: {run['state']}, epoch {run['epoch']}/{run['epochs']}{figure}"
-    console.print(told, style="bold", markup=False, soft_wrap=True)
+    console.print(told, style="bold", soft_wrap=True)
     put(console, [("  folder", 10)], run["folder"] if run["state"] != "missing" else f"{run['folder']} (to come)")
     if run["result"]:
         put(
@@ -102,9 +101,9 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         put(console, [("  failed", 10)], f"{cause}{run['error']}{rank}")
         lines = (run["traceback"] or "").splitlines()
         if len(lines) > LAST:
-            console.print(f"    ... {len(lines) - LAST} lines above these; --json has them", markup=False)
+            console.print(f"    ... {len(lines) - LAST} lines above these; --json has them")
         for line in lines[-LAST:]:
-            console.print(f"    {line}", markup=False, soft_wrap=True)
+            console.print(f"    {line}", soft_wrap=True)
     if hint := next_step(run, command):
         put(console, [("  go on", 10)], hint)
 

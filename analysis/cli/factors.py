@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table as Grid
 
 from analysis.cli.parser import add_root, add_selection, add_storage
@@ -18,6 +17,7 @@ from analysis.factors import factorial_of
 from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.statistics.factorial import Factorial
+from studies.console import Console
 from studies.error import StudyError
 
 
@@ -43,15 +43,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"study": study.label, "metric": study.metric, **as_data(found)}, indent=1, allow_nan=False))
         return 0
-    console = Console(highlight=False)
-    console.print(f"{study.label}: {study.question}", markup=False, soft_wrap=True)
+    console = Console()
+    console.print(f"{study.label}: {study.question}", soft_wrap=True)
     for columns in (anova_columns(found), level_columns(found, study.scale), importance_columns(found)):
         if columns and columns[0].cells:
             console.print()
             console.print(grid(columns))
     console.print()
     for line in explained(found, looks=study.stopping is not None):
-        console.print(f"· {line}", markup=False)
+        console.print(f"· {line}")
     return 0
 
 

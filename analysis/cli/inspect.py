@@ -15,6 +15,7 @@ from analysis.cli.converters import checked, positive
 from analysis.cli.find import find_run
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
+from analysis.json_text import json_text
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
 from lightning_bam.files import FolderError, put_in_place, refuse, replace
 from lightning_bam.folder import RunFolder
@@ -76,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for path in write(inspection, output):
         print(path, file=sys.stderr)
     if arguments.json:
-        print(json.dumps(inspection.numbers, indent=1))
+        print(json_text(inspection.numbers))
     else:
         show(inspection)
     return 0
@@ -165,16 +166,16 @@ def write(inspection: Inspection, output: Path) -> list[Path]:
 
 def show(inspection: Inspection) -> None:
     """Print the table."""
-    from rich.console import Console
     from rich.table import Table
 
     from analysis.plots.page import HEADINGS, cells, explained
+    from studies.console import Console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(HEADINGS):
         table.add_column(name, justify="right" if place else "left", no_wrap=not place)
     for row in cells(inspection):
         table.add_row(*row)
-    console = Console(highlight=False)
+    console = Console()
     console.print(table)
     console.print(explained(inspection))

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
+from analysis.cli.lines import put
+from studies.console import Console
 from studies.slurm_jobs import SlurmJob, jobs
 
 
@@ -21,9 +21,9 @@ def show(root: Path) -> None:
     arrays: dict[str, list[SlurmJob]] = defaultdict(list)
     for job in jobs(root):
         arrays[job.job.partition("_")[0]].append(job)
-    console = Console(highlight=False)
+    console = Console()
     for number, members in arrays.items():
-        console.print(f"Slurm job {number}  {members[0].study}  {in_words(members)}", soft_wrap=True, markup=False)
+        put(console, [], f"Slurm job {number}  {members[0].study}  {in_words(members)}")
 
 
 def in_words(members: list[SlurmJob]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from studies.console import Console
+from studies.terminal import one_line
 
 
 def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:
@@ -20,14 +22,14 @@ def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | 
     """
     if not console.is_terminal:
         told = "".join(f"{head!s:<{width}}  " for head, width in heads)
-        console.print(Text(f"{told}{rest!s}"), soft_wrap=True)
+        console.print(one_line(f"{told}{rest!s}"), soft_wrap=True)
         return
     grid = Table.grid(padding=(0, 2))
     for _, width in heads:
         grid.add_column(width=width, overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(
-        *(Text(head) if isinstance(head, str) else head for head, _ in heads),
-        rest if isinstance(rest, Text) else Text(rest),
+        *(Text(one_line(head)) if isinstance(head, str) else head for head, _ in heads),
+        rest if isinstance(rest, Text) else Text(one_line(rest)),
     )
     console.print(grid)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, selected
 from analysis.formats import fixed_facts
+from analysis.json_text import json_text
 from analysis.needs import hours_a_run
 from analysis.statistics import least_resolvable
+from studies.console import Console
 from studies.counting import counts
 from studies.study import Study
 
@@ -32,7 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the plan of each study."""
     plans = [plan(selected(name, arguments, keep=False), arguments) for name in arguments.study]
     if arguments.json:
-        print(json.dumps(plans, indent=1))
+        print(json_text(plans))
         return 0
     for one in plans:
         show(one)
@@ -71,8 +72,8 @@ def plan(study: Study, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def show(one: dict[str, Any]) -> None:
     """Print one plan."""
-    console = Console(highlight=False)
-    console.print(f"[bold]{one['study']}[/bold]: {one['question']}")
+    console = Console()
+    console.print(Text.assemble((one["study"], "bold"), f": {one['question']}"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("row", "params", "MACs", "done", "running", "failed", "to train", "device-hours left"):
         table.add_column(column, justify="left" if column == "row" else "right")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,10 +14,12 @@ from analysis.cli.find import find_run
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from analysis.formats.columns import signed
+from analysis.json_text import json_text
 from analysis.reproduction import DECIDING, Reproduction, compare
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
 from lightning_bam.metrics import METRICS
+from studies.terminal import one_line, unfiltered
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,16 +51,15 @@ def execute(arguments: argparse.Namespace) -> int:
         repetition = retrain(run, Path(root), slot, threads, teller(run.recipe.epochs))
         if repetition.result() is None:
             why = repetition.manifest().get("error") or repetition.manifest().get("cause") or "it left no word why"
-            print(f"bam reproduce: {run.key}: the repetition is {repetition.state()}: {why}", file=sys.stderr)
+            print(f"bam reproduce: {run.key}: the repetition is {repetition.state()}: {one_line(why)}", file=sys.stderr)
             return 1
         found = compare(record, repetition)
         if arguments.json:
             more = {"equal": found.equal, "comparable": found.comparable}
-            print(
-                json.dumps(asdict(found) | more | {"kept": str(repetition.path) if arguments.keep else None}, indent=1)
-            )
+            kept = {"kept": str(repetition.path) if arguments.keep else None}
+            print(json_text(asdict(found) | more | kept))
         else:
-            print("\n".join(told(found)))
+            print("\n".join(map(one_line, told(found))))
             if arguments.keep:
                 print(f"kept        {repetition.path}")
     return 0 if found.equal else 1
@@ -70,7 +70,8 @@ def teller(epochs: int) -> Callable[[int], None]:
 
     def tell(done: int) -> None:
         if sys.stderr.isatty():
-            print(f"\repoch {done}/{epochs}", end="\n" if done == epochs else "", file=sys.stderr, flush=True)
+            end = "\n" if done == epochs else ""
+            print(f"\repoch {done}/{epochs}", end=end, file=unfiltered(sys.stderr), flush=True)
 
     return tell
 

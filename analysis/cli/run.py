@@ -16,6 +16,7 @@ from studies.error import StudyError
 from studies.exchange import forget
 from studies.scheduler import Options
 from studies.study import Study
+from studies.terminal import one_line
 from studies.tracking import default_mode
 from studies.view import LiveView
 
@@ -84,7 +85,7 @@ def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
-        print(f"bam: {progress.halted}", file=sys.stderr)
+        print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
     states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from analysis.cli.converters import checked, positive, up_to, whole
 from analysis.cli.parser import add_devices, add_root, add_set, add_storage
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
+from analysis.json_text import json_text
 from studies.confirm import confirming
+from studies.console import Console
 from studies.found import best, run_search
 from studies.limits import MOST_SEEDS
 from studies.load import find_space
@@ -25,6 +25,7 @@ from studies.method import Method
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.search import Search
+from studies.terminal import one_line
 from studies.view import LiveView
 from studies.written import commands, write
 
@@ -86,7 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
         with LiveView() as view:
             progress = run_search(search, options_of(arguments), view)
         if arguments.json:
-            print(json.dumps(as_json(search), indent=1))
+            print(json_text(as_json(search)))
         else:
             show(search)
         seeds = "one seed" if method.seeds == 1 else f"{method.seeds} seeds"
@@ -97,7 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         complain(search)
         if progress.halted:
-            print(f"bam: {progress.halted}", file=sys.stderr)
+            print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
         elif arguments.confirm:
             confirm(search, arguments.confirm)
     return 1 if progress.failed or progress.halted or search.troubles else 0
@@ -108,7 +109,8 @@ def complain(search: Search) -> None:
     found = troubles(search.optuna.get_trials(deepcopy=False)).most_common()
     for why, count in found[:TOLD]:
         advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
-        print(f"bam: {count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}", file=sys.stderr)
+        told = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
+        print(f"bam: {told}", file=sys.stderr)
     if len(found) > TOLD:
         rest = sum(count for _, count in found[TOLD:])
         print(f"bam: {rest} trials without a figure for {len(found) - TOLD} other reasons", file=sys.stderr)
@@ -158,4 +160,4 @@ def show(search: Search) -> None:
         figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]
         label = search.space.label(search.space.chosen(trial.params))
         table.add_row(*figures, label, trial.user_attrs["key"])
-    Console(highlight=False).print(table)
+    Console().print(table)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table as Grid
 
 from analysis.cli.again import command
@@ -15,9 +13,11 @@ from analysis.cli.converters import checked
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, root_of, selected
 from analysis.formats.columns import signed
+from analysis.json_text import json_text
 from analysis.needs import Need, needs, total_hours
 from analysis.row import Row
 from analysis.table import Table, tabulate
+from studies.console import Console
 from studies.fresh import first_fresh
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
@@ -56,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
         rows = [asdict(need) | {"seeds": need.seeds} for need in found]
         verdicts = {row.label: row.verdict for row in table.rows}
         told = {"study": study.label, "margin": table.margin, "budget_hours": arguments.budget, "verdicts": verdicts}
-        print(json.dumps(told | {"open": rows, "device_hours": total}, indent=1))
+        print(json_text(told | {"open": rows, "device_hours": total}))
         return 0
     show(table, found, total, arguments)
     return 0
@@ -64,8 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def show(table: Table, found: list[Need], total: float | None, arguments: argparse.Namespace) -> None:
     """Print a line a row, what closing all of them costs, and how to go on: by a rule, on fresh seeds."""
-    console = Console(highlight=False)
-    console.print(f"{table.study}: {table.question}", markup=False, soft_wrap=True)
+    console = Console()
+    console.print(f"{table.study}: {table.question}", soft_wrap=True)
     by_row = {need.row: need for need in found}
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     names = ["row", "n", "Δ", "to resolve it", "to call it none", "device-hours"]

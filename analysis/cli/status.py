@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
+from analysis.json_text import json_text
 from analysis.pairs import CAUSES
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies.console import Console
 from studies.headline import headline, reported
 from studies.records import Record
 from studies.study import Study
+from studies.terminal import one_line
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
 
@@ -42,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
         found = read(arguments)
         if arguments.json:
             runs = [as_json(study, record) for study, records in found for record in records]
-            print(json.dumps([*runs, *jobs.as_json(root_of(arguments))], indent=1))
+            print(json_text([*runs, *jobs.as_json(root_of(arguments))]))
         else:
             show(found)
             if not arguments.study:
@@ -96,7 +97,7 @@ def state_of(folder: Path) -> str:
 
 def show_others(states: Counter[str], *, any_study: bool) -> None:
     """Print how many run folders are of no study that was printed, and how to ask; or that nothing was begun."""
-    console = Console(highlight=False)
+    console = Console()
     if states:
         told = ", ".join(f"{states[state]} {state}" for state in (*STATES, "unreadable") if states[state])
         whose = "of a study file, of a search, or with other options"
@@ -107,7 +108,7 @@ def show_others(states: Counter[str], *, any_study: bool) -> None:
 
 def show(found: list[tuple[Study, list[Record]]]) -> None:
     """Print a line a study, then each run that is neither complete nor missing."""
-    console = Console(highlight=False)
+    console = Console()
     if not found:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -127,6 +128,6 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
                 cause = f" ({named})" if named else ""
                 reason = f": {record.manifest.get('error')}" if failed else ""
                 line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
-                lines.append(f"{line}  ({record.folder.path})")
+                lines.append(one_line(f"{line}  ({record.folder.path})"))
     if lines:
-        console.print("\n".join(lines), soft_wrap=True, markup=False)
+        console.print("\n".join(lines), soft_wrap=True)

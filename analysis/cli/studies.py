@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from rich.console import Console
 from rich.table import Table
 
+from studies.console import Console
 from studies.load import catalogue, spaces
 
 
@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
         table.add_column(column, overflow="fold")
     for s in known.values():
         table.add_row(s.name, s.question, f"{len(s.rows)} x {len(s.seed_list)}", s.paper, ", ".join(s.presets))
-    console = Console(highlight=False)
+    console = Console()
     console.print(table)
     console.print()
     for space in spaces().values():

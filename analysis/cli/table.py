@@ -24,6 +24,7 @@ from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.records import Record
 from studies.study import Study
+from studies.terminal import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
@@ -119,7 +120,10 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
         text = as_csv(*tables)
     elif form == "tex" and (signs := "".join(dict.fromkeys("".join(map(unprinted_signs, tables))))):
         print(f"bam table: plain pdfLaTeX has no font for {signs}: a ? stands for each", file=sys.stderr)
-    put(text, output)
+    if terminal and form == "text":
+        print(text, end="", file=unfiltered(sys.stdout))
+    else:
+        put(text, output)
 
 
 def put(text: str, output: str | None) -> None:

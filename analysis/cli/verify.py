@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,14 @@ from pathlib import Path
 from analysis.cli.parser import add_margin, add_root, add_selection
 from analysis.cli.selection import every_scale, root_of, selected
 from analysis.cli.table import concluded
+from analysis.json_text import json_text
 from analysis.verification.finding import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
 from lightning_bam.files import FolderError
 from studies.error import StudyError
 from studies.study import Study
+from studies.terminal import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +62,10 @@ def execute(arguments: argparse.Namespace) -> int:
         compared += compare(theirs, ours, path)
     found.findings.extend(compared)
     if arguments.json:
-        print(json.dumps(as_json(studies, found, len(written)), indent=1))
+        print(json_text(as_json(studies, found, len(written))))
     else:
         for finding in (*found.problems, *found.notes):
-            print(finding.line if finding.level == "problem" else f"note: {finding.line}")
+            print(one_line(finding.line if finding.level == "problem" else f"note: {finding.line}"))
         print(summary(studies, found, len(written)))
     return int(bool(found.problems))
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from analysis.footnotes import Footnote
 from analysis.frame import frame
+from analysis.json_text import json_text
 from analysis.row import Row
 from analysis.table import Table
+from studies.terminal import visible
 
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a formula begins with."""
+NUMBER: Final = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
 OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
 """What a row has where the study has panels, or the paper prints the size of networks."""
 
 
 def as_csv(*tables: Table) -> str:
     """Return `frame` as comma-separated values; empty where there is no figure."""
-    return str(frame(tables).to_csv(index=False, lineterminator="\n"))
+    return str(frame(tables).map(csv_cell).to_csv(index=False, lineterminator="\n"))
+
+
+def csv_cell(item: Any) -> Any:
+    """Return what stands in a cell: a text that a spreadsheet would run as a formula has an apostrophe before it."""
+    if not isinstance(item, str):
+        return item
+    return visible(f"'{item}" if item.startswith(FORMULA) and not NUMBER.fullmatch(item) else item)
 
 
 def as_json(table: Table) -> str:
@@ -39,7 +50,7 @@ def as_json(table: Table) -> str:
         "complete": table.complete,
         "unlisted": {name: told for name, told in asdict(table.unlisted).items() if name != "rule"},
     }
-    return json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return visible(json_text(data, ascii_only=False)) + "\n"
 
 
 def _row(row: Row, whole: bool) -> dict[str, Any]:
@@ -50,11 +61,3 @@ def _row(row: Row, whole: bool) -> dict[str, Any]:
 
 def _footnote(footnote: Footnote) -> dict[str, Any]:
     return asdict(footnote) | {"differences": [difference._asdict() for difference in footnote.differences]}
-
-
-def _without_nan(item: Any) -> Any:
-    if isinstance(item, dict):
-        return {str(key): _without_nan(value) for key, value in item.items()}
-    if isinstance(item, list | tuple):
-        return [_without_nan(value) for value in item]
-    return None if isinstance(item, float) and not math.isfinite(item) else item

@@ -10,7 +10,6 @@ from dataclasses import replace
 import rich.table
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
@@ -18,6 +17,8 @@ from analysis.formats.columns import Column, marked, raised
 from analysis.formats.legend import below
 from analysis.table import Table
 from analysis.verdict import is_settled, outcome
+from studies.console import Console
+from studies.terminal import visible
 
 GAP = 2
 """Spaces between columns: one of padding, one for the box."""
@@ -43,9 +44,6 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
         height=100,  # with both given, rich does not ask the terminal
         force_terminal=color,
         color_system="standard" if color else None,
-        markup=False,
-        highlight=False,
-        emoji=False,
         legacy_windows=False,
     )
     console.print(Text(table.question, style="bold"), width=width)
@@ -57,7 +55,7 @@ def as_text(table: Table, *, width: int, color: bool) -> str:
     lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
     for mark, note in below(table):
         sign = f"{raised([mark]) if mark else '·'} "
-        hung = textwrap.wrap(note, width, initial_indent=sign, subsequent_indent="  ", break_on_hyphens=False)
+        hung = textwrap.wrap(visible(note), width, initial_indent=sign, subsequent_indent="  ", break_on_hyphens=False)
         lines.extend(hung)
     return "\n".join(lines) + "\n"
 
