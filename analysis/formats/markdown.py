@@ -10,6 +10,7 @@ from analysis.formats.blocks import Block, blocks, bold
 from analysis.formats.columns import marked, raised
 from analysis.formats.legend import below
 from analysis.table import Table
+from studies.terminal import visible
 
 
 def as_markdown(table: Table) -> str:
@@ -37,6 +38,9 @@ def _grid(table: Table, block: Block) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown from reading signs of its own into `text`; underscores within words may stay."""
-    text = re.sub(r"([\\`*|<~$])", r"\\\1", " ".join(text.split()))
+    """Keep Markdown from reading signs of its own into `text`; underscores within words may stay.
+
+    A bracket may, too, unless a link, a picture or a link's definition could end in it.
+    """
+    text = re.sub(r"([\\`*|<~$]|\](?=[(\[:]))", r"\\\1", visible(" ".join(text.split())))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Sequence
-from html import escape
 
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column
@@ -12,6 +12,7 @@ from analysis.formats.legend import Line, below
 from analysis.row import Row
 from analysis.table import Table
 from analysis.verdict import outcome
+from studies.terminal import visible
 
 Cell = Callable[[Column, int], str]
 """What stands in a column's cell at a place, as HTML."""
@@ -32,6 +33,11 @@ def as_html(table: Table) -> str:
             lines += ["<tfoot>", *(_foot(table, line, len(block.columns)) for line in below(table)), "</tfoot>"]
         lines += ["</table>"]
     return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text as HTML, also between quotes; control signs in it are visible."""
+    return html.escape(visible(text))
 
 
 def plain(text: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from analysis.formats.markup import escape
 from analysis.pages.style import STYLE
 
 

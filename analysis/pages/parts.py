@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from html import escape
 from typing import TYPE_CHECKING, Final, Literal
+
+from analysis.formats.markup import escape
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Drawn

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Final
 
+from analysis.formats.markup import escape
 from analysis.pages import document, picture, scrolling
 from analysis.plots.drawn import Drawn, number
 from analysis.plots.inspection import Inspection, read_of

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from analysis.explanation import explain
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.formats.legend import Line, below
-from analysis.formats.markup import block_lines, grid_lines, note, note_anchor, plain, table_cell
+from analysis.formats.markup import block_lines, escape, grid_lines, note, note_anchor, plain, table_cell
 from analysis.needs import needs, total_hours
 from analysis.pages import picture, scrolling
 from analysis.plots.drawn import Drawn

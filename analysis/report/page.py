@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 
-from analysis.formats.markup import plain
+from analysis.formats.markup import escape, plain
 from analysis.pages import document
 from analysis.report.chapter import Chapter
 from analysis.report.style import STYLE

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from analysis.explanation import Explanation
 from analysis.formats import fixed_facts
 from analysis.formats.columns import Column, mean_and_sd, signed
-from analysis.formats.markup import grid_lines, plain
+from analysis.formats.markup import escape, grid_lines, plain
 from analysis.pages import scrolling
 from analysis.report.provenance import clock
 from analysis.row import Row
