@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,8 +65,8 @@ def accounts(scene: Scene) -> Iterator[Finding]:
 def torn(path: Path) -> Iterator[Finding]:
     """Read the journal line by line."""
     mend = (
-        f"mv {path} {path}.torn, while nothing trains there; the run folders hold every result, and the next run makes "
-        "a new journal"
+        f"{shlex.join(['mv', str(path), f'{path}.torn'])}, while nothing trains there; the run folders hold every "
+        "result, and the next run makes a new journal"
     )
     number = 0
     with os.fdopen(open_plain(path), "rb") as file:

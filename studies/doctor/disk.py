@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,8 @@ def space(scene: Scene) -> Iterator[Finding]:
     mount, kind = filesystem(scene.ground)
     size = f"{free / 2**30:.1f} GiB" if free >= 2**30 else f"{free / 2**20:.1f} MiB"
     found = f"{size} free on {mount} ({kind}) for {scene.root}"
-    mend = f"free some (`du -s {scene.root}/* | sort -n | tail`), or choose another --root or BAM_ROOT"
+    root = shlex.quote(str(scene.root))
+    mend = f"free some (`du -s {root}/* | sort -n | tail`), or choose another --root or BAM_ROOT"
     if free < LITTLE:
         yield problem("disk", f"{found}; a checkpoint takes up to 0.2 GiB, and twice that for a moment", mend)
     elif state.f_files and nodes < FEW:
@@ -75,7 +77,7 @@ def temporary(scene: Scene) -> Iterator[Finding]:
     state = os.statvfs(folder)
     free, nodes = state.f_bavail * state.f_frsize, state.f_favail
     found = f"{free / 2**20:.1f} MiB free in {folder}"
-    mend = f"free some (`du -s {folder}/* | sort -n | tail`), or set TMPDIR to a folder with room"
+    mend = f"free some (`du -s {shlex.quote(folder)}/* | sort -n | tail`), or set TMPDIR to a folder with room"
     if Path(folder).stat().st_dev == scene.ground.stat().st_dev:
         yield ok("TMPDIR", f"{folder} is on the same disk")
     elif free < SMALL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,8 @@ def leases(scene: Scene) -> Iterator[Finding]:
             if folder.manifest().get("state") == "running" and folder.state() == "lost":
                 stale.append(path.name)
         except FolderError as error:
-            yield problem("leases", str(error), f"rm -r {path}, and the next `bam run` trains it again")
+            command = f"rm -r {shlex.quote(str(path))}"
+            yield problem("leases", str(error), f"{command}, and the next `bam run` trains it again")
     if stale:
         count = f"{len(stale)} run says" if len(stale) == 1 else f"{len(stale)} runs say"
         mend = "`bam run STUDY` (or `bam search`, `bam worker`) goes on with them from their checkpoints"
@@ -104,5 +106,5 @@ def temporary(scene: Scene) -> Iterator[Finding]:
         return
     size = sum(path.stat().st_size for path in found) / 2**20
     told = listed([str(path.relative_to(scene.root)) for path in found])
-    mend = f"find {scene.root} -regex '.*/\\.[^/]+\\.[0-9]+' -mmin +10 -delete"
+    mend = f"find {shlex.quote(str(scene.root))} -regex '.*/\\.[^/]+\\.[0-9]+' -mmin +10 -delete"
     yield warning("temporary files", f"{len(found)} ({size:.1f} MiB) left by writers that died: {told}", mend)
