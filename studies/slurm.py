@@ -130,6 +130,9 @@ def _array(executor: SlurmExecutor, call: Any, count: int) -> list[Any]:
 
 
 def _executor(root: Path, request: Request) -> SlurmExecutor:
+    for name, value in {"root": str(root.absolute()), **vars(request), **request.more}.items():
+        if isinstance(value, str) and not value.isprintable():
+            raise StudyError(f"--{name} {value!r}: cannot stand in a job's script; leave out what is no printable sign")
     for program in ("sbatch", "srun"):
         if not shutil.which(program):
             raise StudyError(
