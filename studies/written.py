@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lightning_bam.files import FolderError, inside, read_text
 from lightning_bam.files import replace as put
 from studies.panels import telling_apart
 from studies.study import Study
+from studies.terminal import one_line
 
 
 def write(study: Study, root: Path, command: str) -> Path:
@@ -66,17 +68,20 @@ def source(study: Study, command: str, found_by: str) -> str:
             parts = "".join(f"            {name}={code(getattr(run, name), used)},\n" for name in differing)
             rows.append(f"        {row!r}: replace(\n            base,\n{parts}        ),")
     seeds = study.seed_list
+    told = (
+        f"Question: {study.question}",
+        "",
+        f"scientific  {', '.join(study.scientific)}",
+        "nuisance    seed (initial weights and order of the data)",
+        *compared(study),
+        f"command     {command}",
+        f"n           {len(seeds)} seeds a row, {seeds[0]} to {seeds[-1]}, none of which the search has used",
+        f"found by    {found_by}",
+        "result      not run yet",
+    )
     return "\n".join(
         (
-            f'"""Question: {study.question}',
-            "",
-            f"scientific  {', '.join(study.scientific)}",
-            "nuisance    seed (initial weights and order of the data)",
-            *compared(study),
-            f"command     {command}",
-            f"n           {len(seeds)} seeds a row, {seeds[0]} to {seeds[-1]}, none of which the search has used",
-            f"found by    {found_by}",
-            "result      not run yet",
+            f'"""{docstring(told)}',
             '"""',
             "",
             "from dataclasses import replace",
@@ -100,6 +105,11 @@ def source(study: Study, command: str, found_by: str) -> str:
             "",
         )
     )
+
+
+def docstring(lines: Iterable[str]) -> str:
+    """Return lines as they stand in a docstring: what a database says of a trial neither ends it nor begins a line."""
+    return "\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines)
 
 
 def compared(study: Study) -> list[str]:
