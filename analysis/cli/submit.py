@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -77,7 +78,7 @@ def execute(arguments: argparse.Namespace) -> int:
         request = request_of(arguments, wanted)
     if arguments.dry_run:
         print(script(root, request))
-        print(" ".join([*named_storage(arguments.storage), *command_of(arguments, request)]), file=sys.stderr)
+        print(*named_storage(arguments.storage), shlex.join(command_of(arguments, request)), file=sys.stderr)
         return 0
     before = len([job for job in jobs(root) if job.study == study.label])
     number = submit(root, study.label, command_of(arguments, request), request, arguments.storage)
