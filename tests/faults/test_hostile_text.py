@@ -6,32 +6,42 @@ import csv
 import io
 import json
 import re
+import runpy
 import shlex
 import sys
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
 
 from analysis.cli import main
+from analysis.cli.search import confirm
 from analysis.formats.data import csv_cell
 from analysis.formats.markdown import escaped
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies import Space
 from studies.console import Console
 from studies.doctor.finding import Scene
 from studies.doctor.leftovers import leases
 from studies.error import StudyError
 from studies.load import find_study
+from studies.method import Method
 from studies.processes import forkserver
 from studies.progress import Progress
+from studies.search import Search
 from studies.slurm import Request, script
+from studies.storage import open_storage
 from studies.terminal import VisibleStream, one_line, visible
 from studies.view import LiveView
 from tests.analysis.synthetic import finish, interrupt
+from tests.studies.conftest import BASE
 
 EVIL = (
     "\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\x1b]8;;http://evil/\x1b\\x\x1b]8;;\x1b\\\r\x08\u202egpj\u2066\n"
@@ -248,6 +258,30 @@ def test_doctors_commands_name_the_folder_that_they_are_about(tmp_path):
     (problem, _) = leases(Scene(root, None, forkserver()))
     command, *_ = problem.mend.partition(", and the next")
     assert shlex.split(command) == ["rm", "-r", str(folder)]
+
+
+@pytest.mark.parametrize(
+    "by", ['x\n"""\nopen("ran", "w")\n"""', 'x"""; open("ran", "w"); """', '\\"""; open("ran", "w") #']
+)
+def test_what_a_database_says_of_a_trial_is_no_code_of_the_study_that_confirms_it(tmp_path, monkeypatch, by):
+    """Another host has written by which sampler the trial was proposed, and this file is run."""
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage(tmp_path / "runs")
+    space = Space(name="mine", question="Which?", base=BASE, choices={"attention": ("none", "bam")})
+    search = Search(tmp_path / "runs", space, Method(sampler="random", trials=2), storage=storage)
+    with closing(search):
+        trial = optuna.trial.create_trial(
+            params={"attention": "bam"},
+            distributions={"attention": CategoricalDistribution(("none", "bam"))},
+            values=[12.5],
+            user_attrs={"by": by, "key": "0" * 16},
+        )
+        search.optuna.add_trial(trial)
+        confirm(search, 1)
+    (path,) = (tmp_path / "runs").glob("*.py")
+    assert find_study(str(path)).seed_list
+    assert not Path("ran").exists()
+    assert one_line(by) in runpy.run_path(str(path))["__doc__"]
 
 
 @pytest.mark.parametrize("more", [{"partition": "gpu\nrm -rf ~"}, {"account": "me\x1b"}, {"more": {"mem": "1G\nid"}}])
