@@ -78,7 +78,8 @@ class Manifest(Made, total=False):
     """What `manifest.json` holds: of the last attempt what it was made with, and the list of all.
 
     `losses`, `retries` and `tried_again` count how often the machine lost the run and how often it was tried all the
-    same; `studies` says for which studies it was begun, and under which rule. The type of `sha256` is for `lightning_bam.digest` to check.
+    same; `studies` says for which studies it was begun, and under which rule. The type
+    of `sha256` is for `lightning_bam.digest` to check.
     """
 
     schema: Few
