@@ -46,22 +46,29 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         """
         refuse(Path(path).parent, stat.S_IFDIR)
-        save(checkpoint, Path(path), follow=False, last=self.folder.check_attempt if self.folder else None)
+        save(checkpoint, Path(path), follow=False, check=self._check)
+
+    def _check(self) -> None:
+        if self.folder is not None:
+            self.folder.check_attempt()
 
 
-def save(content: dict[str, Any], final: Path, *, follow: bool, last: Callable[[], object] | None = None) -> None:
+def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[[], None] | None = None) -> None:
     """Write with `torch.save`, in one step.
 
     Args:
         content: what.
         final: where.
         follow: links, as for a file that the user names.
-        last: called right before the file is put in its place; what it raises keeps it from there.
+        check: raises where this process must not write there: asked before what another one may be writing is taken
+            for a dead one's, and as late as can be.
 
     Raises:
         FolderError: it cannot be written; the old one is as it was.
 
     """
+    check = check or (lambda: None)
+    check()
     try:
         final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
         for stale in final.parent.glob(f".{final.name}.*"):  # of an attempt that was killed here
@@ -70,8 +77,7 @@ def save(content: dict[str, Any], final: Path, *, follow: bool, last: Callable[[
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-            if last is not None:
-                last()
+            check()
     except (OSError, RuntimeError) as error:  # torch answers a full disk with one that says nothing of it
         refused = system_error(error)
         if refused is None:

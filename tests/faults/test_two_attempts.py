@@ -102,6 +102,7 @@ def test_whoever_writes_for_an_attempt_looks_whether_it_is_still_its_own(tmp_pat
     first.append_epoch({"epoch": 0})
     AtomicCheckpointIO(first).save_checkpoint({"of": 1}, first.checkpoint)
     second.begin()
+    (second.checkpoint.parent / ".last.ckpt.1").write_text("being written")
     files = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
     for write in (
         lambda: first.append_epoch({"epoch": 1}),
