@@ -57,11 +57,11 @@ class LiveView:
             line = (
                 f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {short(cell.run)} {error:.2f} %"
             )
-            self.console.print(one_line(f"{line}  ({remaining(progress)})"), soft_wrap=True)
+            self.console.print(Text(one_line(f"{line}  ({remaining(progress)})")), soft_wrap=True)
         for cell, reason in progress.failed[self.told_failed :]:
             self.told_failed += 1
             line = one_line(f"failed: {cell.row} seed {cell.run.seed}: {reason}")
-            self.console.print(line, style="red", soft_wrap=True)
+            self.console.print(Text(line, "red"), soft_wrap=True)
         if self.live:
             self.live.update(render(progress, time.monotonic() - self.started), refresh=True)
 
