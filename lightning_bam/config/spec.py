@@ -93,7 +93,7 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
         knobs = [field.name for field in fields(cast(Any, cls))]
         message = f"no such knob; {nearest(name, knobs) if knobs else 'it has none'}"
     elif problem["type"] == "tuple_type" and isinstance(shown, int | float | str):
-        message = f"must be a tuple, as ({shown!r},)"
+        message = f"must be a tuple, as ({short(shown)},)"
     message = message[:1].lower() + message[1:]
     if problem["type"] == "value_error" or hasattr(shown, "__pydantic_fields__"):
         return f"{path}: {message}" if path else message
