@@ -88,7 +88,7 @@ class Manifest(Made, total=False):
     attempt: Few
     attempts: list[Attempt]
     nonce: Word | None
-    studies: dict[Word, dict[Word, Word]]
+    studies: dict[Word, dict[Word, Word]] | None
     anonymised: bool
     error: Text | None
     cause: Word | None

@@ -160,7 +160,7 @@ def _begin(
         sha256=None,
         attempt=number,
         **(
-            {"studies": before.get("studies", {}) | {name: dict(one) for name, one in studies.items()}}
+            {"studies": (before.get("studies") or {}) | {name: dict(one) for name, one in studies.items()}}
             if studies
             else {}
         ),

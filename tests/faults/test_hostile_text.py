@@ -45,7 +45,7 @@ from tests.studies.conftest import BASE
 
 EVIL = (
     "\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\x1b]8;;http://evil/\x1b\\x\x1b]8;;\x1b\\\r\x08\u202egpj\u2066\n"
-    "bam: all is well\udcff"
+    "bam: all is well\x85"
 )
 """It fills the clipboard, clears the screen, links, goes back, turns letters round, and says what is not so."""
 SHOWN = "\\u001b]52;c;cm0=\\u0007\\u001b[2J\\u009b31m"
@@ -93,14 +93,14 @@ def here(tmp_path, monkeypatch):
         if row == "=1+1" and run.seed:
             interrupt(root, run, "failed")
             error = {"cause": "error", "error": EVIL, "traceback": f"Traceback:\n{EVIL}"}
-            RunFolder.of(root, run).note(**error, host=EVIL, started=EVIL, attempt=1)
+            RunFolder.of(root, run).note(**error, host=EVIL, attempt=1)
         elif row.startswith("[red]") and run.seed:
             interrupt(root, run, "running")
             with (RunFolder.of(root, run).path / "metrics.jsonl").open("a") as file:
-                file.write('{"epoch": 1, "train_loss": 1.0, "error_top1": NaN}\n')
+                file.write('{"epoch": 1, "train_loss": 1.0, "error_top1": null}\n')
         else:
             made = {"host": EVIL, "commit": f"{EVIL}{place}", "torch": EVIL, "device": EVIL, "cpu": EVIL, "data": EVIL}
-            finish(root, run, 20.0 + place / 4, loss=2.0 + place / 8, started=EVIL, **made)
+            finish(root, run, 20.0 + place / 4, loss=2.0 + place / 8, **made)
     (root / "evil").mkdir()
     (root / "evil" / "run.json").write_text(f'{{"{EVIL[:40]}": 1}}')
     return root
@@ -136,7 +136,7 @@ def test_what_went_wrong_is_still_said(here, capsys):
     assert main(["explain", "hostile.py", "=1+1", "1"]) == 0
     out = capsys.readouterr().out
     assert f"failed    error: {SHOWN}" in out
-    assert "gpj\\u2066\\nbam: all is well\\udcff" in out, "a value of one line stays one"
+    assert "gpj\\u2066\\nbam: all is well\\u0085" in out, "a value of one line stays one"
     assert f"    {SHOWN}" in out, "and in the traceback"
 
 

@@ -18,6 +18,7 @@ from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.digest import altered, recorded
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies import scheduler
 from studies.ending import termination_as_interrupt
 from studies.engine import run_study
 from studies.journal import journal
@@ -155,7 +156,7 @@ def test_a_run_that_goes_wrong_is_visible_and_not_retried_unasked(tmp_path, one_
     assert gather(study, tmp_path)[0].manifest["attempt"] == 2
 
 
-def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_path, one_slot):
+def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_path, one_slot, monkeypatch):
     """A folder where a checkpoint's temporary file was makes a run fail that trains once it is gone."""
     study = tiny(seeds=1)
     first, second = (RunFolder.of(tmp_path, cell.run) for cell in study.runs())
@@ -166,9 +167,11 @@ def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_pa
             in_the_way.mkdir(parents=True, exist_ok=True)
         return start(*job)
 
-    assert len(run_study(study, tmp_path, replace(one_slot, start=blocked), silent).failed) == 1
     again = replace(one_slot, retry_failed=True)
-    assert len(run_study(study, tmp_path, replace(again, start=blocked), silent).failed) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "start", blocked)
+        assert len(run_study(study, tmp_path, one_slot, silent).failed) == 1
+        assert len(run_study(study, tmp_path, again, silent).failed) == 1
     in_the_way.rmdir()
     assert len(run_study(study, tmp_path, again, silent).finished) == 1
     assert ["failed" in made for made in first.manifest()["attempts"]] == [False]
@@ -184,7 +187,7 @@ def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_pa
     assert [row.notes for row in table.rows] == [(), (told,)]
 
 
-def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_path, one_slot):
+def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_path, one_slot, monkeypatch):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
     study = tiny(rows={"none": wild, "BAM": replace(wild, attention=BAMSpec(reduction=4))}, seeds=1)
     assert len(run_study(study, tmp_path, one_slot, silent).failed) == 2
@@ -192,11 +195,12 @@ def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_pa
     theirs = []
 
     def while_another_retries(*job):
-        if not theirs:
-            theirs.append(run_study(study, tmp_path, again, silent))
+        monkeypatch.setattr(scheduler, "start", start)
+        theirs.append(run_study(study, tmp_path, again, silent))
         return start(*job)
 
-    ours = run_study(study, tmp_path, replace(again, start=while_another_retries, patient=True), silent)
+    monkeypatch.setattr(scheduler, "start", while_another_retries)
+    ours = run_study(study, tmp_path, replace(again, patient=True), silent)
     assert (len(theirs[0].failed), len(ours.failed)) == (1, 1), "one had begun here"
     assert [record.manifest["attempt"] for record in gather(study, tmp_path)] == [2, 2]
 

@@ -14,6 +14,7 @@ import pytest
 
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
+from studies import scheduler
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.launch import start
@@ -142,7 +143,7 @@ def test_a_folder_that_is_removed_costs_its_run_alone_which_begins_anew(tmp_path
     assert gather(study, root)[1].manifest["attempts"][0]["from_epoch"] == 0
 
 
-def test_runs_share_a_device(tmp_path):
+def test_runs_share_a_device(tmp_path, monkeypatch):
     from studies.devices import slots
 
     most, jobs = [], []
@@ -151,7 +152,8 @@ def test_runs_share_a_device(tmp_path):
         jobs.append(job)
         return start(context, job, lifeline, lock)
 
-    options = Options(slots=slots([None], 1, 3), wandb="off", start=noted)
+    monkeypatch.setattr(scheduler, "start", noted)
+    options = Options(slots=slots([None], 1, 3), wandb="off")
     assert options.slots == [Slot(1)] * 3
     run_study(tiny(), tmp_path, options, lambda progress: most.append(len(progress.active)))
     assert max(most) == 3

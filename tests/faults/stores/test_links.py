@@ -213,7 +213,7 @@ def test_a_crash_and_a_lock_stay_in_their_folder(runs, canary):
         Failure(rank=0, cause="error", error="it broke", traceback="").record(folder.path)
         assert Failure.first(folder.path) is None
     with pytest.raises(FolderError, match="is a link"):
-        acquire(folder.path / "crash.json")
+        acquire(folder.path / "crash.json", folder.path.parent)
     canary.unharmed()
 
 
