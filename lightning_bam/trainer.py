@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -14,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
 from lightning_bam.checkpoint import AtomicCheckpointIO
+from lightning_bam.collective import told_by
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
 
@@ -59,7 +61,15 @@ def _strategy(device: str, world: int) -> Strategy:
     launched = "TORCHELASTIC_RUN_ID" in os.environ
     environment = TorchElasticEnvironment() if launched else LightningEnvironment()
     backend = "nccl" if device == "cuda" else "gloo"
-    return DDPStrategy(cluster_environment=environment, process_group_backend=backend)
+    return Ranks(cluster_environment=environment, process_group_backend=backend)
+
+
+class Ranks(DDPStrategy):
+    """DDP whose ranks tell each other JSON where Lightning's unpickle what comes over a socket."""
+
+    def broadcast(self, obj: Any, src: int = 0) -> Any:
+        """Return what rank `src` has: a path, a number, None (a collective call)."""
+        return told_by(src, obj, self.root_device)
 
 
 def quiet() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pickle
 from contextlib import suppress
@@ -78,8 +79,9 @@ def attack(port, run_id, mark):
     """Put pickles where torch's dynamic rendezvous keeps its state, and where its launcher looks for the ranks'."""
     store = TCPStore("127.0.0.1", port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=1))
     evil = pickle.dumps(Attack(mark))
-    for name in (f"torch.rendezvous.{run_id}", f"{run_id}/torch.rendezvous", "torchelastic/agent/terminal_state"):
-        store.set(name, evil)
+    store.set(f"torch.rendezvous.{run_id}", base64.b64encode(evil))  # as torch's c10d rendezvous reads it
+    for name in ("role_info/0", "assigned_ranks/0", "agent/terminal_state"):
+        store.set(f"{run_id}/torchelastic/{name}", evil)
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "198.51.100.7"])  # addresses that documents use, and nobody has
