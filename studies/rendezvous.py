@@ -77,11 +77,14 @@ class Rendezvous:
     def _choose_interface(self, address: str) -> None:
         """Have gloo and NCCL, in the ranks that this process will fork, meet on the network of this address."""
         os.environ.pop("NCCL_COMM_ID", None)  # an address of its own, on which NCCL would listen
-        for name in INTERFACES:
+        os.environ["NCCL_RAS_ENABLE"] = "0"  # a server that tells whoever connects how the ranks fare
+        network = interface(address)
+        # without the sign NCCL takes every interface whose name begins so
+        for name, chosen in zip(INTERFACES, (network, f"={network}"), strict=True):
             if self.nodes == 1:
-                os.environ[name] = interface(address)
+                os.environ[name] = chosen
             else:
-                os.environ.setdefault(name, interface(address))
+                os.environ.setdefault(name, chosen)
 
 
 def interface(address: str) -> str:
