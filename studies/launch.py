@@ -103,11 +103,11 @@ def _received(duplicate: Any) -> _Descriptor:
     return _Descriptor(duplicate.detach())
 
 
-def _train(job: Job, lifeline: Connection, _lock: _Descriptor | None) -> None:
+def _train(job: Job, lifeline: Connection, lock: _Descriptor | None) -> None:
     os.setsid()
     held.append(lifeline)
     watch_lifeline()
-    import_module("studies.worker").work(job)
+    import_module("studies.worker").work(job, lock and lock.number)
 
 
 held: Final[list[Connection]] = []

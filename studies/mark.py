@@ -21,14 +21,6 @@ class Scheduler:
     pid: int
     started: float
 
-    @classmethod
-    def of(cls, pid: int) -> Scheduler:
-        """Return the process that has this number now; one that never lives where there is none."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return cls(pid, 0.0)
-
     def alive(self) -> bool:
         """Say whether it is still there, and is not another process that has got its number."""
         try:

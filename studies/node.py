@@ -1,8 +1,8 @@
 """A run over several nodes: a step of the Slurm job, one task a node, each of which starts torch's launcher.
 
-Slurm starts the tasks, hands signals on to them and ends them as one; what crosses the network is torch's own. The node
-from which the step is started is the job's first, which keeps the record. If its process is killed, srun cannot end the
-step any more: so the first task watches that process, and the others watch the first task's store.
+Slurm starts the tasks, hands the signal to leave on to them, and ends them all a while after the first has ended; what
+crosses the network is torch's own. The node from which the step is started is the job's first, which keeps the record.
+Its process holds the tasks' stdin open: where that ends it is gone, however it went, and they end themselves.
 """
 
 from __future__ import annotations
@@ -12,43 +12,47 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]  # torch does not list the store
+from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from lightning_bam.leaving import Leaving, Signals
 from studies.devices import Slot
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, TAKEN, Job
-from studies.mark import VARIABLE, Scheduler
+from studies.launch import held, watch_lifeline
+from studies.mark import VARIABLE
 from studies.ranks import FAULT, launch
-from studies.rendezvous import LOOPBACK, TIMEOUT, Rendezvous, free_port, local_address
+from studies.rendezvous import LOOPBACK, Rendezvous, free_port, local_address
 from studies.surroundings import redirect, scrub
 
-GRACE: Final = 4.0
-"""Seconds that a task may go on once the process that it watches is gone: the run may just have ended well."""
 CRASH_WAIT: Final = 3.0
 """Seconds that word of a crash on another node may take through a shared folder."""
+LEAVE: Final = signal.SIGUSR1
+"""What tells the tasks to leave; at SIGTERM srun would kill them at once."""
+OTHERS_WAIT: Final = 15
+"""Seconds that the others get to end once one task has ended: the first rank has W&B's record to close."""
 EXIT_WAIT: Final = 6.0
-"""Seconds that srun gets to end its tasks, less than `leaving.PATIENCE`."""
+"""Seconds that the tasks get to leave, less than `leaving.PATIENCE`."""
 GONE: Final = (143, "another node is gone")
 """How the run ends where a node is lost with its machine."""
 
 
-def run_step(job: Job, environment: Mapping[str, str]) -> None:
+def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None:
     """Train a run over the nodes of this Slurm job, and wait for its end.
 
     Args:
         job: what to train; its slot says on how many nodes.
         environment: what this process was started with, Slurm's variables among it.
+        lock: a descriptor of the run folder's lock. srun holds it, too, until every task has ended, so that nobody else
+            trains the run while a rank that has outlived this process still writes.
 
     Raises:
         RankError: the first rank that failed, on whichever node.
@@ -58,19 +62,25 @@ def run_step(job: Job, environment: Mapping[str, str]) -> None:
     """
     nodes, address = job.slot.nodes, first_address(environment)
     work = asdict(job) | {"folder": str(job.folder)}
-    told = {"job": work, "address": address, "port": free_port(address), "parent": os.getpid()}
+    told = {"job": work, "address": address, "port": free_port(address)}
     command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--job-name=bam-run"]
     # runs of other slots share the nodes
-    command += ["--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1", "--quiet"]
+    command += ["--overlap", "--cpu-bind=none", "--kill-on-bad-exit=0", f"--wait={OTHERS_WAIT}", "--quiet"]
     if cpus := environment.get("SLURM_CPUS_PER_TASK"):
         command.append(f"--cpus-per-task={cpus}")
     command += [sys.executable, "-P", "-m", "studies.node", json.dumps(told)]
     mark = os.environ[VARIABLE]
-    step = subprocess.Popen(command, env={**environment, VARIABLE: mark}, stdin=subprocess.DEVNULL)
+    step = subprocess.Popen(
+        command,
+        env={**environment, VARIABLE: mark},
+        stdin=subprocess.PIPE,
+        pass_fds=() if lock is None else (lock,),
+        start_new_session=True,  # killed with this group, it would let go of the lock, and leave the tasks alone
+    )
     try:
         code = step.wait()
     except Leaving:
-        step.terminate()  # srun hands it on
+        step.send_signal(LEAVE)
         with suppress(subprocess.TimeoutExpired):
             step.wait(EXIT_WAIT)
         raise
@@ -116,10 +126,9 @@ def main() -> int:
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     redirect(job.folder / (f"launcher{node}.log" if node else "launcher.log"))
-    over = threading.Event()
+    held.append(Connection(os.dup(sys.stdin.fileno()), writable=False))
+    watch_lifeline()
     try:
-        alive = parent_watch(told["parent"]) if node == 0 else store_watch(rendezvous)
-        threading.Thread(target=end_with, args=(alive, over), daemon=True).start()
         launch(job, rendezvous)
     except Leaving as leaving:
         return leaving.code
@@ -135,7 +144,6 @@ def main() -> int:
         print(f"the nodes do not meet: {error}", file=sys.stderr)
         return 1
     finally:
-        over.set()
         sys.stdout.flush()
     return 0
 
@@ -144,39 +152,6 @@ def job_of(data: dict[str, Any]) -> Job:
     """Return the job that `run_step` wrote down."""
     slot = data["slot"] | {"gpus": tuple(data["slot"]["gpus"])}
     return Job(**data | {"folder": Path(data["folder"]), "slot": Slot(**slot)})
-
-
-def parent_watch(pid: int) -> Callable[[], bool]:
-    """Return what says whether the process that started the step still lives; it is on the first node."""
-    return Scheduler.of(pid).alive
-
-
-def store_watch(rendezvous: Rendezvous) -> Callable[[], bool]:
-    """Return what says whether the first node's store can still be reached.
-
-    Raises:
-        DistError: it cannot be reached at all.
-
-    """
-    wait = timedelta(seconds=TIMEOUT)
-    store = TCPStore(rendezvous.address, rendezvous.port, is_master=False, wait_for_workers=False, timeout=wait)
-
-    def alive() -> bool:
-        try:
-            store.check(["alive"])
-        except DistError:
-            return False
-        return True
-
-    return alive
-
-
-def end_with(alive: Callable[[], bool], over: threading.Event) -> None:
-    """End this process, and with it its ranks, once what it watches is gone and the run is not over."""
-    while not over.wait(1.0):
-        if not alive() and not over.wait(GRACE):
-            print(f"bam: {GONE[1]}", file=sys.stderr, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from studies.surroundings import die_with_server, redirect, scrub
 commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
 
 
-def work(job: Job) -> None:
+def work(job: Job, lock: int | None = None) -> None:
     """Train `job`'s run in this process and, on several devices, in ranks launched from it.
 
     Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the signal that it was told by.
@@ -40,7 +40,7 @@ def work(job: Job) -> None:
         Failure.forget(folder.path)
     except OSError as error:
         sys.exit(fail(folder, error))
-    code = _worked(job, folder, signals, environment)
+    code = _worked(job, folder, signals, environment, lock)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -49,7 +49,7 @@ def work(job: Job) -> None:
     sys.exit(code)
 
 
-def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str, str]) -> int:
+def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str, str], lock: int | None) -> int:
     """Train, write down how it ended, and return the exit code."""
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
@@ -58,7 +58,7 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
         elif job.slot.nodes == 1:
             launch(job)
         else:
-            run_step(job, environment)
+            run_step(job, environment, lock)
     except TakenOverError as error:
         return taken_over(error)
     except Leaving as told:
