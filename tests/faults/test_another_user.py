@@ -107,7 +107,9 @@ def test_what_may_not_be_read_is_said_in_a_line(files, what):
         for verb in READERS if what == "a run folder" else QUICK:
             answers[verb] = call(verb, files, "old run.json")
     assert {verb: (wrong(answer), answer.said) for verb, answer in answers.items() if wrong(answer)} == {}
-    refusals = {answer.said.strip() for answer in answers.values() if answer.code == 2}
+    said = {answer.said for answer in answers.values() if answer.code == 2}
+    passed = "bam: passed over: "  # what is another study's stops nobody
+    refusals = {"\n".join(line for line in text.splitlines() if not line.startswith(passed)) for text in said}
     assert all("\n" not in line.removeprefix("inspecting") or "inspecting" in line for line in refusals)
 
 

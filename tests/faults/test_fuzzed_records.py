@@ -273,8 +273,11 @@ def wrong(answer: Answer) -> str:
 
 @contextmanager
 def changed(path: Path, change: Change) -> Iterator[None]:
-    """Have a file changed for a while, and then all of the runs folder as it was."""
-    backup = path.with_name(f"{path.name}.kept")
+    """Have a file changed for a while, and then all of its run folder, if it is in one, as it was."""
+    backup, home = path.with_name(f"{path.name}.kept"), path.parent
+    whole = home.with_name(f".{home.name}.whole") if (home / "run.json").exists() else None
+    if whole is not None:
+        shutil.copytree(home, whole)
     path.rename(backup)
     try:
         if change.content is None:
@@ -283,10 +286,14 @@ def changed(path: Path, change: Change) -> Iterator[None]:
             path.write_bytes(change.content)
         yield
     finally:
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.unlink(missing_ok=True)
-        backup.rename(path)
+        if whole is not None:
+            shutil.rmtree(home)
+            whole.rename(home)
+        else:
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            backup.rename(path)
 
 
 def attack(files: dict[str, Path], change: Change, verb: str) -> tuple[str, str]:

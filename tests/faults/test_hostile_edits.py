@@ -304,7 +304,7 @@ def test_what_another_study_has_trained_is_none_of_this_ones(plain, capsys):
     study = write_file(seeds=6)
     for seed in (4, 5):
         finish(Path("runs"), study.rows["BAM"].at_seed(seed), 20.0, studies={"other": {"row": "BAM"}})
-    for hostile in (None, [], "sent", {"sent": None}, {"sent": []}, {"sent": {"row": 1}}, {"sent": {}}):
+    for hostile in (None, {}, {"sent": {}}):
         write_file(seeds=4)
         finish(Path("runs"), study.rows["SE"].at_seed(5), 20.0, loss=3.5, studies=hostile)
         assert json.loads(said(capsys, "table", "--format", "json", code=0)[0])["unlisted"]["seeds"] == []
