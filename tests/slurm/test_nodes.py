@@ -73,7 +73,7 @@ def test_two_nodes_train_as_one_and_survive_what_is_killed(slurm, study, tmp_pat
     assert ", 1 worker for 2 runs; " in capsys.readouterr().err
     until(lambda: rank_of(root, 1)).kill()
     calm, wild = (RunFolder.of(root, run) for run in study.rows.values())
-    until(lambda: len(calm.manifest().get("attempts", [])) == 2)
+    until(lambda: len(made := calm.manifest().get("attempts", [])) == 2 and "from_epoch" in made[-1])
     before = until(lambda: rank_of(root, 0))
     workers = [one for one in working(root) if "--nodes-per-run=2" in one.cmdline() and "worker" in one.cmdline()]
     workers[0].kill()
