@@ -42,7 +42,7 @@ def open_lock(path: Path, root: Path) -> int:
         FolderError: it is another user's, who lets nobody else open it, it cannot be made, or is no plain file.
 
     """
-    mode = 0o660 if root.stat().st_mode & (stat.S_IWGRP | stat.S_ISGID) else 0o600
+    mode = 0o660 if root.stat().st_mode & stat.S_IWGRP else 0o600
     try:
         fd = open_plain(path, os.O_RDWR | os.O_CREAT, mode)
     except FileNotFoundError:

@@ -155,7 +155,9 @@ def test_a_session_that_holds_the_database_s_lock_is_named(tmp_path, hurried, ca
             pass
 
 
-@pytest.mark.parametrize(("root", "lock"), [(0o755, 0o600), (0o775, 0o660), (0o2755, 0o660), (0o700, 0o600)])
+@pytest.mark.parametrize(
+    ("root", "lock"), [(0o755, 0o600), (0o775, 0o660), (0o2775, 0o660), (0o2755, 0o600), (0o700, 0o600)]
+)
 def test_who_may_not_write_in_a_folder_may_not_open_its_locks(tmp_path, root, lock):
     """Whatever the umask; one of an earlier version is set right."""
     tmp_path.chmod(root)
