@@ -31,7 +31,7 @@ LESS: Final = (
 )
 RECORD: Final = "crash.json"
 LONGEST: Final = 20_000
-"""Characters of a traceback that are kept, its end."""
+"""Characters of a traceback that are kept, its end, and of an error's line, its beginning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,5 +137,5 @@ def cause_of(error: BaseException) -> Cause:
 def one_line(error: BaseException) -> str:
     """Return what an error says in one line, with its type where it is not one of ours."""
     expected = isinstance(error, ConfigError | FolderError | TrainingError)
-    first = (str(error).splitlines() or [""])[0]
+    first = (str(error).splitlines() or [""])[0][:LONGEST]
     return first if expected else f"{type(error).__name__}: {first}"

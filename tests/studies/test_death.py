@@ -142,6 +142,12 @@ def test_the_first_crash_is_the_one_that_is_kept(tmp_path):
     assert Failure.first(tmp_path) is None
 
 
+def test_a_long_error_does_not_spoil_the_record_of_its_run(tmp_path):
+    folder = described(tmp_path, LONG)
+    folder.note(state="failed", error=Failure.of(ValueError("x" * 150_000), 0).error)
+    assert folder.manifest()["error"].startswith("ValueError: xxx")
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path, ranks, number):
