@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lightning_bam.attempts import effective
 from lightning_bam.config import flatten
-from lightning_bam.files import read_bytes
+from lightning_bam.files import read_tail
 from lightning_bam.folder import RunFolder
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
@@ -152,7 +152,7 @@ def logs(folder: Path) -> list[Path]:
 
 def last_words(folder: Path, rank: int | None) -> str | None:
     """Return the last traceback in the log of the rank that failed, else in the first log that has one."""
-    found = {path.stem: read_bytes(path).decode(errors="replace").strip().splitlines() for path in logs(folder)}
+    found = {path.stem: read_tail(path).strip().splitlines() for path in logs(folder)}
     for lines in (found.get(f"rank{rank}", []), *found.values()):
         if starts := [number for number, line in enumerate(lines) if line.startswith("Traceback")]:
             return "\n".join(lines[starts[-1] :][-LAST_WORDS:])

@@ -165,6 +165,23 @@ def read_text(path: Path | str) -> str:
     return read_bytes(path).decode()
 
 
+def read_tail(path: Path | str, most: int = BLOCK * 64) -> str:
+    """Return how the text in a plain file ends, as a log's, which may be of any size.
+
+    Args:
+        path: where.
+        most: bytes of it at most.
+
+    Raises:
+        FolderError: it is no plain file.
+        OSError: it is not there, or cannot be read.
+
+    """
+    with os.fdopen(open_plain(path), "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read(most).decode(errors="replace")
+
+
 def read_object(path: Path | str) -> dict[str, Any] | None:
     """Return the JSON object in `path`, or None where there is no such file.
 

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lightning_bam.config import Run, describes, from_dict
 from lightning_bam.digest import CHECKPOINT
-from lightning_bam.files import FolderError, read_bytes, read_object, unwritable, write_object
+from lightning_bam.files import FolderError, read_bytes, read_object, read_tail, unwritable, write_object
 from lightning_bam.files import replace as put
 from lightning_bam.folder import SCHEMA, RunFolder
+from lightning_bam.manifest import manifest_of
 from lightning_bam.result import Result
 from studies.error import StudyError
 from studies.headline import so_far
@@ -61,8 +62,8 @@ def pack(folder: RunFolder) -> dict[str, Any]:
     logs = sorted(path.name for path in folder.path.glob("*.log") if LOGS.fullmatch(path.name))
     for name in (METRICS, *logs[:MOST_LOGS]):
         if folder.has(name):
-            text = read_bytes(folder.at(name)).decode(errors="replace")
-            record[name] = text if name == METRICS else text[-LOG_TAIL:]
+            path = folder.at(name)
+            record[name] = read_bytes(path).decode(errors="replace") if name == METRICS else read_tail(path, LOG_TAIL)
     return record
 
 
@@ -214,6 +215,7 @@ def _readable(run: Run, manifest: Mapping[str, Any]) -> bool:
     """Say whether a manifest's entries are of the types that its readers take for granted."""
     made = manifest.get("attempts", [])
     told = [manifest, *made]
+    manifest_of(dict(manifest), run.key)  # what every reader of the folder would refuse raises here
     return (
         manifest.get("key", run.key) == run.key
         and isinstance(made, list)

@@ -12,7 +12,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from lightning_bam.files import FolderError, read_bytes
+from lightning_bam.files import FolderError, read_tail
 from lightning_bam.folder import RunFolder, TakenOverError
 from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.training import train
@@ -160,7 +160,7 @@ def _crashed(job: Job, error: BaseException) -> int:
 
 def _last_words(log: Path) -> str:
     try:
-        lines = read_bytes(log).decode(errors="replace").strip().splitlines()
+        lines = read_tail(log).strip().splitlines()
     except (OSError, FolderError):
         return ""
     return lines[-1] if lines else ""

@@ -11,8 +11,9 @@ import optuna
 import psycopg
 import pytest
 
+from lightning_bam.files import LARGEST
 from lightning_bam.folder import RunFolder
-from studies.exchange import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here
+from studies.exchange import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.leases import Leases, open_registry
 from studies.records import gather
 from studies.registry import STORED, UNPACKED
@@ -90,6 +91,9 @@ SPOILED = {
     "attempts that are none": lambda r: changed(r, "manifest.json", attempts="x"),
     "an attempt that is none": lambda r: changed(r, "manifest.json", attempts=[5]),
     "a host that is none": lambda r: changed(r, "manifest.json", host=["x"]),
+    "a date that is none": lambda r: changed(r, "manifest.json", ended="yesterday"),
+    "a nonce that is none": lambda r: changed(r, "manifest.json", nonce=5),
+    "studies that are none": lambda r: changed(r, "manifest.json", studies={"x": 5}),
     "losses below none": lambda r: changed(r, "manifest.json", losses=-1),
     "a great many losses": lambda r: changed(r, "manifest.json", losses=HUGE),
     "hashes that are none": lambda r: changed(r, "manifest.json", sha256="x"),
@@ -112,6 +116,22 @@ SPOILED = {
     "a bomb": lambda r: gzip.compress(b" " * (4 * UNPACKED)),
     "megabytes": lambda r: b"x" * (STORED + 1),
 }
+
+
+@pytest.mark.parametrize(
+    "entry", [{"ended": "yesterday"}, {"nonce": 5}, {"studies": {"x": 5}}, {"device": 5}, {"attempts": [{"anew": 3}]}]
+)
+def test_what_no_run_folder_would_be_read_with_is_no_whole_record(good, entry):
+    assert whole(BASE, good)
+    assert not whole(BASE, changed(good, "manifest.json", **entry))
+
+
+def test_a_log_of_any_size_is_told_by_its_end(tmp_path):
+    folder = finish(tmp_path, BASE, 12.5)
+    with (folder.path / "rank0.log").open("wb") as file:
+        file.seek(LARGEST + 1)
+        file.write(b"the end\n")
+    assert pack(folder)["rank0.log"].endswith("the end\n")
 
 
 def test_a_record_writes_nothing_but_a_run_and_a_spoiled_one_is_none(base, good, canary, tmp_path):
