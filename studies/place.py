@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.files import read_text, unwritable
+from lightning_bam.files import FolderError, read_text, unwritable
 
 FILE: Final = ".place"
+NUMBER: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,22 @@ class Place:
 
     @classmethod
     def of(cls, root: Path) -> Place:
-        """Return the place of a runs folder, as far as it is marked; nothing is written."""
+        """Return the place of a runs folder, as far as it is marked; nothing is written.
+
+        Raises:
+            FolderError: its mark is none that `marked` makes; it would go into the database.
+
+        """
         try:
             number = read_text(root / FILE)
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             number = ""
+        except UnicodeDecodeError:
+            number = "\0"
+        if number and not NUMBER.fullmatch(number):
+            raise FolderError(
+                f"{root / FILE}: is no mark of a runs folder: remove it, and the next run makes a new one"
+            )
         return cls(socket.gethostname(), os.path.realpath(root), number)
 
     @classmethod
