@@ -48,6 +48,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         refuse(Path(path).parent, stat.S_IFDIR)
         save(checkpoint, Path(path), follow=False, check=self._check)
 
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove nothing: there is one checkpoint, and the next one takes its place."""
+
     def _check(self) -> None:
         if self.folder is not None:
             self.folder.check_attempt()

@@ -26,7 +26,7 @@ def trainer(
     run: Run, folder: RunFolder, device: str, world: int, callbacks: list[pl.Callback], logger: Logger | None
 ) -> pl.Trainer:
     """Make a Trainer that does nothing behind our back: no sampler, bar, summary, sanity check or selection."""
-    keep = ModelCheckpoint(
+    keep = LastCheckpoint(
         dirpath=folder.checkpoint.parent,
         filename=folder.checkpoint.stem,
         save_on_train_epoch_end=True,
@@ -52,6 +52,26 @@ def trainer(
         log_every_n_steps=1_000_000,
         default_root_dir=folder.path,
     )
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """The last epoch's checkpoint, which remembers nothing of earlier ones.
+
+    Lightning keeps the path of the one before in each, and once it has gone on from one it removes what stands there,
+    whoever has written that.
+    """
+
+    @property
+    def state_key(self) -> str:
+        """The name under which Lightning's own keeps its state, so that it finds in older checkpoints nothing amiss."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: no path, which would tell where the run was trained."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Believe nothing of what a checkpoint says."""
 
 
 def _strategy(device: str, world: int) -> Strategy:
