@@ -35,6 +35,8 @@ LOOKS: Final = (
     (re.compile(rb"(?<![\w.:/<>*)\]}!])(?:~|/[\w.+-]+)(?:/[\w.+-]+)+"), "like an absolute path"),
 )
 """What is let through in no file that the user wrote: paths of two parts at least, from the root or somebody's home."""
+TRAINED: Final = ((re.compile(rb"/[\w.+/ -]*/checkpoints(?:/last\.ckpt)?"), "where the run was trained"),)
+"""What is let through in no checkpoint: Lightning keeps in each the path that it was written to."""
 
 
 def manifest(noted: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,10 +107,11 @@ def refuse(files: Mapping[str, Content], named: Mapping[str, str], placed: Mappi
     """
     everywhere = [(_pattern(text), what) for text, what in placed.items()]
     own = [*everywhere, *((_pattern(text), what) for text, what in named.items()), *LOOKS]
+    looks = [*everywhere, *TRAINED]
     found: dict[tuple[str, int], str] = {}
     for name, content in sorted(files.items()):
         data = content if isinstance(content, bytes) else content.read_bytes()
-        for pattern, what in own if name.endswith(".py") else everywhere:
+        for pattern, what in own if name.endswith(".py") else looks if name.endswith(".ckpt") else everywhere:
             for match in pattern.finditer(data):
                 line = data.count(NEWLINE, 0, match.start()) + 1
                 text = match.group().decode(errors="replace")

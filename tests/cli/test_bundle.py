@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.bundle.anonymous import refuse
 from analysis.cli import main
 from lightning_bam.digest import seal
+from lightning_bam.files import FolderError
 from studies.load import find_study
 from tests.analysis.synthetic import write
 
@@ -285,3 +287,10 @@ def test_what_a_study_imports_from_beside_it_is_in_the_bundle(runs, tmp_path, ca
     top = unpacked(bundled(capsys, "tiny.py", "-o", "one.tar.gz"), tmp_path / "reader")
     assert (top / "widths" / "__init__.py").read_text() == "WIDTH = 4\n"
     assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
+
+
+def test_an_anonymous_bundle_holds_no_checkpoint_that_tells_where_it_was_written():
+    path = b"/home/jane/runs/512daf1dedb4cf90/checkpoints/last.ckpt"
+    with pytest.raises(FolderError, match=f"last.ckpt, line 1: '{path.decode()}' is where the run was trained"):
+        refuse({"runs/512daf1dedb4cf90/checkpoints/last.ckpt": b"pathX6\0\0\0" + path + b"r\xee"}, {}, {})
+    refuse({"runs/512daf1dedb4cf90/checkpoints/last.ckpt": b"PK last/data.pkl"}, {}, {})
