@@ -41,22 +41,22 @@ class Unlisted:
     @property
     def notes(self) -> list[str]:
         """The footnotes of the table."""
-        after = "after a look make p too small."
+        after = "after a look make p too small"
         found = [self.rule] if self.rule else []
         if self.seeds:
             many = "s" * (len(self.seeds) > 1)
             found.append(
-                f"The record has results of this study at seed{many} {ranges(self.seeds)}, which it does not ask: "
-                f"seeds dropped {after}"
+                f"The record has runs of this study at seed{many} {ranges(self.seeds)}, which it does not ask: seeds "
+                f"dropped {after}, fresh ones in place of all of them do not."
             )
         if self.rows:
             found.append(
-                f"The record has results of this study for {_named(self.rows)}, which it has not: rows dropped {after}"
+                f"The record has runs of this study for {_named(self.rows)}, which it has not: rows dropped {after}."
             )
         if self.changed:
             found.append(
-                f"The record has results of this study for {_named(self.changed)} with other settings: settings "
-                f"changed {after}"
+                f"The record has runs of this study for {_named(self.changed)} with other settings: settings changed "
+                f"{after}."
             )
         return found
 
@@ -76,7 +76,7 @@ def strays(study: Study, found: Iterable[Other]) -> list[Other]:
             return False
         return row in study.hidden or study.rows[row].at_seed(run.seed).key == run.key
 
-    return [other for other in found if other.complete and not placed(other)]
+    return [other for other in found if other.ended and not placed(other)]
 
 
 def unlisted(found: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlisted]:

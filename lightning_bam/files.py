@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -129,7 +130,7 @@ def refuse(path: Path | str, wanted: int) -> None:
 
 def _refused(path: Path | str, there: int, wanted: int = stat.S_IFREG) -> FolderError:
     kind, usual = (KINDS.get(stat.S_IFMT(mode), "a plain file") for mode in (there, wanted))
-    return FolderError(f"{path}: is {kind}, not {usual}; nothing is read or written through it: remove it")
+    return FolderError(f"{path}: is {kind}, not {usual}; nothing is read or written through it: put {usual} there")
 
 
 def read_bytes(path: Path | str) -> bytes:
@@ -258,8 +259,7 @@ def put_in_place(path: Path, *, follow: bool = True) -> Iterator[Path]:
                 shutil.copyfileobj(file, there)
         return
     final = Path(os.path.realpath(path)) if follow else path
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)  # a dead process's, or a link that waits for us
+    temporary = final.with_name(f".{final.name}.{os.getpid()}{secrets.randbelow(10**9):09d}")
     try:
         yield temporary
         temporary.replace(final)

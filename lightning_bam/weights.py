@@ -101,7 +101,7 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
         ConfigError: a run whose network cannot be built.
 
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(Path(path).resolve())  # the user names it, and may do so by a link
     run = folder.run()
     file = folder.path / WEIGHTS
     if folder.has(WEIGHTS):

@@ -24,14 +24,14 @@ class Other(NamedTuple):
         row: which row of it the run was.
         run: what was trained.
         purpose: the row and, where the study had a stopping rule, the rule's seal.
-        complete: whether it has a result.
+        ended: whether it has a result, or has failed.
 
     """
 
     row: str
     run: Run
     purpose: Mapping[str, str]
-    complete: bool
+    ended: bool
 
 
 def purpose(manifest: Mapping[str, Any], label: str) -> dict[str, str] | None:
@@ -67,6 +67,6 @@ def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Ot
             for label in keys:
                 told = purpose(manifest, label) if name not in keys[label] else None
                 if told is not None and (run := folder.run()).key == name:
-                    complete = (folder.path / "result.json").exists()
-                    found[label].append(Other(told["row"], run, told, complete))
+                    ended = (folder.path / "result.json").exists() or manifest.get("state") == "failed"
+                    found[label].append(Other(told["row"], run, told, ended))
     return found

@@ -42,7 +42,10 @@ def read_rule(path: Path) -> dict[str, Any] | None:
         FolderError: a file that cannot be read, of another version, or that holds something else.
 
     """
-    data = read_object(path)
+    try:
+        data = read_object(path)
+    except FolderError as error:
+        raise FolderError(f"{str(error).partition('; ')[0]}; restore the rule from a copy") from None
     return None if data is None else checked_rule(data, str(path))
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import shlex
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lightning_bam.files import refuse
 from studies.error import StudyError
 from studies.slurm_jobs import folder_of, note
 
@@ -96,7 +98,7 @@ def submit(root: Path, study: str, command: list[str], request: Request, storage
 
     from studies.slurm_worker import STORAGE, WorkerJob
 
-    folder_of(root).mkdir(parents=True, exist_ok=True)
+    make_folder(folder_of(root))
     try:
         with redirect_stderr(io.StringIO()), _set(STORAGE, storage):  # submitit prints what the error says, too
             call = WorkerJob(command, shared=storage is not None)
@@ -108,6 +110,23 @@ def submit(root: Path, study: str, command: list[str], request: Request, storage
     number = str(jobs[0].job_id).partition("_")[0]
     note(root, number, study, request.workers)
     return number
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the jobs' pickles, which run as code: nobody else may write in it.
+
+    Raises:
+        FolderError: it is a link.
+        StudyError: it is another user's.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    refuse(folder, stat.S_IFDIR)
+    there = folder.stat()
+    if there.st_uid != os.geteuid():
+        raise StudyError(f"{folder}: is another user's, whose files would run in your jobs; give a --root of your own")
+    if there.st_mode & 0o022:
+        folder.chmod(stat.S_IMODE(there.st_mode) & ~0o022)
 
 
 @contextmanager

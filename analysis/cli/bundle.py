@@ -59,6 +59,9 @@ def execute(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         every = [*records, *beside(study, root_of(arguments))]
         files = stage(every, Path(folder), anonymous=arguments.anonymous)
+        ruled = rule(study, root_of(arguments))
+        for name, content in ruled.items():  # the table asks the rule that lies beside the runs
+            write_to(Path(folder), name.removeprefix("runs/"), content)
         staged = read(study.runs(), Path(folder))
         begun = [record for record in staged if record.state != "missing"]
         (table,) = concluded([(study, staged)])
@@ -75,7 +78,7 @@ def execute(arguments: argparse.Namespace) -> int:
         pins = installed(anonymous=arguments.anonymous)
         files |= {**tables(table), "README.txt": text.encode(), "constraints.txt": pins}
         page = report(study, staged, table, names).replace(folder, "runs")  # where the folders lie in the bundle
-        files |= {"report.html": page.encode(), **rule(study, root_of(arguments))}
+        files |= {"report.html": page.encode(), **ruled}
         files |= own_file(arguments.study) if names[0] == "study.py" else {}
         files |= weights(record.folder for record in records) if arguments.weights else {}
         if arguments.anonymous:
@@ -140,6 +143,13 @@ def rule(study: Study, root: Path) -> dict[str, Content]:
     """Return the declared stopping rule by its name in a bundle, where there is one."""
     path = file_of(root, study)
     return {f"runs/{path.relative_to(root)}": read_bytes(path)} if os.path.lexists(path) else {}
+
+
+def write_to(folder: Path, name: str, content: Content) -> None:
+    """Write a small file of the bundle where its table is made."""
+    assert isinstance(content, bytes)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
 
 
 def own_file(name: str) -> dict[str, Content]:

@@ -249,12 +249,14 @@ DROPPED = {
     "a seed": (
         {"seeds": 3},
         {"seeds": [3], "rows": [], "changed": []},
-        "at seed 3, which it does not ask: seeds dropped after a look make p too small.",
+        "at seed 3, which it does not ask: seeds dropped after a look make p too small, "
+        "fresh ones in place of all of them do not.",
     ),
     "seeds": (
         {"seeds": (1, 2)},
         {"seeds": [0, 3], "rows": [], "changed": []},
-        "at seeds 0, 3, which it does not ask: seeds dropped after a look make p too small.",
+        "at seeds 0, 3, which it does not ask: seeds dropped after a look make p too small, "
+        "fresh ones in place of all of them do not.",
     ),
     "a row": (
         {"rows": ("none", "BAM")},
@@ -280,7 +282,7 @@ def test_what_a_study_drops_after_the_look_is_told_by_table_verify_and_bundle(pl
     write_file(**change)
     table = json.loads(said(capsys, "table", "--format", "json", code=0)[0])
     assert table["unlisted"] == unlisted
-    note = f"The record has results of this study {told}"
+    note = f"The record has runs of this study {told}"
     assert table["notes"].count(note) == 1
     assert note in " ".join(said(capsys, "table", code=0)[0].split())
     assert f"note: runs: {note} (sent)" in said(capsys, "verify", code=0)[0].splitlines()
