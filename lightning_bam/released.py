@@ -112,11 +112,13 @@ def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", d
         notes.append(f"{len(counters)} {COUNTER} are absent, as in files of torch before 0.4.1: set to 0")
     problems = differences(wanted, state)
     if problems:
-        lines = "".join(f"\n  {line}" for line in problems)
-        raise ConfigError(
+        refusal = ConfigError(
             f"{file}: not the authors' {backbone} on {dataset}: {len(problems)} "
-            f"difference{'' if len(problems) == 1 else 's'}{_hint(state, run)}{lines}"
+            f"difference{'' if len(problems) == 1 else 's'}{_hint(state, run)}"
         )
+        for line in problems:
+            refusal.add_note(f"  {line}")
+        raise refusal
     network.load_state_dict({names[theirs]: tensor for theirs, tensor in state.items()})
     origin = {"file": Path(file).name, "sha256": _sha256(file), **_facts(found)}
     imported = datetime.now(UTC).isoformat(timespec="seconds")

@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             if (line := line_for(error)) is None:
                 raise
-            print(f"bam: {one_line(line)}", file=sys.stderr)
+            for said in (f"bam: {line}", *getattr(error, "__notes__", ())):  # a list that goes with it, item by item
+                print(one_line(said), file=sys.stderr)
             return 2
         return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -45,8 +46,20 @@ def check_purpose(
         found.append(Finding(level="problem", text=text, study=study.label))
     if rule:
         found += _too_late(study, path, rule["declared"], runs)
-    notes = of_study(study, beside, {}, []).notes
+    notes = [*of_study(study, beside, {}, []).notes, *_renamed(study, runs)]
     return [*found, *(Finding(level="note", text=f"{root}: {note}", study=study.label) for note in notes)]
+
+
+def _renamed(study: Study, runs: Sequence[tuple[Cell, Checked]]) -> list[str]:
+    """Say for which studies with a stopping rule those of its runs were begun that were not begun for it."""
+    theirs: Counter[str] = Counter()
+    for _, run in runs:
+        begun = run.record.manifest.get("studies") or {} if run.record is not None else {}
+        theirs.update(label for label, told in begun.items() if study.label not in begun and "rule" in told)
+    return [
+        f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study"
+        for label, number in sorted(theirs.items())
+    ]
 
 
 def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell, Checked]]) -> list[Finding]:

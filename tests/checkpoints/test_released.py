@@ -123,7 +123,7 @@ def test_every_difference_is_listed(cifar, tmp_path):
     torch.save({"state_dict": state}, tmp_path / "other.pth")
     with pytest.raises(ConfigError) as caught:
         load_cifar(tmp_path / "other.pth", tmp_path / "model")
-    assert str(caught.value).splitlines() == [
+    assert [str(caught.value), *caught.value.__notes__] == [
         f"{tmp_path}/other.pth: not the authors' resnet18 on cifar100: 5 differences",
         "  unknown  bam4.channel_att.gate_c.gate_c_fc_0.weight  (3, 5)",
         "  unknown  extra  int",

@@ -324,8 +324,11 @@ def damaged(own, change):
             "run.json: written with schema 99, this version reads 1; use the version that wrote it or another --root",
         ),
         (lambda f: (f / "run.json").write_text('{"schema": 1, "key"'), "run.json: torn or not JSON"),
-        (lambda f: (f / "result.json").write_text("[]"), "result.json: holds '[]', not an object"),
-        (lambda f: (f / "result.json").write_text('{"error_top9": 1}'), "result.json: written by another version"),
+        (lambda f: (f / "result.json").write_text("[]"), "result.json: holds [], not an object"),
+        (
+            lambda f: (f / "result.json").write_text('{"error_top9": 1}'),
+            "result.json: edited, or written by another version",
+        ),
     ],
     ids=["torn-tail", "torn-head", "schema", "torn-run", "not-an-object", "unknown-field"],
 )

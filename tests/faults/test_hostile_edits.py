@@ -17,7 +17,7 @@ from studies.load import find_study
 from studies.rule import declare, file_of
 from studies.shared_rule import seal
 from studies.stopping import Stopping
-from tests.analysis.synthetic import finish
+from tests.analysis.synthetic import finish, interrupt
 
 ROWS = {"none": "Run(**LIKE)", "BAM": "Run(attention=BAMSpec(), **LIKE)", "SE": "Run(attention=SESpec(), **LIKE)"}
 FILE = """
@@ -294,6 +294,31 @@ def test_what_a_study_drops_after_the_look_is_told_by_table_verify_and_bundle(pl
     there = json.loads(Path("there/sent/table.json").read_text())
     assert there["unlisted"] == unlisted
     assert main(["verify", "sent.py", "--root", "there/sent/runs", "--table", "there/sent/table.json"]) == 0
+
+
+def test_a_failed_seed_that_is_dropped_is_told(plain, capsys):
+    failed = write_file(seeds=5).rows["BAM"].at_seed(4)
+    interrupt(Path("runs"), failed, "failed")
+    RunFolder.of(Path("runs"), failed).note(studies={"sent": {"row": "BAM"}})
+    write_file()
+    assert json.loads(said(capsys, "table", "--format", "json", code=0)[0])["unlisted"]["seeds"] == [4]
+
+
+def test_runs_that_another_study_s_rule_gave_are_told_under_a_new_name(ruled, capsys):
+    text = Path("sent.py").read_text()
+    Path("sent.py").write_text(text.replace('name="sent"', 'name="second"').replace("seeds=4", "seeds=3"))
+    notes = [line for line in said(capsys, "verify", code=0)[0].splitlines() if line.startswith("note: ")]
+    told = "9 runs of this study were begun for 'sent', under the stopping rule of that study"
+    assert [line for line in notes if told in line] == [f"note: runs: {told} (second)"]
+
+
+def test_the_bundle_of_a_ruled_study_has_the_table_that_its_runs_give(ruled, capsys):
+    table = said(capsys, "table", code=0)[0]
+    said(capsys, "bundle", "-o", "sent.tar.gz", code=0)
+    with tarfile.open("sent.tar.gz") as archive:
+        archive.extractall("there", filter="data")
+    assert "on file" not in Path("there/sent/table.txt").read_text()
+    assert [line for line in table.splitlines() if "on file" in line] == []
 
 
 def test_a_part_that_is_shown_drops_nothing(plain, capsys):

@@ -148,7 +148,8 @@ def test_a_session_that_holds_the_database_s_lock_is_named(tmp_path, hurried, ca
             with pytest.raises(StudyError) as refused:
                 schedulers(tmp_path, postgres) if lock == "make" else leases.exclusively().__enter__()
             called = "" if lock == "make" else "psql, "
-            who = f"session {session.info.backend_pid} (user 'bam', {called}from 127.0.0.1)"
+            where = "on its own host" if session.info.host.startswith("/") else f"from {session.info.hostaddr}"
+            who = f"session {session.info.backend_pid} (user 'bam', {called}{where})"
         assert str(refused.value).startswith(f"--storage: its advisory lock {number}: still held by {who} after 0.3 s;")
         assert f"bam: --storage: its advisory lock {number}: held by {who}; waiting" in capfd.readouterr().err
         with leases.exclusively():

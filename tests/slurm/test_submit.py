@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 import subprocess
 import time
 from contextlib import suppress
@@ -14,6 +16,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from analysis.cli import main
+from lightning_bam.files import FolderError
+from studies.error import StudyError
+from studies.slurm import make_folder
 from tests.slurm import cluster
 
 STUDY = """
@@ -179,6 +184,21 @@ class TestWithoutRunningAnything:
         assert capsys.readouterr().err == said
         assert main(["submit", study, "--slurm", "bogus=1"]) == 2
         assert capsys.readouterr().err == "bam: Slurm refuses: unrecognized option '--bogus=1'\n"
+
+
+def test_nobody_else_writes_where_the_jobs_are_unpickled(tmp_path):
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    folder.chmod(0o2777)
+    make_folder(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o2755
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(FolderError, match="link: is a link, not a folder"):
+        make_folder(tmp_path / "link")
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+        with pytest.raises(StudyError, match="slurm: is another user's, whose files would run in your jobs"):
+            make_folder(folder)
 
 
 @pytest.mark.parametrize(

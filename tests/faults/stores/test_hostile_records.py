@@ -215,7 +215,7 @@ def test_a_study_s_attributes_stop_their_own_study_in_a_line_and_no_other(base, 
         assert call("table", "other.py", "--root", "there", "--storage", url) in (0, 2)
         told = canary.unharmed()
         assert told.startswith(
-            ("\n", "bam: other: ", "bam: the database holds no stopping rule", "bam: study ", "Does BAM")
+            ("\n", "bam: other: ", "bam: the rule of other in the database", "bam: study ", "Does BAM")
         )
     finish(Path("m"), BASE, 12.5)
     assert call("run", "mine.py", "--root", "m", "--storage", url, "--wandb", "off") == 0
