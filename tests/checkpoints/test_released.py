@@ -140,12 +140,11 @@ def test_a_prefix_on_some_names_only_is_no_prefix(cifar, tmp_path):
     torch.save(state, tmp_path / "mixed.pth")
     with pytest.raises(ConfigError) as caught:
         load_cifar(tmp_path / "mixed.pth", tmp_path / "model")
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 1 + 2 * (len(state) - 1)
+    assert len(caught.value.__notes__) == 2 * (len(state) - 1)
 
 
 def test_another_network_of_theirs_is_named(file, tmp_path):
-    with pytest.raises(ConfigError, match="; it fits --backbone resnet18 --dataset cifar100\n"):
+    with pytest.raises(ConfigError, match="; it fits --backbone resnet18 --dataset cifar100$"):
         import_checkpoint(file, tmp_path / "model", backbone="resnet34", dataset="cifar100")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from dataclasses import replace
 
@@ -50,21 +49,6 @@ def test_the_same_record_at_another_seed(tmp_path, target, finished):
         f"{copy.path} ({row!r}, seed {target.seed}): metrics.jsonl is identical to that of {first.path} "
         "('none', seed 0), though another seed is another order of the data: copied? remove the copy to train it again"
     )
-
-
-@pytest.mark.parametrize("finished", [True, False])
-def test_a_copy_of_a_diverged_run_is_one_too(tmp_path, finished):
-    folder = finish(tmp_path, NONE, 90.0, loss=math.nan)
-    if not finished:
-        (folder.path / "result.json").unlink()
-    checked(tmp_path)
-    copied(tmp_path, NONE, replace(NONE, seed=1))
-    records = gather(STUDY, tmp_path)
-    for record in records:
-        if record.epochs:  # as another process hands them over that has read a part of them: each a NaN of its own
-            record.__dict__["first_epoch_loss"] = float("nan")
-    with pytest.raises(FolderError, match="metrics.jsonl is identical to that"):
-        refuse_copies(records)
 
 
 def test_the_same_record_at_the_same_seed_is_a_twin(tmp_path):

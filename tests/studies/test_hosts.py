@@ -261,7 +261,7 @@ def test_a_record_of_another_version_is_not_thrown_away(tmp_path, on, two_hosts)
     record = pack(finish(tmp_path / "there", BASE, 12.5))
     later = record | {"result.json": record["result.json"] | {"error_top9": 1.0}}
     registry.publish(BASE.key, "complete", later)
-    with pytest.raises(FolderError, match=f"^{two}/{BASE.key}/result.json: written by another version"):
+    with pytest.raises(FolderError, match=f"^{two}/{BASE.key}/result.json: edited, or written by another version"):
         run_study(study, two, options, silent)
     with pytest.raises(FolderError, match="written by another version"):
         gather_everywhere(study, tmp_path / "three", options.storage, keep=False)
