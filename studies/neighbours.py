@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 OURS: Final = ("analysis", "lightning_bam", "studies")
+ROOT: Final = str(Path(__file__).resolve().parent.parent)
+"""Where this project's packages are."""
 _folders: Final[list[str]] = []
 
 
@@ -31,6 +33,8 @@ def allow(file: Path) -> None:
             sys.path.remove(folder)
     home = str(file.resolve().parent)
     _folders[:] = [] if home in sys.path else [home]  # PYTHONPATH may have it
+    if ROOT not in sys.path:  # an editable installation is found behind all of `sys.path`, and so behind the study
+        sys.path.append(ROOT)
     sys.path += _folders
     importlib.invalidate_caches()
 

@@ -71,10 +71,14 @@ def installed(*, anonymous: bool = False) -> Content:
 
     """
     found: dict[str, str] = {}
+    own: set[str] = set()
     for one in distributions():
         name = str(one.metadata["Name"] or "").lower().replace("_", "-")
-        if name and not (anonymous and one.read_text("direct_url.json")):
+        if anonymous and one.read_text("direct_url.json"):
+            own.add(name)
+        if name:
             found.setdefault(name, f"{name}=={one.version}")
+    found = {name: line for name, line in found.items() if name not in own}
     return "".join(f"{line}\n" for line in sorted(found.values())).encode()
 
 

