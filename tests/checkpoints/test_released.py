@@ -144,7 +144,7 @@ def test_a_prefix_on_some_names_only_is_no_prefix(cifar, tmp_path):
 
 
 def test_another_network_of_theirs_is_named(file, tmp_path):
-    with pytest.raises(ConfigError, match="; it fits --backbone resnet18 --dataset cifar100$"):
+    with pytest.raises(ConfigError, match="; it fits --backbone resnet18 --dataset cifar100\n"):
         import_checkpoint(file, tmp_path / "model", backbone="resnet34", dataset="cifar100")
 
 
