@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -33,10 +32,8 @@ def refuse_copies(records: Iterable[Record]) -> None:
                 f"{record.folder.path}/manifest.json: is of run {record.key_noted}, not of {record.run.key}: copied "
                 "from there? remove this run folder to train it again"
             )
-        if record.epochs:  # equal records agree in what costs next to nothing to compare, NaN with NaN
-            loss = record.first_epoch_loss
-            known = "nan" if loss is not None and math.isnan(loss) else loss
-            alike.setdefault((record.epochs, known), []).append(record)
+        if record.epochs:  # equal records agree in what costs next to nothing to compare
+            alike.setdefault((record.epochs, record.first_epoch_loss), []).append(record)
     for group in alike.values():
         if len(group) > 1 and len({record.run.seed for record in group}) > 1:
             _compare(group)

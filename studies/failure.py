@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import torch
+from pydantic import TypeAdapter
 
 from lightning_bam.config import ConfigError
 from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
 from lightning_bam.folder import TakenOverError
+from lightning_bam.json_text import parse
 from lightning_bam.recorder import LostLossError, TrainingError
 from studies.job import TAKEN
 
@@ -78,8 +80,8 @@ class Failure:
     def first(cls, folder: Path) -> Failure | None:
         """Return what the first rank that crashed has left."""
         try:
-            return cls(**json.loads(read_text(folder / RECORD)))
-        except (OSError, ValueError, TypeError):
+            return TypeAdapter(cls).validate_python(parse(read_text(folder / RECORD)))
+        except (OSError, ValueError):
             return None
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class WorkerJob:
         return DelayedSubmission(WorkerJob(self.command, shared=self.shared))
 
     def _run(self) -> int:
-        print(" ".join(self.command), flush=True)
+        print(shlex.join(self.command), flush=True)
         self.worker = subprocess.Popen(self.command, preexec_fn=_deaf)  # noqa: PLW1509 - there is one thread here
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs

@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import Final
 
 from studies.study import Study
+from studies.terminal import one_line
 
 ANONYMOUS: Final = """
 Hosts, logs, error messages, and packages that come from no index are left out, for blind review: a run's manifest says
@@ -37,7 +38,7 @@ def readme(
     kept = ("" if anonymous else ", logs") + (", checkpoints/last.ckpt" if weights else "")
     lines = dedent(
         f"""\
-        {study.label}: {study.question}
+        {one_line(study.label)}: {one_line(study.question)}
 
         {complete} of {total} runs are complete: {len(study.rows)} rows x {len(study.seed_list)} seeds.
 
@@ -67,4 +68,4 @@ def readme(
 
         """
     )
-    return lines + "".join(f"    {line}\n" for line in made_with) + (ANONYMOUS if anonymous else "")
+    return lines + "".join(f"    {one_line(line)}\n" for line in made_with) + (ANONYMOUS if anonymous else "")

@@ -131,7 +131,7 @@ def locks(scene: Scene) -> Iterator[Finding]:
     mend = "use a --root on a local disk; NFS: mount without local_lock and nolock; Lustre: mount with -o flock"
     with probe(scene) as path:
         try:
-            with path.open("w") as file:
+            with path.open("xb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 while_held = try_lock(path)
             afterwards = try_lock(path)

@@ -16,11 +16,11 @@ from lightning_bam.folder import RunFolder
 from studies.doctor import accounts, disk, leftovers
 from studies.doctor.finding import Scene
 from studies.load import find_study
+from tests.faults.another_user import nobody
 from tests.faults.test_fuzzed_records import READERS, call, shared, wrong
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
-NOBODY = 65534
 WRITING = ("run", "run --retry", "search", "search --json", "bundle", "report", "plot", "export", "export model")
 """Verbs that write, or read what weighs a lot."""
 READING = [verb for verb in READERS if verb not in WRITING]
@@ -47,21 +47,6 @@ UNREADABLE = {
     "cache": "cache",
     "counts": "cache/counts",
 }
-
-
-@contextmanager
-def nobody():
-    """Be a user who owns nothing and is in no group."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -33,6 +33,7 @@ from studies.owner import Owner, alive
 from studies.postgres import patience
 from studies.storage import open_storage
 from tests.analysis.synthetic import finish
+from tests.faults.another_user import nobody
 from tests.studies.conftest import BASE, postgres, tiny  # noqa: F401, the fixture
 
 HOLD = (
@@ -190,21 +191,6 @@ def shared():
     root.chmod(0o755)
     yield root, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     shutil.rmtree(root)
-
-
-@contextmanager
-def nobody():
-    """Be a user who owns nothing and is in no group."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
 
 
 def test_a_reader_sees_what_another_user_trains_and_cannot_stop_it(shared, held):

@@ -142,6 +142,23 @@ def test_the_first_crash_is_the_one_that_is_kept(tmp_path):
     assert Failure.first(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[" * 100_000,
+        "[]",
+        '{"rank": 0, "cause": "error", "error": "e"}',
+        '{"rank": "first", "cause": "error", "error": "e", "traceback": "t"}',
+        '{"rank": 0, "cause": "fate", "error": "e", "traceback": "t"}',
+        '{"rank": 0, "cause": "error", "error": ["e"], "traceback": "t"}',
+    ],
+)
+def test_a_crash_that_nobody_can_read_is_none(tmp_path, said):
+    """Another host of a shared folder may have written it, and its disk may have torn it."""
+    (tmp_path / "crash.json").write_text(said)
+    assert Failure.first(tmp_path) is None
+
+
 def test_a_long_error_does_not_spoil_the_record_of_its_run(tmp_path):
     folder = described(tmp_path, LONG)
     folder.note(state="failed", error=Failure.of(ValueError("x" * 150_000), 0).error)
