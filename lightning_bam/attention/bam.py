@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from lightning_bam.attention.broadcast_norm import BroadcastNorm
@@ -107,11 +108,8 @@ class BAM(nn.Module):
 
     def _channel_map(self, x: Tensor) -> Tensor:
         assert self.channel is not None
-        if self.training and x.shape[0] == 1:
-            raise ValueError(
-                "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, "
-                f"{tuple(x.shape)}; give each device at least 2 samples"
-            )
+        if self.training:
+            need_two(x)
         logits: Tensor = self.channel(x.mean(dim=(2, 3)))
         return logits[:, :, None, None]
 
@@ -119,6 +117,21 @@ class BAM(nn.Module):
         assert self.spatial is not None
         logits: Tensor = self.spatial(x)
         return logits
+
+
+@torch.fx.wrap
+def need_two(x: Tensor) -> None:
+    """Refuse a training batch of one sample; one call for torch.fx, which cannot follow an `if` about a shape.
+
+    Raises:
+        ValueError: it is one.
+
+    """
+    if x.shape[0] == 1:
+        raise ValueError(
+            "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, "
+            f"{list(x.shape)}; give each device at least 2 samples"
+        )
 
 
 def channel_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:

@@ -7,25 +7,24 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from torch import Tensor, nn
+from torchvision.ops import Permute
 
 from lightning_bam.attention.build import build_attention
-from lightning_bam.attention.probe import home, output_channels
+from lightning_bam.attention.probe import outputs
 from lightning_bam.config import Attention, ConfigError, nearest
 
 WANTED: Final = "give a spec as BAMSpec(), or a function from channels to a module as `lambda channels: BAM(channels)`"
 """What `insert` takes."""
 
 
-class Gate:
-    """A forward hook that passes a layer's output through an attention module (survives deepcopy and pickle)."""
+def refine(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:  # noqa: ARG001
+    """Pass a layer's output through the module that is its `attention` now: a forward hook.
 
-    def __init__(self, attention: nn.Module) -> None:
-        self.attention = attention
-
-    def __call__(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the refined output."""
-        refined: Tensor = self.attention(output)
-        return refined
+    The module may be replaced or removed like any other child; the layer's output is then as it says, or was.
+    """
+    attention = getattr(layer, "attention", None)
+    refined: Tensor = output if attention is None else attention(output)
+    return refined
 
 
 def insert(
@@ -39,18 +38,20 @@ def insert(
 
     Each layer keeps its name and its state-dict keys, and its module becomes `<layer>.attention`; only a container
     that runs its children in a way of its own (torchvision's dense block) moves to `<layer>.layer`. The channels are
-    found by passing one blank image through the network (in eval mode, without gradients; nothing of it is kept).
+    found by passing one blank image through the network (in eval mode, without gradients; nothing of it is kept), as
+    are the device and the type of the attention. Where a layer gives `(N, H, W, C)`, as in torchvision's Swin, its
+    attention is a sequence: to `(N, C, H, W)`, the module, and back.
 
     Args:
         model: any network.
         attention: a spec such as `BAMSpec(reduction=8)`, or a function from channels to a module, called once a layer:
             `lambda channels: BAM(channels)`, or the class `BAM` itself.
-        at: names as in `model.named_modules()`, each of a layer that is called once and gives `(N, C, H, W)`.
+        at: names of layers, as in `model.get_submodule`, each called once.
         input_shape: `(C, H, W)` of an image that the network accepts.
 
     Raises:
-        ConfigError: an unknown layer (with the nearest name), one that holds attention already, one that is not
-            reached or does not give `(N, C, H, W)`, a width below the spec's reduction, or an attention that is neither
+        ConfigError: no layer, an unknown one (with the nearest name), one that holds attention already, one that is not
+            reached or gives no maps, a width below the spec's reduction, or an attention that is neither
             a spec nor a function that returns a module. The model is then as before.
 
     """
@@ -58,7 +59,9 @@ def insert(
     if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, Attention)):
         raise ConfigError(f"attention={_short(attention)}: {WANTED}")
     names = [at] if isinstance(at, str) else list(at)
-    layers = dict(model.named_modules())
+    if not names:
+        raise ConfigError("at=[]: name at least one layer")
+    layers = dict(model.named_modules(remove_duplicate=False))
     for name in names:
         if name not in layers or not name:
             raise ConfigError(
@@ -66,18 +69,24 @@ def insert(
             )
         if hasattr(layers[name], "attention"):
             raise ConfigError(f"layer {name!r}: has something of the name 'attention' already")
+        if twin := next((other for other in names if other != name and layers[other] is layers[name]), None):
+            raise ConfigError(f"layer {name!r}: is {twin!r} under another name")
         if names.count(name) > 1:
             raise ConfigError(f"layer {name!r}: named twice")
-    widths = output_channels(model, names, input_shape)
+    given = outputs(model, names, input_shape)
     modules = []
     for name in names:
+        channels = given[name].channels
         try:
-            made = attention(widths[name]) if callable(attention) else build_attention(attention, widths[name])
+            made = attention(channels) if callable(attention) else build_attention(attention, channels)
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
         if not isinstance(made, nn.Module):
-            raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {widths[name]} channels: {WANTED}")
-        modules.append(made.to(*home(model)).train(layers[name].training))
+            raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {channels} channels: {WANTED}")
+        made = made.to(given[name].device, given[name].dtype)
+        if given[name].last:
+            made = nn.Sequential(Permute([0, 3, 1, 2]), made, Permute([0, 2, 3, 1]))
+        modules.append(made.train(layers[name].training))
     # the deepest first: wrapping a container moves what it holds
     for name, made in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
         attach(model, name, made)
@@ -95,10 +104,13 @@ def attach(model: nn.Module, name: str, attention: nn.Module) -> None:
     if type(layer).forward is nn.Sequential.forward:
         layer.add_module("attention", attention)
     elif isinstance(layer, nn.Sequential | nn.ModuleDict):  # its forward may walk its children: wrap it instead
-        parent, _, child = name.rpartition(".")
         wrapped = nn.Sequential(OrderedDict(layer=layer, attention=attention))
         wrapped.training = layer.training
-        model.get_submodule(parent).register_module(child, wrapped)
+        for parent in [module for module in model.modules() if module is not wrapped]:
+            for child, there in list(parent._modules.items()):  # it may have several names
+                if there is layer:
+                    parent.register_module(child, wrapped)
     else:
         layer.add_module("attention", attention)
-        layer.register_forward_hook(Gate(attention))
+        if refine not in layer._forward_hooks.values():  # of one that was removed
+            layer.register_forward_hook(refine)

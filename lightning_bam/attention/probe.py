@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -37,18 +38,35 @@ def home(model: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:
     return (None, None) if found is None else (found.device, found.dtype)
 
 
-def output_channels(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, int]:
-    """Return the channels that each named layer gives, found by one blank image of `input_shape` `(C, H, W)`.
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a layer gives.
+
+    Attributes:
+        channels: how many.
+        last: whether they come last, `(N, H, W, C)`, as in torchvision's Swin.
+        device: where it is.
+        dtype: its type.
+
+    """
+
+    channels: int
+    last: bool
+    device: torch.device
+    dtype: torch.dtype
+
+
+def outputs(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, Output]:
+    """Return what each named layer gives, found by one blank image of `input_shape` `(C, H, W)`.
 
     Raises:
-        ConfigError: an image that the network does not accept, or a layer that is called other than once or does not
-            give `(N, C, H, W)`.
+        ConfigError: an image that the network does not accept, or a layer that is called other than once or gives
+            neither `(N, C, H, W)` nor `(N, H, W, C)`.
 
     """
     seen: dict[str, list[Any]] = {name: [] for name in names}
-    layers = dict(model.named_modules())
     hooks = [
-        layers[name].register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(_shape(out)))
+        model.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(out))
         for name in names
     ]
     try:
@@ -60,13 +78,30 @@ def output_channels(model: nn.Module, names: Sequence[str], input_shape: Sequenc
     finally:
         for hook in hooks:
             hook.remove()
-    for name, shapes in seen.items():
-        if len(shapes) != 1:
-            raise ConfigError(f"layer {name!r}: called {len(shapes)} times in one pass; name a layer called once")
-        if not isinstance(shapes[0], tuple) or len(shapes[0]) != 4:
-            raise ConfigError(f"layer {name!r}: gives {shapes[0]}, attention needs (N, C, H, W)")
-    return {name: shapes[0][1] for name, shapes in seen.items()}
+    found = {}
+    for name, given in seen.items():
+        if len(given) != 1:
+            raise ConfigError(f"layer {name!r}: called {len(given)} times in one pass; name a layer called once")
+        output = given[0]
+        if not isinstance(output, Tensor) or output.dim() != 4 or not output.is_floating_point():
+            gives = type(output).__name__
+            if isinstance(output, Tensor):
+                gives = str(tuple(output.shape) if output.dim() != 4 else output.dtype)
+            raise ConfigError(f"layer {name!r}: gives {gives}, attention needs (N, C, H, W)")
+        last = _channels_last(tuple(output.shape[1:]), tuple(input_shape[-2:]))
+        channels = output.shape[3 if last else 1]
+        found[name] = Output(channels=channels, last=last, device=output.device, dtype=output.dtype)
+    return found
 
 
-def _shape(output: Any) -> tuple[int, ...] | str:
-    return tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+def _channels_last(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
+    """Tell `(H, W, C)` from `(C, H, W)`: a map keeps the image's proportions, as far as whole pixels can."""
+    return _in_proportion(shape[:2], image) and not _in_proportion(shape[1:], image)
+
+
+def _in_proportion(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
+    """Return whether `shape` is `image` divided by one stride, each side rounded either way."""
+    (height, width), (full_height, full_width) = shape, image
+    return (height - 1) * full_width < (width + 1) * full_height and (width - 1) * full_height < (
+        height + 1
+    ) * full_width

@@ -71,11 +71,12 @@ class SESpec:
 
 @spec
 class CBAMSpec:
-    """Knobs of `lightning_bam.CBAM` (Woo et al., ECCV 2018)."""
+    """Knobs of `lightning_bam.CBAM` (Woo et al., ECCV 2018); the defaults are the paper's equations."""
 
     kind: ClassVar[str] = "cbam"
     reduction: Annotated[int, Field(ge=1)] = 16
     kernel_size: Annotated[int, Field(ge=1)] = 7
+    spatial_norm: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an even kernel, which would shift the map."""

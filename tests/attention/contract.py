@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+import torch.fx
 
 from lightning_bam import ConfigError
 from lightning_bam.attention import build_attention
@@ -139,3 +140,13 @@ class AttentionContract:
                     p.zero_()
             assert not torch.equal(copy(x), y)
             assert torch.equal(module(x), y)
+
+    @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+    @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+    @pytest.mark.parametrize("tool", [torch.jit.script, torch.fx.symbolic_trace])
+    def test_torch_s_compilers_take_it_with_every_knob(self, tool, training):
+        x = image(3, C, 5, 7)
+        for name, values in self.others.items():
+            for value in values:
+                module = randomise(self.module(C, **({"reduction": 4} | {name: value}))).train(training)
+                torch.testing.assert_close(tool(deepcopy(module))(x), module(x), rtol=1e-12, atol=1e-12)

@@ -155,7 +155,7 @@ def test_one_training_sample_is_one_clear_error():
     with pytest.raises(ValueError, match=r"^BAM normalises a pooled vector") as caught:
         BAM(C, reduction=4)(torch.zeros(1, C, 5, 7))
     assert str(caught.value) == (
-        "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, (1, 13, 5, 7); "
+        "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, [1, 13, 5, 7]; "
         "give each device at least 2 samples"
     )
 

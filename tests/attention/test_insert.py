@@ -1,8 +1,11 @@
 """Attention in a network of one's own, and every refusal as text."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
+from torchvision.models import swin_t
 
 from lightning_bam import BAM, SE, BAMSpec, ConfigError, SESpec, insert
 
@@ -36,7 +39,25 @@ class Double(nn.Module):
         return 2 * x
 
 
+class Counted(nn.Module):
+    def forward(self, x):
+        return x.long()
+
+
+class Aliased(nn.Module):
+    """A network that calls a layer by its second name."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.first = layer
+        self.second = layer
+
+    def forward(self, x):
+        return self.second(x)
+
+
 REFUSED = [
+    ([], "at=[]: name at least one layer"),
     (["stemm"], "layer 'stemm': the network has none of that name; did you mean 'stem'?"),
     (
         [""],
@@ -188,3 +209,83 @@ def test_attention_of_a_hooked_layer_is_trained_and_moved_with_the_network():
     assert isinstance(model.norm.attention, BAM)
     assert {"norm.attention.channel.fc0.weight", "norm.weight"} <= set(model.state_dict())
     assert next(model.to("meta").norm.attention.parameters()).is_meta
+
+
+@pytest.mark.parametrize("at", ["norm", "head.0"])
+def test_the_attention_that_works_is_the_one_that_is_there(at):
+    """It is a child like any other: replaced, removed and put in again."""
+    model = Own().eval()
+    x = torch.randn(2, 3, 8, 9)
+    plain = model(x)
+    insert(model, lambda _: Double(), at=[at])
+    layer = model.get_submodule(at)
+    doubled = model(x)
+    assert not torch.allclose(doubled, plain)
+    layer.attention = nn.Identity()
+    assert torch.equal(model(x), plain)
+    layer.attention = Double()
+    assert torch.equal(model(x), doubled)
+    del layer.attention
+    assert torch.equal(model(x), plain)
+    insert(model, lambda _: Double(), at=[at])
+    assert torch.equal(model(x), doubled)
+    copied = deepcopy(model)
+    copied.get_submodule(at).attention = nn.Identity()
+    assert torch.equal(copied(x), plain)
+    assert torch.equal(model(x), doubled)
+
+
+def test_type_is_the_place_s():
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), ToDouble(), nn.Conv2d(5, 7, 3).double())
+    insert(model, lambda channels: SE(channels, reduction=2), at=["0", "2"])
+    assert [model[i].attention.fc1.weight.dtype for i in (0, 2)] == [torch.float32, torch.float64]
+    assert model(torch.randn(2, 3, 8, 8)).dtype == torch.float64
+    with pytest.raises(ConfigError, match=r"layer '1': gives torch.int64, attention needs \(N, C, H, W\)"):
+        insert(nn.Sequential(nn.Conv2d(3, 5, 3), Counted()), BAMSpec(reduction=2), at=["1"])
+
+
+class ToDouble(nn.Module):
+    def forward(self, x):
+        return x.double()
+
+
+@pytest.mark.parametrize("input_shape", [(3, 64, 64), (3, 64, 96)])
+def test_maps_whose_channels_come_last(input_shape):
+    """torchvision's Swin gives `(N, H, W, C)`: 96 channels on maps of a quarter of the image."""
+    model = swin_t().eval()
+    x = torch.randn(2, *input_shape)
+    seen = []
+
+    def make(channels):
+        seen.append(channels)
+        return Shifted(channels)
+
+    before = model.features[:2](x)
+    insert(model, make, at=["features.1", "features.3", "features.5"], input_shape=input_shape)
+    assert seen == [96, 192, 384]
+    with torch.no_grad():
+        assert torch.allclose(model.features[:2](x), before + torch.arange(96.0))  # along the last axis
+
+
+class Shifted(nn.Module):
+    """Adds its number to each channel of `(N, C, H, W)`."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.shift = nn.Parameter(torch.arange(float(channels))[:, None, None])
+
+    def forward(self, x):
+        return x + self.shift
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 7, 1), Walked(nn.Conv2d(3, 7, 1))], ids=["hooked", "wrapped"])
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_layer_of_two_names(layer, name):
+    model = Aliased(deepcopy(layer))
+    x = torch.randn(2, 3, 4, 5)
+    before = model(x)
+    insert(model, lambda _: Double(), at=[name], input_shape=(3, 4, 5))
+    assert model.first is model.second
+    assert torch.equal(model(x), 2 * before)
+    with pytest.raises(ConfigError, match="layer 'first': is 'second' under another name"):
+        insert(Aliased(nn.Conv2d(3, 7, 1)), lambda _: Double(), at=["first", "second"], input_shape=(3, 4, 5))

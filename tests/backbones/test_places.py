@@ -25,7 +25,7 @@ from lightning_bam import (
     WideResNet,
     insert,
 )
-from lightning_bam.attention.probe import output_channels
+from lightning_bam.attention.probe import outputs
 from lightning_bam.backbones import build, build_backbone, places
 from lightning_bam.config import KINDS
 from tests.backbones.tiny import RESIDUAL, TINY
@@ -122,9 +122,10 @@ WIDTHS = {
 def test_channels_at_the_bottlenecks(backbone):
     with torch.device("meta"):
         network = build_backbone(backbone, 3, 7)
-        widths = output_channels(network, network.bottlenecks, (3, 32, 32))
+        found = outputs(network, network.bottlenecks, (3, 32, 32))
     assert network.bottlenecks == places(network, AfterStages())
-    assert list(widths.values()) == WIDTHS[backbone]
+    assert [output.channels for output in found.values()] == WIDTHS[backbone]
+    assert not any(output.last for output in found.values())
 
 
 @pytest.mark.parametrize(

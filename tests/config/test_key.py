@@ -221,7 +221,7 @@ DEFAULTS = {
     ),
     "se": "SESpec(reduction=16)",
     "extra_block": "ExtraBlockSpec()",
-    "cbam": "CBAMSpec(reduction=16, kernel_size=7)",
+    "cbam": "CBAMSpec(reduction=16, kernel_size=7, spatial_norm=False)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
     "sgd": (
