@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any, Final
 
 from analysis.verification.finding import Finding
@@ -14,13 +16,16 @@ NOT_COMPUTED: Final = ("epoch", "lr", "seconds")
 """What an epoch's line holds besides figures that the training computed."""
 ENOUGH: Final = 8
 """Samples of a first batch that two seeds will not draw alike by chance."""
+ONCE_IN: Final = 1e-6
+"""Equal times that are less probable than this are no chance."""
 
 
 def copies(runs: Iterable[Checked]) -> list[Finding]:
     """Name runs whose figures, epoch by epoch, are those of another run.
 
-    At another seed that is always a copy. At the same seed it is one where every epoch also took the same time to the
-    millisecond, and else a note: the change between the two rows changed nothing. A first batch that another seed drew
+    At another seed that is always a copy. At the same seed it is one where both name one attempt, or where every epoch
+    also took the same time to the millisecond and chance does not explain that; else it is a note: the change between
+    the two rows changed nothing. A first batch that another seed drew
     is a copy, too, whatever the figures say.
     """
     first: dict[str, Checked] = {}
@@ -47,15 +52,18 @@ def copies(runs: Iterable[Checked]) -> list[Finding]:
 def _twin(run: Checked, other: Checked) -> Finding:
     same_seed = run.cell.run.seed == other.cell.run.seed
     path, named = f"{run.folder.path}/metrics.jsonl", _named(other)
-    if same_seed and (None in seconds(run) or seconds(run) != seconds(other)):
+    same_attempt = nonce(run) is not None and nonce(run) == nonce(other)
+    same_times = seconds(run) == seconds(other) and chance(seconds(run)) < ONCE_IN
+    if same_seed and not same_attempt and not same_times:
         return Finding(
             level="note",
-            text=f"{path}: has the losses of {named}, in other times: what sets them apart changed nothing",
+            text=f"{path}: has the losses of {named}: what sets them apart changed nothing",
             study=run.study,
             row=run.cell.row or None,
             seed=run.cell.run.seed,
         )
-    though = "to the millisecond of every epoch" if same_seed else "though the seed differs"
+    though = "to the millisecond of every epoch" if same_times else "and its attempt"
+    though = though if same_seed else "though the seed differs"
     return run.finding(
         f"{path}: has the losses of {named}, {though}: one was copied over the other; remove both folders to train "
         "them again"
@@ -79,6 +87,30 @@ def trajectory(run: Checked) -> str:
 def seconds(run: Checked) -> list[float | None]:
     """Return how long each epoch took; None where that was not recorded."""
     return [line.get("seconds") for line in _lines(run)]
+
+
+def chance(times: Sequence[float | None]) -> float:
+    """Return how probable it is that another run's epochs take the same times to the millisecond.
+
+    Two draws from a normal distribution round to the same millisecond with a probability of 1 / (2 sqrt(pi) sd), sd in
+    milliseconds; it is estimated by the median absolute deviation, as the first epoch often takes longer. Nothing is
+    known of one epoch alone.
+
+    Args:
+        times: seconds of each epoch; None where that was not recorded.
+
+    """
+    known = [1000 * time for time in times if time is not None]
+    if len(known) < 2 or len(known) < len(times):
+        return 1.0
+    middle = median(known)
+    sd = 1.4826 * median(abs(time - middle) for time in known)
+    return min(1.0, 1 / (2 * math.sqrt(math.pi) * max(sd, 0.3))) ** len(known)
+
+
+def nonce(run: Checked) -> str | None:
+    """Return the name of the attempt that finished the run; records of older versions have none."""
+    return run.record.manifest.get("nonce") if run.record else None
 
 
 def first_batch(run: Checked) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from random import Random
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from analysis.formats import render
 from analysis.table import tabulate
+from analysis.verification.copies import chance
 from analysis.verification.figures import off
 from analysis.verification.tables import ABSENT, compare, differences, read_tables
 from analysis.verification.verify import verify
@@ -291,27 +294,51 @@ def test_only_the_first_batch_gives_a_copied_manifest_away(folders):
     assert "though the seed differs: copied; remove the copy to train it again" in line
 
 
+LONG, SHORT = (3.125, 9.871), (0.060, 0.062)
+"""Seconds of two epochs that no other run takes by chance, and such as one run in 28 takes."""
+
+
 @pytest.mark.parametrize(
-    ("seconds", "copied"), [((3.125, 3.125), True), ((3.125, 3.126), False), ((None, None), False)]
+    ("times", "others", "nonces", "copied"),
+    [
+        (LONG, LONG, (), "to the millisecond of every epoch"),
+        (LONG, (3.125, 9.872), (), ""),
+        (SHORT, SHORT, (), ""),
+        (SHORT, SHORT, ("a", "b"), ""),
+        (SHORT, (0.061, 0.062), ("a", "a"), "and its attempt"),
+        ((None, 9.871), (None, 9.871), (), ""),
+    ],
 )
-def test_equal_losses_at_one_seed_are_a_copy_only_in_equal_times(folders, seconds, copied):
-    """A change that changed nothing gives the same losses, too, but never in the same milliseconds."""
+def test_equal_losses_at_one_seed_are_a_copy_only_where_chance_does_not_explain_the_rest(
+    folders, times, others, nonces, copied
+):
+    """A change that changed nothing gives the same losses, too, and where epochs are short maybe the same times."""
     one, other = folders["none", 0], folders["SE", 0]
     disguise(one, other)
-    for folder, time in zip((one, other), seconds, strict=True):
-        edit_lines(folder, lambda line, time=time: line if time is None else line | {"seconds": time})
+    for folder, taken in ((one, times), (other, others)):
+        known = [{} if time is None else {"seconds": time} for time in taken]
+        edit_lines(folder, lambda line, known=known: line | known[line["epoch"]])
+    for folder, nonce in zip((one, other), nonces or (None, None), strict=True):
+        folder.note(nonce=nonce)
         sign(folder)
-    losses = f"{other.path.name}/metrics.jsonl: has the losses of {one.path.name} (made-up, row 'none', seed 0), "
+    losses = f"{other.path.name}/metrics.jsonl: has the losses of {one.path.name} (made-up, row 'none', seed 0)"
     if copied:
         assert found(folders) == [
-            f"{losses}to the millisecond of every epoch: one was copied over the other; remove both folders to train "
+            f"{losses}, {copied}: one was copied over the other; remove both folders to train "
             "them again (made-up, row 'SE', seed 0)"
         ]
     else:
         assert found(folders) == []
-        assert notes(folders)[0] == (
-            f"{losses}in other times: what sets them apart changed nothing (made-up, row 'SE', seed 0)"
-        )
+        assert notes(folders)[0] == f"{losses}: what sets them apart changed nothing (made-up, row 'SE', seed 0)"
+
+
+def test_the_chance_of_equal_times_is_what_a_simulation_says():
+    generator = Random(5)
+    pairs = 200_000
+    alike = sum(round(generator.gauss(60, 2)) == round(generator.gauss(60, 2)) for _ in range(pairs)) / pairs
+    times = [0.060 + 0.002 * NormalDist().inv_cdf((i + 0.5) / 101) for i in range(101)]
+    assert chance(times) ** (1 / 101) == pytest.approx(alike, rel=0.03)
+    assert chance([0.06]) == chance([]) == 1
 
 
 def test_two_studies_share_a_run_and_it_is_told_once(folders, tmp_path):
