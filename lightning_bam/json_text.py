@@ -24,7 +24,7 @@ def parse(text: str | bytes) -> Any:
 
 def short(value: object) -> str:
     """Return a value as a message shows it: in one line, and not all of a long one."""
-    return shortened(repr(value))
+    return shortened(" ".join(repr(value).splitlines()))
 
 
 def shortened(text: str) -> str:

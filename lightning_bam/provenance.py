@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 HOME: Final = Path(__file__).resolve().parent
+WORKSPACE: Final = ":4096:8"
+"""What CUBLAS_WORKSPACE_CONFIG must be, or ":16:8", for deterministic matrix products on CUDA."""
+CPU_SETTINGS: Final = (
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "TORCH_MKLDNN_MATMUL_MIN_DIM",
+    "TORCH_MKLDNN_MATMUL_MIN_SIZE",
+)
+"""Variables by which oneDNN, MKL and torch choose other kernels on a CPU. (Those that set a number of threads change
+nothing: a run has its own; ATEN_CPU_CAPABILITY shows in what torch says of itself.)"""
+GPU_SETTINGS: Final = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUBLASLT_WORKSPACE_SIZE",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_CUDNN_V8_API_DISABLED",
+    "TORCH_CUDNN_USE_HEURISTIC_MODE_B",
+    "TORCH_BLAS_PREFER_CUBLASLT",
+    "DISABLE_ADDMM_CUDA_LT",
+    "PYTORCH_TUNABLEOP_ENABLED",
+    "NCCL_ALGO",
+    "NCCL_PROTO",
+)
+"""The same on a GPU, by cuBLAS, cuDNN, NCCL and torch."""
 
 
 @lru_cache(maxsize=1)
@@ -44,10 +74,19 @@ def sources(home: Path) -> str:
     return digest.hexdigest()[:8]
 
 
+def settings(names: Sequence[str]) -> str:
+    """Return which of these variables are set in a way of their own, as ` (MKL_CBWR=COMPATIBLE)`; empty without any."""
+    usual = {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE}
+    found = {name: os.environ[name] for name in names if os.environ.get(name, "") not in ("", usual.get(name))}
+    told = ", ".join(f"{name}={value[:40]}" for name, value in found.items())
+    return f" ({told})" if told else ""
+
+
 def provenance() -> dict[str, str | None]:
     """Return versions of what can change a number, the commit, the host and its processor's instruction set.
 
-    `cpu` is the widest vector instructions that torch uses (`AVX2`, `AVX512`); each sums in an order of its own.
+    `cpu` is the widest vector instructions that torch uses (`AVX2`, `AVX512`), each of which sums in an order of its
+    own, with those of `CPU_SETTINGS` that are set.
     """
     import torch
 
@@ -59,5 +98,5 @@ def provenance() -> dict[str, str | None]:
         "pytorch_lightning": version("pytorch-lightning"),
         "python": platform.python_version(),
         "host": platform.node(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cpu": torch.backends.cpu.get_cpu_capability() + settings(CPU_SETTINGS),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -72,6 +74,16 @@ class LastCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Believe nothing of what a checkpoint says."""
+
+
+@contextmanager
+def without_defaults() -> Iterator[None]:
+    """Hide Lightning's variables, PL_..., by which it fills in what nobody told a Trainer (`PL_TRAINER_MAX_STEPS`)."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _strategy(device: str, world: int) -> Strategy:

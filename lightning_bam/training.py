@@ -24,10 +24,10 @@ from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.leaving import Leaver, Signals
 from lightning_bam.module import Classifier
-from lightning_bam.provenance import provenance
+from lightning_bam.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.recorder import Recorder
 from lightning_bam.result import CLASSIFIED, DETECTED, Result
-from lightning_bam.trainer import quiet, trainer
+from lightning_bam.trainer import quiet, trainer, without_defaults
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
         _begin(folder, device, threads, world, data.digest, studies, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
     started = time.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_defaults():
         quiet()
         made = trainer(
             run,
@@ -129,7 +129,7 @@ def _begin(
     made = {
         "nonce": folder.nonce,
         "started": _now(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name() + settings(GPU_SETTINGS) if device == "cuda" else "cpu",
         "threads": threads,
         "world_size": world,
         "data": digest,

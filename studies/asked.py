@@ -8,8 +8,9 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from lightning_bam.config import Run
+from lightning_bam.json_text import short
 from studies.error import StudyError
-from studies.limits import LONGEST, MOST_SEEDS
+from studies.limits import LAST_SEED, LONGEST, MOST_SEEDS
 from studies.published import Published
 from studies.stopping import Stopping
 
@@ -28,14 +29,14 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
         raise StudyError(f"study name {_shown(study)}: use letters, digits, '-' and '_', at most {LONGEST}")
     if not isinstance(rows, Mapping) or not rows:
         shown = rows if isinstance(rows, Mapping) else type(rows)
-        raise StudyError(f"{study}: rows={shown}: give a baseline and what is compared with it, label: Run(...)")
+        raise StudyError(f"{study}: rows={short(shown)}: give a baseline and what is compared with it, label: Run(...)")
     for label, run in rows.items():
         if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > LONGEST:
             raise StudyError(
                 f"{study}, row {_shown(label)}: a label is one line of 1 to {LONGEST} printable characters"
             )
         if not isinstance(run, Run):
-            raise StudyError(f"{study}, row {label!r}: is {run!r}, must be a Run(...)")
+            raise StudyError(f"{study}, row {label!r}: is {short(run)}, must be a Run(...)")
 
 
 def check_fields(study: Study) -> None:
@@ -109,9 +110,10 @@ def check_seeds(study: str, seeds: int | Sequence[int]) -> None:
         good = 1 <= seeds <= MOST_SEEDS
     else:
         given = tuple(seeds) if isinstance(seeds, Sequence | range) and not isinstance(seeds, str) else ()
-        whole = all(type(seed) is int and seed >= 0 for seed in given)
+        whole = all(type(seed) is int and 0 <= seed <= LAST_SEED for seed in given)
         good = 0 < len(given) <= MOST_SEEDS and whole and len(set(given)) == len(given)
     if not good:
         raise StudyError(
-            f"{study}: seeds={seeds!r}: give a number from 1 to {MOST_SEEDS:,}, or which seeds, each once, from 0 up"
+            f"{study}: seeds={short(seeds)}: give a number from 1 to {MOST_SEEDS:,}, or which seeds, each once, from 0 "
+            f"to {LAST_SEED}"
         )

@@ -6,9 +6,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lightning_bam.cores import cores
 from studies.error import StudyError
+
+DEVICE_FILES: Final = Path("/dev")
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,15 @@ def parse_devices(text: str | None) -> list[int | None]:
 
 
 def visible_gpus() -> list[int]:
-    """Return the indices of the NVIDIA GPUs that this process may use, without loading torch."""
+    """Return the indices of the NVIDIA GPUs that this process may use, without loading torch.
+
+    CUDA_VISIBLE_DEVICES counts where there is one: clusters and images set it on machines without a GPU, too.
+    """
+    there = [path for path in DEVICE_FILES.glob("nvidia[0-9]*") if path.name[6:].isdigit()]
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is not None:
-        return list(range(len([part for part in listed.split(",") if part.strip() not in ("", "-1")])))
-    return list(range(len([p for p in Path("/dev").glob("nvidia[0-9]*") if p.name[6:].isdigit()])))
+    if listed is None or not (there or (DEVICE_FILES / "dxg").exists()):  # Windows' Linux has a file for them all
+        return list(range(len(there)))
+    return list(range(len([part for part in listed.split(",") if part.strip() not in ("", "-1")])))
 
 
 def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1, nodes: int = 1) -> list[Slot]:

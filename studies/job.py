@@ -22,6 +22,7 @@ class Job:
     """One run on one slot.
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
+    `monitor` is whether W&B records the system and what the run prints, too;
     `rule` is the seal of the rule that the study's seeds follow, if there is one (`studies.shared_rule.seal`);
     `nonce` is the attempt's, as its scheduler has begun it.
     """
@@ -32,6 +33,7 @@ class Job:
     slot: Slot
     threads: int = 1
     wandb: WandbMode = "offline"
+    monitor: bool = True
     ranks_here: int = 1
     rule: Mapping[str, str] = field(default_factory=dict)
     nonce: str | None = None

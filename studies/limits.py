@@ -6,6 +6,10 @@ from typing import Final
 
 LONGEST: Final = 120
 """Characters of a study's name or a row's label: what a file's name, a plot's key and a table's column can hold."""
+LABEL_BYTES: Final = 180
+"""Bytes of a study's label, which is a part of files' names (255 bytes) and Optuna's name of the study."""
+LAST_SEED: Final = 2**31 - 1
+"""The greatest seed that a `Run` takes."""
 MOST_SEEDS: Final = 100_000
 """Seeds that a study can ask for."""
 MOST_RANKS: Final = 1024

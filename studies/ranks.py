@@ -15,6 +15,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from lightning_bam.files import FolderError, read_tail
 from lightning_bam.folder import RunFolder, TakenOverError
 from lightning_bam.leaving import Leaving, Signals
+from lightning_bam.provenance import WORKSPACE
 from lightning_bam.training import train
 from studies.failure import Failure, Lost, RankError, taken_over
 from studies.job import FULL, TAKEN, Job
@@ -55,7 +56,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
         die_with_parent()
         watch_lifeline()
         redirect(job.folder / f"rank{number}.log")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = WORKSPACE  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     tracking = Tracking.start(job, folder.run()) if number == 0 else None
     code = 1

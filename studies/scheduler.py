@@ -38,6 +38,7 @@ class Options:
     slots: Sequence[Slot]
     threads: int = 1
     wandb: WandbMode = "offline"
+    monitor: bool = True
     retry_failed: bool = False
     storage: str | None = None
     patient: bool = False
@@ -127,6 +128,7 @@ class Scheduler:
             slot=slot,
             threads=self.options.threads,
             wandb=self.options.wandb,
+            monitor=self.options.monitor,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
             rule=seal(self.root, self.source.label),
             nonce=lease.folder.nonce,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
@@ -23,6 +23,13 @@ def overridden(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str
         row: with_settings(run, {name: v for name, v in settings.items() if _has(run, name, settings)})
         for row, run in rows.items()
     }
+
+
+def settled(runs: Iterable[Run], settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what was set in these runs as `recipe.lr=0.05`, in order: one spelling, however it was given (`5e-2`)."""
+    flats = [flatten(run) for run in runs]
+    values = {name: next((flat[name] for flat in flats if name in flat), text) for name, text in settings.items()}
+    return tuple(f"{name}={value}" for name, value in sorted(values.items()))
 
 
 def chosen_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Mapping[str, Sequence[str]]) -> set[str]:

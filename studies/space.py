@@ -17,6 +17,9 @@ from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with
 from studies.asked import check_space_name
 from studies.choices import Choice, Integer, Real, Value, ends, size_of, takes
 from studies.error import StudyError
+from studies.limits import LABEL_BYTES
+from studies.names import shortened
+from studies.selecting import settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,8 +207,9 @@ class Space:
             return self
         if searched := set(settings) & {*self.choices, "seed", "score_on"}:
             raise StudyError(f"--set {min(searched)}: {self.name} searches over it or fixes it")
-        label = "+".join((self.name, *(f"{name}={value}" for name, value in sorted(settings.items()))))
-        return replace(self, base=with_settings(self.base, settings), name=label)
+        base = with_settings(self.base, settings)
+        label = "+".join((self.name, *settled([base], settings)))
+        return replace(self, base=base, name=shortened(label, LABEL_BYTES))
 
     def takes(self, values: Mapping[str, object]) -> bool:
         """Say whether each of these is a value of this space, as of a trial that others may have written."""

@@ -12,9 +12,11 @@ from lightning_bam.metrics import METRICS, Metric
 from studies.asked import check_fields, check_names, check_seeds
 from studies.error import StudyError
 from studies.headline import check_metric
+from studies.limits import LABEL_BYTES
+from studies.names import shortened
 from studies.panels import Panel, check_differences, make_panels, varying
 from studies.published import Published
-from studies.selecting import chosen_rows, overridden
+from studies.selecting import chosen_rows, overridden, settled
 from studies.stopping import Stopping
 
 
@@ -133,8 +135,8 @@ class Study:
 
     @property
     def label(self) -> str:
-        """The name with what sets this copy apart: `reduction`, `reduction+small`."""
-        return "+".join((self.name, *self.variant))
+        """The name with what sets this copy apart: `reduction`, `reduction+small`; of a long one the end is a hash."""
+        return shortened("+".join((self.name, *self.variant)), LABEL_BYTES)
 
     def runs(self) -> list[Cell]:
         """Return every (row, run), seed by seed so that an unfinished study is a balanced one."""
@@ -184,7 +186,7 @@ class Study:
         rows = overridden(self.rows, settings)
         if all(rows[row].key == run.key for row, run in self.rows.items()):
             return self
-        variant = tuple(f"{name}={value}" for name, value in sorted(settings.items()))
+        variant = settled(rows.values(), settings)
         return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:

@@ -14,6 +14,8 @@ from lightning_bam.files import open_plain
 
 LEAKY: Final = (
     "RANK",
+    "NODE_RANK",
+    "JSM_NAMESPACE_",
     "LOCAL_",
     "WORLD_SIZE",
     "GROUP_",
@@ -23,10 +25,25 @@ LEAKY: Final = (
     "SLURM_",
     "PMI",
     "OMPI_",
+    "PL_",
+    "WANDB_SWEEP_",
 )
-"""Variables of other launchers that would make a run believe that it is a rank of something."""
-NEEDLESS: Final = ("WANDB_SERVICE", "BAM_STORAGE", "PGPASSWORD")
-"""Variables that a run has no use for: the service of another W&B, and what opens the database of its scheduler."""
+"""Variables of other launchers that would make a run believe that it is a rank of something, those by which Lightning
+fills in what a Trainer is not told, and those by which a W&B sweep gives all runs its own id and knobs."""
+NEEDLESS: Final = (
+    "WANDB_SERVICE",
+    "WANDB_RUN_ID",
+    "WANDB_RUN_GROUP",
+    "WANDB_JOB_TYPE",
+    "WANDB_NAME",
+    "WANDB_RESUME",
+    "WANDB_CONFIG_PATHS",
+    "NVIDIA_TF32_OVERRIDE",
+    "BAM_STORAGE",
+    "PGPASSWORD",
+)
+"""Variables that a run has no use for: the service of another W&B, what another program's W&B run is called, what makes
+cuBLAS and cuDNN round 32 bits to 19, and what opens the database of its scheduler."""
 
 SERVER: Final = os.getpid()
 """The process that loaded this module: the server that runs are forked from."""
@@ -46,9 +63,10 @@ def die_with_server() -> None:
 
 
 def scrub() -> None:
-    """Forget what other launchers left in the environment, a database's password, and another process's W&B service.
+    """Forget `LEAKY` and `NEEDLESS` variables: a run is what its `Run` says, whatever the environment does.
 
-    A run has a service of its own: another's may be gone, or go, and with it the run's record.
+    It has a W&B service of its own: another's may be gone, or go, and with it the run's record. Variables that change
+    figures and that libraries read as they are loaded stay, and are recorded (`lightning_bam.provenance`).
     """
     for name in list(os.environ):
         if name.startswith(LEAKY) or name in NEEDLESS:

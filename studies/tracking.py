@@ -11,20 +11,38 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from platform import node
 from queue import SimpleQueue
+from shlex import quote
 from typing import Any, Final, Literal
 from urllib.parse import urlparse
 
-from lightning_bam.config import Run, flatten
+from lightning_bam.config import Run, to_dict
+from lightning_bam.json_text import short
+from lightning_bam.metrics import METRICS
 from lightning_bam.provenance import commit
 from lightning_bam.result import Result
+from studies.error import StudyError
 from studies.job import Job, WandbMode
+from studies.names import shortened
 
 PATIENCE = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
-LONGEST: Final = 64
-"""Characters of a row's name that are its job type; `row` in the config has all."""
+JOB_TYPE: Final = 64
+"""Bytes that a job type can have in W&B; `row` in the config has all of a row's name."""
+NAME: Final = 128
+"""The same of a run's name, a group and a project."""
+REFUSED: Final = "/\\#?%:"
+"""Signs that no project's name can have."""
+FIGURES: Final = {
+    "train_loss": "train/loss",
+    "lr": "train/lr",
+    "loss": "test/loss",
+    **{name: f"test/{name}" for name in METRICS},
+}
+"""What an epoch's figures are called in W&B: the phase that they were measured in, and the name they have in the run
+folder. `train/loss` is the mean over the epoch's batches as they were trained on, `train/lr` the rate of the epoch's
+first step."""
 
 
 def default_mode() -> WandbMode:
@@ -40,6 +58,33 @@ def default_mode() -> WandbMode:
         return "offline"
 
 
+def project() -> str:
+    """Return the W&B project: `WANDB_PROJECT`, or `lightning-bam`.
+
+    Raises:
+        StudyError: a name that W&B refuses, which would be found out in every run.
+
+    """
+    name = os.environ.get("WANDB_PROJECT", "lightning-bam")
+    wrong = next((sign for sign in REFUSED if sign in name), "")
+    if not name.strip() or len(name) > NAME or wrong:
+        why = f"has {wrong!r}" if wrong else f"has {len(name)} characters" if name.strip() else "is empty"
+        raise StudyError(
+            f"WANDB_PROJECT={short(name)}: {why}; give a name of 1 to {NAME} characters without {' '.join(REFUSED)}, "
+            "or unset it"
+        )
+    return name
+
+
+def config_of(run: Run) -> dict[str, Any]:
+    """Return a run as `run.json` has it, slot by slot: `attention: {kind: bam, reduction: 16}`, `{kind: none}` without.
+
+    W&B filters and groups by what stands inside (`attention.reduction`), which a key with a dot in it would break.
+    """
+    told = to_dict(run)
+    return told | {"attention": told["attention"] or {"kind": "none"}}
+
+
 class Tracking:
     """A run's W&B run, and the Lightning logger that tells it of each epoch; the training never waits for either.
 
@@ -51,6 +96,7 @@ class Tracking:
     def __init__(self) -> None:
         self.logger: Any = None
         self.patience = DISK
+        self.sync = "`wandb sync`"
         self._code = 1
         self._told: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
@@ -60,10 +106,11 @@ class Tracking:
     def start(cls, job: Job, run: Run) -> Tracking:
         """Begin to open the W&B run of `run`: id = key, group = study, job type = row, name = row and seed.
 
-        Its config is `flatten(run)`, and `study`, `row`, `commit` and `host` of this training: another study that has
+        Its config is `config_of(run)`, and `study`, `row`, `commit` and `host` of this training: another study that has
         the run too, maybe as another row, does not train it again.
         """
         tracking = cls()
+        tracking.sync = f"`wandb sync --include-online {quote(str(job.folder))}/wandb/*run-*`"
         if job.wandb != "off":
             from studies.epoch_logger import EpochLogger
 
@@ -74,8 +121,12 @@ class Tracking:
         return tracking
 
     def log(self, figures: Mapping[str, Any]) -> None:
-        """Log an epoch's figures, as soon as W&B can."""
-        self._told.put(lambda run: run.log(dict(figures)))
+        """Log an epoch's figures under the names of `FIGURES`, as soon as W&B can.
+
+        The epoch is W&B's step, so that a server which has it already, of an attempt before, takes it no second time.
+        """
+        told = {FIGURES.get(name, name): figure for name, figure in figures.items()}
+        self._told.put(lambda run: run.log(told, step=int(figures["epoch"])))
 
     def report(self, result: Result) -> None:
         """Put the reported figures into the summary, as soon as W&B can."""
@@ -104,7 +155,7 @@ class Tracking:
             return
         self._thread.join(max(0.0, min(until - time.monotonic(), self.patience)))
         if self._thread.is_alive():
-            print("W&B: no answer; the record stays in the run folder, `wandb sync` can send it")
+            print(f"W&B: no answer; the record stays in the run folder, {self.sync} sends it")
 
     def _track(self, job: Job, run: Run) -> None:
         """Do all that W&B does, one after the other."""
@@ -137,25 +188,26 @@ class Tracking:
         if there.is_symlink():  # W&B would write where it points to
             there.unlink()
         shutil.rmtree(there, ignore_errors=True)
+        seed = f" / seed {run.seed}"
         wanted: Literal["online", "offline"] = "online" if job.wandb == "online" else "offline"
         for mode in dict.fromkeys((wanted, "offline")):
             os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody
             try:
                 opened = wandb.init(
-                    project=os.environ.get("WANDB_PROJECT", "lightning-bam"),
+                    project=project(),
                     id=run.key,
-                    group=job.study,
-                    name=f"{job.row} / seed {run.seed}",
-                    job_type=job.row[:LONGEST],
-                    config=flatten(run) | {"study": job.study, "row": job.row, "commit": commit(), "host": node()},
+                    group=shortened(job.study, NAME),
+                    name=f"{shortened(job.row, NAME - len(seed))}{seed}",
+                    job_type=shortened(job.row, JOB_TYPE),
+                    config=config_of(run) | {"study": job.study, "row": job.row, "commit": commit(), "host": node()},
                     dir=job.folder,
                     mode=mode,
                     resume="allow" if mode == "online" else None,
                     settings=wandb.Settings(
                         init_timeout=PATIENCE,
                         silent=True,
-                        console="off",
-                        x_disable_stats=True,
+                        console="wrap" if job.monitor else "off",
+                        x_disable_stats=not job.monitor,
                         # a command line, a path, a remote's address may hold a password; the manifest has the commit
                         x_disable_meta=True,
                         disable_git=True,

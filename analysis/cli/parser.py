@@ -169,6 +169,14 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tracking(parser: argparse.ArgumentParser) -> None:
+    """Add what W&B is told."""
+    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
+    parser.add_argument(
+        "--wandb-monitor", choices=("on", "off"), default="on", help="W&B's system metrics and console log, too (on)"
+    )
+
+
 def add_devices(parser: argparse.ArgumentParser) -> None:
     """Add where to train and how to track it."""
     parser.add_argument(
@@ -178,4 +186,4 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="train each run with DDP over N")
     parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
     parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
-    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
+    add_tracking(parser)

@@ -17,7 +17,7 @@ from studies.exchange import forget
 from studies.scheduler import Options
 from studies.study import Study
 from studies.terminal import one_line
-from studies.tracking import default_mode
+from studies.tracking import default_mode, project
 from studies.view import LiveView
 
 HINTS = {
@@ -100,6 +100,8 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
         hint = "log in with `wandb login` or set WANDB_API_KEY; `wandb sync` sends offline records later"
         print(f"bam: --wandb online: nobody is logged in, so runs are recorded offline; {hint}", file=sys.stderr)
         tracking = "offline"
+    if tracking != "off":
+        project()  # a name that is refused is told before any run
     return Options(
         slots=slots(
             parse_devices(arguments.devices),
@@ -109,6 +111,7 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
         ),
         threads=arguments.threads,
         wandb=tracking,
+        monitor=arguments.wandb_monitor == "on",
         retry_failed=getattr(arguments, "retry", None) == "failed",
         storage=arguments.storage,
         patient=patient,

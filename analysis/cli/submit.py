@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from analysis.cli.converters import checked, positive, up_to
-from analysis.cli.parser import add_root, add_selection, add_storage
+from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
 from studies.devices import slots
 from studies.error import StudyError
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="on each node, with DDP over N")
     parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
     parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
-    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
+    add_tracking(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
     devices = ",".join(map(str, range(request.gpus))) if request.gpus else f"cpu:{request.cpus}"
     command = [sys.executable, "-P", "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
     command += [f"--devices={devices}"]
-    for name in ("preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb"):
+    for name in ("preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb", "wandb_monitor"):
         if (value := getattr(arguments, name)) is not None:
             command.append(f"--{name.replace('_', '-')}={value}")
     if request.nodes > 1:

@@ -84,12 +84,17 @@ def located(files, text):
     return Path(text)
 
 
+def asked(what):
+    """Return all verbs for a run folder, and for each other thing every fourth, in turns."""
+    return READERS if what == "a run folder" else [*QUICK][[*UNREADABLE].index(what) % 4 :: 4]
+
+
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_may_not_be_read_is_said_in_a_line(files, what):
     path = located(files, UNREADABLE[what])
     answers = {}
     with closed(path), nobody():
-        for verb in READERS if what == "a run folder" else QUICK:
+        for verb in asked(what):
             answers[verb] = call(verb, files, "old run.json")
     assert {verb: (wrong(answer), answer.said) for verb, answer in answers.items() if wrong(answer)} == {}
     said = {answer.said for answer in answers.values() if answer.code == 2}

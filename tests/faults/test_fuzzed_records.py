@@ -317,11 +317,11 @@ def test_every_verb_reads_the_record_as_it_is(files, verb):
     assert call(verb, files, "old run.json").where == ""
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", range(4))
 def test_no_verb_breaks_on_a_wrong_value(files, part):
     every = [change for name in files for change in changes(name, files[name])]
     draw = random.Random(part)
-    for change in draw.sample(every, 40):
+    for change in draw.sample(every, 30):  # `python -m tests.faults.test_fuzzed_records` tries thousands
         for verb in drawn(draw, change, 1):
             said, line = attack(files, change, verb)
             assert not said, f"{change.file} {change.what}: bam {verb}: {said}: {line}"

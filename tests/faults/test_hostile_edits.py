@@ -221,6 +221,9 @@ HOSTILE = {
 }
 
 
+VERBS = ("verify", "table", "status", "plan")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_rule_with_hostile_content_is_one_line(ruled, capsys, name):
     whole = json.loads(ruled.read_text())
@@ -231,7 +234,7 @@ def test_a_rule_with_hostile_content_is_one_line(ruled, capsys, name):
             else whole | {name: value}
         )
         ruled.write_text(json.dumps(bad))
-        for verb in ("verify", "table", "status", "plan"):
+        for verb in VERBS if value is HOSTILE[name][0] else VERBS[len(str(value)) % 4 :][:1]:
             _, err = said(capsys, verb, code=2)
             assert err.startswith("bam: "), value
             assert err.count("\n") == 1, value

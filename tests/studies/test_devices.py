@@ -15,9 +15,16 @@ def test_parse():
     assert parse_devices("cpu:3") == [None] * 3
 
 
-def test_default_is_every_gpu_else_every_core(monkeypatch):
+def test_default_is_every_gpu_else_every_core(monkeypatch, tmp_path):
+    monkeypatch.setattr("studies.devices.DEVICE_FILES", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert parse_devices(None) == [None] * cores(), "there is no GPU, whatever the variable says"
+    for name in ("nvidia0", "nvidia1", "nvidia7", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
     assert parse_devices(None) == [0, 1], "indices are those that the process sees"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_gpus() == [0, 1, 2]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
     assert parse_devices(None) == [None] * cores()

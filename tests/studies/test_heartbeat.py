@@ -59,7 +59,7 @@ def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(
     tmp_path, postgres, two_slots, hurried, monkeypatch
 ):
     """The root's lock is somebody else's as it asks for the second configuration; the first is in training."""
-    looks = []
+    looks, before = [], set(threading.enumerate())
 
     def begin(*job):
         process = start(*job)
@@ -84,7 +84,7 @@ def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(
         with pytest.raises(KeyboardInterrupt):
             run_search(search, replace(two_slots, storage=postgres), until_looked_at)
         assert looks[0].result() == ([TrialState.RUNNING], [False])
-    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_run_that_another_host_has_taken_over_is_ended(tmp_path, postgres, one_slot, hurried):
@@ -113,6 +113,6 @@ def interrupt_once_it_trains(progress):
 
 
 def test_without_a_database_there_is_no_thread(tmp_path, one_slot):
-    seen = []
-    run_study(tiny(seeds=1), tmp_path, one_slot, lambda _: seen.append(threading.active_count()))
-    assert set(seen) == {1}
+    seen, before = set(), set(threading.enumerate())  # a library of another test's may have left one of its own
+    run_study(tiny(seeds=1), tmp_path, one_slot, lambda _: seen.update(threading.enumerate()))
+    assert seen <= before

@@ -5,10 +5,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
 
 from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock, SESpec
 from studies import Study, StudyError
+from studies.stopping import Stopping
 from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))
@@ -25,9 +25,40 @@ def test_runs_go_seed_by_seed():
     assert tiny().runs()[3].run == replace(tiny().rows["BAM"], seed=1)
 
 
-def test_seeds_are_checked_as_any_seed_is():
-    with pytest.raises(ValidationError, match="less than or equal to 2147483647"):
-        tiny(seeds=(0, 2**31)).runs()
+def test_the_greatest_seed():
+    assert tiny(seeds=(0, 2**31 - 1)).runs()[-1].run.seed == 2**31 - 1
+    for greater in (lambda: tiny(seeds=(2**31 - 1,)).with_seeds(2), lambda: tiny().stopping_by(RULE, 2**31 - 3)):
+        with pytest.raises(StudyError, match="each once, from 0 to 2147483647$"):
+            greater()
+
+
+def test_a_label_is_one_however_a_value_is_spelt_and_can_stand_in_a_file_s_name():
+    study = tiny()
+    labels = {study.override({"recipe.lr": text}).label for text in ("0.05", "5e-2", ".050")}
+    assert labels == {"tiny+recipe.lr=0.05"}
+    settings = {f"recipe.{name}": value for name, value in LONG_SETTINGS.items()}
+    long = study.override(settings).label
+    assert len(long.encode()) == 180
+    assert long.startswith("tiny+recipe.batch_size=48+recipe.")
+    other = study.override(settings | {"recipe.weight_decay": "0.001"}).label
+    assert other[:-8] == long[:-8]
+    assert other != long
+
+
+LONG_SETTINGS = {
+    "batch_size": "48",
+    "epochs": "7",
+    "gamma": "0.125",
+    "label_smoothing": "0.0625",
+    "lr": "0.03125",
+    "milestones": "0.25,0.5,0.75",
+    "momentum": "0.875",
+    "nesterov": "False",
+    "schedule": "step",
+    "warmup_epochs": "0.5",
+    "weight_decay": "0.0001",
+}
+RULE = Stopping(looks=(2, 4))
 
 
 def test_a_thousand_rows_are_compared_in_a_moment():
@@ -58,7 +89,7 @@ def test_fixed_is_what_all_rows_share():
 
 LONG = "x" * 121
 NO_SEEDS = (0, (), (1, 1), (0, -1), 2.5, math.nan, "three", "12", 10**20, (1, 2.0), True)
-SEEDS = "give a number from 1 to 100,000, or which seeds, each once, from 0 up"
+SEEDS = "give a number from 1 to 100,000, or which seeds, each once, from 0 to 2147483647"
 NO_LABELS = ("", " ", "S\nE", "a\tb", 7)
 LABEL = "a label is one line of 1 to 120 printable characters"
 

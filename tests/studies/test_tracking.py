@@ -17,17 +17,19 @@ import psutil
 import pytest
 import torch
 
-from lightning_bam.config import BAMSpec, flatten
+from analysis.cli import main
+from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.folder import RunFolder
 from studies import tracking
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.epoch_logger import EpochLogger
+from studies.error import StudyError
 from studies.job import Job
 from studies.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, silent, tiny
-from tests.studies.wandb_file import read, settled
+from tests.studies.wandb_file import messages, read, settled
 
 OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
 
@@ -57,18 +59,21 @@ def test_each_run_is_one_finished_run_of_wandb(root):
         assert run.display_name == f"{record.row} / seed 0"
         assert run.job_type == record.row, "so that W&B groups the seeds of a row"
         told = {"study": "tiny", "row": record.row, **{name: record.manifest[name] for name in ("commit", "host")}}
-        assert {name: found["config"][name] for name in told} == told
-        expected = {name: value for name, value in flatten(record.run).items() if value is not None}
-        assert {name: found["config"].get(name) for name in expected} == expected
+        slots = to_dict(record.run) | ({} if record.run.attention else {"attention": {"kind": "none"}})
+        config = {name: value for name, value in found["config"].items() if name != "_wandb"}
+        assert config == told | slots
+        assert not [name for name in config if "." in name], "W&B takes a dot for a step inside"
         assert found["exit"] == 0
 
 
 def test_history_and_summary_are_the_folders_figures(root):
     for record in gather(tiny(seeds=1), root):
         found = read(record.folder.path)
-        steps = [line for line in found["history"] if "error_top1" in line]
-        assert [(s["epoch"], s["error_top1"], s["train_loss"], s["loss"]) for s in steps] == [
-            (line["epoch"], line["error_top1"], line["train_loss"], line["loss"]) for line in record.metrics
+        steps = [line for line in found["history"] if "test/error_top1" in line]
+        names = ("epoch", "test/error_top1", "train/loss", "test/loss", "train/lr", "_step")
+        assert [tuple(s[name] for name in names) for s in steps] == [
+            (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
+            for line in record.metrics
         ]
         assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
         for name, value in vars(record.result).items():
@@ -131,6 +136,45 @@ def test_default_mode(monkeypatch, tmp_path, environment, netrc, mode):
     assert tracking.default_mode() == mode
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("a/b", "has '/'"),
+        ("50%", "has '%'"),
+        ("p" * 129, "has 129 characters"),
+    ],
+)
+def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys, name, why):
+    monkeypatch.setenv("WANDB_PROJECT", name)
+    with pytest.raises(StudyError, match=f"^WANDB_PROJECT='.*: {why}; give a name of 1 to 128 characters without "):
+        tracking.project()
+    assert main(["run", "quickstart", "--wandb", "offline"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_long_names_are_shortened_and_stay_apart(tmp_path):
+    rows = {f"{'ä' * 100}{i}": replace(BASE, attention=BAMSpec(reduction=4, dilation=i)) for i in (1, 2)}
+    study = tiny(seeds=1, rows={"none": BASE} | rows, scientific=("attention", "attention.dilation"))
+    study = replace(study, variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
+    run_study(study, tmp_path, replace(OFFLINE, monitor=False), silent)
+    found = [read(record.folder.path) for record in gather(study, tmp_path)]
+    assert {one["config"]["row"] for one in found} == set(study.rows)
+    for name, most in (("display_name", 128), ("job_type", 64), ("run_group", 128)):
+        names = {getattr(one["run"], name) for one in found}
+        assert len(names) == (1 if name == "run_group" else 3)
+        assert all(len(one.encode()) <= most for one in names)
+    assert all(one["run"].display_name.endswith(" / seed 0") for one in found)
+    assert not any("output_raw" in kinds(record.folder.path) for record in gather(study, tmp_path))
+
+
+def kinds(folder):
+    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    return {record.WhichOneof("record_type") for record in messages(path)}
+
+
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
@@ -152,7 +196,7 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         assert time.monotonic() - started < 60
     found = settled(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
-    assert [line["error_top1"] for line in found["history"]] == [12.5]
+    assert [line["test/error_top1"] for line in found["history"]] == [12.5]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
