@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
     under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.ending`).
     """
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend is none here: matplotlib could not even be imported
     with ExitStack() as streams:
         try:
             from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.drawn import INK, Absent, Drawn, number, settled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import canvas, folded, within_panel
 from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
@@ -103,7 +102,7 @@ def chunks(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> list[list[
     return [part for part in parts if part]
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figure, bool]:
     """Draw a pair of axes for each chunk; say besides whether early epochs lie beyond some frame."""
     parts = chunks(table, found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from matplotlib import rc_context
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,6 +32,12 @@ STYLE: Final[Any] = {
     "figure.facecolor": "white",
     "text.color": INK,
 }
+
+
+def drawn_in(look: Mapping[str, Any]) -> Any:
+    """Return a context, or a decorator, in which matplotlib draws so, else as it comes; no `matplotlibrc` counts."""
+    return style.context(["default", dict(look)])
+
 
 Form = Literal["png", "svg", "pdf"]
 """What a figure can be had as."""
@@ -76,7 +83,7 @@ class Drawn:
         written: Any = {"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}
         buffer = io.BytesIO()
         told = _DROPPED[form] | {"Title": self.title}
-        with rc_context(written):
+        with drawn_in(written):
             self.figure.savefig(buffer, format=form, dpi="figure", metadata=told)
         if form != "svg":
             return buffer.getvalue()

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.formats.columns import signed
-from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, settled
+from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import FAINT, TEXT
 from analysis.possible import MOST, possible
@@ -117,7 +116,7 @@ def _told(row: Row) -> str:
     return f"{row.label}: {signed(row.delta.mean)}{span}, n = {row.delta.n}, {row.verdict}."
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
     """Draw the rows; say besides whether an interval goes beyond the frame."""
     steps = ladder(table, lambda row: row.label != row.baseline)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, number, settled, sheet
+from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, sheet
 from analysis.plots.inspection import Inspection, read_of, where
 
 MARKERS = "os^Dv*P"
@@ -57,7 +57,7 @@ def _px(size: list[int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-@rc_context(STYLE)
+@drawn_in(STYLE)
 def coverage(inspection: Inspection) -> Figure:
     """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
     found = spatial(inspection)
@@ -116,7 +116,7 @@ def _energy(inspection: Inspection) -> Drawn:
     )
 
 
-@rc_context(STYLE)
+@drawn_in(STYLE)
 def energies(inspection: Inspection) -> Figure:
     """Draw the energy on the module's own input and on the image, a row a module."""
     found = spatial(inspection)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, number, settled, span
+from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, span
 from analysis.plots.inspection import Inspection, where
 
 HALO = withStroke(linewidth=2.5, foreground="white")
@@ -37,7 +36,7 @@ def _of_image(inspection: Inspection, place: int) -> Drawn:
     )
 
 
-@rc_context(STYLE)
+@drawn_in(STYLE)
 def figure_of(inspection: Inspection, place: int) -> Figure:
     """Draw the image, and a row of spatial logits, gate and channel logits for each module."""
     count = len(inspection.modules)

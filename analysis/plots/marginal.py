@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.formats.factors import MARGINAL, left_out
-from analysis.plots.drawn import INK, Absent, Drawn, settled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
 from analysis.statistics.factorial import Factorial, Interaction, Level
@@ -63,7 +62,7 @@ def _lacking(factorial: Factorial) -> str:
     return gaps + (f" Left out: {'; '.join(left_out(factorial))}." if factorial.left_out else "")
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def means(factorial: Factorial, metric: Metric) -> Figure:
     """Draw the axes, as many beside each other as there are factors, with one scale."""
     factors = list(factorial.factors)
@@ -127,7 +126,7 @@ def _counted(pair: Interaction) -> str:
     return n + (", 95 % intervals" if any(span > 0 for span in pair.spans.values()) else "")
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) -> Figure:
     """Draw the axes of all pairs with one scale; each has a legend of its own below it."""
     most = max(len(factorial.factors[pair.factors[1]]) for pair in pairs)

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,7 +15,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.formats.blocks import titled
-from analysis.plots.drawn import INK, Absent, Drawn, number, settled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import canvas, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import around, columns, place
@@ -100,7 +99,7 @@ def fronts_of(table: Table, cost: Cost) -> list[list[Row]]:
     return [front for front in found if front]
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def scatter(table: Table) -> Figure:
     """Draw both axes, with a label at each point or a number that the key below explains."""
     rows = shown(table)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, settled
+from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import PAGE, TEXT
 from analysis.row import Row
@@ -64,7 +63,7 @@ def _told(row: Row) -> str:
     return f"{row.label}: published {row.published:.2f}, ours {row.mean:.2f}{span}, n = {row.n}, {row.reproduced}."
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def crosses(table: Table) -> tuple[Figure, bool]:
     """Draw the rows; say besides whether an interval goes beyond the frame."""
     steps = ladder(table, lambda row: row.published is not None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, number, settled, sheet
+from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, drawn_in, number, settled, sheet
 from analysis.plots.inspection import Inspection, where
 
 COLUMNS = 3
@@ -36,7 +35,7 @@ def percent(module: dict[str, dict[str, dict[str, float]]], when: str) -> str:
     return f"{100 * module['saturation'][when]['saturated']:.1f} %"
 
 
-@rc_context(STYLE)
+@drawn_in(STYLE)
 def histograms(inspection: Inspection) -> Figure:
     """Draw one histogram a module."""
     modules = inspection.modules

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
-from analysis.plots.drawn import BLUE, INK, Absent, Drawn, number, settled
+from analysis.plots.drawn import BLUE, INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
 from analysis.plots.piles import Marks, pile_up
@@ -90,7 +89,7 @@ def _told(table: Table, row: Row) -> str:
     return f"{row.label}: {', '.join(signed(value) for value in differences(table, row).values())}."
 
 
-@rc_context(TEXT)
+@drawn_in(TEXT)
 def spread_and_power(table: Table) -> Figure:
     """Draw both axes; where no spread is known, the left ones alone."""
     steps = ladder(table, lambda row: row.label != row.baseline and row.delta is not None)

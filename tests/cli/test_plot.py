@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -159,3 +160,15 @@ def test_help_names_the_kinds_and_loads_no_matplotlib_and_drawing_no_torch(root,
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "  pareto       the figures against parameters and multiply-accumulates" in out
+
+
+def test_a_notebook_s_backend_and_a_matplotlibrc_change_nothing(root, tmp_path):
+    """`!bam plot` in a notebook inherits a backend of its own, which this interpreter may not have."""
+    assert main(["plot", STUDY, "effects", "--root", str(root), "-o", str(tmp_path / "plain")]) == 0
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.grid: True\nsavefig.dpi: 30\n")
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    words = [sys.executable, "-m", "analysis.cli", "plot", STUDY, "effects", "--root", str(root), "-o", "theirs"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "theirs/quickstart-effects.png\n", "")
+    name = "quickstart-effects.png"
+    assert (tmp_path / "theirs" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()

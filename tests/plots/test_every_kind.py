@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from PIL import Image
 
 from analysis.plots.drawn import Absent
@@ -119,10 +120,15 @@ def test_it_says_what_it_shows(figure):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_drawn_anew_it_is_the_same_file(kind, small):
+    """Whatever a `matplotlibrc` of the user's says."""
     factorial = crossed(TWO)
-    one, two = (drawn(kind, small, factorial) for _ in range(2))
-    for form in ("svg", "pdf", "png"):
-        assert one.as_bytes(form) == one.as_bytes(form) == two.as_bytes(form)
+    one = drawn(kind, small, factorial)
+    plain = {form: one.as_bytes(form) for form in ("svg", "pdf", "png")}
+    user = {"text.usetex": True, "axes.grid": True, "savefig.bbox": "tight", "axes.facecolor": "red", "font.size": 20}
+    with rc_context(user):
+        two = drawn(kind, small, factorial)
+        for form, expected in plain.items():
+            assert one.as_bytes(form) == two.as_bytes(form) == expected
 
 
 def test_every_file_is_named_after_its_kind(figures):
