@@ -229,7 +229,7 @@ def replace(path: Path | str, text: str, *, follow: bool = False) -> None:
     """
     path = Path(path)
     try:
-        with put_in_place(path, follow=follow) as temporary, temporary.open("x") as file:
+        with put_in_place(path, follow=follow) as temporary, temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

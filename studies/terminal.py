@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import os
 import re
+import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 SPECIAL: Final = re.compile(r"[^\n\t -~]")
 """Signs that may be of such a kind: all but plain ASCII."""
+PLAINER: Final = str.maketrans("−─–·Δ±×…≤", "---*d~x.<")
+"""What stands for this project's signs where there are none but ASCII's."""
 
 
 def visible(text: str) -> str:
@@ -59,10 +66,35 @@ def unfiltered(stream: TextIO) -> TextIO:
     return cast(TextIO, getattr(stream, "rich_proxied_file", stream))
 
 
+def plainer(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for signs that a terminal's encoding has not: as long, so that columns stay, or a `?`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return error.object[error.start : error.end].translate(PLAINER).encode("ascii", "replace").decode(), error.end
+
+
+codecs.register_error("bam-plainer", plainer)
+
+
+def writable(stream: TextIO | None) -> TextIO:
+    """Return a stream that takes every text: a file gets UTF-8, a terminal of another encoding what it can show.
+
+    Where there is none (`>&-`), what is written is lost.
+    """
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.reconfigure(encoding="utf-8")
+        else:
+            stream.reconfigure(errors="bam-plainer")
+    return stream
+
+
 @contextmanager
 def visible_streams() -> Iterator[None]:
     """Let stdout and stderr be visible streams; after an error they stay so, for its traceback is still to come."""
-    before = sys.stdout, sys.stderr
+    before = writable(sys.stdout), writable(sys.stderr)
     sys.stdout, sys.stderr = (cast(TextIO, VisibleStream(stream)) for stream in before)
     try:
         yield

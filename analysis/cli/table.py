@@ -18,7 +18,7 @@ from analysis.runs import run_lines, runs_as_csv, runs_as_json
 from analysis.table import Table, tabulate
 from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
+from lightning_bam.files import FolderError, put_in_place
 from studies.counting import counts
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
@@ -127,16 +127,17 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
 
 
 def put(text: str, output: str | None) -> None:
-    """Write to a file, or to stdout.
+    """Write to a file, which is replaced whole, or to stdout.
 
     Raises:
-        FolderError: it cannot be written.
+        FolderError: it cannot be written; what was there stays.
 
     """
     if output is None:
         print(text, end="")
         return
     try:
-        Path(output).write_text(text)
+        with put_in_place(Path(output)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise FolderError(f"--output {output or repr(output)}: cannot be written ({error.strerror})") from None

@@ -93,6 +93,16 @@ ROMAN: Final = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=Tr
 PLAIN: Final = ("<compat>", "<wide>", "<narrow>", "<noBreak>", "<square>")
 """Compatibility decompositions into signs that say the same, as of `ﬁ`; not those of `①` or `ℝ`."""
 RAISED: Final = {"<super>": r"\textsuperscript", "<sub>": r"\textsubscript"}
+ACCENTS: Final = dict(
+    zip(
+        "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0331",
+        (r"\`", r"\'", r"\^", r"\~", r"\=", r"\u", r"\.", r"\"", r"\r", r"\H", r"\v", r"\d", r"\c", r"\b"),
+        strict=True,
+    )
+)
+"""Accents that the kernel sets on a Latin letter; of several on one, it sets the first."""
+BELOW: Final = "\u0323\u0327\u0331"
+"""Those that leave an i and a j their dots."""
 SLASHED: Final = "\u0338"
 """The stroke through a relation that does not hold."""
 JOINED: Final = ("-", ",", "'")
@@ -101,7 +111,7 @@ UNKNOWN: Final = "?"
 
 
 def escaped(text: str) -> str:
-    """Write `text` so that pdfLaTeX prints it: accents are left out, a sign it has no font for becomes a `?`."""
+    """Write `text` so that pdfLaTeX prints it; a sign it has no font for becomes a `?`, an accent is left out."""
     shown = []
     for kind, signs in groupby(unicodedata.normalize("NFC", " ".join(text.split())), _kind):
         inside = _joined(_whole(_decomposed(sign)[1] if kind else sign) for sign in signs)
@@ -153,11 +163,14 @@ def _sign(sign: str) -> str:
 
 
 def _canonical(parts: str) -> str:
-    """Write a letter without its accents, and a relation with the stroke through it."""
+    """Write a letter with its accent, and a relation with the stroke through it."""
     base, marks = parts[0], parts[1:]
     if marks == SLASHED:
         relation = base if base in "<>=" else MATHS.get(base)
         return rf"$\not{relation}$" if relation else UNKNOWN
+    if base.isascii() and base.isalpha() and (accent := ACCENTS.get(marks[:1])):
+        letter = rf"\{base}" if base in "ij" and marks[0] not in BELOW else base
+        return f"{accent}{{{letter}}}"
     accents = all(unicodedata.category(mark) == "Mn" for mark in marks)
     return _sign(base) if accents and (base.isalpha() or not marks) else UNKNOWN
 

@@ -32,7 +32,11 @@ TWINS = ["-‐", "'’", '"”', "·⋅", "•∙", *(f"{latin}{greek}" for gree
         ("BAM™", r"BAM\textsuperscript{TM}"),
         ("σ ≈ µ, ε∈Θ", r"$\sigma$ $\approx$ $\mu$, $\varepsilon$$\in$$\Theta$"),
         ("a ∉ B ⊄ C, 1 ≮ 2", r"a $\not\in$ B $\not\subset$ C, 1 $\not<$ 2"),
-        ("e\u0301 é Å ﬁ ß", r"e e A fi \ss{}"),
+        ("e\u0301 é Å ﬁ ß", r"\'{e} \'{e} \r{A} fi \ss{}"),
+        (
+            "für Señor Łukasz Ţő žč ī ị ḏ ệ ą",
+            r"f\"{u}r Se\~{n}or \L{}ukasz \c{T}\H{o} \v{z}\v{c} \={\i} \d{i} \b{d} \d{e} a",
+        ),
         ("漢 ① ℝ x\u0304 ´ \x00", "? ? ? x? ? ?"),
         ("-- --- ,, '' -– \"'", r"-{}- -{}-{}- ,{}, '{}' -{}-- ''{}'"),
         ("?` !‘", r"?\`{} !\textquoteleft{}"),
