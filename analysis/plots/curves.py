@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
-from analysis.plots.ladder import canvas, folded, within_panel
+from analysis.plots.ladder import brief, canvas, folded, within_panel
 from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
 from analysis.table import Table
@@ -108,7 +108,7 @@ def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figur
     parts = chunks(table, found)
     several = len(table.baselines) > 1
     rows = {row.label: row for row in table.rows}
-    texts = {label: within_panel(row) if several else label for label, row in rows.items()}
+    texts = {label: brief(within_panel(row) if several else label) for label, row in rows.items()}
     figure = canvas(HEIGHT * len(parts), PAGE)
     axes = figure.subplots(len(parts), 2, squeeze=False)
     cut = False

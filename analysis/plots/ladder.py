@@ -97,8 +97,14 @@ def within_panel(row: Row) -> str:
 
 
 def folded(label: str) -> str:
-    """Break a long label at its spaces."""
-    return "\n".join(textwrap.wrap(label, LONGEST, break_long_words=False)) or label
+    """Break a long label into at most three lines, at its spaces where it has some."""
+    return "\n".join(textwrap.wrap(brief(label, 3 * LONGEST - 4), LONGEST)[:3]) or label
+
+
+def brief(label: str, most: int = 2 * LONGEST) -> str:
+    """Return a label of at most `most` characters: of a longer one how it begins and ends."""
+    front = (most - 3) // 2
+    return label if len(label) <= most else f"{label[:front].rstrip()} … {label[front + 3 - most :].lstrip()}"
 
 
 def canvas(height: float, width: float) -> Figure:

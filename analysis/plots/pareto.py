@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
-from analysis.plots.ladder import canvas, within_panel
+from analysis.plots.ladder import canvas, folded, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import around, columns, place
 from analysis.row import Row
@@ -106,9 +106,10 @@ def scatter(table: Table) -> Figure:
     direct = len(rows) <= DIRECT and max(len(row.label) for row in rows) <= SHORT
     names = [row.label if direct else str(position) for position, row in enumerate(rows, 1)]
     panels = {baseline: mark(position) for position, baseline in enumerate(table.baselines)}
-    texts = [row.label if row.label == row.baseline else within_panel(row) for row in rows]
-    columns = max(1, min(4, int(112 / (8 + max(map(len, texts))))))
-    key = 0.0 if direct else 0.15 * -(-len(rows) // columns) + 0.15
+    texts = [folded(row.label if row.label == row.baseline else within_panel(row)) for row in rows]
+    lines = [text.split("\n") for text in texts]
+    columns = max(1, min(4, int(112 / (8 + max(len(line) for text in lines for line in text)))))
+    key = 0.0 if direct else 0.15 * -(-len(rows) // columns) * max(map(len, lines)) + 0.15
     figure = canvas(2.6 + key, PAGE)
     left, right = figure.subplots(1, 2, sharey=True)
     _points(left, table, "params", panels)

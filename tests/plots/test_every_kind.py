@@ -131,6 +131,20 @@ def test_drawn_anew_it_is_the_same_file(kind, small):
             assert one.as_bytes(form) == two.as_bytes(form) == expected
 
 
+@pytest.mark.parametrize("kind", ["effects", "pareto", "curves", "seeds", "published"])
+def test_labels_as_long_as_they_may_be_leave_room_for_the_figure(kind, small):
+    study, records, _ = small
+    names = {"none": "b" * 120, "BAM sum": "a sum of branches " * 6 + "by hand", "BAM max": "m" * 119 + "x"}
+    rows = {names.get(row, row): run for row, run in study.rows.items()}
+    published = {names.get(row, row): figure for row, figure in study.published.items()}
+    renamed = replace(study, rows=rows, baseline="b" * 120, published=published)
+    figure = draw(kind, *pictured.read(records[0].folder.path.parent, renamed)).figure
+    assert clipped(figure) == []
+    assert overlapping(figure) == []
+    assert all(axes.get_position().width > 0.2 for axes in figure.axes)
+    assert "mx" in "".join(text.get_text() for text in texts(figure)) or kind == "seeds"
+
+
 def test_every_file_is_named_after_its_kind(figures):
     assert [figure.name for figure in figures.values()] == list(KINDS)
 
