@@ -12,6 +12,7 @@ from studies.choices import Value
 from studies.error import StudyError
 from studies.headline import headline
 from studies.limits import LONGEST
+from studies.names import shortened
 from studies.panels import make_panels, varying
 from studies.space import Space, shown
 from studies.study import Study
@@ -51,7 +52,8 @@ def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, lab
     slots = ("dataset", "backbone", "recipe") if len(parts) > 1 else ()
     within = tuple(slot for slot in slots if len({getattr(run, slot) for run in rows.values()}) > 1)
     baselines = tuple(next(iter(part)) for part in parts.values())
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"confirm-{label.removeprefix('search+')}")
+    name = shortened(f"confirm-{label.removeprefix('search+')}", LONGEST)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
     varied = varying(rows, make_panels(name, rows, baselines, within))
     first = space.base.seed + used
     return Study(

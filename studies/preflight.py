@@ -48,6 +48,11 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
 
     rows, ranks, gpus, noun = question
     there = torch.cuda.device_count() if gpus else 0
+    if gpus and not there:
+        raise ConfigError(
+            f"torch {torch.__version__} finds no GPU that it can use (it has no CUDA, or an older driver?); "
+            "--devices cpu:N trains on N cores, `bam doctor` says more"
+        )
     if gpus and max(gpus) >= there:
         raise ConfigError(f"--devices {max(gpus)}: torch sees {there} GPUs here; use indices below that, or cpu:N")
     seen = set()

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 1 if a run failed, 3 if one is missing or was made by another commit, other versions or from "
         "other images than most (other ranks, devices, instructions and threads are marked and no more)",
     )
-    parser.add_argument("--output", metavar="FILE", help="write there and not on stdout")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there and not on stdout")
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -102,12 +102,13 @@ def summary(studies: Sequence[Study], found: Verification, tables: int) -> str:
     complete = sum(run.complete for run in found.runs)
     missing = sum(run.record is not None and run.record.state == "missing" for run in found.runs)
     parts = [
-        f"{complete} complete runs of {_many(len(studies), 'study', 'studies')}",
+        f"{complete} complete runs" + (f" of {_many(len(studies), 'study', 'studies')}" if studies else ""),
         *([f"{missing} runs still to come"] if missing else []),
         *([f"compared with {_many(tables, 'table', 'tables')}"] if tables else []),
         _many(len(found.problems), "problem", "problems"),
     ]
-    return f"verified: {', '.join(parts)}"
+    rest = "" if studies else "; name a study's file to check its rule, seeds and rows, too"
+    return f"verified: {', '.join(parts)}{rest}"
 
 
 def _many(number: int, one: str, more: str) -> str:

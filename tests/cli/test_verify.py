@@ -95,7 +95,9 @@ def test_without_a_name_every_folder_is_checked(tiny_copy, capsys):
     first, second, summary = verified(capsys, code=1)
     assert first.startswith(f"{tiny_copy['none', 0].path}/checkpoints/last.ckpt: not the file that the training left (")
     assert second.startswith(f"runs/copy: describes run {tiny_copy['none', 1].path.name}, which belongs in ")
-    assert summary == "verified: 4 complete runs of 0 studies, 2 problems"
+    assert (
+        summary == "verified: 4 complete runs, 2 problems; name a study's file to check its rule, seeds and rows, too"
+    )
 
 
 def test_json(tiny_copy, capsys):

@@ -153,6 +153,17 @@ def test_a_label_that_would_be_too_long_leaves_out_its_last_knobs():
     assert len(row) <= 120
 
 
+def test_a_search_of_many_settings_is_confirmed_by_a_study_that_files_can_be_named_after():
+    settings = {"recipe.batch_size": "48", "recipe.momentum": "0.8125", "recipe.weight_decay": "0.0009765625"}
+    settings |= {"recipe.label_smoothing": "0.0625", "recipe.warmup_epochs": "0.5", "backbone.width": "8"}
+    names = []
+    for epochs in ("7", "8"):
+        space = SPACE.override(settings | {"recipe.epochs": epochs})
+        names.append(confirming(space, BEST[:1], 1, f"search+{space.name}").name)
+    assert names[0] != names[1]
+    assert all(len(name) <= 120 and name.startswith("confirm-mine-backbone-width-8-recipe") for name in names)
+
+
 def test_seeds_go_on_after_those_of_a_search_that_began_elsewhere():
     later = replace(SPACE, base=replace(SPACE.base, seed=7))
     assert confirming(later, BEST, 2, "search+mine+seeds=2").seeds == (9, 10, 11, 12, 13), "7 and 8 have been used"
