@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -62,13 +61,6 @@ class Result:
         told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
         if told not in (set(CLASSIFIED), set(DETECTED)):
             raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
-
-    @classmethod
-    def again(cls, figures: Iterable[tuple[str, Any]]) -> Result:
-        """Return a result of every field's name and value as one had them that was checked when it was made."""
-        result = object.__new__(cls)
-        vars(result).update(figures)
-        return result
 
     def told(self) -> dict[str, Any]:
         """Return the figures by name, those that there are: what `result.json` holds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -19,7 +20,6 @@ from typing import Any, NamedTuple
 import lightning_bam
 from lightning_bam.config import Run, to_dict
 from lightning_bam.files import FolderError, write_object
-from studies.cache import cache_home
 
 
 class Counts(NamedTuple):
@@ -30,8 +30,14 @@ class Counts(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """Return where counts lie."""
-    return cache_home() / "counts"
+    """Return where counts lie: in `$BAM_CACHE`, else in the user's cache folder.
+
+    Raises:
+        RuntimeError: this user has no home folder.
+
+    """
+    home = os.environ.get("BAM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "lightning-bam")
+    return Path(home, "counts").expanduser()
 
 
 def network(run: Run) -> dict[str, Any]:

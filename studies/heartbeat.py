@@ -21,8 +21,7 @@ PATIENCE = 1.0
 class Heartbeat:
     """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
 
-    Its thread has connections of its own, is told no signals, and is no reason for a process to go on. As long as it
-    runs `studies.forked` forks nothing.
+    Its thread has connections of its own, is told no signals, and is no reason for a process to go on.
 
     Args:
         source: whose leases and trials they are.

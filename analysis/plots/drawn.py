@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -34,9 +35,11 @@ STYLE: Final[Any] = {
 }
 
 
-def drawn_in(look: Mapping[str, Any]) -> Any:
-    """Return a context, or a decorator, in which matplotlib draws so, else as it comes; no `matplotlibrc` counts."""
-    return style.context(["default", dict(look)])
+@contextmanager
+def drawn_in(look: Mapping[str, Any]) -> Iterator[None]:
+    """Draw so, and else as matplotlib comes, in a block or a decorated function: no `matplotlibrc` counts."""
+    with style.context(["default", dict(look)]):
+        yield
 
 
 Form = Literal["png", "svg", "pdf"]

@@ -26,6 +26,8 @@ DIRECT: Final = 8
 """Rows up to which each has its label beside its point; more of them have numbers, and a key."""
 SHORT: Final = 14
 """Characters of the longest label that still stands beside a point."""
+LINE: Final = 34
+"""Characters of the longest that stands in one line of the key."""
 WIDE: Final = 8.0
 """Ratio of the greatest to the least cost from which the axis is logarithmic."""
 
@@ -106,7 +108,8 @@ def scatter(table: Table) -> Figure:
     direct = len(rows) <= DIRECT and max(len(row.label) for row in rows) <= SHORT
     names = [row.label if direct else str(position) for position, row in enumerate(rows, 1)]
     panels = {baseline: mark(position) for position, baseline in enumerate(table.baselines)}
-    texts = [folded(row.label if row.label == row.baseline else within_panel(row)) for row in rows]
+    texts = [row.label if row.label == row.baseline else within_panel(row) for row in rows]
+    texts = [text if len(text) <= LINE else folded(text) for text in texts]
     lines = [text.split("\n") for text in texts]
     columns = max(1, min(4, int(112 / (8 + max(len(line) for text in lines for line in text)))))
     key = 0.0 if direct else 0.15 * -(-len(rows) // columns) * max(map(len, lines)) + 0.15

@@ -2,8 +2,8 @@
 
     [BAM_TEST_POSTGRES=postgresql://...] python -m tests.benchmarks.scale [--runs 10000] [--convs 1] [--skip-trials]
 
-`bam status` and `bam table` are timed as whole commands, cold (no cache of records; the system has the files in memory)
-and warm, each beside a plain loop that reads the same files and parses them. A trial is begun with its parameters and
+`bam status` and `bam table` are timed as whole commands (the system has the files in memory), each beside a plain loop
+that reads the same files and parses them. A trial is begun with its parameters and
 marks, shows its first sign of life (in PostgreSQL), is reported twice and told as the engine does it, in the journal
 and, where the environment names one, in PostgreSQL; the first trial after opening the storage also reads the finished
 ones. What is printed first is asking and telling alone.
@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import random
-import shutil
 import statistics
 import sys
 import tempfile
@@ -157,13 +156,12 @@ def command_seconds(verb: str, home: Path) -> tuple[float, float, float]:
 
 
 def watch(verb: str, home: Path, times: int) -> None:
-    """Print what one call costs without a cache and what each of `times` calls costs with it."""
-    shutil.rmtree(home / "cache", ignore_errors=True)
-    for kind in ("cold", *["warm"] * times):
+    """Print what each of `times` calls costs."""
+    for _ in range(times):
         wall, cpu, peak = command_seconds(verb, home)
         plain = plain_loop(home / "runs")
         print(
-            f"bam {verb}, {kind}: {wall:.2f} s ({cpu:.2f} s of CPU), {peak:.0f} MiB; plain loop {plain:.2f} s, "
+            f"bam {verb}: {wall:.2f} s ({cpu:.2f} s of CPU), {peak:.0f} MiB; plain loop {plain:.2f} s, "
             f"ratio {wall / plain:.2f}",
             flush=True,
         )
@@ -174,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--convs", type=int, default=1, help="99 rows for each (1)")
-    parser.add_argument("--times", type=int, default=3, help="warm calls (3)")
+    parser.add_argument("--times", type=int, default=3, help="calls (3)")
     parser.add_argument("--skip-trials", action="store_true", help="leave Optuna out")
     arguments = parser.parse_args()
     runs = arguments.runs
@@ -183,7 +181,6 @@ def main() -> None:
         home = Path(name)
         study = study_of(home / "scale.py", runs, arguments.convs)
         fill(study, home / "runs")
-        time.sleep(3)  # what is younger is not remembered
         for verb in ("status", "table"):
             watch(verb, home, arguments.times)
         if arguments.skip_trials:

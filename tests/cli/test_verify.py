@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from studies import records, sight
-from studies.sight import Sight
 
 
 def verified(capsys, *argv, code):
@@ -49,15 +47,9 @@ def test_a_flipped_byte_is_one_line(tiny_copy, capsys, name):
     assert summary.endswith(", 1 problem")
 
 
-def test_folders_are_read_whatever_is_remembered_of_them(tiny_copy, monkeypatch, capsys):
-    monkeypatch.setenv("BAM_CACHE", str(Path("cache").resolve()))
-    monkeypatch.setattr(records, "MANY", 0)
-    for module in (sight, records):
-        monkeypatch.setattr(module, "look", lambda folder: Sight(1, quiet=True, whole=True))  # no change is ever seen
-    assert main(["table", "tiny.py"]) == 0
+def test_a_torn_result_is_named_and_not_bundled(tiny_copy, capsys):
     path = tiny_copy["BAM", 1].path / "result.json"
     path.write_text("{")
-    assert main(["table", "tiny.py"]) == 0, "remembered"
     problem, summary = verified(capsys, "tiny.py", code=1)
     assert problem.startswith(f"{path}: ")
     assert summary.endswith(", 1 problem")
