@@ -193,7 +193,10 @@ def test_other_lengths_are_no_repetition(tmp_path):
         compare(record, repetition)
 
 
-def test_the_slot_is_like_the_records(monkeypatch):
+def test_the_slot_is_like_the_records(monkeypatch, tmp_path):
+    monkeypatch.setattr("studies.devices.DEVICE_FILES", tmp_path)
+    for number in range(3):
+        (tmp_path / f"nvidia{number}").touch()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
     assert slot_like({}, None) == Slot(1)
     assert slot_like({"world_size": 3, "device": "cpu"}, None) == Slot(3)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.studies.chaos import chaos
 
-RUNS = int(os.environ.get("BAM_TEST_CHAOS", "8"))
+RUNS = int(os.environ.get("BAM_TEST_CHAOS", "6"))
 
 
 @pytest.mark.parametrize("storage", ["journal", "postgres"])

@@ -137,7 +137,7 @@ def test_a_stopped_leader_does_not_keep_its_group_alive_without_its_scheduler(st
     assert "running" not in states
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbroken, tmp_path, number):
     process = start(study_file, tmp_path, "--devices-per-run", "2")
     wait_until_training(tmp_path, epochs=1)

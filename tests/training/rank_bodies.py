@@ -78,7 +78,7 @@ def meet_often(task: tuple[int, int, Any]) -> list[dict[int, tuple[list[int], in
     for attempt in range(tries):
         number = 1000 * party + attempt
         job = Job(folder=Path(f"group{number}"), study="ranks", row="", slot=Slot(2))
-        barrier.wait(60)
+        barrier.wait(120)
         with Rendezvous().open() as meeting:
             met.append(elastic_launch(ranks.group(job, meeting), _meet)(number))
     return met
