@@ -362,7 +362,7 @@ def test_an_mpi_that_does_not_start_is_not_asked(tmp_path):
     run = replace(RUN, recipe=replace(RECIPE, epochs=1))
     folder = RunFolder.of(tmp_path, run)
     folder.describe(run)
-    script = "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; from lightning_bam.folder import "
-    script += "RunFolder; from lightning_bam.training import train; train(RunFolder(Path(sys.argv[1])))"
+    script = "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; "
+    script += "from lightning_bam import RunFolder, train; train(RunFolder(Path(sys.argv[1])))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder.path), str(tmp_path)], check=False)
     assert (done.returncode, folder.state()) == (0, "complete")
