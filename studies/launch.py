@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Final
 
 from studies.job import Job
+from studies.neighbours import Handed
 from studies.processes import serve
 
 
@@ -30,7 +31,7 @@ def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int 
 
     """
     held = _Descriptor(lock) if lock is not None else None
-    return _started(lambda: context.Process(target=_train, args=(job, lifeline, held), name=job.folder.name))
+    return _started(lambda: context.Process(target=_train, args=(Handed(), job, lifeline, held), name=job.folder.name))
 
 
 def _started(make: Callable[[], ForkServerProcess]) -> ForkServerProcess:
@@ -72,7 +73,7 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any, l
 
     """
     receiver, sender = context.Pipe(duplex=False)
-    process = _started(lambda: context.Process(target=_answer, args=(sender, module, function, argument)))
+    process = _started(lambda: context.Process(target=_answer, args=(Handed(), sender, module, function, argument)))
     sender.close()
     if not receiver.poll(limit):
         process.kill()
@@ -103,7 +104,7 @@ def _received(duplicate: Any) -> _Descriptor:
     return _Descriptor(duplicate.detach())
 
 
-def _train(job: Job, lifeline: Connection, lock: _Descriptor | None) -> None:
+def _train(_: object, job: Job, lifeline: Connection, lock: _Descriptor | None) -> None:
     os.setsid()
     held.append(lifeline)
     watch_lifeline()
@@ -135,7 +136,7 @@ def _leave_unheard(pipe: int) -> None:
     os._exit(1)
 
 
-def _answer(sender: Connection, module: str, function: str, argument: Any) -> None:
+def _answer(_: object, sender: Connection, module: str, function: str, argument: Any) -> None:
     threading.Thread(target=_leave_unheard, args=(sender.fileno(),), daemon=True).start()
     try:
         sender.send((True, getattr(import_module(module), function)(argument)))

@@ -1,24 +1,61 @@
-"""What lies beside a study file: the file may import it, behind everything that is installed.
+"""What lies beside a study file: the file may import it by name, behind everything that is installed.
 
-The folder is appended to `sys.path`, which multiprocessing hands on to the processes that are forked for runs. A file
-there named as a module that is installed therefore replaces none. Python processes that are started anew look in no
-folder of their own accord: `-P`, or `safe_path` where the words are not ours.
+The folder stands in nobody's `sys.path`: libraries look there for modules that they can do without (`redis`, `cython`)
+and for the entry points of installed packages, and would run what somebody has put beside the study. A finder behind
+all others answers for the names alone that the study's files import. Processes that are forked for runs get the same
+finder; Python processes that are started anew look in no folder of their own accord: `-P`, or `safe_path` where the
+words are not ours.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from types import ModuleType
+from typing import Any, Final
 
 OURS: Final = ("analysis", "lightning_bam", "studies")
-ROOT: Final = str(Path(__file__).resolve().parent.parent)
-"""Where this project's packages are."""
-_folders: Final[list[str]] = []
+_starting: Final = Lock()
+
+
+class _Neighbours(MetaPathFinder):
+    """Finds the modules beside one study file that the file, or one of them in turn, imports by name."""
+
+    folder: str | None = None
+    names: frozenset[str] = frozenset()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is not None or self.folder is None or fullname not in self.names:
+            return None
+        spec = PathFinder.find_spec(fullname, [self.folder], target)
+        if spec is not None:
+            packages = [Path(folder) for folder in spec.submodule_search_locations or ()]
+            files = [file for package in packages for file in package.rglob("*.py")] or [Path(spec.origin or "")]
+            self.names |= {name for file in files for name in _names_imported_by(file)}
+        return spec
+
+
+_neighbours: Final = _Neighbours()
+
+
+class Handed:
+    """What a study's file may import, on its way to a forked process: as the first argument it comes before others.
+
+    A pickled object of a class from beside the study can only be read where that module is found.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _serve, (_neighbours.folder, _neighbours.names)
 
 
 def allow(file: Path) -> None:
@@ -26,17 +63,10 @@ def allow(file: Path) -> None:
 
     Two studies may each have a `models.py`.
     """
-    for folder in _folders:
-        for name in _modules(Path(folder)):
+    if _neighbours.folder is not None:
+        for name in _modules(Path(_neighbours.folder)):
             del sys.modules[name]
-        with suppress(ValueError):
-            sys.path.remove(folder)
-    home = str(file.resolve().parent)
-    _folders[:] = [] if home in sys.path else [home]  # PYTHONPATH may have it
-    if ROOT not in sys.path:  # an editable installation is found behind all of `sys.path`, and so behind the study
-        sys.path.append(ROOT)
-    sys.path += _folders
-    importlib.invalidate_caches()
+    _serve(str(file.resolve().parent), frozenset(_names_imported_by(file)))
 
 
 def imported(file: Path) -> list[Path]:
@@ -46,19 +76,37 @@ def imported(file: Path) -> list[Path]:
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """Have Python processes that are started meanwhile import what is installed, and nothing from a study's folder.
+    """Have Python processes that are started meanwhile import what is installed, and nothing from a working directory.
 
-    They and all that they start keep `PYTHONSAFEPATH`: in a run's processes there is no code but installed one.
+    They and all that they start keep `PYTHONSAFEPATH`. One thread at a time: the environment is the process's.
     """
-    before, path = os.environ.get("PYTHONSAFEPATH"), sys.path
-    sys.path = [folder for folder in path if folder not in _folders]  # Python 3.12 hands it to the fork server, too
-    os.environ["PYTHONSAFEPATH"] = "1"
+    with _starting:
+        before = os.environ.get("PYTHONSAFEPATH")
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            del os.environ["PYTHONSAFEPATH"]
+            os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
+
+
+def _serve(folder: str | None, names: frozenset[str]) -> None:
+    _neighbours.folder, _neighbours.names = folder, names
+    with suppress(ValueError):
+        sys.meta_path.remove(_neighbours)
+    sys.meta_path.append(_neighbours)  # behind the finder of an editable installation, too
+    importlib.invalidate_caches()
+
+
+def _names_imported_by(file: Path) -> set[str]:
+    """Return the top-level names that a file imports, wherever in it; none where it cannot be read."""
     try:
-        yield
-    finally:
-        sys.path = path
-        del os.environ["PYTHONSAFEPATH"]
-        os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names} - set(OURS)
 
 
 def _modules(folder: Path) -> dict[str, Path]:

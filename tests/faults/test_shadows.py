@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ if __name__ == "__main__":
     sys.exit(max(main(words) for words in json.loads(sys.argv[1])))
 """
 NAMES = ("colorsys", "json", "lightning_bam", "numpy", "psutil", "selectors", "studies", "torch", "types", "wandb")
+WANTED = ("Cython", "colorama", "cython", "org", "plugged", "redis", "sksparse", "uarray", "winreg")
+"""Modules that libraries import where they find them, and one that an installed package would plug into them."""
+GROUPS = ("torch.backends", "matplotlib.backend", "lightning.pytorch.callbacks_factory", "optuna.storages")
 CANARY = """
 from pathlib import Path
 with Path({canary!r}).open("a") as file:
@@ -51,11 +55,15 @@ def shadowed(tmp_path, monkeypatch):
     """Be in a folder full of such files, with a study that imports its neighbour; return the canary's path."""
     there, canary = tmp_path / "there", tmp_path / "canary"
     there.mkdir()
-    for name in NAMES:
+    for name in NAMES + WANTED:
         (there / f"{name}.py").write_text(CANARY.format(canary=str(canary)))
     for name in ("studies", "analysis", "submitit"):
         (there / name).mkdir()
         (there / name / "__init__.py").write_text(CANARY.format(canary=str(canary)))
+    package = there / "plugged-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("".join(f"[{group}]\nplugged = plugged:plug\n" for group in GROUPS))
     (there / "widths.py").write_text("WIDTH = 4\n")
     (there / "mine.py").write_text(STUDY)
     monkeypatch.chdir(there)
@@ -63,9 +71,15 @@ def shadowed(tmp_path, monkeypatch):
 
 
 def test_no_process_imports_from_the_working_directory(shadowed):
-    """The fork server and what it forks, W&B's service, and the process that counts networks."""
+    """The fork server and what it forks, W&B's service, and the process that counts networks; nor do libraries."""
     run = find_study("mine.py").rows["BAM"].key
-    verbs = [["cost"], ["run", "mine.py", "--devices", "cpu:2", "--wandb", "offline"]]
+    verbs = [
+        ["cost"],
+        ["run", "mine.py", "--devices", "cpu:2", "--wandb", "offline"],
+        ["plot", "mine.py"],
+        ["report", "mine.py"],
+        ["bundle", "mine.py", "-o", "mine.tar.gz"],
+    ]
     script = shadowed.with_name("script.py")  # as `bam`, on whose path its own folder is, and not the working directory
     script.write_text(VERBS)
     words = [sys.executable, str(script), json.dumps(verbs)]
@@ -74,6 +88,9 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     assert not shadowed.exists(), shadowed.read_text() + done.stderr
     assert done.returncode == 0, done.stderr
     assert list(Path("runs", run).glob("wandb/offline-run-*/*.wandb"))
+    with tarfile.open("mine.tar.gz") as archive:
+        lists = [archive.extractfile(one) for one in archive.getmembers() if one.name.endswith("constraints.txt")]
+        assert ["plugged" in one.read().decode() for one in lists] == [False]
 
 
 def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
