@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from lightning_bam.backbones import build
     from lightning_bam.cost import Cost, count, count_module
     from lightning_bam.data import ImageData
-    from lightning_bam.module import Classifier
-    from lightning_bam.training import train
+    from lightning_bam.training.classifier import Classifier
+    from lightning_bam.training.train import train
 
 _WITH_TORCH = {
     "BAM": "attention",

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.backbones import build
-from lightning_bam.checkpoint import save
 from lightning_bam.config import Run
 from lightning_bam.files import FolderError, open_plain
 from lightning_bam.folder import RunFolder
+from lightning_bam.training.checkpoint import save
 
 WEIGHTS: Final = "weights.pt"
 """The file of a model folder that holds its network's state dict."""

@@ -18,7 +18,7 @@ from lightning_bam.config import ConfigError
 from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
 from lightning_bam.folder import TakenOverError
 from lightning_bam.json_text import parse
-from lightning_bam.recorder import LostLossError, TrainingError
+from lightning_bam.training.recorder import LostLossError, TrainingError
 from studies.job import TAKEN
 
 Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]

@@ -16,7 +16,7 @@ from lightning_bam.files import FolderError, read_tail
 from lightning_bam.folder import RunFolder, TakenOverError
 from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.provenance import WORKSPACE
-from lightning_bam.training import train
+from lightning_bam.training.train import train
 from studies.failure import Failure, Lost, RankError, taken_over
 from studies.job import FULL, TAKEN, Job
 from studies.launch import watch_lifeline

@@ -4,6 +4,6 @@ from lightning_bam.detection.data import DetectionData
 from lightning_bam.detection.network import build_detector
 from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import SceneSets, Target, load_scenes
-from lightning_bam.detection.task import DetectionTask
+from lightning_bam.training.detector import DetectionTask
 
 __all__ = ["BoxScores", "DetectionData", "DetectionTask", "SceneSets", "Target", "build_detector", "load_scenes"]

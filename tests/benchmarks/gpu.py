@@ -3,7 +3,7 @@
     python -m tests.benchmarks.gpu [--steps 20] [--runs 16] [--share 1 2 4 8]
 
 *Step*: forward, loss, backward and SGD of ResNet50 on a batch of random images that lies on the GPU, as a run trains
-it: deterministic algorithms, no TF32, the memory format of `lightning_bam.layout`. Median over `--steps` steps by
+it: deterministic algorithms, no TF32, the memory format of `lightning_bam.training.classifier`. Median over `--steps` steps by
 CUDA's events, after five that are not counted; peak memory is what torch allocated at most. *Hours*: 200 epochs of
 50,000 images in batches of 128 at that step, without scoring.
 
@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 
 from lightning_bam.config import BAMSpec, CBAMSpec, EveryBlock, Run, SESpec
-from lightning_bam.module import Classifier
+from lightning_bam.training.classifier import Classifier
 from studies.presets import PAPER
 
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")

@@ -50,7 +50,7 @@ BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exi
 FRESH = """
 import sys
 from lightning_bam.folder import RunFolder
-from lightning_bam.training import train
+from lightning_bam.training.train import train
 folder = RunFolder(sys.argv[1])
 """
 UNTRACKED = f"{FRESH}train(folder)"

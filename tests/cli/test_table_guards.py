@@ -13,7 +13,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from analysis.cli import main
 from lightning_bam.config import to_dict
 from lightning_bam.folder import SCHEMA, RunFolder
-from lightning_bam.training import train
+from lightning_bam.training.train import train
 from studies.load import find_study
 
 DILATIONS = '''"""Does the spatial branch need more context than there is?"""

@@ -26,7 +26,7 @@ from lightning_bam import (
 )
 from lightning_bam.detection import BoxScores, DetectionData, DetectionTask, Target, load_scenes
 from lightning_bam.detection.data import mirrored
-from lightning_bam.recorder import TrainingError
+from lightning_bam.training.recorder import TrainingError
 
 SCENES = DigitScenes(height=40, width=56, most=2, train=20, test=7)
 DETECTOR = FasterRCNN(trunk=SmallResNet(width=8), pyramid=8, hidden=16, proposals=30)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from lightning_bam.checkpoint import AtomicCheckpointIO
-from lightning_bam.trainer import LastCheckpoint
+from lightning_bam.training.checkpoint import AtomicCheckpointIO
+from lightning_bam.training.trainer import LastCheckpoint
 
 
 def test_a_checkpoint_names_nothing_that_is_removed(tmp_path):

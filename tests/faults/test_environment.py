@@ -12,7 +12,7 @@ import pytest
 
 from lightning_bam.folder import RunFolder
 from lightning_bam.provenance import CPU_SETTINGS, GPU_SETTINGS, provenance, settings
-from lightning_bam.training import train
+from lightning_bam.training.train import train
 from tests.studies.conftest import BASE
 from tests.studies.wandb_file import read
 

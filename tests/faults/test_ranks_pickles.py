@@ -7,7 +7,7 @@ import os
 import torch
 import torch.distributed as dist
 
-from lightning_bam import trainer
+from lightning_bam.training.train import trainer
 from studies import ranks
 from studies.devices import Slot
 from studies.job import Job

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from analysis.verification.verify import verify
-from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder, TakenOverError
+from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.job import TAKEN

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from lightning_bam import ClutteredDigits, ConfigError, Run, build
-from lightning_bam.layout import memory_format
+from lightning_bam.training.classifier import memory_format
 from tests.training.test_every_network import NETWORKS, SLOTS
 
 

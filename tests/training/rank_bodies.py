@@ -11,10 +11,11 @@ import torch
 import torch.distributed as dist
 from torch.distributed.launcher.api import elastic_launch
 
-from lightning_bam import trainer, training
 from lightning_bam.collective import gathered
 from lightning_bam.folder import RunFolder
 from lightning_bam.leaving import Signals
+from lightning_bam.training.train import train as training
+from lightning_bam.training.train import trainer
 from studies import ranks, worker
 from studies.devices import Slot
 from studies.job import Job

@@ -13,7 +13,7 @@ from lightning_bam.config import Digits, Recipe, Run, SmallResNet
 from lightning_bam.digest import CHECKPOINT, altered, recorded, same_images, seal
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from lightning_bam.training import train
+from lightning_bam.training.train import train
 from studies.exchange import pack, unpack
 
 RUN = Run(

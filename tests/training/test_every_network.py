@@ -22,8 +22,7 @@ from lightning_bam import (
     build,
 )
 from lightning_bam.config import AfterStages
-from lightning_bam.layout import memory_format
-from lightning_bam.module import Classifier
+from lightning_bam.training.classifier import Classifier, memory_format
 from tests.backbones.tiny import TINY
 
 NETWORKS = TINY | {

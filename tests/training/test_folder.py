@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_bam import provenance as provenance_module
-from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.files import FolderError, FullDiskError, read_object, write_object
 from lightning_bam.folder import SCHEMA, Result, RunFolder
 from lightning_bam.provenance import provenance, sources
+from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
 RUN = Run(attention=BAMSpec(reduction=4), seed=3)
 RESULT = Result(

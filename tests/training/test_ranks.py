@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
 from torch import nn
 
-from lightning_bam import trainer
 from lightning_bam.backbones import build
 from lightning_bam.backbones.dropout import SharedDropout
 from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, SmallResNet, SqueezeNet
@@ -19,7 +18,8 @@ from lightning_bam.data.datamodule import TrainBatches
 from lightning_bam.data.feed import OnDevice
 from lightning_bam.data.load import load
 from lightning_bam.folder import RunFolder
-from lightning_bam.module import Classifier
+from lightning_bam.training.classifier import Classifier
+from lightning_bam.training.train import trainer
 from studies.devices import Slot
 from studies.launch import ask
 from studies.processes import forkserver

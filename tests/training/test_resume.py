@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from lightning_bam.attempts import effective
-from lightning_bam.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.config import (
     BAMSpec,
     ClutteredDigits,
@@ -28,7 +27,8 @@ from lightning_bam.config import (
 )
 from lightning_bam.data import Batches
 from lightning_bam.files import FolderError
-from lightning_bam.running import RunningLoss
+from lightning_bam.training.base_module import RunningLoss
+from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from studies.devices import Slot
 from studies.launch import ask
 from studies.processes import forkserver

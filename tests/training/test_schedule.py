@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lightning_bam import Recipe, Run
-from lightning_bam.schedule import lr_factor
+from lightning_bam.training.optimizer import lr_factor
 
 
 def changes(recipe, steps):

@@ -13,14 +13,14 @@ import torch.nn.functional as F
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from lightning_bam.backbones import build
-from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.config import BAMSpec, ClutteredDigits, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
 from lightning_bam.data import Batches, ImageData, augment, normalise
 from lightning_bam.files import FolderError
 from lightning_bam.folder import RunFolder
-from lightning_bam.recorder import TrainingError
-from lightning_bam.schedule import lr_factor
-from lightning_bam.training import train
+from lightning_bam.training.checkpoint import AtomicCheckpointIO
+from lightning_bam.training.optimizer import lr_factor
+from lightning_bam.training.recorder import TrainingError
+from lightning_bam.training.train import train
 
 RECIPE = Recipe(epochs=2, batch_size=97, lr=0.05, schedule="cosine", crop_padding=1, flip=True)
 RUN = Run(dataset=Digits(), backbone=SmallResNet(width=3), recipe=RECIPE, seed=11)
@@ -286,7 +286,7 @@ def test_a_checkpoint_is_whole_or_the_old_one(tmp_path):
     AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
     code = (
         "import os, sys, torch\n"
-        "from lightning_bam.checkpoint import AtomicCheckpointIO\n"
+        "from lightning_bam.training.checkpoint import AtomicCheckpointIO\n"
         "class Bomb:\n"
         "    def __reduce__(self):\n"
         "        os.kill(os.getpid(), 9)\n"

@@ -15,7 +15,7 @@ from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import Target
 from lightning_bam.randomness import seeded
 from lightning_bam.streams import stream
-from lightning_bam.trained import TrainedModule
+from lightning_bam.training.base_module import TrainedModule
 
 
 class DetectionTask(TrainedModule):

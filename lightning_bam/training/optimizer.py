@@ -1,9 +1,13 @@
-"""The learning rate as a pure function of the step."""
+"""The optimizer of a recipe."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
 
 from lightning_bam.config import Recipe
 
@@ -24,3 +28,17 @@ def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
         total = recipe.epochs * steps_per_epoch
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
     return 1.0
+
+
+def sgd(module: pl.LightningModule, recipe: Recipe) -> dict[str, Any]:
+    """Return what Lightning asks for: SGD over every parameter of `module`, and the schedule, stepped every batch."""
+    optimizer = torch.optim.SGD(
+        module.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    steps = int(module.trainer.estimated_stepping_batches) // recipe.epochs
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(recipe, step, steps))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -15,7 +15,6 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.attempts import earlier
-from lightning_bam.checkpoint import damage, misfit
 from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
@@ -23,11 +22,12 @@ from lightning_bam.digest import hashes, same_images
 from lightning_bam.files import FolderError
 from lightning_bam.folder import SCHEMA, RunFolder
 from lightning_bam.leaving import Leaver, Signals
-from lightning_bam.module import Classifier
 from lightning_bam.provenance import GPU_SETTINGS, provenance, settings
-from lightning_bam.recorder import Recorder
 from lightning_bam.result import CLASSIFIED, DETECTED, Result
-from lightning_bam.trainer import quiet, trainer, without_defaults
+from lightning_bam.training.checkpoint import damage, misfit
+from lightning_bam.training.classifier import Classifier
+from lightning_bam.training.recorder import Recorder
+from lightning_bam.training.trainer import quiet, trainer, without_defaults
 
 
 def train(

@@ -16,10 +16,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
-from lightning_bam.checkpoint import AtomicCheckpointIO
 from lightning_bam.collective import told_by
 from lightning_bam.config import Run
 from lightning_bam.folder import RunFolder
+from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}
 

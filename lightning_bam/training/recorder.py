@@ -13,7 +13,7 @@ from lightning_bam.collective import gathered, largest
 from lightning_bam.data.drawn import RunData
 from lightning_bam.folder import RunFolder
 from lightning_bam.metrics import METRICS
-from lightning_bam.trained import TrainedModule
+from lightning_bam.training.base_module import TrainedModule
 
 
 class TrainingError(RuntimeError):
