@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.attempts import effective
 from lightning_bam.config import flatten
-from lightning_bam.files import read_tail
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import read_tail
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import effective
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.records import Record

@@ -146,7 +146,7 @@ def trained_with(records: Sequence[Record], found: Sequence[Footnote]) -> list[s
 
 
 def _sources(commit: str) -> str:
-    """Write what `lightning_bam.provenance.commit` says of the code."""
+    """Write what `lightning_bam.run_folder.provenance.commit` says of the code."""
     head, _, changed = commit.partition("+")
     if not head:
         return f"sources {changed} (no commit known)"

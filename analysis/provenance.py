@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from lightning_bam.attempts import effective
+from lightning_bam.run_folder.manifest import effective
 from studies.circumstances import SHARED, by_attempt
 from studies.records import Record
 

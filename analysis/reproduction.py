@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.provenance import UNKNOWN, over_attempts
-from lightning_bam.attempts import effective
-from lightning_bam.digest import altered, recorded, same_images
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import altered, recorded, same_images
+from lightning_bam.run_folder.manifest import effective
 from studies.headline import headline, reported
 
 NOT_COMPUTED: Final = ("epoch", "seconds")

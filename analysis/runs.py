@@ -13,7 +13,7 @@ from analysis.interim import due
 from analysis.json_text import without_nan
 from analysis.provenance import UNKNOWN, over_attempts
 from lightning_bam.config import flatten
-from lightning_bam.result import CLASSIFIED, DETECTED
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.circumstances import by_attempt, failures
 from studies.records import Record
 from studies.study import Study

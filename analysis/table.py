@@ -24,7 +24,7 @@ from analysis.tries import several_tries
 from analysis.twins import Counts, twins
 from analysis.unlisted import Unlisted
 from analysis.verdict import reproduced, without_figures
-from lightning_bam.metrics import METRICS, Metric
+from lightning_bam.run_folder.result import METRICS, Metric
 from studies.copies import refuse_copies
 from studies.published import Published
 from studies.records import Record

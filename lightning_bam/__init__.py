@@ -44,9 +44,9 @@ from lightning_bam.config import (
     WideResNet,
     flatten,
 )
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import Result
 
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert

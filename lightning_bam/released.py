@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from lightning_bam.backbones import build
 from lightning_bam.config import KINDS, RELEASED_BAM, AfterStages, BAMSpec, ConfigError, Recipe, Run
-from lightning_bam.files import FolderError
-from lightning_bam.provenance import provenance
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.provenance import provenance
 from lightning_bam.weights import COUNTER, differences, read_file, save_model
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")

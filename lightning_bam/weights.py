@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lightning_bam.backbones import build
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError, open_plain
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, open_plain
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import save
 
 WEIGHTS: Final = "weights.pt"

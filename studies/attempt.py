@@ -8,7 +8,7 @@ from statistics import fmean
 
 from optuna.trial import Trial
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.study import Cell
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from lightning_bam.attempts import effective
+from lightning_bam.run_folder.manifest import effective
 
 SHARED: Final = {
     "commit": "commit",

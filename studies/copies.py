@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lightning_bam.files import FolderError
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.result import Result
 from studies.records import Record
 
 

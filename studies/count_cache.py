@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import lightning_bam
 from lightning_bam.config import Run, to_dict
-from lightning_bam.files import FolderError, write_object
+from lightning_bam.run_folder.files import FolderError, write_object
 
 
 class Counts(NamedTuple):

@@ -7,7 +7,7 @@ from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.ending import termination_as_interrupt
 from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported

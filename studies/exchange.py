@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_bam.config import Run, describes, from_dict
-from lightning_bam.digest import CHECKPOINT
-from lightning_bam.files import FolderError, read_bytes, read_object, read_tail, unwritable, write_object
-from lightning_bam.files import replace as put
-from lightning_bam.folder import SCHEMA, RunFolder
-from lightning_bam.manifest import manifest_of
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError, read_bytes, read_object, read_tail, unwritable, write_object
+from lightning_bam.run_folder.files import replace as put
+from lightning_bam.run_folder.folder import SCHEMA, RunFolder
+from lightning_bam.run_folder.hashes import CHECKPOINT
+from lightning_bam.run_folder.manifest import manifest_of
+from lightning_bam.run_folder.result import Result
 from studies.error import StudyError
 from studies.headline import so_far
 from studies.records import Record, agree, gather

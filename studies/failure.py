@@ -15,9 +15,9 @@ import torch
 from pydantic import TypeAdapter
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
-from lightning_bam.folder import TakenOverError
 from lightning_bam.json_text import parse
+from lightning_bam.run_folder.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
+from lightning_bam.run_folder.folder import TakenOverError
 from lightning_bam.training.recorder import LostLossError, TrainingError
 from studies.job import TAKEN
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_bam.config import Run, nearest
-from lightning_bam.metrics import METRICS, Metric
-from lightning_bam.result import CLASSIFIED, DETECTED, Result
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, METRICS, Metric, Result
 from studies.error import StudyError
 
 

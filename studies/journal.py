@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Final
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from lightning_bam.files import FolderError, open_plain
-from lightning_bam.lock import LIMIT, open_lock, wait_for
+from lightning_bam.run_folder.files import FolderError, open_plain
+from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from studies.checked_trials import STUMBLES, is_entry
 from studies.postgres import patience
 

@@ -18,11 +18,11 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightning_bam.attempts import after_failure
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-from lightning_bam.lock import LIMIT, open_lock, wait_for
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
+from lightning_bam.run_folder.manifest import after_failure
 from studies.error import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere

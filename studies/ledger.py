@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.error import StudyError
 from studies.headline import headline, reported, so_far
 from studies.leases import Failed, Lease, Leases

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 
 RETRIES: Final = 3
 """How often a run that the machine loses is gone on with before the machine, or the run, is taken for broken."""

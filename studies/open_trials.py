@@ -9,7 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.attempt import Attempt, SeedTrial, index_of
 from studies.leases import Failed, Lease
 from studies.lost import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.files import FolderError, inside, refuse
-from lightning_bam.lock import locked, open_lock, wait_for
+from lightning_bam.run_folder.files import FolderError, inside, refuse
+from lightning_bam.run_folder.lock import locked, open_lock, wait_for
 
 FOLDER: Final = ".searches"
 NAME: Final = re.compile(r"[0-9a-f]{32}")

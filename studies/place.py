@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.files import FolderError, read_text, unwritable
+from lightning_bam.run_folder.files import FolderError, read_text, unwritable
 
 FILE: Final = ".place"
 NUMBER: Final = re.compile("[0-9a-f]{32}")

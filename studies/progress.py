@@ -9,7 +9,7 @@ from multiprocessing.context import ForkServerProcess
 
 from optuna.trial import Trial
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
 from studies.study import Cell
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder, State
-from lightning_bam.manifest import Manifest
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder, State
+from lightning_bam.run_folder.manifest import Manifest
+from lightning_bam.run_folder.result import Result
 from studies.circumstances import circumstances
 from studies.headline import headline, so_far
 from studies.study import Cell, Study

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightning_bam.lock import HARMLESS, LIMIT, still_held, wait_until
+from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
 from studies.error import StudyError
 from studies.place import Place
 from studies.postgres import address, engine_options, patience, unreachable

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot, parse_devices, slots, visible_gpus
 from studies.ending import termination_as_interrupt
 from studies.error import StudyError

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.files import FolderError, write_object
-from lightning_bam.provenance import commit
+from lightning_bam.run_folder.files import FolderError, write_object
+from lightning_bam.run_folder.provenance import commit
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.fresh import refuse_looked

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from optuna.trial import Trial
 
-from lightning_bam.files import FULL_DISK, FolderError, FullDiskError
-from lightning_bam.folder import TakenOverError
+from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
+from lightning_bam.run_folder.folder import TakenOverError
 from studies.devices import Slot
 from studies.error import StudyError
 from studies.headline import reported, so_far

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.asking import Asking
 from studies.attempt import Attempt
 from studies.begun import check_same, directions

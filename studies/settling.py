@@ -11,8 +11,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_bam.files import FolderError, inside
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, inside
+from lightning_bam.run_folder.folder import RunFolder
 from studies.headline import reported
 from studies.place import Place
 from studies.postgres import GRACE

@@ -12,8 +12,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.digest import hash_text
-from lightning_bam.files import FolderError, inside, read_object, refuse
+from lightning_bam.run_folder.files import FolderError, inside, read_object, refuse
+from lightning_bam.run_folder.hashes import hash_text
 from studies.error import StudyError
 from studies.stopping import Stopping
 from studies.study import Study

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lightning_bam.files import refuse
+from lightning_bam.run_folder.files import refuse
 from studies.error import StudyError
 from studies.slurm_jobs import folder_of, note
 

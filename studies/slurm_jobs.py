@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.files import append_line, read_text
+from lightning_bam.run_folder.files import append_line, read_text
 
 FIELDS: Final = ("JobArrayID", "State", "NodeList", "RestartCnt", "TimeUsed", "Reason")
 NUMBER: Final = re.compile(r"[0-9]{1,18}")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from lightning_bam.config import Run, flatten, nearest
-from lightning_bam.metrics import METRICS, Metric
+from lightning_bam.run_folder.result import METRICS, Metric
 from studies.asked import check_fields, check_names, check_seeds
 from studies.error import StudyError
 from studies.headline import check_metric
@@ -45,7 +45,7 @@ class Study:
         family: how many comparisons the whole study makes, where this copy shows only some of its rows.
         within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
             that has the same there, and panels may differ in them.
-        metric: what the study compares, a name of `lightning_bam.metrics.METRICS`.
+        metric: what the study compares, a name of `lightning_bam.run_folder.result.METRICS`.
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.

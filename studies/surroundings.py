@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from lightning_bam.files import open_plain
+from lightning_bam.run_folder.files import open_plain
 
 LEAKY: Final = (
     "RANK",
@@ -66,7 +66,7 @@ def scrub() -> None:
     """Forget `LEAKY` and `NEEDLESS` variables: a run is what its `Run` says, whatever the environment does.
 
     It has a W&B service of its own: another's may be gone, or go, and with it the run's record. Variables that change
-    figures and that libraries read as they are loaded stay, and are recorded (`lightning_bam.provenance`).
+    figures and that libraries read as they are loaded stay, and are recorded (`lightning_bam.run_folder.provenance`).
     """
     for name in list(os.environ):
         if name.startswith(LEAKY) or name in NEEDLESS:

@@ -17,9 +17,8 @@ from urllib.parse import urlparse
 
 from lightning_bam.config import Run, to_dict
 from lightning_bam.json_text import short
-from lightning_bam.metrics import METRICS
-from lightning_bam.provenance import commit
-from lightning_bam.result import Result
+from lightning_bam.run_folder.provenance import commit
+from lightning_bam.run_folder.result import METRICS, Result
 from studies.error import StudyError
 from studies.job import Job, WandbMode
 from studies.names import shortened

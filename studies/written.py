@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_bam.config.spec import changed
-from lightning_bam.files import FolderError, inside, read_text
-from lightning_bam.files import replace as put
+from lightning_bam.run_folder.files import FolderError, inside, read_text
+from lightning_bam.run_folder.files import replace as put
 from studies.panels import telling_apart
 from studies.study import Study
 from studies.terminal import one_line

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from analysis.bundle.archive import Content
 from analysis.explanation import ATTEMPT
-from lightning_bam.digest import ANONYMISED, SEALED, seal
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, seal
 from studies.records import Record
 
 COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")

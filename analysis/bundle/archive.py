@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from lightning_bam.digest import hash_file
-from lightning_bam.files import FolderError, open_plain, put_in_place, unwritable
+from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, unwritable
+from lightning_bam.run_folder.hashes import hash_file
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
 LONG_AGO: Final = 315_532_800

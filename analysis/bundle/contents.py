@@ -13,9 +13,9 @@ from analysis.bundle.anonymous import manifest
 from analysis.bundle.archive import Content
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.table import Table
-from lightning_bam.digest import CHECKPOINT
-from lightning_bam.files import FolderError, open_plain, write_object
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, open_plain, write_object
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import CHECKPOINT
 from studies.records import Record
 
 RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")

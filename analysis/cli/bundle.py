@@ -26,7 +26,7 @@ from analysis.cli.table import concluded
 from analysis.table import Table
 from analysis.unlisted import strays
 from analysis.verification.verify import verify
-from lightning_bam.files import FolderError, read_bytes
+from lightning_bam.run_folder.files import FolderError, read_bytes
 from studies.error import StudyError
 from studies.neighbours import imported
 from studies.purpose import others

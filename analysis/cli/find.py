@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 
 
 def find_run(text: str, root: Path) -> Path:

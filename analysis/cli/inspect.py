@@ -17,8 +17,8 @@ from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from analysis.json_text import json_text
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
-from lightning_bam.files import FolderError, put_in_place, refuse, replace
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, put_in_place, refuse, replace
+from lightning_bam.run_folder.folder import RunFolder
 
 if TYPE_CHECKING:
     from analysis.plots.inspection import Inspection

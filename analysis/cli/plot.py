@@ -13,7 +13,7 @@ from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
 from analysis.plots.glyphs import lacking_signs
 from analysis.plots.kinds import KINDS, draw, known
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Drawn, Form

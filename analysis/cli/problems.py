@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FAULTY, FORBIDDEN, FULL_DISK, FolderError, system_error
+from lightning_bam.run_folder.files import FAULTY, FORBIDDEN, FULL_DISK, FolderError, system_error
 from studies.error import StudyError
 
 

@@ -15,7 +15,7 @@ from analysis.cli.again import selection
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, gathered, looked_at
 from analysis.plots.glyphs import lacking_signs
-from lightning_bam.files import FolderError, replace
+from lightning_bam.run_folder.files import FolderError, replace
 from studies.records import Record
 from studies.study import Study
 

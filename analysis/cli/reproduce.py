@@ -16,9 +16,9 @@ from analysis.cli.selection import root_of
 from analysis.formats.columns import signed
 from analysis.json_text import json_text
 from analysis.reproduction import DECIDING, Reproduction, compare
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-from lightning_bam.metrics import METRICS
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import METRICS
 from studies.terminal import one_line, unfiltered
 
 

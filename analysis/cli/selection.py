@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.error import StudyError
 from studies.exchange import gather_everywhere
 from studies.load import catalogue, find_study

@@ -14,8 +14,8 @@ from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
 from analysis.json_text import json_text
 from analysis.pairs import CAUSES
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies.console import Console
 from studies.headline import headline, reported
 from studies.records import Record

@@ -18,7 +18,7 @@ from analysis.runs import run_lines, runs_as_csv, runs_as_json
 from analysis.table import Table, tabulate
 from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
-from lightning_bam.files import FolderError, put_in_place
+from lightning_bam.run_folder.files import FolderError, put_in_place
 from studies.counting import counts
 from studies.error import StudyError
 from studies.exchange import gather_everywhere

@@ -14,7 +14,7 @@ from analysis.json_text import json_text
 from analysis.verification.finding import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.error import StudyError
 from studies.study import Study
 from studies.terminal import one_line

@@ -10,7 +10,7 @@ from analysis.printed import BILLION, MILLION, PrintedCount, decimals, rounded
 from analysis.row import Row
 from analysis.table import Table
 from analysis.verdict import is_settled, outcome
-from lightning_bam.metrics import METRICS
+from lightning_bam.run_folder.result import METRICS
 
 MORE = 2
 """Decimals of a count beyond the printed ones, to see which way it rounds."""

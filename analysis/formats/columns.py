@@ -10,7 +10,7 @@ from typing import Final
 from analysis.footnotes import LETTERS
 from analysis.row import Row
 from analysis.table import Table
-from lightning_bam.metrics import Metric
+from lightning_bam.run_folder.result import Metric
 
 RAISED: Final = dict(zip(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
 """Letters of footnotes as they stand in a terminal and in Markdown: one column wide, and no markup."""

@@ -9,7 +9,7 @@ from typing import Final
 from analysis.formats.columns import Column, heading
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial, Source
-from lightning_bam.metrics import Metric
+from lightning_bam.run_folder.result import Metric
 from studies.importance import LEAST_RUNS
 
 MARGINAL: Final = (

@@ -15,7 +15,7 @@ from analysis.plots.ladder import brief, canvas, folded, within_panel
 from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
 from analysis.table import Table
-from lightning_bam.metrics import Metric
+from lightning_bam.run_folder.result import Metric
 from studies.records import Record
 
 TOGETHER: Final = 6

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_bam.files import FolderError, open_plain, read_object
+from lightning_bam.run_folder.files import FolderError, open_plain, read_object
 
 SCHEMA = 1
 

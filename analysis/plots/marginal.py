@@ -15,7 +15,7 @@ from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
 from analysis.statistics.factorial import Factorial, Interaction, Level
-from lightning_bam.metrics import Metric
+from lightning_bam.run_folder.result import Metric
 
 ACROSS: Final = 4
 """Axes of marginal means beside each other, at most."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from analysis.provenance import device_hours, over_attempts
-from lightning_bam.attempts import effective
+from lightning_bam.run_folder.manifest import effective
 from studies.records import Record
 
 ENTRIES: Final = {

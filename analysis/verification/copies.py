@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
-from lightning_bam.digest import hash_text
+from lightning_bam.run_folder.hashes import hash_text
 
 NOT_COMPUTED: Final = ("epoch", "lr", "seconds")
 """What an epoch's line holds besides figures that the training computed."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lightning_bam.result import CLASSIFIED, DETECTED
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.records import Record
 
 EQUAL: Final = 1e-9

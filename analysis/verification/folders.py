@@ -9,9 +9,9 @@ from typing import Final
 from analysis.verification.figures import disagreements
 from analysis.verification.finding import Finding
 from lightning_bam.config import Run
-from lightning_bam.digest import CHECKPOINT, altered, recorded
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
 from studies.records import Record, read
 from studies.study import Cell
 

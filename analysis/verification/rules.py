@@ -10,7 +10,7 @@ from typing import Any, Final
 from analysis.unlisted import of_study, off_rule
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
-from lightning_bam.attempts import effective
+from lightning_bam.run_folder.manifest import effective
 from studies.purpose import Other, purpose
 from studies.shared_rule import moment, path_of, seal
 from studies.study import Cell, Study

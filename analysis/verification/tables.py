@@ -12,8 +12,8 @@ from typing import Any, Final
 from analysis.formats.data import as_json
 from analysis.table import Table
 from analysis.verification.finding import Finding
-from lightning_bam.files import FolderError
 from lightning_bam.json_text import parse, short, shortened
+from lightning_bam.run_folder.files import FolderError
 
 EQUAL: Final = 1e-9
 """Relative difference up to which two numbers are the same: other versions of scipy round otherwise."""

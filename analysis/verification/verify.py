@@ -12,7 +12,7 @@ from analysis.verification.copies import copies
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked, check, stranger
 from analysis.verification.rules import check_purpose
-from lightning_bam.digest import ANONYMISED
+from lightning_bam.run_folder.hashes import ANONYMISED
 from studies.purpose import others as others_of
 from studies.records import Record
 from studies.study import Cell, Study

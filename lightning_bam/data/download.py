@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.config import ConfigError
-from lightning_bam.lock import open_lock, wait_for
+from lightning_bam.run_folder.lock import open_lock, wait_for
 
 ANSWER_SECONDS: Final = 8.0
 """How long a server may take to show that it can be reached."""

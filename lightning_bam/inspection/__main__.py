@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from lightning_bam.config import ConfigError
-from lightning_bam.files import FolderError, put_in_place, write_object
 from lightning_bam.inspection.report import inspect
+from lightning_bam.run_folder.files import FolderError, put_in_place, write_object
 
 
 def main() -> None:

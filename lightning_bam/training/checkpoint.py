@@ -17,9 +17,9 @@ from typing import Any, Final
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from lightning_bam.attempts import effective
-from lightning_bam.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import effective
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

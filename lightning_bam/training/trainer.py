@@ -18,7 +18,7 @@ from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Stra
 
 from lightning_bam.collective import told_by
 from lightning_bam.config import Run
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed"}

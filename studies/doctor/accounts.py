@@ -18,9 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lightning_bam.files import FolderError, inside, open_plain
-from lightning_bam.folder import RunFolder
-from lightning_bam.lock import locked
+from lightning_bam.run_folder.files import FolderError, inside, open_plain
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.error import StudyError
 from studies.owner import FOLDER

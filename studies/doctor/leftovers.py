@@ -12,8 +12,8 @@ from typing import Final
 
 import psutil
 
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.mark import scheduler_of
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, Run, SESpec
-from lightning_bam.digest import CHECKPOINT, hash_text, hashes
-from lightning_bam.folder import Result, RunFolder
+from lightning_bam.run_folder.folder import Result, RunFolder
+from lightning_bam.run_folder.hashes import CHECKPOINT, hash_text, hashes
 from studies.records import gather
 from studies.study import Study
 

@@ -13,7 +13,7 @@ from analysis.footnotes import footnotes, mark, marks
 from analysis.provenance import CODE
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.circumstances import SHARED
 from studies.records import Record, gather
 from studies.study import Study

@@ -10,8 +10,8 @@ from scipy import stats
 from analysis import guards
 from analysis.comparison import compare, conclude
 from analysis.table import tabulate
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies.records import gather, read
 from studies.stopping import Stopping
 from studies.study import Cell

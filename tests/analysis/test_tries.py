@@ -10,8 +10,8 @@ from analysis.cli.explain import outcome, where
 from analysis.explanation import explain
 from analysis.formats import render
 from analysis.table import tabulate
-from lightning_bam.attempts import KEPT, after_failure, earlier, effective
 from lightning_bam.config import BAMSpec, Run
+from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, effective
 from studies.records import gather
 from studies.study import Study
 from tests.analysis.synthetic import finish

@@ -19,8 +19,8 @@ from analysis.verification.figures import off
 from analysis.verification.tables import ABSENT, compare, differences, read_tables
 from analysis.verification.verify import verify
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
-from lightning_bam.files import FolderError, write_object
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError, write_object
+from lightning_bam.run_folder.folder import RunFolder
 from studies.records import gather
 from studies.study import Study
 from tests.analysis.synthetic import finish, interrupt, sign

@@ -41,7 +41,7 @@ from pathlib import Path
 from statistics import mean
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies import Study, processes
 from studies.study import Cell
 
@@ -49,7 +49,7 @@ HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
 FRESH = """
 import sys
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.train import train
 folder = RunFolder(sys.argv[1])
 """

@@ -26,8 +26,8 @@ import optuna
 from optuna.trial import TrialState
 
 from lightning_bam.config import to_dict
-from lightning_bam.folder import SCHEMA, RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.folder import SCHEMA, RunFolder
+from lightning_bam.run_folder.result import Result
 from studies.ledger import Ledger
 from studies.parameters import parameters
 from studies.study import Study

@@ -16,8 +16,8 @@ import pytest
 
 from analysis.bundle.anonymous import refuse
 from analysis.cli import main
-from lightning_bam.digest import seal
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.hashes import seal
 from studies.load import find_study
 from tests.analysis.synthetic import write
 

@@ -19,7 +19,7 @@ import pytest
 from analysis.cli import main
 from lightning_bam.config import Run
 from lightning_bam.cores import cores
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import Finding, Scene, accounts, disk, installation, leftovers, machine, network
 from studies.doctor.examination import CHECKS, carefully
 from studies.journal import journal

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.cli import main
 from analysis.cli.again import command
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.load import find_study
 
 HOT = '''"""Which learning rate?"""

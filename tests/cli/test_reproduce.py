@@ -18,8 +18,8 @@ import pytest
 from analysis.cli import main
 from analysis.cli.reproduce import told
 from analysis.reproduction import compare
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
 from studies.error import StudyError
 from studies.retrain import slot_like

@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 from analysis.cli import main
 from lightning_bam.config import to_dict
-from lightning_bam.folder import SCHEMA, RunFolder
+from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.training.train import train
 from studies.load import find_study
 

@@ -12,7 +12,7 @@ import pytest
 from analysis.cli import main
 from analysis.table import tabulate
 from lightning_bam.config import flatten
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.load import find_study
 from studies.records import gather
 from tests.analysis.synthetic import finish, interrupt

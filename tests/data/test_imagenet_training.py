@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lightning_bam.config import ConfigError, ImageNet, Recipe, Run, SmallResNet
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.train import train
 from tests.data.picture_folders import fake_imagenet
@@ -97,7 +97,7 @@ def test_a_broken_image_ends_the_run_with_its_path(data_root, tmp_path):
 
 RANK = """
 import sys
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.train import train
 end = Classifier.on_validation_epoch_end

@@ -11,9 +11,9 @@ from typing import Any
 
 from analysis.cli import main
 from lightning_bam.config import Run
-from lightning_bam.digest import hashes
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import hashes
+from lightning_bam.run_folder.result import Result
 from studies.load import find_space, find_study
 from studies.method import Method
 from studies.place import Place

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import accounts, disk, leftovers
 from studies.doctor.finding import Scene
 from studies.load import find_study

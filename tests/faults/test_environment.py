@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_bam.folder import RunFolder
-from lightning_bam.provenance import CPU_SETTINGS, GPU_SETTINGS, provenance, settings
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.provenance import CPU_SETTINGS, GPU_SETTINGS, provenance, settings
 from lightning_bam.training.train import train
 from tests.studies.conftest import BASE
 from tests.studies.wandb_file import read

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from lightning_bam.digest import HASHED
-from lightning_bam.files import write_object
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import write_object
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import HASHED
 from studies.load import find_study
 from studies.rule import declare, file_of
 from studies.shared_rule import seal

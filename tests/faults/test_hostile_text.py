@@ -24,8 +24,8 @@ from analysis.cli import main
 from analysis.cli.search import confirm
 from analysis.formats.data import csv_cell
 from analysis.formats.markdown import escaped
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies import Space
 from studies.console import Console
 from studies.doctor.finding import Scene

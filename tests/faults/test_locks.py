@@ -17,12 +17,12 @@ import psycopg
 import pytest
 
 from analysis.cli import main
-from lightning_bam import lock as lock_module
 from lightning_bam.config import ConfigError
 from lightning_bam.data import download
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-from lightning_bam.lock import locked, open_lock
+from lightning_bam.run_folder import lock as lock_module
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.lock import locked, open_lock
 from studies import journal as journal_module
 from studies import leases as leases_module
 from studies import owner as owner_module

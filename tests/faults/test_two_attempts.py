@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from analysis.verification.verify import verify
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder, TakenOverError
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from studies.devices import Slot
 from studies.engine import run_study

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from analysis.cli import main
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.load import find_study
 from tests.cli.conftest import TINY
 

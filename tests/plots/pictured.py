@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, CBAMSpec, ResNet50, Run, SESpec, SmallResNet, WideResNet
-from lightning_bam.folder import Result, RunFolder
+from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.records import Record, gather
 from studies.study import Study
 

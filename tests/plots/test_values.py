@@ -24,7 +24,7 @@ from analysis.plots.seeds import seeds
 from analysis.statistics import factorial as factorial_of
 from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
-from lightning_bam.metrics import METRICS
+from lightning_bam.run_folder.result import METRICS
 from tests.plots import pictured
 from tests.plots.artists import clipped, labels, line, overlapping, points, texts
 from tests.plots.test_every_kind import TWO, crossed

@@ -13,7 +13,7 @@ from analysis.report.chapter import Chapter
 from analysis.report.page import Made, page
 from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, Digits, DigitScenes, FasterRCNN, Run, SmallResNet
-from lightning_bam.folder import Result, RunFolder
+from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.records import gather
 from studies.study import Study
 from tests.analysis.synthetic import finish

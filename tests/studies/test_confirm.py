@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lightning_bam.config import BAMSpec, CBAMSpec, DigitScenes, EveryBlock, FasterRCNN, Recipe, ResNet18
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
 from studies.choices import Real
 from studies.confirm import confirming

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from lightning_bam.config import BAMSpec, to_dict
-from lightning_bam.files import FolderError
-from lightning_bam.folder import SCHEMA, RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from studies.copies import refuse_copies
 from studies.records import gather
 from tests.analysis.synthetic import STUDY, finish, interrupt

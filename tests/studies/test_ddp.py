@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.launch import ask

@@ -19,8 +19,8 @@ import torch
 from analysis.cli import main
 from analysis.cli.problems import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
-from lightning_bam.files import FAULTY, unwritable
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FAULTY, unwritable
+from lightning_bam.run_folder.folder import RunFolder
 from studies.failure import Failure, Lost, cause_of
 from studies.job import FULL
 from studies.ledger import Ledger

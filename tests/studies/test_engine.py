@@ -13,11 +13,11 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.table import tabulate
-from lightning_bam.attempts import effective
 from lightning_bam.config import BAMSpec, ConfigError
-from lightning_bam.digest import altered, recorded
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import altered, recorded
+from lightning_bam.run_folder.manifest import effective
 from studies import scheduler
 from studies.ending import termination_as_interrupt
 from studies.engine import run_study

@@ -9,9 +9,9 @@ import pytest
 
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN, Run
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import Result
 from studies import Study
 from studies.headline import headline, reported
 from studies.ledger import Ledger

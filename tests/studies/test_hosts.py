@@ -19,8 +19,8 @@ from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from analysis.cli.bundle import rule as rule_in_bundle
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies import leases
 from studies import postgres as postgres_module
 from studies import registry as registry_module

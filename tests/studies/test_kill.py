@@ -14,7 +14,7 @@ import optuna
 import psutil
 import pytest
 
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.journal import journal
 
 STUDY = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import Result
 from studies.order import longest_first
 from studies.records import Record
 from tests.studies.conftest import BASE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.place import FILE, Place
 
 

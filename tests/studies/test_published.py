@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import pytest
 
-from lightning_bam.metrics import METRICS
+from lightning_bam.run_folder.result import METRICS
 from studies.error import StudyError
 from studies.published import Published, errors, figures, published, sentence
 

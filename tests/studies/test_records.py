@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from lightning_bam.config import describes, from_dict, to_dict
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.records import read
 from tests.benchmarks.scale import fill, plain_loop, study_of
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.error import StudyError
 from studies.records import gather
 from studies.rule import declare, declared, file_of

@@ -12,8 +12,8 @@ import optuna
 import psutil
 import pytest
 
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from studies import scheduler
 from studies.devices import Slot
 from studies.engine import run_study

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from analysis.cli.table import conclusions
 from lightning_bam.config import BAMSpec, ConfigError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError
 from studies.confirm import confirming
 from studies.devices import Slot

@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 from lightning_bam.config import BAMSpec
-from lightning_bam.folder import RunFolder
-from lightning_bam.lock import locked
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.lock import locked
 from studies import Space, StudyError
 from studies import lost as lost_module
 from studies import search as search_module

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
 from studies import lost as lost_module
 from studies.choices import Integer, Real, ends

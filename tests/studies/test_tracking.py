@@ -19,7 +19,7 @@ import torch
 
 from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies import tracking
 from studies.devices import Slot
 from studies.engine import run_study

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
 from studies.job import Job
 from studies.launch import start

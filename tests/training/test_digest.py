@@ -8,11 +8,11 @@ import shutil
 
 import pytest
 
-from lightning_bam import files
 from lightning_bam.config import Digits, Recipe, Run, SmallResNet
-from lightning_bam.digest import CHECKPOINT, altered, recorded, same_images, seal
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder import files
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded, same_images, seal
 from lightning_bam.training.train import train
 from studies.exchange import pack, unpack
 

@@ -17,11 +17,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_bam import provenance as provenance_module
 from lightning_bam.config import BAMSpec, Run
-from lightning_bam.files import FolderError, FullDiskError, read_object, write_object
-from lightning_bam.folder import SCHEMA, Result, RunFolder
-from lightning_bam.provenance import provenance, sources
+from lightning_bam.run_folder import provenance as provenance_module
+from lightning_bam.run_folder.files import FolderError, FullDiskError, read_object, write_object
+from lightning_bam.run_folder.folder import SCHEMA, Result, RunFolder
+from lightning_bam.run_folder.provenance import provenance, sources
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
 RUN = Run(attention=BAMSpec(reduction=4), seed=3)
@@ -235,7 +235,7 @@ def test_every_modification_of_the_code_has_a_name_of_its_own(tmp_path):
     shutil.copy(provenance_module.__file__, package)
 
     def named():
-        words = [sys.executable, "-B", "-c", "from lightning_bam.provenance import commit; print(commit())"]
+        words = [sys.executable, "-B", "-c", "from lightning_bam.run_folder.provenance import commit; print(commit())"]
         return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
 
     alone = named()
@@ -262,7 +262,7 @@ def test_equal_runs_have_equal_folders(tmp_path):
 
 def test_the_next_writer_removes_what_killed_ones_have_left_of_the_same_file(tmp_path):
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom lightning_bam.files import put_in_place\n"
+        "import os, sys\nfrom pathlib import Path\nfrom lightning_bam.run_folder.files import put_in_place\n"
         "with put_in_place(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half')\n    os.kill(os.getpid(), 9)\n"
     )

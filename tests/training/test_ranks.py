@@ -17,7 +17,7 @@ from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, 
 from lightning_bam.data.datamodule import TrainBatches
 from lightning_bam.data.feed import OnDevice
 from lightning_bam.data.load import load
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.train import trainer
 from studies.devices import Slot

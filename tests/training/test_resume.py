@@ -13,7 +13,6 @@ import time
 import pytest
 import torch
 
-from lightning_bam.attempts import effective
 from lightning_bam.config import (
     BAMSpec,
     ClutteredDigits,
@@ -26,7 +25,8 @@ from lightning_bam.config import (
     SqueezeNet,
 )
 from lightning_bam.data import Batches
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.manifest import effective
 from lightning_bam.training.base_module import RunningLoss
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from studies.devices import Slot

@@ -15,8 +15,8 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from lightning_bam.backbones import build
 from lightning_bam.config import BAMSpec, ClutteredDigits, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
 from lightning_bam.data import Batches, ImageData, augment, normalise
-from lightning_bam.files import FolderError
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from lightning_bam.training.optimizer import lr_factor
 from lightning_bam.training.recorder import TrainingError

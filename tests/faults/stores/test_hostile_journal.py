@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from analysis.cli.search import as_json, found_by
 from lightning_bam.config import BAMSpec
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
 from studies.doctor.accounts import trials
 from studies.found import best

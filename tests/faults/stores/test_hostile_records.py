@@ -11,8 +11,8 @@ import optuna
 import psycopg
 import pytest
 
-from lightning_bam.files import LARGEST
-from lightning_bam.folder import RunFolder
+from lightning_bam.run_folder.files import LARGEST
+from lightning_bam.run_folder.folder import RunFolder
 from studies.exchange import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.leases import Leases, open_registry
 from studies.records import gather

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_bam.files import FolderError, inside, replace
-from lightning_bam.lock import acquire
+from lightning_bam.run_folder.files import FolderError, inside, replace
+from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights import load_network
 from studies.exchange import pack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_bam.files import FolderError
+from lightning_bam.run_folder.files import FolderError
 from studies.place import FILE, Place
 
 

@@ -6,7 +6,36 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lightning_bam.json_text import short
-from lightning_bam.metrics import METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One reported figure, on a scale of 0 to 100.
+
+    Attributes:
+        name: its field in `result.json`.
+        label: how a table heads it.
+        higher_is_better: whether more is better, as for mAP, or less, as for an error.
+
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool = False
+
+
+METRICS: Final = {
+    metric.name: metric
+    for metric in (
+        Metric(name="error_top1", label="top-1 error (%)"),
+        Metric(name="error_top5", label="top-5 error (%)"),
+        Metric(name="map_50_95", label="mAP@[.5:.95] (%)", higher_is_better=True),
+        Metric(name="map_50", label="mAP@.5 (%)", higher_is_better=True),
+        Metric(name="map_75", label="mAP@.75 (%)", higher_is_better=True),
+    )
+}
+"""name -> metric."""
+
 
 CLASSIFIED: Final = ("error_top1", "error_top5", "correct_top1", "correct_top5", "loss")
 """What a classifier's result holds, beside what every result does."""
@@ -67,7 +96,7 @@ class Result:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def figure(self, metric: str) -> float | None:
-        """Return a figure by its name in `lightning_bam.metrics.METRICS`, None where this run reports none such.
+        """Return a figure by its name in `lightning_bam.run_folder.result.METRICS`, None where this run reports none such.
 
         Raises:
             KeyError: no metric of that name.

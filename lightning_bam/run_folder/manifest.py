@@ -6,14 +6,15 @@ a record of an older version; what a newer one has added is kept and let be.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from lightning_bam.files import FolderError
 from lightning_bam.json_text import fault
+from lightning_bam.run_folder.files import FolderError
 
 AGAIN: Final = "edited, or torn; remove this run folder to train it again"
 
@@ -79,7 +80,7 @@ class Manifest(Made, total=False):
 
     `losses`, `retries` and `tried_again` count how often the machine lost the run and how often it was tried all the
     same; `studies` says for which studies it was begun, and under which rule. The type
-    of `sha256` is for `lightning_bam.digest` to check.
+    of `sha256` is for `lightning_bam.run_folder.hashes` to check.
     """
 
     schema: Few
@@ -155,3 +156,37 @@ def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
     if (wrong := fault(_EPOCH, data)) is not None:
         raise FolderError(f"{path}: line {number}: {wrong}; {AGAIN}")
     return cast(dict[str, Any], data)
+
+
+KEPT: Final = 20
+"""Attempts that are kept of those that nothing rests on any more, the last ones."""
+LONGEST: Final = 300
+"""Characters of what an attempt failed of that are kept with it; the manifest and the log have more of the last one."""
+
+
+def after_failure(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the attempts of a run that has failed, the last one with what it failed of."""
+    made = _ended(manifest)
+    if made and "failed" not in made[-1]:
+        made[-1] |= {"failed": str(manifest.get("error") or "no reason is recorded")[:LONGEST]}
+    return made
+
+
+def earlier(manifest: Mapping[str, Any], *, resumed: bool) -> list[dict[str, Any]]:
+    """Return the attempts that came before one that goes on from a checkpoint, or else begins anew."""
+    made = after_failure(manifest) if manifest.get("state") == "failed" else _ended(manifest)
+    return made if resumed else made[-KEPT:]
+
+
+def effective(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the attempts that the figures rest on, the earliest first; a record of an older version is one."""
+    made = manifest.get("attempts") or [manifest]
+    return made[max((place for place, one in enumerate(made) if one.get("anew")), default=0) :]
+
+
+def _ended(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the attempts, the last one with the cause of its end, where one is recorded."""
+    made = [dict(one) for one in manifest.get("attempts") or ()]
+    if made and manifest.get("cause") and "failed" not in made[-1]:
+        made[-1] |= {"cause": manifest["cause"]}
+    return made

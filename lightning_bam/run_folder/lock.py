@@ -19,7 +19,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from lightning_bam.files import FolderError, open_plain, unwritable
+from lightning_bam.run_folder.files import FolderError, open_plain, unwritable
 
 TOLD: Final = 3.0
 """Seconds of waiting for a lock after which a line says who holds it."""

@@ -27,7 +27,8 @@ from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
 from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
-from lightning_bam.files import (
+from lightning_bam.json_text import parse, short
+from lightning_bam.run_folder.files import (
     FolderError,
     append_line,
     read_object,
@@ -37,10 +38,9 @@ from lightning_bam.files import (
     system_error,
     write_object,
 )
-from lightning_bam.json_text import parse, short
-from lightning_bam.lock import acquire, locked
-from lightning_bam.manifest import Manifest, epoch_of, manifest_of
-from lightning_bam.result import Result
+from lightning_bam.run_folder.lock import acquire, locked
+from lightning_bam.run_folder.manifest import Manifest, epoch_of, manifest_of
+from lightning_bam.run_folder.result import Result
 
 SCHEMA: Final = 1
 """Version of the folder's layout; a folder of another version is refused, never rewritten."""

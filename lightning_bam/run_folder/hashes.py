@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.files import FolderError, object_text, open_plain
-from lightning_bam.folder import RunFolder
-from lightning_bam.result import Result
+from lightning_bam.run_folder.files import FolderError, object_text, open_plain
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import Result
 
 CHECKPOINT: Final = "checkpoints/last.ckpt"
 FILES: Final = ("run.json", "metrics.jsonl", CHECKPOINT)

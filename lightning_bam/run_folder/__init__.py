@@ -1,0 +1,1 @@
+"""The run folder, the whole record of one training run. Loads no torch."""
