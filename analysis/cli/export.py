@@ -34,8 +34,8 @@ def execute(arguments: argparse.Namespace) -> int:
     folder = find_run(arguments.run, root_of(arguments))
     path = Path(arguments.output or folder.resolve().name + SUFFIXES[arguments.format])
 
-    from lightning_bam.export import export
-    from lightning_bam.weights import load_network
+    from lightning_bam.weights.export import export
+    from lightning_bam.weights.state_dicts import load_network
 
     run, network = load_network(folder, unfinished=arguments.unfinished)
     use = export(run, network, arguments.format, path)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Import one checkpoint; the folder's name goes to stdout, what is worth saying to stderr."""
-    from lightning_bam.released import import_checkpoint
+    from lightning_bam.weights.authors_checkpoint import import_checkpoint
 
     file = Path(arguments.file)
     output = Path(arguments.output or Path("models") / file.name.partition(".")[0])

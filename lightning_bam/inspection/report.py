@@ -20,7 +20,7 @@ from lightning_bam.inspection.saturation import BATCH, HIGH, LOW, saturation
 from lightning_bam.inspection.views import field_view, map_sizes
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import provenance
-from lightning_bam.weights import load_network
+from lightning_bam.weights.state_dicts import load_network
 
 SAMPLES: Final = 256
 """Images over which saturation is counted, where the run has as many."""

@@ -11,8 +11,8 @@ import torch
 
 from analysis.cli import main
 from analysis.cli.import_checkpoint import BACKBONES, DATASETS
-from lightning_bam import released
-from lightning_bam.weights import load_network
+from lightning_bam.weights.state_dicts import authors_checkpoint as released
+from lightning_bam.weights.state_dicts import load_network
 from tests.checkpoints.authors import authors, checkpoint
 from tests.checkpoints.conftest import RUN
 from tests.test_architecture import loaded_by

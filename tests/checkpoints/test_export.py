@@ -29,8 +29,8 @@ from lightning_bam import (
     SmallResNet,
     build,
 )
-from lightning_bam.export import FORMATS, TORCHVISION, export, torchvision_name
-from lightning_bam.weights import load_network
+from lightning_bam.weights.export import FORMATS, TORCHVISION, export, torchvision_name
+from lightning_bam.weights.state_dicts import load_network
 from tests.attention.contract import image, randomise
 from tests.checkpoints.authors import authors
 

@@ -9,8 +9,15 @@ import pytest
 import torch
 
 from lightning_bam import BAM, ConfigError, FolderError
-from lightning_bam.released import BACKBONES, DATASETS, authors_name, import_checkpoint, released_run, to_authors
-from lightning_bam.weights import load_network
+from lightning_bam.weights.authors_checkpoint import (
+    BACKBONES,
+    DATASETS,
+    authors_name,
+    import_checkpoint,
+    released_run,
+    to_authors,
+)
+from lightning_bam.weights.state_dicts import load_network
 from tests.attention.contract import image, randomise
 from tests.checkpoints.authors import Module, authors, checkpoint
 

@@ -9,7 +9,7 @@ import torch
 
 from lightning_bam import Classifier, FolderError, ImageData, RunFolder
 from lightning_bam.data import normalise
-from lightning_bam.weights import load_network, read_file, save_model
+from lightning_bam.weights.state_dicts import load_network, read_file, save_model
 from tests.attention.contract import image
 from tests.checkpoints.conftest import RUN
 

@@ -8,7 +8,7 @@ from lightning_bam import BAMSpec, DigitScenes, FasterRCNN, Recipe, Run, RunFold
 from lightning_bam.data.augment import normalise
 from lightning_bam.detection import BoxScores, load_scenes
 from lightning_bam.detection.data import read
-from lightning_bam.weights import load_network
+from lightning_bam.weights.state_dicts import load_network
 
 RUN = Run(
     dataset=DigitScenes(train=8, test=5, most=2),

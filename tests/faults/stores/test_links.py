@@ -12,7 +12,7 @@ import pytest
 from lightning_bam.run_folder.files import FolderError, inside, replace
 from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
-from lightning_bam.weights import load_network
+from lightning_bam.weights.state_dicts import load_network
 from studies.exchange import pack
 from studies.failure import Failure
 from studies.owner import Owner, alive

@@ -18,7 +18,7 @@ from lightning_bam.backbones import build
 from lightning_bam.config import KINDS, RELEASED_BAM, AfterStages, BAMSpec, ConfigError, Recipe, Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.provenance import provenance
-from lightning_bam.weights import COUNTER, differences, read_file, save_model
+from lightning_bam.weights.state_dicts import COUNTER, differences, read_file, save_model
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 DATASETS: Final = ("imagenet", "cifar10", "cifar100")

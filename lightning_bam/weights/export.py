@@ -12,9 +12,9 @@ from torch import nn
 from torch.export import Dim
 
 from lightning_bam.config import KINDS, ConfigError, Run
-from lightning_bam.released import to_authors
 from lightning_bam.run_folder.files import FolderError, put_in_place
-from lightning_bam.weights import differences, write_file
+from lightning_bam.weights.authors_checkpoint import to_authors
+from lightning_bam.weights.state_dicts import differences, write_file
 
 TORCHVISION: Final = {
     "resnet18": "resnet18",

@@ -1,0 +1,1 @@
+"""Weights in files: ours, exported ones, and the authors' checkpoints."""
