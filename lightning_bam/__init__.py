@@ -51,8 +51,8 @@ from lightning_bam.run_folder.result import Result
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert
     from lightning_bam.backbones import build
-    from lightning_bam.cost import Cost, count, count_module
     from lightning_bam.data import ImageData
+    from lightning_bam.network import Cost, count, count_module
     from lightning_bam.training.classifier import Classifier
     from lightning_bam.training.train import train
 

@@ -78,7 +78,7 @@ class Attempt:
     def values(self, root: Path, objectives: int) -> float | list[float]:
         """Return what the trial is told: the mean over the seeds, in percent, and as a second objective the MACs.
 
-        Those are what `lightning_bam.cost` counts, read from the first run's result.
+        Those are what `lightning_bam.network` counts, read from the first run's result.
         """
         figure = fmean(self.figures.values())
         if objectives == 1:

@@ -52,7 +52,7 @@ def _count(runs: Sequence[Run]) -> list[Counts | str]:
 def _ask(runs: Sequence[Run]) -> list[Counts | str]:
     lines = "".join(json.dumps(to_dict(run)) + "\n" for run in runs)
     answer = subprocess.run(
-        [sys.executable, "-P", "-m", "lightning_bam.cost"],
+        [sys.executable, "-P", "-m", "lightning_bam.network"],
         input=lines,
         capture_output=True,
         text=True,

@@ -1,6 +1,6 @@
 """What the fork server loads first: from here on it ignores Ctrl-C, which a terminal sends to all its processes.
 
-Its processes begin so, too; a run answers signals as soon as it can (`lightning_bam.leaving`).
+Its processes begin so, too; a run answers signals as soon as it can (`lightning_bam.signals`).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from typing import Any, Final
 from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
-from lightning_bam.leaving import Leaving, Signals
+from lightning_bam.signals import Leaving, Signals
 from studies.devices import Slot
 from studies.failure import Failure, Lost, RankError
 from studies.job import FULL, TAKEN, Job

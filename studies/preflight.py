@@ -42,9 +42,9 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
     """
     import torch
 
-    from lightning_bam.cost import count
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
+    from lightning_bam.network import count
 
     rows, ranks, gpus, noun = question
     there = torch.cuda.device_count() if gpus else 0

@@ -12,10 +12,10 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.run_folder.files import FolderError, read_tail
 from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.run_folder.provenance import WORKSPACE
+from lightning_bam.signals import Leaving, Signals
 from lightning_bam.training.train import train
 from studies.failure import Failure, Lost, RankError, taken_over
 from studies.job import FULL, TAKEN, Job

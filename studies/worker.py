@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
-from lightning_bam.leaving import Leaving, Signals
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.run_folder.provenance import commit
+from lightning_bam.signals import Leaving, Signals
 from studies.failure import Failure, Lost, RankError, taken_over
 from studies.job import FULL, TAKEN, Job
 from studies.node import run_step

@@ -8,8 +8,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from lightning_bam.attention.broadcast_norm import BroadcastNorm
-from lightning_bam.attention.hidden import hidden_channels
+from lightning_bam.attention.layers import BroadcastNorm, hidden_channels
 from lightning_bam.config import BAMSpec, construct
 
 

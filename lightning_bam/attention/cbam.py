@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.attention.hidden import hidden_channels
+from lightning_bam.attention.layers import hidden_channels
 from lightning_bam.config import CBAMSpec, construct
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torchvision.ops import Permute
 
 from lightning_bam.attention.build import build_attention
-from lightning_bam.attention.probe import outputs
 from lightning_bam.config import Attention, ConfigError, nearest
+from lightning_bam.probe import outputs
 
 WANTED: Final = "give a spec as BAMSpec(), or a function from channels to a module as `lambda channels: BAM(channels)`"
 """What `insert` takes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchvision.ops import SqueezeExcitation
 
-from lightning_bam.attention.hidden import hidden_channels
+from lightning_bam.attention.layers import hidden_channels
 from lightning_bam.config import SESpec, construct
 
 

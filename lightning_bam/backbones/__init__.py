@@ -2,11 +2,11 @@
 
 from lightning_bam.backbones.build import build, build_backbone, places
 from lightning_bam.backbones.densenet import DenseNet
+from lightning_bam.backbones.layers import Staged
 from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActResNet
 from lightning_bam.backbones.resnet import ResNet
 from lightning_bam.backbones.squeezenet import SqueezeNet
-from lightning_bam.backbones.staged import Staged
 
 __all__ = [
     "DenseNet",

@@ -11,9 +11,9 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lightning_bam.attention import build_attention, insert
 from lightning_bam.backbones import densenet, mobilenet, squeezenet
+from lightning_bam.backbones.layers import Staged
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
-from lightning_bam.backbones.staged import Staged
 from lightning_bam.config import (
     Backbone,
     ConfigError,
@@ -35,7 +35,7 @@ from lightning_bam.config import (
     SqueezeNet,
     WideResNet,
 )
-from lightning_bam.streams import stream
+from lightning_bam.random_streams import stream
 
 
 def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.densenet import _DenseLayer, _Transition
 
-from lightning_bam.backbones.initial import he_normal
-from lightning_bam.backbones.staged import Staged
+from lightning_bam.backbones.layers import Staged, he_normal
 
 BOTTLENECK: Final = 4
 """A layer's first conv has this many times `growth` channels."""

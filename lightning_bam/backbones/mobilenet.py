@@ -7,8 +7,7 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from lightning_bam.backbones.initial import he_normal
-from lightning_bam.backbones.staged import Staged
+from lightning_bam.backbones.layers import Staged, he_normal
 
 STAGES: Final = ((128, 2), (256, 2), (512, 6), (1024, 2))
 """Channels and blocks of each stage (table 1 of the paper); the first block of each strides by 2."""

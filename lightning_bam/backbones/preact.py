@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from lightning_bam.backbones.initial import he_normal
-from lightning_bam.backbones.staged import Staged
+from lightning_bam.backbones.layers import Staged, he_normal
 
 STEM = 16
 """Channels of the stem, in both families."""

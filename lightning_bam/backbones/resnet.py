@@ -8,8 +8,7 @@ from typing import Final
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from lightning_bam.backbones.initial import he_normal
-from lightning_bam.backbones.staged import Staged
+from lightning_bam.backbones.layers import Staged, he_normal
 
 IMAGENET_STEM: Final = 64
 """Channels of the ImageNet stem, whatever the width: the counts of the paper's WRN18 follow from no other."""

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 from torchvision.models.squeezenet import Fire
 
-from lightning_bam.backbones.dropout import SharedDropout
-from lightning_bam.backbones.staged import Staged
+from lightning_bam.backbones.layers import SharedDropout, Staged
 
 
 class SqueezeNet(Staged):

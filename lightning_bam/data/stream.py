@@ -19,7 +19,7 @@ from lightning_bam.data.image_files import ImageFiles, Listing
 from lightning_bam.data.image_reader import read_image
 from lightning_bam.data.order import Batches
 from lightning_bam.data.views import View
-from lightning_bam.leaving import SIGNALS
+from lightning_bam.signals import SIGNALS
 
 STREAMED_BATCH: Final = 100
 """Most images in a batch of a streamed scored set; such images are large."""

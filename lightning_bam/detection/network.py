@@ -13,11 +13,11 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from lightning_bam.attention.probe import blank_image, evaluating
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import CocoDetection, Detector, Run
-from lightning_bam.cost import Cost
-from lightning_bam.streams import stream
+from lightning_bam.network import Cost
+from lightning_bam.probe import blank_image, evaluating
+from lightning_bam.random_streams import stream
 
 RATIOS: Final = (0.5, 1.0, 2.0)
 """Height of an anchor in units of its width, as torchvision's."""

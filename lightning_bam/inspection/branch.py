@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.attention import BAM, CBAM
-from lightning_bam.attention.broadcast_norm import BroadcastNorm
+from lightning_bam.attention.layers import BroadcastNorm
 from lightning_bam.config import BAMSpec
 from lightning_bam.inspection.attended import Attended, attention_modules, module_inputs
 from lightning_bam.inspection.field import energy, reach, redilated

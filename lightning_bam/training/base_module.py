@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_bam.collective import gathered
 from lightning_bam.config import Run
+from lightning_bam.distributed import gathered
 from lightning_bam.training.optimizer import sgd
 
 

@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_bam.backbones import build
-from lightning_bam.collective import gathered
 from lightning_bam.config import Run
-from lightning_bam.randomness import seeded
-from lightning_bam.streams import stream
+from lightning_bam.distributed import gathered
+from lightning_bam.random_streams import seeded, stream
 from lightning_bam.training.base_module import TrainedModule
 
 SAFE: Final = 16

@@ -13,8 +13,7 @@ from lightning_bam.detection.data import DetectionBatch
 from lightning_bam.detection.network import build_detector
 from lightning_bam.detection.scores import BoxScores
 from lightning_bam.detection.sets import Target
-from lightning_bam.randomness import seeded
-from lightning_bam.streams import stream
+from lightning_bam.random_streams import seeded, stream
 from lightning_bam.training.base_module import TrainedModule
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from lightning_bam.collective import gathered, largest
 from lightning_bam.data.drawn import RunData
+from lightning_bam.distributed import gathered, largest
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS
 from lightning_bam.training.base_module import TrainedModule

@@ -14,16 +14,16 @@ from typing import Any
 import torch
 from pytorch_lightning.loggers import Logger
 
-from lightning_bam.cost import count, count_module
 from lightning_bam.data import ImageData
 from lightning_bam.detection import DetectionData, DetectionTask
-from lightning_bam.leaving import Leaver, Signals
+from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
 from lightning_bam.run_folder.manifest import earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
+from lightning_bam.signals import Leaver, Signals
 from lightning_bam.training.checkpoint import damage, misfit
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.recorder import Recorder

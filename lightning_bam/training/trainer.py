@@ -16,8 +16,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
-from lightning_bam.collective import told_by
 from lightning_bam.config import Run
+from lightning_bam.distributed import told_by
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lightning_bam import BAM, CIFAR100, BAMSpec, ConfigError, ResNet50, Run, count
-from lightning_bam.attention.broadcast_norm import BroadcastNorm
+from lightning_bam.attention.layers import BroadcastNorm
 from tests.attention.contract import C, image, randomise
 
 

@@ -24,7 +24,7 @@ from lightning_bam.config import (
     SESpec,
     WideResNet,
 )
-from lightning_bam.cost import count
+from lightning_bam.network import count
 from studies.counting import counts
 from studies.error import StudyError
 from studies.load import catalogue, find_space, find_study, spaces

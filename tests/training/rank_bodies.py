@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 from torch.distributed.launcher.api import elastic_launch
 
-from lightning_bam.collective import gathered
-from lightning_bam.leaving import Signals
+from lightning_bam.distributed import gathered
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.signals import Signals
 from lightning_bam.training.train import train as training
 from lightning_bam.training.train import trainer
 from studies import ranks, worker

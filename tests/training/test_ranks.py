@@ -12,7 +12,7 @@ from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
 from torch import nn
 
 from lightning_bam.backbones import build
-from lightning_bam.backbones.dropout import SharedDropout
+from lightning_bam.backbones.layers import SharedDropout
 from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, SmallResNet, SqueezeNet
 from lightning_bam.data.datamodule import TrainBatches
 from lightning_bam.data.feed import OnDevice

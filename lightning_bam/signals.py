@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytorch_lightning as pl
 
-from lightning_bam.collective import largest
+from lightning_bam.distributed import largest
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 """What is understood as a request to leave; Slurm and submitit announce a pre-emption by SIGUSR1 or SIGUSR2."""

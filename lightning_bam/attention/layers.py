@@ -5,6 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lightning_bam.config import ConfigError
+
+
+def hidden_channels(channels: int, reduction: int) -> int:
+    """Return m = C // r (DenseNet's 216 channels at r = 16 give 13).
+
+    Raises:
+        ConfigError: C < r, which would leave no hidden channel.
+
+    """
+    if channels < reduction:
+        raise ConfigError(
+            f"reduction={reduction}: {channels} channels are fewer than that and leave no hidden channel; "
+            f"use a reduction of at most {channels}"
+        )
+    return channels // reduction
+
 
 class BroadcastNorm(nn.Module):
     """`nn.BatchNorm2d(channels)` of a map that is the same in every channel: `(N, 1, H, W) -> (N, channels, H, W)`.

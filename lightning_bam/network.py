@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_bam.attention.probe import blank_image, evaluating
 from lightning_bam.backbones.build import build
 from lightning_bam.config import ConfigError, Run, from_dict
+from lightning_bam.probe import blank_image, evaluating
 
 
 @dataclass(frozen=True, kw_only=True)
