@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from analysis.twins import Counts
+from studies.definition.study import Study
 from studies.records import Record
-from studies.study import Study
 
 Cells = Mapping[str, Mapping[int, Record]]
 """Row -> seed -> record."""

@@ -10,7 +10,7 @@ from analysis.interim import Interim, interims
 from analysis.statistics import PairedDifference, holm, paired
 from analysis.statistics.equivalence import tost
 from analysis.verdict import by_rule, verdict
-from studies.study import Study
+from studies.definition.study import Study
 
 Figures = Mapping[str, Mapping[int, float]]
 """row -> seed -> figure in percent."""

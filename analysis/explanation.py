@@ -12,10 +12,10 @@ from lightning_bam.config import flatten
 from lightning_bam.run_folder.files import read_tail
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import effective
-from studies.error import StudyError
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.headline import headline, reported, so_far
 from studies.records import Record
-from studies.study import Study
 
 LAST_WORDS: Final = 30
 """Lines of a log that stand for a traceback that nobody recorded."""

@@ -10,9 +10,9 @@ from analysis.cells import begun
 from analysis.statistics import Factorial, factorial
 from analysis.twins import twins
 from lightning_bam.config import flatten
+from studies.definition.study import Study
 from studies.importance import importance
 from studies.records import Record
-from studies.study import Study
 
 
 def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:

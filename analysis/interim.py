@@ -17,9 +17,9 @@ from typing import Literal
 from analysis.statistics import PairedDifference, paired
 from analysis.statistics.equivalence import tost
 from analysis.statistics.sequential import limits
+from studies.definition.stopping import Stopping
+from studies.definition.study import Study
 from studies.records import Record
-from studies.stopping import Stopping
-from studies.study import Study
 
 Outcome = Literal["different", "equivalent", "open", "exhausted"]
 

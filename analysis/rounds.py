@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from analysis.row import Row
 from analysis.table import Table, tabulate
 from analysis.verdict import outcome
+from studies.definition.study import Study
 from studies.records import Record
-from studies.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)

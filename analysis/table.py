@@ -26,10 +26,10 @@ from analysis.unlisted import Unlisted
 from analysis.verdict import reproduced, without_figures
 from lightning_bam.run_folder.result import METRICS, Metric
 from studies.copies import refuse_copies
+from studies.definition.stopping import Stopping
+from studies.definition.study import Study
 from studies.published import Published
 from studies.records import Record
-from studies.stopping import Stopping
-from studies.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightning_bam.config import Run, flatten
+from studies.definition.panels import Panel
 from studies.headline import reported, so_far
-from studies.panels import Panel
 from studies.records import Record
 
 Runs = Mapping[int, Record]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.guards import ranges
+from studies.definition.study import Study
 from studies.purpose import Other, others, purpose
 from studies.records import Record
 from studies.shared_rule import seal
-from studies.study import Study
 
 SHOWN: Final = 8
 """Rows that are named; the others are counted."""

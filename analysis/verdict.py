@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from analysis.closing import closing, lesser
 from analysis.interim import Interim
 from analysis.statistics import PairedDifference, prediction_interval
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 
 LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""

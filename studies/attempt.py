@@ -9,7 +9,7 @@ from statistics import fmean
 from optuna.trial import Trial
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.study import Cell
+from studies.definition.study import Cell
 
 
 class SeedTrial(Trial):

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import optuna
 
 from studies.choices import Choice, Integer, Real
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.headline import headline
 from studies.method import Method
 from studies.space import Space

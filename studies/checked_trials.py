@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from optuna.trial import TrialState
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 ATTRIBUTES: Final[Mapping[str, type]] = {
     "key": str,

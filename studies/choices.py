@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 @dataclass(frozen=True)

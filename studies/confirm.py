@@ -9,13 +9,13 @@ from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
 from studies.choices import Value
-from studies.error import StudyError
+from studies.definition.limits import LONGEST
+from studies.definition.names import shortened
+from studies.definition.panels import make_panels, varying
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.headline import headline
-from studies.limits import LONGEST
-from studies.names import shortened
-from studies.panels import make_panels, varying
 from studies.space import Space, shown
-from studies.study import Study
 
 SEEDS: Final = 5
 """Fresh seeds of a confirming study."""

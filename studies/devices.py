@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.cores import cores
-from studies.error import StudyError
+from studies.errors import StudyError
 
 DEVICE_FILES: Final = Path("/dev")
 

@@ -8,6 +8,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Cell, Study
 from studies.ending import termination_as_interrupt
 from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported
@@ -19,7 +20,6 @@ from studies.progress import Progress, View
 from studies.records import Record, gather
 from studies.scheduler import Options, Scheduler
 from studies.source import Source
-from studies.study import Cell, Study
 
 
 def wanted(records: Sequence[Record], options: Options) -> list[Record]:

@@ -24,10 +24,10 @@ from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
 from lightning_bam.run_folder.manifest import manifest_of
 from lightning_bam.run_folder.result import Result
-from studies.error import StudyError
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.headline import so_far
 from studies.records import Record, agree, gather
-from studies.study import Study
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
     from studies.registry import Registry

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.error import StudyError
+from studies.definition.stopping import Stopping
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.exchange import gather_everywhere
 from studies.records import Record
-from studies.stopping import Stopping
-from studies.study import Study
 
 
 def first_fresh(study: Study, root: Path, url: str | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_bam.config import Run, nearest
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, METRICS, Metric, Result
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def headline(run: Run) -> Metric:

@@ -23,7 +23,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from lightning_bam.run_folder.manifest import after_failure
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere
 from studies.place import Place

@@ -17,10 +17,11 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
-from studies.error import StudyError
+from studies.definition.panels import telling_apart
+from studies.definition.study import Cell, Study
+from studies.errors import StudyError
 from studies.headline import headline, reported, so_far
 from studies.leases import Failed, Lease, Leases
-from studies.panels import telling_apart
 from studies.parameters import asked, distributions, parameters
 from studies.place import Place
 from studies.postgres import patiently
@@ -28,7 +29,6 @@ from studies.records import Record
 from studies.settling import settle_all
 from studies.source import Source
 from studies.storage import close_storage, open_storage
-from studies.study import Cell, Study
 
 LOOK: Final = 2.0
 """Seconds between two looks at the runs that others train."""

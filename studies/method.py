@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from studies.choices import size_of
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.pruners import BY_EPOCH, LEAST_EPOCHS, LEAST_SEEDS, PrunerName
 from studies.samplers import SamplerName
 from studies.space import Space

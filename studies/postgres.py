@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 BEAT: Final = 10
 """Seconds between two signs of life of a trial in PostgreSQL."""

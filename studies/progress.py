@@ -10,8 +10,8 @@ from multiprocessing.context import ForkServerProcess
 from optuna.trial import Trial
 
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Cell
 from studies.devices import Slot
-from studies.study import Cell
 
 
 @dataclass

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 class Figure(NamedTuple):

@@ -14,8 +14,8 @@ from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import Result
 from studies.circumstances import circumstances
+from studies.definition.study import Cell, Study
 from studies.headline import headline, so_far
-from studies.study import Cell, Study
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.place import Place
 from studies.postgres import address, engine_options, patience, unreachable
 from studies.registered import RUNS, make

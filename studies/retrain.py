@@ -12,7 +12,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot, parse_devices, slots, visible_gpus
 from studies.ending import termination_as_interrupt
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.job import Job
 from studies.launch import start
 from studies.preflight import preflight

@@ -16,8 +16,9 @@ from optuna.trial import Trial
 
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
+from studies.definition.study import Cell
 from studies.devices import Slot
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.headline import reported, so_far
 from studies.heartbeat import Heartbeat
 from studies.job import FULL, TAKEN, Job, WandbMode
@@ -28,7 +29,6 @@ from studies.processes import bury, end_all
 from studies.progress import Active, Progress, View
 from studies.shared_rule import seal
 from studies.source import Source
-from studies.study import Cell
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.asking import Asking
 from studies.attempt import Attempt
 from studies.begun import check_same, directions
+from studies.definition.study import Cell
 from studies.headline import headline, reported
 from studies.leases import Leases
 from studies.ledger import report
@@ -34,7 +35,6 @@ from studies.postgres import patiently
 from studies.pruners import make_pruner
 from studies.space import Space
 from studies.storage import open_storage
-from studies.study import Cell
 
 DYING: Final = 30.0
 """Seconds that the run of a lost trial is given to die."""

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from lightning_bam.run_folder.files import FolderError, inside, read_object, refuse
 from lightning_bam.run_folder.hashes import hash_text
-from studies.error import StudyError
-from studies.stopping import Stopping
-from studies.study import Study
+from studies.definition.stopping import Stopping
+from studies.definition.study import Study
+from studies.errors import StudyError
 
 RULES: Final = "rules"
 """The folder of declared rules under the runs folder; see `studies.rule`."""

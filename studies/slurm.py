@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_bam.run_folder.files import refuse
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.slurm_jobs import folder_of, note
 
 if TYPE_CHECKING:

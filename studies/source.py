@@ -13,10 +13,10 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
+from studies.definition.study import Cell
 from studies.leases import Lease, Leases
 from studies.postgres import patiently
 from studies.storage import close_storage, quiet_heartbeat
-from studies.study import Cell
 
 
 class Source(ABC):

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from studies.checked_trials import STUMBLES, attributes, readable
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.journal import journal, make_root
 from studies.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
 

@@ -19,9 +19,9 @@ from lightning_bam.config import Run, to_dict
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.run_folder.result import METRICS, Result
-from studies.error import StudyError
+from studies.definition.names import shortened
+from studies.errors import StudyError
 from studies.job import Job, WandbMode
-from studies.names import shortened
 
 PATIENCE = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""

@@ -12,8 +12,8 @@ from typing import Any
 from lightning_bam.config.spec import changed
 from lightning_bam.run_folder.files import FolderError, inside, read_text
 from lightning_bam.run_folder.files import replace as put
-from studies.panels import telling_apart
-from studies.study import Study
+from studies.definition.panels import telling_apart
+from studies.definition.study import Study
 from studies.terminal import one_line
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textwrap import dedent
 from typing import Final
 
-from studies.study import Study
+from studies.definition.study import Study
 from studies.terminal import one_line
 
 ANONYMOUS: Final = """

@@ -27,12 +27,12 @@ from analysis.table import Table
 from analysis.unlisted import strays
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
-from studies.error import StudyError
+from studies.definition.study import Cell, Study
+from studies.errors import StudyError
 from studies.neighbours import imported
 from studies.purpose import others
 from studies.records import Record, read
 from studies.rule import file_of
-from studies.study import Cell, Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.statistics.factorial import Factorial
 from studies.console import Console
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
 from analysis.cli.converters import checked, points, setting, up_to
-from studies.limits import MOST_RANKS, MOST_SEEDS
+from studies.definition.limits import MOST_RANKS, MOST_SEEDS
 
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",

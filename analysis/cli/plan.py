@@ -17,7 +17,7 @@ from analysis.needs import hours_a_run
 from analysis.statistics import least_resolvable
 from studies.console import Console
 from studies.counting import counts
-from studies.study import Study
+from studies.definition.study import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import sys
 
 from lightning_bam.config import ConfigError
 from lightning_bam.run_folder.files import FAULTY, FORBIDDEN, FULL_DISK, FolderError, system_error
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def line_for(error: Exception) -> str | None:

@@ -16,8 +16,8 @@ from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, gathered, looked_at
 from analysis.plots.glyphs import lacking_signs
 from lightning_bam.run_folder.files import FolderError, replace
+from studies.definition.study import Study
 from studies.records import Record
-from studies.study import Study
 
 if TYPE_CHECKING:
     from analysis.report.chapter import Chapter

@@ -10,11 +10,11 @@ from analysis.cli.converters import checked, rising, whole
 from analysis.cli.parser import add_margin
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.rounds import Round, until_resolved
-from studies.error import StudyError
+from studies.definition.stopping import Stopping
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.exchange import gather_everywhere
 from studies.rule import declare
-from studies.stopping import Stopping
-from studies.study import Study
 
 Run = Callable[[Study, argparse.Namespace], int]
 """Trains what is missing of a study; 0 where every run of it has a result."""

@@ -17,9 +17,9 @@ from analysis.cli.selection import root_of
 from analysis.json_text import json_text
 from studies.confirm import confirming
 from studies.console import Console
+from studies.definition.limits import MOST_SEEDS
 from studies.found import best, run_search
-from studies.limits import MOST_SEEDS
-from studies.load import find_space
+from studies.library import find_space
 from studies.lost import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.method import Method
 from studies.pruners import PRUNERS

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
-from studies.error import StudyError
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.exchange import gather_everywhere
-from studies.load import catalogue, find_study
+from studies.library import catalogue, find_study
 from studies.records import Record
 from studies.rule import declared
 from studies.shared_rule import ruled_elsewhere
-from studies.study import Study
 
 
 def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:

@@ -17,9 +17,9 @@ from analysis.pairs import CAUSES
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.console import Console
+from studies.definition.study import Study
 from studies.headline import headline, reported
 from studies.records import Record
-from studies.study import Study
 from studies.terminal import one_line
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")

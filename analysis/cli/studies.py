@@ -8,7 +8,7 @@ import json
 from rich.table import Table
 
 from studies.console import Console
-from studies.load import catalogue, spaces
+from studies.library import catalogue, spaces
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from analysis.cli.converters import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
+from studies.definition.limits import MOST_RANKS
 from studies.devices import slots
-from studies.error import StudyError
-from studies.limits import MOST_RANKS
+from studies.errors import StudyError
 from studies.slurm import Request, script, submit
 from studies.slurm_jobs import jobs
 

@@ -15,8 +15,8 @@ from analysis.verification.finding import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
 from lightning_bam.run_folder.files import FolderError
-from studies.error import StudyError
-from studies.study import Study
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.terminal import one_line
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from analysis.cli.converters import checked, positive
 from analysis.cli.ruled import chosen, train
 from analysis.cli.run import add_training, run
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

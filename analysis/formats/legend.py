@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from analysis.table import Table
 from lightning_bam.config import KINDS
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 
 STOPPED = (
     "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: quote "

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from lightning_bam.config import nearest
-from studies.error import StudyError
+from studies.errors import StudyError
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Absent, Drawn
     from analysis.table import Table
+    from studies.definition.study import Study
     from studies.records import Record
-    from studies.study import Study
 
 KINDS: Final = {
     "effects": "each row's difference to its baseline, with its interval and verdict",

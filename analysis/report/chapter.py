@@ -21,8 +21,8 @@ from analysis.report.runs import opened
 from analysis.report.sentence import sentences
 from analysis.statistics.factorial import Factorial
 from analysis.table import Table
+from studies.definition.study import Study
 from studies.records import Record
-from studies.study import Study
 
 SECTIONS = {
     "verdict": "Verdict",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from analysis.formats.legend import fixed_facts
 from lightning_bam.config import flatten
-from studies.panels import telling_apart
-from studies.study import Study
+from studies.definition.panels import telling_apart
+from studies.definition.study import Study
 
 
 def conditions(study: Study) -> dict[str, str]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from studies.stopping import Spending
+from studies.definition.stopping import Spending
 
 CELLS = 4000
 """Cells of the grid over the angle arccos v, from 0 to pi."""

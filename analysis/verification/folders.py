@@ -12,8 +12,8 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
+from studies.definition.study import Cell
 from studies.records import Record, read
-from studies.study import Cell
 
 AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
 HASHES: Final = "sha256"

@@ -11,9 +11,9 @@ from analysis.unlisted import of_study, off_rule
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import effective
+from studies.definition.study import Cell, Study
 from studies.purpose import Other, purpose
 from studies.shared_rule import moment, path_of, seal
-from studies.study import Cell, Study
 
 LEVEL: Final = "a rule that changes, or is made, after a look does not hold its level"
 

@@ -13,9 +13,9 @@ from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked, check, stranger
 from analysis.verification.rules import check_purpose
 from lightning_bam.run_folder.hashes import ANONYMISED
+from studies.definition.study import Cell, Study
 from studies.purpose import others as others_of
 from studies.records import Record
-from studies.study import Cell, Study
 
 MARKS: Final = ("run.json", "result.json", "metrics.jsonl")
 """Files by which a folder is known for that of a run, whole or not."""

@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec
-from studies.presets import PAPER, PRESETS
+from studies.definition.presets import PAPER, PRESETS
+from studies.definition.study import Study
 from studies.published import errors
-from studies.study import Study
 
 STUDY = Study(
     name="branches",

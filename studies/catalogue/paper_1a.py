@@ -18,10 +18,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import Run
+from studies.definition.presets import PAPER
+from studies.definition.study import Study
 from studies.paper import BAM
-from studies.presets import PAPER
 from studies.published import published
-from studies.study import Study
 
 
 def row(dilation: int, reduction: int) -> Run:

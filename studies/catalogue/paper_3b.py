@@ -15,8 +15,8 @@ result      not run yet; `bam table paper-3b` holds the counts against the paper
 
 from __future__ import annotations
 
+from studies.definition.study import Study
 from studies.paper import paper_table
-from studies.study import Study
 
 TABLE = paper_table("3b")
 

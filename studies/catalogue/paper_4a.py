@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import CocoDetection, FasterRCNN, Recipe, ResNet101, Run
+from studies.definition.study import Study
 from studies.paper import BAM
 from studies.published import Published, published
-from studies.study import Study
 
 PLAIN = Run(
     dataset=CocoDetection(),

@@ -22,8 +22,8 @@ from dataclasses import replace
 from itertools import product
 
 from lightning_bam.config import BAMSpec
-from studies.presets import PAPER, PRESETS
-from studies.study import Study
+from studies.definition.presets import PAPER, PRESETS
+from studies.definition.study import Study
 
 CROSSED = [
     (combine, norm, init)

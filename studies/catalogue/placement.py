@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import AfterStages, BAMSpec, EveryBlock
-from studies.presets import PAPER, PRESETS
+from studies.definition.presets import PAPER, PRESETS
+from studies.definition.study import Study
 from studies.published import errors
-from studies.study import Study
 
 WITH_BAM = replace(PAPER, attention=BAMSpec())
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec, ClutteredDigits, SmallResNet
-from studies.presets import SMALL, SMALL_RECIPE
-from studies.study import Study
+from studies.definition.presets import SMALL, SMALL_RECIPE
+from studies.definition.study import Study
 
 BASE = replace(
     SMALL,

@@ -22,7 +22,7 @@ from lightning_bam.run_folder.files import FolderError, inside, open_plain
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.owner import FOLDER
 from studies.postgres import GRACE, address, engine_options, refusal, unreachable
 from studies.storage import FOREIGN, MIGRATE

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lightning_bam.config import BAMSpec
 from studies.choices import Real
-from studies.presets import PAPER, PRESETS
+from studies.definition.presets import PAPER, PRESETS
 from studies.space import Space
 
 SPACE = Space(

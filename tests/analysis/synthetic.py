@@ -9,8 +9,8 @@ from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, Run, SESpec
 from lightning_bam.run_folder.folder import Result, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, hash_text, hashes
+from studies.definition.study import Study
 from studies.records import gather
-from studies.study import Study
 
 STUDY = Study(
     name="combine",

@@ -12,10 +12,10 @@ from analysis.factors import factorial_of
 from analysis.formats.factors import explained
 from analysis.statistics import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
+from studies.definition.study import Study
 from studies.importance import importance
-from studies.load import find_study
+from studies.library import find_study
 from studies.records import gather
-from studies.study import Study
 from tests.analysis.synthetic import STUDY, finish
 
 BAM = {

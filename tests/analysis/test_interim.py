@@ -12,8 +12,8 @@ from analysis.interim import interim, seeds_wanted
 from analysis.statistics import paired
 from analysis.statistics.sequential import limits
 from analysis.table import tabulate
+from studies.definition.stopping import Stopping
 from studies.records import gather
-from studies.stopping import Stopping
 from tests.analysis.synthetic import STUDY, write
 
 RULE = Stopping(looks=(2, 4, 6))

@@ -14,10 +14,10 @@ from analysis.formats.blocks import blocks, champions
 from analysis.printed import MILLION, compared, rounded
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet
-from studies.load import find_study
+from studies.definition.study import Study
+from studies.library import find_study
 from studies.published import Published
 from studies.records import gather
-from studies.study import Study
 from tests.analysis.synthetic import finish
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,9 +12,9 @@ from analysis.comparison import compare, conclude
 from analysis.table import tabulate
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.stopping import Stopping
+from studies.definition.study import Cell
 from studies.records import gather, read
-from studies.stopping import Stopping
-from studies.study import Cell
 from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, interrupt, write
 
 

@@ -12,8 +12,8 @@ from analysis.formats import render
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, effective
+from studies.definition.study import Study
 from studies.records import gather
-from studies.study import Study
 from tests.analysis.synthetic import finish
 
 STUDY = Study(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.twins import Twin, twins
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.result import Result
-from studies.panels import Panel
+from studies.definition.panels import Panel
 from studies.records import Record
 
 ROWS = {

@@ -21,8 +21,8 @@ from analysis.verification.verify import verify
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.files import FolderError, write_object
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Study
 from studies.records import gather
-from studies.study import Study
 from tests.analysis.synthetic import finish, interrupt, sign
 
 BASE = Run(recipe=Recipe(epochs=2))

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 
 from lightning_bam.config import BAMSpec, CBAMSpec, EveryBlock, Run, SESpec
 from lightning_bam.training.classifier import Classifier
-from studies.presets import PAPER
+from studies.definition.presets import PAPER
 
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
 HOME = Path(__file__).parent.parent.parent

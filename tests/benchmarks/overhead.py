@@ -43,7 +43,7 @@ from statistics import mean
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Study, processes
-from studies.study import Cell
+from studies.definition.study import Cell
 
 HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")

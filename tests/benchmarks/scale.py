@@ -28,9 +28,9 @@ from optuna.trial import TrialState
 from lightning_bam.config import to_dict
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.result import Result
+from studies.definition.study import Study
 from studies.ledger import Ledger
 from studies.parameters import parameters
-from studies.study import Study
 
 STUDY = """
 from dataclasses import replace

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis.interim import interim
 from analysis.statistics.sequential import limits
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 from tests.benchmarks.simulated import CHECKED, ROWS, Measured, draw, student
 
 SD = 0.25 * math.sqrt(2)

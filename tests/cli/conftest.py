@@ -9,7 +9,7 @@ import pytest
 
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
-from studies.load import find_study
+from studies.library import find_study
 
 TINY = '''"""Does BAM help on plain digits?"""
 from dataclasses import replace

@@ -18,7 +18,7 @@ from analysis.bundle.anonymous import refuse
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.hashes import seal
-from studies.load import find_study
+from studies.library import find_study
 from tests.analysis.synthetic import write
 
 BAM = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]

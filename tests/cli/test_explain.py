@@ -12,7 +12,7 @@ import pytest
 from analysis.cli import main
 from analysis.cli.again import command
 from lightning_bam.run_folder.folder import RunFolder
-from studies.load import find_study
+from studies.library import find_study
 
 HOT = '''"""Which learning rate?"""
 from dataclasses import replace

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from analysis.cli import main
-from studies.load import find_study
+from studies.library import find_study
 from studies.rule import declare
 from tests.analysis.synthetic import finish
 
@@ -164,7 +164,7 @@ def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
     assert main(["factors", "crossed.py"]) == 0
     assert adjusted not in capsys.readouterr().out
     ruled = STUDY.replace("seeds=3,", "seeds=3, stopping=Stopping(looks=(2, 3)),").replace(
-        "from studies import Study", "from studies import Study\nfrom studies.stopping import Stopping"
+        "from studies import Study", "from studies import Study\nfrom studies.definition.stopping import Stopping"
     )
     (made / "crossed.py").write_text(ruled)
     assert main(["factors", "crossed.py"]) == 2

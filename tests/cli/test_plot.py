@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from analysis.cli import main
-from studies.load import find_study
+from studies.library import find_study
 from tests.plots.pictured import complete
 
 STUDY = "quickstart"

@@ -11,7 +11,7 @@ import pytest
 from analysis.cli import main
 from analysis.cli.report import size
 from lightning_bam.run_folder.folder import RunFolder
-from studies.load import find_study
+from studies.library import find_study
 from tests.report.made import fill
 from tests.test_architecture import CALL, loaded_by
 

@@ -21,7 +21,7 @@ from analysis.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.retrain import slot_like
 from tests.analysis.synthetic import finish, interrupt
 from tests.studies.conftest import BASE

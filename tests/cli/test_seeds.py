@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from analysis.cli import main
-from studies.load import find_study
+from studies.definition.stopping import Stopping
+from studies.library import find_study
 from studies.records import gather
 from studies.rule import declare
-from studies.stopping import Stopping
 from tests.analysis.synthetic import STUDY as SHARED
 from tests.analysis.synthetic import finish, golden_table
 
@@ -21,7 +21,7 @@ from tests.analysis.synthetic import STUDY
 
 RULE = """
 from dataclasses import replace
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 
 STUDY = replace(STUDY.stopping_by(Stopping(looks=(2, 8))), margin=1)
 """

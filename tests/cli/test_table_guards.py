@@ -14,7 +14,7 @@ from analysis.cli import main
 from lightning_bam.config import to_dict
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.training.train import train
-from studies.load import find_study
+from studies.library import find_study
 
 DILATIONS = '''"""Does the spatial branch need more context than there is?"""
 from dataclasses import replace

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.cli import main
 from studies.count_cache import Counts, keep, key_of, network
-from studies.load import catalogue
+from studies.library import catalogue
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from analysis.cli import main
 from analysis.table import tabulate
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.folder import RunFolder
-from studies.load import find_study
+from studies.library import find_study
 from studies.records import gather
 from tests.analysis.synthetic import finish, interrupt
 

@@ -14,7 +14,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import hashes
 from lightning_bam.run_folder.result import Result
-from studies.load import find_space, find_study
+from studies.library import find_space, find_study
 from studies.method import Method
 from studies.place import Place
 from studies.rule import declare
@@ -24,7 +24,7 @@ STUDY = """
 from itertools import product
 from lightning_bam import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 
 BASE = dict(dataset=Digits(), backbone=SmallResNet(width=4), recipe=Recipe(epochs=2, crop_padding=0))
 ROWS = {

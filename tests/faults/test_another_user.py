@@ -15,7 +15,7 @@ import pytest
 from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import accounts, disk, leftovers
 from studies.doctor.finding import Scene
-from studies.load import find_study
+from studies.library import find_study
 from tests.faults.another_user import nobody
 from tests.faults.test_fuzzed_records import READERS, call, shared, wrong
 

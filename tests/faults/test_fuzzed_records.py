@@ -25,7 +25,7 @@ from unittest.mock import patch
 import pytest
 
 from analysis.cli import main
-from studies.error import StudyError
+from studies.errors import StudyError
 from tests.faults.shared_root import SEARCHED, make
 
 RAW = {

@@ -13,10 +13,10 @@ from analysis.cli import main
 from lightning_bam.run_folder.files import write_object
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import HASHED
-from studies.load import find_study
+from studies.definition.stopping import Stopping
+from studies.library import find_study
 from studies.rule import declare, file_of
 from studies.shared_rule import seal
-from studies.stopping import Stopping
 from tests.analysis.synthetic import finish, interrupt
 
 ROWS = {"none": "Run(**LIKE)", "BAM": "Run(attention=BAMSpec(), **LIKE)", "SE": "Run(attention=SESpec(), **LIKE)"}

@@ -30,8 +30,8 @@ from studies import Space
 from studies.console import Console
 from studies.doctor.finding import Scene
 from studies.doctor.leftovers import leases
-from studies.error import StudyError
-from studies.load import find_study
+from studies.errors import StudyError
+from studies.library import find_study
 from studies.method import Method
 from studies.processes import forkserver
 from studies.progress import Progress

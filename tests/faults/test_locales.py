@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from studies.load import find_study
+from studies.library import find_study
 from tests.analysis.synthetic import finish
 
 STUDY = """

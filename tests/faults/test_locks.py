@@ -27,7 +27,7 @@ from studies import journal as journal_module
 from studies import leases as leases_module
 from studies import owner as owner_module
 from studies import registry as registry_module
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.leases import Leases
 from studies.owner import Owner, alive
 from studies.postgres import patience

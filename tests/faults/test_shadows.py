@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studies.launch import ask
-from studies.load import find_study
+from studies.library import find_study
 from studies.neighbours import imported
 from studies.processes import forkserver
 

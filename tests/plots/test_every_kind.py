@@ -19,8 +19,8 @@ from analysis.plots.marginal import interaction, marginal
 from analysis.plots.palette import COLUMN, PAGE, SMALL
 from analysis.statistics.factorial import Factorial, Interaction, Level
 from lightning_bam.config import BAMSpec, Run
-from studies.error import StudyError
-from studies.study import Study
+from studies.definition.study import Study
+from studies.errors import StudyError
 from tests.plots import pictured
 from tests.plots.artists import clipped, overlapping, points, texts
 

@@ -13,8 +13,8 @@ from analysis.report.provenance import hours_told
 from analysis.report.sentence import sentences
 from analysis.statistics import paired_power
 from analysis.table import tabulate
+from studies.definition.stopping import Stopping
 from studies.records import gather
-from studies.stopping import Stopping
 from tests.analysis.synthetic import STUDY, golden_table
 from tests.report.made import asked, fill
 

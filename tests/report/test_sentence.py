@@ -10,8 +10,8 @@ from analysis.report.phrases import named
 from analysis.report.power import lead, powers
 from analysis.report.sentence import sentences
 from analysis.table import tabulate
+from studies.definition.stopping import Stopping
 from studies.records import gather
-from studies.stopping import Stopping
 from tests.analysis.synthetic import golden_table, interrupt
 from tests.report.made import asked, detecting, fill, panelled, table
 

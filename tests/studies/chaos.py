@@ -32,9 +32,9 @@ import optuna
 import psutil
 import torch
 
+from studies.definition.study import Study
 from studies.records import gather
 from studies.storage import close_storage, open_storage
-from studies.study import Study
 
 STUDY = """
 from dataclasses import replace

@@ -26,9 +26,9 @@ from lightning_bam.config import (
 )
 from lightning_bam.network import count
 from studies.counting import counts
-from studies.error import StudyError
-from studies.load import catalogue, find_space, find_study, spaces
-from studies.presets import PAPER
+from studies.definition.presets import PAPER
+from studies.errors import StudyError
+from studies.library import catalogue, find_space, find_study, spaces
 from studies.published import figures
 
 STUDIES = catalogue()

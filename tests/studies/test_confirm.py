@@ -11,8 +11,8 @@ from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
 from studies.choices import Real
 from studies.confirm import confirming
-from studies.load import find_study, spaces
-from studies.panels import Panel
+from studies.definition.panels import Panel
+from studies.library import find_study, spaces
 from studies.written import write
 from tests.studies.conftest import BASE
 

@@ -24,7 +24,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.failure import Failure, Lost, cause_of
 from studies.job import FULL
 from studies.ledger import Ledger
-from studies.load import find_study
+from studies.library import find_study
 from studies.ranks import CODES, _ended
 from studies.worker import fail
 from tests.training.groups import Group, described, figures, longer, same_weights, trained

@@ -6,7 +6,7 @@ import pytest
 
 from lightning_bam.cores import cores
 from studies.devices import Slot, parse_devices, slots, visible_gpus
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def test_parse():

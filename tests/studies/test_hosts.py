@@ -24,18 +24,18 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies import leases
 from studies import postgres as postgres_module
 from studies import registry as registry_module
+from studies.definition.stopping import Stopping
 from studies.engine import run_study
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.exchange import gather_everywhere, pack
 from studies.leases import Leases
-from studies.load import find_study
+from studies.library import find_study
 from studies.losses import count_loss
 from studies.place import Place
 from studies.postgres import Patience
 from studies.records import gather
 from studies.registry import Registry
 from studies.rule import declare, file_of
-from studies.stopping import Stopping
 from studies.storage import open_storage
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny

@@ -8,8 +8,8 @@ import pytest
 
 from lightning_bam.config import AfterStages, BAMSpec, ClutteredDigits, SESpec, SmallResNet
 from studies import StudyError
+from studies.definition.panels import Panel
 from studies.ledger import Ledger
-from studies.panels import Panel
 from studies.records import gather
 from tests.studies.conftest import BASE, tiny
 

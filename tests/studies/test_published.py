@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from lightning_bam.run_folder.result import METRICS
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.published import Published, errors, figures, published, sentence
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from lightning_bam.run_folder.files import FolderError
-from studies.error import StudyError
+from studies.definition.stopping import Stopping
+from studies.errors import StudyError
 from studies.records import gather
 from studies.rule import declare, declared, file_of
-from studies.stopping import Stopping
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))

@@ -26,7 +26,7 @@ from studies import leases
 from studies import postgres as database
 from studies import registry as registry_module
 from studies.engine import run_study
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.place import Place
 from studies.postgres import Patience
 from studies.records import gather

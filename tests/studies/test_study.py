@@ -8,7 +8,7 @@ import pytest
 
 from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock, SESpec
 from studies import Study, StudyError
-from studies.stopping import Stopping
+from studies.definition.stopping import Stopping
 from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))

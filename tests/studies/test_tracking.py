@@ -24,7 +24,7 @@ from studies import tracking
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.epoch_logger import EpochLogger
-from studies.error import StudyError
+from studies.errors import StudyError
 from studies.job import Job
 from studies.records import gather
 from studies.scheduler import Options

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from lightning_bam.config import Run, flatten, nearest
 from lightning_bam.run_folder.result import METRICS, Metric
-from studies.asked import check_fields, check_names, check_seeds
-from studies.error import StudyError
+from studies.definition.limits import LABEL_BYTES
+from studies.definition.names import shortened
+from studies.definition.panels import Panel, check_differences, make_panels, varying
+from studies.definition.selection import chosen_rows, overridden, settled
+from studies.definition.stopping import Stopping
+from studies.definition.validation import check_fields, check_names, check_seeds
+from studies.errors import StudyError
 from studies.headline import check_metric
-from studies.limits import LABEL_BYTES
-from studies.names import shortened
-from studies.panels import Panel, check_differences, make_panels, varying
 from studies.published import Published
-from studies.selecting import chosen_rows, overridden, settled
-from studies.stopping import Stopping
 
 
 class Cell(NamedTuple):

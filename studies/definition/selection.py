@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 def overridden(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:

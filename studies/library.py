@@ -19,10 +19,10 @@ import studies.catalogue
 import studies.spaces
 from lightning_bam.config import ConfigError, nearest
 from lightning_bam.config.spec import first_problem
-from studies.error import StudyError
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.neighbours import allow
 from studies.space import Space
-from studies.study import Study
 
 T = TypeVar("T", Study, Space)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from lightning_bam.config import Run
 from lightning_bam.json_text import short
-from studies.error import StudyError
-from studies.limits import LAST_SEED, LONGEST, MOST_SEEDS
+from studies.definition.limits import LAST_SEED, LONGEST, MOST_SEEDS
+from studies.definition.stopping import Stopping
+from studies.errors import StudyError
 from studies.published import Published
-from studies.stopping import Stopping
 
 if TYPE_CHECKING:
-    from studies.study import Study
+    from studies.definition.study import Study
 
 
 def check_names(study: str, rows: Mapping[str, Run]) -> None:

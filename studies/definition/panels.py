@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from lightning_bam.config import KINDS, Run, flatten, nearest
-from studies.error import StudyError
+from studies.errors import StudyError
 
 
 class Panel(NamedTuple):

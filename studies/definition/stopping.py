@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
 
-from studies.error import StudyError
+from studies.errors import StudyError
 
 Spending = Literal["obrien-fleming", "pocock"]
 """How the level is spent over the looks: hardly any of it at first, or about as much at each."""
