@@ -28,7 +28,7 @@ from lightning_bam.run_folder.result import METRICS, Metric
 from studies.copies import refuse_copies
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
-from studies.published import Published
+from studies.paper.published import Published
 from studies.records import Record
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from studies.choices import Integer, Real
 from studies.definition.stopping import Stopping
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
-from studies.published import Published
+from studies.paper.published import Published
 from studies.space import Space
 
 __all__ = ["Cell", "Integer", "Published", "Real", "Space", "Stopping", "Study", "StudyError"]

@@ -18,7 +18,7 @@ from dataclasses import replace
 from lightning_bam.config import BAMSpec
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
-from studies.published import errors
+from studies.paper.published import errors
 
 STUDY = Study(
     name="dilation",

@@ -20,8 +20,8 @@ from dataclasses import replace
 from lightning_bam.config import Run
 from studies.definition.presets import PAPER
 from studies.definition.study import Study
-from studies.paper import BAM
-from studies.published import published
+from studies.paper.networks import BAM
+from studies.paper.published import published
 
 
 def row(dilation: int, reduction: int) -> Run:

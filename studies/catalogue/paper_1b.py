@@ -19,8 +19,8 @@ from dataclasses import replace
 from lightning_bam.config import Run
 from studies.definition.presets import PAPER
 from studies.definition.study import Study
-from studies.paper import BAM
-from studies.published import published
+from studies.paper.networks import BAM
+from studies.paper.published import published
 
 ROWS: dict[str, Run] = {
     "none": PAPER,

@@ -15,7 +15,7 @@ result      not run yet; `bam table paper-1c` holds the counts against the paper
 from __future__ import annotations
 
 from studies.definition.study import Study
-from studies.paper import paper_table
+from studies.paper.networks import paper_table
 
 TABLE = paper_table("1c")
 

@@ -20,8 +20,8 @@ from dataclasses import replace
 
 from lightning_bam.config import CocoDetection, FasterRCNN, Recipe, ResNet101, Run
 from studies.definition.study import Study
-from studies.paper import BAM
-from studies.published import Published, published
+from studies.paper.networks import BAM
+from studies.paper.published import Published, published
 
 PLAIN = Run(
     dataset=CocoDetection(),

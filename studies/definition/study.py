@@ -17,7 +17,7 @@ from studies.definition.stopping import Stopping
 from studies.definition.validation import check_fields, check_names, check_seeds
 from studies.errors import StudyError
 from studies.headline import check_metric
-from studies.published import Published
+from studies.paper.published import Published
 
 
 class Cell(NamedTuple):

@@ -12,7 +12,7 @@ from lightning_bam.json_text import short
 from studies.definition.limits import LAST_SEED, LONGEST, MOST_SEEDS
 from studies.definition.stopping import Stopping
 from studies.errors import StudyError
-from studies.published import Published
+from studies.paper.published import Published
 
 if TYPE_CHECKING:
     from studies.definition.study import Study

@@ -16,7 +16,7 @@ from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet
 from studies.definition.study import Study
 from studies.library import find_study
-from studies.published import Published
+from studies.paper.published import Published
 from studies.records import gather
 from tests.analysis.synthetic import finish
 

@@ -11,7 +11,7 @@ import pytest
 
 from lightning_bam.run_folder.result import METRICS
 from studies.errors import StudyError
-from studies.published import Published, errors, figures, published, sentence
+from studies.paper.published import Published, errors, figures, published, sentence
 
 
 def test_the_transcribed_columns_are_as_they_came():

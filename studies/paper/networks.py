@@ -29,7 +29,7 @@ from lightning_bam.config import (
     SqueezeNet,
     WideResNet,
 )
-from studies.published import Published, figures, published
+from studies.paper.published import Published, figures, published
 
 IMAGENET: Final = Recipe(
     epochs=100,
