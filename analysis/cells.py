@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.twins import Counts
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 Cells = Mapping[str, Mapping[int, Record]]
 """Row -> seed -> record."""

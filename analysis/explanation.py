@@ -15,7 +15,7 @@ from lightning_bam.run_folder.manifest import effective
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.headline import headline, reported, so_far
-from studies.records import Record
+from studies.records.records import Record
 
 LAST_WORDS: Final = 30
 """Lines of a log that stand for a traceback that nobody recorded."""

@@ -12,7 +12,7 @@ from analysis.twins import twins
 from lightning_bam.config import flatten
 from studies.definition.study import Study
 from studies.importance import importance
-from studies.records import Record
+from studies.records.records import Record
 
 
 def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from analysis.provenance import CODE, UNKNOWN, made_with
-from studies.circumstances import SHARED
-from studies.records import Record
+from studies.records.environment import SHARED
+from studies.records.records import Record
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
 """Marks in order; no q, which Unicode has no raised one of."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from analysis.cells import Cells
 from analysis.footnotes import Footnote
 from analysis.provenance import UNKNOWN, made_with
-from studies.circumstances import SHARED, by_attempt
-from studies.records import Record
+from studies.records.environment import SHARED, by_attempt
+from studies.records.records import Record
 
 
 def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:

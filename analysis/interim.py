@@ -19,7 +19,7 @@ from analysis.statistics.equivalence import tost
 from analysis.statistics.sequential import limits
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 Outcome = Literal["different", "equivalent", "open", "exhausted"]
 

@@ -13,7 +13,7 @@ from analysis.provenance import device_seconds
 from analysis.row import Row
 from analysis.table import Table
 from analysis.verdict import LEVEL, outcome
-from studies.records import Record
+from studies.records.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from analysis.cells import Cells
 from analysis.guards import ranges
-from studies.records import Record
+from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "lost": "machine"}
 """What a failed run's `cause` in its manifest is called; others have no short name."""

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from lightning_bam.run_folder.manifest import effective
-from studies.circumstances import SHARED, by_attempt
-from studies.records import Record
+from studies.records.environment import SHARED, by_attempt
+from studies.records.records import Record
 
 UNKNOWN: Final = "not recorded"
 CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "pytorch_lightning", "data"))

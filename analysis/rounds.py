@@ -9,7 +9,7 @@ from analysis.row import Row
 from analysis.table import Table, tabulate
 from analysis.verdict import outcome
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

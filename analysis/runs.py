@@ -14,9 +14,9 @@ from analysis.json_text import without_nan
 from analysis.provenance import UNKNOWN, over_attempts
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
-from studies.circumstances import by_attempt, failures
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.environment import by_attempt, failures
+from studies.records.records import Record
 from studies.terminal import visible
 
 Line = dict[str, Any]

@@ -29,7 +29,7 @@ from studies.copies import refuse_copies
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.paper.published import Published
-from studies.records import Record
+from studies.records.records import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
     Args:
-        records: what `studies.records.gather` found; a wanted run without a record counts as missing.
+        records: what `studies.records.records.gather` found; a wanted run without a record counts as missing.
         study: what was asked.
         costs: row -> (parameters, multiply-accumulates of one image), for rows without a finished run.
 

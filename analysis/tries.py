@@ -7,7 +7,7 @@ from typing import Final
 from analysis.cells import Cells
 from analysis.guards import ranges
 from analysis.pairs import CAUSES
-from studies.circumstances import failures
+from studies.records.environment import failures
 
 TIMES: Final = {1: "once", 2: "twice"}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lightning_bam.config import Run, flatten
 from studies.definition.panels import Panel
 from studies.headline import reported, so_far
-from studies.records import Record
+from studies.records.records import Record
 
 Runs = Mapping[int, Record]
 """A row's runs, finished or not: seed -> record."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from analysis.guards import ranges
 from studies.definition.study import Study
-from studies.purpose import Other, others, purpose
-from studies.records import Record
+from studies.records.purpose import Other, others, purpose
+from studies.records.records import Record
 from studies.shared_rule import seal
 
 SHOWN: Final = 8

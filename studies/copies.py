@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.result import Result
-from studies.records import Record
+from studies.records.records import Record
 
 
 def refuse_copies(records: Iterable[Record]) -> None:

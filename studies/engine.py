@@ -17,7 +17,7 @@ from studies.order import longest_first
 from studies.preflight import preflight
 from studies.processes import forkserver
 from studies.progress import Progress, View
-from studies.records import Record, gather
+from studies.records.records import Record, gather
 from studies.scheduler import Options, Scheduler
 from studies.source import Source
 

@@ -27,7 +27,7 @@ from lightning_bam.run_folder.result import Result
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.headline import so_far
-from studies.records import Record, agree, gather
+from studies.records.records import Record, agree, gather
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
     from studies.registry import Registry

@@ -9,7 +9,7 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.exchange import gather_everywhere
-from studies.records import Record
+from studies.records.records import Record
 
 
 def first_fresh(study: Study, root: Path, url: str | None = None) -> int:

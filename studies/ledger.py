@@ -25,7 +25,7 @@ from studies.leases import Failed, Lease, Leases
 from studies.parameters import asked, distributions, parameters
 from studies.place import Place
 from studies.postgres import patiently
-from studies.records import Record
+from studies.records.records import Record
 from studies.settling import settle_all
 from studies.source import Source
 from studies.storage import close_storage, open_storage

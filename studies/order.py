@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import log
 from statistics import fmean, median
 
-from studies.records import Record
+from studies.records.records import Record
 
 
 def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:

@@ -22,7 +22,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.exchange import gather_everywhere
 from studies.fresh import refuse_looked
-from studies.records import Record
+from studies.records.records import Record
 from studies.shared_rule import SCHEMA, checked_rule, path_of, read_rule, ruled_elsewhere
 
 ATTRIBUTE: Final = "rule"

@@ -22,7 +22,7 @@ from analysis.bundle.archive import Content
 from analysis.explanation import ATTEMPT
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, seal
-from studies.records import Record
+from studies.records.records import Record
 
 COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")
 STAYS: Final = (frozenset(SEALED) | frozenset(ATTEMPT) | frozenset(COUNTED)) - {"host"}

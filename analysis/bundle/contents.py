@@ -16,7 +16,7 @@ from analysis.table import Table
 from lightning_bam.run_folder.files import FolderError, open_plain, write_object
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
-from studies.records import Record
+from studies.records.records import Record
 
 RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 """The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""

@@ -30,8 +30,8 @@ from lightning_bam.run_folder.files import FolderError, read_bytes
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.neighbours import imported
-from studies.purpose import others
-from studies.records import Record, read
+from studies.records.purpose import others
+from studies.records.records import Record, read
 from studies.rule import file_of
 
 

@@ -10,7 +10,7 @@ from analysis.cli.parser import add_set
 from analysis.formats import fixed_facts
 from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
 from lightning_bam.config.spec import changed
-from studies.counting import counts
+from studies.records.counts import counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,8 @@ from analysis.json_text import json_text
 from analysis.needs import hours_a_run
 from analysis.statistics import least_resolvable
 from studies.console import Console
-from studies.counting import counts
 from studies.definition.study import Study
+from studies.records.counts import counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from analysis.cli.selection import chosen, gathered, looked_at
 from analysis.plots.glyphs import lacking_signs
 from lightning_bam.run_folder.files import FolderError, replace
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 if TYPE_CHECKING:
     from analysis.report.chapter import Chapter

@@ -11,7 +11,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.exchange import gather_everywhere
 from studies.library import catalogue, find_study
-from studies.records import Record
+from studies.records.records import Record
 from studies.rule import declared
 from studies.shared_rule import ruled_elsewhere
 

@@ -19,7 +19,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.console import Console
 from studies.definition.study import Study
 from studies.headline import headline, reported
-from studies.records import Record
+from studies.records.records import Record
 from studies.terminal import one_line
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")

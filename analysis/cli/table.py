@@ -19,11 +19,11 @@ from analysis.table import Table, tabulate
 from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, put_in_place
-from studies.counting import counts
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.exchange import gather_everywhere
-from studies.records import Record
+from studies.records.counts import counts
+from studies.records.records import Record
 from studies.terminal import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}

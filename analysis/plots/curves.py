@@ -16,7 +16,7 @@ from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
 from analysis.table import Table
 from lightning_bam.run_folder.result import Metric
-from studies.records import Record
+from studies.records.records import Record
 
 TOGETHER: Final = 6
 """Rows besides the baseline that share axes; the others have axes of their own, with the baseline again."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from analysis.plots.drawn import Absent, Drawn
     from analysis.table import Table
     from studies.definition.study import Study
-    from studies.records import Record
+    from studies.records.records import Record
 
 KINDS: Final = {
     "effects": "each row's difference to its baseline, with its interval and verdict",

@@ -22,7 +22,7 @@ from analysis.report.sentence import sentences
 from analysis.statistics.factorial import Factorial
 from analysis.table import Table
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 SECTIONS = {
     "verdict": "Verdict",

@@ -8,7 +8,7 @@ from analysis.plots.drawn import Drawn
 from analysis.plots.kinds import KINDS, draw
 from analysis.table import Table
 from studies.definition.study import Study
-from studies.records import Record
+from studies.records.records import Record
 
 
 def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Drawn], str]:

@@ -16,7 +16,7 @@ from analysis.report.sentence import is_resolved
 from analysis.statistics import least_resolvable
 from analysis.statistics.power import MOST_SEEDS
 from analysis.table import Table
-from studies.records import Record
+from studies.records.records import Record
 
 REACH = MOST_SEEDS
 """Seeds beyond which `seeds_needed` says that a difference is out of reach."""

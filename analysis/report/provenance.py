@@ -9,7 +9,7 @@ from typing import Final
 
 from analysis.provenance import device_hours, over_attempts
 from lightning_bam.run_folder.manifest import effective
-from studies.records import Record
+from studies.records.records import Record
 
 ENTRIES: Final = {
     "commit": "commit",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
-from studies.records import Record
+from studies.records.records import Record
 
 EQUAL: Final = 1e-9
 """Percentage points within which an error is the one that its counts give."""

@@ -13,7 +13,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
 from studies.definition.study import Cell
-from studies.records import Record, read
+from studies.records.records import Record, read
 
 AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
 HASHES: Final = "sha256"

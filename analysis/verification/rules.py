@@ -12,7 +12,7 @@ from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import effective
 from studies.definition.study import Cell, Study
-from studies.purpose import Other, purpose
+from studies.records.purpose import Other, purpose
 from studies.shared_rule import moment, path_of, seal
 
 LEVEL: Final = "a rule that changes, or is made, after a look does not hold its level"

@@ -14,8 +14,8 @@ from analysis.verification.folders import Checked, check, stranger
 from analysis.verification.rules import check_purpose
 from lightning_bam.run_folder.hashes import ANONYMISED
 from studies.definition.study import Cell, Study
-from studies.purpose import others as others_of
-from studies.records import Record
+from studies.records.purpose import others as others_of
+from studies.records.records import Record
 
 MARKS: Final = ("run.json", "result.json", "metrics.jsonl")
 """Files by which a folder is known for that of a run, whole or not."""

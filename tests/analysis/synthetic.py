@@ -10,7 +10,7 @@ from lightning_bam.config import BAMSpec, Run, SESpec
 from lightning_bam.run_folder.folder import Result, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, hash_text, hashes
 from studies.definition.study import Study
-from studies.records import gather
+from studies.records.records import gather
 
 STUDY = Study(
     name="combine",

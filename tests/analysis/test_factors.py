@@ -15,7 +15,7 @@ from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpe
 from studies.definition.study import Study
 from studies.importance import importance
 from studies.library import find_study
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, finish
 
 BAM = {

@@ -14,9 +14,9 @@ from analysis.provenance import CODE
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.run_folder.folder import RunFolder
-from studies.circumstances import SHARED
 from studies.definition.study import Study
-from studies.records import Record, gather
+from studies.records.environment import SHARED
+from studies.records.records import Record, gather
 from tests.analysis.synthetic import finish
 
 LIKE_ALL = {"commit": "aaa", "torch": "2.11.0", "world_size": 1}

@@ -22,7 +22,7 @@ from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
 from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, Run
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import ERRORS, STUDY, finish, golden_table, write
 from tests.analysis.test_paper_table import ERRORS as OF_PANELS
 from tests.analysis.test_paper_table import STUDY as PANELS

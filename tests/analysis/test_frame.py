@@ -16,7 +16,7 @@ from analysis.formats.data import as_csv
 from analysis.table import tabulate
 from analysis.verification.tables import compare, read_tables
 from studies.definition.stopping import Stopping
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import ERRORS, STUDY, write
 
 NEAR = [22.01, 20.99, 23.01, 22.49]

@@ -13,7 +13,7 @@ from analysis.statistics import paired
 from analysis.statistics.sequential import limits
 from analysis.table import tabulate
 from studies.definition.stopping import Stopping
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, write
 
 RULE = Stopping(looks=(2, 4, 6))

@@ -11,7 +11,7 @@ from analysis.needs import hours_a_run, needs, total_hours
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
 from analysis.table import tabulate
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table
 
 HOUR = 10 / 3600  # each made-up run takes ten seconds on one rank

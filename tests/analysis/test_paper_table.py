@@ -17,7 +17,7 @@ from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet
 from studies.definition.study import Study
 from studies.library import find_study
 from studies.paper.published import Published
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ from analysis.guards import device_time, shown
 from analysis.provenance import device_hours, device_seconds
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.result import Result
-from studies.records import Record
+from studies.records.records import Record
 
 SECONDS = [10.0, 20.0, 30.0, 40.0]
 

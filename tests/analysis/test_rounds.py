@@ -8,7 +8,7 @@ from analysis.rounds import next_round, until_resolved
 from analysis.table import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4, 6))

@@ -14,7 +14,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
 from studies.definition.study import Cell
-from studies.records import gather, read
+from studies.records.records import gather, read
 from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, interrupt, write
 
 

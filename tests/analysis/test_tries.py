@@ -13,7 +13,7 @@ from analysis.table import tabulate
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, effective
 from studies.definition.study import Study
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish
 
 STUDY = Study(

@@ -12,7 +12,7 @@ from analysis.twins import Twin, twins
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.result import Result
 from studies.definition.panels import Panel
-from studies.records import Record
+from studies.records.records import Record
 
 ROWS = {
     "none": Run(),

@@ -22,7 +22,7 @@ from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.files import FolderError, write_object
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Study
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish, interrupt, sign
 
 BASE = Run(recipe=Recipe(epochs=2))

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from analysis.cli import main
-from studies.count_cache import Counts, keep, key_of, network
 from studies.library import catalogue
+from studies.records.counts import Counts, keep, key_of, network
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from analysis.table import tabulate
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish, interrupt
 
 TEXT = """from dataclasses import replace

@@ -16,7 +16,7 @@ from torch.distributed import TCPStore
 
 from studies.devices import Slot
 from studies.engine import run_study
-from studies.records import gather
+from studies.records.records import gather
 from studies.rendezvous import Rendezvous, interface
 from studies.scheduler import Options
 from tests.studies.conftest import tiny

@@ -23,7 +23,7 @@ from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from studies.devices import Slot
 from studies.engine import run_study
 from studies.job import TAKEN
-from studies.records import gather
+from studies.records.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, one_slot, silent, tiny  # noqa: F401, the fixture
 from tests.training.groups import Group, described, figures, longer, same_weights, trained

@@ -9,7 +9,7 @@ from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, CBAMSpec, ResNet50, Run, SESpec, SmallResNet, WideResNet
 from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.definition.study import Study
-from studies.records import Record, gather
+from studies.records.records import Record, gather
 
 SMALL = Study(
     name="small",

@@ -15,7 +15,7 @@ from analysis.table import Table, tabulate
 from lightning_bam.config import BAMSpec, Digits, DigitScenes, FasterRCNN, Run, SmallResNet
 from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.definition.study import Study
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish
 
 MADE = Made(command="bam report mine.py", version="0.1.0", root="runs", when=datetime(2026, 11, 25, 12, 30, tzinfo=UTC))

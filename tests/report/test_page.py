@@ -10,7 +10,7 @@ import pytest
 
 from analysis.report.plots import plots
 from analysis.table import tabulate
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table
 from tests.report.browser import chromium, focused, needs_axe, opened, violations
 from tests.report.made import chapter, fill, panelled, written

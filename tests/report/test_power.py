@@ -14,7 +14,7 @@ from analysis.report.sentence import sentences
 from analysis.statistics import paired_power
 from analysis.table import tabulate
 from studies.definition.stopping import Stopping
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table
 from tests.report.made import asked, fill
 

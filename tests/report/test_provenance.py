@@ -13,7 +13,7 @@ from analysis.report.fixed import conditions
 from analysis.report.provenance import clock, hours_told, provenance
 from analysis.table import tabulate
 from lightning_bam.run_folder.folder import RunFolder
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import interrupt
 from tests.report.made import ATTEMPT, asked, fill, panelled
 

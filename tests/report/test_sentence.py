@@ -11,7 +11,7 @@ from analysis.report.power import lead, powers
 from analysis.report.sentence import sentences
 from analysis.table import tabulate
 from studies.definition.stopping import Stopping
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import golden_table, interrupt
 from tests.report.made import asked, detecting, fill, panelled, table
 

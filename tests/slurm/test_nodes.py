@@ -15,7 +15,7 @@ from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
 from studies.devices import Slot
 from studies.engine import run_study
-from studies.records import gather
+from studies.records.records import gather
 from studies.scheduler import Options
 from tests.slurm import cluster
 from tests.slurm.test_submit import until as soon

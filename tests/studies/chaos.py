@@ -33,7 +33,7 @@ import psutil
 import torch
 
 from studies.definition.study import Study
-from studies.records import gather
+from studies.records.records import gather
 from studies.storage import close_storage, open_storage
 
 STUDY = """

@@ -25,11 +25,11 @@ from lightning_bam.config import (
     WideResNet,
 )
 from lightning_bam.network import count
-from studies.counting import counts
 from studies.definition.presets import PAPER
 from studies.errors import StudyError
 from studies.library import catalogue, find_space, find_study, spaces
 from studies.paper.published import figures
+from studies.records.counts import counts
 
 STUDIES = catalogue()
 PAPER_TABLES = ("1a", "1b", "1c", "2", "3a", "3b", "4a", "5")

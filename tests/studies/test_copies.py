@@ -12,7 +12,7 @@ from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from studies.copies import refuse_copies
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 NONE, BAM = STUDY.rows["none"], STUDY.rows["BAM"]

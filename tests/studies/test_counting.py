@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lightning_bam.config import BAMSpec, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
-from studies import count_cache, counting
-from studies.count_cache import Counts, cache_dir, key_of, network
-from studies.counting import counts
+from studies.records import counts as count_cache
+from studies.records.counts import Counts, cache_dir, counts, key_of, network
+from studies.records.records import counts as counting
 
 NET = Run(dataset=Digits(), backbone=SmallResNet(width=4))
 BAM = replace(NET, attention=BAMSpec(reduction=4))
@@ -133,7 +133,7 @@ def test_many_are_shared_among_processes_and_come_back_in_order(asked, monkeypat
 
 def test_processes_may_share_the_folder():
     code = (
-        "from lightning_bam.config import *; from studies.count_cache import *\n"
+        "from lightning_bam.config import *; from studies.records.counts import *\n"
         "run = Run(dataset=Digits(), backbone=SmallResNet(width=4)); net = network(run); key = key_of(net)\n"
         "for turn in range(200):\n"
         "    keep(key, net, Counts(7, 11)); assert recall(key, net) == Counts(7, 11), turn\n"

@@ -17,7 +17,7 @@ from studies.devices import Slot
 from studies.engine import run_study
 from studies.launch import ask
 from studies.processes import forkserver
-from studies.records import gather
+from studies.records.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import silent, tiny
 from tests.studies.wandb_file import read

@@ -23,7 +23,7 @@ from studies.ending import termination_as_interrupt
 from studies.engine import run_study
 from studies.journal import journal
 from studies.launch import start
-from studies.records import gather
+from studies.records.records import gather
 from tests.studies.conftest import BASE, silent, tiny
 
 

@@ -15,7 +15,7 @@ from lightning_bam.run_folder.result import Result
 from studies import Study
 from studies.headline import headline, reported
 from studies.ledger import Ledger
-from studies.records import gather
+from studies.records.records import gather
 
 PLAIN = Run(dataset=DigitScenes(), backbone=FasterRCNN())
 STUDY = Study(

@@ -33,7 +33,7 @@ from studies.library import find_study
 from studies.losses import count_loss
 from studies.place import Place
 from studies.postgres import Patience
-from studies.records import gather
+from studies.records.records import gather
 from studies.registry import Registry
 from studies.rule import declare, file_of
 from studies.storage import open_storage

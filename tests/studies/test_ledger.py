@@ -12,7 +12,7 @@ from lightning_bam.config import AfterStages, BAMSpec
 from studies import settling
 from studies.ledger import Ledger
 from studies.place import Place
-from studies.records import gather
+from studies.records.records import gather
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, tiny
 

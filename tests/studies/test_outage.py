@@ -21,7 +21,7 @@ from studies import postgres as database
 from studies.engine import run_study
 from studies.found import run_search
 from studies.method import Method
-from studies.records import gather
+from studies.records.records import gather
 from studies.search import Search
 from studies.storage import close_storage, open_storage
 from tests.studies.conftest import silent, tiny

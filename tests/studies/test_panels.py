@@ -10,7 +10,7 @@ from lightning_bam.config import AfterStages, BAMSpec, ClutteredDigits, SESpec, 
 from studies import StudyError
 from studies.definition.panels import Panel
 from studies.ledger import Ledger
-from studies.records import gather
+from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 
 DEEP = replace(BASE, backbone=SmallResNet(depth=14, width=4))

@@ -10,7 +10,7 @@ from lightning_bam.config import AfterStages, BAMSpec
 from studies.ledger import Ledger
 from studies.parameters import distributions, parameters
 from studies.place import Place
-from studies.records import gather
+from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))

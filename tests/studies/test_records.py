@@ -10,7 +10,7 @@ import pytest
 
 from lightning_bam.config import describes, from_dict, to_dict
 from lightning_bam.run_folder.files import FolderError
-from studies.records import read
+from studies.records.records import read
 from tests.benchmarks.scale import fill, plain_loop, study_of
 
 

@@ -10,7 +10,7 @@ import pytest
 from lightning_bam.run_folder.files import FolderError
 from studies.definition.stopping import Stopping
 from studies.errors import StudyError
-from studies.records import gather
+from studies.records.records import gather
 from studies.rule import declare, declared, file_of
 from tests.analysis.synthetic import STUDY, finish, interrupt
 

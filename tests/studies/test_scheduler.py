@@ -20,7 +20,7 @@ from studies.engine import run_study
 from studies.launch import start
 from studies.ledger import Ledger
 from studies.losses import ended_by
-from studies.records import gather
+from studies.records.records import gather
 from studies.scheduler import Options
 from studies.storage import open_storage
 from tests.studies.conftest import silent, tiny

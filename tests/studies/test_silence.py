@@ -29,7 +29,7 @@ from studies.engine import run_study
 from studies.errors import StudyError
 from studies.place import Place
 from studies.postgres import Patience
-from studies.records import gather
+from studies.records.records import gather
 from studies.registry import Registry
 from studies.storage import close_storage, open_storage
 from tests.studies.conftest import silent, tiny

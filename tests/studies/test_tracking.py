@@ -26,7 +26,7 @@ from studies.engine import run_study
 from studies.epoch_logger import EpochLogger
 from studies.errors import StudyError
 from studies.job import Job
-from studies.records import gather
+from studies.records.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.wandb_file import messages, read, settled

@@ -15,7 +15,7 @@ from lightning_bam.run_folder.files import LARGEST
 from lightning_bam.run_folder.folder import RunFolder
 from studies.exchange import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.leases import Leases, open_registry
-from studies.records import gather
+from studies.records.records import gather
 from studies.registry import STORED, UNPACKED
 from studies.rule import declared
 from studies.storage import close_storage, database

@@ -13,9 +13,9 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import Result
-from studies.circumstances import circumstances
 from studies.definition.study import Cell, Study
 from studies.headline import headline, so_far
+from studies.records.environment import circumstances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Record:
 
     @cached_property
     def circumstances(self) -> str:
-        """What each attempt was trained with; `studies.circumstances.by_attempt` reads it."""
+        """What each attempt was trained with; `studies.records.environment.by_attempt` reads it."""
         return circumstances(self.manifest)
 
     @cached_property

@@ -1,0 +1,1 @@
+"""A study's runs joined with their folders."""
