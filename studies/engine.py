@@ -9,17 +9,17 @@ from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Cell, Study
-from studies.ending import termination_as_interrupt
 from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported
 from studies.ledger import Ledger
 from studies.order import longest_first
-from studies.preflight import preflight
-from studies.processes import forkserver
 from studies.progress import Progress, View
 from studies.records.records import Record, gather
 from studies.scheduler import Options, Scheduler
 from studies.source import Source
+from studies.workers.forkserver import forkserver
+from studies.workers.preflight import preflight
+from studies.workers.signals import termination_as_interrupt
 
 
 def wanted(records: Sequence[Record], options: Options) -> list[Record]:

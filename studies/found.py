@@ -11,11 +11,11 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_bam.config import ConfigError
 from studies.definition.study import Cell
 from studies.engine import drive
-from studies.preflight import preflight
-from studies.processes import forkserver
 from studies.progress import Progress, View
 from studies.scheduler import Options
 from studies.search import Search
+from studies.workers.forkserver import forkserver
+from studies.workers.preflight import preflight
 
 
 def run_search(search: Search, options: Options, view: View) -> Progress:

@@ -11,7 +11,7 @@ from optuna.trial import Trial
 
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Cell
-from studies.devices import Slot
+from studies.job.devices import Slot
 
 
 @dataclass

@@ -175,7 +175,7 @@ def _executor(root: Path, request: Request) -> SlurmExecutor:
         "array_parallelism": request.workers,
         "stderr_to_stdout": True,
         # since Slurm 22.05 a step no longer inherits its job's cores; one worker, on the first node, starts what the
-        # others take part in (`studies.node`)
+        # others take part in (`studies.workers.nodes`)
         "srun_args": [f"--cpus-per-task={request.cpus}", "--nodes=1", "--ntasks=1"],
         "additional_parameters": {"requeue": True} | _more(request.more),
     }

@@ -21,7 +21,7 @@ from lightning_bam.run_folder.provenance import commit
 from lightning_bam.run_folder.result import METRICS, Result
 from studies.definition.names import shortened
 from studies.errors import StudyError
-from studies.job import Job, WandbMode
+from studies.job.job import Job, WandbMode
 
 PATIENCE = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""

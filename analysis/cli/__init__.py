@@ -16,14 +16,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; what it prints is visible, also where it comes from somebody's record.
 
     0 done, 1 some runs failed or are missing (or what was checked is not right), 2 refused in one line, 3 incomplete
-    under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.ending`).
+    under --strict (or a node is gone), 130 interrupted (Ctrl-C, or a signal of `studies.workers.signals`).
     """
     os.environ["MPLBACKEND"] = "agg"  # a notebook's backend is none here: matplotlib could not even be imported
     with ExitStack() as streams:
         try:
             from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too
-            from studies.ending import termination_as_interrupt
             from studies.terminal import visible_streams
+            from studies.workers.signals import termination_as_interrupt
 
             streams.enter_context(visible_streams())
             arguments = make_parser().parse_args(argv)

@@ -29,10 +29,10 @@ from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
-from studies.neighbours import imported
 from studies.records.purpose import others
 from studies.records.records import Record, read
 from studies.rule import file_of
+from studies.workers.import_path import imported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

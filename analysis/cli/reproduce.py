@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if record.result() is None:
         raise FolderError(f"{record.path}: is {record.state()}, not complete; there is nothing to compare with yet")
 
-    from studies.retrain import retrain, slot_like
+    from studies.workers.retrain import retrain, slot_like
 
     manifest = record.manifest()
     slot, threads = slot_like(manifest, arguments.devices), int(manifest.get("threads") or 1)

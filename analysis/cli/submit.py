@@ -14,8 +14,8 @@ from analysis.cli.converters import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
 from studies.definition.limits import MOST_RANKS
-from studies.devices import slots
 from studies.errors import StudyError
+from studies.job.devices import slots
 from studies.slurm import Request, script, submit
 from studies.slurm_jobs import jobs
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from studies.doctor import accounts, disk, installation, leftovers, machine, network
 from studies.doctor.finding import Finding, Scene, problem
-from studies.processes import forkserver
+from studies.workers.forkserver import forkserver
 
 Check = Callable[[Scene], Iterable[Finding]]
 

@@ -14,11 +14,11 @@ import torch
 from torch import distributed
 from torch.distributed.launcher.api import elastic_launch
 
-from studies.devices import Slot
-from studies.job import Job
-from studies.ranks import group
-from studies.rendezvous import Rendezvous
-from studies.surroundings import die_with_parent, redirect, scrub
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.workers.process_environment import die_with_parent, redirect, scrub
+from studies.workers.ranks import group
+from studies.workers.rendezvous import Rendezvous
 
 LIMIT: Final = 60
 """Seconds after which ranks that have not met are given up."""

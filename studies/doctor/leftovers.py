@@ -15,7 +15,7 @@ import psutil
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
-from studies.mark import scheduler_of
+from studies.workers.forkserver import scheduler_of
 
 GRACE: Final = 15.0
 """Seconds in which the processes of a scheduler that has just been killed end themselves; a server that is just loading

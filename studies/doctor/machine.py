@@ -10,9 +10,9 @@ from typing import Final
 import psutil
 
 from lightning_bam.cores import cores
-from studies.devices import visible_gpus
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
-from studies.launch import ask
+from studies.job.devices import visible_gpus
+from studies.workers.launch import ask
 
 GIB: Final = 2**30
 PATIENCE: Final = 120

@@ -13,7 +13,7 @@ from typing import Final
 import psutil
 
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
-from studies.launch import ask
+from studies.workers.launch import ask
 
 AT_ONCE: Final = 32
 """How many ports are asked for at the same time; a run over several devices takes one for its meeting place and a few

@@ -42,8 +42,9 @@ from statistics import mean
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.run_folder.folder import RunFolder
-from studies import Study, processes
+from studies import Study
 from studies.definition.study import Cell
+from studies.workers import forkserver as processes
 
 HOME = Path(__file__).parent.parent.parent
 BAM = (sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())")
@@ -56,8 +57,8 @@ folder = RunFolder(sys.argv[1])
 UNTRACKED = f"{FRESH}train(folder)"
 TRACKED = f"""{FRESH}
 import {", ".join(processes.TRACKED)}
-from studies.devices import Slot
-from studies.job import Job
+from studies.job.devices import Slot
+from studies.job.job import Job
 from studies.tracking import Tracking
 job = Job(folder=folder.path, study="overhead", row=sys.argv[2], slot=Slot(1), wandb=sys.argv[3])
 tracking = Tracking.start(job, folder.run())

@@ -416,7 +416,9 @@ sys.exit(main(["table", "quickstart"]))
 """
 
 
-@pytest.mark.parametrize("name", ["analysis.cli.parser", "studies.ending", "analysis.cli.table", "analysis.table"])
+@pytest.mark.parametrize(
+    "name", ["analysis.cli.parser", "studies.workers.signals", "analysis.cli.table", "analysis.table"]
+)
 def test_ctrl_c_while_something_is_still_loading_is_one_line(tmp_path, name):
     code = EARLY.format(name=name)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -426,7 +428,7 @@ def test_ctrl_c_while_something_is_still_loading_is_one_line(tmp_path, name):
 
 
 def test_only_verbs_that_go_on_say_so_when_interrupted(tmp_path):
-    code = EARLY.format(name="studies.ending").replace('"table", "quickstart"', '"run", "quickstart"')
+    code = EARLY.format(name="studies.workers.signals").replace('"table", "quickstart"', '"run", "quickstart"')
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "bam: interrupted; the same command goes on from here\n")
 

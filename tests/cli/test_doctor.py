@@ -23,7 +23,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import Finding, Scene, accounts, disk, installation, leftovers, machine, network
 from studies.doctor.examination import CHECKS, carefully
 from studies.journal import journal
-from studies.processes import forkserver
+from studies.workers.forkserver import forkserver
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_ports_that_have_run_out():
 
 SCHEDULER = """
 import os, sys, time
-from studies.processes import forkserver
+from studies.workers.forkserver import forkserver
 
 if __name__ == "__main__":
     context = forkserver()

@@ -20,9 +20,9 @@ from analysis.cli.reproduce import told
 from analysis.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies.devices import Slot
 from studies.errors import StudyError
-from studies.retrain import slot_like
+from studies.job.devices import Slot
+from studies.workers.retrain import slot_like
 from tests.analysis.synthetic import finish, interrupt
 from tests.studies.conftest import BASE
 
@@ -194,7 +194,7 @@ def test_other_lengths_are_no_repetition(tmp_path):
 
 
 def test_the_slot_is_like_the_records(monkeypatch, tmp_path):
-    monkeypatch.setattr("studies.devices.DEVICE_FILES", tmp_path)
+    monkeypatch.setattr("studies.job.devices.DEVICE_FILES", tmp_path)
     for number in range(3):
         (tmp_path / f"nvidia{number}").touch()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")

@@ -33,13 +33,13 @@ from studies.doctor.leftovers import leases
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.method import Method
-from studies.processes import forkserver
 from studies.progress import Progress
 from studies.search import Search
 from studies.slurm import Request, script
 from studies.storage import open_storage
 from studies.terminal import VisibleStream, one_line, visible
 from studies.view import LiveView
+from studies.workers.forkserver import forkserver
 from tests.analysis.synthetic import finish, interrupt
 from tests.studies.conftest import BASE
 

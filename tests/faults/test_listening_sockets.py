@@ -14,11 +14,11 @@ import psutil
 import pytest
 from torch.distributed import TCPStore
 
-from studies.devices import Slot
 from studies.engine import run_study
+from studies.job.devices import Slot
 from studies.records.records import gather
-from studies.rendezvous import Rendezvous, interface
 from studies.scheduler import Options
+from studies.workers.rendezvous import Rendezvous, interface
 from tests.studies.conftest import tiny
 
 

@@ -8,12 +8,12 @@ import torch
 import torch.distributed as dist
 
 from lightning_bam.training.train import trainer
-from studies import ranks
-from studies.devices import Slot
-from studies.job import Job
-from studies.launch import ask
-from studies.processes import forkserver
-from studies.surroundings import scrub
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.workers import ranks
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
+from studies.workers.process_environment import scrub
 from tests.faults.test_listening_sockets import Attack
 
 

@@ -13,8 +13,8 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from studies import tracking
-from studies.devices import Slot
-from studies.job import Job
+from studies.job.devices import Slot
+from studies.job.job import Job
 from tests.cli.conftest import TINY
 from tests.studies.conftest import BASE
 from tests.studies.wandb_file import messages, settled

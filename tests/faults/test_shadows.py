@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.launch import ask
 from studies.library import find_study
-from studies.neighbours import imported
-from studies.processes import forkserver
+from studies.workers.forkserver import forkserver
+from studies.workers.import_path import imported
+from studies.workers.launch import ask
 
 HOME = Path(__file__).parent.parent.parent
 

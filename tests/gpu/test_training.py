@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from lightning_bam.config import BAMSpec, ImageNet, Recipe, Run, SmallResNet
-from studies.devices import Slot
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.job.devices import Slot
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
 from tests.data.picture_folders import fake_imagenet
 from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 from tests.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference

@@ -13,8 +13,8 @@ import pytest
 
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
-from studies.devices import Slot
 from studies.engine import run_study
+from studies.job.devices import Slot
 from studies.records.records import gather
 from studies.scheduler import Options
 from tests.slurm import cluster

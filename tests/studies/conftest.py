@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
-from studies.devices import Slot
+from studies.job.devices import Slot
 from studies.scheduler import Options
 
 BASE = Run(

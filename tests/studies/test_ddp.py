@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.devices import Slot
 from studies.engine import run_study
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.job.devices import Slot
 from studies.records.records import gather
 from studies.scheduler import Options
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
 from tests.studies.conftest import silent, tiny
 from tests.studies.wandb_file import read
 

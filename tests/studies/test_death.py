@@ -21,12 +21,12 @@ from analysis.cli.problems import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.run_folder.files import FAULTY, unwritable
 from lightning_bam.run_folder.folder import RunFolder
-from studies.failure import Failure, Lost, cause_of
-from studies.job import FULL
+from studies.job.job import FULL
 from studies.ledger import Ledger
 from studies.library import find_study
-from studies.ranks import CODES, _ended
-from studies.worker import fail
+from studies.workers.failure import Failure, Lost, cause_of
+from studies.workers.ranks import CODES, _ended
+from studies.workers.worker import fail
 from tests.training.groups import Group, described, figures, longer, same_weights, trained
 
 LONG = longer(epochs=60)

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from lightning_bam.cores import cores
-from studies.devices import Slot, parse_devices, slots, visible_gpus
 from studies.errors import StudyError
+from studies.job.devices import Slot, parse_devices, slots, visible_gpus
 
 
 def test_parse():
@@ -16,7 +16,7 @@ def test_parse():
 
 
 def test_default_is_every_gpu_else_every_core(monkeypatch, tmp_path):
-    monkeypatch.setattr("studies.devices.DEVICE_FILES", tmp_path)
+    monkeypatch.setattr("studies.job.devices.DEVICE_FILES", tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert parse_devices(None) == [None] * cores(), "there is no GPU, whatever the variable says"
     for name in ("nvidia0", "nvidia1", "nvidia7", "nvidiactl", "nvidia-uvm"):

@@ -13,9 +13,9 @@ from studies.doctor import Scene
 from studies.doctor.accounts import accounts
 from studies.place import Place
 from studies.postgres import GRACE
-from studies.processes import forkserver
 from studies.registry import Registry
 from studies.storage import database
+from studies.workers.forkserver import forkserver
 
 STUDY = """
 from tests.studies.conftest import tiny

@@ -19,11 +19,11 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded
 from lightning_bam.run_folder.manifest import effective
 from studies import scheduler
-from studies.ending import termination_as_interrupt
 from studies.engine import run_study
 from studies.journal import journal
-from studies.launch import start
 from studies.records.records import gather
+from studies.workers.launch import start
+from studies.workers.signals import termination_as_interrupt
 from tests.studies.conftest import BASE, silent, tiny
 
 
@@ -52,7 +52,7 @@ def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(n
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A root in which the tiny study was run once."""
-    from studies.devices import Slot
+    from studies.job.devices import Slot
     from studies.scheduler import Options
 
     root = tmp_path_factory.mktemp("runs")
@@ -213,7 +213,7 @@ def test_what_cannot_be_trained_is_said_before_anything_starts(tmp_path, one_slo
 
 
 def test_one_sample_per_device_is_said_before_anything_starts(tmp_path, two_slots):
-    from studies.devices import Slot
+    from studies.job.devices import Slot
 
     alone = replace(BASE, recipe=replace(BASE.recipe, batch_size=2))
     study = tiny(rows={"none": alone, "BAM": replace(alone, attention=BAMSpec(reduction=4))})

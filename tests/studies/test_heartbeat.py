@@ -18,12 +18,12 @@ from optuna.trial import TrialState
 from studies import Space, heartbeat, leases, scheduler, storage
 from studies.engine import run_study
 from studies.found import run_search
-from studies.launch import start
 from studies.method import Method
 from studies.place import Place
 from studies.registry import Registry
 from studies.search import Search
 from studies.storage import close_storage, open_storage, quiet_heartbeat
+from studies.workers.launch import start
 from tests.studies.conftest import BASE, tiny
 
 LONG = replace(BASE, recipe=replace(BASE.recipe, epochs=500))

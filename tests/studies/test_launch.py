@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
 
 
 def test_an_answer_a_failure_and_a_silence():
@@ -28,8 +28,8 @@ def test_an_answer_a_failure_and_a_silence():
 
 
 ASKING = """
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.workers.launch import ask
+from studies.workers.forkserver import forkserver
 ask(forkserver(), "time", "sleep", 100)
 """
 
@@ -50,8 +50,8 @@ def test_who_is_asked_does_not_outlive_who_asks():
 
 INTERRUPTED = """
 import os, signal, threading, time
-from studies.launch import ask
-from studies.processes import forkserver, serve
+from studies.workers.launch import ask
+from studies.workers.forkserver import forkserver, serve
 signal.signal(signal.SIGINT, lambda *_: None)
 context = forkserver()
 serve()

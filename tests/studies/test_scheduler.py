@@ -15,14 +15,14 @@ import pytest
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import scheduler
-from studies.devices import Slot
 from studies.engine import run_study
-from studies.launch import start
+from studies.job.devices import Slot
 from studies.ledger import Ledger
 from studies.losses import ended_by
 from studies.records.records import gather
 from studies.scheduler import Options
 from studies.storage import open_storage
+from studies.workers.launch import start
 from tests.studies.conftest import silent, tiny
 
 
@@ -144,7 +144,7 @@ def test_a_folder_that_is_removed_costs_its_run_alone_which_begins_anew(tmp_path
 
 
 def test_runs_share_a_device(tmp_path, monkeypatch):
-    from studies.devices import slots
+    from studies.job.devices import slots
 
     most, jobs = [], []
 

@@ -12,8 +12,8 @@ from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError
 from studies.confirm import confirming
-from studies.devices import Slot
 from studies.found import best, run_search
+from studies.job.devices import Slot
 from studies.method import Method
 from studies.search import Search
 from tests.studies.conftest import BASE, silent

@@ -21,11 +21,11 @@ from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.folder import RunFolder
 from studies import tracking
-from studies.devices import Slot
 from studies.engine import run_study
 from studies.epoch_logger import EpochLogger
 from studies.errors import StudyError
-from studies.job import Job
+from studies.job.devices import Slot
+from studies.job.job import Job
 from studies.records.records import gather
 from studies.scheduler import Options
 from tests.studies.conftest import BASE, silent, tiny

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from studies.progress import Active, Progress
-from studies.surroundings import visible
 from studies.view import LiveView, clock, remaining
+from studies.workers.process_environment import visible
 from tests.studies.conftest import tiny
 
 CELLS = tiny(seeds=3).runs()

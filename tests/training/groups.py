@@ -12,10 +12,10 @@ import torch
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.run_folder.folder import RunFolder
-from studies.devices import Slot
-from studies.job import Job
-from studies.launch import start
-from studies.processes import forkserver
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import start
 
 RUN = Run(
     dataset=Digits(),

@@ -16,11 +16,11 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.signals import Signals
 from lightning_bam.training.train import train as training
 from lightning_bam.training.train import trainer
-from studies import ranks, worker
-from studies.devices import Slot
-from studies.job import Job
-from studies.rendezvous import Rendezvous
-from studies.surroundings import scrub
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.workers import ranks, worker
+from studies.workers.process_environment import scrub
+from studies.workers.rendezvous import Rendezvous
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 

@@ -20,9 +20,9 @@ from lightning_bam.data.load import load
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.train import trainer
-from studies.devices import Slot
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.job.devices import Slot
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
 from tests.backbones.tiny import TINY
 
 RECIPE = Recipe(epochs=1, batch_size=16, lr=0.02, schedule="constant", crop_padding=2)

@@ -29,9 +29,9 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.manifest import effective
 from lightning_bam.training.base_module import RunningLoss
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
-from studies.devices import Slot
-from studies.launch import ask
-from studies.processes import forkserver
+from studies.job.devices import Slot
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
 from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
 
 DROPOUT = Run(

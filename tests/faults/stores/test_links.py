@@ -14,9 +14,9 @@ from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights.state_dicts import load_network
 from studies.exchange import pack
-from studies.failure import Failure
 from studies.owner import Owner, alive
 from studies.slurm_jobs import folder_of, note, submissions
+from studies.workers.failure import Failure
 from tests.faults.stores.conftest import SECRET, call, listing
 
 FILES = ("run.json", "manifest.json", "metrics.jsonl", "result.json", "rank0.log", "lock", "checkpoints/last.ckpt")

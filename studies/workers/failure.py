@@ -19,7 +19,7 @@ from lightning_bam.json_text import parse
 from lightning_bam.run_folder.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
 from lightning_bam.run_folder.folder import TakenOverError
 from lightning_bam.training.recorder import LostLossError, TrainingError
-from studies.job import TAKEN
+from studies.job.job import TAKEN
 
 Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]
 

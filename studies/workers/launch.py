@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Final
 
-from studies.job import Job
-from studies.neighbours import Handed
-from studies.processes import serve
+from studies.job.job import Job
+from studies.workers.forkserver import serve
+from studies.workers.import_path import Handed
 
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
@@ -108,7 +108,7 @@ def _train(_: object, job: Job, lifeline: Connection, lock: _Descriptor | None) 
     os.setsid()
     held.append(lifeline)
     watch_lifeline()
-    import_module("studies.worker").work(job, lock and lock.number)
+    import_module("studies.workers.worker").work(job, lock and lock.number)
 
 
 held: Final[list[Connection]] = []

@@ -15,11 +15,11 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Leaving, Signals
-from studies.failure import Failure, Lost, RankError, taken_over
-from studies.job import FULL, TAKEN, Job
-from studies.node import run_step
-from studies.ranks import launch, rank
-from studies.surroundings import die_with_server, redirect, scrub
+from studies.job.job import FULL, TAKEN, Job
+from studies.workers.failure import Failure, Lost, RankError, taken_over
+from studies.workers.nodes import run_step
+from studies.workers.process_environment import die_with_server, redirect, scrub
+from studies.workers.ranks import launch, rank
 
 commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
 

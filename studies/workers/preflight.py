@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 
 from lightning_bam.config import ConfigError, Run
-from studies.devices import Slot
-from studies.launch import ask
+from studies.job.devices import Slot
+from studies.workers.launch import ask
 
 
 def preflight(
@@ -29,7 +29,7 @@ def preflight(
 
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    macs: dict[str, int] = ask(context, "studies.preflight", "check", (dict(rows), slots[0].world, gpus, noun))
+    macs: dict[str, int] = ask(context, "studies.workers.preflight", "check", (dict(rows), slots[0].world, gpus, noun))
     return macs
 
 

@@ -24,14 +24,14 @@ from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from lightning_bam.signals import Leaving, Signals
-from studies.devices import Slot
-from studies.failure import Failure, Lost, RankError
-from studies.job import FULL, TAKEN, Job
-from studies.launch import held, watch_lifeline
-from studies.mark import VARIABLE
-from studies.ranks import FAULT, launch
-from studies.rendezvous import LOOPBACK, Rendezvous, free_port, local_address
-from studies.surroundings import redirect, scrub
+from studies.job.devices import Slot
+from studies.job.job import FULL, TAKEN, Job
+from studies.workers.failure import Failure, Lost, RankError
+from studies.workers.forkserver import VARIABLE
+from studies.workers.launch import held, watch_lifeline
+from studies.workers.process_environment import redirect, scrub
+from studies.workers.ranks import FAULT, launch
+from studies.workers.rendezvous import LOOPBACK, Rendezvous, free_port, local_address
 
 CRASH_WAIT: Final = 3.0
 """Seconds that word of a crash on another node may take through a shared folder."""
@@ -68,7 +68,7 @@ def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None
     command += ["--overlap", "--cpu-bind=none", "--kill-on-bad-exit=0", f"--wait={OTHERS_WAIT}", "--quiet"]
     if cpus := environment.get("SLURM_CPUS_PER_TASK"):
         command.append(f"--cpus-per-task={cpus}")
-    command += [sys.executable, "-P", "-m", "studies.node", json.dumps(told)]
+    command += [sys.executable, "-P", "-m", "studies.workers.nodes", json.dumps(told)]
     mark = os.environ[VARIABLE]
     step = subprocess.Popen(
         command,

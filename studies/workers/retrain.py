@@ -10,13 +10,13 @@ from typing import Any
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies.devices import Slot, parse_devices, slots, visible_gpus
-from studies.ending import termination_as_interrupt
 from studies.errors import StudyError
-from studies.job import Job
-from studies.launch import start
-from studies.preflight import preflight
-from studies.processes import bury, end_all, forkserver
+from studies.job.devices import Slot, parse_devices, slots, visible_gpus
+from studies.job.job import Job
+from studies.workers.forkserver import bury, end_all, forkserver
+from studies.workers.launch import start
+from studies.workers.preflight import preflight
+from studies.workers.signals import termination_as_interrupt
 
 
 def slot_like(manifest: Mapping[str, Any], devices: str | None) -> Slot:

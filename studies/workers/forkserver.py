@@ -8,13 +8,56 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.resource_tracker import ensure_running as ensure_tracker
 from typing import Final
 
-from studies.mark import leave_mark
-from studies.neighbours import safe_path
+import psutil
+
+from studies.workers.import_path import safe_path
+
+VARIABLE: Final = "BAM_SCHEDULER"
+"""`<process id>:<when it was started, in seconds since 1970>`."""
+SAME: Final = 10.0
+"""Seconds by which two readings of when a process was started may differ (the clock has been set meanwhile)."""
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A scheduler as its processes remember it."""
+
+    pid: int
+    started: float
+
+    def alive(self) -> bool:
+        """Say whether it is still there, and is not another process that has got its number."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < SAME
+        except psutil.NoSuchProcess:
+            return False
+
+
+def leave_mark() -> None:
+    """Mark this process's environment, for all that it starts from now on."""
+    os.environ[VARIABLE] = f"{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def scheduler_of(process: psutil.Process) -> Scheduler | None:
+    """Return the scheduler of a process that was forked for a run; None for every other process.
+
+    The environment is what the fork server was started with, which whatever is forked from it shows, too.
+    """
+    try:
+        if not any("multiprocessing.forkserver" in word for word in process.cmdline()):
+            return None
+        pid, _, started = process.environ().get(VARIABLE, "").partition(":")
+        return Scheduler(int(pid), float(started))
+    except (psutil.Error, OSError, ValueError):  # ended meanwhile, another user's, or not ours
+        return None
+
 
 PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**28)}
 """glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
@@ -33,7 +76,9 @@ def forkserver(*, tracked: bool = False) -> ForkServerContext:
 
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["studies.deaf", "studies.worker", *(TRACKED if tracked else ())])
+    context.set_forkserver_preload(
+        ["studies.workers.ignore_sigint", "studies.workers.worker", *(TRACKED if tracked else ())]
+    )
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asking for GPUs must not open CUDA in the server
     for name, value in PINNED.items():
         os.environ.setdefault(name, value)

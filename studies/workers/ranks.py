@@ -17,12 +17,12 @@ from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.run_folder.provenance import WORKSPACE
 from lightning_bam.signals import Leaving, Signals
 from lightning_bam.training.train import train
-from studies.failure import Failure, Lost, RankError, taken_over
-from studies.job import FULL, TAKEN, Job
-from studies.launch import watch_lifeline
-from studies.rendezvous import Rendezvous
-from studies.surroundings import die_with_parent, redirect, visible
+from studies.job.job import FULL, TAKEN, Job
 from studies.tracking import DISK, Tracking
+from studies.workers.failure import Failure, Lost, RankError, taken_over
+from studies.workers.launch import watch_lifeline
+from studies.workers.process_environment import die_with_parent, redirect, visible
+from studies.workers.rendezvous import Rendezvous
 
 LINGER = 1.0
 """Seconds that a failed rank stays before it leaves, many times what the launcher needs to see another one's death.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from studies.devices import Slot
+from studies.job.devices import Slot
 
 WandbMode = Literal["off", "offline", "online"]
 
