@@ -11,14 +11,14 @@ import optuna
 from optuna.trial import Trial
 
 from lightning_bam.config import ConfigError, Run
-from studies.checked_trials import attributes, readable
 from studies.lost import ALL_TRIED, Lost, configurations, counted
 from studies.method import Method
 from studies.owner import Owner
 from studies.place import Place
-from studies.postgres import patiently
 from studies.samplers import own_sampler, suggest
 from studies.space import Space
+from studies.storage.checked_trials import attributes, readable
+from studies.storage.postgres import patiently
 
 STRANGE: Final = "it was asked for with values that are none of this space's"
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from optuna.storages import RDBStorage
 from optuna.trial import Trial
 
-from studies.postgres import BEAT
 from studies.source import Source
+from studies.storage.postgres import BEAT
 
 PATIENCE = 1.0
 """Seconds that a beat which is under way gets at the end; the thread of one that hangs ends with its process."""

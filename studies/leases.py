@@ -27,8 +27,8 @@ from studies.errors import StudyError
 from studies.exchange import pack
 from studies.losses import count_death, count_elsewhere
 from studies.place import Place
-from studies.postgres import GRACE, patience, patiently
 from studies.registry import Registry
+from studies.storage.postgres import GRACE, patience, patiently
 
 ENDED: Final = ("complete", "failed")
 """States in which nobody goes on with a run unasked."""

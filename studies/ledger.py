@@ -24,11 +24,11 @@ from studies.headline import headline, reported, so_far
 from studies.leases import Failed, Lease, Leases
 from studies.parameters import asked, distributions, parameters
 from studies.place import Place
-from studies.postgres import patiently
 from studies.records.records import Record
 from studies.settling import settle_all
 from studies.source import Source
-from studies.storage import close_storage, open_storage
+from studies.storage.optuna_storage import close_storage, open_storage
+from studies.storage.postgres import patiently
 
 LOOK: Final = 2.0
 """Seconds between two looks at the runs that others train."""

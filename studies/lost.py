@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.owner import alive
 from studies.place import Place
-from studies.postgres import GRACE, patience, patiently
-from studies.storage import quiet_heartbeat
+from studies.storage.optuna_storage import quiet_heartbeat
+from studies.storage.postgres import GRACE, patience, patiently
 
 LOOK: Final = 2.0
 """Seconds between two looks for trials whose process has died."""

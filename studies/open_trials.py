@@ -14,8 +14,8 @@ from studies.attempt import Attempt, SeedTrial, index_of
 from studies.definition.study import Cell
 from studies.leases import Failed, Lease
 from studies.lost import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
-from studies.postgres import patiently
 from studies.source import Source
+from studies.storage.postgres import patiently
 
 
 class OpenTrials(Source):

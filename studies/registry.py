@@ -23,8 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
 from studies.errors import StudyError
 from studies.place import Place
-from studies.postgres import address, engine_options, patience, unreachable
 from studies.registered import RUNS, make
+from studies.storage.postgres import address, engine_options, patience, unreachable
 
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 STORED: Final = 2**21

@@ -170,7 +170,7 @@ def _shown(name: str, value: object) -> str:
 
 def _told(study: Study, url: str) -> dict[str, Any] | None:
     """Return the rule in the study's account in PostgreSQL, if there is one."""
-    from studies.storage import close_storage, database
+    from studies.storage.optuna_storage import close_storage, database
 
     storage = database(url)
     try:

@@ -23,10 +23,10 @@ from studies.heartbeat import Heartbeat
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
 from studies.losses import count_loss, no_space
-from studies.postgres import patience
 from studies.progress import Active, Progress, View
 from studies.shared_rule import seal
 from studies.source import Source
+from studies.storage.postgres import patience
 from studies.workers.forkserver import bury, end_all
 from studies.workers.launch import start
 

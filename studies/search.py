@@ -31,10 +31,10 @@ from studies.lost import (
 from studies.method import Method, label
 from studies.open_trials import OpenTrials
 from studies.owner import Owner
-from studies.postgres import patiently
 from studies.pruners import make_pruner
 from studies.space import Space
-from studies.storage import open_storage
+from studies.storage.optuna_storage import open_storage
+from studies.storage.postgres import patiently
 
 DYING: Final = 30.0
 """Seconds that the run of a lost trial is given to die."""

@@ -15,8 +15,8 @@ from lightning_bam.run_folder.files import FolderError, inside
 from lightning_bam.run_folder.folder import RunFolder
 from studies.headline import reported
 from studies.place import Place
-from studies.postgres import GRACE
-from studies.storage import quiet_heartbeat
+from studies.storage.optuna_storage import quiet_heartbeat
+from studies.storage.postgres import GRACE
 
 
 def settle_all(study: optuna.Study, root: Path, storage: object) -> None:

@@ -15,8 +15,8 @@ from optuna.trial import Trial, TrialState
 from lightning_bam.config import Run
 from studies.definition.study import Cell
 from studies.leases import Lease, Leases
-from studies.postgres import patiently
-from studies.storage import close_storage, quiet_heartbeat
+from studies.storage.optuna_storage import close_storage, quiet_heartbeat
+from studies.storage.postgres import patiently
 
 
 class Source(ABC):

@@ -20,7 +20,7 @@ def command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
 
 
 def _printable(url: str) -> str:
-    from studies.postgres import shown  # loads SQLAlchemy
+    from studies.storage.postgres import shown  # loads SQLAlchemy
 
     return shown(url)
 

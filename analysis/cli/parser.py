@@ -102,7 +102,7 @@ class Storage(argparse.Action):
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
         """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
-        from studies.postgres import shown  # loads SQLAlchemy
+        from studies.storage.postgres import shown  # loads SQLAlchemy
 
         setattr(namespace, self.dest, values)
         if (safe := shown(values)) != values:

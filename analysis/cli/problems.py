@@ -24,7 +24,7 @@ def line_for(error: Exception) -> str | None:
         said = f"this user may not read or write it ({refused.strerror})"
         return f"{refused.filename}: {said}; ask whose it is to share it, or give a folder of your own"
     if "sqlalchemy" in sys.modules:
-        from studies.postgres import away, refusal, silent
+        from studies.storage.postgres import away, refusal, silent
 
         return silent(error) if away(error) else refusal(error)
     return None

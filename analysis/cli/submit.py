@@ -116,7 +116,7 @@ def named_storage(url: str | None) -> list[str]:
     """Return the variable that a job's environment has, as it may be printed."""
     if url is None:
         return []
-    from studies.postgres import shown
+    from studies.storage.postgres import shown
 
     return [f"BAM_STORAGE={shown(url)}"]
 

@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
-from studies.postgres import GRACE
+from studies.storage.postgres import GRACE
 
 LITTLE: Final = 2**28
 """Bytes below which not even one ResNet50's checkpoint (0.2 GB) fits twice, as replacing it needs for a moment."""

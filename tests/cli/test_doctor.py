@@ -22,7 +22,7 @@ from lightning_bam.cores import cores
 from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import Finding, Scene, accounts, disk, installation, leftovers, machine, network
 from studies.doctor.examination import CHECKS, carefully
-from studies.journal import journal
+from studies.storage.journal import journal
 from studies.workers.forkserver import forkserver
 
 

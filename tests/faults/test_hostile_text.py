@@ -36,7 +36,7 @@ from studies.method import Method
 from studies.progress import Progress
 from studies.search import Search
 from studies.slurm import Request, script
-from studies.storage import open_storage
+from studies.storage.optuna_storage import open_storage
 from studies.terminal import VisibleStream, one_line, visible
 from studies.view import LiveView
 from studies.workers.forkserver import forkserver

@@ -34,7 +34,7 @@ import torch
 
 from studies.definition.study import Study
 from studies.records.records import gather
-from studies.storage import close_storage, open_storage
+from studies.storage.optuna_storage import close_storage, open_storage
 
 STUDY = """
 from dataclasses import replace

@@ -12,9 +12,9 @@ from lightning_bam.config import Run
 from studies.doctor import Scene
 from studies.doctor.accounts import accounts
 from studies.place import Place
-from studies.postgres import GRACE
 from studies.registry import Registry
-from studies.storage import database
+from studies.storage.optuna_storage import database
+from studies.storage.postgres import GRACE
 from studies.workers.forkserver import forkserver
 
 STUDY = """

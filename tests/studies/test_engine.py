@@ -20,8 +20,8 @@ from lightning_bam.run_folder.hashes import altered, recorded
 from lightning_bam.run_folder.manifest import effective
 from studies import scheduler
 from studies.engine import run_study
-from studies.journal import journal
 from studies.records.records import gather
+from studies.storage.journal import journal
 from studies.workers.launch import start
 from studies.workers.signals import termination_as_interrupt
 from tests.studies.conftest import BASE, silent, tiny

@@ -22,7 +22,6 @@ from analysis.cli.bundle import rule as rule_in_bundle
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import leases
-from studies import postgres as postgres_module
 from studies import registry as registry_module
 from studies.definition.stopping import Stopping
 from studies.engine import run_study
@@ -32,11 +31,12 @@ from studies.leases import Leases
 from studies.library import find_study
 from studies.losses import count_loss
 from studies.place import Place
-from studies.postgres import Patience
 from studies.records.records import gather
 from studies.registry import Registry
 from studies.rule import declare, file_of
-from studies.storage import open_storage
+from studies.storage.optuna_storage import open_storage
+from studies.storage.optuna_storage import postgres as postgres_module
+from studies.storage.postgres import Patience
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.journal import journal
+from studies.storage.journal import journal
 
 STUDY = """
 from dataclasses import replace

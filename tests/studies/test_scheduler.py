@@ -21,7 +21,7 @@ from studies.ledger import Ledger
 from studies.losses import ended_by
 from studies.records.records import gather
 from studies.scheduler import Options
-from studies.storage import open_storage
+from studies.storage.optuna_storage import open_storage
 from studies.workers.launch import start
 from tests.studies.conftest import silent, tiny
 

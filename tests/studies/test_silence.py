@@ -23,15 +23,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from studies import leases
-from studies import postgres as database
 from studies import registry as registry_module
 from studies.engine import run_study
 from studies.errors import StudyError
 from studies.place import Place
-from studies.postgres import Patience
 from studies.records.records import gather
 from studies.registry import Registry
-from studies.storage import close_storage, open_storage
+from studies.storage.optuna_storage import close_storage, open_storage
+from studies.storage.optuna_storage import postgres as database
+from studies.storage.postgres import Patience
 from tests.studies.conftest import silent, tiny
 
 

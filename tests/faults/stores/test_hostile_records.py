@@ -18,7 +18,7 @@ from studies.leases import Leases, open_registry
 from studies.records.records import gather
 from studies.registry import STORED, UNPACKED
 from studies.rule import declared
-from studies.storage import close_storage, database
+from studies.storage.optuna_storage import close_storage, database
 from tests.analysis.synthetic import finish
 from tests.faults.stores.conftest import call, listing
 from tests.studies.conftest import BASE, tiny

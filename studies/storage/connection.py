@@ -10,7 +10,7 @@ import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
 
-from studies import postgres
+from studies.storage.optuna_storage import postgres
 
 LOOK: Final = 0.1
 """Seconds between two looks at the clock, and at whether somebody wants this process to end."""

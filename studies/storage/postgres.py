@@ -179,7 +179,7 @@ def address(url: str) -> str:
 
 def engine_options() -> dict[str, Any]:
     """Return what SQLAlchemy's engines are made with: no connection waits for good for a server that is silent."""
-    from studies.silence import DRIVER  # loads psycopg
+    from studies.storage.connection import DRIVER  # loads psycopg
 
     return {"module": DRIVER, "pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT}}
 

@@ -16,10 +16,10 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from studies.checked_trials import STUMBLES, attributes, readable
 from studies.errors import StudyError
-from studies.journal import journal, make_root
-from studies.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
+from studies.storage.checked_trials import STUMBLES, attributes, readable
+from studies.storage.journal import journal, make_root
+from studies.storage.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (

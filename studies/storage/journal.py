@@ -15,8 +15,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from lightning_bam.run_folder.files import FolderError, open_plain
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
-from studies.checked_trials import STUMBLES, is_entry
-from studies.postgres import patience
+from studies.storage.checked_trials import STUMBLES, is_entry
+from studies.storage.postgres import patience
 
 HEAD: Final = 1024
 """Bytes by which a journal is known again: its first entry names the process that wrote it."""

@@ -1,0 +1,1 @@
+"""Where Optuna keeps studies: a journal file, or PostgreSQL."""
