@@ -11,10 +11,10 @@ import optuna
 from optuna.trial import Trial
 
 from lightning_bam.config import ConfigError, Run
+from studies.coordination.location import Place
+from studies.coordination.process_lock import Owner
 from studies.lost import ALL_TRIED, Lost, configurations, counted
 from studies.method import Method
-from studies.owner import Owner
-from studies.place import Place
 from studies.samplers import own_sampler, suggest
 from studies.space import Space
 from studies.storage.checked_trials import attributes, readable

@@ -8,8 +8,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
+from studies.coordination.sync import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.definition.study import Cell, Study
-from studies.exchange import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.headline import reported
 from studies.ledger import Ledger
 from studies.order import longest_first

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.exchange import gather_everywhere
 from studies.records.records import Record
 
 

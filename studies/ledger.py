@@ -17,13 +17,13 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
+from studies.coordination.leases import Failed, Lease, Leases
+from studies.coordination.location import Place
 from studies.definition.panels import telling_apart
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.headline import headline, reported, so_far
-from studies.leases import Failed, Lease, Leases
 from studies.parameters import asked, distributions, parameters
-from studies.place import Place
 from studies.records.records import Record
 from studies.settling import settle_all
 from studies.source import Source

@@ -12,8 +12,8 @@ import optuna
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.owner import alive
-from studies.place import Place
+from studies.coordination.location import Place
+from studies.coordination.process_lock import alive
 from studies.storage.optuna_storage import quiet_heartbeat
 from studies.storage.postgres import GRACE, patience, patiently
 

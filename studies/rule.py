@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from lightning_bam.run_folder.files import FolderError, write_object
 from lightning_bam.run_folder.provenance import commit
+from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.exchange import gather_everywhere
 from studies.fresh import refuse_looked
 from studies.records.records import Record
 from studies.shared_rule import SCHEMA, checked_rule, path_of, read_rule, ruled_elsewhere

@@ -16,13 +16,13 @@ from optuna.trial import Trial
 
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
+from studies.coordination.retries import count_loss, no_space
 from studies.definition.study import Cell
 from studies.errors import StudyError
 from studies.headline import reported, so_far
 from studies.heartbeat import Heartbeat
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
-from studies.losses import count_loss, no_space
 from studies.progress import Active, Progress, View
 from studies.shared_rule import seal
 from studies.source import Source

@@ -17,9 +17,10 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.asking import Asking
 from studies.attempt import Attempt
 from studies.begun import check_same, directions
+from studies.coordination.leases import Leases
+from studies.coordination.process_lock import Owner
 from studies.definition.study import Cell
 from studies.headline import headline, reported
-from studies.leases import Leases
 from studies.ledger import report
 from studies.lost import (
     FAILED_BEFORE,
@@ -30,7 +31,6 @@ from studies.lost import (
 )
 from studies.method import Method, label
 from studies.open_trials import OpenTrials
-from studies.owner import Owner
 from studies.pruners import make_pruner
 from studies.space import Space
 from studies.storage.optuna_storage import open_storage

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.run_folder.files import FolderError, inside
 from lightning_bam.run_folder.folder import RunFolder
+from studies.coordination.location import Place
 from studies.headline import reported
-from studies.place import Place
 from studies.storage.optuna_storage import quiet_heartbeat
 from studies.storage.postgres import GRACE
 

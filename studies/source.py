@@ -13,8 +13,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
+from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
-from studies.leases import Lease, Leases
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
 from studies.storage.postgres import patiently
 

@@ -10,10 +10,10 @@ from analysis.cli.parser import add_devices, add_root, add_selection, add_storag
 from analysis.cli.ruled import add_rule, chosen, train
 from analysis.cli.selection import gathered, root_of, selected
 from lightning_bam.config import nearest
+from studies.coordination.sync import forget
 from studies.definition.study import Study
 from studies.engine import run_study
 from studies.errors import StudyError
-from studies.exchange import forget
 from studies.job.devices import parse_devices, slots
 from studies.scheduler import Options
 from studies.terminal import one_line

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
+from studies.coordination.sync import gather_everywhere
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.exchange import gather_everywhere
 from studies.library import catalogue, find_study
 from studies.records.records import Record
 from studies.rule import declared

@@ -19,9 +19,9 @@ from analysis.table import Table, tabulate
 from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, put_in_place
+from studies.coordination.sync import gather_everywhere
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.exchange import gather_everywhere
 from studies.records.counts import counts
 from studies.records.records import Record
 from studies.terminal import unfiltered

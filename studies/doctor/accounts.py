@@ -21,9 +21,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from lightning_bam.run_folder.files import FolderError, inside, open_plain
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked
+from studies.coordination.process_lock import FOLDER
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.errors import StudyError
-from studies.owner import FOLDER
 from studies.storage.optuna_storage import FOREIGN, MIGRATE
 from studies.storage.postgres import GRACE, address, engine_options, refusal, unreachable
 

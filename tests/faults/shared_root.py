@@ -14,9 +14,9 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import hashes
 from lightning_bam.run_folder.result import Result
+from studies.coordination.location import Place
 from studies.library import find_space, find_study
 from studies.method import Method
-from studies.place import Place
 from studies.rule import declare
 from studies.search import Search
 

@@ -23,12 +23,12 @@ from lightning_bam.run_folder import lock as lock_module
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked, open_lock
-from studies import leases as leases_module
-from studies import owner as owner_module
-from studies import registry as registry_module
+from studies.coordination import leases as leases_module
+from studies.coordination import process_lock as owner_module
+from studies.coordination import registry as registry_module
+from studies.coordination.leases import Leases
+from studies.coordination.process_lock import Owner, alive
 from studies.errors import StudyError
-from studies.leases import Leases
-from studies.owner import Owner, alive
 from studies.storage.optuna_storage import journal as journal_module
 from studies.storage.optuna_storage import open_storage
 from studies.storage.postgres import patience

@@ -9,10 +9,10 @@ from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from lightning_bam.config import Run
+from studies.coordination.location import Place
+from studies.coordination.registry import Registry
 from studies.doctor import Scene
 from studies.doctor.accounts import accounts
-from studies.place import Place
-from studies.registry import Registry
 from studies.storage.optuna_storage import database
 from studies.storage.postgres import GRACE
 from studies.workers.forkserver import forkserver

@@ -15,12 +15,13 @@ import pytest
 from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
-from studies import Space, heartbeat, leases, scheduler
+from studies import Space, heartbeat, scheduler
+from studies.coordination import leases
+from studies.coordination.location import Place
+from studies.coordination.registry import Registry
 from studies.engine import run_study
 from studies.found import run_search
 from studies.method import Method
-from studies.place import Place
-from studies.registry import Registry
 from studies.search import Search
 from studies.storage.optuna_storage import close_storage, open_storage, quiet_heartbeat
 from studies.storage.optuna_storage import optuna_storage as storage

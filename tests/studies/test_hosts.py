@@ -21,18 +21,18 @@ from analysis.cli import main
 from analysis.cli.bundle import rule as rule_in_bundle
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies import leases
-from studies import registry as registry_module
+from studies.coordination import leases
+from studies.coordination import registry as registry_module
+from studies.coordination.leases import Leases
+from studies.coordination.location import Place
+from studies.coordination.registry import Registry
+from studies.coordination.retries import count_loss
+from studies.coordination.sync import gather_everywhere, pack
 from studies.definition.stopping import Stopping
 from studies.engine import run_study
 from studies.errors import StudyError
-from studies.exchange import gather_everywhere, pack
-from studies.leases import Leases
 from studies.library import find_study
-from studies.losses import count_loss
-from studies.place import Place
 from studies.records.records import gather
-from studies.registry import Registry
 from studies.rule import declare, file_of
 from studies.storage.optuna_storage import open_storage
 from studies.storage.optuna_storage import postgres as postgres_module

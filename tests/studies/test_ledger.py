@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 
 from lightning_bam.config import AfterStages, BAMSpec
 from studies import settling
+from studies.coordination.location import Place
 from studies.ledger import Ledger
-from studies.place import Place
 from studies.records.records import gather
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, tiny

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.leases import Leases
+from studies.coordination.leases import Leases
 from tests.studies.conftest import BASE
 
 

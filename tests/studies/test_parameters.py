@@ -7,9 +7,9 @@ from dataclasses import replace
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lightning_bam.config import AfterStages, BAMSpec
+from studies.coordination.location import Place
 from studies.ledger import Ledger
 from studies.parameters import distributions, parameters
-from studies.place import Place
 from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 

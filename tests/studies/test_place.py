@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightning_bam.run_folder.files import FolderError
-from studies.place import FILE, Place
+from studies.coordination.location import FILE, Place
 
 
 def test_a_folder_keeps_its_number_and_looking_gives_it_none(tmp_path):

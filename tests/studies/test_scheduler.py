@@ -15,10 +15,10 @@ import pytest
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import scheduler
+from studies.coordination.retries import ended_by
 from studies.engine import run_study
 from studies.job.devices import Slot
 from studies.ledger import Ledger
-from studies.losses import ended_by
 from studies.records.records import gather
 from studies.scheduler import Options
 from studies.storage.optuna_storage import open_storage

@@ -17,10 +17,10 @@ from studies import Space, StudyError
 from studies import lost as lost_module
 from studies import search as search_module
 from studies.choices import Integer, Real
+from studies.coordination.process_lock import FOLDER
 from studies.found import best, run_search
 from studies.lost import troubles
 from studies.method import Method
-from studies.owner import FOLDER
 from studies.search import Search
 from tests.studies.conftest import BASE, silent
 from tests.studies.surrogate import drive, search_for

@@ -22,13 +22,13 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from studies import leases
-from studies import registry as registry_module
+from studies.coordination import leases
+from studies.coordination import registry as registry_module
+from studies.coordination.location import Place
+from studies.coordination.registry import Registry
 from studies.engine import run_study
 from studies.errors import StudyError
-from studies.place import Place
 from studies.records.records import gather
-from studies.registry import Registry
 from studies.storage.optuna_storage import close_storage, open_storage
 from studies.storage.optuna_storage import postgres as database
 from studies.storage.postgres import Patience

@@ -14,7 +14,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded, same_images, seal
 from lightning_bam.training.train import train
-from studies.exchange import pack, unpack
+from studies.coordination.sync import pack, unpack
 
 RUN = Run(
     dataset=Digits(),

@@ -13,10 +13,10 @@ import pytest
 
 from lightning_bam.run_folder.files import LARGEST
 from lightning_bam.run_folder.folder import RunFolder
-from studies.exchange import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
-from studies.leases import Leases, open_registry
+from studies.coordination.leases import Leases, open_registry
+from studies.coordination.registry import STORED, UNPACKED
+from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.records.records import gather
-from studies.registry import STORED, UNPACKED
 from studies.rule import declared
 from studies.storage.optuna_storage import close_storage, database
 from tests.analysis.synthetic import finish

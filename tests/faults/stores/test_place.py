@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_bam.run_folder.files import FolderError
-from studies.place import FILE, Place
+from studies.coordination.location import FILE, Place
 
 
 @pytest.mark.parametrize("mark", [b"a\0b", b"\xff", b"x" * 70_000, b"\x1b[2J", b"0" * 32 + b"\n"])

@@ -30,7 +30,7 @@ from studies.headline import so_far
 from studies.records.records import Record, agree, gather
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
-    from studies.registry import Registry
+    from studies.coordination.registry import Registry
 
 JSON: Final = ("run.json", "manifest.json", "result.json")
 METRICS: Final = "metrics.jsonl"
@@ -268,7 +268,7 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
         StudyError: somebody trains one of them, or the database does not answer.
 
     """
-    from studies.leases import open_registry
+    from studies.coordination.leases import open_registry
 
     with closing(open_registry(root, url)) as registry:
         entries = registry.entries()
@@ -299,7 +299,7 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     """
     if url is None:
         return gather(study, root)
-    from studies.leases import open_registry
+    from studies.coordination.leases import open_registry
 
     with closing(open_registry(root, url)) as registry:
         runs = [cell.run for cell in study.runs()]

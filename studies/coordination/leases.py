@@ -23,11 +23,11 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from lightning_bam.run_folder.manifest import after_failure
+from studies.coordination.location import Place
+from studies.coordination.registry import Registry
+from studies.coordination.retries import count_death, count_elsewhere
+from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.exchange import pack
-from studies.losses import count_death, count_elsewhere
-from studies.place import Place
-from studies.registry import Registry
 from studies.storage.postgres import GRACE, patience, patiently
 
 ENDED: Final = ("complete", "failed")

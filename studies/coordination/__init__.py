@@ -1,0 +1,1 @@
+"""Who may train which run, on one host and between hosts."""
