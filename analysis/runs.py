@@ -17,7 +17,7 @@ from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Study
 from studies.records.environment import by_attempt, failures
 from studies.records.records import Record
-from studies.terminal import visible
+from studies.terminal.text import visible
 
 Line = dict[str, Any]
 

@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.config import ConfigError
 from studies.definition.study import Cell
-from studies.engine import drive
-from studies.progress import Progress, View
-from studies.scheduler import Options
+from studies.engine.progress import Progress, View
+from studies.engine.run_study import drive
+from studies.engine.scheduler import Options
 from studies.search import Search
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight

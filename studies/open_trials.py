@@ -13,8 +13,8 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.attempt import Attempt, SeedTrial, index_of
 from studies.coordination.leases import Failed, Lease
 from studies.definition.study import Cell
+from studies.engine.source import Source
 from studies.lost import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
-from studies.source import Source
 from studies.storage.postgres import patiently
 
 

@@ -193,7 +193,7 @@ def _read(told: object, where: str) -> dict[str, Any]:
 
 def _tell(study: Study, root: Path, url: str, data: dict[str, Any]) -> None:
     """Put the rule into the study's account in PostgreSQL."""
-    from studies.ledger import Ledger
+    from studies.engine.study_trials import Ledger
 
     with closing(Ledger(root, study, url)) as ledger:
         ledger.optuna.set_user_attr(ATTRIBUTE, json.dumps(data))

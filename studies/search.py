@@ -20,8 +20,8 @@ from studies.begun import check_same, directions
 from studies.coordination.leases import Leases
 from studies.coordination.process_lock import Owner
 from studies.definition.study import Cell
+from studies.engine.study_trials import report
 from studies.headline import headline, reported
-from studies.ledger import report
 from studies.lost import (
     FAILED_BEFORE,
     LOOK,

@@ -14,7 +14,7 @@ from lightning_bam.run_folder.files import FolderError, inside, read_text
 from lightning_bam.run_folder.files import replace as put
 from studies.definition.panels import telling_apart
 from studies.definition.study import Study
-from studies.terminal import one_line
+from studies.terminal.text import one_line
 
 
 def write(study: Study, root: Path, command: str) -> Path:

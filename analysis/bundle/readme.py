@@ -8,7 +8,7 @@ from textwrap import dedent
 from typing import Final
 
 from studies.definition.study import Study
-from studies.terminal import one_line
+from studies.terminal.text import one_line
 
 ANONYMOUS: Final = """
 Hosts, logs, error messages, and packages that come from no index are left out, for blind review: a run's manifest says

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with ExitStack() as streams:
         try:
             from analysis.cli.parser import make_parser  # Ctrl-C while they load is one, too
-            from studies.terminal import visible_streams
+            from studies.terminal.text import visible_streams
             from studies.workers.signals import termination_as_interrupt
 
             streams.enter_context(visible_streams())
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         except Exception as error:
             from analysis.cli.problems import line_for
-            from studies.terminal import one_line
+            from studies.terminal.text import one_line
 
             if (line := line_for(error)) is None:
                 raise

@@ -12,8 +12,8 @@ from rich.text import Text
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_storage
 from analysis.cli.selection import root_of
-from studies.console import Console
 from studies.doctor import Finding, examine
+from studies.terminal.console import Console
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 

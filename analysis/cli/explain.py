@@ -16,7 +16,7 @@ from analysis.cli.selection import gathered, looked_at, selected
 from analysis.explanation import Explanation, explain, find_row
 from analysis.formats import fixed_facts
 from analysis.json_text import json_text
-from studies.console import Console
+from studies.terminal.console import Console
 
 LAST: Final = 30
 """Lines of a traceback that are shown."""

@@ -17,8 +17,8 @@ from analysis.factors import factorial_of
 from analysis.formats.columns import Column
 from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.statistics.factorial import Factorial
-from studies.console import Console
 from studies.errors import StudyError
+from studies.terminal.console import Console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -169,7 +169,7 @@ def show(inspection: Inspection) -> None:
     from rich.table import Table
 
     from analysis.plots.page import HEADINGS, cells, explained
-    from studies.console import Console
+    from studies.terminal.console import Console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(HEADINGS):

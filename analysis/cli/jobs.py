@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.cli.lines import put
-from studies.console import Console
 from studies.slurm_jobs import SlurmJob, jobs
+from studies.terminal.console import Console
 
 
 def as_json(root: Path) -> list[dict[str, object]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from studies.console import Console
-from studies.terminal import one_line
+from studies.terminal.console import Console
+from studies.terminal.text import one_line
 
 
 def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:

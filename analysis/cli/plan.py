@@ -15,9 +15,9 @@ from analysis.formats import fixed_facts
 from analysis.json_text import json_text
 from analysis.needs import hours_a_run
 from analysis.statistics import least_resolvable
-from studies.console import Console
 from studies.definition.study import Study
 from studies.records.counts import counts
+from studies.terminal.console import Console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from analysis.reproduction import DECIDING, Reproduction, compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS
-from studies.terminal import one_line, unfiltered
+from studies.terminal.text import one_line, unfiltered
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

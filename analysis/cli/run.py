@@ -12,13 +12,13 @@ from analysis.cli.selection import gathered, root_of, selected
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
 from studies.definition.study import Study
-from studies.engine import run_study
+from studies.engine.progress import LiveView
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
-from studies.scheduler import Options
-from studies.terminal import one_line
+from studies.terminal.text import one_line
 from studies.tracking import default_mode, project
-from studies.view import LiveView
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",

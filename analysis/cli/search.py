@@ -16,8 +16,8 @@ from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
 from analysis.json_text import json_text
 from studies.confirm import confirming
-from studies.console import Console
 from studies.definition.limits import MOST_SEEDS
+from studies.engine.progress import LiveView
 from studies.found import best, run_search
 from studies.library import find_space
 from studies.lost import FAILED_BEFORE, RUN_FAILED, counted, troubles
@@ -25,8 +25,8 @@ from studies.method import Method
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.search import Search
-from studies.terminal import one_line
-from studies.view import LiveView
+from studies.terminal.console import Console
+from studies.terminal.text import one_line
 from studies.written import commands, write
 
 TOLD = 5

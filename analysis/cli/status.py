@@ -16,11 +16,11 @@ from analysis.json_text import json_text
 from analysis.pairs import CAUSES
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies.console import Console
 from studies.definition.study import Study
 from studies.headline import headline, reported
 from studies.records.records import Record
-from studies.terminal import one_line
+from studies.terminal.console import Console
+from studies.terminal.text import one_line
 
 STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
 

@@ -7,8 +7,8 @@ import json
 
 from rich.table import Table
 
-from studies.console import Console
 from studies.library import catalogue, spaces
+from studies.terminal.console import Console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.counts import counts
 from studies.records.records import Record
-from studies.terminal import unfiltered
+from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""

@@ -17,7 +17,7 @@ from analysis.verification.verify import Verification, verify
 from lightning_bam.run_folder.files import FolderError
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.terminal import one_line
+from studies.terminal.text import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from analysis.frame import frame
 from analysis.json_text import json_text
 from analysis.row import Row
 from analysis.table import Table
-from studies.terminal import visible
+from studies.terminal.text import visible
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a formula begins with."""

@@ -10,7 +10,7 @@ from analysis.formats.blocks import Block, blocks, bold
 from analysis.formats.columns import marked, raised
 from analysis.formats.legend import below
 from analysis.table import Table
-from studies.terminal import visible
+from studies.terminal.text import visible
 
 
 def as_markdown(table: Table) -> str:

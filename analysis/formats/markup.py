@@ -12,7 +12,7 @@ from analysis.formats.legend import Line, below
 from analysis.row import Row
 from analysis.table import Table
 from analysis.verdict import outcome
-from studies.terminal import visible
+from studies.terminal.text import visible
 
 Cell = Callable[[Column, int], str]
 """What stands in a column's cell at a place, as HTML."""

@@ -17,8 +17,8 @@ from analysis.formats.columns import Column, marked, raised
 from analysis.formats.legend import below
 from analysis.table import Table
 from analysis.verdict import is_settled, outcome
-from studies.console import Console
-from studies.terminal import visible
+from studies.terminal.console import Console
+from studies.terminal.text import visible
 
 GAP = 2
 """Spaces between columns: one of padding, one for the box."""

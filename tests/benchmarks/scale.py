@@ -29,8 +29,8 @@ from lightning_bam.config import to_dict
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.result import Result
 from studies.definition.study import Study
-from studies.ledger import Ledger
-from studies.parameters import parameters
+from studies.engine.study_trials import Ledger
+from studies.engine.trial_params import parameters
 
 STUDY = """
 from dataclasses import replace

@@ -212,7 +212,11 @@ def shared(home: Path) -> Iterator[dict[str, Path]]:
     os.chdir(home)
     try:
         with ExitStack() as stack:
-            for patched in ("studies.engine.forkserver", "studies.found.forkserver", "studies.workers.retrain.retrain"):
+            for patched in (
+                "studies.engine.run_study.forkserver",
+                "studies.found.forkserver",
+                "studies.workers.retrain.retrain",
+            ):
                 stack.enter_context(refused(patched))
             stack.enter_context(refused("analysis.cli.inspect.compute"))
             yield make(home)

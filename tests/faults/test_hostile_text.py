@@ -27,18 +27,17 @@ from analysis.formats.markdown import escaped
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space
-from studies.console import Console
 from studies.doctor.finding import Scene
 from studies.doctor.leftovers import leases
+from studies.engine.progress import LiveView, Progress
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.method import Method
-from studies.progress import Progress
 from studies.search import Search
 from studies.slurm import Request, script
 from studies.storage.optuna_storage import open_storage
-from studies.terminal import VisibleStream, one_line, visible
-from studies.view import LiveView
+from studies.terminal.console import Console
+from studies.terminal.text import VisibleStream, one_line, visible
 from studies.workers.forkserver import forkserver
 from tests.analysis.synthetic import finish, interrupt
 from tests.studies.conftest import BASE

@@ -14,10 +14,10 @@ import psutil
 import pytest
 from torch.distributed import TCPStore
 
-from studies.engine import run_study
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.records.records import gather
-from studies.scheduler import Options
 from studies.workers.rendezvous import Rendezvous, interface
 from tests.studies.conftest import tiny
 

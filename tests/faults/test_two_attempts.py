@@ -20,11 +20,11 @@ from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
-from studies.engine import run_study
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.job.job import TAKEN
 from studies.records.records import gather
-from studies.scheduler import Options
 from tests.studies.conftest import BASE, one_slot, silent, tiny  # noqa: F401, the fixture
 from tests.training.groups import Group, described, figures, longer, same_weights, trained
 

@@ -13,10 +13,10 @@ import pytest
 
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine import run_study
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.records.records import gather
-from studies.scheduler import Options
 from tests.slurm import cluster
 from tests.slurm.test_submit import until as soon
 from tests.slurm.test_submit import working

@@ -12,8 +12,8 @@ from sqlalchemy.engine import make_url
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
+from studies.engine.scheduler import Options
 from studies.job.devices import Slot
-from studies.scheduler import Options
 
 BASE = Run(
     dataset=Digits(),

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine import run_study
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.records.records import gather
-from studies.scheduler import Options
 from studies.workers.forkserver import forkserver
 from studies.workers.launch import ask
 from tests.studies.conftest import silent, tiny

@@ -21,8 +21,8 @@ from analysis.cli.problems import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.run_folder.files import FAULTY, unwritable
 from lightning_bam.run_folder.folder import RunFolder
+from studies.engine.study_trials import Ledger
 from studies.job.job import FULL
-from studies.ledger import Ledger
 from studies.library import find_study
 from studies.workers.failure import Failure, Lost, cause_of
 from studies.workers.ranks import CODES, _ended

@@ -18,8 +18,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded
 from lightning_bam.run_folder.manifest import effective
-from studies import scheduler
-from studies.engine import run_study
+from studies.engine.run_study import run_study, scheduler
 from studies.records.records import gather
 from studies.storage.journal import journal
 from studies.workers.launch import start
@@ -52,8 +51,8 @@ def test_what_ends_a_scheduler_interrupts_it_once_and_what_is_ignored_stays_so(n
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A root in which the tiny study was run once."""
+    from studies.engine.scheduler import Options
     from studies.job.devices import Slot
-    from studies.scheduler import Options
 
     root = tmp_path_factory.mktemp("runs")
     seen = []

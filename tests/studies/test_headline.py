@@ -13,8 +13,8 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Study
+from studies.engine.study_trials import Ledger
 from studies.headline import headline, reported
-from studies.ledger import Ledger
 from studies.records.records import gather
 
 PLAIN = Run(dataset=DigitScenes(), backbone=FasterRCNN())

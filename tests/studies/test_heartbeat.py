@@ -15,11 +15,11 @@ import pytest
 from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
-from studies import Space, heartbeat, scheduler
+from studies import Space
 from studies.coordination import leases
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
-from studies.engine import run_study
+from studies.engine.run_study import heartbeat, run_study, scheduler
 from studies.found import run_search
 from studies.method import Method
 from studies.search import Search

@@ -29,7 +29,7 @@ from studies.coordination.registry import Registry
 from studies.coordination.retries import count_loss
 from studies.coordination.sync import gather_everywhere, pack
 from studies.definition.stopping import Stopping
-from studies.engine import run_study
+from studies.engine.run_study import run_study
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.records.records import gather

@@ -9,9 +9,9 @@ import pytest
 from optuna.trial import TrialState
 
 from lightning_bam.config import AfterStages, BAMSpec
-from studies import settling
 from studies.coordination.location import Place
-from studies.ledger import Ledger
+from studies.engine import study_trials as settling
+from studies.engine.study_trials import Ledger
 from studies.records.records import gather
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, tiny

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
-from studies.order import longest_first
+from studies.engine.priority import longest_first
 from studies.records.records import Record
 from tests.studies.conftest import BASE
 

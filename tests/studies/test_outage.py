@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine import run_study
+from studies.engine.run_study import run_study
 from studies.found import run_search
 from studies.method import Method
 from studies.records.records import gather

@@ -9,7 +9,7 @@ import pytest
 from lightning_bam.config import AfterStages, BAMSpec, ClutteredDigits, SESpec, SmallResNet
 from studies import StudyError
 from studies.definition.panels import Panel
-from studies.ledger import Ledger
+from studies.engine.study_trials import Ledger
 from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 

@@ -8,8 +8,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from lightning_bam.config import AfterStages, BAMSpec
 from studies.coordination.location import Place
-from studies.ledger import Ledger
-from studies.parameters import distributions, parameters
+from studies.engine.study_trials import Ledger
+from studies.engine.trial_params import distributions, parameters
 from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 

@@ -14,13 +14,12 @@ import pytest
 
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies import scheduler
 from studies.coordination.retries import ended_by
-from studies.engine import run_study
+from studies.engine.run_study import run_study, scheduler
+from studies.engine.scheduler import Options
+from studies.engine.study_trials import Ledger
 from studies.job.devices import Slot
-from studies.ledger import Ledger
 from studies.records.records import gather
-from studies.scheduler import Options
 from studies.storage.optuna_storage import open_storage
 from studies.workers.launch import start
 from tests.studies.conftest import silent, tiny

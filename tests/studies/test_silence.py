@@ -26,7 +26,7 @@ from studies.coordination import leases
 from studies.coordination import registry as registry_module
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
-from studies.engine import run_study
+from studies.engine.run_study import run_study
 from studies.errors import StudyError
 from studies.records.records import gather
 from studies.storage.optuna_storage import close_storage, open_storage

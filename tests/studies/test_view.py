@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
-from studies.progress import Active, Progress
-from studies.view import LiveView, clock, remaining
+from studies.engine.progress import Active, LiveView, Progress, clock, remaining
 from studies.workers.process_environment import visible
 from tests.studies.conftest import tiny
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination.sync import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.definition.study import Cell, Study
+from studies.engine.priority import longest_first
+from studies.engine.progress import Progress, View
+from studies.engine.scheduler import Options, Scheduler
+from studies.engine.source import Source
+from studies.engine.study_trials import Ledger
 from studies.headline import reported
-from studies.ledger import Ledger
-from studies.order import longest_first
-from studies.progress import Progress, View
 from studies.records.records import Record, gather
-from studies.scheduler import Options, Scheduler
-from studies.source import Source
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 from studies.workers.signals import termination_as_interrupt

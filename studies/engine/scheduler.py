@@ -18,14 +18,14 @@ from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
 from studies.coordination.retries import count_loss, no_space
 from studies.definition.study import Cell
+from studies.engine.heartbeat import Heartbeat
+from studies.engine.progress import Active, Progress, View
+from studies.engine.source import Source
 from studies.errors import StudyError
 from studies.headline import reported, so_far
-from studies.heartbeat import Heartbeat
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
-from studies.progress import Active, Progress, View
 from studies.shared_rule import seal
-from studies.source import Source
 from studies.storage.postgres import patience
 from studies.workers.forkserver import bury, end_all
 from studies.workers.launch import start

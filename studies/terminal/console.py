@@ -10,7 +10,7 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from studies.terminal import visible
+from studies.terminal.text import visible
 
 
 class Console(rich.console.Console):

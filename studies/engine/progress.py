@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from statistics import fmean
 from types import TracebackType
 
+from optuna.trial import Trial
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,10 +19,48 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_bam.config import Run
-from studies.console import Console
+from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Cell
 from studies.headline import headline
-from studies.progress import Progress
-from studies.terminal import one_line, visible_streams
+from studies.job.devices import Slot
+from studies.terminal.console import Console
+from studies.terminal.text import one_line, visible_streams
+
+
+@dataclass
+class Active:
+    """A run in training."""
+
+    cell: Cell
+    trial: Trial
+    folder: RunFolder
+    process: ForkServerProcess
+    slot: Slot
+    started: float = field(default_factory=time.monotonic)
+    seen: int = 0
+    last_error: float | None = None
+    pruned: bool = False
+    taken_over: bool = False
+
+
+@dataclass
+class Progress:
+    """What a view shows: what was finished at the start, what is running, what has ended since."""
+
+    title: str
+    total: int
+    slots: int
+    before: list[tuple[Cell, float]] = field(default_factory=list)
+    pending: int = 0
+    active: list[Active] = field(default_factory=list)
+    finished: list[tuple[Cell, float]] = field(default_factory=list)
+    failed: list[tuple[Cell, str]] = field(default_factory=list)
+    pruned: list[Cell] = field(default_factory=list)
+    halted: str | None = None
+    seconds: list[float] = field(default_factory=list)
+
+
+View = Callable[[Progress], None]
 
 
 class LiveView:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from optuna.storages import RDBStorage
 from optuna.trial import Trial
 
-from studies.source import Source
+from studies.engine.source import Source
 from studies.storage.postgres import BEAT
 
 PATIENCE = 1.0

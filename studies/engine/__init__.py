@@ -1,0 +1,1 @@
+"""The loop that trains what is missing of a study."""
