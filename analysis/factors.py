@@ -11,8 +11,8 @@ from analysis.statistics import Factorial, factorial
 from analysis.twins import twins
 from lightning_bam.config import flatten
 from studies.definition.study import Study
-from studies.importance import importance
 from studies.records.records import Record
+from studies.search.importance import importance
 
 
 def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:

@@ -21,7 +21,7 @@ from lightning_bam.config import ConfigError, nearest
 from lightning_bam.config.spec import first_problem
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.space import Space
+from studies.search.space import Space
 from studies.workers.import_path import allow
 
 T = TypeVar("T", Study, Space)

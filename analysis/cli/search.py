@@ -15,19 +15,19 @@ from analysis.cli.parser import add_devices, add_root, add_set, add_storage
 from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
 from analysis.json_text import json_text
-from studies.confirm import confirming
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView
-from studies.found import best, run_search
 from studies.library import find_space
-from studies.lost import FAILED_BEFORE, RUN_FAILED, counted, troubles
-from studies.method import Method
-from studies.pruners import PRUNERS
-from studies.samplers import SAMPLERS
-from studies.search import Search
+from studies.search.confirm import confirming
+from studies.search.method import Method
+from studies.search.pruners import PRUNERS
+from studies.search.recovery import FAILED_BEFORE, RUN_FAILED, counted, troubles
+from studies.search.run_search import best, run_search
+from studies.search.samplers import SAMPLERS
+from studies.search.search import Search
+from studies.search.study_file import commands, write
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
-from studies.written import commands, write
 
 TOLD = 5
 """Reasons that are told one by one."""

@@ -10,7 +10,7 @@ from analysis.formats.columns import Column, heading
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial, Source
 from lightning_bam.run_folder.result import Metric
-from studies.importance import LEAST_RUNS
+from studies.search.importance import LEAST_RUNS
 
 MARGINAL: Final = (
     "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the other "

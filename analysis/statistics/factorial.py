@@ -98,7 +98,7 @@ def factorial(
     Args:
         cells: the level of each factor, in their order -> seed -> figure in percent. Cells without a run may be absent.
         factors: flat name -> its levels, in the order to show them.
-        importance: what `studies.importance` found.
+        importance: what `studies.search.importance` found.
         level: coverage of the intervals.
 
     Raises:

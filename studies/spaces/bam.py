@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec
-from studies.choices import Real
 from studies.definition.presets import PAPER, PRESETS
-from studies.space import Space
+from studies.search.choices import Real
+from studies.search.space import Space
 
 SPACE = Space(
     name="bam",

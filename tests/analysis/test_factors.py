@@ -13,9 +13,9 @@ from analysis.formats.factors import explained
 from analysis.statistics import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
 from studies.definition.study import Study
-from studies.importance import importance
 from studies.library import find_study
 from studies.records.records import gather
+from studies.search.importance import importance
 from tests.analysis.synthetic import STUDY, finish
 
 BAM = {

@@ -29,9 +29,9 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import create_trial
 
-from studies.choices import Real
-from studies.method import Method
-from studies.search import Search
+from studies.search.choices import Real
+from studies.search.method import Method
+from studies.search.search import Search
 from tests.studies.surrogate import EPOCHS, SPACE, drive, limit, search_for
 
 WAYS = ("random+none", "tpe+median", "tpe+asha", "tpe+hyperband")

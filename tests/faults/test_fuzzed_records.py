@@ -214,7 +214,7 @@ def shared(home: Path) -> Iterator[dict[str, Path]]:
         with ExitStack() as stack:
             for patched in (
                 "studies.engine.run_study.forkserver",
-                "studies.found.forkserver",
+                "studies.search.run_search.forkserver",
                 "studies.workers.retrain.retrain",
             ):
                 stack.enter_context(refused(patched))

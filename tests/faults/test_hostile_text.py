@@ -32,8 +32,8 @@ from studies.doctor.leftovers import leases
 from studies.engine.progress import LiveView, Progress
 from studies.errors import StudyError
 from studies.library import find_study
-from studies.method import Method
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.search import Search
 from studies.slurm import Request, script
 from studies.storage.optuna_storage import open_storage
 from studies.terminal.console import Console

@@ -9,8 +9,8 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 
 from lightning_bam.config import BAMSpec, Digits, EveryBlock, Recipe, Run, SmallResNet, with_settings
-from studies.method import Method
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.search import Search
 from studies.spaces.bam import SPACE as BAM
 
 EPOCHS = 27

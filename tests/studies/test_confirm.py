@@ -9,11 +9,11 @@ import pytest
 from lightning_bam.config import BAMSpec, CBAMSpec, DigitScenes, EveryBlock, FasterRCNN, Recipe, ResNet18
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
-from studies.choices import Real
-from studies.confirm import confirming
 from studies.definition.panels import Panel
 from studies.library import find_study, spaces
-from studies.written import write
+from studies.search.choices import Real
+from studies.search.confirm import confirming
+from studies.search.study_file import write
 from tests.studies.conftest import BASE
 
 SPACE = Space(

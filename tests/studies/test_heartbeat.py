@@ -20,9 +20,9 @@ from studies.coordination import leases
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
 from studies.engine.run_study import heartbeat, run_study, scheduler
-from studies.found import run_search
-from studies.method import Method
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.run_search import run_search
+from studies.search.search import Search
 from studies.storage.optuna_storage import close_storage, open_storage, quiet_heartbeat
 from studies.storage.optuna_storage import optuna_storage as storage
 from studies.workers.launch import start

@@ -9,9 +9,9 @@ import pytest
 
 from lightning_bam.config import BAMSpec
 from studies import Space
-from studies.choices import Real
-from studies.method import Method
-from studies.pruners import make_pruner
+from studies.search.choices import Real
+from studies.search.method import Method
+from studies.search.pruners import make_pruner
 from tests.studies.conftest import BASE
 
 SIX = Space(

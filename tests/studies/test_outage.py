@@ -18,10 +18,10 @@ from sqlalchemy.engine import make_url
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
 from studies.engine.run_study import run_study
-from studies.found import run_search
-from studies.method import Method
 from studies.records.records import gather
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.run_search import run_search
+from studies.search.search import Search
 from studies.storage.optuna_storage import close_storage, open_storage
 from studies.storage.optuna_storage import postgres as database
 from tests.studies.conftest import silent, tiny

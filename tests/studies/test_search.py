@@ -11,11 +11,11 @@ from analysis.cli.table import conclusions
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError
-from studies.confirm import confirming
-from studies.found import best, run_search
 from studies.job.devices import Slot
-from studies.method import Method
-from studies.search import Search
+from studies.search.confirm import confirming
+from studies.search.method import Method
+from studies.search.run_search import best, run_search
+from studies.search.search import Search
 from tests.studies.conftest import BASE, silent
 
 

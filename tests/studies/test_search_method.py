@@ -16,11 +16,11 @@ from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
-from studies import lost as lost_module
-from studies.choices import Integer, Real, ends
-from studies.found import best
-from studies.method import Method
-from studies.search import Search
+from studies.search.choices import Integer, Real, ends
+from studies.search.method import Method
+from studies.search.run_search import best
+from studies.search.search import Search
+from studies.search.search import recovery as lost_module
 from tests.studies.conftest import BASE
 from tests.studies.surrogate import EPOCHS, PLANTED, SPACE, curve, drive, limit, search_for
 from tests.test_architecture import loaded_by
@@ -206,8 +206,8 @@ def test_draws_do_not_repeat_after_a_restart(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from studies.method import Method
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.search import Search
 from tests.studies.surrogate import SPACE, drive
 search = Search(Path(sys.argv[1]), SPACE, Method(trials=int(sys.argv[2]), pruner="asha"), *sys.argv[3:])
 print("ready", flush=True)

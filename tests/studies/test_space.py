@@ -8,7 +8,7 @@ import pytest
 
 from lightning_bam.config import BAMSpec, ConfigError, flatten
 from studies import Space, StudyError
-from studies.choices import Integer, Real, ends
+from studies.search.choices import Integer, Real, ends
 from tests.studies.conftest import BASE
 from tests.studies.surrogate import SPACE
 

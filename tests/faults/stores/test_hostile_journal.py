@@ -17,10 +17,10 @@ from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
 from studies.doctor.accounts import trials
-from studies.found import best
-from studies.lost import troubles
-from studies.method import Method
-from studies.search import Search
+from studies.search.method import Method
+from studies.search.recovery import troubles
+from studies.search.run_search import best
+from studies.search.search import Search
 from tests.faults.stores.conftest import call
 from tests.studies.conftest import BASE
 from tests.studies.surrogate import drive

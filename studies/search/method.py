@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from studies.choices import size_of
 from studies.errors import StudyError
-from studies.pruners import BY_EPOCH, LEAST_EPOCHS, LEAST_SEEDS, PrunerName
-from studies.samplers import SamplerName
-from studies.space import Space
+from studies.search.choices import size_of
+from studies.search.pruners import BY_EPOCH, LEAST_EPOCHS, LEAST_SEEDS, PrunerName
+from studies.search.samplers import SamplerName
+from studies.search.space import Space
 
 TRIALS = 30
 """Trials of a search that does not say how many."""

@@ -13,10 +13,10 @@ from optuna.trial import Trial
 from lightning_bam.config import ConfigError, Run
 from studies.coordination.location import Place
 from studies.coordination.process_lock import Owner
-from studies.lost import ALL_TRIED, Lost, configurations, counted
-from studies.method import Method
-from studies.samplers import own_sampler, suggest
-from studies.space import Space
+from studies.search.method import Method
+from studies.search.recovery import ALL_TRIED, Lost, configurations, counted
+from studies.search.samplers import own_sampler, suggest
+from studies.search.space import Space
 from studies.storage.checked_trials import attributes, readable
 from studies.storage.postgres import patiently
 

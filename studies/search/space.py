@@ -14,12 +14,12 @@ from graphlib import TopologicalSorter
 from itertools import product
 
 from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with_settings
-from studies.choices import Choice, Integer, Real, Value, ends, size_of, takes
 from studies.definition.limits import LABEL_BYTES
 from studies.definition.names import shortened
 from studies.definition.selection import settled
 from studies.definition.validation import check_space_name
 from studies.errors import StudyError
+from studies.search.choices import Choice, Integer, Real, Value, ends, size_of, takes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
-from studies.choices import Value
 from studies.definition.limits import LONGEST
 from studies.definition.names import shortened
 from studies.definition.panels import make_panels, varying
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.headline import headline
-from studies.space import Space, shown
+from studies.search.choices import Value
+from studies.search.space import Space, shown
 
 SEEDS: Final = 5
 """Fresh seeds of a confirming study."""

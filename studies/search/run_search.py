@@ -13,7 +13,7 @@ from studies.definition.study import Cell
 from studies.engine.progress import Progress, View
 from studies.engine.run_study import drive
 from studies.engine.scheduler import Options
-from studies.search import Search
+from studies.search.search import Search
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 

@@ -12,7 +12,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.choices import Choice, Integer, Real, Value
+from studies.search.choices import Choice, Integer, Real, Value
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "qmc", "brute"]
 

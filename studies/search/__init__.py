@@ -1,0 +1,1 @@
+"""Searches: spaces, samplers, pruners, trials, and studies that confirm what they found."""
