@@ -15,7 +15,7 @@ from analysis.guards import ranges
 from studies.definition.study import Study
 from studies.records.purpose import Other, others, purpose
 from studies.records.records import Record
-from studies.shared_rule import seal
+from studies.stopping_rules.declaration import seal
 
 SHOWN: Final = 8
 """Rows that are named; the others are counted."""

@@ -17,7 +17,7 @@ from analysis.json_text import json_text
 from analysis.needs import Need, needs, total_hours
 from analysis.row import Row
 from analysis.table import Table, tabulate
-from studies.fresh import first_fresh
+from studies.stopping_rules.fresh_seeds import first_fresh
 from studies.terminal.console import Console
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}

@@ -13,7 +13,7 @@ from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import effective
 from studies.definition.study import Cell, Study
 from studies.records.purpose import Other, purpose
-from studies.shared_rule import moment, path_of, seal
+from studies.stopping_rules.declaration import moment, path_of, seal
 
 LEVEL: Final = "a rule that changes, or is made, after a look does not hold its level"
 
@@ -63,7 +63,7 @@ def _renamed(study: Study, runs: Sequence[tuple[Cell, Checked]]) -> list[str]:
 
 
 def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell, Checked]]) -> list[Finding]:
-    """Name the rule if a run that it counts had begun before it; see `studies.fresh.looked` for which count."""
+    """Name the rule if a run that it counts had begun before it; see `studies.stopping_rules.fresh_seeds.looked` for which count."""
     late = []
     for cell, run in runs:
         if run.record is None or not run.record.epochs:

@@ -25,7 +25,7 @@ from studies.errors import StudyError
 from studies.headline import reported, so_far
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
-from studies.shared_rule import seal
+from studies.stopping_rules.declaration import seal
 from studies.storage.postgres import patience
 from studies.workers.forkserver import bury, end_all
 from studies.workers.launch import start

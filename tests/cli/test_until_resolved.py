@@ -7,7 +7,7 @@ import json
 import pytest
 
 from analysis.cli import main
-from studies.shared_rule import seal
+from studies.stopping_rules.declaration import seal
 from tests.cli.test_cli import MINE
 
 TRAIN = ["--devices", "cpu:2", "--wandb", "off"]

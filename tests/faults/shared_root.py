@@ -16,9 +16,9 @@ from lightning_bam.run_folder.hashes import hashes
 from lightning_bam.run_folder.result import Result
 from studies.coordination.location import Place
 from studies.library import find_space, find_study
-from studies.rule import declare
 from studies.search.method import Method
 from studies.search.search import Search
+from studies.stopping_rules.rule import declare
 
 STUDY = """
 from itertools import product

@@ -33,7 +33,7 @@ from studies.engine.run_study import run_study
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.records.records import gather
-from studies.rule import declare, file_of
+from studies.stopping_rules.rule import declare, file_of
 from studies.storage.optuna_storage import open_storage
 from studies.storage.optuna_storage import postgres as postgres_module
 from studies.storage.postgres import Patience

@@ -21,9 +21,9 @@ from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.fresh import refuse_looked
 from studies.records.records import Record
-from studies.shared_rule import SCHEMA, checked_rule, path_of, read_rule, ruled_elsewhere
+from studies.stopping_rules.declaration import SCHEMA, checked_rule, path_of, read_rule, ruled_elsewhere
+from studies.stopping_rules.fresh_seeds import refuse_looked
 
 ATTRIBUTE: Final = "rule"
 """Under which name the rule stands in the study's account."""

@@ -19,7 +19,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 
 RULES: Final = "rules"
-"""The folder of declared rules under the runs folder; see `studies.rule`."""
+"""The folder of declared rules under the runs folder; see `studies.stopping_rules.rule`."""
 SCHEMA: Final = 1
 """Version of a rule's file."""
 
@@ -50,7 +50,7 @@ def read_rule(path: Path) -> dict[str, Any] | None:
 
 
 def checked_rule(data: object, where: str) -> dict[str, Any]:
-    """Return what was read as a rule, once all of it is of the types that `studies.rule.declare` writes.
+    """Return what was read as a rule, once all of it is of the types that `studies.stopping_rules.rule.declare` writes.
 
     Args:
         data: from a colleague's file or database.

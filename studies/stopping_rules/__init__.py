@@ -1,0 +1,1 @@
+"""Stopping rules in writing: declared before the first result."""
