@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.cli.lines import put
-from studies.slurm_jobs import SlurmJob, jobs
+from studies.cluster.slurm.jobs import SlurmJob, jobs
 from studies.terminal.console import Console
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from analysis.cli.converters import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
+from studies.cluster.slurm.jobs import jobs
+from studies.cluster.slurm.submit import Request, script, submit
 from studies.definition.limits import MOST_RANKS
 from studies.errors import StudyError
 from studies.job.devices import slots
-from studies.slurm import Request, script, submit
-from studies.slurm_jobs import jobs
 
 LEFT = ("missing", "lost", "pruned", "running")
 """States of runs that a worker trains, or waits for."""

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
-from studies.tracking import PATIENCE, default_mode
+from studies.tracking.wandb_run import PATIENCE, default_mode
 
 NAMED: Final = (
     "lightning-bam",

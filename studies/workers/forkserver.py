@@ -64,7 +64,7 @@ PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), 
 53 against 77 ms a step, small_resnet 32x32, batch 64, one thread of an EPYC, n=20 steps)."""
 
 
-TRACKED: Final = ("studies.epoch_logger", "wandb.sdk.launch.inputs.internal")
+TRACKED: Final = ("studies.tracking.lightning_logger", "wandb.sdk.launch.inputs.internal")
 """What a tracked run loads beyond an untracked one: all of W&B that `wandb.init` comes to import, a second or two."""
 
 

@@ -18,7 +18,7 @@ from lightning_bam.run_folder.provenance import WORKSPACE
 from lightning_bam.signals import Leaving, Signals
 from lightning_bam.training.train import train
 from studies.job.job import FULL, TAKEN, Job
-from studies.tracking import DISK, Tracking
+from studies.tracking.wandb_run import DISK, Tracking
 from studies.workers.failure import Failure, Lost, RankError, taken_over
 from studies.workers.launch import watch_lifeline
 from studies.workers.process_environment import die_with_parent, redirect, visible

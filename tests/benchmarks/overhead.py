@@ -59,7 +59,7 @@ TRACKED = f"""{FRESH}
 import {", ".join(processes.TRACKED)}
 from studies.job.devices import Slot
 from studies.job.job import Job
-from studies.tracking import Tracking
+from studies.tracking.wandb_run import Tracking
 job = Job(folder=folder.path, study="overhead", row=sys.argv[2], slot=Slot(1), wandb=sys.argv[3])
 tracking = Tracking.start(job, folder.run())
 tracking.report(train(folder, logger=tracking.logger))

@@ -27,6 +27,7 @@ from analysis.formats.markdown import escaped
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space
+from studies.cluster.slurm.submit import Request, script
 from studies.doctor.finding import Scene
 from studies.doctor.leftovers import leases
 from studies.engine.progress import LiveView, Progress
@@ -34,7 +35,6 @@ from studies.errors import StudyError
 from studies.library import find_study
 from studies.search.method import Method
 from studies.search.search import Search
-from studies.slurm import Request, script
 from studies.storage.optuna_storage import open_storage
 from studies.terminal.console import Console
 from studies.terminal.text import VisibleStream, one_line, visible

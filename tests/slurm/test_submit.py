@@ -17,8 +17,8 @@ from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
+from studies.cluster.slurm.submit import make_folder
 from studies.errors import StudyError
-from studies.slurm import make_folder
 from tests.slurm import cluster
 
 STUDY = """

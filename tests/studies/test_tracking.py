@@ -20,14 +20,14 @@ import torch
 from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.folder import RunFolder
-from studies import tracking
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
-from studies.epoch_logger import EpochLogger
 from studies.errors import StudyError
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.records.records import gather
+from studies.tracking.lightning_logger import EpochLogger
+from studies.tracking.wandb_run import wandb_run as tracking
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.wandb_file import messages, read, settled
 

@@ -13,9 +13,9 @@ from lightning_bam.run_folder.files import FolderError, inside, replace
 from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights.state_dicts import load_network
+from studies.cluster.slurm.jobs import folder_of, note, submissions
 from studies.coordination.process_lock import Owner, alive
 from studies.coordination.sync import pack
-from studies.slurm_jobs import folder_of, note, submissions
 from studies.workers.failure import Failure
 from tests.faults.stores.conftest import SECRET, call, listing
 

@@ -15,7 +15,7 @@ from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
 PATIENCE: Final = 60.0
-"""Seconds that a worker gets to end its runs, fewer than `studies.slurm.NOTICE`."""
+"""Seconds that a worker gets to end its runs, fewer than `studies.cluster.slurm.submit.NOTICE`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
 STORAGE: Final = "BAM_STORAGE"

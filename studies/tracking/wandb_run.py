@@ -111,7 +111,7 @@ class Tracking:
         tracking = cls()
         tracking.sync = f"`wandb sync --include-online {quote(str(job.folder))}/wandb/*run-*`"
         if job.wandb != "off":
-            from studies.epoch_logger import EpochLogger
+            from studies.tracking.lightning_logger import EpochLogger
 
             tracking.logger = EpochLogger(tracking.log, run.key)
             os.environ["WANDB_MODE"] = job.wandb  # before there is a thread: a new variable moves all of them

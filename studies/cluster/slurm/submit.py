@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_bam.run_folder.files import refuse
+from studies.cluster.slurm.jobs import folder_of, note
 from studies.errors import StudyError
-from studies.slurm_jobs import folder_of, note
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
@@ -96,7 +96,7 @@ def submit(root: Path, study: str, command: list[str], request: Request, storage
     executor = _executor(root, request)
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    from studies.slurm_worker import STORAGE, WorkerJob
+    from studies.cluster.slurm.worker_job import STORAGE, WorkerJob
 
     make_folder(folder_of(root))
     try:

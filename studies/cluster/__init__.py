@@ -1,0 +1,1 @@
+"""Launchers: what puts workers into a cluster's queue."""

@@ -1,0 +1,1 @@
+"""All that W&B is told, and nothing else."""
