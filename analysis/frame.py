@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.printed import PrintedCount
-from analysis.row import Row
+from analysis.table.model import Row
+from analysis.table.published import PrintedCount
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.table import Table
+    from analysis.table.build import Table
 
 STATES = ("missing", "failed", "lost", "running", "pruned")
 """Where a run may stand that is not complete."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from analysis.closing import Closing, closing, lesser
 from analysis.provenance import device_seconds
-from analysis.row import Row
-from analysis.table import Table
-from analysis.verdict import LEVEL, outcome
+from analysis.statistics.power import Closing, closing, lesser
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.verdict import LEVEL, outcome
 from studies.records.records import Record
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.row import Row
-from analysis.table import Table, tabulate
-from analysis.verdict import outcome
+from analysis.table.build import Table, tabulate
+from analysis.table.model import Row
+from analysis.table.verdict import outcome
 from studies.definition.study import Study
 from studies.records.records import Record
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.formats.data import csv_cell
-from analysis.interim import due
 from analysis.json_text import without_nan
 from analysis.provenance import UNKNOWN, over_attempts
+from analysis.table.interim import due
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Study

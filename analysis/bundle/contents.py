@@ -12,7 +12,7 @@ from typing import Final
 from analysis.bundle.anonymous import manifest
 from analysis.bundle.archive import Content
 from analysis.formats import ENDINGS, FORMATS, render
-from analysis.table import Table
+from analysis.table.build import Table
 from lightning_bam.run_folder.files import FolderError, open_plain, write_object
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT

@@ -23,7 +23,7 @@ from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
-from analysis.table import Table
+from analysis.table.build import Table
 from analysis.unlisted import strays
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes

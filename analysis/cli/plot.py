@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     records = gathered(study, arguments)
 
     from analysis.plots.drawn import Absent
-    from analysis.table import tabulate
+    from analysis.table.build import tabulate
 
     table = tabulate(records, study)
     shown, absent = [], []

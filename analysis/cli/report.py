@@ -21,7 +21,7 @@ from studies.records.records import Record
 
 if TYPE_CHECKING:
     from analysis.report.chapter import Chapter
-    from analysis.table import Table
+    from analysis.table.build import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,8 @@ from analysis.cli.selection import gathered, looked_at, root_of, selected
 from analysis.formats.columns import signed
 from analysis.json_text import json_text
 from analysis.needs import Need, needs, total_hours
-from analysis.row import Row
-from analysis.table import Table, tabulate
+from analysis.table.build import Table, tabulate
+from analysis.table.model import Row
 from studies.stopping_rules.fresh_seeds import first_fresh
 from studies.terminal.console import Console
 

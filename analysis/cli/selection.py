@@ -78,7 +78,7 @@ def wanted_of(study: Study, records: list[Record]) -> list[Record]:
     """Return the records of those runs that the study wants by now: all of them unless it has a stopping rule."""
     if study.stopping is None:
         return records
-    from analysis.interim import due  # loads scipy, which nobody else who selects a study needs
+    from analysis.table.interim import due  # loads scipy, which nobody else who selects a study needs
 
     return due(study, records)
 

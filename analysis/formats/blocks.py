@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from analysis.formats.columns import Column, aligned, columns, compare, figures, heading, mean_and_sd
-from analysis.printed import BILLION, MILLION, PrintedCount, decimals, rounded
-from analysis.row import Row
-from analysis.table import Table
-from analysis.verdict import is_settled, outcome
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.published import BILLION, MILLION, PrintedCount, decimals, rounded
+from analysis.table.verdict import is_settled, outcome
 from lightning_bam.run_folder.result import METRICS
 
 MORE = 2

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.footnotes import LETTERS
-from analysis.row import Row
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 from lightning_bam.run_folder.result import Metric
 
 RAISED: Final = dict(zip(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))

@@ -9,8 +9,8 @@ from typing import Any, Final
 from analysis.footnotes import Footnote
 from analysis.frame import frame
 from analysis.json_text import json_text
-from analysis.row import Row
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 from studies.terminal.text import visible
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

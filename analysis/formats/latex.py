@@ -11,7 +11,7 @@ from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column
 from analysis.formats.legend import below
 from analysis.formats.signs import escaped, unprinted
-from analysis.table import Table
+from analysis.table.build import Table
 
 FIGURES: Final = re.compile(r"(?P<figure>[−+]?\d[\d.]*|—)?(?: ± (?P<spread>[\d.]+))? ?(?P<rest>.*)")
 """A cell of figures: `20.10 ± 0.76 (4)`, `−2.03 [−2.18, −1.87]`, a dash, or nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import NamedTuple
 
-from analysis.table import Table
+from analysis.table.build import Table
 from lightning_bam.config import KINDS
 from studies.definition.stopping import Stopping
 

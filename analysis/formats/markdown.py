@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from analysis.formats.blocks import Block, blocks, bold
 from analysis.formats.columns import marked, raised
 from analysis.formats.legend import below
-from analysis.table import Table
+from analysis.table.build import Table
 from studies.terminal.text import visible
 
 

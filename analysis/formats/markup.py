@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column
 from analysis.formats.legend import Line, below
-from analysis.row import Row
-from analysis.table import Table
-from analysis.verdict import outcome
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.verdict import outcome
 from studies.terminal.text import visible
 
 Cell = Callable[[Column, int], str]

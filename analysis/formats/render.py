@@ -10,7 +10,7 @@ from analysis.formats.latex import as_latex
 from analysis.formats.markdown import as_markdown
 from analysis.formats.markup import as_html
 from analysis.formats.text import as_text
-from analysis.table import Table
+from analysis.table.build import Table
 
 FORMATS: Final = ("text", "md", "csv", "json", "tex", "html")
 """The names that `render` takes."""
@@ -22,7 +22,7 @@ def render(table: Table, form: str, *, width: int = 100, color: bool = False) ->
     """Write a table out, ending in a newline.
 
     Args:
-        table: what `analysis.table.tabulate` returned.
+        table: what `analysis.table.build.tabulate` returned.
         form: `text` for a terminal; `md`, `tex` (booktabs) and `html` (a `<table>`) for documents; `csv` and
             `json` for programs, with full precision.
         width: columns of the terminal, for text; a table that needs more is wider rather than cut.

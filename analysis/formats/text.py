@@ -15,8 +15,8 @@ from rich.text import Text
 from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column, marked, raised
 from analysis.formats.legend import below
-from analysis.table import Table
-from analysis.verdict import is_settled, outcome
+from analysis.table.build import Table
+from analysis.table.verdict import is_settled, outcome
 from studies.terminal.console import Console
 from studies.terminal.text import visible
 

@@ -14,7 +14,7 @@ from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import brief, canvas, folded, within_panel
 from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import apart
-from analysis.table import Table
+from analysis.table.build import Table
 from lightning_bam.run_folder.result import Metric
 from studies.records.records import Record
 

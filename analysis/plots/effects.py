@@ -14,11 +14,11 @@ from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import FAINT, TEXT
-from analysis.possible import MOST, possible
-from analysis.row import Row
 from analysis.statistics import PairedDifference
-from analysis.table import Table
-from analysis.verdict import is_settled, outcome
+from analysis.statistics.paired import MOST, possible
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.verdict import is_settled, outcome
 
 
 @dataclass(frozen=True, kw_only=True)

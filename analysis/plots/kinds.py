@@ -10,7 +10,7 @@ from studies.errors import StudyError
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Absent, Drawn
-    from analysis.table import Table
+    from analysis.table.build import Table
     from studies.definition.study import Study
     from studies.records.records import Record
 

@@ -15,8 +15,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis.plots.drawn import INK
 from analysis.plots.palette import COLUMN, DPI, FAINT, PAGE
-from analysis.row import Row
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 
 LONGEST: Final = 24
 """Characters of a label before it is broken over two lines."""

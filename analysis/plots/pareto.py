@@ -19,8 +19,8 @@ from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import canvas, folded, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import around, columns, place
-from analysis.row import Row
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 
 DIRECT: Final = 8
 """Rows up to which each has its label beside its point; more of them have numbers, and a key."""

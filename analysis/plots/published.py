@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import PAGE, TEXT
-from analysis.row import Row
 from analysis.statistics import prediction_interval
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 
 PAPER: Final[dict[str, Any]] = {
     "marker": "x",

@@ -16,10 +16,10 @@ from analysis.plots.drawn import BLUE, INK, Absent, Drawn, drawn_in, number, set
 from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
 from analysis.plots.piles import Marks, pile_up
-from analysis.possible import MOST as LARGEST
-from analysis.row import Row
 from analysis.statistics import least_resolvable
-from analysis.table import Table
+from analysis.statistics.paired import MOST as LARGEST
+from analysis.table.build import Table
+from analysis.table.model import Row
 
 TOLD_APART: Final = 7
 """Seeds that get a mark each; more of them are all drawn alike."""

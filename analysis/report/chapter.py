@@ -20,7 +20,7 @@ from analysis.report.provenance import provenance
 from analysis.report.runs import opened
 from analysis.report.sentence import sentences
 from analysis.statistics.factorial import Factorial
-from analysis.table import Table
+from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.records.records import Record
 

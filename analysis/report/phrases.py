@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from analysis.formats.columns import signed
-from analysis.possible import possible
-from analysis.row import Row
-from analysis.table import Table
-from analysis.verdict import LEVEL
+from analysis.statistics.paired import possible
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.verdict import LEVEL
 
 LISTED = 4
 """Up to so many rows are named in a sentence; more are counted."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analysis.plots.drawn import Drawn
 from analysis.plots.kinds import KINDS, draw
-from analysis.table import Table
+from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.records.records import Record
 

@@ -9,13 +9,13 @@ from statistics import median
 
 from analysis.formats.columns import Column, signed
 from analysis.needs import needs
-from analysis.possible import MOST, possible
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import is_resolved
 from analysis.statistics import least_resolvable
+from analysis.statistics.paired import MOST, possible
 from analysis.statistics.power import MOST_SEEDS
-from analysis.table import Table
+from analysis.table.build import Table
 from studies.records.records import Record
 
 REACH = MOST_SEEDS

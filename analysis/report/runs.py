@@ -12,7 +12,7 @@ from analysis.formats.columns import Column, mean_and_sd, signed
 from analysis.formats.markup import escape, grid_lines, plain
 from analysis.pages import scrolling
 from analysis.report.provenance import clock
-from analysis.row import Row
+from analysis.table.model import Row
 
 FOLDER = "folder, named by the key"
 MARKED = (FOLDER, "commit", "W&B id")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from analysis.formats.legend import STOPPED
 from analysis.report.phrases import LISTED, allowed, better, chance, family, level, named, size
-from analysis.row import Row
-from analysis.table import Table
+from analysis.table.build import Table
+from analysis.table.model import Row
 
 
 def sentences(table: Table) -> list[str]:

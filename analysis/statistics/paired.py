@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,3 +90,12 @@ def paired(
     half = -float(special.stdtrit(n - 1, (1 - level if outside is None else outside) / 2)) * error
     p = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
     return PairedDifference(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half, p=p)
+
+
+MOST: Final = 100.0
+"""No figure that differences are taken of is larger, nor differs by more: all of them are in percent."""
+
+
+def possible(difference: float) -> float:
+    """Return the difference, or where there can be none as large the largest that there can be; NaN as it is."""
+    return min(max(difference, -MOST), MOST)

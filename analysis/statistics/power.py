@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
+
+from analysis.statistics import PairedDifference, seeds_needed
 
 MOST_SEEDS = 1000
 """Beyond this many seeds a difference counts as out of reach."""
@@ -138,3 +141,32 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
     while excess(high) < 0:
         high *= 2
     return sd * float(optimize.brentq(excess, 0.0, high, xtol=1e-10))
+
+
+class Closing(NamedTuple):
+    """More seeds until 80 % power; None for out of reach, and `to_equal` is None without a margin, too."""
+
+    to_differ: int | None
+    to_equal: int | None
+
+
+def closing(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> Closing:
+    """Return how many more seeds an open comparison needs until it is resolved, or found equivalent.
+
+    Args:
+        delta: the paired difference seen so far, of at least two pairs.
+        level: family-wise level of the study.
+        comparisons: how many comparisons share it.
+        margin: the largest difference that is too small to matter, in percentage points, if the study names one.
+
+    """
+    differ = seeds_needed(delta.mean, delta.sd, level=level, comparisons=comparisons)
+    equal = None
+    if margin is not None:
+        equal = seeds_for_equivalence(margin, delta.mean, delta.sd, level=level / comparisons)
+    return Closing(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))
+
+
+def lesser(found: Closing) -> int | None:
+    """Return the fewer of the two numbers; None where neither is within reach."""
+    return min((more for more in found if more is not None), default=None)

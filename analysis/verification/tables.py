@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.formats.data import as_json
-from analysis.table import Table
+from analysis.table.build import Table
 from analysis.verification.finding import Finding
 from lightning_bam.json_text import parse, short, shortened
 from lightning_bam.run_folder.files import FolderError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.table import Table, tabulate
+from analysis.table.build import Table, tabulate
 from lightning_bam.config import BAMSpec, Run, SESpec
 from lightning_bam.run_folder.folder import Result, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, hash_text, hashes

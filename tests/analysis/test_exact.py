@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.evidence import evidence
 from analysis.statistics import paired, sign_flip
+from analysis.table.evidence import evidence
 
 hundredths = st.integers(-300, 300)
 samples = st.lists(hundredths, min_size=1, max_size=8)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analysis.footnotes import footnotes, mark, marks
 from analysis.provenance import CODE
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Study

@@ -20,7 +20,7 @@ from analysis.formats.columns import columns
 from analysis.formats.latex import as_latex
 from analysis.formats.markdown import escaped as markdown
 from analysis.statistics import paired
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run
 from studies.records.records import gather
 from tests.analysis.synthetic import ERRORS, STUDY, finish, golden_table, write

@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.formats import render
 from analysis.formats.data import as_csv
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from analysis.verification.tables import compare, read_tables
 from studies.definition.stopping import Stopping
 from studies.records.records import gather

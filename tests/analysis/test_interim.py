@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.formats.legend import legend
-from analysis.interim import interim, seeds_wanted
 from analysis.statistics import paired
 from analysis.statistics.sequential import limits
-from analysis.table import tabulate
+from analysis.table.build import tabulate
+from analysis.table.interim import interim, seeds_wanted
 from studies.definition.stopping import Stopping
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, write

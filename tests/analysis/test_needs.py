@@ -10,7 +10,7 @@ from analysis.formats import legend
 from analysis.needs import hours_a_run, needs, total_hours
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table
 

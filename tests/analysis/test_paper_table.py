@@ -11,8 +11,8 @@ import pytest
 
 from analysis.formats import FORMATS, render
 from analysis.formats.blocks import blocks, champions
-from analysis.printed import MILLION, compared, rounded
-from analysis.table import tabulate
+from analysis.table.build import tabulate
+from analysis.table.published import MILLION, compared, rounded
 from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet
 from studies.definition.study import Study
 from studies.library import find_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.rounds import next_round, until_resolved
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
 from studies.records.records import gather

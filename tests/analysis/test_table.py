@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from analysis import guards
-from analysis.comparison import compare, conclude
-from analysis.table import tabulate
+from analysis.table.build import tabulate
+from analysis.table.comparison import compare, conclude
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping

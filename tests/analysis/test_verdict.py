@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from analysis.statistics import PairedDifference, paired, seeds_needed
-from analysis.verdict import OUTCOMES, is_settled, outcome, reproduced, verdict, without_figures
+from analysis.table.verdict import OUTCOMES, is_settled, outcome, reproduced, verdict, without_figures
 
 
 def difference(mean, sd, n=4, p=0.5):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.formats import render
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from analysis.verification.copies import chance
 from analysis.verification.figures import off
 from analysis.verification.tables import ABSENT, compare, differences, read_tables

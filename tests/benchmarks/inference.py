@@ -35,10 +35,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.interim import interim
 from analysis.statistics import bootstrap_interval, factorial, holm, least_margin, paired, sign_flip, tost
 from analysis.statistics.bootstrap import expansion
 from analysis.statistics.sequential import limits
+from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.interim import interim
 from analysis.statistics.sequential import limits
+from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
 from tests.benchmarks.simulated import CHECKED, ROWS, Measured, draw, student
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from analysis.table import Table, tabulate
+from analysis.table.build import Table, tabulate
 from lightning_bam.config import BAMSpec, CBAMSpec, ResNet50, Run, SESpec, SmallResNet, WideResNet
 from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.definition.study import Study

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from analysis.report.chapter import Chapter
 from analysis.report.page import Made, page
-from analysis.table import Table, tabulate
+from analysis.table.build import Table, tabulate
 from lightning_bam.config import BAMSpec, Digits, DigitScenes, FasterRCNN, Run, SmallResNet
 from lightning_bam.run_folder.folder import Result, RunFolder
 from studies.definition.study import Study

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.report.plots import plots
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table
 from tests.report.browser import chromium, focused, needs_axe, opened, violations

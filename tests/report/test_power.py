@@ -12,7 +12,7 @@ from analysis.report import power
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import sentences
 from analysis.statistics import paired_power
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from studies.definition.stopping import Stopping
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table

@@ -11,7 +11,7 @@ from analysis.provenance import device_seconds
 from analysis.report import runs
 from analysis.report.fixed import conditions
 from analysis.report.provenance import clock, hours_told, provenance
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.records.records import gather
 from tests.analysis.synthetic import interrupt

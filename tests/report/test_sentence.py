@@ -9,7 +9,7 @@ import pytest
 from analysis.report.phrases import named
 from analysis.report.power import lead, powers
 from analysis.report.sentence import sentences
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from studies.definition.stopping import Stopping
 from studies.records.records import gather
 from tests.analysis.synthetic import golden_table, interrupt

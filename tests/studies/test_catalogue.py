@@ -9,7 +9,7 @@ from importlib import import_module
 
 import pytest
 
-from analysis.printed import BILLION, MILLION, compared, decimals, rounded
+from analysis.table.published import BILLION, MILLION, compared, decimals, rounded
 from lightning_bam.config import (
     CIFAR100,
     BAMSpec,

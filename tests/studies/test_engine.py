@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder

@@ -7,7 +7,7 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from analysis.table import tabulate
+from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN, Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder

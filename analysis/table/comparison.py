@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.interim import Interim, interims
 from analysis.statistics import PairedDifference, holm, paired
 from analysis.statistics.equivalence import tost
-from analysis.verdict import by_rule, verdict
+from analysis.table.interim import Interim, interims
+from analysis.table.verdict import by_rule, verdict
 from studies.definition.study import Study
 
 Figures = Mapping[str, Mapping[int, float]]
@@ -18,7 +18,7 @@ Figures = Mapping[str, Mapping[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One row less its baseline; the attributes are those of `analysis.row.Row`."""
+    """One row less its baseline; the attributes are those of `analysis.table.model.Row`."""
 
     delta: PairedDifference | None
     differences: tuple[float, ...] = ()

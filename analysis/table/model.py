@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.evidence import Evidence, evidence
-from analysis.interim import Interim
-from analysis.printed import PrintedCount, PrintedFigure
 from analysis.statistics import PairedDifference
+from analysis.table.evidence import Evidence, evidence
+from analysis.table.interim import Interim
+from analysis.table.published import PrintedCount, PrintedFigure
 
 
 @dataclass(frozen=True, kw_only=True)

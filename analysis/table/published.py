@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 
-from analysis.verdict import reproduced
+from analysis.table.verdict import reproduced
 
 MILLION, BILLION = 6, 9
 """Powers of ten in which the paper prints parameters and multiply-accumulates."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from analysis.closing import closing, lesser
-from analysis.interim import Interim
 from analysis.statistics import PairedDifference, prediction_interval
+from analysis.statistics.power import closing, lesser
+from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
 LEVEL = 0.05

@@ -12,18 +12,18 @@ import numpy as np
 
 from analysis import guards
 from analysis.cells import begun, counted, finished, unfinished, with_seeds
-from analysis.comparison import Comparison, compare, conclude
 from analysis.footnotes import Footnote, footnotes, marks
 from analysis.frame import frame
-from analysis.interim import seeds_wanted
 from analysis.pairs import failures, unpaired
-from analysis.printed import BILLION, MILLION, besides, compared
 from analysis.provenance import device_hours
-from analysis.row import Row
+from analysis.table.comparison import Comparison, compare, conclude
+from analysis.table.interim import seeds_wanted
+from analysis.table.model import Row
+from analysis.table.published import BILLION, MILLION, besides, compared
+from analysis.table.verdict import reproduced, without_figures
 from analysis.tries import several_tries
 from analysis.twins import Counts, twins
 from analysis.unlisted import Unlisted
-from analysis.verdict import reproduced, without_figures
 from lightning_bam.run_folder.result import METRICS, Metric
 from studies.copies import refuse_copies
 from studies.definition.stopping import Stopping
