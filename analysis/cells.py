@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from analysis.twins import Counts
+from analysis.checks.identical_rows import Counts
 from studies.definition.study import Study
 from studies.records.records import Record
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import combinations
 
 from analysis.cells import begun
+from analysis.checks.identical_rows import twins
 from analysis.statistics import Factorial, factorial
-from analysis.twins import twins
 from lightning_bam.config import flatten
 from studies.definition.study import Study
 from studies.records.records import Record

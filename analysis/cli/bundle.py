@@ -18,13 +18,13 @@ from analysis.bundle.anonymous import refuse, where, who
 from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
+from analysis.checks.unlisted import strays
 from analysis.cli.again import selection
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.cli.table import concluded
 from analysis.table.build import Table
-from analysis.unlisted import strays
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
 from studies.definition.study import Cell, Study

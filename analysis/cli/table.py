@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, looked_at
 from analysis.formats import ENDINGS, FORMATS, render
@@ -16,7 +17,6 @@ from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.runs import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
-from analysis.unlisted import Unlisted, unlisted
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, put_in_place
 from studies.coordination.sync import gather_everywhere

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from analysis.footnotes import LETTERS
+from analysis.checks.footnotes import LETTERS
 from analysis.table.build import Table
 from analysis.table.model import Row
 from lightning_bam.run_folder.result import Metric

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from typing import Any, Final
 
-from analysis.footnotes import Footnote
+from analysis.checks.footnotes import Footnote
 from analysis.frame import frame
 from analysis.json_text import json_text
 from analysis.table.build import Table

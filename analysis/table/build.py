@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis import guards
 from analysis.cells import begun, counted, finished, unfinished, with_seeds
-from analysis.footnotes import Footnote, footnotes, marks
+from analysis.checks import notes as guards
+from analysis.checks.copied_folders import refuse_copies
+from analysis.checks.failed_attempts import several_tries
+from analysis.checks.footnotes import Footnote, footnotes, marks
+from analysis.checks.identical_rows import Counts, twins
+from analysis.checks.unlisted import Unlisted
+from analysis.checks.unpaired_seeds import failures, unpaired
 from analysis.frame import frame
-from analysis.pairs import failures, unpaired
 from analysis.provenance import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, besides, compared
 from analysis.table.verdict import reproduced, without_figures
-from analysis.tries import several_tries
-from analysis.twins import Counts, twins
-from analysis.unlisted import Unlisted
 from lightning_bam.run_folder.result import METRICS, Metric
-from studies.copies import refuse_copies
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.paper.published import Published

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.unlisted import of_study, off_rule
+from analysis.checks.unlisted import of_study, off_rule
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import effective

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.footnotes import footnotes, mark, marks
+from analysis.checks.footnotes import footnotes, mark, marks
 from analysis.provenance import CODE
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run

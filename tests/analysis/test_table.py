@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import guards
+from analysis.checks import notes as guards
 from analysis.table.build import tabulate
 from analysis.table.comparison import compare, conclude
 from lightning_bam.run_folder.files import FolderError

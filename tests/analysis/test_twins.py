@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.twins import Twin, twins
+from analysis.checks.identical_rows import Twin, twins
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.result import Result
 from studies.definition.panels import Panel

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from analysis.checks.copied_folders import refuse_copies
 from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
-from studies.copies import refuse_copies
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, finish, interrupt
 

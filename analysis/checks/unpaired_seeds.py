@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from analysis.cells import Cells
-from analysis.guards import ranges
+from analysis.checks.notes import ranges
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "lost": "machine"}

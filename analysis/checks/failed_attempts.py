@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.cells import Cells
-from analysis.guards import ranges
-from analysis.pairs import CAUSES
+from analysis.checks.notes import ranges
+from analysis.checks.unpaired_seeds import CAUSES
 from studies.records.environment import failures
 
 TIMES: Final = {1: "once", 2: "twice"}

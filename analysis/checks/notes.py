@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from analysis.cells import Cells
-from analysis.footnotes import Footnote
+from analysis.checks.footnotes import Footnote
 from analysis.provenance import UNKNOWN, made_with
 from studies.records.environment import SHARED, by_attempt
 from studies.records.records import Record

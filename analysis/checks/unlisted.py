@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.guards import ranges
+from analysis.checks.notes import ranges
 from studies.definition.study import Study
 from studies.records.purpose import Other, others, purpose
 from studies.records.records import Record
