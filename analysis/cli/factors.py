@@ -13,9 +13,9 @@ from rich.table import Table as Grid
 
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
-from analysis.factors import factorial_of
+from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
+from analysis.factorial.study import factorial_of
 from analysis.formats.columns import Column
-from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
 from analysis.statistics.factorial import Factorial
 from studies.errors import StudyError
 from studies.terminal.console import Console

@@ -15,7 +15,7 @@ from analysis.cli.converters import checked, positive
 from analysis.cli.find import find_run
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
-from analysis.json_text import json_text
+from analysis.formats.json_text import json_text
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
 from lightning_bam.run_folder.files import FolderError, put_in_place, refuse, replace
 from lightning_bam.run_folder.folder import RunFolder

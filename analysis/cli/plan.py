@@ -12,8 +12,8 @@ from rich.text import Text
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, selected
 from analysis.formats import fixed_facts
-from analysis.json_text import json_text
-from analysis.needs import hours_a_run
+from analysis.formats.json_text import json_text
+from analysis.planning.needs import hours_a_run
 from analysis.statistics import least_resolvable
 from studies.definition.study import Study
 from studies.records.counts import counts

@@ -77,7 +77,7 @@ def chapters(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[T
         tables: of each.
 
     """
-    from analysis.factors import factorial_of
+    from analysis.factorial.study import factorial_of
     from analysis.report.chapter import Chapter
     from analysis.report.plots import plots
 

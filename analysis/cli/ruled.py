@@ -9,7 +9,7 @@ from collections.abc import Callable
 from analysis.cli.converters import checked, rising, whole
 from analysis.cli.parser import add_margin
 from analysis.cli.selection import gathered, root_of, selected
-from analysis.rounds import Round, until_resolved
+from analysis.planning.rounds import Round, until_resolved
 from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study

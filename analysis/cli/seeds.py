@@ -13,8 +13,8 @@ from analysis.cli.converters import checked
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, root_of, selected
 from analysis.formats.columns import signed
-from analysis.json_text import json_text
-from analysis.needs import Need, needs, total_hours
+from analysis.formats.json_text import json_text
+from analysis.planning.needs import Need, needs, total_hours
 from analysis.table.build import Table, tabulate
 from analysis.table.model import Row
 from studies.stopping_rules.fresh_seeds import first_fresh

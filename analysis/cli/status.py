@@ -13,7 +13,7 @@ from analysis.checks.unpaired_seeds import CAUSES
 from analysis.cli import jobs
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
-from analysis.json_text import json_text
+from analysis.formats.json_text import json_text
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Study

@@ -15,7 +15,7 @@ from analysis.cli.selection import chosen, looked_at
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
-from analysis.runs import run_lines, runs_as_csv, runs_as_json
+from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, put_in_place

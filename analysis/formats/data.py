@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from analysis.checks.footnotes import Footnote
-from analysis.frame import frame
-from analysis.json_text import json_text
+from analysis.formats.frame import frame
+from analysis.formats.json_text import json_text
 from analysis.table.build import Table
 from analysis.table.model import Row
 from studies.terminal.text import visible

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from analysis.formats.data import as_csv, as_json
+from analysis.formats.html import as_html
 from analysis.formats.latex import as_latex
 from analysis.formats.markdown import as_markdown
-from analysis.formats.markup import as_html
 from analysis.formats.text import as_text
 from analysis.table.build import Table
 

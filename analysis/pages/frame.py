@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formats.markup import escape
+from analysis.formats.html import escape
 from analysis.pages.style import STYLE
 
 

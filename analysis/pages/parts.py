@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final, Literal
 
-from analysis.formats.markup import escape
+from analysis.formats.html import escape
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Drawn

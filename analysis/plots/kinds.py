@@ -62,12 +62,12 @@ def draw(
 
             return effects(table, study.margin)
         case "marginal":
-            from analysis.factors import factorial_of
+            from analysis.factorial.study import factorial_of
             from analysis.plots.marginal import marginal
 
             return marginal(factorial_of(study, records), study.scale)
         case "interaction":
-            from analysis.factors import factorial_of
+            from analysis.factorial.study import factorial_of
             from analysis.plots.marginal import interaction
 
             return interaction(factorial_of(study, records), study.scale)

@@ -10,7 +10,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.formats.factors import MARGINAL, left_out
+from analysis.factorial.columns import MARGINAL, left_out
 from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.formats.markup import escape
+from analysis.formats.html import escape
 from analysis.pages import document, picture, scrolling
 from analysis.plots.drawn import Drawn, number
 from analysis.plots.inspection import Inspection, read_of

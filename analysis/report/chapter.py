@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.explanation import explain
+from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
-from analysis.formats.factors import anova_columns, explained, importance_columns, level_columns
+from analysis.formats.html import block_lines, escape, grid_lines, note, note_anchor, plain, table_cell
 from analysis.formats.legend import Line, below
-from analysis.formats.markup import block_lines, escape, grid_lines, note, note_anchor, plain, table_cell
-from analysis.needs import needs, total_hours
 from analysis.pages import picture, scrolling
+from analysis.planning.needs import needs, total_hours
 from analysis.plots.drawn import Drawn
 from analysis.report import power
 from analysis.report.fixed import conditions

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from analysis.formats.markup import escape, plain
+from analysis.formats.html import escape, plain
 from analysis.pages import document
 from analysis.report.chapter import Chapter
 from analysis.report.style import STYLE

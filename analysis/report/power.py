@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from analysis.formats.columns import Column, signed
-from analysis.needs import needs
+from analysis.planning.needs import needs
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import is_resolved

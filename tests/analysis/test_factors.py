@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from analysis.factors import factorial_of
-from analysis.formats.factors import explained
+from analysis.factorial.columns import explained
+from analysis.factorial.study import factorial_of
 from analysis.statistics import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
 from studies.definition.study import Study

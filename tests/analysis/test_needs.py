@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.formats import legend
-from analysis.needs import hours_a_run, needs, total_hours
+from analysis.planning.needs import hours_a_run, needs, total_hours
 from analysis.statistics import seeds_needed
 from analysis.statistics.power import seeds_for_equivalence
 from analysis.table.build import tabulate

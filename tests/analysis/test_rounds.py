@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.rounds import next_round, until_resolved
+from analysis.planning.rounds import next_round, until_resolved
 from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.needs import hours_a_run, needs, total_hours
+from analysis.planning.needs import hours_a_run, needs, total_hours
 from analysis.report import power
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import sentences

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.formats.data import csv_cell
-from analysis.json_text import without_nan
+from analysis.formats.json_text import without_nan
 from analysis.provenance import UNKNOWN, over_attempts
 from analysis.table.interim import due
 from lightning_bam.config import flatten

@@ -1,0 +1,1 @@
+"""A factorial study taken apart."""

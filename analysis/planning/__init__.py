@@ -1,0 +1,1 @@
+"""What closing the open rows takes, and rounds of a stopping rule."""
