@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.bundle.archive import Content
-from analysis.explanation import ATTEMPT
+from analysis.provenance.explanation import ATTEMPT
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, seal
 from studies.records.records import Record

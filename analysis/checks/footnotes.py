@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.provenance import CODE, UNKNOWN, made_with
+from analysis.environment import CODE, UNKNOWN, made_with
 from studies.records.environment import SHARED
 from studies.records.records import Record
 

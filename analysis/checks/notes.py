@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
-from analysis.provenance import UNKNOWN, made_with
+from analysis.environment import UNKNOWN, made_with
 from studies.records.environment import SHARED, by_attempt
 from studies.records.records import Record
 
@@ -157,7 +157,7 @@ def device_time(hours: float, known: int, total: int) -> list[str]:
     """Say what the finished runs cost, and what is counted.
 
     Args:
-        hours: what `analysis.provenance.device_hours` returned.
+        hours: what `analysis.environment.device_hours` returned.
         known: for how many runs they are known.
         total: how many are finished.
 

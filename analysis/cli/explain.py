@@ -13,9 +13,9 @@ from analysis.cli.converters import checked
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
-from analysis.explanation import Explanation, explain, find_row
 from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
+from analysis.provenance.explanation import Explanation, explain, find_row
 from studies.terminal.console import Console
 
 LAST: Final = 30

@@ -15,7 +15,7 @@ from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
-from analysis.reproduction import DECIDING, Reproduction, compare
+from analysis.provenance.reproduction import DECIDING, Reproduction, compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS

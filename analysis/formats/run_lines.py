@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.environment import UNKNOWN, over_attempts
 from analysis.formats.data import csv_cell
 from analysis.formats.json_text import without_nan
-from analysis.provenance import UNKNOWN, over_attempts
 from analysis.table.interim import due
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from analysis.provenance import device_seconds
+from analysis.environment import device_seconds
 from analysis.statistics.power import Closing, closing, lesser
 from analysis.table.build import Table
 from analysis.table.model import Row

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.explanation import explain
 from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
@@ -14,6 +13,7 @@ from analysis.formats.legend import Line, below
 from analysis.pages import picture, scrolling
 from analysis.planning.needs import needs, total_hours
 from analysis.plots.drawn import Drawn
+from analysis.provenance.explanation import explain
 from analysis.report import power
 from analysis.report.fixed import conditions
 from analysis.report.provenance import provenance

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from analysis.provenance import device_hours, over_attempts
+from analysis.environment import device_hours, over_attempts
 from lightning_bam.run_folder.manifest import effective
 from studies.records.records import Record
 

@@ -18,8 +18,8 @@ from analysis.checks.footnotes import Footnote, footnotes, marks
 from analysis.checks.identical_rows import Counts, twins
 from analysis.checks.unlisted import Unlisted
 from analysis.checks.unpaired_seeds import failures, unpaired
+from analysis.environment import device_hours
 from analysis.formats.frame import frame
-from analysis.provenance import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row

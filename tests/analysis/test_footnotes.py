@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.checks.footnotes import footnotes, mark, marks
-from analysis.provenance import CODE
+from analysis.environment import CODE
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.run_folder.folder import RunFolder

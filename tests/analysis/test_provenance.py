@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis.checks.notes import device_time, shown
-from analysis.provenance import device_hours, device_seconds
+from analysis.environment import device_hours, device_seconds
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.result import Result
 from studies.records.records import Record

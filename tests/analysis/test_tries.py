@@ -7,8 +7,8 @@ import json
 import pytest
 
 from analysis.cli.explain import outcome, where
-from analysis.explanation import explain
 from analysis.formats import render
+from analysis.provenance.explanation import explain
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, effective

@@ -17,7 +17,7 @@ import pytest
 
 from analysis.cli import main
 from analysis.cli.reproduce import told
-from analysis.reproduction import compare
+from analysis.provenance.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.errors import StudyError

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from analysis.explanation import explain
-from analysis.provenance import device_seconds
+from analysis.environment import device_seconds
+from analysis.provenance.explanation import explain
 from analysis.report import runs
 from analysis.report.fixed import conditions
 from analysis.report.provenance import clock, hours_told, provenance
