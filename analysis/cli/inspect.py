@@ -21,7 +21,7 @@ from lightning_bam.run_folder.files import FolderError, put_in_place, refuse, re
 from lightning_bam.run_folder.folder import RunFolder
 
 if TYPE_CHECKING:
-    from analysis.plots.inspection import Inspection
+    from analysis.inspection.records import Inspection
 
 IMAGES: Final = 3
 """Images whose maps are drawn unless others are asked for."""
@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"inspecting {folder} ...", file=sys.stderr)
     compute(folder, arguments.images, arguments.samples, output, unfinished=arguments.unfinished)
 
-    from analysis.plots.inspection import read
+    from analysis.inspection.records import read
 
     inspection = read(output)
     for path in write(inspection, output):
@@ -144,10 +144,10 @@ def compute(folder: Path, images: int | list[int], samples: int | None, output: 
 
 def write(inspection: Inspection, output: Path) -> list[Path]:
     """Draw every figure and the page into `output`; figures of an earlier call are removed."""
-    from analysis.plots.field import field_figures
-    from analysis.plots.maps import map_figures
-    from analysis.plots.page import page
-    from analysis.plots.saturation import saturation_figure
+    from analysis.inspection.field import field_figures
+    from analysis.inspection.maps import map_figures
+    from analysis.inspection.page import page
+    from analysis.inspection.saturation import saturation_figure
 
     figures = [saturation_figure(inspection), *field_figures(inspection), *map_figures(inspection)]
     for old in [*output.glob("maps-*.png"), *output.glob("field-*.png")]:
@@ -168,7 +168,7 @@ def show(inspection: Inspection) -> None:
     """Print the table."""
     from rich.table import Table
 
-    from analysis.plots.page import HEADINGS, cells, explained
+    from analysis.inspection.page import HEADINGS, cells, explained
     from studies.terminal.console import Console
 
     table = Table(box=None, pad_edge=False, header_style="bold")

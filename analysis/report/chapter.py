@@ -10,7 +10,7 @@ from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
 from analysis.formats.html import block_lines, escape, grid_lines, note, note_anchor, plain, table_cell
 from analysis.formats.legend import Line, below
-from analysis.pages import picture, scrolling
+from analysis.html import picture, scrolling
 from analysis.planning.needs import needs, total_hours
 from analysis.plots.drawn import Drawn
 from analysis.provenance.explanation import explain

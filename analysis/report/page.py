@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analysis.formats.html import escape, plain
-from analysis.pages import document
+from analysis.html import document
 from analysis.report.chapter import Chapter
 from analysis.report.style import STYLE
 

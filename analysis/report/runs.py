@@ -9,7 +9,7 @@ from typing import Any
 from analysis.formats import fixed_facts
 from analysis.formats.columns import Column, mean_and_sd, signed
 from analysis.formats.html import escape, grid_lines, plain
-from analysis.pages import scrolling
+from analysis.html import scrolling
 from analysis.provenance.explanation import Explanation
 from analysis.report.provenance import clock
 from analysis.table.model import Row

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from analysis.cli import main
-from analysis.plots.inspection import Inspection, read
-from analysis.plots.page import HEADINGS, cells, dead
+from analysis.inspection.page import HEADINGS, cells, dead
+from analysis.inspection.records import Inspection, read
 from lightning_bam import BAMSpec, Digits, Recipe, Run, RunFolder, SmallResNet
 
 RECIPE = Recipe(epochs=1, batch_size=64, crop_padding=0, flip=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.plots.inspection import Inspection
-from analysis.plots.maps import figure_of
+from analysis.inspection.maps import figure_of
+from analysis.inspection.records import Inspection
 
 
 def test_the_first_and_the_last_channels_bars_are_drawn_whole():

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from analysis.formats.html import escape
-from analysis.pages import document, picture, scrolling
+from analysis.html import document, picture, scrolling
+from analysis.inspection.records import Inspection, read_of
+from analysis.inspection.saturation import percent
 from analysis.plots.drawn import Drawn, number
-from analysis.plots.inspection import Inspection, read_of
-from analysis.plots.saturation import percent
 
 HEADINGS = (
     "module",

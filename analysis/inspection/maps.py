@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from analysis.inspection.records import Inspection, where
 from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, span
-from analysis.plots.inspection import Inspection, where
 
 HALO = withStroke(linewidth=2.5, foreground="white")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.inspection.records import Inspection, where
 from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, drawn_in, number, settled, sheet
-from analysis.plots.inspection import Inspection, where
 
 COLUMNS = 3
 

@@ -11,8 +11,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.inspection.records import Inspection, read_of, where
 from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, sheet
-from analysis.plots.inspection import Inspection, read_of, where
 
 MARKERS = "os^Dv*P"
 
