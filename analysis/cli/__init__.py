@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except Exception as error:
-            from analysis.cli.problems import line_for
+            from analysis.cli.errors import line_for
             from studies.terminal.text import one_line
 
             if (line := line_for(error)) is None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-from analysis.cli.converters import checked, points, setting, up_to
+from analysis.cli.argument_types import checked, points, setting, up_to
 from studies.definition.limits import MOST_RANKS, MOST_SEEDS
 
 VERBS: Final = {

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from analysis.cli.converters import checked, rising, whole
+from analysis.cli.argument_types import checked, rising, whole
 from analysis.cli.parser import add_margin
 from analysis.cli.selection import gathered, root_of, selected
 from analysis.planning.rounds import Round, until_resolved

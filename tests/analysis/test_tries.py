@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from analysis.cli.explain import outcome, where
+from analysis.cli.verbs.explain import outcome, where
 from analysis.formats import render
 from analysis.provenance.explanation import explain
 from analysis.table.build import tabulate

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from analysis.cli.export import SUFFIXES
+from analysis.cli.verbs.export import SUFFIXES
 from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,

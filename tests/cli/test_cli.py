@@ -417,7 +417,7 @@ sys.exit(main(["table", "quickstart"]))
 
 
 @pytest.mark.parametrize(
-    "name", ["analysis.cli.parser", "studies.workers.signals", "analysis.cli.table", "analysis.table.build"]
+    "name", ["analysis.cli.parser", "studies.workers.signals", "analysis.cli.verbs.table", "analysis.table.build"]
 )
 def test_ctrl_c_while_something_is_still_loading_is_one_line(tmp_path, name):
     code = EARLY.format(name=name)

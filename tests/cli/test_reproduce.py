@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from analysis.cli import main
-from analysis.cli.reproduce import told
+from analysis.cli.verbs.reproduce import told
 from analysis.provenance.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder

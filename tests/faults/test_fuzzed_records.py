@@ -218,7 +218,7 @@ def shared(home: Path) -> Iterator[dict[str, Path]]:
                 "studies.workers.retrain.retrain",
             ):
                 stack.enter_context(refused(patched))
-            stack.enter_context(refused("analysis.cli.inspect.compute"))
+            stack.enter_context(refused("analysis.cli.verbs.inspect.compute"))
             yield make(home)
     finally:
         os.environ["PATH"] = path

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 
 from analysis.cli import main
-from analysis.cli.search import confirm
+from analysis.cli.verbs.search import confirm
 from analysis.formats.data import csv_cell
 from analysis.formats.markdown import escaped
 from lightning_bam.run_folder.files import FolderError
@@ -123,7 +123,9 @@ def test_no_verb_prints_what_a_terminal_obeys(here, capsys, words):
 
 
 def test_markup_in_a_label_is_printed_as_it_stands(here, capsys, monkeypatch):
-    monkeypatch.setattr("analysis.cli.plan.counts", lambda rows: dict.fromkeys(rows, SimpleNamespace(params=1, macs=1)))
+    monkeypatch.setattr(
+        "analysis.cli.verbs.plan.counts", lambda rows: dict.fromkeys(rows, SimpleNamespace(params=1, macs=1))
+    )
     for words in (["status", "hostile.py"], ["plan", "hostile.py"], ["explain", "hostile.py", "[red]BAM[/red]"]):
         assert main(words) == 0
         out = capsys.readouterr().out
@@ -300,7 +302,7 @@ def test_a_traceback_of_ours_is_visible_too(tmp_path, capsys, monkeypatch):
     def broken(_arguments):
         raise RuntimeError(EVIL)
 
-    monkeypatch.setattr("analysis.cli.studies.execute", broken)
+    monkeypatch.setattr("analysis.cli.verbs.studies.execute", broken)
     with pytest.raises(RuntimeError):
         main(["studies"])
     print(EVIL, file=sys.stderr)
@@ -311,7 +313,7 @@ def test_an_error_is_one_line(tmp_path, capsys, monkeypatch):
     def refused(_arguments):
         raise FolderError(f"{tmp_path}: {EVIL}")
 
-    monkeypatch.setattr("analysis.cli.studies.execute", refused)
+    monkeypatch.setattr("analysis.cli.verbs.studies.execute", refused)
     assert main(["studies"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from analysis.cli import main
-from analysis.cli.problems import line_for
+from analysis.cli.errors import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.run_folder.files import FAULTY, unwritable
 from lightning_bam.run_folder.folder import RunFolder

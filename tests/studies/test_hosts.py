@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 
 from analysis.cli import main
-from analysis.cli.bundle import rule as rule_in_bundle
+from analysis.cli.verbs.bundle import rule as rule_in_bundle
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination import leases

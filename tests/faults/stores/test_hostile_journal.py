@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from analysis.cli.search import as_json, found_by
+from analysis.cli.verbs.search import as_json, found_by
 from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError

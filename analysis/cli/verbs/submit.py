@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.converters import checked, positive, up_to
+from analysis.cli.argument_types import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
 from studies.cluster.slurm.jobs import jobs

@@ -21,9 +21,9 @@ from analysis.bundle.readme import readme
 from analysis.checks.unlisted import strays
 from analysis.cli.again import selection
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
-from analysis.cli.report import chapters, size
 from analysis.cli.selection import gathered, root_of, selected
-from analysis.cli.table import concluded
+from analysis.cli.verbs.report import chapters, size
+from analysis.cli.verbs.table import concluded
 from analysis.table.build import Table
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes

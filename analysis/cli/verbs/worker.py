@@ -6,9 +6,9 @@ import argparse
 import os
 from functools import partial
 
-from analysis.cli.converters import checked, positive
+from analysis.cli.argument_types import checked, positive
 from analysis.cli.ruled import chosen, train
-from analysis.cli.run import add_training, run
+from analysis.cli.verbs.run import add_training, run
 from studies.errors import StudyError
 
 

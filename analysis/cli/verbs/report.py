@@ -60,7 +60,7 @@ def writable(text: str) -> Path:
 
 def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     """Return the page."""
-    from analysis.cli.table import concluded
+    from analysis.cli.verbs.table import concluded
     from analysis.report.page import Made, page
 
     root = looked_at(arguments)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from analysis.cli import run, table
 from analysis.cli.parser import add_devices, add_margin, add_root, add_selection, add_storage
 from analysis.cli.ruled import train
 from analysis.cli.selection import root_of, selected
+from analysis.cli.verbs import run, table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from rich.table import Table
 
-from analysis.cli.converters import checked, positive, up_to, whole
+from analysis.cli.argument_types import checked, positive, up_to, whole
 from analysis.cli.parser import add_devices, add_root, add_set, add_storage
-from analysis.cli.run import options_of
 from analysis.cli.selection import root_of
+from analysis.cli.verbs.run import options_of
 from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rich.table import Table as Grid
 
 from analysis.cli.again import command
-from analysis.cli.converters import checked
+from analysis.cli.argument_types import checked
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, root_of, selected
 from analysis.formats.columns import signed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.cli.parser import add_margin, add_root, add_selection
 from analysis.cli.selection import every_scale, root_of, selected
-from analysis.cli.table import concluded
+from analysis.cli.verbs.table import concluded
 from analysis.formats.json_text import json_text
 from analysis.verification.finding import Finding
 from analysis.verification.tables import compare, read_tables

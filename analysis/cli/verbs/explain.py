@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.cli.again import command
-from analysis.cli.converters import checked
+from analysis.cli.argument_types import checked
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
