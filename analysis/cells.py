@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from analysis.checks.identical_rows import Counts
 from studies.definition.study import Study
 from studies.records.records import Record
 
+Counts = tuple[int | None, int | None]
+"""Parameters and multiply-accumulates of one image; None where unknown."""
 Cells = Mapping[str, Mapping[int, Record]]
 """Row -> seed -> record."""
 

@@ -50,9 +50,8 @@ from lightning_bam.run_folder.result import Result
 
 if TYPE_CHECKING:
     from lightning_bam.attention import BAM, CBAM, SE, insert
-    from lightning_bam.backbones import build
     from lightning_bam.data import ImageData
-    from lightning_bam.network import Cost, count, count_module
+    from lightning_bam.network import Cost, build, count, count_module
     from lightning_bam.training.classifier import Classifier
     from lightning_bam.training.train import train
 
@@ -61,13 +60,13 @@ _WITH_TORCH = {
     "CBAM": "attention",
     "SE": "attention",
     "insert": "attention",
-    "build": "backbones",
-    "Cost": "cost",
-    "count": "cost",
-    "count_module": "cost",
+    "build": "network",
+    "Cost": "network",
+    "count": "network",
+    "count_module": "network",
     "ImageData": "data",
-    "Classifier": "module",
-    "train": "training",
+    "Classifier": "training.classifier",
+    "train": "training.train",
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates, counted from one pass: exact, and without training."""
+"""The network of a run: built, and its parameters and multiply-accumulates counted from one pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_bam.backbones.build import build
-from lightning_bam.config import ConfigError, Run, from_dict
+from lightning_bam.backbones.build import attended
+from lightning_bam.config import ConfigError, Detector, Run, from_dict
+from lightning_bam.detection.network import build_detector, count_detector
 from lightning_bam.probe import blank_image, evaluating
 
 
@@ -27,6 +28,24 @@ class Cost:
     macs: int
 
 
+def build(run: Run) -> nn.Module:
+    """Build the network of a run: images `(N, *run.dataset.shape)` to logits `(N, classes)`, or a detector.
+
+    At equal seed the backbone's weights are the same whatever attention is in it, and an attention module's weights
+    depend on the seed and on its place alone. The global random state is left as it was.
+
+    Raises:
+        ConfigError: a stage that the backbone does not have, a reduction above the channels there, images that are
+            too small for the backbone, an extra block where there is no place for one, or a detector without boxes.
+
+    """
+    if run.detects:
+        detector: nn.Module = build_detector(run)
+        return detector
+    assert not isinstance(run.backbone, Detector)
+    return attended(run, run.backbone, run.dataset.shape)
+
+
 def count(run: Run) -> Cost:
     """Count the network of a run for one image of its dataset.
 
@@ -35,9 +54,8 @@ def count(run: Run) -> Cost:
 
     """
     if run.detects:
-        from lightning_bam.detection.network import count_detector
-
-        return count_detector(run)
+        params, macs = count_detector(run)
+        return Cost(params=params, macs=macs)
     with torch.device("meta"):
         network = build(run)
     return count_module(network, run.dataset.shape)

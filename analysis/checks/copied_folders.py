@@ -17,7 +17,7 @@ def refuse_copies(records: Iterable[Record]) -> None:
     copies a folder and describes it anew in `run.json` leaves it as it was. Or two runs of different seeds have the
     same record line by line, wall-clock seconds included: another seed is another order of the data, so not even a
     change that does nothing can make them agree. Runs of one seed that agree are not copies but what
-    `analysis.checks.identical_rows` names. Finished runs are compared with finished ones, unfinished with unfinished ones.
+    `analysis.checks.identical_rows` names. Finished runs are compared with finished ones, unfinished with unfinished.
 
     Raises:
         FolderError: a copy; the line names both folders.

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.cells import Counts
 from lightning_bam.config import Run, flatten
+from lightning_bam.run_folder.result import reported, so_far
 from studies.definition.panels import Panel
-from studies.headline import reported, so_far
 from studies.records.records import Record
 
 Runs = Mapping[int, Record]
 """A row's runs, finished or not: seed -> record."""
-Counts = tuple[int | None, int | None]
-"""Parameters and multiply-accumulates of one image; None where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.stopping_rules.rule import declare
+from studies.stopping_rules.declaration import declare
 
 Run = Callable[[Study, argparse.Namespace], int]
 """Trains what is missing of a study; 0 where every run of it has a result."""

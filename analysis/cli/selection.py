@@ -12,8 +12,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.library import catalogue, find_study
 from studies.records.records import Record
-from studies.stopping_rules.declaration import ruled_elsewhere
-from studies.stopping_rules.rule import declared
+from studies.stopping_rules.declaration import declared, ruled_elsewhere
 
 
 def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:

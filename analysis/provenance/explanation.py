@@ -12,9 +12,9 @@ from lightning_bam.config import flatten
 from lightning_bam.run_folder.files import read_tail
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.headline import headline, reported, so_far
 from studies.records.records import Record
 
 LAST_WORDS: Final = 30

@@ -10,7 +10,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded, same_images
 from lightning_bam.run_folder.manifest import effective
-from studies.headline import headline, reported
+from lightning_bam.run_folder.result import headline, reported
 
 NOT_COMPUTED: Final = ("epoch", "seconds")
 """What an epoch's line holds besides figures."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from analysis.statistics import PairedDifference, seeds_needed
+from analysis.statistics.paired import PairedDifference
 
 MOST_SEEDS = 1000
 """Beyond this many seeds a difference counts as out of reach."""

@@ -6,20 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.cells import begun, counted, finished, unfinished, with_seeds
-from analysis.checks import notes as guards
+from analysis.cells import Counts, begun, counted, finished, unfinished, with_seeds
+from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.failed_attempts import several_tries
 from analysis.checks.footnotes import Footnote, footnotes, marks
-from analysis.checks.identical_rows import Counts, twins
+from analysis.checks.identical_rows import twins
 from analysis.checks.unlisted import Unlisted
 from analysis.checks.unpaired_seeds import failures, unpaired
 from analysis.environment import device_hours
-from analysis.formats.frame import frame
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
@@ -30,9 +28,6 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.paper.published import Published
 from studies.records.records import Record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +81,6 @@ class Table:
         first = len(self.footnotes) + 1  # and how many seeds it has
         notes = [*self.notes[:first], *unlisted.notes, *self.notes[first:]]
         return replace(self, notes=notes, unlisted=unlisted)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one flat line a row: figures in percent, differences in percentage points."""
-        return frame([self])
 
 
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
@@ -145,14 +136,14 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         rows=rows,
         notes=[
             *(footnote.line for footnote in found),
-            guards.coverage(wanted, cells, states),
-            *guards.other_seeds(study.left_out, study.added),
-            *guards.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
-            *guards.partial(len(against), study.comparisons),
+            notes.coverage(wanted, cells, states),
+            *notes.other_seeds(study.left_out, study.added),
+            *notes.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
+            *notes.partial(len(against), study.comparisons),
             *(note for told in (alone, tried, likened) for note in told.values()),
-            *guards.split_norm(trained),
-            *guards.trained_with(trained, found),
-            *guards.device_time(hours, known, len(trained)),
+            *notes.split_norm(trained),
+            *notes.trained_with(trained, found),
+            *notes.device_time(hours, known, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,

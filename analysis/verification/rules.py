@@ -63,7 +63,7 @@ def _renamed(study: Study, runs: Sequence[tuple[Cell, Checked]]) -> list[str]:
 
 
 def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell, Checked]]) -> list[Finding]:
-    """Name the rule if a run that it counts had begun before it; see `studies.stopping_rules.fresh_seeds.looked` for which count."""
+    """Name the rule if a run that it counts had begun before it; `fresh_seeds.looked` says which count."""
     late = []
     for cell, run in runs:
         if run.record is None or not run.record.epochs:

@@ -1,6 +1,6 @@
-"""Networks, each of which knows its stages and blocks by name, and `build`, which makes a run's network."""
+"""Networks, each of which knows its stages and blocks by name."""
 
-from lightning_bam.backbones.build import build, build_backbone, places
+from lightning_bam.backbones.build import build_backbone, places
 from lightning_bam.backbones.densenet import DenseNet
 from lightning_bam.backbones.layers import Staged
 from lightning_bam.backbones.mobilenet import MobileNet
@@ -15,7 +15,6 @@ __all__ = [
     "ResNet",
     "SqueezeNet",
     "Staged",
-    "build",
     "build_backbone",
     "places",
 ]

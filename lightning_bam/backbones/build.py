@@ -1,4 +1,4 @@
-"""From a run to its network: the backbone says where, the attention spec says which."""
+"""A backbone with attention in it: the backbone says where, the attention spec says which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from lightning_bam.config import (
     Backbone,
     ConfigError,
     DenseNet,
-    Detector,
     EveryBlock,
     ExtraBlockSpec,
     MobileNet,
@@ -87,28 +86,13 @@ def places(network: Staged, placement: Placement) -> list[str]:
     return [network.stages[stage - 1] for stage in placement.stages]
 
 
-def build(run: Run) -> nn.Module:
-    """Build the network of a run: images `(N, *run.dataset.shape)` to logits `(N, classes)`, or a detector.
-
-    At equal seed the backbone's weights are the same whatever attention is in it, and an attention module's weights
-    depend on the seed and on its place alone. The global random state is left as it was.
+def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
+    """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it.
 
     Raises:
-        ConfigError: a stage that the backbone does not have, a reduction above the channels there, images that are
-            too small for the backbone, an extra block where there is no place for one, or a detector without boxes.
+        ConfigError: as `lightning_bam.network.build`.
 
     """
-    if run.detects:
-        from lightning_bam.detection.network import build_detector
-
-        detector: nn.Module = build_detector(run)
-        return detector
-    assert not isinstance(run.backbone, Detector)
-    return attended(run, run.backbone, run.dataset.shape)
-
-
-def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
-    """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it; see `build`."""
     channels, height, width = shape
     if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
         raise ConfigError(

@@ -1,9 +1,9 @@
-"""Finding boxes: a detector around a trunk with attention, its scenes, its training and its score."""
+"""Finding boxes: a detector around a trunk with attention, its scenes and its score."""
 
 from lightning_bam.detection.data import DetectionData
+from lightning_bam.detection.load import load_scenes
 from lightning_bam.detection.network import build_detector
 from lightning_bam.detection.scores import BoxScores
-from lightning_bam.detection.sets import SceneSets, Target, load_scenes
-from lightning_bam.training.detector import DetectionTask
+from lightning_bam.detection.sets import SceneSets, Target
 
-__all__ = ["BoxScores", "DetectionData", "DetectionTask", "SceneSets", "Target", "build_detector", "load_scenes"]
+__all__ = ["BoxScores", "DetectionData", "SceneSets", "Target", "build_detector", "load_scenes"]

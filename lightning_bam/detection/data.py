@@ -16,7 +16,8 @@ from torch import Tensor
 from lightning_bam.config import ConfigError, Run, Scenes
 from lightning_bam.data.augment import normalise
 from lightning_bam.data.drawn import DrawnBatches, RunData
-from lightning_bam.detection.sets import SceneSet, SceneSets, Target, load_scenes
+from lightning_bam.detection.load import load_scenes
+from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 
 DetectionBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
 

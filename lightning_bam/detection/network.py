@@ -15,7 +15,6 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import CocoDetection, Detector, Run
-from lightning_bam.network import Cost
 from lightning_bam.probe import blank_image, evaluating
 from lightning_bam.random_streams import stream
 
@@ -91,8 +90,8 @@ def _levels(trunk: nn.Module, stages: list[str]) -> tuple[list[int], list[int]]:
     return [shape[1] for shape in shapes], [PROBE[1] // shape[2] for shape in shapes]
 
 
-def count_detector(run: Run) -> Cost:
-    """Count the detector of a run: `params` exactly, `macs` for one blank image of `run.dataset.shape`.
+def count_detector(run: Run) -> tuple[int, int]:
+    """Count the detector of a run: params exactly, and MACs for one blank image of `run.dataset.shape`.
 
     How much work the box head has depends on the image; counted is the most that it can have, `proposals` regions.
     Padding to a multiple of 32 pixels is counted, pooling and everything else that is neither conv nor FC is not.
@@ -112,4 +111,4 @@ def count_detector(run: Run) -> Cost:
             network.rpn.head(list(levels.values()))
             regions = torch.zeros(run.backbone.proposals, run.backbone.pyramid, POOLED, POOLED)
             network.roi_heads.box_predictor(network.roi_heads.box_head(regions))
-    return Cost(params=sum(weight.numel() for weight in network.parameters()), macs=counter.get_total_flops() // 2)
+    return sum(weight.numel() for weight in network.parameters()), counter.get_total_flops() // 2

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lightning_bam.config import CocoDetection, ConfigError, Scenes
+from lightning_bam.config import ConfigError
 from lightning_bam.data.draws import permutation
 from lightning_bam.data.images import SHARE
 
@@ -88,19 +88,6 @@ class SceneSets:
         scored = set(shuffled[: count // SHARE].tolist())
         kept = [index for index in range(count) if index not in scored]
         return replace(self, train=Part(self.train, kept), test=Part(self.train, sorted(scored)))
-
-
-def load_scenes(dataset: Scenes) -> SceneSets:
-    """Return the scenes that `dataset` describes.
-
-    Raises:
-        ConfigError: in one line, files that are missing or do not fit; it says what to put where.
-
-    """
-    from lightning_bam.detection.coco import coco
-    from lightning_bam.detection.digits import digit_scenes
-
-    return coco(dataset) if isinstance(dataset, CocoDetection) else digit_scenes(dataset)
 
 
 def no_boxes() -> Target:

@@ -9,7 +9,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import ConfigError, Run, flatten
 from lightning_bam.data import ImageData, normalise
 from lightning_bam.inspection.attended import attention_modules, module_inputs
@@ -18,6 +17,7 @@ from lightning_bam.inspection.field import SHARE
 from lightning_bam.inspection.maps import Maps, maps
 from lightning_bam.inspection.saturation import BATCH, HIGH, LOW, saturation
 from lightning_bam.inspection.views import field_view, map_sizes
+from lightning_bam.network import build
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import provenance
 from lightning_bam.weights.state_dicts import load_network

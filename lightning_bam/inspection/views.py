@@ -8,7 +8,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.inspection.attended import Attended, attention_modules, module_inputs
 from lightning_bam.inspection.branch import (
@@ -21,6 +20,7 @@ from lightning_bam.inspection.branch import (
     spatial_layers,
 )
 from lightning_bam.inspection.field import SHARE, FieldOfView, energy, reach, rms_radius, side_holding
+from lightning_bam.network import build
 
 DILATIONS: Final = (1, 2, 4, 6)
 """Dilations compared, beside the run's own."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-HOME: Final = Path(__file__).resolve().parent
+HOME: Final = Path(__file__).resolve().parent.parent
 WORKSPACE: Final = ":4096:8"
 """What CUBLAS_WORKSPACE_CONFIG must be, or ":16:8", for deterministic matrix products on CUDA."""
 CPU_SETTINGS: Final = (

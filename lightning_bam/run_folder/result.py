@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from lightning_bam.config import Run
 from lightning_bam.json_text import short
 
 
@@ -96,7 +98,7 @@ class Result:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def figure(self, metric: str) -> float | None:
-        """Return a figure by its name in `lightning_bam.run_folder.result.METRICS`, None where this run reports none such.
+        """Return a figure by its name in `METRICS`, None where this run reports none such.
 
         Raises:
             KeyError: no metric of that name.
@@ -104,3 +106,27 @@ class Result:
         """
         value: float | None = getattr(self, METRICS[metric].name)
         return value
+
+
+def headline(run: Run) -> Metric:
+    """Return the metric: a classifier's top-1 error, a detector's mean average precision."""
+    return METRICS["map_50_95" if run.detects else "error_top1"]
+
+
+def reported(run: Run, result: Result) -> float:
+    """Return a finished run's figure, in percent.
+
+    Raises:
+        ValueError: a result of the other kind of network.
+
+    """
+    metric = headline(run)
+    figure = result.figure(metric.name)
+    if figure is None:
+        raise ValueError(f"run {run.key}: its result has no {metric.name}")
+    return figure
+
+
+def so_far(run: Run, line: Mapping[str, Any]) -> float | None:
+    """Return the figure of one epoch; None where the epoch was not scored."""
+    return line.get(headline(run).name)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import Run
 from lightning_bam.distributed import gathered
+from lightning_bam.network import build
 from lightning_bam.random_streams import seeded, stream
 from lightning_bam.training.base_module import TrainedModule
 

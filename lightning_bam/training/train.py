@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.data import ImageData
-from lightning_bam.detection import DetectionData, DetectionTask
+from lightning_bam.detection import DetectionData
 from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
@@ -26,6 +26,7 @@ from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
 from lightning_bam.signals import Leaver, Signals
 from lightning_bam.training.checkpoint import damage, misfit
 from lightning_bam.training.classifier import Classifier
+from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
 

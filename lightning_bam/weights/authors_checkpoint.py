@@ -14,8 +14,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import KINDS, RELEASED_BAM, AfterStages, BAMSpec, ConfigError, Recipe, Run
+from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.provenance import provenance
 from lightning_bam.weights.state_dicts import COUNTER, differences, read_file, save_model

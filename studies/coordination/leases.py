@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,11 +23,11 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from lightning_bam.run_folder.manifest import after_failure
 from studies.coordination.location import Place
-from studies.coordination.registry import Registry
+from studies.coordination.registry import open_registry
 from studies.coordination.retries import count_death, count_elsewhere
 from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.storage.postgres import GRACE, patience, patiently
+from studies.storage.postgres import patience, patiently
 
 ENDED: Final = ("complete", "failed")
 """States in which nobody goes on with a run unasked."""
@@ -211,17 +210,6 @@ class Leases:
             patience.missed()
             print(f"bam: PostgreSQL does not answer ({_line(error)}); the runs go on", file=sys.stderr)
             return set()
-
-
-def open_registry(root: Path, url: str) -> Registry:
-    """Open the registry of runs at `url`, as this process on this host with this runs folder.
-
-    Raises:
-        StudyError: the database does not answer.
-
-    """
-    place = Place.of(root)
-    return Registry(url, place, f"{place.host}:{os.getpid()}:{time.time_ns()}", GRACE)
 
 
 def _retries(folder: RunFolder) -> int | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,7 +26,8 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
 from studies.coordination.location import Place
 from studies.errors import StudyError
-from studies.storage.postgres import address, engine_options, patience, unreachable
+from studies.storage.connection import engine_options
+from studies.storage.postgres import GRACE, address, patience, unreachable
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(
@@ -330,3 +334,14 @@ def _holders(connection: sa.Connection, number: int) -> str:
         called = [f"user {user!r}", *([application] if HARMLESS.fullmatch(application or "") else [])]
         told.append(f"session {pid} ({', '.join([*called, f'from {host}' if host else 'on its own host'])})")
     return " and ".join(told) or "a session that has just let go of it"
+
+
+def open_registry(root: Path, url: str) -> Registry:
+    """Open the registry of runs at `url`, as this process on this host with this runs folder.
+
+    Raises:
+        StudyError: the database does not answer.
+
+    """
+    place = Place.of(root)
+    return Registry(url, place, f"{place.host}:{os.getpid()}:{time.time_ns()}", GRACE)

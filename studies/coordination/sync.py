@@ -23,10 +23,9 @@ from lightning_bam.run_folder.files import replace as put
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
 from lightning_bam.run_folder.manifest import manifest_of
-from lightning_bam.run_folder.result import Result
+from lightning_bam.run_folder.result import Result, so_far
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.headline import so_far
 from studies.records.records import Record, agree, gather
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
@@ -268,7 +267,7 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
         StudyError: somebody trains one of them, or the database does not answer.
 
     """
-    from studies.coordination.leases import open_registry
+    from studies.coordination.registry import open_registry
 
     with closing(open_registry(root, url)) as registry:
         entries = registry.entries()
@@ -299,7 +298,7 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     """
     if url is None:
         return gather(study, root)
-    from studies.coordination.leases import open_registry
+    from studies.coordination.registry import open_registry
 
     with closing(open_registry(root, url)) as registry:
         runs = [cell.run for cell in study.runs()]

@@ -14,9 +14,8 @@ from studies.definition.names import shortened
 from studies.definition.panels import Panel, check_differences, make_panels, varying
 from studies.definition.selection import chosen_rows, overridden, settled
 from studies.definition.stopping import Stopping
-from studies.definition.validation import check_fields, check_names, check_seeds
+from studies.definition.validation import check_fields, check_metric, check_names, check_seeds
 from studies.errors import StudyError
-from studies.headline import check_metric
 from studies.paper.published import Published
 
 
@@ -85,7 +84,7 @@ class Study:
         """Check everything that makes the comparison fair."""
         check_names(self.name, self.rows)
         check_seeds(self.name, self.seeds)
-        check_fields(self)
+        check_fields(self.name, vars(self))
         known = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
             if name not in known:

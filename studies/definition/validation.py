@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import Any
 
-from lightning_bam.config import Run
+from lightning_bam.config import Run, nearest
 from lightning_bam.json_text import short
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, METRICS
 from studies.definition.limits import LAST_SEED, LONGEST, MOST_SEEDS
 from studies.definition.stopping import Stopping
 from studies.errors import StudyError
 from studies.paper.published import Published
-
-if TYPE_CHECKING:
-    from studies.definition.study import Study
 
 
 def check_names(study: str, rows: Mapping[str, Run]) -> None:
@@ -39,39 +37,39 @@ def check_names(study: str, rows: Mapping[str, Run]) -> None:
             raise StudyError(f"{study}, row {label!r}: is {short(run)}, must be a Run(...)")
 
 
-def check_fields(study: Study) -> None:
-    """Make sure that the other fields which a person gives are of their types.
+def check_fields(study: str, given: Mapping[str, Any]) -> None:
+    """Make sure that the other fields of a study which a person gives are of their types.
 
     Raises:
         StudyError: the first that is not, or a margin that is none.
 
     """
     for field in ("scientific", "within"):
-        names = getattr(study, field)
+        names = given[field]
         if isinstance(names, str):
-            raise StudyError(f"{study.name}: {field}={names!r} must be a tuple, as ({names!r},)")
+            raise StudyError(f"{study}: {field}={names!r} must be a tuple, as ({names!r},)")
         if not _are_names(names):
             usual = "attention" if field == "scientific" else "backbone"
-            raise StudyError(f"{study.name}: {field}={_shown(names)}: give a tuple of names, as ({usual!r},)")
-    for row, figure in study.published.items() if isinstance(study.published, Mapping) else ():
+            raise StudyError(f"{study}: {field}={_shown(names)}: give a tuple of names, as ({usual!r},)")
+    for row, figure in given["published"].items() if isinstance(given["published"], Mapping) else ():
         if not isinstance(figure, Published) and not _is_number(figure):
-            told = f"{study.name}: published[{row!r}]={_shown(figure)}"
+            told = f"{study}: published[{row!r}]={_shown(figure)}"
             raise StudyError(f"{told}: give a number, as 5.0, or Published(...)")
-    presets = study.presets
+    presets = given["presets"]
     whole = isinstance(presets, Mapping) and all(isinstance(run, Run) for run in presets.values())
-    margin = study.margin is None or (_is_number(study.margin) and 0 < study.margin < 100)
+    margin = given["margin"] is None or (_is_number(given["margin"]) and 0 < given["margin"] < 100)
     for field, good, wanted in (
-        ("question", isinstance(study.question, str), "give one sentence, in quotes"),
-        ("baseline", isinstance(study.baseline, str) or _are_names(study.baseline), "give the label of a row"),
-        ("paper", isinstance(study.paper, str), "give the table of the paper, in quotes"),
-        ("published", isinstance(study.published, Mapping), "give row: figure, as {'BAM': 5.0}"),
+        ("question", isinstance(given["question"], str), "give one sentence, in quotes"),
+        ("baseline", isinstance(given["baseline"], str) or _are_names(given["baseline"]), "give the label of a row"),
+        ("paper", isinstance(given["paper"], str), "give the table of the paper, in quotes"),
+        ("published", isinstance(given["published"], Mapping), "give row: figure, as {'BAM': 5.0}"),
         ("presets", whole, "give name: run, as {'small': Run(...)}"),
-        ("metric", isinstance(study.metric, str), "give a name, as 'error_top1'"),
+        ("metric", isinstance(given["metric"], str), "give a name, as 'error_top1'"),
         ("margin", margin, "give percentage points above 0, as 0.3"),
-        ("stopping", study.stopping is None or isinstance(study.stopping, Stopping), "give a Stopping(...)"),
+        ("stopping", given["stopping"] is None or isinstance(given["stopping"], Stopping), "give a Stopping(...)"),
     ):
         if not good:
-            raise StudyError(f"{study.name}: {field}={_shown(getattr(study, field))}: {wanted}")
+            raise StudyError(f"{study}: {field}={_shown(given[field])}: {wanted}")
 
 
 def _are_names(given: object) -> bool:
@@ -117,3 +115,19 @@ def check_seeds(study: str, seeds: int | Sequence[int]) -> None:
             f"{study}: seeds={short(seeds)}: give a number from 1 to {MOST_SEEDS:,}, or which seeds, each once, from 0 "
             f"to {LAST_SEED}"
         )
+
+
+def check_metric(study: str, metric: str, rows: Mapping[str, Run]) -> None:
+    """Make sure that every row reports what the study compares.
+
+    Raises:
+        StudyError: no such metric, or one that some row does not report.
+
+    """
+    if metric not in METRICS:
+        raise StudyError(f"{study}: metric {metric!r}: no such metric; {nearest(metric, METRICS)}")
+    for row, run in rows.items():
+        reported_ones = DETECTED if run.detects else CLASSIFIED[:2]
+        if metric not in reported_ones:
+            kind = "detector" if run.detects else "classifier"
+            raise StudyError(f"{study}: metric {metric!r}: row {row!r} is a {kind}; use {' or '.join(reported_ones)}")

@@ -24,8 +24,9 @@ from lightning_bam.run_folder.lock import locked
 from studies.coordination.process_lock import FOLDER
 from studies.doctor.finding import Finding, Scene, listed, ok, problem, warning
 from studies.errors import StudyError
+from studies.storage.connection import engine_options
 from studies.storage.optuna_storage import FOREIGN, MIGRATE
-from studies.storage.postgres import GRACE, address, engine_options, refusal, unreachable
+from studies.storage.postgres import GRACE, address, refusal, unreachable
 
 STALE_TRIALS: Final = sa.text(
     "SELECT s.study_name, count(*) FROM trials t JOIN studies s ON s.study_id = t.study_id "

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import headline
 from studies.definition.study import Cell
-from studies.headline import headline
 from studies.job.devices import Slot
 from studies.terminal.console import Console
 from studies.terminal.text import one_line, visible_streams

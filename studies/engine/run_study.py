@@ -8,6 +8,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import reported
 from studies.coordination.sync import fetch, seen_from_here, tell_finished, tell_of_torn
 from studies.definition.study import Cell, Study
 from studies.engine.priority import longest_first
@@ -15,7 +16,6 @@ from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
 from studies.engine.study_trials import Ledger
-from studies.headline import reported
 from studies.records.records import Record, gather
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight

@@ -16,13 +16,13 @@ from optuna.trial import Trial
 
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
+from lightning_bam.run_folder.result import reported, so_far
 from studies.coordination.retries import count_loss, no_space
 from studies.definition.study import Cell
 from studies.engine.heartbeat import Heartbeat
 from studies.engine.progress import Active, Progress, View
 from studies.engine.source import Source
 from studies.errors import StudyError
-from studies.headline import reported, so_far
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
 from studies.stopping_rules.declaration import seal

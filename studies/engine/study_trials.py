@@ -19,16 +19,15 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, inside
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.coordination.leases import Failed, Lease, Leases
 from studies.coordination.location import Place
 from studies.definition.panels import telling_apart
 from studies.definition.study import Cell, Study
 from studies.engine.source import Source
 from studies.engine.trial_params import asked, distributions, parameters
-from studies.errors import StudyError
-from studies.headline import headline, reported, so_far
 from studies.records.records import Record
-from studies.storage.optuna_storage import close_storage, open_storage, quiet_heartbeat
+from studies.storage.optuna_storage import close_storage, open_account, open_storage, quiet_heartbeat
 from studies.storage.postgres import GRACE, patiently
 
 
@@ -118,27 +117,9 @@ class Ledger(Source):
             undo.callback(close_storage, self.storage)
             self.leases = Leases(root, url)
             undo.callback(self.leases.close)
-            self.optuna = self._opened(study)
+            self.optuna = open_account(self.storage, study)
             self.number = self.storage.get_study_id_from_name(study.label)
             undo.pop_all()
-
-    def _opened(self, study: Study) -> optuna.Study:
-        """Open the study's account, or begin it."""
-        opened = optuna.create_study(
-            storage=self.storage,
-            study_name=study.label,
-            sampler=optuna.samplers.RandomSampler(),  # never asked: what is trained is given
-            pruner=optuna.pruners.NopPruner(),
-            direction="maximize" if self.metric.higher_is_better else "minimize",
-            load_if_exists=True,
-        )
-        if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != self.metric.higher_is_better:
-            raise StudyError(f"{study.label}: its account was begun for other figures; use another --root or --storage")
-        if not opened.user_attrs:
-            opened.set_user_attr("objective", f"{self.metric.name} in percent")
-            opened.set_user_attr("question", study.question)
-            opened.set_user_attr("fixed", study.fixed())
-        return opened
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Make the trials agree with the folders.

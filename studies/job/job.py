@@ -23,7 +23,7 @@ class Job:
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
     `monitor` is whether W&B records the system and what the run prints, too;
-    `rule` is the seal of the rule that the study's seeds follow, if there is one (`studies.stopping_rules.declaration.seal`);
+    `rule` is the seal of the rule that the study's seeds follow, if there is one (`stopping_rules.declaration.seal`);
     `nonce` is the attempt's, as its scheduler has begun it.
     """
 

@@ -39,7 +39,7 @@ class Published:
     """What the paper prints for one row of a study.
 
     Attributes:
-        values: metric (a name of `lightning_bam.run_folder.result.METRICS`) -> the printed figure in percent, as `20.00`.
+        values: metric (a name of `run_folder.result.METRICS`) -> the printed figure in percent, as `20.00`.
         params: trainable parameters in millions as printed, as `23.40`; empty where not printed.
         macs: multiply-accumulates of one image in 1e9 as printed; empty where not printed.
         note: what stands beside the printed counts in the transcription.

@@ -12,9 +12,8 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
-from lightning_bam.run_folder.result import Result
+from lightning_bam.run_folder.result import Result, headline, so_far
 from studies.definition.study import Cell, Study
-from studies.headline import headline, so_far
 from studies.records.environment import circumstances
 
 

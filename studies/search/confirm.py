@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
+from lightning_bam.run_folder.result import headline
 from studies.definition.limits import LONGEST
 from studies.definition.names import shortened
 from studies.definition.panels import make_panels, varying
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.headline import headline
 from studies.search.choices import Value
 from studies.search.space import Space, shown
 

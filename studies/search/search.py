@@ -14,12 +14,12 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import headline, reported
 from studies.coordination.leases import Leases
 from studies.coordination.process_lock import Owner
 from studies.definition.study import Cell
 from studies.engine.study_trials import report
 from studies.errors import StudyError
-from studies.headline import headline, reported
 from studies.search.choices import Choice, Integer, Real
 from studies.search.method import Method, label
 from studies.search.open_trials import Attempt, OpenTrials

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
 
-from studies.storage.optuna_storage import postgres
+from studies.storage import postgres
 
 LOOK: Final = 0.1
 """Seconds between two looks at the clock, and at whether somebody wants this process to end."""
@@ -77,3 +77,8 @@ def _heard(since: float) -> None:
 
 DRIVER: Final = SimpleNamespace(**vars(psycopg) | {"connect": Connection.connect})
 """psycopg, as SQLAlchemy wants it, with these connections."""
+
+
+def engine_options() -> dict[str, Any]:
+    """Return what SQLAlchemy's engines are made with: no connection waits for good for a server that is silent."""
+    return {"module": DRIVER, "pool_pre_ping": True, "connect_args": {"connect_timeout": postgres.CONNECT}}

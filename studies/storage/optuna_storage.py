@@ -16,10 +16,13 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from lightning_bam.run_folder.result import headline
+from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.storage.checked_trials import STUMBLES, attributes, readable
+from studies.storage.connection import engine_options
 from studies.storage.journal import journal, make_root
-from studies.storage.postgres import BEAT, GRACE, address, engine_options, shown, unreachable
+from studies.storage.postgres import BEAT, GRACE, address, shown, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (
@@ -131,3 +134,28 @@ def database(url: str) -> RDBStorage:
                     raise unreachable(url, error) from None
                 time.sleep(0.5)
     raise AssertionError("the loop returns or raises")
+
+
+def open_account(storage: BaseStorage, study: Study) -> optuna.Study:
+    """Open the account of a study in `storage`, or begin it.
+
+    Raises:
+        StudyError: it was begun for other figures.
+
+    """
+    metric = headline(next(iter(study.rows.values())))
+    opened = optuna.create_study(
+        storage=storage,
+        study_name=study.label,
+        sampler=optuna.samplers.RandomSampler(),  # never asked: what is trained is given
+        pruner=optuna.pruners.NopPruner(),
+        direction="maximize" if metric.higher_is_better else "minimize",
+        load_if_exists=True,
+    )
+    if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != metric.higher_is_better:
+        raise StudyError(f"{study.label}: its account was begun for other figures; use another --root or --storage")
+    if not opened.user_attrs:
+        opened.set_user_attr("objective", f"{metric.name} in percent")
+        opened.set_user_attr("question", study.question)
+        opened.set_user_attr("fixed", study.fixed())
+    return opened

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
@@ -175,13 +175,6 @@ def address(url: str) -> str:
             "postgresql://user@host:5432/database, or leave --storage out for the journal under --root"
         )
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-
-
-def engine_options() -> dict[str, Any]:
-    """Return what SQLAlchemy's engines are made with: no connection waits for good for a server that is silent."""
-    from studies.storage.connection import DRIVER  # loads psycopg
-
-    return {"module": DRIVER, "pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT}}
 
 
 def unreachable(url: str, error: Exception) -> StudyError:

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.checks import notes as guards
+from analysis.formats import data
 from analysis.table.build import tabulate
 from analysis.table.comparison import compare, conclude
 from lightning_bam.run_folder.files import FolderError
@@ -312,7 +313,7 @@ def test_records_of_another_study_are_refused(tmp_path):
 
 
 def test_frame(table):
-    frame = table.to_frame().set_index("row")
+    frame = data.frame([table]).set_index("row")
     assert set(frame["study"]) == {"combine"}
     assert list(frame.columns) == [
         "study",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lightning_bam import AfterStages, BAMSpec, CBAMSpec, EveryBlock, ResNet50, Run, SESpec
-from lightning_bam.backbones import build
+from lightning_bam.network import build
 from tests.backbones.tiny import TINY
 
 FEW = ["small_resnet", "resnet50", "wrn28", "preresnet"]

@@ -23,7 +23,7 @@ from lightning_bam import (
     count,
     count_module,
 )
-from lightning_bam.backbones import build
+from lightning_bam.network import build
 
 PAPER = Run(dataset=CIFAR100(), backbone=ResNet50(stride_on="1x1"))
 

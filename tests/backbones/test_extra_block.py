@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lightning_bam import AfterStages, BAMSpec, ConfigError, ExtraBlockSpec, MobileNet, Run, SmallResNet, insert
-from lightning_bam.backbones import build
+from lightning_bam.network import build
 from tests.backbones.tiny import TINY
 
 KINDS = [kind for kind in TINY if kind not in ("densenet_bc", "squeezenet1_1")]

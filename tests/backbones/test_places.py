@@ -25,8 +25,9 @@ from lightning_bam import (
     WideResNet,
     insert,
 )
-from lightning_bam.backbones import build, build_backbone, places
+from lightning_bam.backbones import build_backbone, places
 from lightning_bam.config import KINDS
+from lightning_bam.network import build
 from lightning_bam.probe import outputs
 from tests.backbones.tiny import RESIDUAL, TINY
 

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.gpu [--steps 20] [--runs 16] [--share 1 2 4 8]
 
 *Step*: forward, loss, backward and SGD of ResNet50 on a batch of random images that lies on the GPU, as a run trains
-it: deterministic algorithms, no TF32, the memory format of `lightning_bam.training.classifier`. Median over `--steps` steps by
-CUDA's events, after five that are not counted; peak memory is what torch allocated at most. *Hours*: 200 epochs of
-50,000 images in batches of 128 at that step, without scoring.
+it: deterministic algorithms, no TF32, the memory format of `lightning_bam.training.classifier`. Median over `--steps`
+steps by CUDA's events, after five that are not counted; peak memory is what torch allocated at most. *Hours*: 200
+epochs of 50,000 images in batches of 128 at that step, without scoring.
 
 *Sharing*: the wall time of one `bam run` of `--runs` short runs of a small network at each `--runs-per-device`, the
 start of the server included.

@@ -11,7 +11,7 @@ import torch
 
 from analysis.cli import main
 from analysis.cli.verbs.import_checkpoint import BACKBONES, DATASETS
-from lightning_bam.weights.state_dicts import authors_checkpoint as released
+from lightning_bam.weights import authors_checkpoint as released
 from lightning_bam.weights.state_dicts import load_network
 from tests.checkpoints.authors import authors, checkpoint
 from tests.checkpoints.conftest import RUN

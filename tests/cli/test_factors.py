@@ -8,7 +8,7 @@ import pytest
 
 from analysis.cli import main
 from studies.library import find_study
-from studies.stopping_rules.rule import declare
+from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import finish
 
 STUDY = """

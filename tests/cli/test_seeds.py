@@ -11,7 +11,7 @@ from analysis.cli import main
 from studies.definition.stopping import Stopping
 from studies.library import find_study
 from studies.records.records import gather
-from studies.stopping_rules.rule import declare
+from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import STUDY as SHARED
 from tests.analysis.synthetic import finish, golden_table
 

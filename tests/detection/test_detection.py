@@ -24,8 +24,9 @@ from lightning_bam import (
     count,
     train,
 )
-from lightning_bam.detection import BoxScores, DetectionData, DetectionTask, Target, load_scenes
+from lightning_bam.detection import BoxScores, DetectionData, Target, load_scenes
 from lightning_bam.detection.data import mirrored
+from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import TrainingError
 
 SCENES = DigitScenes(height=40, width=56, most=2, train=20, test=7)

@@ -18,7 +18,7 @@ from studies.coordination.location import Place
 from studies.library import find_space, find_study
 from studies.search.method import Method
 from studies.search.search import Search
-from studies.stopping_rules.rule import declare
+from studies.stopping_rules.declaration import declare
 
 STUDY = """
 from itertools import product

@@ -15,8 +15,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import HASHED
 from studies.definition.stopping import Stopping
 from studies.library import find_study
-from studies.stopping_rules.declaration import seal
-from studies.stopping_rules.rule import declare, file_of
+from studies.stopping_rules.declaration import declare, file_of, seal
 from tests.analysis.synthetic import finish, interrupt
 
 ROWS = {"none": "Run(**LIKE)", "BAM": "Run(attention=BAMSpec(), **LIKE)", "SE": "Run(attention=SESpec(), **LIKE)"}

@@ -29,7 +29,7 @@ from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
 from studies.coordination.process_lock import Owner, alive
 from studies.errors import StudyError
-from studies.storage.optuna_storage import journal as journal_module
+from studies.storage import journal as journal_module
 from studies.storage.optuna_storage import open_storage
 from studies.storage.postgres import patience
 from tests.analysis.synthetic import finish

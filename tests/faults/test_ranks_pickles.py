@@ -7,7 +7,7 @@ import os
 import torch
 import torch.distributed as dist
 
-from lightning_bam.training.train import trainer
+from lightning_bam.training import trainer
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.workers import ranks

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from studies.job.devices import Slot
 from studies.job.job import Job
-from studies.tracking.wandb_run import wandb_run as tracking
+from studies.tracking import wandb_run as tracking
 from tests.cli.conftest import TINY
 from tests.studies.conftest import BASE
 from tests.studies.wandb_file import messages, settled

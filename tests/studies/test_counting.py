@@ -12,8 +12,8 @@ import pytest
 
 from lightning_bam.config import BAMSpec, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
 from studies.records import counts as count_cache
+from studies.records import counts as counting
 from studies.records.counts import Counts, cache_dir, counts, key_of, network
-from studies.records.records import counts as counting
 
 NET = Run(dataset=Digits(), backbone=SmallResNet(width=4))
 BAM = replace(NET, attention=BAMSpec(reduction=4))

@@ -18,7 +18,8 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded
 from lightning_bam.run_folder.manifest import effective
-from studies.engine.run_study import run_study, scheduler
+from studies.engine import scheduler
+from studies.engine.run_study import run_study
 from studies.records.records import gather
 from studies.storage.journal import journal
 from studies.workers.launch import start

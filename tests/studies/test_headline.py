@@ -11,10 +11,9 @@ from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN, Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import Result
+from lightning_bam.run_folder.result import Result, headline, reported
 from studies import Study
 from studies.engine.study_trials import Ledger
-from studies.headline import headline, reported
 from studies.records.records import gather
 
 PLAIN = Run(dataset=DigitScenes(), backbone=FasterRCNN())

@@ -19,12 +19,13 @@ from studies import Space
 from studies.coordination import leases
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
-from studies.engine.run_study import heartbeat, run_study, scheduler
+from studies.engine import heartbeat, scheduler
+from studies.engine.run_study import run_study
 from studies.search.method import Method
 from studies.search.run_search import run_search
 from studies.search.search import Search
+from studies.storage import optuna_storage as storage
 from studies.storage.optuna_storage import close_storage, open_storage, quiet_heartbeat
-from studies.storage.optuna_storage import optuna_storage as storage
 from studies.workers.launch import start
 from tests.studies.conftest import BASE, tiny
 

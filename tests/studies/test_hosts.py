@@ -33,9 +33,9 @@ from studies.engine.run_study import run_study
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.records.records import gather
-from studies.stopping_rules.rule import declare, file_of
+from studies.stopping_rules.declaration import declare, file_of
+from studies.storage import postgres as postgres_module
 from studies.storage.optuna_storage import open_storage
-from studies.storage.optuna_storage import postgres as postgres_module
 from studies.storage.postgres import Patience
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny

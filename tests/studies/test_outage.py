@@ -22,8 +22,8 @@ from studies.records.records import gather
 from studies.search.method import Method
 from studies.search.run_search import run_search
 from studies.search.search import Search
+from studies.storage import postgres as database
 from studies.storage.optuna_storage import close_storage, open_storage
-from studies.storage.optuna_storage import postgres as database
 from tests.studies.conftest import silent, tiny
 from tests.studies.test_search import space
 

@@ -11,7 +11,7 @@ from lightning_bam.run_folder.files import FolderError
 from studies.definition.stopping import Stopping
 from studies.errors import StudyError
 from studies.records.records import gather
-from studies.stopping_rules.rule import declare, declared, file_of
+from studies.stopping_rules.declaration import declare, declared, file_of
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))

@@ -15,7 +15,8 @@ import pytest
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination.retries import ended_by
-from studies.engine.run_study import run_study, scheduler
+from studies.engine import scheduler
+from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.engine.study_trials import Ledger
 from studies.job.devices import Slot

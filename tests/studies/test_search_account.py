@@ -15,13 +15,13 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked
 from studies import Space, StudyError
 from studies.coordination.process_lock import FOLDER
+from studies.search import recovery as lost_module
+from studies.search import search as search_module
 from studies.search.choices import Integer, Real
 from studies.search.method import Method
 from studies.search.recovery import troubles
 from studies.search.run_search import best, run_search
 from studies.search.search import Search
-from studies.search.search import recovery as lost_module
-from studies.search.search import search as search_module
 from tests.studies.conftest import BASE, silent
 from tests.studies.surrogate import drive, search_for
 

@@ -16,11 +16,11 @@ from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
+from studies.search import recovery as lost_module
 from studies.search.choices import Integer, Real, ends
 from studies.search.method import Method
 from studies.search.run_search import best
 from studies.search.search import Search
-from studies.search.search import recovery as lost_module
 from tests.studies.conftest import BASE
 from tests.studies.surrogate import EPOCHS, PLANTED, SPACE, curve, drive, limit, search_for
 from tests.test_architecture import loaded_by

@@ -29,8 +29,8 @@ from studies.coordination.registry import Registry
 from studies.engine.run_study import run_study
 from studies.errors import StudyError
 from studies.records.records import gather
+from studies.storage import postgres as database
 from studies.storage.optuna_storage import close_storage, open_storage
-from studies.storage.optuna_storage import postgres as database
 from studies.storage.postgres import Patience
 from tests.studies.conftest import silent, tiny
 

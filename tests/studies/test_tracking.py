@@ -26,8 +26,8 @@ from studies.errors import StudyError
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.records.records import gather
+from studies.tracking import wandb_run as tracking
 from studies.tracking.lightning_logger import EpochLogger
-from studies.tracking.wandb_run import wandb_run as tracking
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.wandb_file import messages, read, settled
 

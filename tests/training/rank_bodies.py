@@ -14,8 +14,8 @@ from torch.distributed.launcher.api import elastic_launch
 from lightning_bam.distributed import gathered
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.signals import Signals
-from lightning_bam.training.train import train as training
-from lightning_bam.training.train import trainer
+from lightning_bam.training import train as training
+from lightning_bam.training import trainer
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.workers import ranks, worker

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import ResNet50, Run, SmallResNet
+from lightning_bam.network import build
 from lightning_bam.training.classifier import SAFE, memory_format
 
 DEBUG = sorted(Path("/").glob("lib/*/libc_malloc_debug.so.0")) if find_library("c") else []

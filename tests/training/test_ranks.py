@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
 from torch import nn
 
-from lightning_bam.backbones import build
 from lightning_bam.backbones.layers import SharedDropout
 from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, SmallResNet, SqueezeNet
 from lightning_bam.data.datamodule import TrainBatches
 from lightning_bam.data.feed import OnDevice
 from lightning_bam.data.load import load
+from lightning_bam.network import build
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.training import trainer
 from lightning_bam.training.classifier import Classifier
-from lightning_bam.training.train import trainer
 from studies.job.devices import Slot
 from studies.workers.forkserver import forkserver
 from studies.workers.launch import ask

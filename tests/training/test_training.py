@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from pytorch_lightning.loggers.logger import DummyLogger
 
-from lightning_bam.backbones import build
 from lightning_bam.config import BAMSpec, ClutteredDigits, ConfigError, Digits, EveryBlock, Recipe, Run, SmallResNet
 from lightning_bam.data import Batches, ImageData, augment, normalise
+from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import AtomicCheckpointIO

@@ -31,7 +31,7 @@ from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.records.purpose import others
 from studies.records.records import Record, read
-from studies.stopping_rules.rule import file_of
+from studies.stopping_rules.declaration import file_of
 from studies.workers.import_path import imported
 
 

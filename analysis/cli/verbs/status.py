@@ -16,8 +16,8 @@ from analysis.cli.selection import every_scale, gathered, looked_at, root_of, se
 from analysis.formats.json_text import json_text
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import headline, reported
 from studies.definition.study import Study
-from studies.headline import headline, reported
 from studies.records.records import Record
 from studies.terminal.console import Console
 from studies.terminal.text import one_line

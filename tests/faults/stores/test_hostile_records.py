@@ -17,7 +17,7 @@ from studies.coordination.leases import Leases, open_registry
 from studies.coordination.registry import STORED, UNPACKED
 from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.records.records import gather
-from studies.stopping_rules.rule import declared
+from studies.stopping_rules.declaration import declared
 from studies.storage.optuna_storage import close_storage, database
 from tests.analysis.synthetic import finish
 from tests.faults.stores.conftest import call, listing
