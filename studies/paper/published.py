@@ -57,7 +57,7 @@ class Published:
 @cache
 def figures() -> tuple[Figure, ...]:
     """Return every line of `published.csv`, in its order."""
-    text = files("studies").joinpath("published.csv").read_text(encoding="utf-8")
+    text = files("studies.paper").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(Figure(**line) for line in csv.DictReader(text.splitlines()))
 
 

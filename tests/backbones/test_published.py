@@ -31,7 +31,7 @@ from lightning_bam import (
 )
 from lightning_bam.config import ImageNet
 
-FILE = Path(__file__).parents[2] / "studies" / "published.csv"
+FILE = Path(__file__).parents[2] / "studies" / "paper" / "published.csv"
 TABLES = ("1a", "1c", "2", "3a", "3b", "5")
 LARGE = {"stem": "imagenet"}
 BACKBONES = {

@@ -15,7 +15,7 @@ from studies.paper.published import Published, errors, figures, published, sente
 
 
 def test_the_transcribed_columns_are_as_they_came():
-    text = files("studies").joinpath("published.csv").read_text(encoding="utf-8")
+    text = files("studies.paper").joinpath("published.csv").read_text(encoding="utf-8")
     lines = ["\x1f".join(line[:10]) for line in csv.reader(text.splitlines())]
     assert lines[0] == "\x1f".join(
         ["table", "topic", "dataset", "backbone", "variant", "params_m", "gmacs", "metric", "value", "note"]

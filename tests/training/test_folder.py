@@ -230,9 +230,11 @@ def test_provenance_names_versions_and_the_commit():
 
 def test_every_modification_of_the_code_has_a_name_of_its_own(tmp_path):
     package = tmp_path / "lightning_bam"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    shutil.copy(provenance_module.__file__, package)
+    room = package / "run_folder"
+    room.mkdir(parents=True)
+    for folder in (package, room):
+        (folder / "__init__.py").touch()
+    shutil.copy(provenance_module.__file__, room)
 
     def named():
         words = [sys.executable, "-B", "-c", "from lightning_bam.run_folder.provenance import commit; print(commit())"]
