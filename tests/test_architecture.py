@@ -56,6 +56,68 @@ class TestFile:
                 assert ast.get_docstring(node), node.name
 
 
+def module_of(path: Path) -> str:
+    """Return the name under which a file of the packages is imported."""
+    parts = path.relative_to(HOME).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which modules of the packages each of them imports, wherever in its file, for types or at run time."""
+    modules = {module_of(path): path for path in FILES}
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        targets = found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module in modules:
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                targets |= {one if one in modules else node.module for one in inner}
+        targets.discard(name)
+    return found
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Return what is left once everything that nothing, or only what was taken away, leads to or from is taken away."""
+    graph = {name: set(targets) for name, targets in arrows.items()}
+    while True:
+        reached = set().union(*graph.values()) if graph else set()
+        left = {name: targets & graph.keys() for name, targets in graph.items() if targets and name in reached}
+        left = {name: targets & left.keys() for name, targets in left.items()}
+        if left == graph:
+            return [[name, *sorted(targets)] for name, targets in sorted(graph.items())]
+        graph = left
+
+
+def test_no_file_is_in_a_circle_of_imports():
+    assert circles(arrows()) == []
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_no_room_imports_one_above_it():
+    """Rooms are the folders and single files in the three packages; those of one package have an order."""
+    rooms: dict[str, set[str]] = {}
+    for module, targets in arrows().items():
+        if module in ROOMS:
+            continue  # a package's `__init__` shows what is in its rooms
+        others = {room_of(target) for target in targets if target not in ROOMS}
+        rooms.setdefault(room_of(module), set()).update(others - {room_of(module)})
+    assert circles(rooms) == []
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"], ["c", "b"]]
+
+
+def test_a_package_has_few_rooms():
+    assert len([path for path in (HOME / "studies").iterdir() if path.name != "__pycache__"]) <= 20
+
+
 def loaded_by(code: str, packages: tuple[str, ...] = HEAVY) -> list[str]:
     """Return which of these packages a fresh interpreter has loaded after `code`."""
     check = f"\nimport sys, json\nprint('LOADED' + json.dumps([m for m in {packages!r} if m in sys.modules]))"

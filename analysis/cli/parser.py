@@ -59,7 +59,7 @@ class Verb(Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Let the verb add its arguments, then parse."""
-        module = import_module(f"analysis.cli.{self.prog.split()[-1].replace('-', '_')}")
+        module = import_module(f"analysis.cli.verbs.{self.prog.split()[-1].replace('-', '_')}")
         module.add_arguments(self)
         self.set_defaults(execute=module.execute)
         found, unknown = super().parse_known_args(args, namespace)

@@ -1,7 +1,7 @@
 """Does a search find a planted optimum in fewer trials than random, and what does pruning save?
 
 Real `Search` objects over the catalogue's conditional space, learning curves from a formula
-(tests/studies/surrogate.py), no training, one run at a time, trials kept in memory. Found: a whole run of a
+(tests/studies/search/surrogate.py), no training, one run at a time, trials kept in memory. Found: a whole run of a
 configuration whose limit lies within one percentage point of the planted one's. Every way has the same budget of
 trials; one that does not find it counts as one trial more than that. Epochs pruned: of what whole runs would have cost.
 
@@ -32,7 +32,7 @@ from optuna.trial import create_trial
 from studies.search.choices import Real
 from studies.search.method import Method
 from studies.search.search import Search
-from tests.studies.surrogate import EPOCHS, SPACE, drive, limit, search_for
+from tests.studies.search.surrogate import EPOCHS, SPACE, drive, limit, search_for
 
 WAYS = ("random+none", "tpe+median", "tpe+asha", "tpe+hyperband")
 

@@ -14,7 +14,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import CPU_SETTINGS, GPU_SETTINGS, provenance, settings
 from lightning_bam.training.train import train
 from tests.studies.conftest import BASE
-from tests.studies.wandb_file import read
+from tests.studies.tracking.wandb_file import read
 
 RUN = replace(BASE, recipe=replace(BASE.recipe, epochs=2))
 TRAINER = {

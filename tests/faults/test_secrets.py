@@ -15,9 +15,9 @@ from sqlalchemy.engine import make_url
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.tracking import wandb_run as tracking
-from tests.cli.conftest import TINY
+from tests.analysis.cli.conftest import TINY
 from tests.studies.conftest import BASE
-from tests.studies.wandb_file import messages, settled
+from tests.studies.tracking.wandb_file import messages, settled
 
 CANARY = "canary5eed"
 HERE = Path(__file__).parents[2]

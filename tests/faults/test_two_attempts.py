@@ -25,8 +25,8 @@ from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.job.job import TAKEN
 from studies.records.records import gather
+from tests.lightning_bam.training.groups import Group, described, figures, longer, same_weights, trained
 from tests.studies.conftest import BASE, one_slot, silent, tiny  # noqa: F401, the fixture
-from tests.training.groups import Group, described, figures, longer, same_weights, trained
 
 RUN = replace(longer(epochs=8, batch_size=96), seed=0)
 ALONE = tiny(rows={"none": BASE}, scientific=(), seeds=1)

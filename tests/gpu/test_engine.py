@@ -16,7 +16,7 @@ import torch
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
-from tests.cli.conftest import TINY
+from tests.analysis.cli.conftest import TINY
 
 RUN = ["run", "tiny.py", "--devices", "0", "--runs-per-device", "3", "--wandb", "off"]
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from lightning_bam import ClutteredDigits, ConfigError, Run, build
 from lightning_bam.training.classifier import memory_format
-from tests.training.test_every_network import NETWORKS, SLOTS
+from tests.lightning_bam.training.test_every_network import NETWORKS, SLOTS
 
 
 def network(run, device, dtype=torch.float32):

@@ -12,12 +12,12 @@ from lightning_bam.config import BAMSpec, ImageNet, Recipe, Run, SmallResNet
 from studies.job.devices import Slot
 from studies.workers.forkserver import forkserver
 from studies.workers.launch import ask
-from tests.data.picture_folders import fake_imagenet
-from tests.training.groups import RUN, Group, described, figures, pause, same_weights, trained
-from tests.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference
-from tests.training.test_ranks import figures as epochs
-from tests.training.test_ranks import trained as trained_exactly
-from tests.training.test_resume import BOXES, DROPOUT
+from tests.lightning_bam.data.picture_folders import fake_imagenet
+from tests.lightning_bam.training.groups import RUN, Group, described, figures, pause, same_weights, trained
+from tests.lightning_bam.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference
+from tests.lightning_bam.training.test_ranks import figures as epochs
+from tests.lightning_bam.training.test_ranks import trained as trained_exactly
+from tests.lightning_bam.training.test_resume import BOXES, DROPOUT
 
 GPU = (0,)
 LIMIT = 300
@@ -74,7 +74,12 @@ def test_images_that_worker_processes_decode_reach_the_gpu_in_order(tmp_path):
     for workers in ("0", "2"):
         folder = described(tmp_path / workers, STREAMED)
         surroundings = {"BAM_DATA": str(tmp_path), "BAM_WORKERS": workers}
-        ask(forkserver(), "tests.training.rank_bodies", "surrounded", (folder.path, Slot(1, GPU), surroundings))
+        ask(
+            forkserver(),
+            "tests.lightning_bam.training.rank_bodies",
+            "surrounded",
+            (folder.path, Slot(1, GPU), surroundings),
+        )
         found.append(folder)
     assert figures(found[0]) == figures(found[1])
     assert same_weights(*found)
@@ -99,7 +104,7 @@ def test_two_ranks_normalise_apart_where_the_recipe_says_so(tmp_path):
 def test_no_memory_is_a_named_cause(tmp_path):
     folder = described(tmp_path, replace(RUN, backbone=SmallResNet(width=64)))
     with pytest.raises(RuntimeError, match=r"\(code 1\)$"):
-        ask(forkserver(), "tests.training.rank_bodies", "cramped", (folder.path, Slot(1, GPU)))
+        ask(forkserver(), "tests.lightning_bam.training.rank_bodies", "cramped", (folder.path, Slot(1, GPU)))
     manifest = folder.manifest()
     assert (folder.state(), manifest["cause"]) == ("failed", "memory")
     assert manifest["error"].startswith("out of memory (OutOfMemoryError: ")

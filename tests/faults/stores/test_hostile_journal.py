@@ -23,7 +23,7 @@ from studies.search.run_search import best
 from studies.search.search import Search
 from tests.faults.stores.conftest import call
 from tests.studies.conftest import BASE
-from tests.studies.surrogate import drive
+from tests.studies.search.surrogate import drive
 
 SIX = Space(
     name="six",

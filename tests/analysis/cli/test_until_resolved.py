@@ -1,0 +1,111 @@
+"""`bam run --until-resolved` and `bam seeds`, as a person meets them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from analysis.cli import main
+from studies.stopping_rules.declaration import seal
+from tests.analysis.cli.test_cli import MINE
+
+TRAIN = ["--devices", "cpu:2", "--wandb", "off"]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE.replace("epochs=2", "epochs=1"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capfd):
+    captured = capfd.readouterr()
+    return captured.out, [line for line in captured.err.splitlines() if line.startswith(("bam:", "mine:"))]
+
+
+def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
+    assert main(["run", "mine.py", "--until-resolved", "--looks", "2,3", "--margin", "0.5", *TRAIN]) == 0
+    _, lines = said(capfd)
+    assert lines[0] == "bam: mine: looks at 2, 3 seeds, obrien-fleming spending of 0.05, over 2 comparisons"
+    assert lines[1:3] == ["bam: 2 seeds for BAM, SE", "mine: 6 of 6 runs complete, 6 of them now"]
+    assert lines[3:5] == ["bam: 3 seeds for BAM, SE", "mine: 9 of 9 runs complete, 3 of them now"]
+    rule = json.loads((mine / "runs/rules/mine.json").read_text())
+    assert (rule["seeds"], rule["margin"], rule["stopping"]["looks"]) == ([0, 1, 2], 0.5, [2, 3])
+    sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
+    seals = [studies["mine"] for studies in sealed.values()]
+    assert sorted(told.pop("row") for told in seals) == ["BAM"] * 3 + ["SE"] * 3 + ["none"] * 3
+    assert seals == [seal(mine / "runs", "mine")] * 9
+    assert main(["verify", "mine.py"]) == 0
+    assert said(capfd)[0] == "verified: 9 complete runs of 1 study, 0 problems\n"
+    assert main(["run", "mine.py", *TRAIN]) == 0, "the rule is known from now on"
+    assert said(capfd)[1] == [lines[0]], "and there is nothing left to train"
+    assert main(["table", "mine.py", "--format", "json"]) == 0
+    table = json.loads(said(capfd)[0])
+    assert table["stopping"] == {"looks": [2, 3], "spending": "obrien-fleming", "level": 0.05}
+    assert [row["verdict"] for row in table["rows"][1:]] == ["not resolved by 3 seeds, the last look"] * 2
+    for form in ("text", "md", "csv", "tex", "html"):
+        assert main(["table", "mine.py", "--format", form]) == 0
+        assert "last look" in said(capfd)[0]
+    assert main(["table", "mine.py"]) == 0
+    out = said(capfd)[0]
+    assert "Seeds follow a rule declared before the first result: looks at 2, 3 seeds" in " ".join(out.split())
+    assert main(["status", "mine.py", "--json"]) == 0
+    assert {run["state"] for run in json.loads(said(capfd)[0])} == {"complete"}
+    assert main(["seeds", "mine.py"]) == 0
+    out = said(capfd)[0]
+    assert out.splitlines()[-1] == "no row is open whose figures tell how many seeds it needs"
+    for words, line in [
+        (["--seeds", "5"], "bam: --seeds 5: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--margin", "0.7"], "bam: --margin 0.7: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--only", "row=BAM"], "bam: --only: mine follows a stopping rule, which is for all of its rows"),
+        (["--looks", "2,4"], "bam: --looks 2,4: mine has its rule: looks at 2, 3 seeds, "),
+        (["--first-seed", "7"], "bam: --first-seed 7: mine has its rule, whose seeds begin at 0; leave --first-seed"),
+    ]:
+        assert main(["run", "mine.py", *words, *TRAIN]) == 2
+        (found,) = said(capfd)[1]
+        assert found.startswith(line)
+
+
+def test_a_rule_after_a_look_is_refused(mine, capfd):
+    assert main(["run", "mine.py", "--seeds", "1", *TRAIN]) == 0
+    said(capfd)
+    assert main(["run", "mine.py", "--until-resolved", *TRAIN]) == 2
+    (line,) = said(capfd)[1]
+    assert line.startswith("bam: mine: 2 of its runs had begun before a stopping rule was declared (as 'BAM', seed 0)")
+    assert "--first-seed 1" in line
+    assert not (mine / "runs/rules").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
+        (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
+        (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),
+        (["--until-resolved", "--seeds", "3"], "bam: --seeds 3: with --until-resolved the rule says how many; use "),
+        (["--until-resolved", "--only", "row=SE"], "bam: --only: mine follows a stopping rule, which is for all of "),
+    ],
+)
+def test_options_that_do_not_go_together(mine, words, line, capfd):
+    assert main(["run", "mine.py", *words, *TRAIN]) == 2
+    assert said(capfd)[1][0].startswith(line)
+    assert not (mine / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "line"),
+    [
+        ("run", ["--looks", "3,2"], "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 4,8,12"),
+        ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0 and below 100, as 0.3"),
+        ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
+        ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),
+        ("seeds", ["--budget", "12"], "argument --budget: '12' is not a time like 12h, 90m or 2d"),
+    ],
+)
+def test_values_that_cannot_be(mine, verb, words, line, capfd):
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "mine.py", *words])
+    assert caught.value.code == 2
+    assert capfd.readouterr().err == f"bam {verb}: {line}\n"

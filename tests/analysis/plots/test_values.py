@@ -1,0 +1,560 @@
+"""What stands in a figure is what stands in the table: read back from the artists."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from itertools import combinations, product
+
+import pytest
+from matplotlib.text import Text
+from scipy import stats
+
+from analysis.plots.curves import Curve, chunks, curve, pairs
+from analysis.plots.drawn import Absent
+from analysis.plots.effects import effects, symbol
+from analysis.plots.kinds import draw
+from analysis.plots.ladder import limits
+from analysis.plots.marginal import interaction, marginal
+from analysis.plots.pareto import fronts_of, pareto, scatter
+from analysis.plots.piles import levels
+from analysis.plots.published import published
+from analysis.plots.seeds import seeds
+from analysis.statistics import factorial as factorial_of
+from analysis.statistics import least_resolvable, prediction_interval
+from analysis.statistics.factorial import Factorial, Level, Source
+from lightning_bam.run_folder.result import METRICS
+from tests.analysis.plots import pictured
+from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts
+from tests.analysis.plots.test_every_kind import TWO, crossed
+
+ERROR = METRICS["error_top1"]
+
+
+def near(values):
+    return pytest.approx(values, nan_ok=True)
+
+
+class TestEffects:
+    def test_means_and_intervals_stand_where_the_table_says(self, big):
+        _, _, table = big
+        (axes,) = effects(table).figure.axes
+        rows = [row for row in table.rows if row.label != row.baseline]
+        heights = []
+        for row in rows:
+            if row.delta is None:
+                continue
+            ((x, y),) = points(axes, f"_mean {row.label}")
+            assert x == near(row.delta.mean)
+            heights.append(y)
+            if math.isfinite(row.delta.low):
+                assert points(axes, f"_interval {row.label}") == [near((row.delta.low, y)), near((row.delta.high, y))]
+        assert heights == sorted(heights), "in the study's order, from the top"
+        assert axes.get_ylim()[0] > axes.get_ylim()[1]
+        assert set(labels(axes, "_interval ")) == {row.label for row in rows if row.delta and row.delta.n > 1}
+
+    def test_n_stands_beside_each_row_and_panels_have_headings(self, big):
+        _, _, table = big
+        (axes,) = effects(table).figure.axes
+        beside = {text.get_position()[1]: text.get_text() for text in axes.texts if text.get_position()[0] == 1.03}
+        rows = [row for row in table.rows if row.delta]
+        assert [beside[points(axes, f"_mean {row.label}")[0][1]] for row in rows] == [str(row.delta.n) for row in rows]
+        bold = [tick.get_text() for tick in axes.get_yticklabels() if tick.get_fontweight() == "bold"]
+        assert bold == list(pictured.NETWORKS)
+        assert "no pair yet" in [text.get_text() for text in axes.texts]
+
+    def test_a_row_all_of_whose_seeds_have_failed_waits_for_no_pair(self, small):
+        _, _, table = small
+        lost = replace(table.rows[1], delta=None, verdict="failed")
+        (axes,) = effects(replace(table, rows=[table.rows[0], lost, *table.rows[2:]])).figure.axes
+        texts = [text.get_text() for text in axes.texts]
+        assert "failed" in texts
+        assert "no pair yet" not in texts
+
+    def test_verdicts_differ_in_shape_and_fill(self, small):
+        _, _, table = small
+        (axes,) = effects(table).figure.axes
+        looks = {
+            name: (line(axes, f"_mean {name}").get_marker(), line(axes, f"_mean {name}").get_markerfacecolor())
+            for name in ("BAM sum", "BAM product")
+        }
+        assert looks == {"BAM sum": ("<", "#0072b2"), "BAM product": ("o", "white")}
+
+    def test_a_better_map_points_to_the_right(self):
+        assert symbol("better", higher_is_better=True).marker == ">"
+        assert symbol("worse", higher_is_better=True).marker == "<"
+        assert symbol("worse so far (2 of 5 seeds)", higher_is_better=False) == replace(
+            symbol("worse", higher_is_better=False), name="worse so far", filled=False
+        )
+        assert symbol("worse (4 of 5 seeds; 1 failed)", higher_is_better=False) == replace(
+            symbol("worse", higher_is_better=False), name="worse (some failed)", filled=False
+        )
+
+    def test_the_margin_is_shaded(self, small):
+        study, records, table = small
+        (axes,) = draw("effects", study.with_margin(0.4), records, table).figure.axes
+        assert [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches] == [(-0.4, 0.4)]
+        assert (
+            "Shaded: differences of at most 0.4 points"
+            in draw("effects", study.with_margin(0.4), records, table).caption
+        )
+        assert not effects(table).figure.axes[0].patches
+
+    def test_an_interval_far_wider_than_the_others_is_cut_and_told(self, small):
+        _, _, table = small
+        rows = [
+            replace(row, delta=replace(row.delta, low=-40.0, high=40.0)) if row.label == "BAM max" else row
+            for row in table.rows
+        ]
+        drawn = effects(replace(table, rows=rows))
+        (axes,) = drawn.figure.axes
+        assert axes.get_xlim()[1] - axes.get_xlim()[0] < 20
+        assert drawn.caption.endswith("An arrow marks an interval that goes on beyond the frame.")
+        arrows = [one for one in axes.get_lines() if one.get_label() == "_cut"]
+        assert len(arrows) == 2
+        frame = axes.get_window_extent()
+        for arrow in arrows:  # it touched the row's label
+            box = arrow.get_window_extent()
+            assert box.x0 >= frame.x0 - 1, arrow
+            assert box.x1 <= frame.x1 + 1, arrow
+        assert "arrow" not in effects(table).caption
+
+    def test_an_interval_ends_where_no_difference_can_be(self, small):
+        _, _, table = small
+        wide = replace(table.rows[1].delta, n=2, low=-131.8, high=145.2)
+        drawn = effects(replace(table, rows=[table.rows[0], replace(table.rows[1], delta=wide)]))
+        (axes,) = drawn.figure.axes
+        assert [x for x, _ in points(axes, "_interval BAM sum")] == [-100, 100]
+        assert max(map(abs, axes.get_xlim())) < 115
+        assert "BAM sum: −2.00 [−100.00, +100.00], n = 2" in drawn.alt
+        assert drawn.caption.endswith("Intervals end at 100 points: no difference is larger.")
+        assert "Intervals end" not in effects(table).caption
+
+    def test_words(self, small):
+        drawn = effects(small[2])
+        assert drawn.alt == (
+            "Forest plot of the difference in top-1 error to the baseline, in percentage points with intervals. "
+            "BAM sum: −2.00 [−2.25, −1.75], n = 3, better. "
+            "BAM product: −0.37 [−1.88, +1.15], n = 3, not resolved: needs about 29 more seeds. "
+            "BAM max: +0.60 [−0.54, +1.74], n = 3, not resolved: needs about 7 more seeds."
+        )
+        assert "to 'none' at the same seed" in drawn.caption
+        assert "by Holm, for 3 comparisons" in drawn.caption
+
+
+def test_limits_by_hand():
+    assert limits([0.0, 1.0], []) == near((-0.06, 1.06))
+    assert limits([0.0], [(-1.0, 1.0), (math.nan, math.nan)]) == near((-1.12, 1.12))
+    assert limits([0.0, 1.0], [(-1.0, 1.0), (0.0, 2.0), (-99.0, 99.0)])[1] == near(3.5 + 0.06 * 6)  # 1 + 2.5 · 1
+    assert limits([2.0], []) == (1.5, 2.5)
+
+
+class TestPublished:
+    def test_crosses_means_and_prediction_intervals(self, small):
+        _, _, table = small
+        drawn = published(table)
+        (axes,) = drawn.figure.axes
+        rows = {row.label: row for row in table.rows if row.published is not None}
+        assert labels(axes, "_published ") == list(rows) == ["none", "BAM sum", "BAM max"]
+        for label, row in rows.items():
+            low, high = prediction_interval(pictured.ERRORS[label])
+            ((x, y),) = points(axes, f"_published {label}")
+            assert x == pictured.SMALL.published[label]
+            assert points(axes, f"_mean {label}") == [near((row.mean, y))]
+            assert points(axes, f"_interval {label}") == [near((low, y)), near((high, y))]
+        assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, not resolved." in drawn.alt
+
+    def test_a_row_that_has_not_run_has_its_cross_alone(self, big):
+        drawn = published(big[2])
+        (axes,) = drawn.figure.axes
+        last = list(pictured.ROWS)[-1]
+        assert points(axes, f"_published {last}")
+        assert last not in labels(axes, "_mean ")
+        assert f"{last}: published 23.70, not run." in drawn.alt
+        assert "0   not run" in [text.get_text() for text in texts(drawn.figure)]
+
+
+class TestSeeds:
+    def test_every_difference_and_mean(self, small):
+        left, _ = seeds(small[2]).figure.axes
+        for seed in range(3):
+            name = f"seed {seed}"
+            expected = [
+                pictured.ERRORS[row][seed] - pictured.ERRORS["none"][seed]
+                for row in ("BAM sum", "BAM product", "BAM max")
+            ]
+            assert points(left, name) == [near((x, float(y))) for y, x in enumerate(expected)]
+        assert [points(left, f"_mean {row.label}")[0][0] for row in small[2].rows[1:]] == near([-2.0, -1.1 / 3, 0.6])
+
+    def test_seeds_that_would_hide_each_other_stand_apart(self, small):
+        assert levels({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == {0: -0.5, 1: 0, 2: 0.5}
+        assert levels(dict.fromkeys(range(7), 1.0), 0.1) == {seed: seed - 3 for seed in range(7)}
+        assert levels({0: 0.0, 1: 0.09, 2: 0.05, 3: 0.11}, 0.1) == {0: -1, 2: 0, 1: 1, 3: -1}, "3 is clear of 0"
+        assert levels({}, 0.1) == {}
+        _, _, table = small
+        level = [replace(row, errors=dict.fromkeys(range(3), row.errors[0])) for row in table.rows]
+        left = seeds(replace(table, rows=level)).figure.axes[0]
+        heights = [[y for _, y in points(left, f"seed {seed}")] for seed in range(3)]
+        step = heights[1][0] - heights[0][0]
+        assert heights == [near([y + level * step for y in range(3)]) for level in (-1, 0, 1)]
+
+    @pytest.mark.parametrize("apart", [0.0, 0.05, 0.1, 0.15])
+    @pytest.mark.parametrize("count", [2, 4, 7])
+    def test_no_mark_covers_another(self, small, apart, count):
+        """Also not by half, and not that of another row."""
+        _, _, table = small
+        rows = [
+            replace(row, errors={seed: 20.0 + (place > 0) * seed * apart for seed in range(count)})
+            for place, row in enumerate(table.rows)
+        ]
+        figure = seeds(replace(table, rows=rows)).figure
+        left = figure.axes[0]
+        lines = [one for one in left.get_lines() if one.get_label().startswith("seed ")]
+        spots = [72 / figure.dpi * spot for one in lines for spot in one.get_transform().transform(one.get_xydata())]
+        assert len(spots) == 3 * count
+        assert min(max(abs(a - b)) for a, b in combinations(spots, 2)) > 5  # a diamond of 3.6 points, edge and all
+
+    @pytest.mark.parametrize(("count", "piled"), [(7, True), (8, False)])
+    def test_the_caption_tells_of_piles_where_there_are_some(self, small, count, piled):
+        _, _, table = small
+        rows = [replace(row, errors=dict.fromkeys(range(count), 20.0)) for row in table.rows]
+        drawn = seeds(replace(table, rows=rows))
+        heights = {y for one in drawn.figure.axes[0].get_lines() if "seed " in one.get_label() for y in one.get_ydata()}
+        assert (len(heights) > 3) == piled
+        assert ("stand one above the other" in drawn.caption) == piled
+
+    def test_a_line_joins_no_rows_of_different_panels(self, big):
+        left, _ = seeds(big[2]).figure.axes
+        lines = [one for one in left.get_lines() if "seed 0" in one.get_label()]
+        assert [len(one.get_xdata()) for one in lines] == [6, 6, 4]
+
+    def test_power(self, small):
+        _, right = seeds(small[2]).figure.axes
+        sd = {row.label: row.delta.sd for row in small[2].rows if row.delta}
+        middle = sorted(sd.values())[1]
+        curve = dict(points(right, "_median"))
+        assert (min(curve), max(curve)) == (3, 20)
+        for n in (3, 8, 20):
+            assert curve[n] == near(least_resolvable(middle, n, comparisons=3))
+        for label, spread in sd.items():
+            assert points(right, f"_at hand {label}") == [near((3.0, least_resolvable(spread, 3, comparisons=3)))]
+        assert right.get_title() == "at hand: n = 3"
+
+    def test_seeds_that_resolve_no_difference_that_there_can_be(self, small):
+        _, _, table = small
+        spreads = {"BAM sum": 0.5, "BAM product": 10.0, "BAM max": 14.0}
+        rows = [
+            row if row.label == "none" else replace(row, delta=replace(row.delta, n=2, sd=spreads[row.label]))
+            for row in table.rows
+        ]
+        drawn = seeds(replace(table, rows=rows))
+        least = {n: least_resolvable(10.0, n, comparisons=3) for n in (2, 3, 5, 10, 20)}
+        assert least[2] > 100 > least[3]
+        told = ", ".join(f"{n} seeds resolve {one:.3g}" for n, one in least.items() if n > 2)
+        assert drawn.alt.endswith(
+            f"At the median spread of 10.00 points, {told} points; 2 seeds resolve nothing: no difference is larger "
+            "than 100 points."
+        )
+        _, right = drawn.figure.axes
+        assert right.get_ylim()[1] < 125
+        at_hand = {name: line(right, f"_at hand {name}") for name in spreads}
+        assert [one.get_marker() for one in at_hand.values()] == ["o", "^", "^"]
+        assert at_hand["BAM max"].get_ydata()[0] == 100
+        assert drawn.caption.endswith(
+            ", a triangle one that resolves nothing there: no difference is larger than 100 points."
+        )
+        assert "triangle" not in seeds(table).caption
+
+    def test_many_seeds_are_drawn_alike_and_without_a_legend(self, small):
+        _, _, table = small
+        many = [replace(row, errors={seed: 20.0 + seed / 10 for seed in range(8)}) for row in table.rows]
+        drawn = seeds(replace(table, rows=many))
+        assert not drawn.figure.legends
+        assert len({one.get_marker() for one in drawn.figure.axes[0].get_lines() if "seed" in one.get_label()}) == 1
+
+    def test_without_a_spread_there_is_no_power_to_draw(self, small):
+        _, _, table = small
+        one = [
+            row if row.delta is None else replace(row, delta=replace(row.delta, n=1, sd=math.nan)) for row in table.rows
+        ]
+        drawn = seeds(replace(table, rows=one))
+        assert len(drawn.figure.axes) == 1
+        assert drawn.alt.endswith("No row has two paired seeds yet, so nothing is known of its spread.")
+
+
+class TestPareto:
+    def test_points_and_bars(self, small):
+        left, right = pareto(small[2]).figure.axes
+        for row in small[2].rows:
+            for axes, x in ((left, row.params / 1e6), (right, row.macs / 1e6)):
+                assert points(axes, f"_mean {row.label}") == [near((x, row.mean))]
+                assert points(axes, f"_sd {row.label}") == [near((x, row.mean - row.sd)), near((x, row.mean + row.sd))]
+
+    def test_the_front_by_hand(self, small):
+        _, _, table = small
+
+        def front(means, costs, **changes):
+            rows = [
+                replace(row, mean=mean, params=cost, **changes)
+                for row, mean, cost in zip(table.rows, means, costs, strict=True)
+            ]
+            return [[row.label for row in one] for one in fronts_of(replace(table, rows=rows), "params")]
+
+        assert front([22, 20, 21, 19], [1, 2, 3, 4]) == [["none", "BAM sum", "BAM max"]]
+        assert front([22, 20, 22, 22], [1, 1, 1, 2]) == [["BAM sum"]], (
+            "of equal cost the better, of equal figure the cheaper"
+        )
+        higher = replace(table, metric=METRICS["map_50_95"])
+        assert [row.label for row in fronts_of(higher, "params")[0]] == ["none", "BAM max"]
+
+    def test_rows_that_all_cost_the_same_have_no_trade_off(self, small):
+        _, _, table = small
+        same = [replace(row, params=81_000, macs=7_440_000) for row in table.rows]
+        assert pareto(replace(table, rows=same)) == Absent(
+            "all rows cost the same, 0.081 M params and 7.44 M MACs: there is no trade-off to show"
+        )
+        other = replace(table, rows=[*same[:-1], replace(same[-1], macs=7_500_000)])
+        assert len(pareto(other).figure.axes) == 2
+
+    @pytest.mark.parametrize(("macs", "told"), [(4_960_000, "4.96 M MACs"), (4_960_000_000, "4.96 G MACs")])
+    def test_words_give_macs_in_the_unit_of_the_axis(self, small, macs, told):
+        _, _, table = small
+        drawn = pareto(replace(table, rows=[replace(table.rows[0], macs=macs), *table.rows[1:]]))
+        assert f"0.078 M params, {told}" in drawn.alt
+        assert drawn.figure.axes[1].get_xlabel().endswith(f"({told.split()[1]})")
+
+    def test_panels_of_different_data_have_a_front_each(self, big):
+        _, _, table = big
+        assert len(fronts_of(table, "macs")) == 1
+        fronts = fronts_of(replace(table, within=("backbone", "dataset")), "macs")
+        assert [{row.baseline for row in front} for front in fronts] == [{name} for name in pictured.NETWORKS]
+
+    @pytest.mark.parametrize("name", ["W" * length for length in range(1, 15)] + ["i" * 14])
+    def test_names_touch_neither_their_points_nor_the_axes(self, small, name):
+        _, _, table = small
+        rows = [*table.rows[:-1], replace(table.rows[-1], label=name)]
+        figure = pareto(replace(table, rows=rows)).figure
+        figure.draw_without_rendering()
+        point = figure.dpi / 72
+        for axes in figure.axes:
+            frame = axes.get_window_extent()
+            for text in axes.texts:
+                box = Text.get_window_extent(text)
+                assert box.x0 - frame.x0 > point, text
+                assert frame.x1 - box.x1 > point, text
+                x, y = axes.transData.transform(text.xy)
+                gap = math.hypot(max(box.x0 - x, x - box.x1, 0), max(box.y0 - y, y - box.y1, 0))
+                assert gap > 4 * point, text
+
+    def test_many_rows_have_numbers_and_a_key(self, big):
+        drawn = pareto(big[2])
+        (legend,) = drawn.figure.legends
+        key = [text.get_text() for text in legend.get_texts()]
+        assert key[:2] == ["1  ResNet50", "2  + BAM after every stage but last"]
+        assert len(key) == 19
+        for axes in drawn.figure.axes:
+            assert [text.get_text() for text in axes.texts] == [str(place) for place in range(1, 20)]
+        assert drawn.figure.axes[0].get_xscale() == "log"
+
+    def test_numbers_of_coinciding_costs_have_lines_that_cross_nothing(self, big):
+        _, _, table = big
+        figures = [15 + 0.1 * (place * 7 % 20) for place in range(len(table.rows))]
+        rows = [replace(r, params=81_000, macs=7_440_000, mean=y) for r, y in zip(table.rows, figures, strict=True)]
+        figure = scatter(replace(table, rows=rows))
+        assert overlapping(figure) == clipped(figure) == []
+        point = figure.dpi / 72
+        for axes in figure.axes:
+            texts = [(Text.get_window_extent(text), axes.transData.transform(text.xy), text) for text in axes.texts]
+            sides = {True: [], False: []}
+            for box, (x, y), text in texts:
+                right = box.x0 > x
+                gap = math.hypot(box.x0 - x if right else x - box.x1, max(box.y0 - y, y - box.y1, 0))
+                assert (text.arrow_patch is not None) or gap <= 7 * point
+                sides[right].append((y, (box.y0 + box.y1) / 2))
+            assert all(sides.values()), "both sides are used"
+            for side in sides.values():
+                assert [middle for _, middle in sorted(side)] == sorted(middle for _, middle in side)
+            assert sum(text.arrow_patch is not None for _, _, text in texts) > 10
+
+
+class TestCurves:
+    def test_mean_and_band_by_hand(self, small):
+        _, records, _ = small
+        found = curve([record for record in records if record.row == "none"], "error_top1")
+        assert (found.epochs, found.n) == ([1, 2, 3, 4], 3)
+        assert found.mean == near([22 + 58 * 27 / 64, 22 + 58 / 8, 22 + 58 / 64, 22.0])
+        assert (found.low[-1], found.high[-1]) == (21.0, 23.0)
+
+    def test_a_single_epoch_has_a_single_tick(self, small):
+        _, _, table = small
+        found = {
+            row.label: (one := Curve(epochs=[1], mean=[2.0], low=[1.5], high=[2.5], n=3), one) for row in table.rows
+        }
+        figure, _ = pairs(table, found)
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            assert [float(tick) for tick in axes.get_xticks() if low <= tick <= high] == [1.0]
+
+    def test_lines_are_drawn_from_them(self, small):
+        _, records, table = small
+        left, right = draw("curves", *small).figure.axes
+        for row in table.rows:
+            mine = [record for record in records if record.row == row.label]
+            assert points(right, f"_test {row.label}")[-1] == near((4.0, row.mean))
+            assert [y for _, y in points(left, f"_loss {row.label}")] == near(curve(mine, "train_loss").mean)
+        beside = {text.get_text(): text.get_position()[1] for text in right.texts if text.get_text()}
+        assert sorted(beside) == sorted(row.label for row in table.rows)
+        for label, height in beside.items():
+            key, drawn = line(right, f"_key {label}"), line(right, f"_test {label}")
+            assert list(key.get_ydata()) == [height] * 3, "each label stands behind a piece of its own line"
+            looks = [(one.get_color(), one.get_linestyle(), one.get_marker()) for one in (key, drawn)]
+            assert looks[0] == looks[1]
+
+    def test_an_epoch_that_some_run_did_not_score_is_left_out(self, small):
+        _, records, _ = small
+        one, two = (replace(record) for record in records if record.row == "none" and record.run.seed < 2)
+        one.__dict__["metrics"] = [{"epoch": 0, "train_loss": 2.0}, {"epoch": 1, "train_loss": 1.0, "error_top1": 30.0}]
+        two.__dict__["metrics"] = [{"epoch": 0, "error_top1": 50.0}, {"epoch": 1, "error_top1": 40.0}]
+        assert curve([one, two], "error_top1").epochs == [2]
+        assert curve([one, two], "error_top1").mean == [35.0]
+
+    def test_rows_without_a_complete_run_are_named(self, big):
+        drawn = draw("curves", *big)
+        assert drawn.caption.endswith("No complete run: SmallResNet + BAM r=4.")
+        assert "n = 1 to 5 seeds" in drawn.caption
+
+    def test_many_rows_share_axes_by_six_with_the_baseline_again(self, small):
+        _, _, table = small
+        rows = [replace(table.rows[1], label=f"row {place}") for place in range(8)]
+        wide = replace(table, rows=[table.rows[0], *rows])
+        found = dict.fromkeys(["none", *(row.label for row in rows)])
+        assert chunks(wide, found) == [
+            ["none", *(f"row {place}" for place in range(6))],
+            ["none", "row 6", "row 7"],
+        ]
+
+
+class TestFactorial:
+    def test_marginal_means(self):
+        factorial = crossed(TWO)
+        axes = marginal(factorial, ERROR).figure.axes
+        assert [one.get_title() for one in axes] == list(TWO)
+        for one, factor in zip(axes, TWO, strict=True):
+            for at, level in enumerate(level for level in factorial.levels if level.factor == factor):
+                assert points(one, f"_mean {level.level}") == [(at, level.mean)]
+                assert points(one, f"_interval {level.level}") == [(at, level.low), (at, level.high)]
+            assert one.get_xlabel() == "n = 15 each"
+
+    def test_unequal_numbers_of_runs_stand_at_each_level(self):
+        factorial = crossed(TWO)
+        uneven = replace(factorial, levels=[replace(factorial.levels[0], n=4), *factorial.levels[1:]])
+        first = marginal(uneven, ERROR).figure.axes[0]
+        assert [tick.get_text() for tick in first.get_xticklabels()] == ["sum\n(4)", "product\n(15)", "max\n(15)"]
+
+    @pytest.mark.parametrize("draw", [marginal, interaction])
+    def test_names_of_levels_are_folded_between_words_alone(self, draw):
+        factors = {"placement": ("after_stages", "every_block"), "norm": ("a b", "many short words", "squeezenet1_1")}
+        cells = {cell: {0: 20.0 + place, 1: 21.0} for place, cell in enumerate(product(*factors.values()))}
+        figure = draw(factorial_of(cells, factors), ERROR).figure
+        axes = [[text.get_text() for text in one.get_xticklabels()] for one in figure.axes]
+        assert axes[0] == ["after_\nstages", "every_\nblock"]
+        assert axes[1:] in ([], [["a b", "many short\nwords", "squeezenet1_\n1"]])
+        assert overlapping(figure) == clipped(figure) == []
+
+    def test_ticks_do_not_change_once_the_figure_is_laid_out(self):
+        means = {
+            "combine": ((20.05, 0.155, 43), (20.02, 0.18, 30), (19.96, 0.145, 45)),
+            "norm": ((19.91, 0.17, 38), (19.99, 0.16, 40), (20.13, 0.16, 40)),
+            "init": ((19.69, 0.15, 45), (20.26, 0.15, 45), (20.11, 0.19, 28)),
+        }
+        levels = [
+            Level(factor=factor, level=str(at), n=n, mean=mean, low=mean - half, high=mean + half)
+            for factor, found in means.items()
+            for at, (mean, half, n) in enumerate(found)
+        ]
+        factors = dict.fromkeys(means, ("0", "1", "2"))
+        made = Factorial(factors=factors, levels=levels, interactions=[], anova=[], importance={}, gaps=[])
+        figure = marginal(made, ERROR).figure
+        assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:2] == ["19.4", "19.6"]
+        assert clipped(figure) == [], "outside the settings that it was drawn with, too"
+
+    def test_interaction(self):
+        factorial = crossed(TWO)
+        holes = dict(factorial.interactions[0].means) | {("product", "hidden"): math.nan}
+        told = "no run at combine=product, norm=hidden"
+        lacking = replace(factorial, interactions=[replace(factorial.interactions[0], means=holes)], gaps=[told])
+        drawn = interaction(lacking, ERROR)
+        (axes,) = drawn.figure.axes
+        assert points(axes, "ends") == [near((-0.04, 20.0)), near((0.96, 20.5)), near((1.96, 21.0))]
+        assert points(axes, "hidden") == [near((0.04, 19.75)), near((1.04, math.nan)), near((2.04, 20.75))]
+        assert axes.get_title() == "n = 5 each"
+        assert "it is not. No interval is drawn; " in drawn.caption
+        assert drawn.caption.endswith(f" Gaps: {told}.")
+        assert "product and hidden" not in drawn.alt
+        assert "; these runs cannot tell interactions from the noise. Gaps" in drawn.caption
+        line = Source(name=" x ".join(TWO), df=2, sum_of_squares=1.0, f=1.0, p=0.4, share=0.1)
+        tested = interaction(replace(factorial, anova=[line]), ERROR).caption
+        assert tested.endswith("; the analysis of variance says which interactions exceed the noise.")
+
+    def test_ticks_that_change_while_the_figure_is_laid_out_have_room(self):
+        factors = {"placement": ("after", "every"), "combine": ("sum", "product", "max"), "norm": ("ends", "hidden")}
+        noise = random.Random(1)
+        cells = {
+            cell: {
+                seed: 20 + noise.gauss(0, 0.6) + (cell[:2] == ("every", "max")) * 1.5 + 0.3 * seed for seed in range(3)
+            }
+            for cell in product(*factors.values())
+        }
+        assert clipped(interaction(factorial_of(cells, factors), ERROR).figure) == []
+
+    def test_an_interaction_has_a_bar_a_point_that_may_span_several_cells(self):
+        factors = {"a": ("x", "y"), "b": ("x", "y"), "c": ("x", "y")}
+        cells = {
+            cell: {s: 20.0 + (7 * at + 3 * s) % 5 for s in (0, 1)} for at, cell in enumerate(product("xy", "xy", "xy"))
+        }
+        found = factorial_of(cells, factors)
+        drawn = interaction(found, ERROR)
+        residual = found.anova[-1]
+        half = stats.t.ppf(0.975, residual.df) * math.sqrt(residual.sum_of_squares / residual.df / 4)
+        axes = drawn.figure.axes[0]
+        ends = [points for one in axes.get_lines() if one.get_label() == "_interval x" for points in [one.get_xydata()]]
+        means = [found.interactions[0].means[at, "x"] for at in "xy"]
+        assert [tuple(end[:, 1]) for end in ends] == [near((mean - half, mean + half)) for mean in means]
+        assert [one.get_title() for one in drawn.figure.axes] == ["n = 4 each, 95 % intervals"] * 3
+        assert "it is not. Bars: 95 % intervals of the means at these seeds, by the residual of the" in drawn.caption
+
+    def test_the_caption_says_what_the_means_are_and_what_is_left_out(self):
+        lacking = replace(crossed(TWO), left_out={"none": ("attention.norm",)})
+        said = marginal(lacking, ERROR).caption
+        assert said.startswith(
+            "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the "
+            "other factors' levels. "
+        )
+        assert said.endswith(" not to foretell other seeds. Left out: row 'none', without attention.norm.")
+        assert "Across gaps" not in said
+
+    def test_means_that_the_runs_cannot_tell_are_not_drawn(self):
+        cells = {("sum", "ends"): {0: 20.0, 1: 21.0}, ("max", "both"): {0: 22.0, 1: 23.5}}
+        found = marginal(factorial_of(cells, {"a": ("sum", "max"), "b": ("ends", "both")}), ERROR)
+        assert found == Absent(
+            "no run at a=sum, b=both; no run at a=max, b=ends; no marginal mean at a=sum, max; b=ends, both: these "
+            "runs do not connect the levels of a (sum | max), b (ends | both)"
+        )
+
+
+def test_where_higher_is_better_the_words_say_so(small):
+    _, _, table = small
+    drawn = effects(replace(table, metric=METRICS["map_50_95"]))
+    assert drawn.figure.axes[0].get_xlabel() == "Δ mAP@[.5:.95] (percentage points)\n← worse    better →"
+    assert "Right of the line at 0 is better." in drawn.caption
+    assert "Left of the line at 0 is better." in effects(table).caption
+    assert "no row that costs as little is higher" in pareto(replace(table, metric=METRICS["map_50_95"])).caption
+
+
+def test_labels_are_shown_as_they_are_written(small):
+    _, _, table = small
+    odd = "SE_r8 <light> $x$ & 5%"
+    rows = [replace(row, label=odd) if row.label == "BAM max" else row for row in table.rows]
+    svg = effects(replace(table, rows=rows)).as_bytes("svg").decode()
+    assert "SE_r8 &lt;light&gt; $x$" in svg

@@ -1,0 +1,242 @@
+"""The verdict in sentences, word by word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.report.phrases import named
+from analysis.report.power import lead, powers
+from analysis.report.sentence import sentences
+from analysis.table.build import tabulate
+from studies.definition.stopping import Stopping
+from studies.records.records import gather
+from tests.analysis.report.made import asked, detecting, fill, panelled, table
+from tests.analysis.synthetic import golden_table, interrupt
+
+NONE = [20.0, 21.0, 22.0]
+
+
+def moved(*differences):
+    """Return figures that differ by so much from `NONE`, seed by seed."""
+    return [figure + difference for figure, difference in zip(NONE, differences, strict=True)]
+
+
+def test_a_study_with_everything_in_it(tmp_path):
+    assert sentences(golden_table(tmp_path)) == [
+        "Incomplete: 20 of 24 runs are complete (1 failed, 1 lost, 2 missing), and what follows holds for these alone.",
+        "Of 5 comparisons with 'none' 1 is resolved at 5 % (Holm over 5, n = 1 to 4 paired seeds): 'BAM' is better "
+        "than 'none' by 2.03 points of top-1 error (95 % interval 1.87 to 2.18, p < 0.001). For 'BAM product' and "
+        "'BAM max', not resolved, the data allow differences between −3.50 and +3.34 points (95 % intervals, not "
+        "adjusted; below 0 is better). 'BAM r=1' changes nothing: the runs computed what 'none' did. 'SE_r8 <light>' "
+        "has fewer than 2 seeds paired with 'none', too few for an interval.",
+    ]
+
+
+def test_nothing_resolved(tmp_path):
+    figures = {"none": NONE, "r1": moved(1, -1, 0.5), "r2": moved(2, -1, -2), "r3": moved(-0.1, 0.1, 0.3)}
+    assert sentences(table(tmp_path, asked(3), figures)) == [
+        "Of 3 comparisons with 'none' none is resolved at 5 % (Holm over 3, n = 3 seeds a row): the data allow "
+        "differences between −5.50 and +4.84 points of top-1 error (95 % intervals, not adjusted; below 0 is better)."
+    ]
+
+
+def test_all_resolved_either_way(tmp_path):
+    figures = {"none": NONE, "r1": moved(-2, -2.02, -1.98), "r2": moved(3, 3.02, 2.98)}
+    assert sentences(table(tmp_path, asked(2), figures)) == [
+        "All 2 comparisons with 'none' are resolved at 5 % (Holm over 2, n = 3 seeds a row): 'r1' is better than "
+        "'none' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, p < 0.001); 'r2' is worse than 'none' by "
+        "3.00 points (95 % interval 2.95 to 3.05, p < 0.001)."
+    ]
+
+
+def test_of_many_the_largest_and_the_smallest(tmp_path):
+    figures = {"none": NONE} | {f"r{n}": moved(-n, -n - 0.02, -n + 0.02) for n in range(1, 5)}
+    figures["r5"] = moved(1, 1.01, 0.99)
+    assert sentences(table(tmp_path, asked(5), figures)) == [
+        "All 5 comparisons with 'none' are resolved at 5 % (Holm over 5, n = 3 seeds a row): 4 rows are better than "
+        "'none', 'r4' most, by 4.00 points of top-1 error (95 % interval 3.95 to 4.05, p < 0.001), and 'r1' least, by "
+        "1.00 points (95 % interval 0.95 to 1.05, p < 0.001); 'r5' is worse than 'none' by 1.00 points (95 % interval "
+        "0.98 to 1.02, p < 0.001)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differences", "told"),
+    [
+        (
+            (1, -1, 0.5),
+            "'r1' is not resolved against 'none' at 5 % (p = 0.808, a single comparison, n = 3 seeds): the data allow "
+            "a difference between −2.42 and +2.75 points of top-1 error (95 % interval; below 0 is better).",
+        ),
+        (
+            (-2, -2.02, -1.98),
+            "'r1' is better than 'none' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, p < 0.001, a single "
+            "comparison, n = 3 seeds).",
+        ),
+        ((1, 1, 1), "'r1' differs by the same at every seed: no spread to judge by."),
+    ],
+)
+def test_a_single_comparison(tmp_path, differences, told):
+    assert sentences(table(tmp_path, asked(1), {"none": NONE, "r1": moved(*differences)})) == [told]
+
+
+def test_what_is_better_so_far_says_so(tmp_path):
+    figures = {"none": [*NONE, 20.0], "r1": [*moved(-2, -2.02, -1.98), None]}
+    assert sentences(table(tmp_path, asked(1, seeds=4), figures)) == [
+        "Incomplete: 7 of 8 runs are complete (1 missing), and what follows holds for these alone.",
+        "'r1' is better than 'none' so far (3 of 4 seeds) by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, "
+        "p < 0.001, a single comparison, n = 3 seeds).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("margin", "differences", "told"),
+    [
+        (None, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
+        (5.0, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
+        (5.0, (1, -1, 0.5), "'r1' is equivalent to 'none' within ±5 points (3 of 4 seeds; 1 failed)."),
+    ],
+)
+def test_a_claim_on_surviving_seeds_is_one(tmp_path, margin, differences, told):
+    study = replace(asked(1, seeds=4), margin=margin)
+    fill(tmp_path, study, {"none": [*NONE, 20.0], "r1": [*moved(*differences), None]})
+    interrupt(tmp_path, replace(study.rows["r1"], seed=3), "failed")
+    first, second = sentences(tabulate(gather(study, tmp_path), study))
+    assert first.startswith("Incomplete: 7 of 8 runs are complete (1 failed)")
+    assert second.startswith(told)
+    assert second.endswith(", within the margin of ±5 points.") == (margin is not None and "better" in told)
+
+
+def test_an_interval_without_zero_is_not_a_verdict(tmp_path):
+    figures = {"none": NONE, "r1": moved(1, 1.5, 1.2), "r2": moved(2, -1, -2), "r3": moved(1, -1, 0)}
+    told = sentences(table(tmp_path, asked(30).only({"row": ["r1", "r2", "r3"]}), figures))
+    assert told == [
+        "Of 3 comparisons with 'none' none is resolved at 5 % (Holm over 30, n = 3 seeds a row): the data allow "
+        "differences between −5.50 and +4.84 points of top-1 error (95 % intervals, not adjusted; below 0 is better). "
+        "The interval of 'r1' by itself leaves out 0, but p = 0.408 once adjusted."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"none": [None] * 3, "r1": [None] * 3}, ["No run is complete (6 missing): nothing can be said yet."]),
+        (
+            {"none": [None] * 3, "r1": NONE},
+            [
+                "Incomplete: 3 of 6 runs are complete (3 missing), and what follows holds for these alone.",
+                "The baseline 'none' has no complete run, so nothing can be held against it.",
+            ],
+        ),
+        (
+            {"none": NONE, "r1": [None] * 3},
+            [
+                "Incomplete: 3 of 6 runs are complete (3 missing), and what follows holds for these alone.",
+                "'r1' has fewer than 2 seeds paired with 'none', too few for an interval.",
+            ],
+        ),
+    ],
+)
+def test_what_cannot_be_said(tmp_path, figures, told):
+    assert sentences(table(tmp_path, asked(1), figures)) == told
+
+
+def test_panels_get_a_sentence_each_after_the_count_of_all(tmp_path):
+    figures = {}
+    for width, shift in ((8, 0.0), (16, 1.0), (24, -2.0)):
+        figures[f"width {width}"] = NONE
+        figures[f"width {width} + BAM r=1"] = moved(shift, shift + 0.02, shift - 0.02)
+    assert sentences(table(tmp_path, panelled(1), figures)) == [
+        "Of 3 comparisons in 3 panels 2 are resolved at 5 % (Holm over 3).",
+        "'width 8 + BAM r=1' is not resolved against 'width 8' at 5 % (p = 1.000 after Holm, n = 3 seeds): the data "
+        "allow a difference between −0.05 and +0.05 points of top-1 error (95 % interval, not adjusted; below 0 is "
+        "better).",
+        "'width 16 + BAM r=1' is worse than 'width 16' by 1.00 points of top-1 error (95 % interval 0.95 to 1.05, "
+        "p < 0.001, n = 3 seeds).",
+        "'width 24 + BAM r=1' is better than 'width 24' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, "
+        "p < 0.001, n = 3 seeds).",
+    ]
+
+
+@pytest.mark.parametrize(("gain", "word"), [(2.0, "better"), (-2.0, "worse")])
+def test_of_map_more_is_better(tmp_path, gain, word):
+    figures = {"none": NONE, "BAM": moved(gain, gain + 0.02, gain - 0.02)}
+    assert sentences(table(tmp_path, detecting(), figures)) == [
+        f"'BAM' is {word} than 'none' by 2.00 points of mAP@[.5:.95] (95 % interval 1.95 to 2.05, p < 0.001, a single "
+        "comparison, n = 3 seeds)."
+    ]
+
+
+def test_the_better_side_of_map_is_above_zero(tmp_path):
+    figures = {"none": NONE, "BAM": moved(1, -1, 0.5)}
+    assert sentences(table(tmp_path, detecting(), figures))[0].endswith("(95 % interval; above 0 is better).")
+
+
+def test_rows_are_named_up_to_four(tmp_path):
+    rows = table(tmp_path, asked(5), dict.fromkeys(asked(5).rows, NONE)).rows
+    assert named(rows[:1]) == "'none'"
+    assert named(rows[:4]) == "'none', 'r1', 'r2' and 'r3'"
+    assert named(rows) == "6 rows"
+
+
+def test_a_difference_too_small_to_matter_is_told_as_one(tmp_path):
+    figures = {
+        "none": NONE,
+        "r1": moved(0.01, -0.02, 0.02),
+        "r2": moved(0.02, 0.01, -0.02),
+        "r3": moved(-0.2, -0.202, -0.198),
+        "r4": moved(1, -1, 0.5),
+    }
+    assert sentences(table(tmp_path, replace(asked(4), margin=0.5), figures)) == [
+        "Of 4 comparisons with 'none' 1 is resolved at 5 % (Holm over 4, n = 3 seeds a row): 'r3' is better than "
+        "'none' by 0.20 points of top-1 error (95 % interval 0.20 to 0.20, p < 0.001), within the margin of ±0.5 "
+        "points. For 'r4', not resolved, the data allow a difference between −2.42 and +2.75 points (95 % interval, "
+        "not adjusted; below 0 is better). 'r1' and 'r2' are equivalent to 'none' within ±0.5 points."
+    ]
+
+
+def test_seeds_by_a_rule(tmp_path):
+    study = replace(asked(4, seeds=4), stopping=Stopping(looks=(2, 4)))
+    none = [*NONE, 23.0]
+    near = [figure + difference for figure, difference in zip(none, (1, -1, 0.5, 0.2), strict=True)]
+    figures = {
+        "none": none,
+        "r1": [figure - 5 - 0.0001 * seed for seed, figure in enumerate(none)],
+        "r2": near,
+        "r3": [*near[:2], None, None],
+        "r4": [near[0], None, None, None],
+    }
+    found = table(tmp_path, study, figures)
+    assert [row.verdict for row in found.rows] == [
+        "baseline",
+        "better",
+        "not resolved by 4 seeds, the last look",
+        "open: next look at 4 seeds",
+        "open: first look at 2 seeds",
+    ]
+    first, told, caution = sentences(found)
+    assert caution == (
+        "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: "
+        "quote its interval, which holds whenever a row stops, rather than its Δ."
+    )
+    assert first == "Incomplete: 13 of 16 runs are complete (3 missing), and what follows holds for these alone."
+    assert told.startswith(
+        "Of 4 comparisons with 'none' 1 is resolved at 5 % (stopping rule over 4 comparisons, n = 2 to 4 paired "
+        "seeds): 'r1' is better than 'none' by 5.00 points of top-1 error (repeated 95 % interval 4.86 to 5.14). For "
+        "'r2' and 'r3', not resolved, the data allow differences between "
+    )
+    assert told.endswith(
+        " points (repeated 95 % intervals; below 0 is better). 'r4' waits for the first look of the stopping rule."
+    )
+    comparisons = powers(found, [])
+    assert [(one.stands, one.more) for one in comparisons] == [
+        ("resolved", None),
+        ("not resolved by 4 seeds, the last look", None),
+        ("open", 2),
+        ("open", 2),
+    ]
+    assert lead(found, comparisons, None)[1] == (
+        "2 of 4 comparisons are open: the stopping rule wants the seeds of the next look."
+    )

@@ -1,0 +1,269 @@
+"""W&B for real, offline; and servers that do not answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import pytest
+import torch
+
+from analysis.cli import main
+from lightning_bam.config import BAMSpec, to_dict
+from lightning_bam.run_folder.folder import RunFolder
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
+from studies.errors import StudyError
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.records.records import gather
+from studies.tracking import wandb_run as tracking
+from studies.tracking.lightning_logger import EpochLogger
+from tests.studies.conftest import BASE, silent, tiny
+from tests.studies.tracking.wandb_file import messages, read, settled
+
+OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    wild = tiny(
+        name="wild",
+        seeds=1,
+        rows={
+            "none": BASE,
+            "nan": replace(BASE, recipe=replace(BASE.recipe, lr=1e30)),
+        },
+        scientific=("recipe.lr",),
+    )
+    run_study(tiny(seeds=1), root, OFFLINE, silent)
+    run_study(wild, root, OFFLINE, silent)
+    return root
+
+
+def test_each_run_is_one_finished_run_of_wandb(root):
+    for record in gather(tiny(seeds=1), root):
+        found = read(record.folder.path)
+        run = found["run"]
+        assert (run.run_id, run.run_group) == (record.run.key, "tiny")
+        assert run.display_name == f"{record.row} / seed 0"
+        assert run.job_type == record.row, "so that W&B groups the seeds of a row"
+        told = {"study": "tiny", "row": record.row, **{name: record.manifest[name] for name in ("commit", "host")}}
+        slots = to_dict(record.run) | ({} if record.run.attention else {"attention": {"kind": "none"}})
+        config = {name: value for name, value in found["config"].items() if name != "_wandb"}
+        assert config == told | slots
+        assert not [name for name in config if "." in name], "W&B takes a dot for a step inside"
+        assert found["exit"] == 0
+
+
+def test_history_and_summary_are_the_folders_figures(root):
+    for record in gather(tiny(seeds=1), root):
+        found = read(record.folder.path)
+        steps = [line for line in found["history"] if "test/error_top1" in line]
+        names = ("epoch", "test/error_top1", "train/loss", "test/loss", "train/lr", "_step")
+        assert [tuple(s[name] for name in names) for s in steps] == [
+            (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
+            for line in record.metrics
+        ]
+        assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
+        for name, value in vars(record.result).items():
+            assert found["summary"].get(name) == value, "and what a classifier does not report is not there"
+
+
+def test_a_failed_run_is_finished_as_failed(root):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    found, manifest = read(root / wild.key), RunFolder(root / wild.key).manifest()
+    assert found["exit"] == 1
+    assert (found["summary"]["cause"], found["summary"]["error"]) == ("nan", manifest["error"])
+
+
+def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
+    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
+    study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
+    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)]), silent)
+    found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
+    assert found["summary"]["cause"] == manifest["cause"] == "nan"
+    assert manifest["error"].endswith(found["summary"]["error"])
+
+
+def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
+    class Opened:
+        resumed = True
+        summary: ClassVar = {"cause": "nan", "error": "loss is nan", "loss": 2.5}
+        define_metric = finish = lambda *_, **__: None
+
+    monkeypatch.setattr("wandb.init", lambda **_: Opened())
+    job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
+    tracking.Tracking.start(job, BASE).finish(0)
+    assert Opened.summary == {"cause": None, "error": None, "loss": 2.5}
+
+
+def test_off_leaves_no_record(tmp_path):
+    run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
+    assert not list(tmp_path.glob("*/wandb"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "netrc", "mode"),
+    [
+        ({}, "", "offline"),
+        ({"WANDB_API_KEY": "x" * 40}, "", "online"),
+        ({}, "machine api.wandb.ai login user password secret", "online"),
+        ({"WANDB_BASE_URL": "http://other:8080"}, "machine api.wandb.ai login user password secret", "offline"),
+        ({"WANDB_MODE": "offline", "WANDB_API_KEY": "x" * 40}, "", "offline"),
+        ({"WANDB_MODE": "disabled"}, "", "off"),
+    ],
+)
+def test_default_mode(monkeypatch, tmp_path, environment, netrc, mode):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if netrc:
+        (tmp_path / ".netrc").write_text(netrc)
+        (tmp_path / ".netrc").chmod(0o600)
+    assert tracking.default_mode() == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("a/b", "has '/'"),
+        ("50%", "has '%'"),
+        ("p" * 129, "has 129 characters"),
+    ],
+)
+def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys, name, why):
+    monkeypatch.setenv("WANDB_PROJECT", name)
+    with pytest.raises(StudyError, match=f"^WANDB_PROJECT='.*: {why}; give a name of 1 to 128 characters without "):
+        tracking.project()
+    assert main(["run", "quickstart", "--wandb", "offline"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_long_names_are_shortened_and_stay_apart(tmp_path):
+    rows = {f"{'ä' * 100}{i}": replace(BASE, attention=BAMSpec(reduction=4, dilation=i)) for i in (1, 2)}
+    study = tiny(seeds=1, rows={"none": BASE} | rows, scientific=("attention", "attention.dilation"))
+    study = replace(study, variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
+    run_study(study, tmp_path, replace(OFFLINE, monitor=False), silent)
+    found = [read(record.folder.path) for record in gather(study, tmp_path)]
+    assert {one["config"]["row"] for one in found} == set(study.rows)
+    for name, most in (("display_name", 128), ("job_type", 64), ("run_group", 128)):
+        names = {getattr(one["run"], name) for one in found}
+        assert len(names) == (1 if name == "run_group" else 3)
+        assert all(len(one.encode()) <= most for one in names)
+    assert all(one["run"].display_name.endswith(" / seed 0") for one in found)
+    assert not any("output_raw" in kinds(record.folder.path) for record in gather(study, tmp_path))
+
+
+def kinds(folder):
+    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    return {record.WhichOneof("record_type") for record in messages(path)}
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
+def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
+    """A port where nobody listens, and one where somebody listens and never says a word."""
+    monkeypatch.setattr(tracking, "PATIENCE", 3.0)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if answers:
+            server.listen()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        run = replace(BASE, attention=BAMSpec(reduction=4))
+        job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
+        started = time.monotonic()
+        opened = tracking.Tracking.start(job, run)
+        assert isinstance(opened.logger, EpochLogger)
+        opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
+        assert time.monotonic() - started < tracking.PATIENCE, "the run waits for nothing"
+        opened.finish(0)
+        assert time.monotonic() - started < 60
+    found = settled(tmp_path)
+    assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
+    assert [line["test/error_top1"] for line in found["history"]] == [12.5]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_wandb_that_cannot_be_loaded_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what an installation that is broken gives: ImportError
+    opened = tracking.Tracking.start(Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1)), BASE)
+    opened.logger.log_metrics({"epoch": 0.0}, step=0)
+    started = time.monotonic()
+    opened.finish(0)
+    assert time.monotonic() - started < tracking.DISK / 2
+
+
+def test_who_is_told_to_leave_while_a_server_does_not_answer_leaves_a_checkpoint(tmp_path):
+    """It has trained meanwhile, and does not wait for W&B until it is killed."""
+    root = tmp_path / "runs"
+    file = tmp_path / "long.py"
+    file.write_text(
+        "from dataclasses import replace\n"
+        "from tests.studies.conftest import BASE, tiny\n"
+        "row = replace(BASE, recipe=replace(BASE.recipe, epochs=5000))\n"
+        "STUDY = tiny(seeds=1, rows={'none': row}, scientific=())\n"
+    )
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
+            "WANDB_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "WANDB_API_KEY": "0" * 40,
+            "WANDB_SERVICE": "3-1-unix-/gone",  # of a notebook, say, that started this call's terminal
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        }
+        words = [sys.executable, "-m", "analysis.cli", "run", str(file), "--root", str(root), "--wandb", "online"]
+        with subprocess.Popen([*words, "--devices", "cpu:1"], env=environment, stderr=subprocess.PIPE) as call:
+            until = time.monotonic() + 60
+            while not list(root.glob("*/checkpoints/last.ckpt")) and time.monotonic() < until:
+                time.sleep(0.1)
+            call.send_signal(signal.SIGINT)
+            *_, last = call.stderr.read().decode().splitlines()
+            assert last == "bam: interrupted; the same command goes on from here"
+            assert call.wait() == 130
+    (manifest,) = root.glob("*/manifest.json")
+    folder = RunFolder(manifest.parent)
+    assert (folder.state(), folder.manifest()["cause"]) == ("lost", "stopped by signal 15")
+    saved = torch.load(folder.checkpoint)
+    assert saved["epoch"] == len(folder.metrics()), "in the middle of an epoch, not at the end of the last"
+    assert "W&B: not open yet; it knows nothing of this attempt" in folder.log.read_text()
+
+
+def test_a_wandb_that_dies_in_the_middle_stops_nothing(tmp_path):
+    """Its service is killed for real as soon as there is a record."""
+    killed = []
+
+    def kill_service(progress):
+        for active in progress.active:
+            if list(active.folder.path.glob("wandb/offline-run-*/*.wandb")) and not killed:
+                for process in psutil.process_iter():
+                    with suppress(psutil.Error):  # some other process that has just ended
+                        words = " ".join(process.cmdline())
+                        if f"--pid {active.process.pid}" in words and "wandb-core" in process.name():
+                            process.kill()
+                            killed.append(process.pid)
+
+    long = replace(BASE, recipe=replace(BASE.recipe, epochs=20))
+    study = tiny(seeds=1, rows={"none": long, "BAM": replace(long, attention=BAMSpec(reduction=4))})
+    progress = run_study(study, tmp_path, OFFLINE, kill_service)
+    assert killed
+    assert progress.failed == []
+    assert [record.state for record in gather(study, tmp_path)] == ["complete"] * 2
+    assert "; the run goes on" in "".join(r.folder.log.read_text() for r in gather(study, tmp_path))
