@@ -57,6 +57,20 @@ def default_mode() -> WandbMode:
         return "offline"
 
 
+def sealed() -> Any:
+    """Return W&B, kept from the working directory, whose files may be anybody's.
+
+    W&B takes from there, before it is told anything, whom it sends the user's key to (`wandb/settings`) and more of a
+    config (`config-defaults.yaml`), and no setting of its own forbids it. The user's own settings count.
+    """
+    import wandb
+    from wandb.sdk.wandb_config import Config
+
+    wandb.Settings.settings_workspace = property(lambda _: os.devnull)  # type: ignore[assignment]
+    Config._load_defaults = lambda _: None  # type: ignore[method-assign]
+    return wandb
+
+
 def project() -> str:
     """Return the W&B project: `WANDB_PROJECT`, or `lightning-bam`.
 
@@ -114,7 +128,8 @@ class Tracking:
             from studies.tracking.lightning_logger import EpochLogger
 
             tracking.logger = EpochLogger(tracking.log, run.key)
-            os.environ["WANDB_MODE"] = job.wandb  # before there is a thread: a new variable moves all of them
+            # before there is a thread: a new variable moves all of them; W&B asks git, too, before it is told anything
+            os.environ |= {"WANDB_MODE": job.wandb, "WANDB_DISABLE_GIT": "true"}
             tracking._thread = threading.Thread(target=tracking._track, args=(job, run), daemon=True)
             tracking._thread.start()
         return tracking
@@ -181,8 +196,7 @@ class Tracking:
 
         An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
         """
-        import wandb
-
+        wandb = sealed()
         there = job.folder / "wandb"
         if there.is_symlink():  # W&B would write where it points to
             there.unlink()

@@ -1,4 +1,4 @@
-"""A working directory whose files are named as modules: no process of ours imports one of them."""
+"""A working directory whose files are named as modules or as W&B's settings: no process of ours reads one of them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from studies.library import find_study
 from studies.workers.forkserver import forkserver
 from studies.workers.import_path import imported
 from studies.workers.launch import ask
+from tests.studies.tracking.wandb_file import read
 
 HOME = Path(__file__).parent.parent.parent
 
@@ -64,6 +65,9 @@ def shadowed(tmp_path, monkeypatch):
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("".join(f"[{group}]\nplugged = plugged:plug\n" for group in GROUPS))
+    (there / "wandb").mkdir()
+    (there / "wandb" / "settings").write_text("[default]\nentity = foreign\nbase_url = http://127.0.0.1:9\n")
+    (there / "config-defaults.yaml").write_text("foreign: {value: 3}\n")
     (there / "widths.py").write_text("WIDTH = 4\n")
     (there / "mine.py").write_text(STUDY)
     monkeypatch.chdir(there)
@@ -91,6 +95,11 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     with tarfile.open("mine.tar.gz") as archive:
         lists = [archive.extractfile(one) for one in archive.getmembers() if one.name.endswith("constraints.txt")]
         assert ["plugged" in one.read().decode() for one in lists] == [False]
+    found = read(Path("runs", run))
+    assert found["run"].entity == ""
+    assert "foreign" not in found["config"]
+    logs = Path("runs", run).rglob("debug*.log")
+    assert [path for path in logs if "127.0.0.1:9" in path.read_text()] == []
 
 
 def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):

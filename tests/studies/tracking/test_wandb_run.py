@@ -7,15 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import psutil
 import pytest
 import torch
+import wandb
 
 from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
@@ -197,6 +200,57 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     found = settled(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
     assert [line["test/error_top1"] for line in found["history"]] == [12.5]
+
+
+class Refusing(ThreadingHTTPServer):
+    """A server that hears whatever it is sent, and refuses it."""
+
+    def __init__(self):
+        heard = self.heard = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                heard.append(self.path)
+                self.send_error(403)
+
+            do_GET = do_CONNECT = do_POST
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@pytest.mark.parametrize("name", ["wandb", ".wandb"])
+def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
+    """The user's own settings do."""
+    monkeypatch.setattr(tracking, "PATIENCE", 3.0)
+    there, own = tmp_path / "there", tmp_path / "own"
+    (there / name).mkdir(parents=True)
+    own.mkdir()
+    with Refusing() as foreign, Refusing() as home:
+        (there / name / "settings").write_text(
+            f"[default]\nbase_url = {foreign.address}\nhttp_proxy = {foreign.address}\nentity = foreign\n"
+        )
+        (there / "config-defaults.yaml").write_text("foreign: {value: 3}\n")
+        (own / "settings").write_text(f"[default]\nbase_url = {home.address}\nentity = mine\n")
+        monkeypatch.setenv("WANDB_CONFIG_DIR", str(own))
+        monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+        monkeypatch.delenv("WANDB_BASE_URL", raising=False)
+        monkeypatch.chdir(there)
+        wandb.teardown()  # of an earlier test, whose settings this process has
+        job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
+        tracking.Tracking.start(job, BASE).finish(0)
+        found = settled(tmp_path)
+        wandb.teardown()
+        assert home.heard, "it was tried"
+        assert foreign.heard == []
+        home.shutdown()
+        foreign.shutdown()
+    assert (found["run"].entity, found["exit"]) == ("mine", 0)
+    assert "foreign" not in found["config"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
