@@ -129,7 +129,7 @@ class Tracking:
 
             tracking.logger = EpochLogger(tracking.log, run.key)
             # before there is a thread: a new variable moves all of them; W&B asks git, too, before it is told anything
-            os.environ |= {"WANDB_MODE": job.wandb, "WANDB_DISABLE_GIT": "true"}
+            os.environ |= {"WANDB_MODE": job.wandb, "WANDB_DISABLE_GIT": "true", "WANDB_USE_DOT_WANDB": "false"}
             tracking._thread = threading.Thread(target=tracking._track, args=(job, run), daemon=True)
             tracking._thread.start()
         return tracking
@@ -197,10 +197,11 @@ class Tracking:
         An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
         """
         wandb = sealed()
-        there = job.folder / "wandb"
-        if there.is_symlink():  # W&B would write where it points to
-            there.unlink()
-        shutil.rmtree(there, ignore_errors=True)
+        for there in (job.folder / "wandb", job.folder / ".wandb"):  # W&B prefers the second where there is one
+            if there.is_symlink() or not there.is_dir():  # it would write where a link points to, and wait for a pipe
+                there.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(there, ignore_errors=True)
         seed = f" / seed {run.seed}"
         wanted: Literal["online", "offline"] = "online" if job.wandb == "online" else "offline"
         for mode in dict.fromkeys((wanted, "offline")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,13 @@ from lightning_bam.weights.state_dicts import load_network
 from studies.cluster.slurm.jobs import folder_of, note, submissions
 from studies.coordination.process_lock import Owner, alive
 from studies.coordination.sync import pack
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.tracking.wandb_run import DISK, Tracking
 from studies.workers.failure import Failure
 from tests.faults.stores.conftest import SECRET, call, listing
+from tests.studies.conftest import BASE
+from tests.studies.tracking.wandb_file import settled
 
 FILES = ("run.json", "manifest.json", "metrics.jsonl", "result.json", "rank0.log", "lock", "checkpoints/last.ckpt")
 
@@ -180,6 +186,25 @@ def test_training_follows_no_link(runs, canary):
     assert "checkpoints: is a link" in weights.manifest()["error"]
     assert wandb.result() is not None
     assert not (wandb.path / "wandb").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["wandb", ".wandb"])
+@pytest.mark.parametrize("what", ["link", "pipe", "file", "folder"])
+def test_wandb_writes_into_its_own_folder_and_waits_for_no_pipe(tmp_path, monkeypatch, canary, name, what):
+    """A run folder in which W&B's is something else, or `.wandb`, which W&B would take instead."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / name
+    make = {"link": lambda: path.symlink_to(canary.folder), "pipe": lambda: os.mkfifo(path)}
+    make |= {"file": path.touch, "folder": path.mkdir}
+    make[what]()
+    monkeypatch.setenv("WANDB_USE_DOT_WANDB", "true")
+    started = time.monotonic()
+    Tracking.start(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE).finish(0)
+    assert time.monotonic() - started < DISK / 2
+    assert settled(folder)["exit"] == 0
+    assert [path.name for path in folder.iterdir()] == ["wandb"]
+    canary.unharmed()
 
 
 @pytest.mark.parametrize("name", ["studies.journal", ".studies.journal.lock", ".schedulers.lock", ".place", "rules"])
