@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from studies.doctor.finding import Finding, Scene, ok, problem, warning
-from studies.tracking.wandb_run import PATIENCE, default_mode
+from studies.tracking.wandb_run import PATIENCE, address, default_mode
 
 NAMED: Final = (
     "lightning-bam",
@@ -94,7 +94,7 @@ def tracking(scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
         )
         yield ok("W&B", f"{mode} ({why}); the run folders have every figure anyway")
     else:
-        yield _server(urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")))
+        yield _server(urlparse(address()))
 
 
 def _server(url: object) -> Finding:

@@ -8,7 +8,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from io import StringIO
+from pathlib import Path
 from platform import node
 from queue import SimpleQueue
 from shlex import quote
@@ -33,6 +35,8 @@ NAME: Final = 128
 """The same of a run's name, a group and a project."""
 REFUSED: Final = "/\\#?%:"
 """Signs that no project's name can have."""
+RENAMED: Final = {"api.forge.coreweave.com": "api.wandb.ai"}
+"""The name under which ~/.netrc may still have a server, where W&B looks, too."""
 FIGURES: Final = {
     "train_loss": "train/loss",
     "lr": "train/lr",
@@ -50,11 +54,25 @@ def default_mode() -> WandbMode:
         return "offline" if os.environ["WANDB_MODE"] == "offline" else "off"
     if os.environ.get("WANDB_API_KEY"):
         return "online"
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     try:
-        return "online" if netrc.netrc().authenticators(host) else "offline"
+        known = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
     except (OSError, netrc.NetrcParseError):
         return "offline"
+    there = urlparse(address())
+    host = there.hostname or ""
+    return "online" if any(map(known.authenticators, (there.netloc, host, RENAMED.get(host, host)))) else "offline"
+
+
+def address() -> str:
+    """Return the address of the server that W&B would send runs to, by the environment and the user's own settings."""
+    try:
+        sealed()
+        from wandb.sdk.wandb_setup import singleton
+
+        with redirect_stderr(StringIO()):  # it says which files it reads
+            return singleton().settings.base_url
+    except Exception:  # a variable that it refuses, an installation that is broken: each run's log says so
+        return "https://api.wandb.ai"
 
 
 def sealed() -> Any:

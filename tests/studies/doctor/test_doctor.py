@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+import wandb
 
 from analysis.cli import main
 from lightning_bam.config import Run
@@ -162,6 +163,7 @@ def test_a_wandb_server_that_does_not_answer(monkeypatch, scene):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:1")
+    wandb.teardown()  # it keeps the settings that an earlier test has made it read
     found = only(installation.tracking(scene))
     assert found.level == "warning"
     assert found.found.startswith(

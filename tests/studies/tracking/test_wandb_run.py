@@ -14,6 +14,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlparse
 
 import psutil
 import pytest
@@ -35,6 +36,7 @@ from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.tracking.wandb_file import messages, read, settled
 
 OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
+DEFAULT = urlparse(wandb.Settings().base_url)
 
 
 @pytest.fixture(scope="module")
@@ -116,27 +118,46 @@ def test_off_leaves_no_record(tmp_path):
     assert not list(tmp_path.glob("*/wandb"))
 
 
+@pytest.fixture
+def session():
+    """Have W&B read its settings anew: it keeps those of an earlier test."""
+    wandb.teardown()
+
+
 @pytest.mark.parametrize(
     ("environment", "netrc", "mode"),
     [
         ({}, "", "offline"),
         ({"WANDB_API_KEY": "x" * 40}, "", "online"),
         ({}, "machine api.wandb.ai login user password secret", "online"),
+        ({}, f"machine {DEFAULT.netloc} login user password secret", "online"),
+        ({"WANDB_BASE_URL": "http://other:8080"}, "machine other:8080 login user password secret", "online"),
+        ({"WANDB_BASE_URL": "http://other:8080"}, "machine other login user password secret", "online"),
+        ({"WANDB_CONFIG_DIR": "{home}"}, "machine my:8080 login user password secret", "online"),
+        ({"WANDB_CONFIG_DIR": "{home}"}, "machine api.wandb.ai login user password secret", "offline"),
+        ({"WANDB_BASE_URL": "nonsense"}, "machine other login user password secret", "offline"),
         ({"WANDB_BASE_URL": "http://other:8080"}, "machine api.wandb.ai login user password secret", "offline"),
         ({"WANDB_MODE": "offline", "WANDB_API_KEY": "x" * 40}, "", "offline"),
         ({"WANDB_MODE": "disabled"}, "", "off"),
     ],
 )
-def test_default_mode(monkeypatch, tmp_path, environment, netrc, mode):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
+@pytest.mark.usefixtures("session")
+def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
+    """A login counts that is for the server to which W&B, as it is installed and set, would send runs."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value.format(home=tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "settings").write_text("[default]\nbase_url = http://my:8080\n")
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "settings").write_text("[default]\nbase_url = http://foreign:8080\n")
+    monkeypatch.chdir(tmp_path)
     if netrc:
         (tmp_path / ".netrc").write_text(netrc)
         (tmp_path / ".netrc").chmod(0o600)
     assert tracking.default_mode() == mode
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +200,7 @@ def kinds(folder):
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
+@pytest.mark.usefixtures("session")
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
     monkeypatch.setattr(tracking, "PATIENCE", 3.0)
@@ -224,6 +246,7 @@ class Refusing(ThreadingHTTPServer):
 
 
 @pytest.mark.parametrize("name", ["wandb", ".wandb"])
+@pytest.mark.usefixtures("session")
 def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
     """The user's own settings do."""
     monkeypatch.setattr(tracking, "PATIENCE", 3.0)
@@ -240,11 +263,9 @@ def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monk
         monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
         monkeypatch.delenv("WANDB_BASE_URL", raising=False)
         monkeypatch.chdir(there)
-        wandb.teardown()  # of an earlier test, whose settings this process has
         job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
         tracking.Tracking.start(job, BASE).finish(0)
         found = settled(tmp_path)
-        wandb.teardown()
         assert home.heard, "it was tried"
         assert foreign.heard == []
         home.shutdown()
