@@ -57,7 +57,7 @@ def readme(
         version and commit stand below (in its checkout: pip install -c .../constraints.txt .):
 
             bam table {named} --root runs
-            bam table {named} --root runs --format json --output again.json
+            bam table {named} --root runs --format json --output ../again.json
             bam verify {named} --root runs --table table.json
 
         Train one of the runs again and compare it, epoch by epoch:

@@ -27,7 +27,7 @@ TORCHVISION: Final = {
 """Backbones by kind, and the networks of torchvision that they are when nothing is changed about them."""
 
 
-def export(run: Run, network: nn.Module, form: str, path: Path) -> str:
+def export(run: Run, network: nn.Module, form: str, path: Path, *, follow: bool = True) -> str:
     """Write `network`, in eval mode, to `path`, and return a line that says how the file is used.
 
     Args:
@@ -35,28 +35,29 @@ def export(run: Run, network: nn.Module, form: str, path: Path) -> str:
         network: it, with its weights.
         form: a name of `FORMATS`.
         path: the file; one that is there is replaced.
+        follow: links, as for a file that the user names; else what is replaced is the link.
 
     Raises:
         ConfigError: a network that has no such form.
         FolderError: a file that cannot be written.
 
     """
-    return FORMATS[form](run, network, path)
+    return FORMATS[form](run, network, path, follow)
 
 
-def _state_dict(run: Run, network: nn.Module, path: Path) -> str:
-    write_file(path, network.state_dict())
+def _state_dict(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
+    write_file(path, network.state_dict(), follow=follow)
     return f"the state dict of lightning_bam.build(run) of run {run.key}: torch.load(FILE, weights_only=True)"
 
 
-def _torchvision(run: Run, network: nn.Module, path: Path) -> str:
+def _torchvision(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
     name = torchvision_name(run)
     with torch.device("meta"):
         theirs = torchvision.models.get_model(name, weights=None, num_classes=run.dataset.classes)
     problems = differences(theirs.state_dict(), network.state_dict())
     if problems:
         raise ConfigError(f"torchvision {torchvision.__version__}'s {name} has other weights: {problems[0]}")
-    write_file(path, network.state_dict())
+    write_file(path, network.state_dict(), follow=follow)
     made = f"torchvision.models.{name}(num_classes={run.dataset.classes})"
     return f"{made}.load_state_dict(torch.load(FILE, weights_only=True))"
 
@@ -85,12 +86,12 @@ def torchvision_name(run: Run) -> str:
     return TORCHVISION[backbone.kind]
 
 
-def _authors(run: Run, network: nn.Module, path: Path) -> str:
-    write_file(path, to_authors(run, network))
+def _authors(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
+    write_file(path, to_authors(run, network), follow=follow)
     return 'a checkpoint of the authors\' code: torch.load(FILE, weights_only=True)["state_dict"], inside DataParallel'
 
 
-def _program(run: Run, network: nn.Module, path: Path) -> str:
+def _program(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
     """Trace with torch.export, any number of images and one size of image; a classifier, not a detector.
 
     A detector's boxes are as many as it finds, which torch.export (2.14) does not trace through torchvision's code.
@@ -101,8 +102,8 @@ def _program(run: Run, network: nn.Module, path: Path) -> str:
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with put_in_place(path) as temporary, temporary.open("xb") as file:  # of a file's name it wants the suffix
-            torch.export.save(program, file)
+        with put_in_place(path, follow=follow) as temporary, temporary.open("xb") as file:
+            torch.export.save(program, file)  # of a file's name it wants the suffix
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
     size = ", ".join(map(str, run.dataset.shape))
@@ -111,7 +112,7 @@ def _program(run: Run, network: nn.Module, path: Path) -> str:
     )
 
 
-FORMATS: Final[Mapping[str, Callable[[Run, nn.Module, Path], str]]] = {
+FORMATS: Final[Mapping[str, Callable[[Run, nn.Module, Path, bool], str]]] = {
     "state-dict": _state_dict,
     "torchvision": _torchvision,
     "authors": _authors,

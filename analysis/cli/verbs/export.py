@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from lightning_bam.weights.state_dicts import load_network
 
     run, network = load_network(folder, unfinished=arguments.unfinished)
-    use = export(run, network, arguments.format, path)
+    use = export(run, network, arguments.format, path, follow=bool(arguments.output))
     print(path)
     print(f"bam export: {use.replace('FILE', repr(str(path)))}", file=sys.stderr)
     return 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import stat
 import sys
 from pathlib import Path
 from typing import Final
+
+from lightning_bam.run_folder.files import refuse
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 DATASETS: Final = ("imagenet", "cifar10", "cifar100")
@@ -21,10 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Import one checkpoint; the folder's name goes to stdout, what is worth saying to stderr."""
-    from lightning_bam.weights.authors_checkpoint import import_checkpoint
-
     file = Path(arguments.file)
     output = Path(arguments.output or Path("models") / file.name.partition(".")[0])
+    if not arguments.output:
+        refuse(output.parent, stat.S_IFDIR)
+
+    from lightning_bam.weights.authors_checkpoint import import_checkpoint
+
     imported = import_checkpoint(file, output, backbone=arguments.backbone, dataset=arguments.dataset)
     for note in imported.notes:
         print(f"bam import-checkpoint: {note}", file=sys.stderr)

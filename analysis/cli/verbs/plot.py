@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
 from analysis.plots.glyphs import lacking_signs
 from analysis.plots.kinds import KINDS, draw, known
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import FolderError, put_in_place, refuse
 
 if TYPE_CHECKING:
     from analysis.plots.drawn import Drawn, Form
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
     add_storage(parser)
     parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="how to write them (png)")
-    parser.add_argument("-o", "--output", default="plots", metavar="DIR", help="write there (plots)")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write there (plots)")
     parser.add_argument("--json", action="store_true", help="print path, title, alternative text and caption as JSON")
 
 
@@ -42,7 +43,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
     """
     asked = list(dict.fromkeys(known(kind) for kind in arguments.kind))
-    output = Path(arguments.output)
+    output = Path("plots" if arguments.output is None else arguments.output)
+    if arguments.output is None:
+        refuse(output, stat.S_IFDIR)
     if output.exists() and not output.is_dir():
         raise FolderError(f"--output {output}: is a file; give a folder")
     looked_at(arguments)
@@ -77,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def write(figure: Drawn, output: Path, label: str, form: Form) -> Path:
-    """Write one figure as `<label>-<kind>.<form>`; what no file name should hold becomes `_`.
+    """Write one figure as `<label>-<kind>.<form>`, not through a link; what no file name should hold becomes `_`.
 
     Raises:
         FolderError: it cannot be written.
@@ -87,7 +90,8 @@ def write(figure: Drawn, output: Path, label: str, form: Form) -> Path:
     path = output / f"{name}-{figure.name}.{form}"
     try:
         output.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(figure.as_bytes(form))
+        with put_in_place(path, follow=False) as temporary, temporary.open("xb") as file:
+            file.write(figure.as_bytes(form))
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
     return path

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_studies(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the page (report.html)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
-    output = writable(arguments.output)
+    output = writable("report.html" if arguments.output is None else arguments.output)
     studies = chosen("report", arguments)
     with lacking_signs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
         text = write(studies, arguments)
-    replace(output, text, follow=True)
+    replace(output, text, follow=arguments.output is not None)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0
 
@@ -102,7 +102,7 @@ def again(arguments: argparse.Namespace) -> str:
     """Return the command that makes the page again."""
     words = ["bam", "report", *(["--all"] if arguments.all else arguments.study)]
     words += selection(arguments, only=True)
-    words += ["-o", arguments.output] if arguments.output != "report.html" else []
+    words += ["-o", arguments.output] if arguments.output is not None else []
     return shlex.join(words)
 
 

@@ -75,8 +75,10 @@ def test_the_table_is_rebuilt_byte_for_byte_somewhere_else(runs, tmp_path, capsy
     text, again = commands(top, "table")
     assert text == ["table", "study.py", "--root", "runs"]
     assert run(top, text).stdout == (top / "table.txt").read_text()
+    here = {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
     assert run(top, again).returncode == 0
-    assert (top / "again.json").read_bytes() == (top / "table.json").read_bytes()
+    assert {path: path.read_bytes() for path in top.rglob("*") if path.is_file()} == here, "nothing is written in it"
+    assert (top.parent / "again.json").read_bytes() == (top / "table.json").read_bytes()
     (check,) = commands(top, "verify")
     done = run(top, check)
     assert done.stdout.splitlines() == [

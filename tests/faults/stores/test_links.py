@@ -228,6 +228,35 @@ def test_the_folder_of_those_who_search_is_none_elsewhere(runs, canary):
     canary.unharmed()
 
 
+def test_what_a_verb_writes_where_nobody_said_goes_through_no_link(runs, canary):
+    Path("plots").mkdir()
+    written = {"plots/tiny-effects.png": ["plot", "mine.py", "effects"], "report.html": ["report", "mine.py"]}
+    for target in ("token", "absent"):
+        for name, words in written.items():
+            Path(name).unlink(missing_ok=True)
+            Path(name).symlink_to(canary.folder / target)
+            assert call(*words) == 0
+            assert Path(name).stat().st_size > 10_000
+            assert not Path(name).is_symlink()
+    canary.unharmed()
+
+
+def test_a_linked_folder_is_written_into_only_where_it_was_named(runs, canary, tmp_path):
+    (canary.folder / "tiny-effects.png").write_text(SECRET)
+    canary.before = listing(canary.folder)
+    for target in (canary.folder, canary.folder / "absent"):
+        Path("plots").symlink_to(target)
+        assert call("plot", "mine.py", "effects") == 2
+        assert canary.unharmed().startswith("bam: plots: is a link, not a folder; nothing is read or written")
+        Path("plots").unlink()
+    (tmp_path / "mine").mkdir()
+    Path("mine/tiny-effects.png").symlink_to(canary.folder / "token")
+    Path("plots").symlink_to("mine")
+    assert call("plot", "mine.py", "effects", "-o", "plots") == 0
+    canary.unharmed()
+    assert Path("mine/tiny-effects.png").read_bytes().startswith(b"\x89PNG"), "the folder was named, and not the file"
+
+
 def test_a_crash_and_a_lock_stay_in_their_folder(runs, canary):
     folder = runs["BAM", 1]
     for target in ("absent", "token"):

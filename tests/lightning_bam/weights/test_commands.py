@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from analysis.cli import main
+from analysis.cli.verbs.export import SUFFIXES
 from analysis.cli.verbs.import_checkpoint import BACKBONES, DATASETS
 from lightning_bam.weights import authors_checkpoint as released
 from lightning_bam.weights.state_dicts import load_network
@@ -96,6 +97,32 @@ def test_a_link_is_followed_and_a_pipe_written_into(here, form):
     assert Path("pipe").is_fifo()
     assert [len(data) for data in read] == [Path("net.pt").stat().st_size]
     assert read[0].startswith(b"PK")
+
+
+@pytest.mark.parametrize("form", ["state-dict", "program"])
+def test_a_name_that_nobody_gave_is_no_link_to_follow(here, form):
+    Path("beside").mkdir()
+    name = RUN.key + SUFFIXES[form]
+    for target in ("beside/mine.pt", "beside/absent"):
+        Path("beside/mine.pt").write_bytes(b"mine")
+        Path(name).unlink(missing_ok=True)
+        Path(name).symlink_to(target)
+        assert main(["export", RUN.key, "--format", form]) == 0
+        assert Path(name).read_bytes().startswith(b"PK")
+        assert not Path(name).is_symlink()
+        assert [(path.name, path.read_bytes()) for path in Path("beside").iterdir()] == [("mine.pt", b"mine")]
+
+
+def test_a_linked_folder_of_models_is_refused_unless_it_is_named(here, theirs, capsys):
+    torch.save(checkpoint(theirs), "best.pth")
+    Path("elsewhere").mkdir()
+    Path("models").symlink_to("elsewhere")
+    assert main(["import-checkpoint", "best.pth", *ASKED]) == 2
+    told = "bam: models: is a link, not a folder; nothing is read or written through it: put a folder there\n"
+    assert capsys.readouterr() == ("", told)
+    assert list(Path("elsewhere").iterdir()) == []
+    assert main(["import-checkpoint", "best.pth", *ASKED, "--output", "models/best"]) == 0
+    assert Path("elsewhere/best/weights.pt").is_file()
 
 
 def test_the_default_name_says_run_and_form(here, capsys):
