@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,10 @@ from studies.definition.study import Cell
 from studies.records.records import Record, read
 
 AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
+WEIGHTS: Final = "weights.pt"
+"""The file by which a folder is known for a model folder, which has no training to tell of."""
+TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
+"""What tells of a training: no model folder has one of these."""
 HASHES: Final = "sha256"
 """Under which name a line stands for hashes that are not all there: it hides none of what the files say themselves."""
 
@@ -75,7 +80,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
         weights = folder.has_checkpoint
     except FolderError as error:
         return _with(seen, [str(error)])
-    hashed, lines = complete and HASHES not in changed, list(changed.values())
+    hashed, lines = complete and HASHES not in changed, [*changed.values(), *_another_network(folder)]
     try:
         record = read([cell], root)[0]
         told = disagreements(record)
@@ -83,6 +88,16 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
         record, told = None, [str(error)]
     lines += told if changed.keys() <= {HASHES} else []
     return _with(seen, lines, record, hashed=hashed, weights=weights)
+
+
+def trained(path: Path) -> bool:
+    """Say whether a folder has anything that a training leaves.
+
+    Raises:
+        PermissionError: it is another user's, and not to be looked into.
+
+    """
+    return any((path / name).exists() for name in TRAINED)
 
 
 def stranger(path: Path) -> Checked:
@@ -120,6 +135,17 @@ def _other_key(folder: RunFolder, run: Run) -> dict[str, str]:
         return {}
     line = f"{folder.path}/manifest.json: is that of run {key}, not of {run.key}: copied over from there; {AGAIN}"
     return {"manifest.json": line}
+
+
+def _another_network(folder: RunFolder) -> list[str]:
+    """Name a model folder's weights in the folder of a training, which no hash covers."""
+    file = folder.path / WEIGHTS
+    if not os.path.lexists(file) or not trained(folder.path):
+        return []
+    return [
+        f"{file}: is no file of a training, and `bam export` and `bam inspect` would take it for the checkpoint; "
+        "remove it, or move it into a model folder of its own"
+    ]
 
 
 def _changed(folder: RunFolder) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from analysis.verification.copies import copies
 from analysis.verification.finding import Finding
-from analysis.verification.folders import Checked, check, stranger
+from analysis.verification.folders import WEIGHTS, Checked, check, stranger, trained
 from analysis.verification.rules import check_purpose
 from lightning_bam.run_folder.hashes import ANONYMISED
 from studies.definition.study import Cell, Study
@@ -19,8 +19,6 @@ from studies.records.records import Record
 
 MARKS: Final = ("run.json", "result.json", "metrics.jsonl")
 """Files by which a folder is known for that of a run, whole or not."""
-WEIGHTS: Final = "weights.pt"
-"""The file by which one is known for a model folder, which has no training to tell of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,8 @@ def strangers(root: Path, known: set[str]) -> list[Path]:
 
 def _of_a_run(path: Path) -> bool:
     try:
-        return any((path / mark).exists() for mark in MARKS) and not (path / WEIGHTS).exists()
+        marked = any((path / mark).exists() for mark in MARKS)
+        return marked and (trained(path) or not (path / WEIGHTS).exists())
     except PermissionError:  # another user's: its line says so
         return True
 

@@ -371,6 +371,28 @@ def test_other_folders_are_checked_by_their_own_description(folders, tmp_path):
     assert found(folders) == []
 
 
+@pytest.mark.parametrize("left", ["result.json", "metrics.jsonl", "checkpoints"])
+def test_weights_beside_a_training_do_not_make_it_a_model_folder(folders, tmp_path, left):
+    root = tmp_path / "runs"
+    lonely = finish(root, Run(recipe=Recipe(epochs=2), seed=77), 30.0, loss=9.0)
+    (lonely.path / "checkpoints").mkdir()
+    for name in {"result.json", "metrics.jsonl", "manifest.json"} - {left}:
+        (lonely.path / name).unlink()
+    if left != "checkpoints":
+        (lonely.path / "checkpoints").rmdir()
+    for folder in (lonely, folders["BAM", 1]):
+        (folder.path / "weights.pt").write_text("of another network")
+    said = "is no file of a training, and `bam export` and `bam inspect` would take it for the checkpoint; "
+    ours, *theirs = found(folders, others=True)
+    assert ours == (
+        f"{folders['BAM', 1].path.name}/weights.pt: {said}remove it, or move it into a model folder of its own "
+        "(made-up, row 'BAM', seed 1)"
+    )
+    assert len(theirs) == 1
+    assert theirs[0].startswith(f"{lonely.path.name}/")
+    assert (said in theirs[0]) == (left != "result.json"), "a result without a manifest is told first"
+
+
 def written(folders, tmp_path, change=lambda table: None):
     root = folders["none", 0].path.parent
     table = json.loads(render(tabulate(gather(STUDY, root), STUDY), "json"))
