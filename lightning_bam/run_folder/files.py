@@ -284,6 +284,38 @@ def _sweep(final: Path) -> None:
                     stale.unlink()
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a link and not what it leads to; where nothing is there, nothing is to be done.
+
+    Raises:
+        FolderError: a folder is there.
+        OSError: the system refuses.
+
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        refuse(path, stat.S_IFREG)
+        raise
+
+
+def put_away(path: Path) -> None:
+    """Rename a file, if it is there, to end in `.damaged`; an earlier one of that name goes.
+
+    Raises:
+        FolderError: a folder has that name.
+        OSError: the system refuses.
+
+    """
+    there = path.with_suffix(".damaged")
+    try:
+        with suppress(FileNotFoundError):
+            path.replace(there)
+    except IsADirectoryError:
+        refuse(there, stat.S_IFREG)
+        raise
+
+
 def append_line(path: Path | str, line: str) -> None:
     """Append a line in a single write, so that a reader never sees half of it, and all of it or nothing.
 

@@ -20,7 +20,6 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -31,9 +30,11 @@ from lightning_bam.json_text import parse, short
 from lightning_bam.run_folder.files import (
     FolderError,
     append_line,
+    put_away,
     read_object,
     read_text,
     refuse,
+    remove,
     replace,
     system_error,
     write_object,
@@ -274,8 +275,7 @@ class RunFolder:
             return
         print(f"{wrong}; the run begins anew", file=sys.stderr, flush=True)
         for file in (self.checkpoint, metrics, *([manifest] if wrong.startswith(str(manifest)) else [])):
-            with suppress(FileNotFoundError):
-                file.replace(file.with_suffix(".damaged"))
+            put_away(file)
 
     def _contradiction(self) -> str:
         """Say what in the record is torn or cannot be; empty where nothing is."""
@@ -306,7 +306,7 @@ class RunFolder:
 
     def forget_stop(self) -> None:
         """Take back what `ask_to_stop` asked."""
-        Path(self.at("stop")).unlink(missing_ok=True)
+        remove(Path(self.at("stop")))
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""

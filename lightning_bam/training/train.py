@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +14,9 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.data import ImageData
-from lightning_bam.detection import DetectionData
+from lightning_bam.detection import DetectionData, DetectionTask
 from lightning_bam.network import count, count_module
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
 from lightning_bam.run_folder.manifest import earlier
@@ -146,8 +145,7 @@ def _begin(
         folder.keep_epochs(0)  # before anybody could take them for this attempt's
     if damaged:
         start["damaged"] = damaged
-        with suppress(FileNotFoundError):  # it must not be found whole later: disks have moods
-            folder.checkpoint.replace(folder.checkpoint.with_suffix(".damaged"))
+        put_away(folder.checkpoint)  # it must not be found whole later: disks have moods
         print(f"{folder.checkpoint}: damaged ({damaged}); the run begins anew", file=sys.stderr, flush=True)
     number = int(before.get("attempt", 0)) + 1
     folder.note(

@@ -16,7 +16,15 @@ from pydantic import TypeAdapter
 
 from lightning_bam.config import ConfigError
 from lightning_bam.json_text import parse
-from lightning_bam.run_folder.files import FAULTY, FULL_DISK, FolderError, FullDiskError, read_text, system_error
+from lightning_bam.run_folder.files import (
+    FAULTY,
+    FULL_DISK,
+    FolderError,
+    FullDiskError,
+    read_text,
+    remove,
+    system_error,
+)
 from lightning_bam.run_folder.folder import TakenOverError
 from lightning_bam.training.recorder import LostLossError, TrainingError
 from studies.job.job import TAKEN
@@ -86,8 +94,14 @@ class Failure:
 
     @staticmethod
     def forget(folder: Path) -> None:
-        """Take away what an earlier attempt has left."""
-        (folder / RECORD).unlink(missing_ok=True)
+        """Take away what an earlier attempt has left.
+
+        Raises:
+            FolderError: a folder is there.
+            OSError: the system refuses.
+
+        """
+        remove(folder / RECORD)
 
 
 class RankError(TrainingError):

@@ -36,10 +36,6 @@ def work(job: Job, lock: int | None = None) -> None:
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
     folder = RunFolder(job.folder, job.nonce)
-    try:
-        Failure.forget(folder.path)
-    except OSError as error:
-        sys.exit(fail(folder, error))
     code = _worked(job, folder, signals, environment, lock)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -53,6 +49,7 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
     """Train, write down how it ended, and return the exit code."""
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
+        Failure.forget(folder.path)
         if job.slot.world == 1:
             rank(job, signals)
         elif job.slot.nodes == 1:

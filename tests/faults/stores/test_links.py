@@ -207,6 +207,35 @@ def test_wandb_writes_into_its_own_folder_and_waits_for_no_pipe(tmp_path, monkey
     canary.unharmed()
 
 
+def test_a_folder_where_training_removes_or_renames_a_file_is_one_line(runs, capfd):
+    crash, stop, checkpoint, metrics = runs.values()
+    for folder in runs.values():
+        for name in ("result.json", "metrics.jsonl", "manifest.json"):
+            (folder.path / name).unlink()
+    planted = [
+        crash.path / "crash.json",
+        stop.path / "stop",
+        checkpoint.path / "checkpoints" / "last.damaged",
+        metrics.path / "metrics.damaged",
+    ]
+    for path in planted:
+        path.mkdir(parents=True)
+    checkpoint.checkpoint.write_text("torn")
+    assert call("run", "mine.py", "--devices", "cpu:2", "--wandb", "off") == 1
+    told = "".join(capfd.readouterr())
+    assert "Traceback" not in told
+    assert "tiny: 1 of 4 runs complete, 1 of them now; 3 failed" in told
+    for folder, path in zip((crash, stop, checkpoint), planted, strict=False):
+        said = f"{path.absolute()}: is a folder, not a plain file; nothing is read or written through it"
+        assert folder.manifest()["error"].startswith(said)
+        assert f"seed {folder.run().seed}: {said}" in told
+    (metrics.path / "result.json").unlink()
+    (metrics.path / "metrics.jsonl").write_text('{"epoch": 5}\n')
+    assert call("run", "mine.py", "--devices", "cpu:2", "--wandb", "off") == 2
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"bam: {planted[-1]}: is a folder, not a plain file; ")
+
+
 @pytest.mark.parametrize("name", ["studies.journal", ".studies.journal.lock", ".schedulers.lock", ".place", "rules"])
 def test_links_in_the_runs_folder_itself_are_not_followed(runs, canary, name):
     for target in ("token", "absent"):
