@@ -7,6 +7,8 @@ refused where it names somebody.
 from __future__ import annotations
 
 import builtins
+import html
+import json
 import os
 import platform
 import pwd
@@ -15,13 +17,15 @@ import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from analysis.bundle.archive import Content
 from analysis.provenance.explanation import ATTEMPT
-from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, seal
+from lightning_bam.run_folder.files import FolderError, object_text
+from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, hash_text, seal
 from studies.records.records import Record
 
 COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")
@@ -29,31 +33,90 @@ STAYS: Final = (frozenset(SEALED) | frozenset(ATTEMPT) | frozenset(COUNTED)) - {
 """Entries of a manifest that stay; errors and tracebacks go, for they hold paths."""
 ANYBODY: Final = ("root", "user", "ubuntu", "debian", "admin", "docker", "jovyan", "runner", "localhost")
 """Names of users and hosts that name nobody."""
+ELSEWHERE: Final = "another study"
+"""What a study that is not bundled is called, where `bam verify` has to tell that runs were begun under its rule."""
 NEWLINE: Final = b"\n"
 LOOKS: Final = (
     (re.compile(rb"[\w.+-]+@[\w-]+\.[\w.-]+"), "like an e-mail address"),
     (re.compile(rb"(?<![\w.:/<>*)\]}!])(?:~|/[\w.+-]+)(?:/[\w.+-]+)+"), "like an absolute path"),
 )
 """What is let through in no file that the user wrote: paths of two parts at least, from the root or somebody's home."""
+PICTURE: Final = re.compile(rb"(?<=base64,)[\w+/=]+")
 TRAINED: Final = ((re.compile(rb"/[\w.+/ -]*/checkpoints(?:/last\.ckpt)?"), "where the run was trained"),)
 """What is let through in no checkpoint: Lightning keeps in each the path that it was written to."""
 
 
-def manifest(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's manifest without what tells where it was trained; it says so, and its own hash is made anew."""
-    kept = {name: entry for name, entry in noted.items() if name in STAYS}
-    if isinstance(kept.get("attempts"), list):
-        kept["attempts"] = [_attempt(one) for one in kept["attempts"]]
-    kept[ANONYMISED] = True
-    if isinstance(kept.get("sha256"), dict):
-        kept["sha256"] = kept["sha256"] | {"manifest.json": seal(kept)}
-    return kept
+@dataclass(frozen=True, kw_only=True)
+class Blind:
+    """What stands in a bundle for what would tell who made it.
+
+    A commit is found by a search, and with it whose repository it is of. So each is a number: which runs were trained
+    by the same one still shows, and the version stays, for whoever trains them again.
+
+    Attributes:
+        label: of the study that is bundled; other studies are not named.
+        commits: commit -> its number.
+        rules: seal of a stopping rule -> that of the rule as it is in the bundle.
+
+    """
+
+    label: str
+    commits: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+    def manifest(self, noted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a run's manifest without what tells where it was trained; it says so, and its hash is made anew."""
+        kept = self._made(noted)
+        if isinstance(kept.get("attempts"), list):
+            kept["attempts"] = [self._attempt(one) for one in kept["attempts"]]
+        if isinstance(kept.get("studies"), dict):
+            kept["studies"] = self._studies(kept["studies"])
+        kept[ANONYMISED] = True
+        if isinstance(kept.get("sha256"), dict):
+            kept["sha256"] = kept["sha256"] | {"manifest.json": seal(kept)}
+        return kept
+
+    def _studies(self, begun: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+        """Return for what a run was begun, as far as that is this study; of another one only that it has a rule."""
+        if self.label not in begun:
+            ruled = any("rule" in told for told in begun.values())
+            return {ELSEWHERE: {"rule": "left out"}} if ruled else {}
+        told = dict(begun[self.label])
+        return {self.label: told | ({"rule": self.rules.get(told["rule"], told["rule"])} if "rule" in told else {})}
+
+    def _attempt(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an attempt without where it was made; that it failed stays, but for the error's own words."""
+        return self._made(made) | ({"failed": made.get("cause") or "error"} if "failed" in made else {})
+
+    def _made(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: entry for name, entry in told.items() if name in STAYS}
+        return kept | ({"commit": self.commits.get(kept["commit"], kept["commit"])} if "commit" in kept else {})
 
 
-def _attempt(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an attempt without where it was made; that it failed stays, but for the error's own words."""
-    kept = {name: entry for name, entry in made.items() if name in STAYS}
-    return kept | ({"failed": made.get("cause") or "error"} if "failed" in made else {})
+def blind(label: str, records: Iterable[Record], ruled: Mapping[str, Content]) -> tuple[Blind, dict[str, Content]]:
+    """Return what hides who made a bundle, and its declared rules with it.
+
+    Args:
+        label: of the study that is bundled.
+        records: of all the runs that go into it.
+        ruled: the declared rules that do, by name.
+
+    """
+    rules = {name: json.loads(content) for name, content in ruled.items() if isinstance(content, bytes)}
+    manifests = [record.manifest for record in records]
+    made = [*rules.values(), *manifests, *(one for noted in manifests for one in noted.get("attempts") or ())]
+    found = {commit: commit.partition("+") for one in made if isinstance(commit := one.get("commit"), str)}
+    heads = sorted({head for head, *_ in found.values() if head})
+    numbers = {head: str(number) for number, head in enumerate(heads, 1)}
+    commits = {commit: numbers.get(head, "") + plus + sources for commit, (head, plus, sources) in found.items()}
+    hidden = {name: rule | {"commit": commits.get(rule.get("commit"))} for name, rule in rules.items()}
+    seals = {_sealed(rule): _sealed(hidden[name]) for name, rule in rules.items()}
+    shown: dict[str, Content] = {name: object_text(rule).encode() for name, rule in hidden.items()}
+    return Blind(label=label, commits=commits, rules=seals), shown
+
+
+def _sealed(rule: Mapping[str, Any]) -> str:
+    return hash_text(json.dumps(rule, sort_keys=True))
 
 
 def who(records: Iterable[Record]) -> dict[str, str]:
@@ -96,9 +159,9 @@ def refuse(files: Mapping[str, Content], named: Mapping[str, str], placed: Mappi
     """Refuse a bundle that tells who made it.
 
     Args:
-        files: what is to go into it, by name; in a Python file, which the user wrote, no name, address or absolute path
-            is let through.
-        named: what names the user or a machine.
+        files: what is to go into it, by name; in a text no name is let through, and in a Python file, which the user
+            wrote, no address or absolute path either.
+        named: what names the user or a machine; a word of our own names nobody in what we have written.
         placed: what tells where the work lies, which is let through nowhere.
 
     Raises:
@@ -106,12 +169,16 @@ def refuse(files: Mapping[str, Content], named: Mapping[str, str], placed: Mappi
 
     """
     everywhere = [(_pattern(text), what) for text, what in placed.items()]
-    own = [*everywhere, *((_pattern(text), what) for text, what in named.items()), *LOOKS]
+    names = {text: (_pattern(text), what) for text, what in named.items()}
+    written = [*everywhere, *(found for text, found in names.items() if text.lower() not in _our_words())]
+    own = [*everywhere, *names.values(), *LOOKS]
     looks = [*everywhere, *TRAINED]
     found: dict[tuple[str, int], str] = {}
     for name, content in sorted(files.items()):
         data = content if isinstance(content, bytes) else content.read_bytes()
-        for pattern, what in own if name.endswith(".py") else looks if name.endswith(".ckpt") else everywhere:
+        if name.endswith(".html"):
+            data = PICTURE.sub(b"", data)  # in so many letters there is every short name
+        for pattern, what in own if name.endswith(".py") else looks if name.endswith(".ckpt") else written:
             for match in pattern.finditer(data):
                 line = data.count(NEWLINE, 0, match.start()) + 1
                 text = match.group().decode(errors="replace")
@@ -122,10 +189,21 @@ def refuse(files: Mapping[str, Content], named: Mapping[str, str], placed: Mappi
         raise FolderError(f"not anonymous: {first}{rest}; take it out")
 
 
+@cache
+def _our_words() -> frozenset[str]:
+    """Return the words of our own sources, from which every page that we write is made."""
+    home = Path(__file__).parent.parent.parent
+    rooms = (home / name for name in ("analysis", "studies", "lightning_bam"))
+    texts = (path.read_text(encoding="utf-8").lower() for room in rooms for path in room.rglob("*.py"))
+    return frozenset(word for text in texts for word in re.findall(r"[a-z0-9]+", text))
+
+
 def _pattern(text: str) -> re.Pattern[bytes]:
-    """Return what finds a text that is no part of a longer word."""
+    """Return what finds a text that is no part of a longer word, also as JSON and HTML write it."""
     before = b"(?<![a-z0-9])" if text[0].isalnum() else b""
-    return re.compile(before + re.escape(text.encode()) + b"(?![a-z0-9])", re.IGNORECASE)
+    forms = dict.fromkeys((text, json.dumps(text)[1:-1], html.escape(text)))
+    either = b"|".join(re.escape(form.encode()) for form in forms)
+    return re.compile(before + b"(?:" + either + b")(?![a-z0-9])", re.IGNORECASE)
 
 
 def _git(*words: str, at: Path | None = None) -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
-from analysis.bundle.anonymous import manifest
+from analysis.bundle.anonymous import Blind
 from analysis.bundle.archive import Content
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.table.build import Table
@@ -22,13 +22,13 @@ RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 """The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""
 
 
-def stage(records: Iterable[Record], root: Path, *, anonymous: bool = False) -> dict[str, Content]:
+def stage(records: Iterable[Record], root: Path, *, blind: Blind | None = None) -> dict[str, Content]:
     """Copy the records of runs to `root`, where nobody goes on with them, and return them by their names in a bundle.
 
     Args:
         records: of the study; a run that was never begun has none.
         root: an empty folder.
-        anonymous: without the logs, which hold paths, and without what a manifest says of where the run was trained.
+        blind: for an anonymous bundle: without the logs, which hold paths, and with the manifests that it gives.
 
     Raises:
         FolderError: a file that cannot be copied, or is no plain file.
@@ -38,7 +38,7 @@ def stage(records: Iterable[Record], root: Path, *, anonymous: bool = False) -> 
     for record in records:
         source, target = record.folder.path, root / record.run.key
         names = [name for name in RECORD if record.folder.has(name)]
-        logs = [] if anonymous else sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
+        logs = [] if blind else sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
         for name in [*names, *logs]:
             target.mkdir(exist_ok=True)
             try:
@@ -47,8 +47,8 @@ def stage(records: Iterable[Record], root: Path, *, anonymous: bool = False) -> 
             except OSError as error:
                 raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
             found[f"runs/{record.run.key}/{name}"] = target / name
-        if anonymous and "manifest.json" in names:
-            write_object(target / "manifest.json", manifest(record.manifest))
+        if blind and "manifest.json" in names:
+            write_object(target / "manifest.json", blind.manifest(record.manifest))
     return found
 
 

@@ -11,8 +11,9 @@ from studies.definition.study import Study
 from studies.terminal.text import one_line
 
 ANONYMOUS: Final = """
-Hosts, logs, error messages, and packages that come from no index are left out, for blind review: a run's manifest says
-so, and the hash of the manifest was made anew. All other hashes are those of the training.
+Hosts, logs, error messages, other studies, and packages that come from no index are left out, for blind review: a run's
+manifest says so, and the hash of the manifest was made anew. A number stands for each commit. All other hashes are
+those of the training.
 """
 
 
@@ -36,6 +37,7 @@ def readme(
     if words[0] != "study.py":
         own = f"(no file           the study {words[0]} is in lightning-bam's catalogue)"
     kept = ("" if anonymous else ", logs") + (", checkpoints/last.ckpt" if weights else "")
+    which = "version stands" if anonymous else "version and commit stand"
     lines = dedent(
         f"""\
         {one_line(study.label)}: {one_line(study.question)}
@@ -54,7 +56,7 @@ def readme(
             sha256sum -c SHA256SUMS
 
         Rebuild the table from the runs, and check each run, and the table against them, with the lightning-bam whose
-        version and commit stand below (in its checkout: pip install -c .../constraints.txt .):
+        {which} below (in its checkout: pip install -c .../constraints.txt .):
 
             bam table {named} --root runs
             bam table {named} --root runs --format json --output ../again.json

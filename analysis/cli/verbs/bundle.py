@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from analysis.bundle.anonymous import refuse, where, who
+from analysis.bundle.anonymous import blind, refuse, where, who
 from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
@@ -58,8 +58,10 @@ def execute(arguments: argparse.Namespace) -> int:
     check(study, records, root_of(arguments), partial=arguments.partial)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         every = [*records, *beside(study, root_of(arguments))]
-        files = stage(every, Path(folder), anonymous=arguments.anonymous)
-        ruled = rule(study, root_of(arguments))
+        ruled, hidden = rule(study, root_of(arguments)), None
+        if arguments.anonymous:
+            hidden, ruled = blind(study.label, every, ruled)
+        files = stage(every, Path(folder), blind=hidden)
         for name, content in ruled.items():  # the table asks the rule that lies beside the runs
             write_to(Path(folder), name.removeprefix("runs/"), content)
         staged = read(study.runs(), Path(folder))

@@ -262,6 +262,54 @@ class TestAnonymous:
         path.write_text(path.read_text().replace("anonymised", "unnamed"))
         assert run(top, commands(top, "verify")[0]).returncode == 1, "that it was anonymised is sealed"
 
+    def test_neither_other_studies_nor_commits_are_in_it_and_what_follows_from_them_is(self, canaries, runs, tmp_path):
+        theirs = {"herons-next-paper": {"row": "wings", "rule": "00ff", "declared": "2026-01-02T03:04:05+00:00"}}
+        for (row, seed), folder in runs.items():
+            made = folder.manifest()
+            commit = "c0ffee123456" if row == "none" else "ba5eba11ab1e+1a2b3c4d"
+            own = {} if (row, seed) == ("BAM", 1) else made["studies"]
+            attempts = [one | {"commit": commit} for one in made["attempts"]]
+            folder.note(commit=commit, attempts=attempts, studies=own | theirs)
+            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest())})
+        assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 0
+        top = unpacked(Path("blind.tar.gz"), tmp_path / "reader")
+        told = "\n".join(path.read_text() for path in top.rglob("*") if path.is_file())
+        assert [text for text in ("herons", "wings", "c0ffee", "ba5eba11") if text in told] == []
+        made = {
+            key: json.loads((top / "runs" / run.path.name / "manifest.json").read_text()) for key, run in runs.items()
+        }
+        assert {key: (one["commit"], one["attempts"][-1]["commit"]) for key, one in made.items()} == {
+            (row, seed): (("2", "2") if row == "none" else ("1+1a2b3c4d", "1+1a2b3c4d"))
+            for row in ("none", "BAM")
+            for seed in (0, 1)
+        }
+        assert made["BAM", 0]["studies"] == {"tiny": {"row": "BAM"}}
+        done = run(top, commands(top, "verify")[0])
+        assert done.returncode == 0, done.stdout
+        assert (
+            "1 runs of this study were begun for 'another study', under the stopping rule of that study" in done.stdout
+        )
+        assert "1+1a2b3c4d" in (top / "table.txt").read_text()
+
+    @pytest.mark.parametrize("name", ["heron", "Ardéa O'Cinerea"])
+    def test_a_name_in_what_others_wrote_is_refused_too(self, canaries, runs, capsys, name):
+        subprocess.run(["git", "config", "user.name", name], check=True)
+        folder = runs["none", 1]
+        folder.note(device=f"cuda of {name}")
+        folder.note(sha256=folder.manifest()["sha256"] | {"manifest.json": seal(folder.manifest())})
+        assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 2
+        err = capsys.readouterr().err
+        assert f"runs/{folder.path.name}/manifest.json, line " in err
+        assert err.startswith("bam: not anonymous: README.txt, line ")
+        assert (err.count("\n"), err.endswith("; take it out\n")) == (1, True)
+
+    def test_a_name_that_is_a_word_of_ours_names_nobody_in_what_we_wrote(self, canaries, monkeypatch, capsys):
+        monkeypatch.setenv("USER", "table")
+        bundled(capsys, "tiny.py", "-o", "blind.tar.gz", "--anonymous")
+        Path("tiny.py").write_text(Path("tiny.py").read_text() + "# for Table\n")
+        assert main(["bundle", "tiny.py", "-o", "other.tar.gz", "--anonymous"]) == 2
+        assert "'Table' is a user name; take it out" in capsys.readouterr().err
+
     def test_what_the_user_wrote_is_refused_with_its_lines(self, canaries, capsys):
         file = Path("tiny.py")
         wrong = ["", "# ask Heron", "DATA = '/scratch/lab/images'", "MAIL = 'a@b.example'", f"HERE = '{Path.cwd()}'"]

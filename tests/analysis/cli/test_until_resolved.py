@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 
 import pytest
 
@@ -51,6 +52,15 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     assert main(["table", "mine.py"]) == 0
     out = said(capfd)[0]
     assert "Seeds follow a rule declared before the first result: looks at 2, 3 seeds" in " ".join(out.split())
+    assert main(["bundle", "mine.py", "-o", "blind.tar.gz", "--anonymous"]) == 0
+    with tarfile.open("blind.tar.gz") as tar:
+        tar.extractall("reader", filter="data")
+    hidden = json.loads((mine / "reader/mine/runs/rules/mine.json").read_text())
+    assert hidden == rule | {"commit": hidden["commit"]}
+    assert rule["commit"].partition("+")[0] not in hidden["commit"] or rule["commit"].startswith("+")
+    capfd.readouterr()
+    assert main(["verify", "mine.py", "--root", "reader/mine/runs"]) == 0, "the seals are those of the rule without it"
+    assert said(capfd)[0].endswith("verified: 9 complete runs of 1 study, 0 problems\n")
     assert main(["status", "mine.py", "--json"]) == 0
     assert {run["state"] for run in json.loads(said(capfd)[0])} == {"complete"}
     assert main(["seeds", "mine.py"]) == 0
