@@ -101,6 +101,14 @@ DAMAGED: Final = (
 """What reading a damaged archive may raise, beside some that the system does."""
 
 
+def compressed(file: zipfile.ZipFile) -> str:
+    """Say that an archive would take more memory than its file has bytes; empty for any that `torch.save` writes."""
+    parts, size = file.infolist(), file.fp.seek(0, os.SEEK_END) if file.fp else 0
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(part.file_size for part in parts) > size:
+        return "it is compressed, as torch.save writes none"
+    return ""
+
+
 def damage(path: Path) -> str:
     """Say what is wrong with a checkpoint file; empty where it is whole, or not there.
 
@@ -112,6 +120,8 @@ def damage(path: Path) -> str:
     """
     try:
         with os.fdopen(open_plain(path), "rb") as raw, zipfile.ZipFile(raw) as file:
+            if packed := compressed(file):
+                return packed
             part = file.testzip()
     except FolderError:
         raise
@@ -140,7 +150,7 @@ def misfit(folder: RunFolder) -> str:
     except (*DAMAGED, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
         return f"it is no checkpoint of a training ({type(error).__name__})"
     held = len(folder.lines())
-    if held < known:
+    if not 0 <= known <= held:
         return f"it knows of {known} epochs, the record of {held}"
     attempts = [attempt.get("nonce") for attempt in effective(folder.manifest())]
     return "" if nonce is None or str(nonce) in attempts else "it is of an attempt that the record does not know"

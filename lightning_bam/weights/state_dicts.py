@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from lightning_bam.backbones import build
 from lightning_bam.config import Run
 from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError, open_plain
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.training.checkpoint import save
+from lightning_bam.training.checkpoint import compressed, save
 
 WEIGHTS: Final = "weights.pt"
 """The file of a model folder that holds its network's state dict."""
@@ -34,7 +36,7 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
         follow: links, as for a file that the user names; else what is there must be a plain file.
 
     Raises:
-        FolderError: a file that is missing or torn, or one that wants more than weights, with what it wants.
+        FolderError: a file that is missing, torn or compressed, or that wants more than weights, with what it wants.
 
     """
     try:
@@ -45,7 +47,12 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
     except OSError as error:
         raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
     try:
+        if zipfile.is_zipfile(content) and (packed := compressed(zipfile.ZipFile(content))):
+            raise FolderError(f"{path}: refused: {packed}; save it again with torch.save")
+        content.seek(0)
         return torch.load(content, map_location="cpu", weights_only=True)
+    except FolderError:
+        raise
     except Exception as error:  # a torn file makes torch raise almost anything
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if wanted:
@@ -74,16 +81,25 @@ def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -
 
 def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
     """List every way in which `state` does not fit the state dict `wanted`, one line each; empty where it does."""
-    lines = [f"unknown  {name}  {_shape(state[name])}" for name in state if name not in wanted]
+    lines = [f"unknown  {name}  {_given(state[name])}" for name in state if name not in wanted]
     lines += [f"missing  {name}  {_shape(wanted[name])}" for name in wanted if name not in state]
     for name, tensor in wanted.items():
-        if name in state and _shape(state[name]) != _shape(tensor):
-            lines.append(f"shape    {name}  {_shape(state[name])}, wanted {_shape(tensor)}")
+        if name in state and _given(state[name]) != _shape(tensor):
+            lines.append(f"shape    {name}  {_given(state[name])}, wanted {_shape(tensor)}")
     return lines
 
 
-def _shape(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+def _shape(value: Tensor) -> str:
+    return str(tuple(value.shape))
+
+
+def _given(value: Any) -> str:
+    """Return the shape of a tensor of real numbers, each in its place; of anything else what it is."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    if value.is_nested or value.layout != torch.strided or value.is_quantized or value.is_complex():
+        return "a tensor that is sparse, nested, quantized or complex"
+    return "a tensor without numbers (on the device meta)" if value.is_meta else _shape(value)
 
 
 def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Module]:
@@ -132,7 +148,7 @@ def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
     checkpoint = read_file(folder.checkpoint, follow=False)
     if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise FolderError(f"{folder.checkpoint}: holds no state_dict; not a checkpoint of a run")
-    return {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
+    return {str(name).removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
 
 
 def save_model(path: Path, run: Run, network: nn.Module, **origin: Any) -> None:

@@ -178,6 +178,13 @@ def of_another(folder):
     torch.save(saved, folder.checkpoint)
 
 
+def of_no_epochs(folder):
+    """The checkpoint knows of less than nothing."""
+    saved = torch.load(folder.checkpoint, weights_only=True)
+    saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] = -5
+    torch.save(saved, folder.checkpoint)
+
+
 def none_at_all(folder):
     torch.save({"weights": torch.zeros(3)}, folder.checkpoint)
 
@@ -187,7 +194,7 @@ def torn_line(folder):
     path.write_text("{torn\n" + path.read_text())
 
 
-@pytest.mark.parametrize("spoil", [twice, behind, of_another, none_at_all, torn_line])
+@pytest.mark.parametrize("spoil", [twice, behind, of_another, of_no_epochs, none_at_all, torn_line])
 def test_a_record_that_contradicts_itself_is_begun_anew(tmp_path, one_slot, left, spoil):  # noqa: F811
     folder, before = left
     spoil(folder)

@@ -1,7 +1,9 @@
 """A network from its folder: its own weights, or one line that says why not."""
 
 import json
+import resource
 import shutil
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from lightning_bam import Classifier, FolderError, ImageData, RunFolder
 from lightning_bam.data import normalise
+from lightning_bam.training.checkpoint import damage
 from lightning_bam.weights.state_dicts import load_network, read_file, save_model
 from tests.lightning_bam.attention.contract import image
 from tests.lightning_bam.weights.conftest import RUN
@@ -103,6 +106,57 @@ def test_the_weights_of_another_run(folder):
         f"/checkpoints/last.ckpt: not the weights of run {RUN.key}: 44 differences, "
         "missing  layer1.attention.channel.fc0.weight  (1, 4)"
     )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda state: {3: torch.ones(2), **state}, "1 differences, unknown  3  (2,)"),
+        (
+            lambda state: state | {"fc.bias": state["fc.bias"].to("meta")},
+            "a tensor without numbers (on the device meta)",
+        ),
+        (
+            lambda state: state | {"fc.bias": state["fc.bias"] * 1j},
+            "a tensor that is sparse, nested, quantized or complex",
+        ),
+    ],
+    ids=["numbers for names", "meta", "complex"],
+)
+def test_what_is_no_state_dict_is_one_line(folder, spoil, said):
+    _, network = load_network(folder.path)
+    state = spoil(network.state_dict())
+    said = said if said.startswith("1 ") else f"1 differences, shape    fc.bias  {said}, wanted (10,)"
+    told = f"not the weights of run {RUN.key}: {said}"
+    torch.save({"state_dict": state}, folder.checkpoint)
+    assert refusal(folder.path) == f"/checkpoints/last.ckpt: {told}"
+    torch.save(state, folder.path / "weights.pt")
+    assert refusal(folder.path) == f"/weights.pt: {told}"
+
+
+def repacked(path, *, compression, copies=1):
+    """Write an archive's parts again as torch.save does not; `copies` entries of each share its bytes."""
+    with zipfile.ZipFile(path) as old:
+        parts = {part.filename: old.read(part) for part in old.infolist()}
+    with zipfile.ZipFile(path, "w", compression) as new:
+        for name, data in parts.items():
+            new.writestr(name, data)
+        new.filelist = new.filelist * copies
+
+
+@pytest.mark.parametrize(
+    "how", [{"compression": zipfile.ZIP_DEFLATED}, {"compression": zipfile.ZIP_STORED, "copies": 9}]
+)
+def test_an_archive_that_grows_when_it_is_read_is_refused_unread(folder, how):
+    torch.save({"state_dict": {"fc.bias": torch.zeros(2**26)}}, folder.checkpoint)
+    repacked(folder.checkpoint, **how)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert refusal(folder.path) == (
+        "/checkpoints/last.ckpt: refused: it is compressed, as torch.save writes none; save it again with torch.save"
+    )
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < folder.checkpoint.stat().st_size + 2**26, "not the 256 MiB that are in it"
+    assert damage(folder.checkpoint) == "it is compressed, as torch.save writes none"
 
 
 def test_a_model_folder_that_cannot_be_written(trained, tmp_path):
