@@ -49,7 +49,7 @@ def accounts(scene: Scene) -> Iterator[Finding]:
         yield from database(scene.storage)
     path = scene.root / "studies.journal"
     try:
-        if not path.exists():
+        if not os.path.lexists(path):
             if scene.storage is None:
                 yield ok("journal", f"none yet under {scene.root}")
             return
@@ -58,17 +58,24 @@ def accounts(scene: Scene) -> Iterator[Finding]:
         mend = "have its owner share it, or choose another --root or BAM_ROOT"
         yield problem("journal", f"{path}: cannot be read ({error.strerror})", mend)
         return
+    except FolderError as error:
+        yield problem("journal", str(error).partition(";")[0], anew(path))
+        return
     yield from found
     if all(finding.level != "problem" for finding in found):
         yield from trials(path, scene.root)
 
 
-def torn(path: Path) -> Iterator[Finding]:
-    """Read the journal line by line."""
-    mend = (
+def anew(path: Path) -> str:
+    """Return what makes room for a new journal."""
+    return (
         f"{shlex.join(['mv', str(path), f'{path}.torn'])}, while nothing trains there; the run folders hold every "
         "result, and the next run makes a new journal"
     )
+
+
+def torn(path: Path) -> Iterator[Finding]:
+    """Read the journal line by line."""
     number = 0
     with os.fdopen(open_plain(path), "rb") as file:
         for number, line in enumerate(file, 1):
@@ -84,7 +91,7 @@ def torn(path: Path) -> Iterator[Finding]:
             except ValueError:
                 whole = False
             if not whole:
-                yield problem("journal", f"{path} is torn: line {number} is {line[:40]!r}", mend)
+                yield problem("journal", f"{path} is torn: line {number} is {line[:40]!r}", anew(path))
                 return
     yield ok("journal", f"{path} is whole, {number} lines")
 

@@ -314,6 +314,22 @@ def test_a_torn_journal(scene):
     assert torn.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold")
 
 
+def test_something_else_where_the_journal_should_be(scene, tmp_path):
+    path = scene.root / "studies.journal"
+    scene.root.mkdir(exist_ok=True)
+    for what, make in (
+        ("a pipe", lambda: os.mkfifo(path)),
+        ("a link", lambda: path.symlink_to(tmp_path / "nowhere")),
+        ("a folder", path.mkdir),
+    ):
+        make()
+        found = only(accounts.accounts(scene))
+        assert (found.check, found.level) == ("journal", "problem")
+        assert found.found == f"{path}: is {what}, not a plain file"
+        assert found.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold every")
+        path.rename(tmp_path / what)
+
+
 def test_a_database_that_does_not_answer(tmp_path, scene):
     there = Scene(scene.root, "postgresql://me:secret@127.0.0.1:1/none", scene.context)
     found = only(accounts.accounts(there))
