@@ -27,7 +27,7 @@ from studies.coordination.registry import open_registry
 from studies.coordination.retries import count_death, count_elsewhere
 from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.storage.postgres import patience, patiently
+from studies.storage.postgres import patience, patiently, refusal
 
 ENDED: Final = ("complete", "failed")
 """States in which nobody goes on with a run unasked."""
@@ -208,7 +208,8 @@ class Leases:
             return self.registry.beat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next beat may reach it
             patience.missed()
-            print(f"bam: PostgreSQL does not answer ({_line(error)}); the runs go on", file=sys.stderr)
+            said = refusal(error) or f"PostgreSQL does not answer ({_line(error)})"
+            print(f"bam: {said}; the runs go on", file=sys.stderr)
             return set()
 
 

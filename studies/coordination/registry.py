@@ -29,12 +29,14 @@ from studies.errors import StudyError
 from studies.storage.connection import engine_options
 from studies.storage.postgres import GRACE, address, patience, unreachable
 
+LONGEST: Final = 16
+"""Characters of a run's key and of a state."""
 METADATA = sa.MetaData()
 RUNS = sa.Table(
     "bam_runs",
     METADATA,
-    sa.Column("key", sa.String(16), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(LONGEST), primary_key=True),
+    sa.Column("state", sa.String(LONGEST), nullable=False),
     sa.Column("holder", sa.Text),
     sa.Column("host", sa.Text),
     sa.Column("root", sa.Text),
@@ -197,14 +199,18 @@ class Registry:
         return sa.and_(RUNS.c.host == place.host, RUNS.c.root == place.root, RUNS.c.folder == place.folder)
 
     def beat(self, keys: Iterable[str]) -> set[str]:
-        """Show life for these runs, and return those of them that somebody else has taken over."""
+        """Show life for these runs, and return those of them that somebody else has taken over.
+
+        One whose row another transaction has locked is left for the next time: the others do not wait for it.
+        """
         wanted = set(keys)
         if not wanted:
             return set()
         mine = sa.and_(RUNS.c.key.in_(wanted), RUNS.c.holder == self.holder)
+        unlocked = sa.select(RUNS.c.key).where(mine).with_for_update(skip_locked=True)
         with self.engine.begin() as connection:
-            kept = connection.execute(sa.update(RUNS).where(mine).values(beat=sa.func.now()).returning(RUNS.c.key))
-            return wanted - {row.key for row in kept}
+            connection.execute(sa.update(RUNS).where(RUNS.c.key.in_(unlocked)).values(beat=sa.func.now()))
+            return wanted - set(connection.execute(sa.select(RUNS.c.key).where(mine)).scalars())
 
     def give_back(self, key: str, state: str, record: dict[str, Any] | None = None, *, losses: int = 0) -> None:
         """End a lease and say what became of the run, with its record where there is one to keep.
@@ -236,7 +242,10 @@ class Registry:
             connection.execute(statement)
 
     def entries(self) -> dict[str, Entry]:
-        """Return what is known of every run, without the records; a sign of life that no clock gave is none."""
+        """Return what is known of every run, without the records; a sign of life that no clock gave is none.
+
+        Keys and states are no longer than ours, also in a table that somebody else has made.
+        """
         grace = sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
         alive = sa.and_(RUNS.c.beat >= sa.func.now() - grace, RUNS.c.beat <= self._soon())
         said = {"alive": alive, "here": self._here()}
@@ -244,7 +253,9 @@ class Registry:
         with self.engine.connect() as connection:
             beat = sa.case((sa.and_(RUNS.c.beat > EARLIEST, RUNS.c.beat <= self._soon()), RUNS.c.beat))
             holder = sa.func.left(RUNS.c.holder, 256)
-            rows = connection.execute(sa.select(RUNS.c.key, RUNS.c.state, holder, *columns, beat))
+            state = sa.func.left(RUNS.c.state, LONGEST)
+            known = sa.select(RUNS.c.key, state, holder, *columns, beat).where(sa.func.length(RUNS.c.key) <= LONGEST)
+            rows = connection.execute(known)
             return {row.key: Entry(*row) for row in rows}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -165,8 +165,13 @@ def database(url: str) -> Iterator[Finding]:
             leases = list(connection.execute(STALE_RUNS, grace)) if "bam_runs" in there else []
             wrong = [*foreign(connection, there), *unwritable(connection, there)]
     except (SQLAlchemyError, ImportError) as error:
-        mend = "start the server, or mend the address, pg_hba.conf or the password (~/.pgpass)"
-        yield problem("database", str(unreachable(url, error)), mend)
+        said, _, mend = str(unreachable(url, error)).partition("; ")
+        if not refusal(error):
+            said, mend = (
+                f"{said}; {mend}",
+                "start the server, or mend the address, pg_hba.conf or the password (~/.pgpass)",
+            )
+        yield problem("database", said, mend)
         return
     finally:
         engine.dispose()

@@ -33,9 +33,12 @@ class Connection(psycopg.Connection[Any]):
         limit = min(left, float(keywords.pop("connect_timeout", postgres.CONNECT)))
         began = time.monotonic()
         try:
-            return super().connect(conninfo, connect_timeout=max(2, round(limit)), **keywords)
+            made = super().connect(conninfo, connect_timeout=max(2, round(limit)), **keywords)
         finally:
             _heard(began)
+        with made.transaction():  # not an option of the connection: the user may give some, and poolers take few
+            made.execute(f"SET lock_timeout = '{postgres.LOCKED} s'")
+        return made
 
     def __del__(self, *_warn: Any) -> None:
         """Close what an engine leaves open that fails while it is made."""

@@ -9,8 +9,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -27,11 +29,16 @@ from studies.coordination import leases as leases_module
 from studies.coordination import process_lock as owner_module
 from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
+from studies.coordination.location import Place
 from studies.coordination.process_lock import Owner, alive
+from studies.coordination.registry import Registry
+from studies.doctor import Scene
+from studies.doctor.accounts import accounts
 from studies.errors import StudyError
 from studies.storage import journal as journal_module
-from studies.storage.optuna_storage import open_storage
+from studies.storage.optuna_storage import close_storage, open_storage
 from studies.storage.postgres import patience
+from studies.workers.forkserver import forkserver
 from tests.analysis.synthetic import finish
 from tests.faults.another_user import nobody
 from tests.studies.conftest import BASE, postgres, tiny  # noqa: F401, the fixture
@@ -155,6 +162,58 @@ def test_a_session_that_holds_the_database_s_lock_is_named(tmp_path, hurried, ca
         assert f"bam: --storage: its advisory lock {number}: held by {who}; waiting" in capfd.readouterr().err
         with leases.exclusively():
             pass
+
+
+def test_a_row_that_is_locked_stalls_no_other_s_sign_of_life(postgres):  # noqa: F811
+    place = Place("here", "/runs", "here")
+    with closing(Registry(postgres, place, "here:1", 60.0)) as ours, psycopg.connect(postgres) as session:
+        assert [ours.take(key) for key in "ab"] == [True, True]
+        before = ours.entries()
+        session.execute("SELECT * FROM bam_runs WHERE key = 'a' FOR UPDATE")
+        began = time.monotonic()
+        assert ours.beat(["a", "b", "c"]) == {"c"}, "the one that is locked is still ours"
+        assert time.monotonic() - began < 4
+        after = ours.entries()
+        assert after["a"].beat == before["a"].beat
+        assert after["b"].beat > before["b"].beat
+        session.rollback()
+        assert ours.beat(["a", "b"]) == set()
+        assert ours.entries()["a"].beat > after["b"].beat
+
+
+SAID = (
+    "--storage: what is wanted there is locked by another transaction (canceling statement due to lock timeout); end "
+)
+
+
+def test_a_table_that_is_locked_is_not_taken_for_a_dead_server(tmp_path, monkeypatch, capfd, postgres):  # noqa: F811
+    monkeypatch.setattr(patience, "seconds", 0.0)
+    monkeypatch.setattr(patience, "away", patience.away)
+    storage = open_storage(tmp_path, postgres)
+    close_storage(storage)
+    with closing(Leases(tmp_path, postgres)) as leases, psycopg.connect(postgres) as session:
+        lease = leases.take(BASE)
+        session.execute("LOCK TABLE bam_runs")
+        began = time.monotonic()
+        with pytest.raises(StudyError) as refused:
+            leases.take(replace(BASE, seed=1))
+        assert time.monotonic() - began < 10
+        assert str(refused.value).startswith(SAID)
+        assert leases.lost() == set()
+        line = capfd.readouterr().err
+        assert line.startswith(f"bam: {SAID}")
+        assert line.endswith("; the runs go on\n")
+        (found,) = accounts(Scene(tmp_path, postgres, forkserver()))
+        assert (found.check, found.level) == ("database", "problem")
+        assert "is locked by another transaction (canceling statement due to lock timeout)" in found.found
+        assert found.mend.startswith("end that one: pg_stat_activity shows it")
+        assert main(["status", "quickstart", "--root", str(tmp_path), "--storage", postgres]) == 2
+        err = capfd.readouterr().err
+        assert "is locked by another transaction" in err
+        assert err.count("\n") == 1
+        session.rollback()
+        leases.give_back(BASE)
+        lease.let_go()
 
 
 @pytest.mark.parametrize(

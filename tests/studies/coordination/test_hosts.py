@@ -491,6 +491,19 @@ def test_a_table_of_an_earlier_version_grows(on, postgres):
     assert on("theirs").entries()["a"].alive
 
 
+def test_in_a_table_of_somebody_else_s_making_no_key_or_state_is_longer_than_ours(on, postgres):
+    ours = on("ours")
+    assert ours.take(BASE.key)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("alter table bam_runs alter key type text, alter state type text")
+        connection.execute("update bam_runs set state = repeat('running ', 1000000)")
+        connection.execute(
+            "insert into bam_runs (key, state) values (%s, 'complete'), (repeat('k', 2000), 'complete')",
+            [BASE.key + "/../../evil"],
+        )
+    assert {key: entry.state for key, entry in ours.entries().items()} == {BASE.key: "running running "}
+
+
 def test_who_may_not_let_a_table_of_an_earlier_version_grow_is_told_who_can(postgres):
     address = make_url(postgres)
     name = f"{address.database}_other"
