@@ -16,6 +16,8 @@ from typing_extensions import TypedDict
 from lightning_bam.json_text import fault
 from lightning_bam.run_folder.files import FolderError
 
+MOST: Final = 100_000
+"""The largest number of attempts, losses or retries: who counts on stays there, and what is written can be read."""
 AGAIN: Final = "edited, or torn; remove this run folder to train it again"
 
 
@@ -30,7 +32,7 @@ def _date(text: str) -> str:
 Word = Annotated[str, Field(max_length=1_000)]
 Text = Annotated[str, Field(max_length=100_000)]
 Date = Annotated[str, Field(max_length=100), AfterValidator(_date)]
-Few = Annotated[int, Field(ge=0, le=100_000)]
+Few = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, Field(gt=-1e39, lt=1e39)]
 Percent = Annotated[float, Field(ge=0, le=100)]

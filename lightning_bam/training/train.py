@@ -14,12 +14,12 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.data import ImageData
-from lightning_bam.detection import DetectionData
+from lightning_bam.detection import DetectionData, DetectionTask
 from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
-from lightning_bam.run_folder.manifest import earlier
+from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
 from lightning_bam.signals import Leaver, Signals
@@ -147,7 +147,7 @@ def _begin(
         start["damaged"] = damaged
         put_away(folder.checkpoint)  # it must not be found whole later: disks have moods
         print(f"{folder.checkpoint}: damaged ({damaged}); the run begins anew", file=sys.stderr, flush=True)
-    number = int(before.get("attempt", 0)) + 1
+    number = min(int(before.get("attempt", 0)) + 1, MOST)
     folder.note(
         schema=SCHEMA,
         key=folder.run().key,

@@ -21,7 +21,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
-from lightning_bam.run_folder.manifest import after_failure
+from lightning_bam.run_folder.manifest import MOST, after_failure
 from studies.coordination.location import Place
 from studies.coordination.registry import open_registry
 from studies.coordination.retries import count_death, count_elsewhere
@@ -117,7 +117,9 @@ class Leases:
         self.held[run.key] = folder
         if before is not None:
             # an attempt that dies before its first word is not the earlier one's
-            folder.note(state="lost", losses=0, retries=before + 1, attempts=after_failure(folder.manifest()))
+            folder.note(
+                state="lost", losses=0, retries=min(before + 1, MOST), attempts=after_failure(folder.manifest())
+            )
         elif folder.manifest().get("state") == "pruned":
             folder.note(state="lost")
         return not (died or self._died_elsewhere(run, folder))

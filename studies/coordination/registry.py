@@ -69,6 +69,10 @@ def make(connection: sa.Connection) -> None:
                 ) from None
 
 
+from lightning_bam.run_folder.manifest import MOST
+from studies.coordination.registry import RUNS, make
+from studies.storage.postgres import engine_options
+
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 STORED: Final = 2**21
 """Bytes of a record as it is stored: two thousand epochs have a hundred thousand."""
@@ -77,8 +81,6 @@ UNPACKED: Final = 2**24
 AT_ONCE: Final = 64
 """Records that are fetched at a time, which bounds the memory that they can take."""
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-MOST: Final = 10**6
-"""The largest number of losses or retries that is believed."""
 PAUSE = 0.1
 """Seconds between two tries to take a lock of the database."""
 HOLDERS = sa.text(

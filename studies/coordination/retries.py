@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import MOST
 
 RETRIES: Final = 3
 """How often a run that the machine loses is gone on with before the machine, or the run, is taken for broken."""
@@ -25,7 +26,7 @@ def count_loss(folder: RunFolder, code: int | None) -> str | None:
     """
     if code in ASKED:
         return None
-    return _count(folder, int(folder.manifest().get("losses", 0)) + 1, ended_by(code))
+    return _count(folder, min(int(folder.manifest().get("losses", 0)) + 1, MOST), ended_by(code))
 
 
 def count_death(folder: RunFolder) -> bool:

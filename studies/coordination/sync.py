@@ -22,7 +22,7 @@ from lightning_bam.run_folder.files import FolderError, read_bytes, read_object,
 from lightning_bam.run_folder.files import replace as put
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
-from lightning_bam.run_folder.manifest import manifest_of
+from lightning_bam.run_folder.manifest import MOST, manifest_of
 from lightning_bam.run_folder.result import Result, so_far
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -47,7 +47,6 @@ TEXTS: Final = ("state", "cause", "error", "traceback", "started", "ended", "com
 """Entries of a manifest that are text, where they are there."""
 COUNTS: Final = ("rank", "losses", "retries", "tried_again", "attempt", "threads", "world_size", "from_epoch")
 """Those that count something, up to `MOST`."""
-MOST: Final = 10**6
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:

@@ -7,9 +7,14 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from lightning_bam import train
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.leases import Leases
+from studies.coordination.retries import count_loss
 from tests.studies.conftest import BASE
+
+LOGS = "see its logs, then --retry failed"
 
 
 @pytest.fixture
@@ -48,6 +53,19 @@ def test_a_run_that_takes_its_scheduler_with_it_has_failed_after_three_more_trie
 def test_one_that_dies_before_it_says_where_it_goes_on_from_is_counted(leases):
     assert dies(leases, epochs=1)
     assert [dies(leases, resumed=True) for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_counts_that_somebody_has_set_as_high_as_can_be_are_counted_on_and_can_be_read(leases):
+    folder = RunFolder.of(leases.root, BASE)
+    folder.describe(BASE)
+    folder.note(state="failed", attempt=MOST, losses=MOST, retries=MOST)
+    lease = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
+    assert folder.manifest()["retries"] == MOST
+    assert train(lease.folder).epochs == 2
+    assert (folder.manifest()["attempt"], folder.manifest()["attempts"][-1]["attempt"]) == (MOST, MOST)
+    folder.note(losses=MOST)
+    assert count_loss(folder, 1) == f"lost {MOST} times, the last time its process left with code 1; {LOGS}"
+    assert folder.manifest()["losses"] == MOST
 
 
 def test_one_that_gets_on_is_never_given_up(leases):
