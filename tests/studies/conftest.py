@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from dataclasses import replace
@@ -14,6 +15,7 @@ from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
 from studies.engine.scheduler import Options
 from studies.job.devices import Slot
+from studies.storage.postgres import patience
 
 BASE = Run(
     dataset=Digits(),
@@ -55,8 +57,12 @@ def silent(progress):
 
 
 @pytest.fixture
-def postgres():
-    """Return the address of an empty database of its own on the server that BAM_TEST_POSTGRES names."""
+def postgres(monkeypatch):
+    """Return the address of an empty database of its own on the server that BAM_TEST_POSTGRES names.
+
+    What an earlier test has seen of a database that was away is forgotten: for a minute nobody would be taken for dead.
+    """
+    monkeypatch.setattr(patience, "away", -math.inf)
     server = os.environ.get("BAM_TEST_POSTGRES")
     if not server:
         pytest.skip("no PostgreSQL: set BAM_TEST_POSTGRES to an address whose user may create databases")
