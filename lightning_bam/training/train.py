@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.data import ImageData
-from lightning_bam.detection import DetectionData, DetectionTask
+from lightning_bam.detection import DetectionData
 from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder

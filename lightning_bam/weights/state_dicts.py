@@ -14,7 +14,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.backbones import build
 from lightning_bam.config import Run
 from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError, open_plain

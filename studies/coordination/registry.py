@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
+from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.location import Place
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
@@ -68,10 +69,6 @@ def make(connection: sa.Connection) -> None:
                     "verb with --storage once as the user who owns it"
                 ) from None
 
-
-from lightning_bam.run_folder.manifest import MOST
-from studies.coordination.registry import RUNS, make
-from studies.storage.postgres import engine_options
 
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 STORED: Final = 2**21
