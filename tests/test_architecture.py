@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """Return which modules of the packages each of them imports, wherever in its file, for types or at run time."""
     modules = {module_of(path): path for path in FILES}
@@ -107,6 +110,28 @@ def test_no_room_imports_one_above_it():
         others = {room_of(target) for target in targets if target not in ROOMS}
         rooms.setdefault(room_of(module), set()).update(others - {room_of(module)})
     assert circles(rooms) == []
+
+
+def test_rooms_stand_in_the_order_that_contributing_draws():
+    tree = (HOME / "CONTRIBUTING.md").read_text().split("```")[1]
+    order, package = [], ""
+    for line in tree.splitlines():
+        if found := re.match(r"(\w+)/ ", line):
+            package = found[1]
+        elif found := re.match(r"  ((\S+ )*\S+)", line):
+            order += [f"{package}.{name}" for name in re.findall(r"(\w+)(?:/(?:\w+/)*|\.py)(?: |$)", found[1] + " ")]
+    assert len(order) > 40
+    climbing = [
+        (module, target)
+        for module, targets in arrows().items()
+        for target in targets
+        if room_of(module) in order and room_of(target) in order
+        if order.index(room_of(target)) < order.index(room_of(module))
+    ]
+    assert climbing == []
+    rooms = {room_of(module) for module in arrows()} - {*ROOMS}
+    small = {"signals", "distributed", "random_streams", "cores", "json_text", "probe"}
+    assert rooms - {*order} == {f"lightning_bam.{name}" for name in small}
 
 
 def test_circles_are_found():
