@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
+from studies.records.purpose import KEY
+
+
+def keys(root: Path) -> list[str]:
+    """Return the keys of the run folders under `root`; a folder of any other name is none of a run."""
+    return sorted(file.parent.name for file in root.glob("*/run.json") if KEY.fullmatch(file.parent.name))
 
 
 def find_run(text: str, root: Path) -> Path:
@@ -21,7 +27,7 @@ def find_run(text: str, root: Path) -> Path:
         return path
     if path.is_dir():
         raise FolderError(f"{path}: holds no run.json; neither a run folder nor a model folder")
-    found = sorted(file.parent for file in root.glob("*/run.json") if file.parent.name.startswith(text))
+    found = [root / key for key in keys(root) if key.startswith(text)]
     if len(found) == 1:
         return found[0]
     if found:

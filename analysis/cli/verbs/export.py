@@ -10,6 +10,7 @@ from typing import Final
 from analysis.cli.find import find_run
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
+from studies.terminal.text import one_line
 
 SUFFIXES: Final = {"state-dict": ".pt", "torchvision": ".torchvision.pt", "authors": ".authors.pt", "program": ".pt2"}
 """The forms, and how the file of each is called where no name is given."""
@@ -39,6 +40,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
     run, network = load_network(folder, unfinished=arguments.unfinished)
     use = export(run, network, arguments.format, path, follow=bool(arguments.output))
-    print(path)
-    print(f"bam export: {use.replace('FILE', repr(str(path)))}", file=sys.stderr)
+    print(one_line(str(path)))
+    print(one_line(f"bam export: {use.replace('FILE', repr(str(path)))}"), file=sys.stderr)
     return 0

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from analysis.cli.argument_types import checked, positive
-from analysis.cli.find import find_run
+from analysis.cli.find import find_run, keys
 from analysis.cli.parser import add_root
 from analysis.cli.selection import root_of
 from analysis.formats.json_text import json_text
 from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
 from lightning_bam.run_folder.files import FolderError, put_in_place, refuse, replace
 from lightning_bam.run_folder.folder import RunFolder
+from studies.terminal.text import one_line
 
 if TYPE_CHECKING:
     from analysis.inspection.records import Inspection
@@ -68,14 +69,14 @@ def execute(arguments: argparse.Namespace) -> int:
         refuse(output, stat.S_IFDIR)
     if output.exists() and not output.is_dir():
         raise FolderError(f"--output {output}: is a file; give a folder")
-    print(f"inspecting {folder} ...", file=sys.stderr)
+    print(one_line(f"inspecting {folder} ..."), file=sys.stderr)
     compute(folder, arguments.images, arguments.samples, output, unfinished=arguments.unfinished)
 
     from analysis.inspection.records import read
 
     inspection = read(output)
     for path in write(inspection, output):
-        print(path, file=sys.stderr)
+        print(one_line(str(path)), file=sys.stderr)
     if arguments.json:
         print(json_text(inspection.numbers))
     else:
@@ -90,9 +91,9 @@ def located(text: str, root: Path) -> Path:
         FolderError: no such run, with the nearest key, or several.
 
     """
-    keys = [file.parent.name for file in root.glob("*/run.json")]
-    if not Path(text).is_dir() and not any(key.startswith(text) for key in keys):
-        close = difflib.get_close_matches(text, keys, n=1, cutoff=0.5)
+    known = keys(root)
+    if not Path(text).is_dir() and not any(key.startswith(text) for key in known):
+        close = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
         if close:
             raise FolderError(f"{text!r}: no run of this key under {root}; did you mean {close[0]!r}?")
     return find_run(text, root)

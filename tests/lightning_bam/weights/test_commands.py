@@ -136,7 +136,7 @@ def test_the_default_name_says_run_and_form(here, capsys):
     ("argv", "said"),
     [
         (["export", "zzz"], "'zzz': neither a folder with a run.json nor the beginning of a run's key under runs"),
-        (["export", "e"], "'e': 2 runs under runs begin so: e0, "),
+        (["export", "e"], "'e': 2 runs under runs begin so: e000000000000000, "),
         (["export", "runs"], "runs: holds no run.json; neither a run folder nor a model folder"),
         (["export", "models/none"], "'models/none': neither a folder with a run.json"),
         (
@@ -152,7 +152,7 @@ def test_the_default_name_says_run_and_form(here, capsys):
     ids=" ".join,
 )
 def test_what_goes_wrong_is_one_line(here, argv, said, capsys):
-    shutil.copytree(Path("runs") / RUN.key, "runs/e0")
+    shutil.copytree(Path("runs") / RUN.key, "runs/e000000000000000")
     assert RUN.key.startswith("e")
     assert main(argv) == 2
     out, err = capsys.readouterr()
@@ -160,6 +160,22 @@ def test_what_goes_wrong_is_one_line(here, argv, said, capsys):
     assert err.startswith(f"bam: {said}")
     assert err.count("\n") == 1
     assert not list(Path().glob("*.pt*"))
+
+
+def test_the_name_of_a_folder_of_somebody_else_makes_no_line(here, capsys):
+    forged = "zz\nbam export: all is well"
+    shutil.copytree(Path("runs") / RUN.key, f"runs/{forged}")
+    for verb in ("export", "inspect", "reproduce"):
+        assert main([verb, "zz"]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err == "bam: 'zz': neither a folder with a run.json nor the beginning of a run's key under runs\n"
+    assert main(["export", f"runs/{forged}"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "zz\\nbam export: all is well.pt\n"
+    assert err.count("\n") == 1
+    assert main(["inspect", f"runs/{forged}"]) == 0
+    assert not any(line.startswith("bam export") for line in capsys.readouterr().err.splitlines())
 
 
 def test_an_unfinished_run_leaves_only_when_asked(here, capsys):
