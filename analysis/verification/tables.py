@@ -64,8 +64,8 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding]:
     """Return a problem for each number or word of a written table that the runs do not give.
 
-    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say;
-    those of one row are among the table's.
+    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say
+    (those of one row are among the table's), and what the record has beside the table, which may grow.
 
     Args:
         theirs: the table as it was written.
@@ -90,6 +90,9 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
         findings.append(Finding(level="problem", text=f"{path}: {where}", study=table.study, row=label))
     if new:
         text = f"{path}: written by a version without {', '.join(sorted(new))}: not compared"
+        findings.append(Finding(level="note", text=text, study=table.study))
+    for column, old, now in differences(theirs.get("unlisted", ours["unlisted"]), ours["unlisted"], "unlisted"):
+        text = f"{path}: column {column}: the file says {_shown(old)}, the record gives {_shown(now)}"
         findings.append(Finding(level="note", text=text, study=table.study))
     findings += _notes(theirs.get("notes"), ours["notes"], table.study, path)
     return findings

@@ -298,6 +298,25 @@ def test_what_a_study_drops_after_the_look_is_told_by_table_verify_and_bundle(pl
     assert main(["verify", "sent.py", "--root", "there/sent/runs", "--table", "there/sent/table.json"]) == 0
 
 
+def test_a_table_that_hides_what_a_study_has_dropped_is_told(plain, capsys):
+    change, unlisted, _ = DROPPED["seeds"]
+    write_file(**change)
+    table = json.loads(said(capsys, "table", "--format", "json", code=0)[0])
+    hidden = table["unlisted"] | {"seeds": []}
+    for written, told in (
+        (table, []),
+        ({name: item for name, item in table.items() if name != "unlisted"}, []),
+        (table | {"unlisted": hidden}, [f"unlisted.seeds: the file says [], the record gives {unlisted['seeds']}"]),
+        (
+            table | {"unlisted": None},
+            ['unlisted: the file says null, the record gives {"seeds": [0, 3], "rows": [], "changed": ...'],
+        ),
+    ):
+        Path("t.json").write_text(json.dumps(written))
+        lines = said(capsys, "verify", "--table", "t.json", code=0)[0].splitlines()
+        assert [line for line in lines if "t.json" in line] == [f"note: t.json: column {one} (sent)" for one in told]
+
+
 def test_a_failed_seed_that_is_dropped_is_told(plain, capsys):
     failed = write_file(seeds=5).rows["BAM"].at_seed(4)
     interrupt(Path("runs"), failed, "failed")
