@@ -111,11 +111,11 @@ def _names_imported_by(file: Path) -> set[str]:
 
 def _modules(folder: Path) -> dict[str, Path]:
     """Return the modules that were imported from `folder` itself, by name, and their files; none of ours."""
-    found = {}
+    within, found = str(folder / "_")[:-1], {}
     for name, module in list(sys.modules.items()):
-        top = folder / name.partition(".")[0]
-        if top.name not in OURS and (file := getattr(module, "__file__", None)):
-            path = Path(file)
-            if path == top.with_suffix(".py") or path.is_relative_to(top):
+        file = getattr(module, "__file__", None)
+        if file and os.path.normpath(file).startswith(within):  # of thousands of modules a few are paths worth making
+            path, top = Path(file), folder / name.partition(".")[0]
+            if top.name not in OURS and (path == top.with_suffix(".py") or path.is_relative_to(top)):
                 found[name] = path
     return found
