@@ -9,7 +9,7 @@ from analysis.cells import Cells
 from analysis.checks.notes import ranges
 from studies.records.records import Record
 
-CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "lost": "machine"}
+CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
 """What a failed run's `cause` in its manifest is called; others have no short name."""
 
 

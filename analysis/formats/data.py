@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from analysis.table.build import Table
 
 
-STATES = ("missing", "failed", "lost", "running", "pruned")
+STATES = ("missing", "failed", "interrupted", "running", "pruned")
 """Where a run may stand that is not complete."""
 COUNTS = ("params", "macs", "delta_n", "comparisons", "look")
 """Columns of whole numbers, some of which may be absent."""

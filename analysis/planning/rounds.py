@@ -31,7 +31,7 @@ class Round:
 def next_round(study: Study, table: Table) -> Round | None:
     """Return what the rule asks for next, or None where every row has stopped.
 
-    Rows that wait for different looks (some of their runs were lost) catch up first. A row whose runs, or its
+    Rows that wait for different looks (some of their runs were interrupted) catch up first. A row whose runs, or its
     baseline's, have failed is left out until they are tried again, and so is one that changes nothing.
 
     Args:
@@ -71,7 +71,9 @@ def until_resolved(
     while True:
         table = tabulate(gather(), study)
         asked = next_round(study, table)
-        if asked is None or asked == before:  # the same again: others train its runs, or they were lost too often
+        if (
+            asked is None or asked == before
+        ):  # the same again: others train its runs, or they were interrupted too often
             return table, not any(is_waiting(row) for row in table.rows)
         train(asked)
         before = asked

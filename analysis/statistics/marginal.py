@@ -57,17 +57,17 @@ def marginal_means(
     middle = float(y.mean())
     means: dict[str, dict[str, float]] = {}
     errors: dict[str, dict[str, float]] = {}
-    lost: list[str] = []
+    apart: list[str] = []
     for name, of in factors.items():
         weights = {level: design.weights(design.mean(name, level)) for level in of if level in known[name]}
         told = {level: found for level, found in weights.items() if found is not None}
         means[name] = {level: middle + float(told[level] @ (y - middle)) if level in told else math.nan for level in of}
         errors[name] = {level: float(np.linalg.norm(told[level])) if level in told else math.nan for level in of}
         if unknown := [level for level in weights if level not in told]:
-            lost.append(f"{name}={', '.join(unknown)}")
+            apart.append(f"{name}={', '.join(unknown)}")
     parted = [f"{name} ({' | '.join(pieces)})" for name in design.levels if len(pieces := design.pieces(name)) > 1]
-    gap = f"no marginal mean at {'; '.join(lost)}: these runs do not connect the levels of {', '.join(parted)}"
-    return Marginal(means=means, errors=errors, gap=gap if lost else "")
+    gap = f"no marginal mean at {'; '.join(apart)}: these runs do not connect the levels of {', '.join(parted)}"
+    return Marginal(means=means, errors=errors, gap=gap if apart else "")
 
 
 @dataclass

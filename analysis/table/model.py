@@ -37,7 +37,7 @@ class Row:
         verdict: what may be concluded.
         published: the paper's figure in percent, if it gives one.
         reproduced: whether ours agrees with it; empty where nothing is published.
-        states: how many of the other runs are missing, failed, lost, running, pruned.
+        states: how many of the other runs are missing, failed, interrupted, running, pruned.
         baseline: the label of the row that this one is compared with; its own for a baseline.
         printed_params: the parameters that the paper prints, in millions, and whether they are ours.
         printed_macs: the same for the multiply-accumulates of one image, in 1e9.

@@ -79,12 +79,12 @@ def without_figures(states: Mapping[str, int]) -> str:
     """Say why a row has no figure: its runs have failed, have begun, or were not begun.
 
     Args:
-        states: how many of its runs are missing, failed, lost or running.
+        states: how many of its runs are missing, failed, interrupted or running.
 
     """
     if states.get("failed"):
         return "failed"
-    return "unfinished" if any(states.get(state) for state in ("lost", "running")) else "not run"
+    return "unfinished" if any(states.get(state) for state in ("interrupted", "running")) else "not run"
 
 
 def outcome(said: str) -> str:

@@ -6,7 +6,7 @@ manifest.json   where, when, with what and for which studies it was trained; its
                 the end, hashes
 result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
-checkpoints/    last.ckpt, from which a lost run goes on; the last epoch's weights and optimizer once it is complete
+checkpoints/    last.ckpt, from which an interrupted run goes on; weights and optimizer of the last epoch once complete
 wandb/          W&B's offline record
 stop            why the run should leave at the end of the epoch it is in; only while it is asked to
 *.damaged       what an attempt could not go on from, since it was torn or contradicted the rest
@@ -46,7 +46,7 @@ from lightning_bam.run_folder.result import Result
 SCHEMA: Final = 1
 """Version of the folder's layout; a folder of another version is refused, never rewritten."""
 
-State = Literal["missing", "running", "lost", "failed", "pruned", "complete"]
+State = Literal["missing", "running", "interrupted", "failed", "pruned", "complete"]
 
 
 class TakenOverError(FolderError):
@@ -316,8 +316,8 @@ class RunFolder:
             return "running"
         recorded = self.manifest().get("state", "missing")
         if recorded in ("running", "complete"):  # complete is what has a result
-            return "lost"
-        return cast(State, recorded) if recorded in ("failed", "pruned", "lost") else "missing"
+            return "interrupted"
+        return cast(State, recorded) if recorded in ("failed", "pruned", "interrupted") else "missing"
 
     def acquire(self) -> int | None:
         """Take the lock for as long as the returned descriptor, inherited by forked ranks, stays open anywhere.

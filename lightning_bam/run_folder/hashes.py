@@ -1,11 +1,11 @@
 """SHA-256 hashes of a finished run's files, kept in its manifest: a file that was changed since is known for changed.
 
 A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` taken from the text
-that is about to be written. Whenever the process is killed, the folder is one of two things: without `result.json`, a
-lost run, whose next attempt first drops the hashes and writes new ones in the end; or with it, and then the hashes of
-what was there at that moment are in the manifest already. A complete run has a hash for each of `HASHED`, so that none
-can be taken out to hide an edit. Hashes guard against accidents and edits by hand, not against somebody who writes both
-the files and the manifest anew.
+that is about to be written. Whenever the process is killed, the folder is one of two things: without `result.json`, an
+interrupted run, whose next attempt first drops the hashes and writes new ones in the end; or with it, and then the
+hashes of what was there at that moment are in the manifest already. A complete run has a hash for each of `HASHED`, so
+that none can be taken out to hide an edit. Hashes guard against accidents and edits by hand, not against somebody who
+writes both the files and the manifest anew.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ class Attempt(Made, total=False):
 class Manifest(Made, total=False):
     """What `manifest.json` holds: of the last attempt what it was made with, and the list of all.
 
-    `losses`, `retries` and `tried_again` count how often the machine lost the run and how often it was tried all the
-    same; `studies` says for which studies it was begun, and under which rule. The type
-    of `sha256` is for `lightning_bam.run_folder.hashes` to check.
+    `losses`, `retries` and `tried_again` count how often the run was interrupted and how often it was tried all the
+    same; `studies` says for which studies it was begun, and under which rule. The type of
+    `sha256` is for `run_folder.hashes` to check.
     """
 
     schema: Few
@@ -137,7 +137,7 @@ _EPOCH: Final = TypeAdapter(Numbered)
 
 
 def manifest_of(data: dict[str, Any], path: object) -> Manifest:
-    """Return what a `manifest.json` at `path` holds, as it was written.
+    """Return what a `manifest.json` at `path` holds; what older versions called "lost" is interrupted.
 
     Raises:
         FolderError: a field of another type.
@@ -145,7 +145,10 @@ def manifest_of(data: dict[str, Any], path: object) -> Manifest:
     """
     if (wrong := fault(_MANIFEST, data)) is not None:
         raise FolderError(f"{path}: {wrong}; {AGAIN}")
-    return cast(Manifest, data)
+    manifest = cast(Manifest, data)
+    for told in (manifest, *manifest.get("attempts", ())):
+        told.update({name: "interrupted" for name in ("state", "cause") if told.get(name) == "lost"})
+    return manifest
 
 
 def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:

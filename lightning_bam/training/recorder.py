@@ -1,4 +1,4 @@
-"""The callback that keeps a run's folder: rank 0 writes a line an epoch; every rank watches for a lost loss."""
+"""The callback that keeps a run's folder: rank 0 writes a line an epoch; each rank checks that losses are finite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TrainingError(RuntimeError):
     """A training that went wrong by itself; the message is one line that says what to try."""
 
 
-class LostLossError(TrainingError):
+class NotFiniteError(TrainingError):
     """A loss, or a score, that is no longer a number."""
 
 
@@ -118,18 +118,18 @@ class Recorder(pl.Callback):
         """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
 
         Raises:
-            LostLossError: the loss is no longer a number, or after the last step what is scored is none.
+            NotFiniteError: the loss is no longer a number, or after the last step what is scored is none.
 
         """
         module = cast(TrainedModule, pl_module)
         loss = module.training_loss()
         if not math.isfinite(loss):
-            raise _lost("training loss", loss, trainer.current_epoch, module)
+            raise _not_finite("training loss", loss, trainer.current_epoch, module)
         if trainer.is_global_zero:
             figures = module.score()
             for name, scored in figures.items():
-                if not math.isfinite(scored):  # lost in the last step, which no other follows
-                    raise _lost(f"scored {name}", scored, trainer.current_epoch, module)
+                if not math.isfinite(scored):  # not finite in the last step, which no other follows
+                    raise _not_finite(f"scored {name}", scored, trainer.current_epoch, module)
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
@@ -156,10 +156,10 @@ class Recorder(pl.Callback):
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
 
 
-def _lost(what: str, found: float, epoch: int, module: TrainedModule) -> LostLossError:
+def _not_finite(what: str, found: float, epoch: int, module: TrainedModule) -> NotFiniteError:
     recipe = module.spec.recipe
     warmup = f"={recipe.warmup_epochs:g}" if recipe.warmup_epochs else ""
     other = f" or {'raise' if warmup else 'set'} recipe.warmup_epochs{warmup}"
     if recipe.warmup_epochs == recipe.epochs:  # it can be no longer
         other = ""
-    return LostLossError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={recipe.lr}{other}")
+    return NotFiniteError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={recipe.lr}{other}")

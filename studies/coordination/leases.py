@@ -24,7 +24,7 @@ from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from lightning_bam.run_folder.manifest import MOST, after_failure
 from studies.coordination.location import Place
 from studies.coordination.registry import open_registry
-from studies.coordination.retries import count_death, count_elsewhere
+from studies.coordination.retries import count_crash_of_scheduler, count_elsewhere
 from studies.coordination.sync import pack
 from studies.errors import StudyError
 from studies.storage.postgres import patience, patiently, refusal
@@ -106,7 +106,7 @@ class Leases:
 
     def _ours(self, run: Run, folder: RunFolder, again: Failed | None) -> bool:
         """Say whether a run whose folder's lock we hold is ours to train; if it is `held`, but not, it has failed."""
-        died = count_death(folder)
+        died = count_crash_of_scheduler(folder)
         before = None if died else _retries(folder)
         taken = folder.result() is None and (before is None or (again is not None and again.retries == before))
         if taken and self.registry is not None:
@@ -118,14 +118,14 @@ class Leases:
         if before is not None:
             # an attempt that dies before its first word is not the earlier one's
             folder.note(
-                state="lost", losses=0, retries=min(before + 1, MOST), attempts=after_failure(folder.manifest())
+                state="interrupted", losses=0, retries=min(before + 1, MOST), attempts=after_failure(folder.manifest())
             )
         elif folder.manifest().get("state") == "pruned":
-            folder.note(state="lost")
+            folder.note(state="interrupted")
         return not (died or self._died_elsewhere(run, folder))
 
     def _died_elsewhere(self, run: Run, folder: RunFolder) -> bool:
-        """Take over how often the run was lost on all hosts; say whether it has failed of that."""
+        """Take over how often the run was interrupted on all hosts; say whether it has failed of that."""
         registry = self.registry
         return registry is not None and count_elsewhere(folder, *patiently(lambda: registry.losses(run.key)))
 
@@ -137,8 +137,8 @@ class Leases:
 
         """
         for folder in folders:
-            lost = folder.path.is_dir() and not (folder.path / "result.json").exists()
-            if lost and (lock := folder.acquire()) is not None:
+            unfinished = folder.path.is_dir() and not (folder.path / "result.json").exists()
+            if unfinished and (lock := folder.acquire()) is not None:
                 try:
                     folder.put_away_contradiction()
                 finally:
@@ -202,7 +202,7 @@ class Leases:
                     self._give_back(key)
         self.registry.close()
 
-    def lost(self) -> set[str]:
+    def taken_over(self) -> set[str]:
         """Show life for what is held; return the keys of runs that another host has taken over meanwhile."""
         if self.registry is None:
             return set()

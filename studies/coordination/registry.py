@@ -171,7 +171,7 @@ class Registry:
             return connection.execute(statement).first() is not None
 
     def losses(self, key: str) -> tuple[int, int]:
-        """Return how often a run was lost on all hosts since it was last tried again, and how often that was."""
+        """Return how often a run was interrupted on all hosts since it was last tried again, and how often that was."""
         with self.engine.connect() as connection:
             counts = sa.select(_believed(RUNS.c.losses), _believed(RUNS.c.retries))
             row = connection.execute(counts.where(RUNS.c.key == key)).first()
@@ -218,7 +218,7 @@ class Registry:
             key: the run's key.
             state: its state.
             record: what there is of it.
-            losses: how often it was lost, on all hosts together.
+            losses: how often it was interrupted, on all hosts together.
 
         """
         values: dict[str, Any] = {"state": state, "holder": None, "losses": losses}

@@ -17,7 +17,7 @@ ASKED: Final = tuple(128 + number for number in (signal.SIGUSR1, signal.SIGUSR2)
 """Exit codes of runs that left because Slurm gave notice: no loss to be counted."""
 
 
-def count_loss(folder: RunFolder, code: int | None) -> str | None:
+def count_interruption(folder: RunFolder, code: int | None) -> str | None:
     """Note one more loss in the manifest of a run whose lock is held; return the line for one too many.
 
     Raises:
@@ -29,7 +29,7 @@ def count_loss(folder: RunFolder, code: int | None) -> str | None:
     return _count(folder, min(int(folder.manifest().get("losses", 0)) + 1, MOST), ended_by(code))
 
 
-def count_death(folder: RunFolder) -> bool:
+def count_crash_of_scheduler(folder: RunFolder) -> bool:
     """Count the loss of a run whose scheduler went with it, so that nobody has; its lock is held.
 
     Say whether that was one too many. It is not counted where that attempt had ended an epoch: a run that gets on ends
@@ -43,11 +43,11 @@ def count_death(folder: RunFolder) -> bool:
     if manifest.get("state") != "running":
         return False
     attempts, epochs = manifest.get("attempts") or [{}], folder.last_epoch()[0]
-    return epochs <= attempts[-1].get("from_epoch", epochs) and count_loss(folder, None) is not None
+    return epochs <= attempts[-1].get("from_epoch", epochs) and count_interruption(folder, None) is not None
 
 
 def count_elsewhere(folder: RunFolder, losses: int, retries: int) -> bool:
-    """Take over how often a run was lost on all hosts, where they share no folder; its lock is held.
+    """Take over how often a run was interrupted on all hosts, where they share no folder; its lock is held.
 
     Say whether that was too often. What was counted here before another host tried the run again counts no more.
 
@@ -65,10 +65,10 @@ def count_elsewhere(folder: RunFolder, losses: int, retries: int) -> bool:
 
 def _count(folder: RunFolder, losses: int, how: str) -> str | None:
     if losses <= RETRIES:
-        folder.note(state="lost", losses=losses)
+        folder.note(state="interrupted", losses=losses)
         return None
-    error = f"lost {losses} times, the last time {how}; see its logs, then --retry failed"
-    folder.note(state="failed", cause="lost", error=error, losses=losses)
+    error = f"interrupted {losses} times, the last time {how}; see its logs, then --retry failed"
+    folder.note(state="failed", cause="interrupted", error=error, losses=losses)
     return error
 
 

@@ -1,7 +1,7 @@
 """Run folders through PostgreSQL: where hosts share no folder, a run's record is what one writes there and others read.
 
-Checkpoints and the logs of runs that went well stay where they are: a lost run goes on from its checkpoint on a host
-that sees it, and from the start on any other.
+Checkpoints and the logs of runs that went well stay where they are: an interrupted run goes on from its checkpoint on a
+host that sees it, and from the start on any other.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict
         folder = RunFolder.of(root, run)
         if entry is None or folder.has("result.json"):
             continue
-        if entry.state == "complete" or (entry.state == "failed" and folder.state() in ("missing", "lost")):
+        if entry.state == "complete" or (entry.state == "failed" and folder.state() in ("missing", "interrupted")):
             wanted[run.key] = run
     found = registry.records(wanted)
     return {key: found[key] if whole(run, found.get(key, {})) else None for key, run in wanted.items()}
@@ -325,6 +325,6 @@ def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:
             and entry.holder is not None
             and not entry.here
         )
-        away = elsewhere and record.state in ("missing", "lost", "failed", "pruned")
+        away = elsewhere and record.state in ("missing", "interrupted", "failed", "pruned")
         told.append(replace(record, state="running") if away else record)
     return told

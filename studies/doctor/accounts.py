@@ -35,7 +35,7 @@ STALE_TRIALS: Final = sa.text(
 )
 PROBES: Final = {
     "studies": "INSERT INTO studies (study_name) VALUES ('bam doctor')",
-    "bam_runs": "INSERT INTO bam_runs (key, state) VALUES ('bam doctor', 'lost')",
+    "bam_runs": "INSERT INTO bam_runs (key, state) VALUES ('bam doctor', 'interrupted')",
 }
 """What is written for a try into each table that a run needs."""
 STALE_RUNS: Final = sa.text(

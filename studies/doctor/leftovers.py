@@ -80,7 +80,7 @@ def leases(scene: Scene) -> Iterator[Finding]:
     for path in there:
         folder = RunFolder(path)
         try:
-            if folder.manifest().get("state") == "running" and folder.state() == "lost":
+            if folder.manifest().get("state") == "running" and folder.state() == "interrupted":
                 stale.append(path.name)
         except FolderError as error:
             command = f"rm -r {shlex.quote(str(path))}"

@@ -48,7 +48,7 @@ class Heartbeat:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(PATIENCE)
 
-    def lost(self, key: str, since: float) -> bool:
+    def taken_over(self, key: str, since: float) -> bool:
         """Say whether another host has taken over a run that was started here at that time (`time.monotonic`)."""
         return self._gone.get(key, since) > since
 
@@ -59,4 +59,4 @@ class Heartbeat:
                 self.source.beat(self.trials())
             began = time.monotonic()
             with suppress(Exception):
-                self._gone |= dict.fromkeys(self.source.leases.lost(), began)
+                self._gone |= dict.fromkeys(self.source.leases.taken_over(), began)

@@ -36,11 +36,11 @@ def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Ma
     def expected(record: Record) -> float:
         epochs = record.run.recipe.epochs
         whole = fmean(taken[record.row]) if taken[record.row] else pace * epochs * macs.get(record.row, 1)
-        done = record.epochs if record.state == "lost" else 0
+        done = record.epochs if record.state == "interrupted" else 0
         return whole * max(epochs - done, 1) / epochs
 
     def place(record: Record) -> tuple[bool, int]:
-        begun = record.state == "lost" and record.epochs > 0
+        begun = record.state == "interrupted" and record.epochs > 0
         return not begun, -round(log(max(expected(record), 1e-9), 1.1))
 
     return sorted(missing, key=place)

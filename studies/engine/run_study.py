@@ -24,7 +24,7 @@ from studies.workers.signals import termination_as_interrupt
 
 def wanted(records: Sequence[Record], options: Options) -> list[Record]:
     """Return the records that a run of the study has to train, or to wait for."""
-    states = {"missing", "lost", "pruned"}
+    states = {"missing", "interrupted", "pruned"}
     states |= {"failed"} if options.retry_failed else set()
     states |= {"running"} if options.patient else set()
     return [record for record in records if record.state in states]

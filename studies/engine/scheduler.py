@@ -17,7 +17,7 @@ from optuna.trial import Trial
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
 from lightning_bam.run_folder.result import reported, so_far
-from studies.coordination.retries import count_loss, no_space
+from studies.coordination.retries import count_interruption, no_space
 from studies.definition.study import Cell
 from studies.engine.heartbeat import Heartbeat
 from studies.engine.progress import Active, Progress, View
@@ -83,7 +83,7 @@ class Scheduler:
                         return
                     time.sleep(0.2)
                 wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
-                self._end_lost()
+                self._end_taken_over()
                 for active in list(self.progress.active):
                     ended = active.process.exitcode is not None  # before: what it writes from here on is followed later
                     self._follow(active)
@@ -140,10 +140,10 @@ class Scheduler:
         self.progress.pending = max(0, self.progress.pending - 1)
         self.progress.active.append(Active(cell, trial, lease.folder, process, slot))
 
-    def _end_lost(self) -> None:
+    def _end_taken_over(self) -> None:
         """End the runs that another host has taken over."""
         for active in self.progress.active:
-            if not active.taken_over and self.heartbeat.lost(active.cell.run.key, active.started):
+            if not active.taken_over and self.heartbeat.taken_over(active.cell.run.key, active.started):
                 active.taken_over = True
                 end_all([active.process])
 
@@ -220,7 +220,7 @@ class Scheduler:
         return reported(active.cell.run, result)
 
     def _retry(self, active: Active) -> None:
-        """Put a run back that was lost, unless too often, or that is somebody else's now or whose folder is gone."""
+        """Put an interrupted run back, unless that was too often, it is somebody else's now, or its folder is gone."""
         lock = active.folder.acquire()
         error = None
         if lock is not None:
@@ -228,7 +228,7 @@ class Scheduler:
                 if active.pruned:
                     active.folder.note(state="pruned")
                 else:
-                    error = count_loss(active.folder, active.process.exitcode)
+                    error = count_interruption(active.folder, active.process.exitcode)
             except TakenOverError:
                 self._leave(active)
                 return

@@ -43,7 +43,7 @@ class Source(ABC):
 
     @abstractmethod
     def requeue(self, trial: Trial, cell: Cell) -> None:
-        """Close a lost run's trial and put the run back."""
+        """Close an interrupted run's trial and put the run back."""
 
     @abstractmethod
     def prune(self, trial: Trial) -> bool:
@@ -79,7 +79,7 @@ class Source(ABC):
         self.fail(trial)
 
     def report(self, trial: Trial, figure: float, epoch: int) -> None:
-        """Tell a running trial's figure after an epoch, unless another scheduler has taken it for lost."""
+        """Tell a running trial's figure after an epoch, unless another scheduler has taken it for interrupted."""
         with suppress(UpdateFinishedTrialError):
             patiently(lambda: trial.report(figure, epoch))
 

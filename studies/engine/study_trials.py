@@ -124,7 +124,7 @@ class Ledger(Source):
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Make the trials agree with the folders.
 
-        A trial that claims to be running while nobody trains its run was lost; a finished run that another study
+        A trial that claims to be running while nobody trains its run was interrupted; a finished run that another study
         trained becomes a finished trial here.
         """
         with self.leases.exclusively():
@@ -198,7 +198,7 @@ class Ledger(Source):
         return self.taken.pop(run.key)
 
     def waits(self) -> bool:
-        """Say whether others still train runs of this study; those that they have lost are wanted again."""
+        """Say whether others still train runs of this study; those that they have interrupted are wanted again."""
         if not self.patient or not self.others:
             return False
         if time.monotonic() - self.looked > LOOK:
@@ -209,7 +209,7 @@ class Ledger(Source):
         return bool(self.wanted or self.others)
 
     def requeue(self, trial: Trial, cell: Cell) -> None:
-        """Close a lost run's trial and put the run back."""
+        """Close an interrupted run's trial and put the run back."""
         self.fail(trial)
         self.wanted.append(cell)
 

@@ -74,7 +74,7 @@ class Attempt:
         return SeedTrial(self.trial, index, self.heard if self.by_epoch and index == 0 else None)
 
     def put_back(self, index: int) -> None:
-        """Put a lost run first among those to be started; what Optuna has heard of it stays."""
+        """Put an interrupted run first among those to be started; what Optuna has heard of it stays."""
         self.running.discard(index)
         self.waiting.insert(0, index)
 
@@ -104,7 +104,7 @@ def index_of(trial: Trial) -> int:
 class OpenTrials(Source):
     """Those of one process. A trial is told the mean of its runs' figures, or pruned, or failed and says `why`.
 
-    One that failed without saying why was lost with its process or its machine, does not count as made, and its
+    One that failed without saying why was interrupted with its process or its machine, does not count as made, and its
     configuration is asked for again.
 
     Attributes:
@@ -122,7 +122,7 @@ class OpenTrials(Source):
         self._refused: set[str] = set()
 
     def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
-        """Put a lost run back; its trial goes on where the run does."""
+        """Put an interrupted run back; its trial goes on where the run does."""
         if (attempt := self.open.get(trial.number)) is not None:
             attempt.put_back(index_of(trial))
 
@@ -157,7 +157,7 @@ class OpenTrials(Source):
         return lease
 
     def fail(self, trial: Trial) -> None:
-        """Close a trial whose run has failed or is another's; any other run was lost, and is asked for again."""
+        """Close a trial whose run has failed or is another's; any other run was interrupted, and is asked for again."""
         attempt = self.open.get(trial.number)
         if attempt is None:
             return
@@ -176,7 +176,7 @@ class OpenTrials(Source):
         self.fail(trial)
 
     def lose(self, trial: Trial) -> None:
-        """Close a trial as lost, and ask for its configuration again."""
+        """Close a trial as interrupted, and ask for its configuration again."""
         with self.leases.exclusively():
             self.close_trial(trial, TrialState.FAIL)
             ask_again(self.optuna, trial)
@@ -204,7 +204,7 @@ class OpenTrials(Source):
         Args:
             trial: to be closed.
             state: pruned or failed.
-            why: it counts as made; without, a failed one was lost.
+            why: it counts as made; without, a failed one was interrupted.
 
         """
         self.open.pop(trial.number, None)

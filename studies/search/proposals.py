@@ -1,4 +1,4 @@
-"""What a search asks Optuna for: what was lost once more, then new configurations, until all are made."""
+"""What a search asks Optuna for: what was interrupted once more, then new configurations, until all are made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_bam.config import ConfigError, Run
 from studies.coordination.location import Place
 from studies.coordination.process_lock import Owner
 from studies.search.method import Method
-from studies.search.recovery import ALL_TRIED, Lost, configurations, counted
+from studies.search.recovery import ALL_TRIED, Recovery, configurations, counted
 from studies.search.samplers import own_sampler, suggest
 from studies.search.space import Space
 from studies.storage.checked_trials import attributes, readable
@@ -42,7 +42,7 @@ class Asking:
         self.study, self.root, self.space, self.method, self.owner = study, root, space, method, owner
         self.by = f"{method.sampler}, pruner {method.pruner_for(space)}"
         self.trials = method.trials_for(space)
-        self.lost = Lost(study, root, owner.name, shared=shared)
+        self.recovery = Recovery(study, root, owner.name, shared=shared)
         self.drawing = False
         self.exhausted = False
         self.asked: Trial | None = None
@@ -70,7 +70,7 @@ class Asking:
             StudyError: Optuna stumbles over what somebody else has written to the storage.
 
         """
-        if self.asked is None and self.left <= 0 and not self.lost.asked_again():
+        if self.asked is None and self.left <= 0 and not self.recovery.asked_again():
             return None
         with readable(self.study.study_name):
             return self._next(ask)

@@ -1,4 +1,4 @@
-"""What the trials of a search tell: which count as made, which were lost, what has been pruned."""
+"""What the trials of a search tell: which count as made, which were interrupted, what has been pruned."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HARMLESS: Final = (TRIED_ALREADY, ANOTHERS, ALL_TRIED)
 
 
 def counted(trials: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
-    """Yield the trials that count as made: not one that is only asked for, was lost, or has been asked for again.
+    """Yield the trials that count as made: not one that is only asked for, was interrupted, or is asked for again.
 
-    One that failed says `why`, and one that does not was lost. A pruned one that was in its last epoch and so has a
-    figure after all stands there twice, and counts once.
+    One that failed says `why`, and one that does not was interrupted. A pruned one that was in its last epoch and so
+    has a figure after all stands there twice, and counts once.
     """
     again = {trial.user_attrs.get("again") for trial in trials}
     for trial in trials:
@@ -62,7 +62,7 @@ def pruned_before(study: optuna.Study, key: str) -> bool:
     return any(trial.user_attrs.get("key") == key for trial in pruned)
 
 
-class Lost:
+class Recovery:
     """Finds the trials of a search whose process has died, and asks for their configurations again.
 
     Whoever calls keeps all others out, so a trial without an owner was being asked for when its process died. In
@@ -71,7 +71,7 @@ class Lost:
     Args:
         study: of the search.
         root: the runs folder.
-        owner: who looks; its own trials are not lost.
+        owner: who looks; its own trials are not interrupted.
         shared: whether other hosts have trials in it, too, in PostgreSQL.
 
     """
@@ -84,7 +84,7 @@ class Lost:
         self.shared = shared
 
     def asked_again(self) -> bool:
-        """Close the lost trials and put their configurations back, every `LOOK` seconds; say whether there were any."""
+        """Close interrupted trials and put their configurations back, every `LOOK` seconds; say whether any were."""
         if time.monotonic() - self.looked < LOOK:
             return False
         self.looked = time.monotonic()
@@ -93,11 +93,11 @@ class Lost:
                 fail_stale_trials(self.study)
         trials = self.study.get_trials(deepcopy=False)
         again = {trial.user_attrs.get("again") for trial in trials}
-        lost = [trial for trial in trials if trial.number not in again and self._is_lost(trial)]
-        for trial in lost:
+        interrupted = [trial for trial in trials if trial.number not in again and self._is_interrupted(trial)]
+        for trial in interrupted:
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             ask_again(self.study, trial)
-        return bool(lost)
+        return bool(interrupted)
 
     def others(self, key: str | None = None) -> int:
         """Return how many trials of others are being tried; of one configuration, if its key is given."""
@@ -105,7 +105,7 @@ class Lost:
         theirs = [trial.user_attrs for trial in trials if trial.user_attrs.get("owner") != self.owner]
         return sum(key in (None, attrs.get("key")) for attrs in theirs)
 
-    def _is_lost(self, trial: FrozenTrial) -> bool:
+    def _is_interrupted(self, trial: FrozenTrial) -> bool:
         if trial.state == TrialState.FAIL:
             return "why" not in trial.user_attrs
         owner = trial.user_attrs.get("owner", "")
@@ -140,6 +140,6 @@ def tell_late(study: optuna.Study, number: int, figure: float) -> None:
 
 
 def ask_again(study: optuna.Study, trial: FrozenTrial | Trial, *, retry: bool = False) -> None:
-    """Put a lost trial's configuration back, to be asked before any other; with `retry` also one whose run failed."""
+    """Put an interrupted trial's configuration first; with `retry` also one whose run failed."""
     attrs = {"again": trial.number, "retry": retry or trial.user_attrs.get("retry", False)}
     study.enqueue_trial(dict(trial.params), user_attrs=attrs)

@@ -87,7 +87,7 @@ def _written(choice: Choice) -> str:
 
 
 DYING: Final = 30.0
-"""Seconds that the run of a lost trial is given to die."""
+"""Seconds that the run of an interrupted trial is given to die."""
 
 
 class Search(OpenTrials):
@@ -145,7 +145,7 @@ class Search(OpenTrials):
             check_same(self.optuna, space, method)
             shared = isinstance(self.storage, RDBStorage)
             self.asking = Asking(self.optuna, root, space, method, self.owner, shared=shared)
-            self.asking.lost.asked_again()
+            self.asking.recovery.asked_again()
             if again:
                 ask_failed_again(self.optuna)
 
@@ -156,7 +156,7 @@ class Search(OpenTrials):
 
     @property
     def left(self) -> int:
-        """How many trials are still to be asked for; lost ones do not count as made."""
+        """How many trials are still to be asked for; interrupted ones do not count as made."""
         return self.asking.left
 
     def claim(self) -> tuple[Trial, Cell] | None:
@@ -195,7 +195,7 @@ class Search(OpenTrials):
 
     def waits(self) -> bool:
         """Say whether it is too early to leave: a configuration comes back soon, or others are awaited."""
-        others = patiently(self.asking.lost.others) if self.rest_until is None and self.patient else 0
+        others = patiently(self.asking.recovery.others) if self.rest_until is None and self.patient else 0
         if others:
             if not self.waited:
                 print(f"bam: {self.label}: waiting for what others try ({others} trials)", file=sys.stderr)
@@ -234,9 +234,9 @@ class Search(OpenTrials):
             self.again |= self.leases.failures(failed)
 
     def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
-        """Close a trial whose run is another's; a lost one's may be about to die, and is asked for once more."""
+        """Close a trial whose run is another's; that of an interrupted one may be dying, and is asked again."""
         began = self.dying.setdefault(key, time.monotonic())
-        if "again" not in trial.user_attrs or self.asking.lost.others(key) or time.monotonic() - began > DYING:
+        if "again" not in trial.user_attrs or self.asking.recovery.others(key) or time.monotonic() - began > DYING:
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
             self.rest_until = time.monotonic() + LOOK

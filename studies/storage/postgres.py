@@ -26,7 +26,7 @@ from studies.errors import StudyError
 BEAT: Final = 10
 """Seconds between two signs of life of a trial in PostgreSQL."""
 GRACE: Final = 60
-"""Seconds without a sign of life after which another host may take a run for lost."""
+"""Seconds without a sign of life after which another host may take a run for interrupted."""
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
 

@@ -26,7 +26,7 @@ from lightning_bam.run_folder.files import (
     system_error,
 )
 from lightning_bam.run_folder.folder import TakenOverError
-from lightning_bam.training.recorder import LostLossError, TrainingError
+from lightning_bam.training.recorder import NotFiniteError, TrainingError
 from studies.job.job import TAKEN
 
 Cause = Literal["nan", "memory", "disk", "storage", "connection", "error"]
@@ -50,8 +50,8 @@ class Failure:
 
     Attributes:
         rank: which rank.
-        cause: `nan` (a lost loss), `memory`, `disk` (it is full), `storage` (it has failed), `connection` (another rank
-            has gone), or `error`.
+        cause: `nan` (a loss that is not finite), `memory`, `disk` (it is full), `storage` (it has failed),
+            `connection` (another rank has gone), or `error`.
         error: one line.
         traceback: Python's.
 
@@ -115,8 +115,8 @@ class RankError(TrainingError):
         return RankError, (self.failure,)
 
 
-class Lost(SystemExit):
-    """The run is lost and can be gone on with: `code` tells the scheduler how, `cause` the reader, in a few words."""
+class Interrupted(SystemExit):
+    """The run was interrupted and can be resumed: `code` tells the scheduler how, `cause` the reader."""
 
     def __init__(self, code: int, cause: str) -> None:
         super().__init__(code)
@@ -137,7 +137,7 @@ def cause_of(error: BaseException) -> Cause:
         return "disk"
     if refused is not None and refused.errno in FAULTY:
         return "storage"
-    if isinstance(error, LostLossError):
+    if isinstance(error, NotFiniteError):
         return "nan"
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "memory"

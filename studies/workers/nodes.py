@@ -26,7 +26,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from lightning_bam.signals import Leaving, Signals
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job
-from studies.workers.failure import Failure, Lost, RankError
+from studies.workers.failure import Failure, Interrupted, RankError
 from studies.workers.forkserver import VARIABLE
 from studies.workers.launch import held, watch_lifeline
 from studies.workers.process_environment import redirect, scrub
@@ -42,7 +42,7 @@ OTHERS_WAIT: Final = 15
 EXIT_WAIT: Final = 6.0
 """Seconds that the tasks get to leave, less than `leaving.PATIENCE`."""
 GONE: Final = (143, "another node is gone")
-"""How the run ends where a node is lost with its machine."""
+"""How the run ends where a node is interrupted with its machine."""
 
 
 def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None:
@@ -56,7 +56,7 @@ def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None
 
     Raises:
         RankError: the first rank that failed, on whichever node.
-        Lost: a rank or a node was lost with its machine, or a disk is full.
+        Interrupted: a rank or a node was interrupted with its machine, or a disk is full.
         Leaving: this process was told to.
 
     """
@@ -87,11 +87,11 @@ def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None
     if code == 0:
         return
     if code == TAKEN:
-        raise Lost(code, "taken over")
+        raise Interrupted(code, "taken over")
     if code in (FULL, FAULT):
-        raise Lost(code, "disk" if code == FULL else "storage")
+        raise Interrupted(code, "disk" if code == FULL else "storage")
     failure = first_crash(job.folder)
-    raise (RankError(failure) if failure else Lost(*GONE))
+    raise (RankError(failure) if failure else Interrupted(*GONE))
 
 
 def first_address(environment: Mapping[str, str]) -> str:
@@ -134,8 +134,8 @@ def main() -> int:
         return leaving.code
     except SignalException as error:  # one of those that torch's launcher answers; it has ended the ranks
         return 128 + int(error.sigval)
-    except Lost as lost:
-        return int(lost.code or 1)
+    except Interrupted as interrupted:
+        return int(interrupted.code or 1)
     except RankError as error:
         if error.failure.cause != "connection":
             error.failure.record(job.folder)

@@ -19,7 +19,7 @@ from lightning_bam.signals import Leaving, Signals
 from lightning_bam.training.train import train
 from studies.job.job import FULL, TAKEN, Job
 from studies.tracking.wandb_run import DISK, Tracking
-from studies.workers.failure import Failure, Lost, RankError, taken_over
+from studies.workers.failure import Failure, Interrupted, RankError, taken_over
 from studies.workers.launch import watch_lifeline
 from studies.workers.process_environment import die_with_parent, redirect, visible
 from studies.workers.rendezvous import Rendezvous
@@ -35,7 +35,7 @@ EARLY: Final = 2.0
 BRIEFLY: Final = 3.0
 """Seconds that W&B has to close its run where the process was told to leave, less than `leaving.PATIENCE`."""
 VICTIM: Final = 76
-"""Exit code of a rank that has lost its connection to another one, which is the cause."""
+"""Exit code of a rank whose connection broke to another one, which is the cause."""
 FAULT: Final = 75
 """Exit code of a rank whose disk has failed, which may keep it from leaving word of that."""
 CODES: Final = {"disk": FULL, "storage": FAULT, "connection": VICTIM}
@@ -105,7 +105,7 @@ def launch(job: Job, rendezvous: Rendezvous | None = None) -> None:
 
     Raises:
         RankError: the first rank that failed, and why.
-        Lost: the machine has killed a rank, they were told to leave, or a disk is full.
+        Interrupted: the machine has killed a rank, they were told to leave, or a disk is full.
 
     """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
@@ -117,16 +117,16 @@ def launch(job: Job, rendezvous: Rendezvous | None = None) -> None:
         raise _ended(job.folder, number, failure.exitcode) from None
 
 
-def _ended(folder: Path, number: int, code: int) -> RankError | Lost:
+def _ended(folder: Path, number: int, code: int) -> RankError | Interrupted:
     """Say what the exit code of the first rank that ended means for the group."""
     if code < 0:
-        return Lost(128 - code, f"rank {number} was killed by signal {-code}")
+        return Interrupted(128 - code, f"rank {number} was killed by signal {-code}")
     if code > 128:
-        return Lost(code, f"stopped by signal {code - 128}")
+        return Interrupted(code, f"stopped by signal {code - 128}")
     if code == TAKEN:
-        return Lost(code, "taken over")
+        return Interrupted(code, "taken over")
     if code in (FULL, FAULT):
-        return Lost(code, "disk" if code == FULL else "storage")
+        return Interrupted(code, "disk" if code == FULL else "storage")
     words = _last_words(folder / f"rank{number}.log") or f"ended with code {code}"
     if code == VICTIM:
         return RankError(Failure(rank=number, cause="connection", error=words, traceback=""))

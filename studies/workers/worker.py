@@ -16,7 +16,7 @@ from lightning_bam.run_folder.folder import RunFolder, TakenOverError
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Leaving, Signals
 from studies.job.job import FULL, TAKEN, Job
-from studies.workers.failure import Failure, Lost, RankError, taken_over
+from studies.workers.failure import Failure, Interrupted, RankError, taken_over
 from studies.workers.nodes import run_step
 from studies.workers.process_environment import die_with_server, redirect, scrub
 from studies.workers.ranks import launch, rank
@@ -59,35 +59,35 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
     except TakenOverError as error:
         return taken_over(error)
     except Leaving as told:
-        return _lost(folder, told.code, str(told))
+        return _interrupted(folder, told.code, str(told))
     except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
-        return _lost(folder, 128 + told.sigval, f"stopped by signal {int(told.sigval)}")
-    except Lost as lost:
-        return _lost(folder, int(lost.code or 0), lost.cause)
+        return _interrupted(folder, 128 + told.sigval, f"stopped by signal {int(told.sigval)}")
+    except Interrupted as interrupted:
+        return _interrupted(folder, int(interrupted.code or 0), interrupted.cause)
     except BaseException as error:  # whatever it is, it belongs in the record
         if signals.number:  # what breaks on the way out is no failure of the run
-            return _lost(folder, 128 + signals.number, f"stopped by signal {signals.number}")
+            return _interrupted(folder, 128 + signals.number, f"stopped by signal {signals.number}")
         return fail(folder, error)
     return 0
 
 
-def _lost(folder: RunFolder, code: int, cause: str) -> int:
+def _interrupted(folder: RunFolder, code: int, cause: str) -> int:
     if code == TAKEN:
         return code
     failure = Failure.first(folder.path) if cause in ("disk", "storage") else None
     with suppress(FolderError):
-        folder.note(state="lost", cause=cause, error=failure.error if failure else None)
+        folder.note(state="interrupted", cause=cause, error=failure.error if failure else None)
     return code
 
 
 def fail(folder: RunFolder, error: BaseException) -> int:
     """Record why the run ended: in the manifest, in the log; return the exit code.
 
-    A full or failed disk and a broken connection are the machine's: the run is lost, and can be gone on with.
+    A full or failed disk and a broken connection are the machine's: the run is interrupted, and can be gone on with.
     """
     failure = error.failure if isinstance(error, RankError) else Failure.of(error, 0)
     failure.show()
-    state = "lost" if failure.cause in ("disk", "storage", "connection") else "failed"
+    state = "interrupted" if failure.cause in ("disk", "storage", "connection") else "failed"
     line = str(error) if isinstance(error, RankError) else failure.error
     with suppress(FolderError):
         folder.note(state=state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)

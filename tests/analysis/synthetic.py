@@ -90,7 +90,7 @@ def write(root: Path, study: Study, errors: dict[str, list[float | None]]) -> No
 
 
 def golden_table(root: Path) -> Table:
-    """Return a table with better, unresolved, failed, lost, missing and unchanged rows, and mixed commits."""
+    """Return a table with better, unresolved, failed, interrupted, missing and unchanged rows, and mixed commits."""
     write(root, STUDY, ERRORS)
     cells = {(cell.row, cell.run.seed): cell.run for cell in STUDY.runs()}
     interrupt(root, cells["BAM max", 2], "failed")

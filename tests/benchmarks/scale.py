@@ -57,7 +57,7 @@ def study_of(path: Path, runs: int, convs: int = 1) -> Study:
 
 
 def fill(study: Study, root: Path) -> None:
-    """Make the folders of a study as training leaves them: 70 % complete, 10 % each failed, lost and missing."""
+    """Make the folders of a study as training leaves them: 70 % complete, 10 % each failed, interrupted and missing."""
     draw = random.Random(0)
     order = {row: place for place, row in enumerate(study.rows)}
     made = {"device": "cpu", "threads": 1, "world_size": 1, "data": "5f" * 32, "version": "0.1.0", "torch": "2.14.1"}

@@ -8,7 +8,7 @@ One process every second or two, of a kind drawn from `AIM`, if there is one of 
 
 Every worker that dies is started again, as a cluster's manager would, and takes up again what was killed too often: on
 a busy machine a run may be hit more often than the three times that it is gone on with by itself. In the end every run
-is complete exactly once, no process is left, no row is lost, and every figure and every weight is what the quiet run
+is complete exactly once, no process is left, no row is missing, and every figure and every weight is what the quiet run
 gave, bit for bit.
 """
 

@@ -24,7 +24,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.engine.study_trials import Ledger
 from studies.job.job import FULL
 from studies.library import find_study
-from studies.workers.failure import Failure, Lost, cause_of
+from studies.workers.failure import Failure, Interrupted, cause_of
 from studies.workers.ranks import CODES, _ended
 from studies.workers.worker import fail
 from tests.lightning_bam.training.groups import Group, described, figures, longer, same_weights, trained
@@ -55,7 +55,7 @@ def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path, ranks
     print(f"{ranks} ranks: the group was gone after {took:.1f} s")
     assert took < 30, "the server may have had to load first"
     assert not [member for member in members if member.is_running()]
-    assert group.folder.state() == "lost"
+    assert group.folder.state() == "interrupted"
     assert group.folder.manifest()["cause"] == f"rank {ranks - 1} was killed by signal 9"
 
 
@@ -179,7 +179,11 @@ def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path
     assert time.monotonic() - told < 8
     folder = group.folder
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"], manifest["error"]) == ("lost", f"stopped by signal {number:d}", None)
+    assert (folder.state(), manifest["cause"], manifest["error"]) == (
+        "interrupted",
+        f"stopped by signal {number:d}",
+        None,
+    )
     checkpoint = torch.load(folder.checkpoint, weights_only=True)
     done = checkpoint["epoch"] * 13 + checkpoint["ImageData"]["drawn"]
     assert checkpoint["global_step"] == done
@@ -238,7 +242,7 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_once_there_is_room(small_
         filler.write_bytes(b"x" * 4_000_000)
     assert group.code(30) == FULL
     folder = RunFolder(group.folder.path)
-    assert folder.state() == "lost"
+    assert folder.state() == "interrupted"
     assert torch.load(folder.checkpoint, weights_only=True)["epoch"] >= 0
     assert all(line["epoch"] == number for number, line in enumerate(folder.metrics()))
     assert (folder.path / "metrics.jsonl").read_text().endswith("}\n"), "no torn line"
@@ -338,7 +342,7 @@ def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
         error.__context__ = refused  # as where it is raised
     for error in (refused, ours, torchs):
         assert fail(folder, error) == 1
-        assert (folder.state(), folder.manifest()["cause"]) == ("lost", "storage")
+        assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "storage")
     assert cause_of(OSError(errno.ENOENT, "No such file")) == "error"
     told = line_for(refused)
     assert told == (
@@ -350,5 +354,5 @@ def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
 def test_a_rank_whose_disk_has_failed_says_so_by_its_exit_code(tmp_path):
     """It may be unable to leave any other word."""
     lost = _ended(tmp_path, 1, CODES["storage"])
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, Interrupted)
     assert (lost.code, lost.cause) == (CODES["storage"], "storage")

@@ -133,7 +133,7 @@ def test_a_stopped_leader_does_not_keep_its_group_alive_without_its_scheduler(st
     assert_gone(members, 15)
     first.communicate(timeout=10)
     states = [RunFolder(path.parent).state() for path in tmp_path.glob("*/manifest.json")]
-    assert "lost" in states
+    assert "interrupted" in states
     assert "running" not in states
 
 
@@ -155,8 +155,8 @@ def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbr
         check=True,
     )
     states = [run["state"] for run in json.loads(status.stdout)]
-    assert "lost" in states
-    assert set(states) <= {"lost", "complete", "missing"}
+    assert "interrupted" in states
+    assert set(states) <= {"interrupted", "complete", "missing"}
 
 
 def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path):

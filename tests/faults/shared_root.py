@@ -83,7 +83,7 @@ def figures(wrong: int) -> dict[str, Any]:
 def begin(folder: RunFolder, run: Run, place: int, **entries: Any) -> None:
     """Write a run that was interrupted after its first epoch and gone on with."""
     attempts = [
-        {"attempt": 1, "from_epoch": 0, **MADE, "cause": "lost"},
+        {"attempt": 1, "from_epoch": 0, **MADE, "cause": "interrupted"},
         {"attempt": 2, "from_epoch": 1, "from_batch": 0, **MADE, "commit": "91bc00200000"},
     ]
     folder.describe(run)
@@ -162,7 +162,12 @@ def make(home: Path) -> dict[str, Path]:
     main(["table", "asked.py", "--format", "json", "--output", "table.json"])
     RunFolder(home / "model").describe(replace(cells["sum 2", 0], seed=5))
     RunFolder(home / "model").note(key=replace(cells["sum 2", 0], seed=5).key, source="authors")
-    kept = {"new": cells["sum 2", 0], "old": cells["sum 2", 1], "failed": cells["max 4", 2], "lost": cells["max 4", 1]}
+    kept = {
+        "new": cells["sum 2", 0],
+        "old": cells["sum 2", 1],
+        "failed": cells["max 4", 2],
+        "interrupted": cells["max 4", 1],
+    }
     files = {
         f"{name} {file}": root / run.key / file
         for name, run in kept.items()

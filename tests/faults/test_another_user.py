@@ -78,7 +78,7 @@ def closed(path: Path):
 
 
 def located(files, text):
-    keys = {name.upper(): files[f"{name} run.json"].parent.name for name in ("old", "failed", "lost")}
+    keys = {name.upper(): files[f"{name} run.json"].parent.name for name in ("old", "failed", "interrupted")}
     for name, key in keys.items():
         text = text.replace(name, key)
     return Path(text)
@@ -124,7 +124,7 @@ def test_a_run_folder_that_may_not_be_written_is_named(files):
     run = next(cell.run for cell in find_study("asked.py").runs())
     folder = RunFolder.of(Path("runs"), run)
     with nobody(), pytest.raises(ValueError, match=f"^{folder.path}/manifest.json: cannot be written"):
-        folder.note(state="lost")
+        folder.note(state="interrupted")
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def call(verb: str, files: dict[str, Path], name: str) -> Answer:
     """Call a verb on the run whose file was changed."""
     key = (
         files[name].parent.name
-        if name.split(maxsplit=1)[0] in ("new", "old", "failed", "lost")
+        if name.split(maxsplit=1)[0] in ("new", "old", "failed", "interrupted")
         else files["old run.json"].parent.name
     )
     arguments = [key if word == "KEY" else word for word in READERS[verb]]

@@ -84,7 +84,7 @@ VERBS = [
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Be where a study of hostile labels has complete, failed and lost runs with hostile records; return the root."""
+    """Be where a study of hostile labels has complete, failed and interrupted runs with hostile records."""
     monkeypatch.chdir(tmp_path)
     Path("hostile.py").write_text(FILE)
     root = Path("runs")

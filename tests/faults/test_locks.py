@@ -199,7 +199,7 @@ def test_a_table_that_is_locked_is_not_taken_for_a_dead_server(tmp_path, monkeyp
             leases.take(replace(BASE, seed=1))
         assert time.monotonic() - began < 10
         assert str(refused.value).startswith(SAID)
-        assert leases.lost() == set()
+        assert leases.taken_over() == set()
         line = capfd.readouterr().err
         assert line.startswith(f"bam: {SAID}")
         assert line.endswith("; the runs go on\n")
@@ -266,7 +266,7 @@ def test_a_reader_sees_what_another_user_trains_and_cannot_stop_it(shared, held)
             folder.acquire()
     os.close(lock)
     with nobody():
-        assert folder.state() == "lost"
+        assert folder.state() == "interrupted"
     with pytest.raises(AssertionError):
         held(path, *another)
 

@@ -154,7 +154,7 @@ def left(tmp_path, whole):
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     folder = RunFolder.of(tmp_path, BASE)
     (folder.path / "result.json").unlink()
-    folder.note(state="lost")
+    folder.note(state="interrupted")
     return folder, figures(folder)
 
 

@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_and_told_to_leave_ends_as_the_unbroken_one_bit_for
         assert group.wait_for(partial(has, folder, len(folder.metrics()) + 1), limit=LIMIT)
         group.tell(number)
         assert group.code(LIMIT) == code
-        assert folder.state() == "lost"
+        assert folder.state() == "interrupted"
     interrupted = trained(folder, gpus=GPU, limit=LIMIT)
     first, second, third = ((a["from_epoch"], a.get("from_batch", 0)) for a in folder.manifest()["attempts"])
     assert first == (0, 0) < second < third

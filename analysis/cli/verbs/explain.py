@@ -144,7 +144,7 @@ def next_step(run: dict[str, Any], command: str) -> str:
     """Return how to go on with a run that is not complete."""
     if run["state"] == "failed":
         return f"`{command} --retry failed` trains it again"
-    if run["state"] == "lost":
+    if run["state"] == "interrupted":
         kept = "its last checkpoint" if run["checkpoint"] else "the start (it has no checkpoint yet)"
         return f"`{command}` goes on from {kept}"
     if run["state"] in ("missing", "pruned"):

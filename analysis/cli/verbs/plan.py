@@ -79,7 +79,7 @@ def show(one: dict[str, Any]) -> None:
         table.add_column(column, justify="left" if column == "row" else "right")
     for row in one["rows"]:
         states = Counter(row["states"])
-        to_train = states["missing"] + states["lost"] + states["pruned"]
+        to_train = states["missing"] + states["interrupted"] + states["pruned"]
         hours = "not known yet" if row["device_hours_left"] is None else f"{row['device_hours_left']:.2g}"
         table.add_row(
             row["row"],

@@ -23,7 +23,7 @@ from studies.tracking.wandb_run import default_mode, project
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
     "running": " (another process trains them)",
-    "lost": " (the same command goes on with them)",
+    "interrupted": " (the same command goes on with them)",
     "missing": "",
 }
 """What a run that is not complete means after `bam run`."""

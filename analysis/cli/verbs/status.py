@@ -22,7 +22,7 @@ from studies.records.records import Record
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
-STATES = ("complete", "running", "lost", "failed", "pruned", "missing")
+STATES = ("complete", "running", "interrupted", "failed", "pruned", "missing")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +121,7 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
     lines = []
     for study, records in found:
         for record in records:
-            if record.state in ("running", "lost", "failed"):
+            if record.state in ("running", "interrupted", "failed"):
                 where = f"epoch {record.epochs}/{record.run.recipe.epochs}"
                 failed = record.state == "failed"
                 named = CAUSES.get(record.manifest.get("cause") or "") if failed else None

@@ -19,7 +19,7 @@ from studies.definition.limits import MOST_RANKS
 from studies.errors import StudyError
 from studies.job.devices import slots
 
-LEFT = ("missing", "lost", "pruned", "running")
+LEFT = ("missing", "interrupted", "pruned", "running")
 """States of runs that a worker trains, or waits for."""
 
 

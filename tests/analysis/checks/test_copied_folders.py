@@ -38,7 +38,7 @@ def test_the_same_record_at_another_seed(tmp_path, target, finished):
     if finished:
         first = finish(tmp_path, NONE, 20.0)
     else:
-        interrupt(tmp_path, NONE, "lost")
+        interrupt(tmp_path, NONE, "interrupted")
         first = RunFolder.of(tmp_path, NONE)
     checked(tmp_path)
     copy = copied(tmp_path, NONE, target)

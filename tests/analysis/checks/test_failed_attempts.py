@@ -96,12 +96,15 @@ def test_attempts_that_nothing_rests_on_are_kept_up_to_a_number():
         manifest = manifest | {"attempts": [*tried, {"attempt": number, "anew": True}]}
     assert [made["attempt"] for made in manifest["attempts"]] == list(range(49 - KEPT, 50))
     assert effective(manifest) == [{"attempt": 49, "anew": True}]
-    on = manifest | {"state": "lost", "attempts": [*manifest["attempts"], *({"attempt": n} for n in range(50, 99))]}
+    on = manifest | {
+        "state": "interrupted",
+        "attempts": [*manifest["attempts"], *({"attempt": n} for n in range(50, 99))],
+    }
     assert len(earlier(on, resumed=True)) == KEPT + 1 + 49, "what a figure rests on is all kept"
 
 
 def test_a_failure_is_marked_once_whatever_ends_the_next_attempt_before_its_first_word():
     manifest = {"state": "failed", "error": "no room", "cause": "memory", "attempts": [{"attempt": 1}]}
     marked = after_failure(manifest)
-    lost = manifest | {"state": "lost", "cause": "stopped by signal 15", "attempts": marked}
+    lost = manifest | {"state": "interrupted", "cause": "stopped by signal 15", "attempts": marked}
     assert earlier(lost, resumed=False) == [{"attempt": 1, "cause": "memory", "failed": "no room"}]

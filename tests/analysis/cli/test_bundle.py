@@ -156,12 +156,13 @@ def test_an_unfinished_study_is_refused_unless_that_is_wanted(runs, tmp_path, ca
     assert main(["bundle", "tiny.py", "-o", "one.tar.gz"]) == 2
     assert capsys.readouterr() == (
         "",
-        "bam: tiny: 3 of 4 runs are complete (1 lost); `bam run` trains them, or --partial bundles what there is\n",
+        "bam: tiny: 3 of 4 runs are complete (1 interrupted); `bam run` trains them, or --partial bundles what there "
+        "is\n",
     )
     assert not Path("one.tar.gz").exists()
     top = unpacked(bundled(capsys, "tiny.py", "-o", "one.tar.gz", "--partial"), tmp_path / "reader")
     assert "3 of 4 runs are complete" in (top / "README.txt").read_text()
-    assert "1 lost" in (top / "table.txt").read_text()
+    assert "1 interrupted" in (top / "table.txt").read_text()
     assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
     assert main(["bundle", "tiny.py", "--root", "nowhere", "-o", "one.tar.gz", "--partial"]) == 2
     assert capsys.readouterr().err == "bam: tiny: 0 of 4 runs are complete (4 missing); `bam run` trains them\n"

@@ -176,7 +176,7 @@ def test_status_without_a_study_counts_the_runs_of_study_files(own, capsys, tmp_
     other.unlink()
     (other.parent / "manifest.json").write_text("{")
     assert main(["status"]) == 0
-    assert lines(capsys)[0].startswith(f"other runs {asked}: 4 complete, 1 lost, 1 unreadable; ")
+    assert lines(capsys)[0].startswith(f"other runs {asked}: 4 complete, 1 interrupted, 1 unreadable; ")
     monkeypatch.setenv("BAM_ROOT", str(tmp_path / "empty"))
     assert main(["status"]) == 0
     assert lines(capsys)[0] == "no study of the catalogue has been begun here; `bam studies` lists them\n"

@@ -121,7 +121,7 @@ def test_an_interrupted_repetition_leaves_no_process(tmp_path, number, code):
         assert process.wait(60) == code
         said = process.stderr.read()
     assert psutil.wait_procs(family, timeout=20)[1] == []
-    assert repetition.state() == "lost"
+    assert repetition.state() == "interrupted"
     assert said == ("" if number == signal.SIGKILL else "bam: interrupted\n")
 
 

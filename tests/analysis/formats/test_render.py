@@ -133,7 +133,7 @@ def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
     ]
     assert rows["SE_r8 <light>"]["sd"] is None
     assert rows["none"]["delta"] is rows["none"]["p_holm"] is None
-    assert rows["SE_r8 <light>"]["states"] == {"missing": 2, "lost": 1}
+    assert rows["SE_r8 <light>"]["states"] == {"missing": 2, "interrupted": 1}
     for label in ("BAM", "BAM product", "BAM max"):
         seeds = sorted(rows[label]["errors"])
         delta = paired(*([rows[r]["errors"][seed] for seed in seeds] for r in (label, data["baseline"])))

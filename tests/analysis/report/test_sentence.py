@@ -25,7 +25,8 @@ def moved(*differences):
 
 def test_a_study_with_everything_in_it(tmp_path):
     assert sentences(golden_table(tmp_path)) == [
-        "Incomplete: 20 of 24 runs are complete (1 failed, 1 lost, 2 missing), and what follows holds for these alone.",
+        "Incomplete: 20 of 24 runs are complete (1 failed, 1 interrupted, 2 missing), and what follows holds for these "
+        "alone.",
         "Of 5 comparisons with 'none' 1 is resolved at 5 % (Holm over 5, n = 1 to 4 paired seeds): 'BAM' is better "
         "than 'none' by 2.03 points of top-1 error (95 % interval 1.87 to 2.18, p < 0.001). For 'BAM product' and "
         "'BAM max', not resolved, the data allow differences between −3.50 and +3.34 points (95 % intervals, not "

@@ -72,7 +72,7 @@ def test_holm_counts_every_row(table):
 def test_runs_that_are_not_complete_stay_visible(table):
     rows = by_label(table)
     assert rows["BAM max"].states == {"failed": 1}
-    assert rows["SE_r8 <light>"].states == {"lost": 1, "missing": 2}
+    assert rows["SE_r8 <light>"].states == {"interrupted": 1, "missing": 2}
     assert (rows["SE_r8 <light>"].n, rows["SE_r8 <light>"].delta.n) == (1, 1)
     assert not table.complete
     assert table.failed
@@ -105,7 +105,7 @@ def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path
 def test_notes(table):
     assert table.notes == [
         "[a] commit 91bc002 (not 3f2a91c): 1 of 4 runs of 'BAM product' (seed 3).",
-        "n = 4 (seeds 0 to 3) wanted in every row; 20 of 24 runs are complete, 1 failed, 1 lost, 2 missing.",
+        "n = 4 (seeds 0 to 3) wanted in every row; 20 of 24 runs are complete, 1 failed, 1 interrupted, 2 missing.",
         "Δ of 'BAM max' leaves out seed 2, where it failed: it compares only the seeds that trained.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
         "Trained with 1 rank(s) a run, torch 2.11.0; commit 3f2a91c where not marked otherwise.",
@@ -344,14 +344,14 @@ def test_frame(table):
         "reproduced",
         "missing",
         "failed",
-        "lost",
+        "interrupted",
         "running",
         "pruned",
         "marks",
     ]
     assert frame["marks"].tolist() == ["", "", "commit=91bc002 (seed 3)", "", "", ""]
     assert frame.loc["BAM max", ["n", "wanted", "failed", "missing"]].tolist() == [3, 4, 1, 0]
-    assert frame.loc["SE_r8 <light>", ["missing", "lost"]].tolist() == [2, 1]
+    assert frame.loc["SE_r8 <light>", ["missing", "interrupted"]].tolist() == [2, 1]
     assert frame.loc["BAM", "delta"] == pytest.approx(-2.025)
     assert pd.isna(frame.loc["none", "delta"])
     assert pd.isna(frame.loc["SE_r8 <light>", "delta_low"])

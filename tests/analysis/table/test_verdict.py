@@ -40,7 +40,7 @@ def test_verdict(delta, p_holm, said):
     [
         ({}, "not run"),
         ({"missing": 2}, "not run"),
-        ({"missing": 1, "lost": 1}, "unfinished"),
+        ({"missing": 1, "interrupted": 1}, "unfinished"),
         ({"running": 2}, "unfinished"),
         ({"missing": 3, "failed": 1, "running": 1}, "failed"),
     ],

@@ -68,7 +68,7 @@ def test_an_owner_s_name_removes_no_file(home, canary):
     for name in NAMES:
         study.ask().set_user_attr("owner", name)
     search = opened(6)
-    assert search.left == 3, "they were lost, and are asked for again"
+    assert search.left == 3, "they were interrupted, and are asked for again"
     search.close()
     canary.unharmed()
 

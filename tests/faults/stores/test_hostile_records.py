@@ -169,7 +169,7 @@ ROWS = {
     "life before Christ": {"state": "failed", "holder": "x", "beat": "0044-03-15 BC"},
     "life in a year of five digits": {"state": "running", "holder": "x", "beat": "20000-01-01"},
     "no state": {"state": "??"},
-    "losses below none": {"state": "lost", "losses": -(2**31)},
+    "losses below none": {"state": "interrupted", "losses": -(2**31)},
     "a great many losses": {"state": "running", "holder": "x", "losses": 2**31 - 1, "retries": 2**31 - 1, "beat": None},
     "a long holder": {"state": "running", "holder": "x" * 10**6, "beat": "2001-01-01"},
 }

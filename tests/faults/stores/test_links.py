@@ -116,7 +116,7 @@ def test_a_run_folder_that_is_a_link_is_refused_and_the_root_may_be_one(runs, ca
 
 def test_nothing_is_written_through_a_link(runs, canary):
     for name, write in {
-        "manifest.json": lambda folder: folder.note(state="lost"),
+        "manifest.json": lambda folder: folder.note(state="interrupted"),
         "metrics.jsonl": lambda folder: folder.append_epoch({"epoch": 2}),
         "stop": lambda folder: folder.asked_to_stop(),
         "lock": lambda folder: folder.acquire(),

@@ -64,9 +64,9 @@ def test_states_in_order(folder, tmp_path):
     assert folder.state() == "running"
     assert folder.acquire() is None, "one group at a time"
     os.close(lock)
-    assert folder.state() == "lost", "nobody holds the lock, and it never said that it ended"
+    assert folder.state() == "interrupted", "nobody holds the lock, and it never said that it ended"
     folder.note(state="complete")
-    assert folder.state() == "lost", "killed before its result was there"
+    assert folder.state() == "interrupted", "killed before its result was there"
     folder.note(state="failed", error="out of luck")
     assert folder.state() == "failed"
     folder.note(state="pruned")
@@ -93,7 +93,7 @@ def test_a_killed_holder_is_known_for_dead(folder):
     assert folder.state() == "running"
     process.kill()
     process.join()
-    assert folder.state() == "lost"
+    assert folder.state() == "interrupted"
     lock = folder.acquire()
     assert lock is not None
     os.close(lock)

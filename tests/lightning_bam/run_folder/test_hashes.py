@@ -71,7 +71,7 @@ def test_a_kill_at_any_instant_leaves_a_lost_run_or_a_complete_one_with_right_ha
     whole, copies = instants
     states = [copy.state() for copy in copies]
     assert states[-1] == "complete"
-    assert "lost" in states[-4:], "its hashes are noted, its result is not yet there"
+    assert "interrupted" in states[-4:], "its hashes are noted, its result is not yet there"
     for copy, state in zip(copies, states, strict=True):
         if state == "complete":
             assert altered(copy, recorded(copy)) == {}

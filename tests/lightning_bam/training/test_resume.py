@@ -122,7 +122,7 @@ def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path
         end(group, after(until))
         if folder.state() == "complete":
             break
-        assert folder.state() == "lost"
+        assert folder.state() == "interrupted"
     result = trained(folder, ranks).result()
     attempts = folder.manifest()["attempts"]
     print([(attempt["attempt"], attempt.get("from_epoch"), attempt.get("from_batch", 0)) for attempt in attempts])
@@ -197,7 +197,7 @@ def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path
     folder = trained(described(tmp_path, RUN), ranks)
     before, weights = figures(folder), folder.checkpoint.read_bytes()
     (folder.path / "result.json").unlink()
-    folder.note(state="lost")
+    folder.note(state="interrupted")
     spoil(folder.checkpoint)
     assert figures(trained(folder, ranks)) == before
     (attempt,) = effective(folder.manifest())
@@ -216,7 +216,7 @@ def test_ranks_that_find_different_checkpoints_are_lost_and_train_nothing(tmp_pa
     before, weights = folder.lines(), folder.checkpoint.read_bytes()
     with pytest.raises(RuntimeError, match=r"ended without an answer \(code 75\)"):
         ask(forkserver(), "tests.lightning_bam.training.rank_bodies", "disagreeing", (folder.path, Slot(2)), limit=60)
-    assert (folder.state(), folder.manifest()["cause"]) == ("lost", "storage")
+    assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "storage")
     assert (folder.lines(), folder.checkpoint.read_bytes()) == (before, weights)
 
 

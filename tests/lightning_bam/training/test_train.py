@@ -130,7 +130,7 @@ def test_training_leaves_what_it_did_not_change(reference):
 def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path):
     folder, result = trained(tmp_path, RUN)
     (folder.path / "result.json").unlink()
-    assert folder.state() == "lost"
+    assert folder.state() == "interrupted"
     assert train(folder).error_top1 == result.error_top1
     assert [attempt["from_epoch"] for attempt in folder.manifest()["attempts"]] == [0, 2]
 

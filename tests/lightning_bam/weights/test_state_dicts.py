@@ -77,7 +77,8 @@ def test_an_unfinished_run_is_refused_unless_asked_for(folder):
     (folder.path / "result.json").unlink()
     folder.note(state="running")
     assert refusal(folder.path) == (
-        ": the run is lost, not complete; train it to the end, or use --unfinished for the weights of its last epoch"
+        ": the run is interrupted, not complete; train it to the end, or use --unfinished for the weights of its last "
+        "epoch"
     )
     run, network = load_network(folder.path, unfinished=True)
     stored = read_file(folder.checkpoint)["state_dict"]

@@ -26,7 +26,7 @@ from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
-from studies.coordination.retries import count_loss
+from studies.coordination.retries import count_interruption
 from studies.coordination.sync import gather_everywhere, pack
 from studies.definition.stopping import Stopping
 from studies.engine.run_study import run_study
@@ -107,7 +107,7 @@ def test_who_could_show_no_life_because_the_database_was_away_is_not_dead(on, mo
 
 def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on):
     ours, theirs = on("ours"), on("theirs")
-    for key, state in (("a", "complete"), ("b", "failed"), ("c", "lost")):
+    for key, state in (("a", "complete"), ("b", "failed"), ("c", "interrupted")):
         assert theirs.take(key)
         theirs.give_back(key, state, {"state": state})
     assert [ours.take(key) for key in "abc"] == [False, False, True]
@@ -166,7 +166,7 @@ def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, 
     study, registry = tiny(seeds=1), on("there")
     run = study.rows["BAM"]
     here, there = RunFolder.of(tmp_path / "here", run), RunFolder.of(tmp_path / "there", run)
-    for folder, state in ((here, "lost"), (there, "failed")):
+    for folder, state in ((here, "interrupted"), (there, "failed")):
         folder.describe(run)
         folder.note(state=state, error="training loss is nan" if state == "failed" else None)
     assert registry.take(run.key)
@@ -310,11 +310,11 @@ def test_what_failed_elsewhere_takes_the_place_of_what_was_half_trained_here(tmp
     here, there = RunFolder.of(one, BASE), RunFolder.of(tmp_path / "there", BASE)
     unbroken = here.metrics()
     (here.path / "result.json").unlink()
-    here.note(state="lost")
+    here.note(state="interrupted")
     there.describe(BASE)
     for epoch in range(epochs):
         there.append_epoch({"epoch": epoch, "error_top1": 99.0})
-    there.note(state="failed", cause="lost", error="lost 4 times")
+    there.note(state="failed", cause="interrupted", error="interrupted 4 times")
     assert registry.take(BASE.key)
     registry.give_back(BASE.key, "failed", pack(there))
     (seen,) = gather_everywhere(study, one, options.storage)
@@ -359,7 +359,7 @@ def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, pos
     seen = gather_everywhere(study, tmp_path / "two", postgres)
     assert [(r.row, r.state) for r in seen] == [("none", "running"), ("wild", "failed")]
     assert seen[1].manifest["error"].startswith("training loss is nan after epoch 0")
-    assert "LostLossError: training loss is nan" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
+    assert "NotFiniteError: training loss is nan" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
 
 
 def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, monkeypatch):
@@ -373,12 +373,12 @@ def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, mo
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
 
 
-def lost(leases):
+def interrupted(leases):
     """Take a run and lose it, as its scheduler sees it; say whether it could be taken."""
     lease = leases.take(BASE)
     if lease is not None:
         lease.let_go()
-        count_loss(lease.folder, -9)
+        count_interruption(lease.folder, -9)
         leases.give_back(BASE)
     return lease is not None
 
@@ -387,16 +387,16 @@ def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
     """Three more tries in all, not on each host; asked again, three more."""
     with ExitStack() as stack:
         one, two, three, four = (stack.enter_context(closing(Leases(tmp_path / name, postgres))) for name in "abcd")
-        assert [lost(host) for host in (one, two, two, one)] == [True] * 4
-        told = "lost 4 times, the last time its process was ended by SIGKILL"
+        assert [interrupted(host) for host in (one, two, two, one)] == [True] * 4
+        told = "interrupted 4 times, the last time its process was ended by SIGKILL"
         assert RunFolder.of(one.root, BASE).manifest()["error"].startswith(told)
-        assert [lost(host) for host in (one, two, three)] == [False] * 3
+        assert [interrupted(host) for host in (one, two, three)] == [False] * 3
         (known,) = three.failures([BASE]).values()
         lease = three.take(BASE, again=known)
         assert lease is not None
         lease.let_go()
         three.give_back(BASE)
-        assert [lost(host) for host in (one, three, two, two, four, three, two)] == [
+        assert [interrupted(host) for host in (one, three, two, two, four, three, two)] == [
             False,
             *[True] * 4,
             *[False] * 2,
@@ -404,17 +404,17 @@ def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
 
 
 def test_trying_again_what_another_host_tries_again_does_not_begin_the_count_anew(tmp_path, postgres):
-    """Both know of the same failure; the second finds that it was tried again and lost since."""
+    """Both know of the same failure; the second finds that it was tried again and interrupted since."""
     with ExitStack() as stack:
         one, two = (stack.enter_context(closing(Leases(tmp_path / name, postgres))) for name in "ab")
-        assert [lost(one) for _ in range(4)] == [True] * 4
+        assert [interrupted(one) for _ in range(4)] == [True] * 4
         RunFolder.of(two.root, BASE).describe(BASE)
-        RunFolder.of(two.root, BASE).note(state="failed", cause="lost", losses=4)  # as fetched
+        RunFolder.of(two.root, BASE).note(state="failed", cause="interrupted", losses=4)  # as fetched
         known, there = (host.failures([BASE])[BASE.key] for host in (one, two))
         lease = one.take(BASE, again=known)
         assert lease is not None
         lease.let_go()
-        count_loss(lease.folder, -9)
+        count_interruption(lease.folder, -9)
         one.give_back(BASE)
         lease = two.take(BASE, again=there)
         assert lease is not None
@@ -443,7 +443,7 @@ def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
         assert ours.take(BASE) is None
         folder = RunFolder.of(tmp_path, BASE)
         assert folder.state() == "failed"
-        told = "lost 4 times, the last time together with its host; see its logs, then --retry failed"
+        told = "interrupted 4 times, the last time together with its host; see its logs, then --retry failed"
         assert folder.manifest()["error"] == told
         assert ours.registry.entries()[BASE.key].state == "failed"
         assert ours.registry.records([BASE.key])[BASE.key]["manifest.json"]["error"] == told
@@ -539,7 +539,7 @@ def test_what_a_dead_scheduler_of_this_host_had_is_lost_at_once_and_trained(tmp_
     folder.describe(run)
     folder.note(state="running")
     assert dead.take(run.key)
-    assert gather_everywhere(study, tmp_path, postgres)[0].state == "lost", "nobody holds the folder's lock"
+    assert gather_everywhere(study, tmp_path, postgres)[0].state == "interrupted", "nobody holds the folder's lock"
     assert gather_everywhere(study, tmp_path / "other", postgres)[0].state == "running"
     progress = run_study(study, tmp_path, replace(one_slot, storage=postgres), silent)
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]

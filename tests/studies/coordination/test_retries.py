@@ -11,7 +11,7 @@ from lightning_bam import train
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.leases import Leases
-from studies.coordination.retries import count_loss
+from studies.coordination.retries import count_interruption
 from tests.studies.conftest import BASE
 
 LOGS = "see its logs, then --retry failed"
@@ -42,12 +42,12 @@ def test_a_run_that_takes_its_scheduler_with_it_has_failed_after_three_more_trie
     folder = RunFolder.of(leases.root, BASE)
     assert folder.state() == "failed"
     assert folder.manifest()["error"] == (
-        "lost 4 times, the last time together with its scheduler, before an epoch had ended; see its logs, then "
+        "interrupted 4 times, the last time together with its scheduler, before an epoch had ended; see its logs, then "
         "--retry failed"
     )
     again = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
     assert again is not None
-    assert (folder.manifest()["state"], folder.manifest()["losses"]) == ("lost", 0)
+    assert (folder.manifest()["state"], folder.manifest()["losses"]) == ("interrupted", 0)
 
 
 def test_one_that_dies_before_it_says_where_it_goes_on_from_is_counted(leases):
@@ -64,7 +64,9 @@ def test_counts_that_somebody_has_set_as_high_as_can_be_are_counted_on_and_can_b
     assert train(lease.folder).epochs == 2
     assert (folder.manifest()["attempt"], folder.manifest()["attempts"][-1]["attempt"]) == (MOST, MOST)
     folder.note(losses=MOST)
-    assert count_loss(folder, 1) == f"lost {MOST} times, the last time its process left with code 1; {LOGS}"
+    assert (
+        count_interruption(folder, 1) == f"interrupted {MOST} times, the last time its process left with code 1; {LOGS}"
+    )
     assert folder.manifest()["losses"] == MOST
 
 
@@ -74,7 +76,7 @@ def test_one_that_gets_on_is_never_given_up(leases):
 
 
 def test_one_that_was_told_to_leave_or_was_counted_is_not_counted_again(leases):
-    assert all(dies(leases, state="lost") for _ in range(9))
+    assert all(dies(leases, state="interrupted") for _ in range(9))
 
 
 @pytest.mark.parametrize("shared", [True, False])

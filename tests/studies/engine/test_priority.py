@@ -51,9 +51,9 @@ def test_a_row_without_a_measurement_goes_at_the_pace_of_the_others():
 def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
     missing = [
         record("large", 1),
-        record("large", 0, state="lost", done=9),
-        record("small", 0, epochs=20, state="lost", done=1),
-        record("large", 2, state="lost"),
+        record("large", 0, state="interrupted", done=9),
+        record("small", 0, epochs=20, state="interrupted", done=1),
+        record("large", 2, state="interrupted"),
     ]
     rest = [("small", 0), ("large", 0), ("large", 1), ("large", 2)]
     assert names(longest_first(missing, missing, MACS)) == rest, "one that ended no epoch has nothing to lose"

@@ -44,12 +44,12 @@ def test_a_run_that_is_always_lost_is_gone_on_with_three_times_and_the_others_go
     [(cell, reason)] = progress.failed
     assert cell.row == "BAM"
     assert reason == (
-        "lost 4 times, the last time its process was ended by SIGKILL (the kernel's out-of-memory killer, perhaps); "
-        "see its logs, then --retry failed"
+        "interrupted 4 times, the last time its process was ended by SIGKILL (the kernel's out-of-memory killer, "
+        "perhaps); see its logs, then --retry failed"
     )
     assert [cell.row for cell, _ in progress.finished] == ["none"]
     lost = gather(study, tmp_path)[1]
-    assert (lost.state, lost.manifest["cause"], lost.manifest["losses"]) == ("failed", "lost", 4)
+    assert (lost.state, lost.manifest["cause"], lost.manifest["losses"]) == ("failed", "interrupted", 4)
     assert run_study(study, tmp_path, one_slot, silent).finished == [], "not again unasked"
     again = run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent)
     assert [cell.row for cell, _ in again.finished] == ["BAM"]

@@ -26,7 +26,7 @@ def test_a_thousand_runs_are_read_about_as_fast_as_their_files(filled):
     study, root = filled
     cells = study.runs()
     records = read(cells, root)
-    assert Counter(r.state for r in records) == {"complete": 700, "failed": 100, "lost": 100, "missing": 100}
+    assert Counter(r.state for r in records) == {"complete": 700, "failed": 100, "interrupted": 100, "missing": 100}
     assert [r.epochs for r in records[:10]] == [2] * 7 + [1, 1, 0]
     assert records[7].manifest["error"] == "boom"
     ratios = []

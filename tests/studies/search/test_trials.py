@@ -16,7 +16,7 @@ from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
-from studies.search import recovery as lost_module
+from studies.search import recovery as recovery_module
 from studies.search.choices import Integer, Real, ends
 from studies.search.method import Method
 from studies.search.run_search import best
@@ -268,19 +268,19 @@ def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path, kind, reques
 
 def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, postgres, monkeypatch):
     """Hosts share the database and no folder: a heartbeat tells the living from the dead, no file does."""
-    monkeypatch.setattr(lost_module, "LOOK", 0.0)
+    monkeypatch.setattr(recovery_module, "LOOK", 0.0)
     there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
     trial, cell = there.claim()
     here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
-    assert not here.asking.lost.asked_again()
+    assert not here.asking.recovery.asked_again()
     assert here.left == 3
     long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
-        patch.setattr(lost_module.patience, "away", time.monotonic() - 30)
-        assert not here.asking.lost.asked_again(), "while the database was away nobody could show life"
-    assert here.asking.lost.asked_again()
+        patch.setattr(recovery_module.patience, "away", time.monotonic() - 30)
+        assert not here.asking.recovery.asked_again(), "while the database was away nobody could show life"
+    assert here.asking.recovery.asked_again()
     assert here.left == 4
     assert here.claim()[1].run == cell.run
     there.complete(trial, 10.0)

@@ -245,4 +245,4 @@ def test_a_worker_that_is_told_to_leave_leaves(tmp_path, wire):
     assert worker.returncode == 130
     assert seconds < 15
     assert said == "bam: interrupted; the same command goes on from here\n"
-    assert [path.read_text().count('"lost"') for path in tmp_path.glob("runs/*/manifest.json")] == [1]
+    assert [path.read_text().count('"interrupted"') for path in tmp_path.glob("runs/*/manifest.json")] == [1]

@@ -315,7 +315,7 @@ def test_who_is_told_to_leave_while_a_server_does_not_answer_leaves_a_checkpoint
             assert call.wait() == 130
     (manifest,) = root.glob("*/manifest.json")
     folder = RunFolder(manifest.parent)
-    assert (folder.state(), folder.manifest()["cause"]) == ("lost", "stopped by signal 15")
+    assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "stopped by signal 15")
     saved = torch.load(folder.checkpoint)
     assert saved["epoch"] == len(folder.metrics()), "in the middle of an epoch, not at the end of the last"
     assert "W&B: not open yet; it knows nothing of this attempt" in folder.log.read_text()

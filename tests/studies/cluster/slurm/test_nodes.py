@@ -94,7 +94,7 @@ def test_two_nodes_train_as_one_and_survive_what_is_killed(slurm, study, tmp_pat
     seen = [(calm.state(), alive(before))]
     until(lambda: seen.append((calm.state(), alive(before))) or not seen[-1][1], limit=90, step=0.02)
     # a process that has been killed, and can write no more, takes a moment to go
-    assert seen.count(("lost", True)) < 150, "nobody may take the run while a rank writes its folder"
+    assert seen.count(("interrupted", True)) < 150, "nobody may take the run while a rank writes its folder"
     until(lambda: cluster.ask(slurm, "squeue", "--noheader") == [])
 
     alone = tmp_path / "alone"
@@ -118,7 +118,7 @@ def test_a_run_over_nodes_leaves_a_checkpoint_when_its_worker_is_told_to_leave(s
     told = time.time()
     worker.send_signal(signal.SIGTERM)
     folder = RunFolder.of(root, study.rows["calm"])
-    until(lambda: folder.state() == "lost", limit=90)
+    until(lambda: folder.state() == "interrupted", limit=90)
     assert folder.manifest()["cause"] == "stopped by signal 15"
     assert folder.checkpoint.stat().st_mtime > told, "in the middle of an epoch, too"
     cluster.ask(slurm, "scancel", "--user=root")
