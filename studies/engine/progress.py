@@ -23,6 +23,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline
 from studies.definition.study import Cell
 from studies.job.devices import Slot
+from studies.records.records import Record
 from studies.terminal.console import Console
 from studies.terminal.text import one_line, visible_streams
 
@@ -45,7 +46,10 @@ class Active:
 
 @dataclass
 class Progress:
-    """What a view shows: what was finished at the start, what is running, what has ended since."""
+    """What a view shows: what was finished at the start, what is running, what has ended since.
+
+    `records` are those of a study's runs, as they were read last: at the start, and at the end.
+    """
 
     title: str
     total: int
@@ -58,6 +62,7 @@ class Progress:
     pruned: list[Cell] = field(default_factory=list)
     halted: str | None = None
     seconds: list[float] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 View = Callable[[Progress], None]

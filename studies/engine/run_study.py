@@ -16,7 +16,7 @@ from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
 from studies.engine.study_trials import Ledger
-from studies.records.records import Record, gather
+from studies.records.records import Record, record_of
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 from studies.workers.signals import termination_as_interrupt
@@ -56,7 +56,12 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
             ledger.retry(missing)
         before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
         progress = Progress(
-            title=study.label, total=len(records), slots=len(options.slots), before=before, pending=len(missing)
+            title=study.label,
+            total=len(records),
+            slots=len(options.slots),
+            before=before,
+            pending=len(missing),
+            records=records,
         )
         if not missing:
             view(progress)
@@ -65,17 +70,26 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
         ledger.want(longest_first(missing, records, macs))
         drive(ledger, root, options, context, progress, view)
-        up_to_date(study, root, ledger)
+        progress.records = up_to_date(study, root, ledger, records)
     return progress
 
 
-def up_to_date(study: Study, root: Path, ledger: Ledger) -> list[Record]:
-    """Read what every host has of `study`, and make the ledger agree with it."""
+def up_to_date(study: Study, root: Path, ledger: Ledger, before: Sequence[Record] = ()) -> list[Record]:
+    """Read what every host has of `study`, and make the ledger agree with it.
+
+    Args:
+        study: whose runs.
+        root: the runs folder.
+        ledger: the study's account in Optuna.
+        before: records that were read before; a complete one is not read again.
+
+    """
     registry = ledger.leases.registry
     if registry is not None and (torn := fetch(registry, root, [cell.run for cell in study.runs()])):
         tell_of_torn(study, torn)
         registry.forget(torn)
-    records = gather(study, root)
+    complete = {(record.row, record.run.key): record for record in before if record.result is not None}
+    records = [complete.get((cell.row, cell.run.key)) or record_of(cell, root) for cell in study.runs()]
     if registry is not None:
         records = seen_from_here(records, registry)
         tell_finished(registry, records)

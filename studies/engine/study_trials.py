@@ -198,7 +198,7 @@ class Ledger(Source):
         return self.taken.pop(run.key)
 
     def waits(self) -> bool:
-        """Say whether others still train runs of this study; those that they have interrupted are wanted again."""
+        """Say whether others still train runs of this study; those whose training was interrupted are wanted again."""
         if not self.patient or not self.others:
             return False
         if time.monotonic() - self.looked > LOOK:

@@ -75,11 +75,12 @@ def gather(study: Study, root: Path) -> list[Record]:
 
 def read(cells: Iterable[Cell], root: Path) -> list[Record]:
     """Join these cells with their folders under `root`; see `gather`."""
-    return [_record(cell, RunFolder.of(root, cell.run)) for cell in cells]
+    return [record_of(cell, root) for cell in cells]
 
 
-def _record(cell: Cell, folder: RunFolder) -> Record:
-    """Return the record of a folder; of its metrics only the last line has been looked into."""
+def record_of(cell: Cell, root: Path) -> Record:
+    """Join one cell with its folder under `root`, of whose metrics only the last line is looked into; see `gather`."""
+    folder = RunFolder.of(root, cell.run)
     described, result = folder.holds(cell.run), folder.result()
     if not described:
         if result is not None:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
 from analysis.cli.ruled import add_rule, chosen, train
-from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.selection import root_of, selected, wanted_of
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
 from studies.definition.study import Study
@@ -86,7 +86,7 @@ def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -
         progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
         print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
-    states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
+    states: Counter[str] = Counter(record.state for record in wanted_of(study, progress.records))
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -529,3 +531,27 @@ def test_online_without_a_login_is_offline_and_says_so(own, capsys, monkeypatch)
     monkeypatch.setenv("HOME", str(own.absolute()))
     assert main(["run", "mine.py", "--wandb", "online"]) == 0
     assert lines(capsys)[1].startswith("bam: --wandb online: nobody is logged in, so runs are recorded offline; log in")
+
+
+_opened: Counter[str] | None = None
+"""What is opened while it is counted; a hook cannot be taken out again."""
+
+
+def _count(event, details):
+    if _opened is not None and event == "open" and isinstance(details[0], str | bytes | os.PathLike):
+        _opened[os.fsdecode(details[0])] += 1
+
+
+def test_a_finished_study_reads_each_run_folder_once(tiny_copy, monkeypatch):
+    sys.addaudithook(_count)
+    monkeypatch.setattr(sys.modules[__name__], "_opened", Counter())
+    assert main(["run", "tiny.py", "--wandb", "off"]) == 0
+    for folder in tiny_copy.values():
+        opened = {
+            name: n for path, n in _opened.items() if (name := path.rpartition(f"{folder.path.name}/")[2]) != path
+        }
+        assert {name: opened.get(name) for name in ("run.json", "result.json", "metrics.jsonl")} == {
+            "run.json": 1,
+            "result.json": 1,
+            "metrics.jsonl": 1,
+        }
