@@ -23,12 +23,12 @@ from lightning_bam import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
 
 base = Run(
-    dataset=Digits(), backbone=SmallResNet(width=8),
-    recipe=Recipe(epochs=8, batch_size=32, schedule="cosine", crop_padding=0, flip=False),
+    dataset=Digits(), backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=7, batch_size=64, schedule="cosine", crop_padding=0, flip=False),
 )
 STUDY = Study(
     name="mine", question="Does BAM help?", baseline="none", scientific=("attention",), seeds=2,
-    rows={"none": base, "BAM": replace(base, attention=BAMSpec(reduction=8, dilation=1))},
+    rows={"none": base, "BAM": replace(base, attention=BAMSpec(reduction=4, dilation=1))},
 )
 """
 
@@ -82,7 +82,7 @@ def unbroken(study_file, tmp_path_factory):
     out, _ = process.communicate(timeout=240)
     assert process.returncode == 0, out
     found = figures(root)
-    assert [len(lines) for lines in found.values()] == [8] * 4
+    assert [len(lines) for lines in found.values()] == [7] * 4
     return found
 
 
@@ -137,8 +137,8 @@ def test_a_stopped_leader_does_not_keep_its_group_alive_without_its_scheduler(st
     assert "running" not in states
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
-def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, unbroken, tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, tmp_path, number):
     process = start(study_file, tmp_path, "--devices-per-run", "2")
     wait_until_training(tmp_path, epochs=1)
     members = family(process.pid)
