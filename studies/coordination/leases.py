@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from lightning_bam.run_folder.manifest import MOST, after_failure
+from studies.coordination.coordination import Coordination, FileLocks
 from studies.coordination.location import Place
 from studies.coordination.registry import open_registry
 from studies.coordination.retries import count_crash_of_scheduler, count_elsewhere
@@ -74,10 +75,10 @@ class Leases:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.held: dict[str, RunFolder] = {}
-        self.registry = None
+        self.coordination: Coordination = FileLocks()
         if url is not None:
             Place.marked(root)
-            self.registry = open_registry(root, url)
+            self.coordination = open_registry(root, url)
 
     def take(self, run: Run, *, again: Failed | None = None) -> Lease | None:
         """Take the lease of `run`, or return None where somebody else has it, or it is complete or has failed.
@@ -109,10 +110,8 @@ class Leases:
         died = count_crash_of_scheduler(folder)
         before = None if died else _retries(folder)
         taken = folder.result() is None and (before is None or (again is not None and again.retries == before))
-        if taken and self.registry is not None:
-            registry = self.registry
-            taken = patiently(lambda: registry.take(run.key, again=again.beat if again else None))
-        if not taken:
+        beat = again.beat if again else None
+        if not taken or not patiently(lambda: self.coordination.take(run.key, again=beat)):
             return False
         self.held[run.key] = folder
         if before is not None:
@@ -126,8 +125,9 @@ class Leases:
 
     def _died_elsewhere(self, run: Run, folder: RunFolder) -> bool:
         """Take over how often the run was interrupted on all hosts; say whether it has failed of that."""
-        registry = self.registry
-        return registry is not None and count_elsewhere(folder, *patiently(lambda: registry.losses(run.key)))
+        if not self.coordination.shared:
+            return False
+        return count_elsewhere(folder, *patiently(lambda: self.coordination.losses(run.key)))
 
     def put_away_contradictions(self, folders: Iterable[RunFolder]) -> None:
         """Let those of these runs begin anew whose record is torn or contradicts itself, unless somebody has them.
@@ -146,7 +146,7 @@ class Leases:
 
     def failures(self, runs: Iterable[Run]) -> dict[str, Failed]:
         """Return by key which attempts of `runs` have failed by now; see `take`."""
-        entries = patiently(self.registry.entries) if self.registry is not None else {}
+        entries = patiently(self.coordination.entries)
         found = {}
         for run in runs:
             entry = entries.get(run.key)
@@ -160,21 +160,19 @@ class Leases:
 
     def _give_back(self, key: str) -> None:
         folder = self.held.pop(key, None)
-        if folder is None or self.registry is None:
+        if folder is None or not self.coordination.shared:
             return
-        registry, state = self.registry, folder.state()
+        state = folder.state()
         record = pack(folder) if state in ("complete", "failed") else None
         losses = int(folder.manifest().get("losses", 0))
-        patiently(lambda: registry.give_back(key, state, record, losses=losses))
+        patiently(lambda: self.coordination.give_back(key, state, record, losses=losses))
 
     def ended(self, runs: Iterable[Run]) -> set[str]:
         """Return the keys of those of `runs` that are complete or have failed, here or on another host."""
         wanted = list(runs)
         found = {run.key for run in wanted if RunFolder.of(self.root, run).state() in ENDED}
-        if self.registry is not None:
-            entries = patiently(self.registry.entries)
-            found |= {run.key for run in wanted if run.key in entries and entries[run.key].state in ENDED}
-        return found
+        entries = patiently(self.coordination.entries)
+        return found | {run.key for run in wanted if run.key in entries and entries[run.key].state in ENDED}
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -186,28 +184,23 @@ class Leases:
 
         """
         path = self.root / ".schedulers.lock"
-        with os.fdopen(open_lock(path, self.root), "r+b") as file, ExitStack() as stack:
+        with os.fdopen(open_lock(path, self.root), "r+b") as file:
             wait_for(file.fileno(), path, patience.at_most(LIMIT))
-            if self.registry is not None:
-                stack.enter_context(self.registry.exclusively())
-            yield
+            with self.coordination.exclusively():
+                yield
 
     def close(self) -> None:
         """Give back what was taken and never begun, and close the connections to the database, if there are any."""
-        if self.registry is None:
-            return
         with patience.none():
             for key in [key for key, folder in self.held.items() if folder.state() != "running"]:
                 with suppress(SQLAlchemyError, StudyError, FolderError, OSError):  # its silence will tell
                     self._give_back(key)
-        self.registry.close()
+        self.coordination.close()
 
     def taken_over(self) -> set[str]:
         """Show life for what is held; return the keys of runs that another host has taken over meanwhile."""
-        if self.registry is None:
-            return set()
         try:
-            return self.registry.beat(list(self.held))
+            return self.coordination.heartbeat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next beat may reach it
             patience.missed()
             said = refusal(error) or f"PostgreSQL does not answer ({_line(error)})"

@@ -11,9 +11,8 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -25,6 +24,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
 from lightning_bam.run_folder.manifest import MOST
+from studies.coordination.coordination import Coordination, Entry
 from studies.coordination.location import Place
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
@@ -88,24 +88,8 @@ HOLDERS = sa.text(
 """The sessions that hold an advisory lock, as far as this user may see them."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What the registry knows of one run: its state, who has it, and whether that one has shown life lately.
-
-    `here` says that it was on this host and under this runs folder, whose lock and files know more. `beat` is the last
-    sign of life of whoever had it.
-    """
-
-    key: str
-    state: str
-    holder: str | None
-    alive: bool
-    here: bool
-    beat: datetime | None
-
-
-class Registry:
-    """The table of runs at `url`.
+class Registry(Coordination):
+    """The table of runs at `url`, in PostgreSQL.
 
     Args:
         url: `postgresql://user@host:port/database`.
@@ -118,6 +102,8 @@ class Registry:
             session makes it for too long.
 
     """
+
+    shared = True
 
     def __init__(self, url: str, place: Place, holder: str, grace: float) -> None:
         self.place, self.holder, self.grace = place, holder, grace
@@ -197,7 +183,7 @@ class Registry:
         place = self.place
         return sa.and_(RUNS.c.host == place.host, RUNS.c.root == place.root, RUNS.c.folder == place.folder)
 
-    def beat(self, keys: Iterable[str]) -> set[str]:
+    def heartbeat(self, keys: Iterable[str]) -> set[str]:
         """Show life for these runs, and return those of them that somebody else has taken over.
 
         One whose row another transaction has locked is left for the next time: the others do not wait for it.
@@ -211,7 +197,7 @@ class Registry:
             connection.execute(sa.update(RUNS).where(RUNS.c.key.in_(unlocked)).values(beat=sa.func.now()))
             return wanted - set(connection.execute(sa.select(RUNS.c.key).where(mine)).scalars())
 
-    def give_back(self, key: str, state: str, record: dict[str, Any] | None = None, *, losses: int = 0) -> None:
+    def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:
         """End a lease and say what became of the run, with its record where there is one to keep.
 
         Args:
@@ -228,7 +214,7 @@ class Registry:
         with self.engine.begin() as connection:
             connection.execute(sa.update(RUNS).where(mine).values(**values))
 
-    def publish(self, key: str, state: str, record: dict[str, Any]) -> None:
+    def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:
         """Tell of a run that has ended without a lease, or whose lease nobody gave back, unless that is known.
 
         Whoever trains it anew meanwhile learns with its next sign of life that the run is not its own any more.

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lightning_bam.config import Run, describes, from_dict
 from lightning_bam.run_folder.files import FolderError, read_bytes, read_object, read_tail, unwritable, write_object
@@ -24,12 +24,10 @@ from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
 from lightning_bam.run_folder.manifest import MOST, manifest_of
 from lightning_bam.run_folder.result import Result, so_far
+from studies.coordination.coordination import Coordination
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record, agree, gather
-
-if TYPE_CHECKING:  # SQLAlchemy is loaded only where there is a database
-    from studies.coordination.registry import Registry
 
 JSON: Final = ("run.json", "manifest.json", "result.json")
 METRICS: Final = "metrics.jsonl"
@@ -105,7 +103,7 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
         os.close(lock)
 
 
-def fetch(registry: Registry, root: Path, runs: Iterable[Run]) -> list[str]:
+def fetch(hosts: Coordination, root: Path, runs: Iterable[Run]) -> list[str]:
     """Write the folders of those of these runs that have ended on another host and are not known here.
 
     Returns:
@@ -115,7 +113,7 @@ def fetch(registry: Registry, root: Path, runs: Iterable[Run]) -> list[str]:
         FolderError: one of them cannot be written.
 
     """
-    news = _news(registry, root, runs)
+    news = _news(hosts, root, runs)
     for key, record in news.items():
         if record is not None:
             unpack(RunFolder(root / key), record)
@@ -129,12 +127,12 @@ def tell_of_torn(study: Study, keys: Sequence[str]) -> None:
         print(f"bam: {study.label}: {len(keys)} runs (as {keys[0]}): {said}", file=sys.stderr)
 
 
-def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
+def _news(hosts: Coordination, root: Path, runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
     """Return the records of those of these runs that have ended on another host and are not known here.
 
     None stands for one that is torn, or contradicts itself.
     """
-    entries = registry.entries()
+    entries = hosts.entries()
     wanted = {}
     for run in runs:
         entry = entries.get(run.key)
@@ -143,7 +141,7 @@ def _news(registry: Registry, root: Path, runs: Iterable[Run]) -> dict[str, dict
             continue
         if entry.state == "complete" or (entry.state == "failed" and folder.state() in ("missing", "interrupted")):
             wanted[run.key] = run
-    found = registry.records(wanted)
+    found = hosts.records(wanted)
     return {key: found[key] if whole(run, found.get(key, {})) else None for key, run in wanted.items()}
 
 
@@ -249,13 +247,13 @@ def opened(record: Record, news: dict[str, Any] | None) -> Record:
     return found
 
 
-def tell_finished(registry: Registry, records: Iterable[Record]) -> None:
+def tell_finished(hosts: Coordination, records: Iterable[Record]) -> None:
     """Tell the other hosts of runs that were finished here without it, or whose scheduler died before it could tell."""
-    entries = registry.entries()
+    entries = hosts.entries()
     for record in records:
         entry = entries.get(record.run.key)
         if record.result is not None and (entry is None or entry.state != "complete"):
-            registry.publish(record.run.key, "complete", pack(record.folder))
+            hosts.publish(record.run.key, "complete", pack(record.folder))
 
 
 def forget(root: Path, url: str, keys: Iterable[str]) -> None:
@@ -268,8 +266,8 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
     """
     from studies.coordination.registry import open_registry
 
-    with closing(open_registry(root, url)) as registry:
-        entries = registry.entries()
+    with closing(open_registry(root, url)) as hosts:
+        entries = hosts.entries()
         for key in keys:
             entry, folder = entries.get(key), root / key
             if (folder / "run.json").exists():
@@ -278,7 +276,7 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
                 )
             if entry is not None and entry.state == "running" and entry.alive and not entry.here:
                 raise StudyError(f"--again {key}: another host trains it; wait until it has ended")
-        registry.forget(keys)
+        hosts.forget(keys)
 
 
 def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool = True) -> list[Record]:
@@ -299,22 +297,22 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
         return gather(study, root)
     from studies.coordination.registry import open_registry
 
-    with closing(open_registry(root, url)) as registry:
+    with closing(open_registry(root, url)) as hosts:
         runs = [cell.run for cell in study.runs()]
         if keep:
-            tell_of_torn(study, fetch(registry, root, runs))
-            return seen_from_here(gather(study, root), registry)
-        news, records = _news(registry, root, runs), gather(study, root)
+            tell_of_torn(study, fetch(hosts, root, runs))
+            return seen_from_here(gather(study, root), hosts)
+        news, records = _news(hosts, root, runs), gather(study, root)
         tell_of_torn(study, [key for key, record in news.items() if record is None])
-        return seen_from_here([opened(record, news.get(record.run.key)) for record in records], registry)
+        return seen_from_here([opened(record, news.get(record.run.key)) for record in records], hosts)
 
 
-def seen_from_here(records: list[Record], registry: Registry) -> list[Record]:
+def seen_from_here(records: list[Record], hosts: Coordination) -> list[Record]:
     """Return the records with those called running that another host is training right now.
 
     Of a run that was begun here the folder's own lock tells: who had it may have died a moment ago.
     """
-    entries = registry.entries()
+    entries = hosts.entries()
     told = []
     for record in records:
         entry = entries.get(record.run.key)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from optuna.storages import RDBStorage
 from optuna.trial import Trial
 
 from studies.engine.source import Source
@@ -34,7 +33,7 @@ class Heartbeat:
         self.trials = trials
         self._gone: dict[str, float] = {}
         self._over = threading.Event()
-        shared = source.leases.registry is not None or isinstance(source.storage, RDBStorage)
+        shared = source.leases.coordination.shared
         self._thread = threading.Thread(target=self._beat, daemon=True) if shared else None
 
     def start(self) -> None:

@@ -84,15 +84,15 @@ def up_to_date(study: Study, root: Path, ledger: Ledger, before: Sequence[Record
         before: records that were read before; a complete one is not read again.
 
     """
-    registry = ledger.leases.registry
-    if registry is not None and (torn := fetch(registry, root, [cell.run for cell in study.runs()])):
+    hosts = ledger.leases.coordination
+    if hosts.shared and (torn := fetch(hosts, root, [cell.run for cell in study.runs()])):
         tell_of_torn(study, torn)
-        registry.forget(torn)
+        hosts.forget(torn)
     complete = {(record.row, record.run.key): record for record in before if record.result is not None}
     records = [complete.get((cell.row, cell.run.key)) or record_of(cell, root) for cell in study.runs()]
-    if registry is not None:
-        records = seen_from_here(records, registry)
-        tell_finished(registry, records)
+    if hosts.shared:
+        records = seen_from_here(records, hosts)
+        tell_finished(hosts, records)
     ledger.bring_up_to_date(records)
     return records
 

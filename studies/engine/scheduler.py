@@ -204,7 +204,7 @@ class Scheduler:
 
         Without a database the other one's lock cannot be seen from here: to take the run back would go on for ever.
         """
-        if self.source.leases.registry is None:
+        if not self.source.leases.coordination.shared:
             print(
                 f"bam: {active.folder.path}: another attempt has taken this run over, on a host whose locks cannot be "
                 "seen here (`bam doctor` says more); it is left to that one",

@@ -171,13 +171,13 @@ def test_a_row_that_is_locked_stalls_no_other_s_sign_of_life(postgres):  # noqa:
         before = ours.entries()
         session.execute("SELECT * FROM bam_runs WHERE key = 'a' FOR UPDATE")
         began = time.monotonic()
-        assert ours.beat(["a", "b", "c"]) == {"c"}, "the one that is locked is still ours"
+        assert ours.heartbeat(["a", "b", "c"]) == {"c"}, "the one that is locked is still ours"
         assert time.monotonic() - began < 4
         after = ours.entries()
         assert after["a"].beat == before["a"].beat
         assert after["b"].beat > before["b"].beat
         session.rollback()
-        assert ours.beat(["a", "b"]) == set()
+        assert ours.heartbeat(["a", "b"]) == set()
         assert ours.entries()["a"].beat > after["b"].beat
 
 

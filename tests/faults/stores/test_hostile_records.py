@@ -13,8 +13,8 @@ import pytest
 
 from lightning_bam.run_folder.files import LARGEST
 from lightning_bam.run_folder.folder import RunFolder
-from studies.coordination.leases import Leases, open_registry
-from studies.coordination.registry import STORED, UNPACKED
+from studies.coordination.leases import Leases
+from studies.coordination.registry import STORED, UNPACKED, open_registry
 from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.records.records import gather
 from studies.stopping_rules.declaration import declared

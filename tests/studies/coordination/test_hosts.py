@@ -77,13 +77,13 @@ def test_a_lease_lasts_while_its_holder_shows_life(on):
     assert theirs.take("a")
     for _ in range(4):
         time.sleep(0.4)
-        assert theirs.beat(["a"]) == set()
+        assert theirs.heartbeat(["a"]) == set()
         assert not ours.take("a")
     assert ours.entries()["a"].alive
     time.sleep(1.2)
     assert not ours.entries()["a"].alive
     assert ours.take("a")
-    assert theirs.beat(["a", "b"]) == {"a", "b"}, "who comes back learns that it is somebody else's now"
+    assert theirs.heartbeat(["a", "b"]) == {"a", "b"}, "who comes back learns that it is somebody else's now"
     theirs.give_back("a", "complete", {"from": "theirs"})
     assert ours.entries()["a"].state == "running"
     assert ours.records(["a"]) == {}
@@ -98,9 +98,9 @@ def test_who_could_show_no_life_because_the_database_was_away_is_not_dead(on, mo
     time.sleep(1.2)
     registry_module.patience.missed()
     assert [ours.take(key) for key in "ab"] == [False, False]
-    assert theirs.beat(["a"]) == set(), "it was only waiting"
+    assert theirs.heartbeat(["a"]) == set(), "it was only waiting"
     time.sleep(0.7)
-    assert theirs.beat(["a"]) == set()
+    assert theirs.heartbeat(["a"]) == set()
     time.sleep(0.5)
     assert [ours.take(key) for key in "ab"] == [False, True], "b's holder has not come back"
 
@@ -439,22 +439,22 @@ def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
     for number in range(4):
         assert on(f"host{number}", grace=0.0).take(BASE.key)
     with closing(Leases(tmp_path, postgres)) as ours:
-        ours.registry.grace = 0.0
+        ours.coordination.grace = 0.0
         assert ours.take(BASE) is None
         folder = RunFolder.of(tmp_path, BASE)
         assert folder.state() == "failed"
         told = "interrupted 4 times, the last time together with its host; see its logs, then --retry failed"
         assert folder.manifest()["error"] == told
-        assert ours.registry.entries()[BASE.key].state == "failed"
-        assert ours.registry.records([BASE.key])[BASE.key]["manifest.json"]["error"] == told
+        assert ours.coordination.entries()[BASE.key].state == "failed"
+        assert ours.coordination.records([BASE.key])[BASE.key]["manifest.json"]["error"] == told
 
 
 def test_what_gets_on_in_a_folder_that_hosts_share_is_not_counted(tmp_path, postgres):
     """Each host dies after an epoch more; the folder tells so."""
     for epoch in range(6):
         with closing(Leases(tmp_path, postgres)) as host:
-            host.registry.place = replace(host.registry.place, host=f"host{epoch}")
-            host.registry.grace = 0.0
+            host.coordination.place = replace(host.coordination.place, host=f"host{epoch}")
+            host.coordination.grace = 0.0
             lease = host.take(BASE)
             assert lease is not None
             lease.folder.note(state="running", attempts=[{"from_epoch": epoch}])
@@ -568,7 +568,7 @@ def test_a_result_that_a_dead_scheduler_did_not_tell_is_told_at_the_next_start(t
     entry = before.entries()[run.key]
     assert (entry.state, entry.holder) == ("complete", None)
     assert before.records([run.key])[run.key]["result.json"]["error_top1"] == 12.5
-    assert before.beat([run.key]) == {run.key}, "it is not theirs any more"
+    assert before.heartbeat([run.key]) == {run.key}, "it is not theirs any more"
     before.give_back(run.key, "failed")
     assert before.entries()[run.key].state == "complete"
 

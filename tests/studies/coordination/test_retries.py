@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, closing
 
 import pytest
 
@@ -77,28 +76,3 @@ def test_one_that_gets_on_is_never_given_up(leases):
 
 def test_one_that_was_told_to_leave_or_was_counted_is_not_counted_again(leases):
     assert all(dies(leases, state="interrupted") for _ in range(9))
-
-
-@pytest.mark.parametrize("shared", [True, False])
-def test_several_who_retry_what_has_failed_make_it_again_once(tmp_path, postgres, shared):
-    """On one runs folder, and on hosts with a folder each."""
-    folders = [tmp_path / name for name in ("one", "one" if shared else "two")]
-    with ExitStack() as stack:
-        url = None if shared else postgres
-        one, two = (stack.enter_context(closing(Leases(folder, url))) for folder in folders)
-
-        def fails(leases, failed=None):
-            lease = leases.take(BASE, again=failed)
-            if lease is not None:
-                lease.folder.note(state="failed", error="training loss is nan")
-                lease.let_go()
-                leases.give_back(BASE)
-            return lease is not None
-
-        assert fails(one)
-        assert not fails(two)
-        (known,), (known_there,) = (leases.failures([BASE]).values() for leases in (one, two))
-        assert fails(one, known)
-        assert not fails(two, known_there), "it was made again meanwhile"
-        (since,) = two.failures([BASE]).values()
-        assert fails(two, since), "who asks from now on means the later one"
