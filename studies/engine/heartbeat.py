@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from optuna.trial import Trial
-
-from studies.engine.source import Source
+from studies.engine.source import Source, TrialHandle
 from studies.storage.postgres import BEAT
 
 PATIENCE = 1.0
@@ -28,7 +26,7 @@ class Heartbeat:
 
     """
 
-    def __init__(self, source: Source, trials: Callable[[], Sequence[Trial]]) -> None:
+    def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:
         self.source = source
         self.trials = trials
         self._gone: dict[str, float] = {}

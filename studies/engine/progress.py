@@ -11,7 +11,6 @@ from multiprocessing.context import ForkServerProcess
 from statistics import fmean
 from types import TracebackType
 
-from optuna.trial import Trial
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -22,6 +21,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline
 from studies.definition.study import Cell
+from studies.engine.source import TrialHandle
 from studies.job.devices import Slot
 from studies.records.records import Record
 from studies.terminal.console import Console
@@ -33,7 +33,7 @@ class Active:
     """A run in training."""
 
     cell: Cell
-    trial: Trial
+    trial: TrialHandle
     folder: RunFolder
     process: ForkServerProcess
     slot: Slot

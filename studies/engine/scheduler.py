@@ -12,8 +12,6 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from optuna.trial import Trial
-
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import TakenOverError
 from lightning_bam.run_folder.result import reported, so_far
@@ -21,7 +19,7 @@ from studies.coordination.retries import count_interruption, no_space
 from studies.definition.study import Cell
 from studies.engine.heartbeat import Heartbeat
 from studies.engine.progress import Active, Progress, View
-from studies.engine.source import Source
+from studies.engine.source import Source, TrialHandle
 from studies.errors import StudyError
 from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
@@ -115,7 +113,7 @@ class Scheduler:
         while self.free and not self.progress.halted and (claimed := self.source.claim()):
             self._start(*claimed)
 
-    def _start(self, trial: Trial, cell: Cell) -> None:
+    def _start(self, trial: TrialHandle, cell: Cell) -> None:
         lease = self.source.lease(cell.run)
         if lease is None:
             self.source.fail(trial)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -17,6 +18,18 @@ from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
 from studies.storage.postgres import patiently
+
+
+class TrialHandle(Protocol):
+    """An Optuna trial as far as the scheduler uses it."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the study."""
+        ...
+
+    def report(self, value: float, step: int) -> None:
+        """Report the figure of an epoch."""
 
 
 class Source(ABC):
@@ -38,15 +51,15 @@ class Source(ABC):
     optuna: optuna.Study
 
     @abstractmethod
-    def claim(self) -> tuple[Trial, Cell] | None:
+    def claim(self) -> tuple[TrialHandle, Cell] | None:
         """Take the next run, or None where there is none right now."""
 
     @abstractmethod
-    def requeue(self, trial: Trial, cell: Cell) -> None:
+    def requeue(self, trial: TrialHandle, cell: Cell) -> None:
         """Close an interrupted run's trial and put the run back."""
 
     @abstractmethod
-    def prune(self, trial: Trial) -> bool:
+    def prune(self, trial: TrialHandle) -> bool:
         """Say whether a running trial should be stopped, given the epochs that it has reported."""
 
     def lease(self, run: Run) -> Lease | None:
@@ -57,15 +70,15 @@ class Source(ABC):
         """Say whether runs that others train may still come back, so that it is too early to leave."""
         return False
 
-    def complete(self, trial: Trial, error: float) -> None:
+    def complete(self, trial: TrialHandle, error: float) -> None:
         """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
         with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
-            patiently(lambda: self.optuna.tell(trial, error, skip_if_finished=True))
+            patiently(lambda: self.optuna.tell(trial.number, error, skip_if_finished=True))
 
-    def fail(self, trial: Trial) -> None:
+    def fail(self, trial: TrialHandle) -> None:
         """Close a trial that gave nothing."""
         with suppress(UpdateFinishedTrialError):
-            patiently(lambda: self.optuna.tell(trial, state=TrialState.FAIL, skip_if_finished=True))
+            patiently(lambda: self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and show its first sign of life."""
@@ -74,20 +87,25 @@ class Source(ABC):
         self.beat([trial])
         return trial
 
-    def leave(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
+    def leave(self, trial: TrialHandle, cell: Cell) -> None:  # noqa: ARG002
         """Close the trial of a run that somebody else trains."""
         self.fail(trial)
 
-    def report(self, trial: Trial, figure: float, epoch: int) -> None:
+    def report(self, trial: TrialHandle, figure: float, epoch: int) -> None:
         """Tell a running trial's figure after an epoch, unless another scheduler has taken it for interrupted."""
         with suppress(UpdateFinishedTrialError):
             patiently(lambda: trial.report(figure, epoch))
 
-    def beat(self, trials: Iterable[Trial]) -> None:
+    def beat(self, trials: Iterable[TrialHandle]) -> None:
         """Show life for running trials, where the storage asks for it."""
         if isinstance(self.storage, RDBStorage):
             for trial in trials:
-                self.storage.record_heartbeat(trial._trial_id)  # Optuna has no public name for it
+                self.storage.record_heartbeat(self.trial_id(trial))
+
+    def trial_id(self, trial: TrialHandle) -> int:
+        """Return the storage's number of a trial."""
+        study = self.storage.get_study_id_from_name(self.label)
+        return self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
 
     def close(self) -> None:
         """Close the connections to the database, if there are any."""

@@ -24,7 +24,7 @@ from studies.coordination.leases import Failed, Lease, Leases
 from studies.coordination.location import Place
 from studies.definition.panels import telling_apart
 from studies.definition.study import Cell, Study
-from studies.engine.source import Source
+from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import asked, distributions, parameters
 from studies.records.records import Record
 from studies.storage.optuna_storage import close_storage, open_account, open_storage, quiet_heartbeat
@@ -176,11 +176,6 @@ class Ledger(Source):
         template = asked(parameters(cell.run, self.distributions), self.distributions, self.known, marks)
         return patiently(lambda: self.storage.create_new_trial(self.number, template))
 
-    def complete(self, trial: Trial, error: float) -> None:
-        """Tell a finished run's figure, past Optuna's samplers, which a study has no use for."""
-        with suppress(UpdateFinishedTrialError):  # Optuna has no public name for the trial
-            patiently(lambda: self.storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [error]))
-
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next wanted run that nobody has or has finished, or None where none is left."""
         while self.wanted:
@@ -208,12 +203,12 @@ class Ledger(Source):
             self.others = []
         return bool(self.wanted or self.others)
 
-    def requeue(self, trial: Trial, cell: Cell) -> None:
+    def requeue(self, trial: TrialHandle, cell: Cell) -> None:
         """Close an interrupted run's trial and put the run back."""
         self.fail(trial)
         self.wanted.append(cell)
 
-    def prune(self, trial: Trial) -> bool:  # noqa: ARG002
+    def prune(self, trial: TrialHandle) -> bool:  # noqa: ARG002
         """Never: a table holds complete runs only."""
         return False
 
@@ -225,7 +220,7 @@ class Ledger(Source):
         super().close()
 
 
-def report(trial: Trial, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+def report(trial: TrialHandle, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     """Report each epoch's figure to a trial."""
     for line in metrics:
         figure = so_far(run, line)

@@ -102,6 +102,7 @@ def _fits(value: Scalar, dist: BaseDistribution, known: BaseDistribution | None)
     try:
         if known is not None:
             check_distribution_compatibility(known, dist)
-        return dist._contains(dist.to_internal_repr(value))  # Optuna has no public name for it
+        optuna.create_trial(state=TrialState.RUNNING, params={"": value}, distributions={"": dist})
     except ValueError:
         return False
+    return True

@@ -15,12 +15,12 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination.leases import Failed, Lease
 from studies.definition.study import Cell
-from studies.engine.source import Source
+from studies.engine.source import Source, TrialHandle
 from studies.search.recovery import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
 from studies.storage.postgres import patiently
 
 
-class SeedTrial(Trial):
+class SeedTrial:
     """An asked trial as the scheduler holds it for one of its runs: it passes on those epochs that Optuna should hear.
 
     Args:
@@ -31,14 +31,19 @@ class SeedTrial(Trial):
     """
 
     def __init__(self, trial: Trial, index: int, heard: set[int] | None) -> None:
-        self.__dict__.update(trial.__dict__)
+        self.trial = trial
         self.index = index
         self.heard = heard
+
+    @property
+    def number(self) -> int:
+        """The trial's number in the study."""
+        return self.trial.number
 
     def report(self, value: float, step: int) -> None:
         """Report an epoch's figure, once."""
         if self.heard is not None and step not in self.heard:
-            super().report(value, step)
+            self.trial.report(value, step)
             self.heard.add(step)  # not before: a database that was away is told again
 
 
@@ -61,7 +66,7 @@ class Attempt:
     figures: dict[int, float] = field(default_factory=dict)
     heard: set[int] = field(default_factory=set)
 
-    def next(self, *, one_by_one: bool) -> tuple[Trial, Cell] | None:
+    def next(self, *, one_by_one: bool) -> tuple[SeedTrial, Cell] | None:
         """Take the run of the next seed; with `one_by_one` only when none is running, so that it may be spared."""
         if not self.waiting or (one_by_one and self.running):
             return None
@@ -96,7 +101,7 @@ class Attempt:
         return [figure, float(result.macs)]
 
 
-def index_of(trial: Trial) -> int:
+def index_of(trial: TrialHandle) -> int:
     """Return which of its trial's seeds a run has."""
     return trial.index if isinstance(trial, SeedTrial) else 0
 
@@ -121,12 +126,12 @@ class OpenTrials(Source):
         self._stopped: dict[int, Attempt] = {}
         self._refused: set[str] = set()
 
-    def requeue(self, trial: Trial, cell: Cell) -> None:  # noqa: ARG002
+    def requeue(self, trial: TrialHandle, cell: Cell) -> None:  # noqa: ARG002
         """Put an interrupted run back; its trial goes on where the run does."""
         if (attempt := self.open.get(trial.number)) is not None:
             attempt.put_back(index_of(trial))
 
-    def complete(self, trial: Trial, error: float) -> None:
+    def complete(self, trial: TrialHandle, error: float) -> None:
         """Take the figure of one run, in percent; after the last seed's the trial is told their mean."""
         if (attempt := self.open.get(trial.number)) is not None:
             self.take(attempt, index_of(trial), error)
@@ -156,32 +161,32 @@ class OpenTrials(Source):
             self._refused.add(run.key)
         return lease
 
-    def fail(self, trial: Trial) -> None:
+    def fail(self, trial: TrialHandle) -> None:
         """Close a trial whose run has failed or is another's; any other run was interrupted, and is asked for again."""
         attempt = self.open.get(trial.number)
         if attempt is None:
             return
         run = attempt.cells[index_of(trial)].run
         if RunFolder.of(self.root, run).state() == "failed":
-            self.close_trial(trial, TrialState.FAIL, RUN_FAILED)
+            self.close_trial(attempt.trial, TrialState.FAIL, RUN_FAILED)
         elif run.key in self._refused:
             self._refused.discard(run.key)
-            self.close_trial(trial, TrialState.FAIL, ANOTHERS)
+            self.close_trial(attempt.trial, TrialState.FAIL, ANOTHERS)
         else:
-            patiently(lambda: self.lose(trial))
+            patiently(lambda: self.interrupt(attempt.trial))
 
-    def leave(self, trial: Trial, cell: Cell) -> None:
+    def leave(self, trial: TrialHandle, cell: Cell) -> None:
         """Close the trial of a run that somebody else trains, and do not ask for it again."""
         self._refused.add(cell.run.key)
         self.fail(trial)
 
-    def lose(self, trial: Trial) -> None:
+    def interrupt(self, trial: Trial) -> None:
         """Close a trial as interrupted, and ask for its configuration again."""
         with self.leases.exclusively():
             self.close_trial(trial, TrialState.FAIL)
             ask_again(self.optuna, trial)
 
-    def prune(self, trial: Trial) -> bool:
+    def prune(self, trial: TrialHandle) -> bool:
         """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
 
         A run that has finished before its epochs were seen is let be: nothing is left to be spared.
@@ -193,9 +198,9 @@ class OpenTrials(Source):
             return False
         with suppress(UpdateFinishedTrialError):
             done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
-            if patiently(trial.should_prune) and not done:
+            if patiently(attempt.trial.should_prune) and not done:
                 self._stopped[trial.number] = attempt
-                self.close_trial(trial, TrialState.PRUNED)
+                self.close_trial(attempt.trial, TrialState.PRUNED)
         return trial.number not in self.open
 
     def close_trial(self, trial: Trial, state: TrialState, why: str = "") -> None:
@@ -214,6 +219,6 @@ class OpenTrials(Source):
                 patiently(lambda: trial.set_user_attr("why", why))
             patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
 
-    def beat(self, trials: Iterable[Trial]) -> None:
+    def beat(self, trials: Iterable[TrialHandle]) -> None:
         """Show life for every open trial, whether or not one of its runs is running right now."""
         super().beat([*trials, *(attempt.trial for attempt in list(self.open.values()))])

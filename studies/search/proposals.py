@@ -82,7 +82,7 @@ class Asking:
         trial = self.asked = self.asked or ask()
         for name, value in (("owner", self.owner.name), ("home", str(Place.of(self.root))), ("by", self.by)):
             trial.set_user_attr(name, value)
-        if not self.space.takes(fixed_params(trial)):
+        if not self.space.takes(self._fixed_params(trial)):
             return trial, STRANGE
         try:
             run = self.space.run(self.space.draw(partial(suggest, trial)))
@@ -99,9 +99,8 @@ class Asking:
         every = self.study.get_trials(deepcopy=False)
         return any(other.number != trial.number and other.params == trial.params for other in counted(every))
 
-
-def fixed_params(trial: Trial) -> dict[str, Any]:
-    """Return the values that a trial was put back with, which Optuna takes as they are."""
-    told = trial.storage.get_trial_system_attrs(trial._trial_id)  # Optuna has no public name for it
-    fixed: dict[str, Any] = attributes(told).get("fixed_params", {})
-    return fixed
+    def _fixed_params(self, trial: Trial) -> dict[str, Any]:
+        """Return the values that a trial was put back with, which Optuna takes as they are."""
+        stored = self.study.get_trials(deepcopy=False)[trial.number]
+        fixed: dict[str, Any] = attributes(stored.system_attrs).get("fixed_params", {})
+        return fixed

@@ -22,7 +22,7 @@ from studies.engine.study_trials import report
 from studies.errors import StudyError
 from studies.search.choices import Choice, Integer, Real
 from studies.search.method import Method, label
-from studies.search.open_trials import Attempt, OpenTrials
+from studies.search.open_trials import Attempt, OpenTrials, SeedTrial
 from studies.search.proposals import Asking
 from studies.search.pruners import make_pruner
 from studies.search.recovery import (
@@ -159,7 +159,7 @@ class Search(OpenTrials):
         """How many trials are still to be asked for; interrupted ones do not count as made."""
         return self.asking.left
 
-    def claim(self) -> tuple[Trial, Cell] | None:
+    def claim(self) -> tuple[SeedTrial, Cell] | None:
         """Take the next seed of an open trial, or ask the sampler for another configuration.
 
         The seeds of one trial run one after another, so that some may be spared, until nothing else is left to do.
@@ -240,4 +240,4 @@ class Search(OpenTrials):
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
             self.rest_until = time.monotonic() + LOOK
-            patiently(lambda: self.lose(trial))
+            patiently(lambda: self.interrupt(trial))

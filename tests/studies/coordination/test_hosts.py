@@ -21,7 +21,6 @@ from analysis.cli import main
 from analysis.cli.verbs.bundle import rule as rule_in_bundle
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies.coordination import leases
 from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
 from studies.coordination.location import Place
@@ -363,7 +362,7 @@ def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, pos
 
 
 def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, monkeypatch):
-    monkeypatch.setattr(leases, "GRACE", 3)
+    monkeypatch.setattr(registry_module, "GRACE", 3)
     dead = on("dead", 3.0)
     study = tiny(seeds=1)
     assert dead.take(study.runs()[0].run.key)

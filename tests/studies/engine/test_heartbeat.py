@@ -16,7 +16,7 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
 from studies import Space
-from studies.coordination import leases
+from studies.coordination import registry
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
 from studies.engine import heartbeat, scheduler
@@ -38,7 +38,7 @@ GRACE = 2
 def hurried(monkeypatch):
     """Let two seconds without a sign of life be too long."""
     monkeypatch.setattr(heartbeat, "BEAT", 0.3)
-    monkeypatch.setattr(leases, "GRACE", GRACE)
+    monkeypatch.setattr(registry, "GRACE", GRACE)
     monkeypatch.setattr(storage, "GRACE", GRACE)
     monkeypatch.setattr(storage, "BEAT", 1)
 

@@ -317,7 +317,7 @@ def test_a_run_that_was_faster_than_its_pruner_counts_whole(tmp_path):
     figures = {"error_top1": 30.0, "error_top5": 0.0, "correct_top1": 1, "correct_top5": 1, "loss": 1.0}
     for epoch in (0, 1):
         trial.report(50.0, epoch)
-    assert trial.should_prune()
+    assert trial.trial.should_prune()
     RunFolder.of(tmp_path, cell.run).describe(cell.run)
     RunFolder.of(tmp_path, cell.run).finish(Result(**figures, scored=9, epochs=4, params=1, macs=1, seconds=1.0))
     assert not search.prune(trial)
