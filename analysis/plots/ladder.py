@@ -53,10 +53,14 @@ class Ladder:
         return COLUMN if longest <= NARROW and not self.headings else PAGE
 
     @property
+    def rung(self) -> float:
+        """The height in inches of one row."""
+        return RUNG + LINE * max(text.count("\n") for text in self.labels.values())
+
+    @property
     def height(self) -> float:
-        """The height in inches of all rungs."""
-        lines = max(text.count("\n") for text in self.labels.values())
-        return (RUNG + LINE * lines) * (self.bottom + 1)
+        """The height in inches of all rows."""
+        return self.rung * (self.bottom + 1)
 
     @property
     def bottom(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -15,7 +15,6 @@ from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
-from analysis.plots.piles import Marks, pile_up
 from analysis.statistics import least_resolvable
 from analysis.statistics.paired import MOST as LARGEST
 from analysis.table.build import Table
@@ -23,6 +22,8 @@ from analysis.table.model import Row
 
 TOLD_APART: Final = 7
 """Seeds that get a mark each; more of them are all drawn alike."""
+MARK: Final = 5.2 / 72
+"""Height in inches that a mark takes, and so each of those seeds in a row."""
 TALL: Final = 3.0
 """Height in inches of the rows from which the axes beside them stay lower."""
 FEWEST: Final = 3
@@ -46,14 +47,14 @@ def seeds(table: Table) -> Drawn | Absent:
         counts = {3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)}
         power = resolved_by(sorted(counts), median(spreads), table.comparisons)
     told_apart = len({seed for row in rows for seed in differences(table, row)}) <= TOLD_APART
-    piled = "; marks that would hide each other stand one above the other" if told_apart else ""
+    heights = "; in each row, the seeds stand one below the other" if told_apart else ""
     return Drawn(
         name="seeds",
         title="Seeds and power",
         figure=spread_and_power(table),
         alt=lead + " ".join(_told(table, row) for row in rows) + " " + power,
         caption=f"Left: the difference in {noun} to the baseline at each seed; a bar behind them is the row's mean, "
-        f"a thin line joins the same seed{piled}. "
+        f"a thin line joins the same seed{heights}. "
         "Right: the least mean difference that n paired seeds resolve with 80 % power at a "
         f"family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the "
@@ -95,40 +96,42 @@ def spread_and_power(table: Table) -> Figure:
     steps = ladder(table, lambda row: row.label != row.baseline and row.delta is not None)
     rows = [row for group in steps.groups.values() for row in group]
     spreads = spread(rows)
-    figure = canvas(max(2.4, steps.height + 0.95), PAGE)
-    left, *right = figure.subplots(1, 2 if spreads else 1, width_ratios=(1.25, 1) if spreads else (1,), squeeze=False)[
-        0
-    ]
-    marks = _points(left, table, steps)
+    found = {row.label: differences(table, row) for row in rows}
+    there = sorted({seed for points in found.values() for seed in points})
+    rung = max(steps.rung, MARK * (len(there) + 0.2) if len(there) <= TOLD_APART else 0)
+    height = rung * (steps.bottom + 1.4)
+    figure = canvas(max(2.4, height + 0.95), PAGE)
+    ratios = (1.25, 1) if spreads else (1,)
+    left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+    _points(left, steps, found, there, MARK / rung)
+    left.set_xlabel(f"Δ {table.metric.label.removesuffix(' (%)')} at each seed (points)")
     if right:
         _power(right[0], rows, spreads, table.comparisons)
     handles, labels = left.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower left", ncols=TOLD_APART, frameon=False, handletextpad=0.2)
-    if len({seed for seed, _ in marks}) <= TOLD_APART:
-        pile_up(left, marks, steps)
-    if right and figure.get_figheight() - 0.95 > TALL:
+    if right and height > TALL:
         right[0].set_box_aspect(1.2)
         right[0].set_anchor("N")
     return settled(figure)
 
 
-def _points(axes: Axes, table: Table, steps: Ladder) -> Marks:
-    """Draw each seed's differences and each row's mean; return the marks."""
+def _points(
+    axes: Axes, steps: Ladder, found: Mapping[str, Mapping[int, float]], there: Sequence[int], step: float
+) -> None:
+    """Draw the differences of the seeds that are there, each `step` below the one before, and each row's mean."""
     rungs(axes, steps)
-    found = {row.label: differences(table, row) for rows in steps.groups.values() for row in rows}
     axes.set_xlim(limits([0.0, *(value for points in found.values() for value in points.values())], []))
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    there = sorted({seed for points in found.values() for seed in points})
-    marks: Marks = {}
+    apart = len(there) <= TOLD_APART
     for place, seed in enumerate(there):
-        apart = len(there) <= TOLD_APART
         look = mark(place if apart else 0)
-        for number_of_group, rows in enumerate(steps.groups.values()):
+        below = step * (place - (len(there) - 1) / 2) if apart else 0.0
+        for group, rows in enumerate(steps.groups.values()):
             at = [row.label for row in rows if seed in found[row.label]]
-            (line,) = axes.plot(
+            axes.plot(
                 [found[label][seed] for label in at],
-                [steps.places[label] for label in at],
+                [steps.places[label] + below for label in at],
                 color=FAINT,
                 linewidth=0.8,
                 marker=look.marker,
@@ -136,16 +139,13 @@ def _points(axes: Axes, table: Table, steps: Ladder) -> Marks:
                 markerfacecolor=look.colour if apart else GREY,
                 markeredgecolor=INK,
                 markeredgewidth=0.5,
-                label=f"seed {seed}" if apart and not number_of_group else f"_seed {seed}",
+                label=f"seed {seed}" if apart and not group else f"_seed {seed}",
             )
-            marks |= {(seed, label): (line, place) for place, label in enumerate(at)}
     for rows in steps.groups.values():
         for row in rows:
             assert row.delta is not None
             ends = [steps.places[row.label] - 0.34, steps.places[row.label] + 0.34]
             axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=1.5)
-    axes.set_xlabel(f"Δ {table.metric.label.removesuffix(' (%)')} at each seed (points)")
-    return marks
 
 
 def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) -> None:

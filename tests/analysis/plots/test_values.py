@@ -18,7 +18,6 @@ from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto, scatter
-from analysis.plots.piles import levels
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
 from analysis.statistics import factorial as factorial_of
@@ -184,20 +183,11 @@ class TestSeeds:
                 pictured.ERRORS[row][seed] - pictured.ERRORS["none"][seed]
                 for row in ("BAM sum", "BAM product", "BAM max")
             ]
-            assert points(left, name) == [near((x, float(y))) for y, x in enumerate(expected)]
+            assert [x for x, _ in points(left, name)] == near(expected)
+            offsets = [y - place for place, (_, y) in enumerate(points(left, name))]
+            assert offsets == near([offsets[0]] * 3)
+            assert [offsets[0] < -0.1, offsets[0] > 0.1] == [seed == 0, seed == 2]
         assert [points(left, f"_mean {row.label}")[0][0] for row in small[2].rows[1:]] == near([-2.0, -1.1 / 3, 0.6])
-
-    def test_seeds_that_would_hide_each_other_stand_apart(self, small):
-        assert levels({0: 1.0, 1: 2.0, 2: 1.0}, 0.1) == {0: -0.5, 1: 0, 2: 0.5}
-        assert levels(dict.fromkeys(range(7), 1.0), 0.1) == {seed: seed - 3 for seed in range(7)}
-        assert levels({0: 0.0, 1: 0.09, 2: 0.05, 3: 0.11}, 0.1) == {0: -1, 2: 0, 1: 1, 3: -1}, "3 is clear of 0"
-        assert levels({}, 0.1) == {}
-        _, _, table = small
-        level = [replace(row, errors=dict.fromkeys(range(3), row.errors[0])) for row in table.rows]
-        left = seeds(replace(table, rows=level)).figure.axes[0]
-        heights = [[y for _, y in points(left, f"seed {seed}")] for seed in range(3)]
-        step = heights[1][0] - heights[0][0]
-        assert heights == [near([y + level * step for y in range(3)]) for level in (-1, 0, 1)]
 
     @pytest.mark.parametrize("apart", [0.0, 0.05, 0.1, 0.15])
     @pytest.mark.parametrize("count", [2, 4, 7])
@@ -215,14 +205,14 @@ class TestSeeds:
         assert len(spots) == 3 * count
         assert min(max(abs(a - b)) for a, b in combinations(spots, 2)) > 5  # a diamond of 3.6 points, edge and all
 
-    @pytest.mark.parametrize(("count", "piled"), [(7, True), (8, False)])
-    def test_the_caption_tells_of_piles_where_there_are_some(self, small, count, piled):
+    @pytest.mark.parametrize(("count", "apart"), [(7, True), (8, False)])
+    def test_the_caption_says_where_seeds_have_heights_of_their_own(self, small, count, apart):
         _, _, table = small
         rows = [replace(row, errors=dict.fromkeys(range(count), 20.0)) for row in table.rows]
         drawn = seeds(replace(table, rows=rows))
         heights = {y for one in drawn.figure.axes[0].get_lines() if "seed " in one.get_label() for y in one.get_ydata()}
-        assert (len(heights) > 3) == piled
-        assert ("stand one above the other" in drawn.caption) == piled
+        assert (len(heights) > 3) == apart
+        assert ("the seeds stand one below the other" in drawn.caption) == apart
 
     def test_a_line_joins_no_rows_of_different_panels(self, big):
         left, _ = seeds(big[2]).figure.axes
