@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
+from analysis.formats.blocks import titled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled, count_range
 from analysis.plots.ladder import brief, canvas, folded, within_panel
-from analysis.plots.palette import GREY, PAGE, SMALL, TEXT, Mark, mark
-from analysis.plots.placing import apart
+from analysis.plots.palette import PAGE, TEXT, mark
 from analysis.table.build import Table
 from lightning_bam.run_folder.result import Metric
 from studies.records.records import Record
@@ -63,25 +65,20 @@ def curves(table: Table, records: Sequence[Record]) -> Drawn | Absent:
         return Absent("no run is complete yet")
     noun = table.metric.label.removesuffix(" (%)")
     none = [label for label, done in runs.items() if not done]
-    counts = {test.n for _, test in found.values()}
-    shown = str(counts.pop()) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    counts = [test.n for _, test in found.values()]
     figure, cut = pairs(table, found)
     return Drawn(
         name="curves",
         title=f"Training loss and {noun} by epoch",
         figure=figure,
-        alt=f"Learning curves, mean over seeds. {_capital(noun)} after the first, the middle and the last epoch: "
+        alt=f"Learning curves, mean over seeds. {titled(noun)} after the first, the middle and the last epoch: "
         + " ".join(f"{label}: {_told(test)}, n = {test.n}." for label, (_, test) in found.items()),
-        caption="Lines: the mean over the complete runs of a row, labelled at their right end; bands: from the least "
-        f"to the greatest of them. n = {shown} seeds. Left: training loss; right: {noun} on the test set after each "
-        "epoch (only the last one's is the reported figure)."
+        caption="Lines: the mean over the complete runs of a row, in the key from the uppermost at the last epoch to "
+        f"the lowest; bands: from the least to the greatest of them. n = {count_range(counts)} seeds. Left: training loss; "
+        f"right: {noun} on the test set after each epoch (only the last one's is the reported figure)."
         + (" The first fifth of the epochs may lie beyond the frame at the right." if cut else "")
         + (f" No complete run: {', '.join(none)}." if none else ""),
     )
-
-
-def _capital(text: str) -> str:
-    return text if text.startswith("mAP") else text[:1].upper() + text[1:]
 
 
 def _told(test: Curve) -> str:
@@ -108,16 +105,21 @@ def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figur
     parts = chunks(table, found)
     several = len(table.baselines) > 1
     rows = {row.label: row for row in table.rows}
-    texts = {label: brief(within_panel(row) if several else label) for label, row in rows.items()}
+    texts = {label: folded(brief(within_panel(row) if several else label)) for label, row in rows.items()}
     figure = canvas(HEIGHT * len(parts), PAGE)
     axes = figure.subplots(len(parts), 2, squeeze=False)
     cut = False
     for (left, right), labels in zip(axes, parts, strict=True):
+        ends: list[tuple[float, Line2D, str]] = []
         for place, label in enumerate(labels):
-            _line(left, found[label][0], place, f"_loss {label}")
-            _line(right, found[label][1], place, f"_test {label}")
+            loss, test = found[label]
+            _line(left, loss, place, f"_loss {label}")
+            line = _line(right, test, place, f"_test {label}")
+            ends.append((test.mean[-1] if test.mean else -math.inf, line, texts[label]))
         cut |= _framed(right, [found[label][1] for label in labels], table.metric)
-        _named(right, [(texts[label], found[label][1]) for label in labels])
+        ends.sort(key=lambda end: end[0], reverse=True)
+        key = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5), "frameon": False, "handlelength": 2.5}
+        right.legend([line for _, line, _ in ends], [text for _, _, text in ends], **key)
         if several:
             left.set_title(rows[labels[0]].baseline, loc="left", weight="bold")
         left.set_ylabel("training loss")
@@ -128,31 +130,25 @@ def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figur
     return settled(figure), cut
 
 
-def _line(axes: Axes, one: Curve, place: int, name: str) -> None:
+def _line(axes: Axes, one: Curve, place: int, name: str) -> Line2D:
     every = max(1, len(one.epochs) // 6)
     look = mark(place)
-    first = place * every // (TOGETHER + 1)
     if one.n > 1:
         axes.fill_between(one.epochs, one.low, one.high, color=look.colour, alpha=0.15, linewidth=0)
-    axes.plot(
+    (line,) = axes.plot(
         one.epochs,
         one.mean,
-        markevery=(first, every),
+        markevery=(place * every // (TOGETHER + 1), every),
         label=name,
-        **_style(look),
+        color=look.colour,
+        linestyle=look.line,
+        linewidth=1.2,
+        marker=look.marker,
+        markersize=3.2,
+        markeredgecolor=INK,
+        markeredgewidth=0.4,
     )
-
-
-def _style(look: Mark) -> dict[str, Any]:
-    return {
-        "color": look.colour,
-        "linestyle": look.line,
-        "linewidth": 1.2,
-        "marker": look.marker,
-        "markersize": 3.2,
-        "markeredgecolor": INK,
-        "markeredgewidth": 0.4,
-    }
+    return line
 
 
 def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
@@ -165,34 +161,3 @@ def _framed(axes: Axes, shown: Sequence[Curve], metric: Metric) -> bool:
     margin = 0.05 * (most - least) or 0.5
     axes.set_ylim(least - margin, most + margin)
     return min(every) < least - margin if metric.higher_is_better else max(every) > most + margin
-
-
-def _named(axes: Axes, shown: Sequence[tuple[str, Curve]]) -> None:
-    """Write each label to the right of its line's end, joined to it, behind a piece of the line."""
-    low, high = axes.get_ylim()
-    known = [(place, folded(text), one) for place, (text, one) in enumerate(shown) if one.mean]
-    ends = [(one.mean[-1] - low) / (high - low) for _, _, one in known]
-    tall = 72 * (HEIGHT - 0.7)
-    heights = apart(ends, [(text.count("\n") + 1) * 1.25 * SMALL / tall for _, text, _ in known])
-    for (place, text, one), height in zip(known, heights, strict=True):
-        axes.annotate(
-            "",
-            (one.epochs[-1], one.mean[-1]),
-            (1.1, height),
-            textcoords="axes fraction",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
-        )
-        look = mark(place)
-        axes.plot(
-            [1.1, 1.14, 1.18],
-            [height] * 3,
-            transform=axes.transAxes,
-            clip_on=False,
-            markevery=[1],
-            label=f"_key {text}",
-            **_style(look),
-        )
-        axes.text(
-            1.21, height, text, transform=axes.transAxes, va="center", fontsize=SMALL, linespacing=1.0, clip_on=False
-        )

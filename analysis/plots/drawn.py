@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -132,3 +132,9 @@ def number(value: float | None) -> str:
 def span(low: float, high: float) -> str:
     """Return a range of values, as `−1.2 to 3.4`."""
     return f"{number(low)} to {number(high)}"
+
+
+def count_range(counts: Collection[int]) -> str:
+    """Return what these numbers of runs are: `3`, or `2 to 5`."""
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.factorial.columns import MARGINAL, left_out
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled, count_range
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
 from analysis.statistics.factorial import Factorial, Interaction, Level
@@ -122,7 +122,7 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Drawn | Absent:
 def _counted(pair: Interaction) -> str:
     """Say how many runs are behind a point, and what its bar is."""
     counts = [count for count in pair.counts.values() if count]
-    n = f"n = {counts[0]} each" if len(set(counts)) == 1 else f"n = {min(counts)} to {max(counts)}"
+    n = f"n = {count_range(counts)}" + (" each" if len(set(counts)) == 1 else "")
     return n + (", 95 % intervals" if any(span > 0 for span in pair.spans.values()) else "")
 
 

@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.formats.blocks import titled
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled
+from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled, count_range
 from analysis.plots.ladder import canvas, folded, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.plots.placing import around, columns, place
@@ -66,12 +66,8 @@ def pareto(table: Table) -> Drawn | Absent:
         caption="A point is a row's mean over its n seeds, a bar ± one standard deviation of single runs; hollow "
         f"points are baselines. The dashed line is the Pareto front of the means{across}: no row that costs as little "
         f"is {'higher' if table.metric.higher_is_better else 'lower'}. It knows nothing of noise: rows whose bars "
-        f"overlap may change places with other seeds. n = {_span([row.n for row in rows])}.",
+        f"overlap may change places with other seeds. n = {count_range([row.n for row in rows])}.",
     )
-
-
-def _span(counts: Sequence[int]) -> str:
-    return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def shown(table: Table) -> list[Row]:

@@ -393,12 +393,12 @@ class TestCurves:
             mine = [record for record in records if record.row == row.label]
             assert points(right, f"_test {row.label}")[-1] == near((4.0, row.mean))
             assert [y for _, y in points(left, f"_loss {row.label}")] == near(curve(mine, "train_loss").mean)
-        beside = {text.get_text(): text.get_position()[1] for text in right.texts if text.get_text()}
-        assert sorted(beside) == sorted(row.label for row in table.rows)
-        for label, height in beside.items():
-            key, drawn = line(right, f"_key {label}"), line(right, f"_test {label}")
-            assert list(key.get_ydata()) == [height] * 3, "each label stands behind a piece of its own line"
-            looks = [(one.get_color(), one.get_linestyle(), one.get_marker()) for one in (key, drawn)]
+        legend = right.get_legend()
+        last = sorted(table.rows, key=lambda row: row.mean, reverse=True)
+        assert [text.get_text() for text in legend.get_texts()] == [row.label for row in last]
+        for row, key in zip(last, legend.legend_handles, strict=True):
+            shown = line(right, f"_test {row.label}")
+            looks = [(one.get_color(), one.get_linestyle(), one.get_marker()) for one in (key, shown)]
             assert looks[0] == looks[1]
 
     def test_an_epoch_that_some_run_did_not_score_is_left_out(self, small):
