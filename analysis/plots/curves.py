@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.formats.blocks import titled
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled, count_range
+from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, number, settled
 from analysis.plots.ladder import brief, canvas, folded, within_panel
 from analysis.plots.palette import PAGE, TEXT, mark
 from analysis.table.build import Table
@@ -74,8 +74,9 @@ def curves(table: Table, records: Sequence[Record]) -> Drawn | Absent:
         alt=f"Learning curves, mean over seeds. {titled(noun)} after the first, the middle and the last epoch: "
         + " ".join(f"{label}: {_told(test)}, n = {test.n}." for label, (_, test) in found.items()),
         caption="Lines: the mean over the complete runs of a row, in the key from the uppermost at the last epoch to "
-        f"the lowest; bands: from the least to the greatest of them. n = {count_range(counts)} seeds. Left: training loss; "
-        f"right: {noun} on the test set after each epoch (only the last one's is the reported figure)."
+        f"the lowest; bands: from the least to the greatest of them. n = {count_range(counts)} seeds. "
+        f"Left: training loss; right: {noun} on the test set after each epoch (only the last one's is the reported "
+        "figure)."
         + (" The first fifth of the epochs may lie beyond the frame at the right." if cut else "")
         + (f" No complete run: {', '.join(none)}." if none else ""),
     )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.factorial.columns import MARGINAL, left_out
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, settled, count_range
+from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, settled
 from analysis.plots.ladder import canvas
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
 from analysis.statistics.factorial import Factorial, Interaction, Level

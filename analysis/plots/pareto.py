@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from analysis.formats.blocks import titled
-from analysis.plots.drawn import INK, Absent, Drawn, drawn_in, number, settled, count_range
+from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, number, settled
 from analysis.plots.ladder import canvas, folded, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
-from analysis.plots.placing import around, columns, place
 from analysis.table.build import Table
 from analysis.table.model import Row
 
@@ -31,8 +31,10 @@ LINE: Final = 34
 WIDE: Final = 8.0
 """Ratio of the greatest to the least cost from which the axis is logarithmic."""
 
-FAR: Final = SMALL
-"""Points of 1/72 inch between a point and its name from which a line joins them."""
+DIRECTIONS: Final = (0, 180, 45, 315, 135, 225, 90, 270, 20, 340, 160, 200)
+"""Where a name may stand as seen from its point, in degrees, the best first."""
+REACHES: Final = (5.5, 11.0, 18.0, 26.0, 36.0, 48.0)
+"""How far from its point a name may begin, in points of 1/72 inch."""
 
 Cost = Literal["params", "macs"]
 COSTS: Final[tuple[Cost, ...]] = ("params", "macs")
@@ -121,8 +123,8 @@ def scatter(table: Table) -> Figure:
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, labelspacing=0.3)
     settled(figure)
-    _names(left, rows, names)
-    _names(right, rows, names)
+    _names(left, rows, names, "params")
+    _names(right, rows, names, "macs")
     return figure
 
 
@@ -164,47 +166,53 @@ def _points(axes: Axes, table: Table, cost: Cost, panels: dict[str, Mark]) -> No
     axes.set_xlabel(f"{'parameters' if cost == 'params' else 'multiply-accumulates of one image'} ({unit})")
 
 
-def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
-    """Write each name where it covers no point, no bar and no other name, as far as there is room."""
+def _names(axes: Axes, rows: Sequence[Row], names: Sequence[str], cost: Cost) -> None:
+    """Write each name near its point, joined to it where it is not next to it."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    points = 72 / figure.dpi
-
-    def drawn(line: Line2D) -> list[tuple[float, float]]:
-        return [(float(x), float(y)) for x, y in line.get_transform().transform(line.get_xydata()) * points]
-
-    lines = {str(line.get_label()): line for line in axes.get_lines()}
-    anchors = [drawn(lines[f"_mean {row.label}"])[0] for row in rows]
-    taken = [around(spot, spot, 3.5) for spot in anchors]
-    for line in axes.get_lines():
-        corners = drawn(line)
-        if line.get_drawstyle() == "steps-post":
-            corners = [spot for (x, y), (then, _) in pairwise(corners) for spot in ((x, y), (then, y))] + corners[-1:]
-        taken += [around(a, b, 1.0) for a, b in pairwise(corners)]
-    left, bottom, right, top = (float(edge) * points for edge in axes.get_window_extent().extents)
-    inside = around((left, bottom), (right, top), -2.0)  # clear of the axes' own lines
-    xs = {row.label: float(np.asarray(lines[f"_mean {row.label}"].get_xdata())[0]) for row in rows}
-    sizes = [(float(TextPath((0, 0), name, size=SMALL).get_extents().width), SMALL * 1.05) for name in names]
-    offsets = columns(anchors, sizes, inside)
-    for at, (x, y) in offsets.items():
-        middle = (anchors[at][0] + x, anchors[at][1] + y)
-        taken += [around(middle, middle, sizes[at][1] / 2), around(anchors[at], middle, 0.5)]
-    rest = [at for at in range(len(rows)) if at not in offsets]
-    found = place([anchors[at] for at in rest], [sizes[at] for at in rest], taken, inside)
-    offsets |= dict(zip(rest, found, strict=True))
-    for at, (row, name, size) in enumerate(zip(rows, names, sizes, strict=True)):
-        offset = offsets[at]
-        leader: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
-        if at not in rest:  # from the edge that faces the point, past no other name
-            leader |= {"relpos": (0.0 if offset[0] > 0 else 1.0, 0.5), "patchA": None, "shrinkA": 1.0}
-        gap = math.hypot(*(max(0.0, abs(way) - side / 2) for way, side in zip(offset, size, strict=True)))
+    point = figure.dpi / 72
+    scale, _ = unit_of(rows, cost)
+    points = [(getattr(row, cost) / scale, row.mean) for row in rows]
+    spots = axes.transData.transform(points) / point
+    taken = [Bbox([spot - 3.5, spot + 3.5]) for spot in spots]
+    for (x, mean), sd in zip(points, [row.sd for row in rows], strict=True):
+        if sd > 0:
+            low, high = axes.transData.transform([(x, mean - sd), (x, mean + sd)]) / point
+            taken.append(Bbox([low - 1, high + 1]))
+    frame = Bbox(axes.get_window_extent().get_points() / point).padded(-2)
+    for xy, spot, name in zip(points, spots, names, strict=True):
+        size = np.array([TextPath((0, 0), name, size=SMALL).get_extents().width, 1.05 * SMALL])
+        offset, joined = placed(spot, size, taken, frame)
+        taken.append(Bbox([spot + offset - size / 2, spot + offset + size / 2]))
         axes.annotate(
             name,
-            (xs[row.label], row.mean),
-            offset,
+            xy,
+            (offset[0], offset[1]),
             textcoords="offset points",
             ha="center",
             va="center",
             fontsize=SMALL,
-            arrowprops=leader if gap > FAR else None,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # over the front's line
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5} if joined else None,
         )
+
+
+def placed(
+    spot: NDArray[np.float64], size: NDArray[np.float64], taken: Sequence[Bbox], frame: Bbox
+) -> tuple[NDArray[np.float64], bool]:
+    """Return where the middle of a name of that size stands as seen from its spot, and whether it needs a line there.
+
+    That is the first place inside the frame which covers nothing that is taken; if there is none, the one that covers
+    least. All lengths are in points of 1/72 inch.
+    """
+    best, fewest = (np.zeros(2), False), math.inf
+    for reach in REACHES:
+        for degrees in DIRECTIONS:
+            turn = math.radians(degrees)
+            offset = np.array([math.cos(turn), math.sin(turn)]) * (reach + size / 2)
+            box = Bbox([spot + offset - size / 2, spot + offset + size / 2])
+            inside = frame.contains(*box.min) and frame.contains(*box.max)
+            covered = box.count_overlaps(taken) + (0 if inside else len(taken) + 1)
+            if covered < fewest:
+                best, fewest = (offset, reach > REACHES[0]), covered
+    return best

@@ -7,8 +7,10 @@ import random
 from dataclasses import replace
 from itertools import combinations, product
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from scipy import stats
 
 from analysis.plots.curves import Curve, chunks, curve, pairs
@@ -17,7 +19,7 @@ from analysis.plots.effects import effects, symbol
 from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
 from analysis.plots.marginal import interaction, marginal
-from analysis.plots.pareto import fronts_of, pareto, scatter
+from analysis.plots.pareto import fronts_of, pareto, placed, scatter
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
 from analysis.statistics import factorial as factorial_of
@@ -347,7 +349,7 @@ class TestPareto:
             assert [text.get_text() for text in axes.texts] == [str(place) for place in range(1, 20)]
         assert drawn.figure.axes[0].get_xscale() == "log"
 
-    def test_numbers_of_coinciding_costs_have_lines_that_cross_nothing(self, big):
+    def test_numbers_of_coinciding_costs_stand_on_both_sides_in_the_order_of_their_points(self, big):
         _, _, table = big
         figures = [15 + 0.1 * (place * 7 % 20) for place in range(len(table.rows))]
         rows = [replace(r, params=81_000, macs=7_440_000, mean=y) for r, y in zip(table.rows, figures, strict=True)]
@@ -365,7 +367,15 @@ class TestPareto:
             assert all(sides.values()), "both sides are used"
             for side in sides.values():
                 assert [middle for _, middle in sorted(side)] == sorted(middle for _, middle in side)
-            assert sum(text.arrow_patch is not None for _, _, text in texts) > 10
+
+    def test_a_name_without_a_free_place_next_to_its_point_is_joined_to_it(self):
+        spot, size, frame = np.array([100.0, 100.0]), np.array([30.0, 8.0]), Bbox([[0, 0], [200, 200]])
+        assert placed(spot, size, [], frame) == (near([20.5, 0.0]), False)
+        offset, joined = placed(spot, size, [Bbox([[80, 90], [150, 110]])], frame)
+        assert joined
+        assert abs(offset[1]) - 4 > 10
+        offset, _ = placed(np.array([98.0, 98.0]), size, [], Bbox([[0, 0], [100, 100]]))
+        assert (98 + offset + size / 2 <= 100).all()
 
 
 class TestCurves:
