@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from analysis.formats.signs import MATHS, ROMAN, SIGNS, escaped, unprinted
+from analysis.formats.signs import SIGNS, escaped, unprinted
 
 NO_PAPER = not shutil.which("pdflatex") or (
     subprocess.run(["kpsewhich", "siunitx.sty"], check=False, capture_output=True).returncode != 0
 )
-TWINS = ["-‐", "'’", '"”', "·⋅", "•∙", *(f"{latin}{greek}" for greek, latin in ROMAN.items())]
+TWINS = ["-‐", "'’", '"”']
 """Signs that are drawn alike and mean the same."""
 
 
@@ -24,15 +24,15 @@ TWINS = ["-‐", "'’", '"”', "·⋅", "•∙", *(f"{latin}{greek}" for gree
     ("text", "wanted"),
     [
         ("r ≠ 4", r"r $\neq$ 4"),
-        ("lr × ½", r"lr $\times$ $\frac{1}{2}$"),
-        ("1¾ ⅒ ⅟", r"1$\frac{3}{4}$ $\frac{1}{10}$ ?"),
-        ("10⁻³", r"10\textsuperscript{$-$3}"),
+        ("lr × ½", r"lr $\times$ $\frac12$"),
+        ("1¾ ⅒ ⅟", r"1$\frac34$ ? ?"),
+        ("10⁻³", r"10\textsuperscript{$-$}\textsuperscript{3}"),
         ("x²", r"x\textsuperscript{2}"),
-        ("x₁₂²", r"x\textsubscript{12}\textsuperscript{2}"),
+        ("x₁₂²", r"x\textsubscript{1}\textsubscript{2}\textsuperscript{2}"),
         ("BAM™", r"BAM\textsuperscript{TM}"),
         ("σ ≈ µ, ε∈Θ", r"$\sigma$ $\approx$ $\mu$, $\varepsilon$$\in$$\Theta$"),
-        ("a ∉ B ⊄ C, 1 ≮ 2", r"a $\not\in$ B $\not\subset$ C, 1 $\not<$ 2"),
-        ("e\u0301 é Å ﬁ ß", r"\'{e} \'{e} \r{A} fi \ss{}"),
+        ("a ∉ B ⊄ C, 1 ≮ 2", r"a $\notin$ B ? C, 1 ? 2"),
+        ("e\u0301 é Å ﬁ ß", r"\'{e} \'{e} \r{A} ? \ss{}"),
         (
             "für Señor Łukasz Ţő žč ī ị ḏ ệ ą",
             r"f\"{u}r Se\~{n}or \L{}ukasz \c{T}\H{o} \v{z}\v{c} \={\i} \d{i} \b{d} \d{e} a",
@@ -87,7 +87,7 @@ def test_signs_that_cannot_be_printed_are_named_once_and_in_order():
 def test_what_is_raised_lowered_encircled_or_a_fraction_is_never_printed_as_its_parts():
     for sign, shown in every_sign().items():
         kind = unicodedata.decomposition(sign).partition(" ")[0]
-        if kind in ("<super>", "<sub>", "<circle>", "<fraction>", "<font>") and sign not in SIGNS | MATHS:
+        if kind in ("<super>", "<sub>", "<circle>", "<fraction>", "<font>") and sign not in SIGNS:
             parts = escaped(unicodedata.normalize("NFKD", sign))
             assert shown == "?" or shown != parts, repr(sign)
 
@@ -107,7 +107,7 @@ def test_no_sign_disappears(before, sign, after):
 @pytest.mark.skipif(NO_PAPER, reason="pdflatex or its package siunitx is not installed")
 def test_every_sign_compiles(tmp_path):
     shown = sorted(set(every_sign().values()))
-    assert {*SIGNS, *MATHS} <= every_sign().keys()
+    assert SIGNS.keys() <= every_sign().keys()
     body = "\n".join(rf"{text} & 1.0 \\" for text in shown[:300])
     rest = "\n\n".join([*shown, escaped("-- x₁² ‘“–—’”… 10⁻³")])
     (tmp_path / "signs.tex").write_text(
