@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Final
 
 from analysis.formats.columns import Column, heading
-from analysis.statistics.anova import SEEDS
-from analysis.statistics.factorial import Factorial, Source
+from analysis.statistics.anova import SEEDS, Source
+from analysis.statistics.factorial import Factorial
 from lightning_bam.run_folder.result import Metric
 from studies.search.importance import LEAST_RUNS
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from analysis.cells import begun
 from analysis.checks.identical_rows import twins
-from analysis.statistics import Factorial, factorial
+from analysis.statistics.factorial import Factorial, factorial
 from lightning_bam.config import flatten
 from studies.definition.study import Study
 from studies.records.records import Record

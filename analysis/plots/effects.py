@@ -14,8 +14,7 @@ from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import FAINT, TEXT
-from analysis.statistics import PairedDifference
-from analysis.statistics.paired import MOST, possible
+from analysis.statistics.paired import MOST, PairedDifference, possible
 from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.verdict import is_settled, outcome

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
 from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
 from analysis.plots.palette import PAGE, TEXT
-from analysis.statistics import prediction_interval
+from analysis.statistics.paired import prediction_interval
 from analysis.table.build import Table
 from analysis.table.model import Row
 

@@ -15,8 +15,8 @@ from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, Absent, Drawn, drawn_in, number, settled
 from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
-from analysis.statistics import least_resolvable
 from analysis.statistics.paired import MOST as LARGEST
+from analysis.statistics.power import least_resolvable
 from analysis.table.build import Table
 from analysis.table.model import Row
 

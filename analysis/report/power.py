@@ -12,9 +12,8 @@ from analysis.planning.needs import needs
 from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
 from analysis.report.sentence import is_resolved
-from analysis.statistics import least_resolvable
 from analysis.statistics.paired import MOST, possible
-from analysis.statistics.power import MOST_SEEDS
+from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import Table
 from studies.records.records import Record
 

@@ -33,15 +33,3 @@ def tost(difference: PairedDifference, margin: float) -> float:
         return math.nan
     error = difference.sd / math.sqrt(difference.n)
     return float(special.stdtr(difference.n - 1, -(margin - abs(difference.mean)) / error))
-
-
-def least_margin(difference: PairedDifference, level: float = 0.05) -> float:
-    """Return the least margin at which `tost` claims equivalence: |mean| + t(1 - level, n - 1) · sd / √n.
-
-    That is the farther bound of the interval with coverage 1 - 2 · level (90 %). In the unit of the difference; NaN
-    where `tost` is. It describes how narrow the data are; a claim needs a margin that was chosen before.
-    """
-    if not difference.sd > 0:
-        return math.nan
-    error = difference.sd / math.sqrt(difference.n)
-    return abs(difference.mean) + -float(special.stdtrit(difference.n - 1, level)) * error

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.statistics import PairedDifference, holm, paired
 from analysis.statistics.equivalence import tost
+from analysis.statistics.families import holm
+from analysis.statistics.paired import PairedDifference, paired
 from analysis.table.interim import Interim, interims
 from analysis.table.verdict import by_rule, verdict
 from studies.definition.study import Study

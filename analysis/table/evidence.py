@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics import paired
 from analysis.statistics.bootstrap import bootstrap_interval
-from analysis.statistics.effect import hedges_g
 from analysis.statistics.exact import sign_flip
-from analysis.statistics.paired import MOST
+from analysis.statistics.paired import MOST, hedges_g, paired
 from analysis.statistics.paired import differences as settle
 
 

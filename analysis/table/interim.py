@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.statistics import PairedDifference, paired
 from analysis.statistics.equivalence import tost
+from analysis.statistics.paired import PairedDifference, paired
 from analysis.statistics.sequential import limits
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.statistics import PairedDifference
+from analysis.statistics.paired import PairedDifference
 from analysis.table.evidence import Evidence, evidence
 from analysis.table.interim import Interim
 from analysis.table.published import PrintedCount, PrintedFigure

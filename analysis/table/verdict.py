@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from analysis.statistics import PairedDifference, prediction_interval
+from analysis.statistics.paired import PairedDifference, prediction_interval
 from analysis.statistics.power import closing, lesser
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping

@@ -14,7 +14,7 @@ from analysis.cli.selection import gathered, selected
 from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
 from analysis.planning.needs import hours_a_run
-from analysis.statistics import least_resolvable
+from analysis.statistics.power import least_resolvable
 from studies.definition.study import Study
 from studies.records.counts import counts
 from studies.terminal.console import Console

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.factorial.columns import explained
 from analysis.factorial.study import factorial_of
-from analysis.statistics import factorial
+from analysis.statistics.factorial import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
 from studies.definition.study import Study
 from studies.library import find_study

@@ -19,7 +19,7 @@ from analysis.formats.blocks import champions
 from analysis.formats.columns import columns
 from analysis.formats.latex import as_latex
 from analysis.formats.markdown import escaped as markdown
-from analysis.statistics import paired
+from analysis.statistics.paired import paired
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run
 from studies.records.records import gather

@@ -8,8 +8,7 @@ import pytest
 
 from analysis.formats import legend
 from analysis.planning.needs import hours_a_run, needs, total_hours
-from analysis.statistics import seeds_needed
-from analysis.statistics.power import seeds_for_equivalence
+from analysis.statistics.power import seeds_for_equivalence, seeds_needed
 from analysis.table.build import tabulate
 from studies.records.records import gather
 from tests.analysis.synthetic import STUDY, golden_table

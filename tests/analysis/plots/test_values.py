@@ -22,9 +22,10 @@ from analysis.plots.marginal import interaction, marginal
 from analysis.plots.pareto import fronts_of, pareto, placed, scatter
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
-from analysis.statistics import factorial as factorial_of
-from analysis.statistics import least_resolvable, prediction_interval
 from analysis.statistics.factorial import Factorial, Level, Source
+from analysis.statistics.factorial import factorial as factorial_of
+from analysis.statistics.paired import prediction_interval
+from analysis.statistics.power import least_resolvable
 from lightning_bam.run_folder.result import METRICS
 from tests.analysis.plots import pictured
 from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 
-from analysis.statistics import anova
+from analysis.statistics.anova import anova
 
 
 def lines(found):

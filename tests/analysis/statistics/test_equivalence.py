@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.statistics import least_margin, paired, tost
+from analysis.statistics.equivalence import tost
+from analysis.statistics.paired import paired
 from tests.analysis.samples import ERRORS, SLEEP
 
 eighths = st.integers(-80, 80).map(lambda count: count / 8)
@@ -45,18 +46,9 @@ def test_tost_is_statsmodels_and_scipys():
             assert found == pytest.approx(max(one_sided), abs=1e-12)
 
 
-def test_least_margin_by_hand():
-    # differences -1, -2, -3: mean -2, sd 1; the 0.95 quantile of t with 2 degrees is 0.9 sqrt(2 / (1 - 0.9²))
-    found = least_margin(paired([10.0, 11.0, 12.0], [11.0, 13.0, 15.0]))
-    assert found == pytest.approx(2 + 0.9 * math.sqrt(2 / (1 - 0.9**2)) / math.sqrt(3), abs=1e-12)
-    # R's 90 % interval of `sleep`: t.test(x, y, paired = TRUE, conf.level = 0.9)
-    assert least_margin(paired(*SLEEP)) == pytest.approx(2.2930052670292835, abs=1e-12)
-
-
 def test_without_spread_nothing_is_claimed():
     for difference in (paired([1.0], [1.0]), paired([1.0, 2.0], [1.0, 2.0]), paired([1.0, 2.0], [0.9, 1.9])):
         assert math.isnan(tost(difference, 5.0))
-        assert math.isnan(least_margin(difference))
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.3, math.nan])
@@ -69,13 +61,6 @@ def test_a_margin_is_above_zero(margin):
 def test_a_wider_margin_never_has_a_larger_p(difference, one, other):
     if difference.sd > 0:
         assert tost(difference, max(one, other)) <= tost(difference, min(one, other))
-
-
-@given(differences)
-def test_the_least_margin_is_claimed_at_just_the_level(difference):
-    if difference.sd > 0:
-        for level in (0.05, 0.01):
-            assert tost(difference, least_margin(difference, level)) == pytest.approx(level, rel=1e-9)
 
 
 @given(differences, margins)
@@ -92,4 +77,3 @@ def test_the_sign_does_not_matter_and_the_unit_goes_with_the_margin(sample, marg
     here, there = paired(sample, zero), paired(zero, sample)
     wide = paired([8 * each for each in sample], zero)
     assert [tost(there, margin), tost(wide, 8 * margin)] == pytest.approx([tost(here, margin)] * 2, nan_ok=True, rel=0)
-    assert least_margin(wide) == pytest.approx(8 * least_margin(here), nan_ok=True, rel=1e-14)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import paired, sign_flip
+from analysis.statistics.exact import sign_flip
+from analysis.statistics.paired import paired
 from analysis.table.evidence import evidence
 
 hundredths = st.integers(-300, 300)

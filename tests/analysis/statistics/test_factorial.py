@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import factorial, gaps
+from analysis.statistics.factorial import factorial, gaps
 
 FACTORS = {"combine": ("sum", "max"), "norm": ("ends", "both")}
 CELLS = {  # cell means 1, 3, 5, 11

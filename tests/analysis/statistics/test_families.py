@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from analysis.statistics import holm
+from analysis.statistics.families import holm
 
 p_values = st.lists(st.one_of(st.floats(0, 1), st.just(math.nan)), max_size=8)
 

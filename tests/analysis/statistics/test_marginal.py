@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import factorial
+from analysis.statistics.factorial import factorial
 
 FACTORS = {"combine": ("sum", "product", "max"), "init": ("torch", "kaiming", "zero")}
 COST = {"torch": 22.0, "kaiming": 22.15, "zero": 23.5}

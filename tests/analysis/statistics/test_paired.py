@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import cohens_dz, differences, hedges_g, paired
+from analysis.statistics.paired import cohens_dz, differences, hedges_g, paired
 from tests.analysis.samples import ERRORS, SLEEP
 
 T2 = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # the 0.975 quantile of t with 2 degrees of freedom, in closed form

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.formats.legend import legend
-from analysis.statistics import paired
+from analysis.statistics.paired import paired
 from analysis.statistics.sequential import limits
 from analysis.table.build import tabulate
 from analysis.table.interim import interim, seeds_wanted

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis.statistics import PairedDifference, paired, seeds_needed
+from analysis.statistics.paired import PairedDifference, paired
+from analysis.statistics.power import seeds_needed
 from analysis.table.verdict import OUTCOMES, is_settled, outcome, reproduced, verdict, without_figures
 
 
