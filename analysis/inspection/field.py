@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.inspection.records import Inspection, read_of, where
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, sheet
+from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, axes_grid, drawn_in, number, settled
 
+COLUMNS = 3
 MARKERS = "os^Dv*P"
 
 
@@ -61,15 +62,11 @@ def _px(size: list[int]) -> str:
 def coverage(inspection: Inspection) -> Figure:
     """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
     found = spatial(inspection)
-    columns = min(3, len(found))
-    figure, axes = sheet(-(-len(found) // columns), columns, 3.5 if columns > 1 else 5.0, 3.1, sharey=True)
-    cells = [cell for row in axes for cell in row]
-    for cell in cells[len(found) :]:
-        cell.remove()
-    for cell, (_, module) in zip(cells, found, strict=False):
+    figure, cells = axes_grid(len(found), COLUMNS, 3.5 if len(found) > 1 else 5.0, 3.1, sharey=True)
+    for cell, (_, module) in zip(cells, found, strict=True):
         _lines(cell, module)
-    for row in axes:
-        row[0].set_ylabel("% of the map's longer side")
+    for cell in cells[::COLUMNS]:
+        cell.set_ylabel("% of the map's longer side")
     handles, labels = cells[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
     return settled(figure)
@@ -120,8 +117,8 @@ def _energy(inspection: Inspection) -> Drawn:
 def energies(inspection: Inspection) -> Figure:
     """Draw the energy on the module's own input and on the image, a row a module."""
     found = spatial(inspection)
-    figure, axes = sheet(len(found), 2, 3.4, 3.2)
-    for row, (position, module) in zip(axes, found, strict=True):
+    figure, cells = axes_grid(2 * len(found), 2, 3.4, 3.2)
+    for row, (position, module) in zip(zip(cells[::2], cells[1::2], strict=True), found, strict=True):
         field = module["field"]
         side = field["theoretical"]
         _heat(row[0], inspection.of(position, "field_module"), (side, side), field["on_maps"])

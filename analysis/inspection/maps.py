@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from analysis.inspection.records import Inspection, where
-from analysis.plots.drawn import DIVERGING, DPI, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, span
+from analysis.plots.drawn import DIVERGING, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, span
 
 HALO = withStroke(linewidth=2.5, foreground="white")
 
@@ -40,7 +40,7 @@ def _of_image(inspection: Inspection, place: int) -> Drawn:
 def figure_of(inspection: Inspection, place: int) -> Figure:
     """Draw the image, and a row of spatial logits, gate and channel logits for each module."""
     count = len(inspection.modules)
-    figure = Figure(figsize=(9.6, 0.5 + 2.35 * count), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(9.6, 0.5 + 2.35 * count))
     grid = figure.add_gridspec(count, 4, width_ratios=(1, 1.2, 1.2, 1.5))
     pixels = inspection.arrays["images"][place]
     shown = figure.add_subplot(grid[0, 0])

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.inspection.records import Inspection, where
-from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, drawn_in, number, settled, sheet
+from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, axes_grid, drawn_in, number, settled
 
 COLUMNS = 3
 
@@ -39,14 +39,9 @@ def percent(module: dict[str, dict[str, dict[str, float]]], when: str) -> str:
 def histograms(inspection: Inspection) -> Figure:
     """Draw one histogram a module."""
     modules = inspection.modules
-    columns = min(COLUMNS, len(modules))
-    figure, axes = sheet(-(-len(modules) // columns), columns, 3.6 if columns > 1 else 5.0, 2.7)
-    cells = [cell for row in axes for cell in row]
+    figure, cells = axes_grid(len(modules), COLUMNS, 3.6 if len(modules) > 1 else 5.0, 2.7)
     for position, cell in enumerate(cells):
-        if position < len(modules):
-            _histogram(cell, inspection, position)
-        else:
-            cell.remove()
+        _histogram(cell, inspection, position)
     figure.legend(*cells[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return settled(figure)
 

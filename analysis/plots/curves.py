@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, number, settled
-from analysis.plots.ladder import brief, canvas, folded, within_panel
+from analysis.plots.ladder import brief, folded, within_panel
 from analysis.plots.palette import PAGE, TEXT, mark
 from analysis.table.build import Table
 from lightning_bam.run_folder.result import Metric
@@ -107,7 +107,7 @@ def pairs(table: Table, found: Mapping[str, tuple[Curve, Curve]]) -> tuple[Figur
     several = len(table.baselines) > 1
     rows = {row.label: row for row in table.rows}
     texts = {label: folded(brief(within_panel(row) if several else label)) for label, row in rows.items()}
-    figure = canvas(HEIGHT * len(parts), PAGE)
+    figure = Figure(figsize=(PAGE, HEIGHT * len(parts)))
     axes = figure.subplots(len(parts), 2, squeeze=False)
     cut = False
     for (left, right), labels in zip(axes, parts, strict=True):

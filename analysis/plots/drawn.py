@@ -23,9 +23,9 @@ BLUE: Final = "#0072b2"
 ORANGE: Final = "#d55e00"
 """Two colours of Okabe and Ito (2008), told apart with any colour vision and, by their lightness, in grey."""
 
-DPI: Final = 110
-
 STYLE: Final[Any] = {
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -33,6 +33,7 @@ STYLE: Final[Any] = {
     "figure.facecolor": "white",
     "text.color": INK,
 }
+"""matplotlib's settings for the figures of an inspection."""
 
 
 @contextmanager
@@ -101,11 +102,15 @@ class Absent:
     reason: str
 
 
-def sheet(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
-    """Return a figure of `rows` x `columns` axes, each about `width` x `height` inches."""
-    figure = Figure(figsize=(columns * width, rows * height), dpi=DPI, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, [list(row) for row in axes]
+def axes_grid(count: int, across: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes, at most `across` beside each other, each about `width` x `height` inches."""
+    columns = min(across, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(columns * width, rows * height))
+    axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
 
 
 def settled(figure: Figure) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
-from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
+from analysis.plots.ladder import Ladder, beside, cut, ladder, limits, rungs
 from analysis.plots.palette import FAINT, TEXT
 from analysis.statistics.paired import MOST, PairedDifference, possible
 from analysis.table.build import Table
@@ -119,7 +119,7 @@ def _told(row: Row) -> str:
 def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
     """Draw the rows; say besides whether an interval goes beyond the frame."""
     steps = ladder(table, lambda row: row.label != row.baseline)
-    figure = canvas(steps.height + 1.05, steps.width)
+    figure = Figure(figsize=(steps.width, steps.height + 1.05))
     axes = figure.subplots()
     rungs(axes, steps)
     shown = [row for rows in steps.groups.values() for row in rows]

@@ -10,11 +10,10 @@ from statistics import median
 from typing import Final
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from analysis.plots.drawn import INK
-from analysis.plots.palette import COLUMN, DPI, FAINT, PAGE
+from analysis.plots.palette import COLUMN, FAINT, PAGE
 from analysis.table.build import Table
 from analysis.table.model import Row
 
@@ -25,8 +24,6 @@ NARROW: Final = 13
 RUNG: Final = 0.19
 """Height in inches of a row whose label is one line; each further line takes `LINE` more."""
 LINE: Final = 0.11
-ARROW: Final = 2.6
-"""Points from the tip of the arrow at the end of an interval that is cut to its middle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +108,6 @@ def brief(label: str, most: int = 2 * LONGEST) -> str:
     return label if len(label) <= most else f"{label[:front].rstrip()} … {label[front + 3 - most :].lstrip()}"
 
 
-def canvas(height: float, width: float) -> Figure:
-    """Return an empty figure of that size in inches."""
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-
-
 def rungs(axes: Axes, steps: Ladder, *, named: bool = True) -> None:
     """Draw a faint line for each row, and its label where it is `named`; the first row stands at the top."""
     axes.set_ylim(steps.bottom + 0.7, -0.7)
@@ -161,12 +153,7 @@ def limits(points: Sequence[float], spans: Iterable[tuple[float, float]]) -> tup
 def cut(axes: Axes, height: float, low: float, high: float) -> bool:
     """Mark with an arrow, its tip at the edge, where an interval goes on beyond the frame; say whether it does."""
     left, right = axes.get_xlim()
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    for beyond, edge, marker, inwards in ((low < left, left, "<", ARROW), (high > right, right, ">", -ARROW)):
+    for beyond, edge, marker in ((low < left, left, CARETLEFT), (high > right, right, CARETRIGHT)):
         if beyond:
-            inside = axes.transData + ScaledTranslation(inwards / 72, 0, figure.dpi_scale_trans)
-            axes.plot(
-                [edge], [height], marker=marker, color=INK, markersize=4, clip_on=False, label="_cut", transform=inside
-            )
+            axes.plot([edge], [height], marker=marker, color=INK, markersize=5, clip_on=False, label="_cut")
     return low < left or high > right

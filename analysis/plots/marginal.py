@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.factorial.columns import MARGINAL, left_out
-from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, settled
-from analysis.plots.ladder import canvas
+from analysis.plots.drawn import INK, Absent, Drawn, axes_grid, count_range, drawn_in, settled
 from analysis.plots.palette import COLUMN, FAINT, PAGE, SMALL, TEXT, mark
 from analysis.statistics.factorial import Factorial, Interaction, Level
 from lightning_bam.run_folder.result import Metric
@@ -175,14 +174,9 @@ def _grid(factorial: Factorial, count: int, across: int, height: float) -> tuple
 
     It is one column of a paper wide for one or two of them, two columns for more, or where words are long.
     """
-    columns = min(across, count)
     wide = any(len(line) > NARROW for of in factorial.factors.values() for at in of for line in _narrow(at).split("\n"))
-    rows = -(-count // columns)
-    figure = canvas(height * rows, COLUMN if count <= across // 2 and not wide else PAGE)
-    cells = [axes for row in figure.subplots(rows, columns, sharey=True, squeeze=False) for axes in row]
-    for axes in cells[count:]:
-        axes.remove()
-    return figure, cells[:count]
+    width = COLUMN if count <= across // 2 and not wide else PAGE
+    return axes_grid(count, across, width / min(across, count), height, sharey=True)
 
 
 def _dressed(axes: Axes, levels: int, title: str) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.formats.blocks import titled
 from analysis.plots.drawn import INK, Absent, Drawn, count_range, drawn_in, number, settled
-from analysis.plots.ladder import canvas, folded, within_panel
+from analysis.plots.ladder import folded, within_panel
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, Mark, mark
 from analysis.table.build import Table
 from analysis.table.model import Row
@@ -111,7 +111,7 @@ def scatter(table: Table) -> Figure:
     lines = [text.split("\n") for text in texts]
     columns = max(1, min(4, int(112 / (8 + max(len(line) for text in lines for line in text)))))
     key = 0.0 if direct else 0.15 * -(-len(rows) // columns) * max(map(len, lines)) + 0.15
-    figure = canvas(2.6 + key, PAGE)
+    figure = Figure(figsize=(PAGE, 2.6 + key))
     left, right = figure.subplots(1, 2, sharey=True)
     _points(left, table, "params", panels)
     _points(right, table, "macs", panels)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.plots.drawn import BLUE, INK, ORANGE, Absent, Drawn, drawn_in, settled
-from analysis.plots.ladder import Ladder, beside, canvas, cut, ladder, limits, rungs
+from analysis.plots.ladder import Ladder, beside, cut, ladder, limits, rungs
 from analysis.plots.palette import PAGE, TEXT
 from analysis.statistics.paired import prediction_interval
 from analysis.table.build import Table
@@ -68,7 +68,7 @@ def crosses(table: Table) -> tuple[Figure, bool]:
     """Draw the rows; say besides whether an interval goes beyond the frame."""
     steps = ladder(table, lambda row: row.published is not None)
     shown = [row for rows in steps.groups.values() for row in rows]
-    figure = canvas(steps.height + 0.95, PAGE)
+    figure = Figure(figsize=(PAGE, steps.height + 0.95))
     axes = figure.subplots()
     rungs(axes, steps)
     spans = {row.label: prediction_interval(list(row.errors.values())) for row in shown}

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from analysis.formats.columns import signed
 from analysis.plots.drawn import BLUE, INK, Absent, Drawn, drawn_in, number, settled
-from analysis.plots.ladder import Ladder, canvas, ladder, limits, rungs
+from analysis.plots.ladder import Ladder, ladder, limits, rungs
 from analysis.plots.palette import FAINT, GREY, PAGE, SMALL, TEXT, mark
 from analysis.statistics.paired import MOST as LARGEST
 from analysis.statistics.power import least_resolvable
@@ -100,7 +100,7 @@ def spread_and_power(table: Table) -> Figure:
     there = sorted({seed for points in found.values() for seed in points})
     rung = max(steps.rung, MARK * (len(there) + 0.2) if len(there) <= TOLD_APART else 0)
     height = rung * (steps.bottom + 1.4)
-    figure = canvas(max(2.4, height + 0.95), PAGE)
+    figure = Figure(figsize=(PAGE, max(2.4, height + 0.95)))
     ratios = (1.25, 1) if spreads else (1,)
     left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
     _points(left, steps, found, there, MARK / rung)

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from analysis.plots.effects import symbol
-from analysis.plots.palette import BLACK, COLOURS, lightness, mark
+from analysis.plots.palette import BLACK, COLOURS, mark
 from analysis.plots.published import OURS
+
+
+def lightness(colour: str) -> float:
+    """Return the lightness of an sRGB colour `#rrggbb`, from 0 (black) to 100 (white): L* of CIE 1976."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return 116 * luminance ** (1 / 3) - 16 if luminance > (6 / 29) ** 3 else luminance * (29 / 3) ** 3
 
 
 def test_lightness_by_hand():
