@@ -1,12 +1,11 @@
-"""One self-contained page of an inspection; each part is a function, so that a larger report can take it."""
+"""One self-contained page of an inspection."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.formats.html import escape
-from analysis.html import document, picture, scrolling
+from analysis.html.templates import render
 from analysis.inspection.records import Inspection, read_of
 from analysis.inspection.saturation import percent
 from analysis.plots.drawn import Drawn, number
@@ -29,20 +28,19 @@ CONSTANT: Final = 1e-5
 
 def page(inspection: Inspection, figures: Sequence[Drawn]) -> str:
     """Return the whole page; pictures are embedded, nothing is loaded."""
-    parts = [heading(inspection), table_part(inspection), *map(picture, figures)]
-    return document(f"What the module looks at: {inspection.numbers['key']}", "\n".join(parts))
-
-
-def heading(inspection: Inspection) -> str:
-    """Return the title, what was inspected, and with which versions."""
     numbers = inspection.numbers
-    run, versions = numbers["run"], numbers["versions"]
-    shown = [f"{name}={value}" for name, value in run.items() if not name.startswith(("recipe", "score"))]
-    used = ", ".join(f"{name} {value}" for name, value in versions.items() if value is not None and name != "host")
-    lead = f"{run['attention']} in {run['backbone']} on {run['dataset']}, {trained(inspection)}"
-    return (
-        f"<h1>What the module looks at</h1>\n<p>Run {escape(numbers['key'])}: {escape(lead)}.</p>\n"
-        f'<p class="fixed">{escape("; ".join(shown))}</p>\n<p class="fixed">{escape(used)}</p>'
+    run = numbers["run"]
+    return render(
+        "inspection/page.html.j2",
+        title=f"What the module looks at: {numbers['key']}",
+        key=numbers["key"],
+        lead=f"{run['attention']} in {run['backbone']} on {run['dataset']}, {trained(inspection)}",
+        knobs={name: value for name, value in run.items() if not name.startswith(("recipe", "score"))},
+        versions={name: value for name, value in numbers["versions"].items() if value is not None and name != "host"},
+        explained=explained(inspection),
+        headings=HEADINGS,
+        rows=cells(inspection),
+        figures=figures,
     )
 
 
@@ -95,14 +93,3 @@ def dead(inspection: Inspection) -> list[str]:
                 where = f"{module['name']}'s {branch} branch"
                 found.append(f"{where} is dead: its logits are {number(least)} everywhere, whatever it is shown.")
     return found
-
-
-def table_part(inspection: Inspection) -> str:
-    """Return the numbers of every module as a table that scrolls on its own on a narrow screen."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEADINGS)
-    rows = []
-    for first, *others in cells(inspection):
-        data = "".join(f"<td>{escape(cell)}</td>" for cell in others)
-        rows.append(f'<tr><th scope="row">{escape(first)}</th>{data}</tr>')
-    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
-    return f'<p class="fixed">{escape(explained(inspection))}</p>\n{scrolling(table, "Numbers of every module")}'

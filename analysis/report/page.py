@@ -1,4 +1,4 @@
-"""The whole page: one study or several, with the way to each."""
+"""The page that holds what studies concluded, how sure that is, and the way back to every run behind it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from analysis.formats.html import escape, plain
-from analysis.html import document
-from analysis.report.chapter import Chapter
-from analysis.report.style import STYLE
+from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
+from analysis.factorial.study import factorial_of
+from analysis.formats.blocks import blocks
+from analysis.formats.columns import Column
+from analysis.formats.html import html_table, note_prefix
+from analysis.formats.legend import below
+from analysis.html.templates import render
+from analysis.planning.needs import needs, total_hours
+from analysis.plots.drawn import Drawn
+from analysis.plots.kinds import KINDS, draw
+from analysis.report import power
+from analysis.report.provenance import conditions, provenance
+from analysis.report.runs import MACHINE_NAMES, row_runs
+from analysis.report.verdict import sentences
+from analysis.statistics.factorial import Factorial
+from analysis.table.build import Table
+from studies.definition.study import Study
+from studies.records.records import Record
+
+HEADINGS = {
+    "verdict": "Verdict",
+    "table": "Table",
+    "factors": "Factors",
+    "plots": "Plots",
+    "fixed": "What was varied and what was fixed",
+    "power": "Power",
+    "provenance": "Provenance",
+    "runs": "Runs",
+}
+"""The sections of a study's chapter, in order: the end of their ids, and their headings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,35 +48,97 @@ class Made:
     when: datetime
 
 
-def page(chapters: Sequence[Chapter], made: Made) -> str:
-    """Return the page of these studies; nothing in it is loaded from anywhere."""
-    labels = [chapter.study.label for chapter in chapters]
-    title = f"Ablation report: {labels[0]}" if len(labels) == 1 else f"Ablation report of {len(labels)} studies"
-    before = f"<header>\n<h1>{escape(title)}</h1>\n</header>\n{contents(chapters)}\n"
-    main = "\n".join(chapter.html() for chapter in chapters)
-    return document(title, main, before=before, after=f"{foot(made)}\n", style=STYLE)
+def page(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table], made: Made) -> str:
+    """Return the page of these studies; nothing in it is loaded from anywhere.
 
+    Args:
+        found: the studies and their records, whatever their state.
+        tables: of each.
+        made: how the page is made.
 
-def contents(chapters: Sequence[Chapter]) -> str:
-    """Return the table of contents: the sections, and of several studies their questions above them."""
-    if len(chapters) == 1:
-        return f'<nav aria-label="Contents">\n{_sections(chapters[0])}\n</nav>'
-    lines = [
-        f'<li><a href="#{chapter.anchor}">{plain(chapter.study.question)}</a> '
-        f'<span class="fixed">({plain(chapter.study.label)})</span>\n{_sections(chapter)}</li>'
-        for chapter in chapters
+    """
+    chapters = [
+        chapter(f"study-{number}", study, records, table)
+        for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1)
     ]
-    return "\n".join(['<nav aria-label="Contents">\n<ol>', *lines, "</ol>\n</nav>"])
-
-
-def _sections(chapter: Chapter) -> str:
-    links = [f'<li><a href="#{anchor}">{title}</a></li>' for anchor, title in chapter.sections]
-    return "\n".join(["<ul>", *links, "</ul>"])
-
-
-def foot(made: Made) -> str:
-    """Say how to make the page again."""
-    return (
-        f"<footer>\n<p>Made on {made.when:%Y-%m-%d at %H:%M} UTC by <code>{escape(made.command)}</code> "
-        f"(lightning-bam {escape(made.version)}) from the runs under <code>{escape(made.root)}</code>.</p>\n</footer>"
+    one = f"Ablation report: {found[0][0].label}"
+    title = one if len(found) == 1 else f"Ablation report of {len(found)} studies"
+    return render(
+        "report/page.html.j2",
+        title=title,
+        chapters=chapters,
+        headings=HEADINGS,
+        machine_names=MACHINE_NAMES,
+        made=made,
     )
+
+
+def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) -> dict[str, object]:
+    """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
+    rows = {row.label: row for row in table.rows}
+    factorial = factorial_of(study, records)
+    figures, absent = plots(study, records, table)
+    comparisons = power.powers(table, records)
+    hours = total_hours(needs(table, records), table, records)
+    return {
+        "anchor": anchor,
+        "study": study,
+        "sections": [
+            (f"{anchor}-{part}", heading) for part, heading in HEADINGS.items() if factorial or part != "factors"
+        ],
+        "facts": facts(study, table),
+        "verdict": sentences(table),
+        "tables": tables_of(table, f"{anchor}-row-"),
+        "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
+        "note_prefix": note_prefix(table),
+        "factorial": factorial_parts(factorial, table) if factorial else [],
+        "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
+        "figures": figures,
+        "absent": absent,
+        "conditions": conditions(study),
+        "power": power.columns(comparisons),
+        "power_lead": power.lead(table, comparisons, hours),
+        "provenance": provenance(records) or {"runs": "none is complete"},
+        "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
+    }
+
+
+def facts(study: Study, table: Table) -> list[str]:
+    """Return what stands below a study's question."""
+    seeds = len(study.seed_list)
+    return [
+        f"Study {study.label}",
+        f"{len(study.rows)} rows x {seeds} seed{'s' * (seeds > 1)}",
+        f"{sum(row.n for row in table.rows)} of {sum(row.wanted for row in table.rows)} runs complete",
+        *([f"the paper's table {study.paper}"] if study.paper else []),
+    ]
+
+
+def tables_of(table: Table, goal: str) -> list[tuple[str, str]]:
+    """Return each part of the table under its title; a row leads to its runs, whose id is `goal` and its place."""
+    parts = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
+    hint = "A row's name or figures lead to its runs."
+    return [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in parts]
+
+
+def factorial_parts(found: Factorial, table: Table) -> list[tuple[str, list[Column]]]:
+    """Return the tables of a factorial that have a line, under their titles."""
+    parts = [
+        ("Analysis of variance", anova_columns(found)),
+        ("Estimated marginal means", level_columns(found, table.metric)),
+        ("Importance", importance_columns(found)),
+    ]
+    return [(title, columns) for title, columns in parts if columns and columns[0].cells]
+
+
+def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Drawn], str]:
+    """Return the figures in the order of `KINDS`, and a sentence about those that cannot be drawn, or none."""
+    figures, absent = [], dict[str, list[str]]()
+    for kind in KINDS:
+        drawing = draw(kind, study, records, table)
+        if isinstance(drawing, Drawn):
+            figures.append(drawing)
+        else:
+            absent.setdefault(drawing.reason, []).append(kind)
+    why = "; ".join(f"{', '.join(kinds)} ({reason})" for reason, kinds in absent.items())
+    return figures, f"Not drawn: {why}." if why else ""

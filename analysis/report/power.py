@@ -9,9 +9,8 @@ from statistics import median
 
 from analysis.formats.columns import Column, signed
 from analysis.planning.needs import needs
-from analysis.report.phrases import level, unit
 from analysis.report.provenance import hours_told
-from analysis.report.sentence import is_resolved
+from analysis.report.verdict import is_resolved, level, unit
 from analysis.statistics.paired import MOST, possible
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import Table

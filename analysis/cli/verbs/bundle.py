@@ -22,7 +22,7 @@ from analysis.checks.unlisted import strays
 from analysis.cli.again import selection
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, root_of, selected
-from analysis.cli.verbs.report import chapters, size
+from analysis.cli.verbs.report import size
 from analysis.cli.verbs.table import concluded
 from analysis.table.build import Table
 from analysis.verification.verify import verify
@@ -138,7 +138,7 @@ def report(study: Study, records: Sequence[Record], table: Table, names: Sequenc
     when = datetime.fromisoformat(max(ended)) if ended else datetime.fromtimestamp(LONG_AGO, UTC)
     command = shlex.join(["bam", "report", *names])
     made = Made(command=command, version=version("lightning-bam"), root="runs", when=when)
-    return page(chapters([(study, records)], [table]), made)
+    return page([(study, records)], [table], made)
 
 
 def rule(study: Study, root: Path) -> dict[str, Content]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from analysis.cli.again import selection
 from analysis.cli.parser import add_studies
@@ -17,11 +16,6 @@ from analysis.cli.selection import chosen, gathered, looked_at
 from analysis.plots.glyphs import lacking_signs
 from lightning_bam.run_folder.files import FolderError, replace
 from studies.definition.study import Study
-from studies.records.records import Record
-
-if TYPE_CHECKING:
-    from analysis.report.chapter import Chapter
-    from analysis.table.build import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,36 +60,7 @@ def write(studies: Sequence[Study], arguments: argparse.Namespace) -> str:
     root = looked_at(arguments)
     found = [(study, gathered(study, arguments)) for study in studies]
     made = Made(command=again(arguments), version=version("lightning-bam"), root=str(root), when=datetime.now(UTC))
-    return page(chapters(found, concluded(found)), made)
-
-
-def chapters(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table]) -> list[Chapter]:
-    """Return the part of each study, its plots drawn.
-
-    Args:
-        found: the studies and their records.
-        tables: of each.
-
-    """
-    from analysis.factorial.study import factorial_of
-    from analysis.report.chapter import Chapter
-    from analysis.report.plots import plots
-
-    made = []
-    for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1):
-        figures, absent = plots(study, records, table)
-        made.append(
-            Chapter(
-                anchor=f"study-{number}",
-                study=study,
-                records=records,
-                table=table,
-                factorial=factorial_of(study, records),
-                figures=figures,
-                absent=absent,
-            )
-        )
-    return made
+    return page(found, concluded(found), made)
 
 
 def again(arguments: argparse.Namespace) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from analysis.report.chapter import Chapter
 from analysis.report.page import Made, page
 from analysis.table.build import Table, tabulate
 from lightning_bam.config import BAMSpec, Digits, DigitScenes, FasterRCNN, Run, SmallResNet
@@ -101,14 +100,8 @@ def table(root: Path, study: Study, figures: Mapping[str, Sequence[float | None]
     return tabulate(gather(study, root), study)
 
 
-def chapter(root: Path, study: Study, number: int = 1, **parts: Any) -> Chapter:
-    """Return the chapter of what lies under `root`."""
-    records = gather(study, root)
-    found = tabulate(records, study)
-    return Chapter(anchor=f"study-{number}", study=study, records=records, table=found, **parts)
-
-
-def written(path: Path, *chapters: Chapter) -> str:
-    """Write a page, and return its address."""
-    path.write_text(page(chapters, MADE))
+def written(path: Path, root: Path, *studies: Study) -> str:
+    """Write the page of what lies under `root`, and return its address."""
+    found = [(study, gather(study, root)) for study in studies]
+    path.write_text(page(found, [tabulate(records, study) for study, records in found], MADE))
     return path.as_uri()

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report.plots import plots
-from analysis.table.build import tabulate
-from studies.records.records import gather
 from tests.analysis.report.browser import chromium, focused, needs_axe, opened, violations
-from tests.analysis.report.made import chapter, fill, panelled, written
+from tests.analysis.report.made import fill, panelled, written
 from tests.analysis.synthetic import STUDY, golden_table
 
 SMALL, LARGE, BOTH = "small", "large", "both"
@@ -27,16 +24,10 @@ def pages(tmp_path_factory):
     figures = {row: [20 + n * 0.1, 21 + n * 0.12, 22.5 - n * 0.07] for n, row in enumerate(large.rows)}
     fill(home / "runs", large, figures)
 
-    def made(study, number):
-        records = gather(study, home / "runs")
-        shown, absent = plots(study, records, tabulate(records, study))
-        return chapter(home / "runs", study, number, figures=shown, absent=absent)
-
-    first, second = made(STUDY, 1), made(large, 2)
     return {
-        SMALL: written(home / "small.html", first),
-        LARGE: written(home / "large.html", second),
-        BOTH: written(home / "both.html", first, second),
+        SMALL: written(home / "small.html", home / "runs", STUDY),
+        LARGE: written(home / "large.html", home / "runs", large),
+        BOTH: written(home / "both.html", home / "runs", STUDY, large),
     }
 
 

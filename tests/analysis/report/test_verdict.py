@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.report.phrases import named
 from analysis.report.power import lead, powers
-from analysis.report.sentence import sentences
+from analysis.report.verdict import named, sentences
 from analysis.table.build import tabulate
 from studies.definition.stopping import Stopping
 from studies.records.records import gather

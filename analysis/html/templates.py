@@ -1,0 +1,57 @@
+"""Templates made HTML: what they print is text, and escaped."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from studies.terminal.text import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(template: str, **values: object) -> Markup:
+    """Return what a template makes of these values; `template` is its path in `analysis`."""
+    return Markup(_environment().get_template(template).render(values))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("analysis", ""),
+        autoescape=True,
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"base64": _base64, "breakable": breakable, "plain": plain}
+    return environment
+
+
+def escape(value: object) -> Markup:
+    """Return what a template prints: text as HTML, also between quotes, control characters in it visible."""
+    return value if isinstance(value, Markup) else Markup(html.escape(visible(str(value))))
+
+
+def plain(text: str) -> str:
+    """Return text with each run of blanks and newlines as one blank."""
+    return " ".join(text.split())
+
+
+def breakable(text: str) -> Markup:
+    """Return text as HTML; a dotted name may break behind its dot."""
+    return Markup(re.sub(r"(?<=[a-z])\.(?=[a-z])", ".<wbr>", escape(text)))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
