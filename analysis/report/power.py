@@ -25,8 +25,7 @@ class Power:
     """One comparison.
 
     Attributes:
-        row: the row, compared with `baseline`.
-        baseline: the baseline of its panel.
+        row: the row, compared with the baseline of its panel.
         n: paired seeds.
         sd: standard deviation of the paired differences, in percentage points; NaN where unknown.
         least: the least difference (percentage points) that n seeds resolve with 80 % power; NaN where unknown.
@@ -40,7 +39,6 @@ class Power:
     """
 
     row: str
-    baseline: str
     n: int
     sd: float
     least: float
@@ -71,7 +69,6 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
         found.append(
             Power(
                 row=row.label,
-                baseline=row.baseline,
                 n=n,
                 sd=sd,
                 least=least_resolvable(sd, n, level=size),
@@ -100,7 +97,14 @@ def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]
         f"With the spread seen, the seeds so far resolve {_resolvable(known, unit(table))}: {test}. "
         "A smaller one may well be there and go unseen: not resolved does not mean equal."
     ]
-    return [*told, *(_open(table, found, hours) if table.stopping is None else _next_look(found, hours))]
+    left = [one for one in found if one.stands == "open"]
+    if not left:
+        return told
+    cost = f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    if table.stopping is None:
+        return [*told, *_open(table, left, len(found), cost)]
+    seeds = "the stopping rule wants the seeds of the next look"
+    return [*told, f"{len(left)} of {len(found)} comparisons are open: {seeds}{cost}."]
 
 
 def _resolvable(known: Sequence[float], points: str) -> str:
@@ -115,21 +119,8 @@ def _resolvable(known: Sequence[float], points: str) -> str:
     return f"a true difference with 80 % power if it is at least {least} {points}{by_row}"
 
 
-def _next_look(found: Sequence[Power], hours: float | None) -> list[str]:
-    left = [one for one in found if one.more is not None]
-    if not left:
-        return []
-    cost = f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
-    return [
-        f"{len(left)} of {len(found)} comparisons are open: the stopping rule wants the seeds of the next look{cost}."
-    ]
-
-
-def _open(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
-    left = [one for one in found if one.stands == "open"]
-    if not left:
-        return []
-    head = f"{len(left)} of {len(found)} comparison{'s' * (len(found) > 1)} {'is' if len(left) == 1 else 'are'} open."
+def _open(table: Table, left: Sequence[Power], comparisons: int, cost: str) -> list[str]:
+    head = f"{len(left)} of {comparisons} comparison{'s' * (comparisons > 1)} {'is' if len(left) == 1 else 'are'} open."
     more = sorted(one.more for one in left if one.more is not None)
     within = f"within ±{table.margin:g} points" if table.margin is not None else ""
     if not more:
@@ -142,42 +133,29 @@ def _open(table: Table, found: Sequence[Power], hours: float | None) -> list[str
     closed = (
         f"close {which} (resolved, or equivalent {within}, whichever takes fewer)" if within else f"resolve {which}"
     )
-    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would {closed}"
-    text += f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
+    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would {closed}{cost}"
     text += f"; {beyond} would need more than {REACH}." if beyond else "."
     return [text, "Seeds added because of a look at these figures make p too small: confirm with fresh ones."]
 
 
 def columns(found: Sequence[Power]) -> list[Column]:
     """Return the comparisons as columns to print."""
-    kinds = ("label", "number", "number", "number", "number", "verdict", "number", "number")
-    heads = (
-        "row",
-        "paired seeds",
-        "sd of Δ",
-        "could resolve",
-        "Δ allowed (95 %)",
-        "stands",
-        "seeds to add",
-        "device-hours",
-    )
-    lines = [
-        (
-            one.row,
-            str(one.n),
-            _figure(one.sd),
-            f">{MOST:g}" if one.least > MOST else _figure(one.least),
-            "—" if math.isnan(one.low) else f"{signed(possible(one.low))} to {signed(possible(one.high))}",
-            one.stands,
-            _to_add(one),
-            "" if one.hours is None else hours_told(one.hours),
-        )
-        for one in found
-    ]
+    least = [f">{MOST:g}" if one.least > MOST else _figure(one.least) for one in found]
+    hours = ["" if one.hours is None else hours_told(one.hours) for one in found]
     return [
-        Column(heading=head, kind=kind, cells=[line[place] for line in lines])
-        for place, (head, kind) in enumerate(zip(heads, kinds, strict=True))
+        Column(heading="row", kind="label", cells=[one.row for one in found]),
+        Column(heading="paired seeds", kind="number", cells=[str(one.n) for one in found]),
+        Column(heading="sd of Δ", kind="number", cells=[_figure(one.sd) for one in found]),
+        Column(heading="could resolve", kind="number", cells=least),
+        Column(heading="Δ allowed (95 %)", kind="number", cells=[_allowed(one) for one in found]),
+        Column(heading="stands", kind="verdict", cells=[one.stands for one in found]),
+        Column(heading="seeds to add", kind="number", cells=[_to_add(one) for one in found]),
+        Column(heading="device-hours", kind="number", cells=hours),
     ]
+
+
+def _allowed(one: Power) -> str:
+    return "—" if math.isnan(one.low) else f"{signed(possible(one.low))} to {signed(possible(one.high))}"
 
 
 def _to_add(one: Power) -> str:
