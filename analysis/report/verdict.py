@@ -104,7 +104,8 @@ def _resolved(rows: Sequence[Row], table: Table) -> str:
         return "; ".join([better(first, table), *(better(row, table, short=True) for row in others)])
     told: list[str] = []
     for word in ("better", "worse"):
-        some = sorted((r for r in rows if r.verdict.startswith(word)), key=_distance)
+        some = [row for row in rows if row.verdict.startswith(word)]
+        some.sort(key=lambda row: abs(row.delta.mean) if row.delta else math.nan)
         if len(some) > 1:
             most, least = size(some[-1], table, short=bool(told)), size(some[0], table, short=True)
             ends = f"{some[-1].label!r} most, by {most}, and {some[0].label!r} least, by {least}"
@@ -112,10 +113,6 @@ def _resolved(rows: Sequence[Row], table: Table) -> str:
         elif some:
             told.append(better(some[0], table, short=bool(told)))
     return "; ".join(told)
-
-
-def _distance(row: Row) -> float:
-    return abs(row.delta.mean) if row.delta else math.nan
 
 
 def _unresolved(row: Row, table: Table, how: str) -> str:
@@ -140,18 +137,16 @@ def _adjusted(rows: Sequence[Row]) -> list[str]:
 def _odd(rows: Sequence[Row], baseline: str) -> list[str]:
     """Tell the rows of which neither a verdict nor an interval is known."""
     told = []
-    same = [row for row in rows if row.verdict == "changes nothing"]
-    if same:
-        many = len(same) > 1
-        told.append(f"{named(same)} change{'s' * (not many)} nothing: the runs computed what {baseline!r} did")
-    for verdict, alike in _equivalent(rows).items():
+    left = [row for row in rows if not (is_resolved(row) or is_open(row))]
+    if same := [row for row in left if row.verdict == "changes nothing"]:
+        told.append(f"{named(same)} change{'s' * (len(same) == 1)} nothing: the runs computed what {baseline!r} did")
+    for verdict in dict.fromkeys(row.verdict for row in left if row.verdict.startswith("equivalent")):
+        alike = [row for row in left if row.verdict == verdict]
         said = re.sub(r"(±[\d.]+)", r"\1 points", verdict.replace("equivalent", f"equivalent to {baseline!r}", 1))
         told.append(f"{named(alike)} {'is' if len(alike) == 1 else 'are'} {said}")
-    waiting = [row for row in rows if row.verdict.startswith("open") and not is_open(row)]
-    if waiting:
+    if waiting := [row for row in left if row.verdict.startswith("open")]:
         told.append(f"{named(waiting)} wait{'s' * (len(waiting) == 1)} for the first look of the stopping rule")
-    told_of = [*same, *waiting, *(row for alike in _equivalent(rows).values() for row in alike)]
-    left = [row for row in rows if not (is_resolved(row) or is_open(row) or row in told_of)]
+    left = [row for row in left if not row.verdict.startswith(("changes nothing", "equivalent", "open"))]
     flat = [row for row in left if row.delta is not None and row.delta.n > 1]
     if flat:
         told.append(f"{named(flat)} differ{'s' * (len(flat) == 1)} by the same at every seed: no spread to judge by")
@@ -159,15 +154,6 @@ def _odd(rows: Sequence[Row], baseline: str) -> list[str]:
         have = "has" if len(few) == 1 else "have"
         told.append(f"{named(few)} {have} fewer than 2 seeds paired with {baseline!r}, too few for an interval")
     return told
-
-
-def _equivalent(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Return the rows that are shown to be no more apart than the study's margin, by what their verdict says."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.verdict.startswith("equivalent"):
-            found.setdefault(row.verdict, []).append(row)
-    return found
 
 
 def named(rows: Sequence[Row]) -> str:
