@@ -34,7 +34,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"base64": _base64, "breakable": breakable, "plain": plain}
+    environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
+    environment.filters |= {"breakable": breakable, "plain": plain}
     return environment
 
 
@@ -51,7 +52,3 @@ def plain(text: str) -> str:
 def breakable(text: str) -> Markup:
     """Return text as HTML; a dotted name may break behind its dot."""
     return Markup(re.sub(r"(?<=[a-z])\.(?=[a-z])", ".<wbr>", escape(text)))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -10,18 +10,7 @@ from analysis.inspection.records import Inspection, read_of
 from analysis.inspection.saturation import percent
 from analysis.plots.drawn import Drawn, number
 
-HEADINGS = (
-    "module",
-    "C",
-    "H x W",
-    "saturated",
-    "at init",
-    "field",
-    "read",
-    "effective",
-    "rms",
-    "of map",
-)
+HEADINGS = ("module", "C", "H x W", "saturated", "at init", "field", "read", "effective", "rms", "of map")
 CONSTANT: Final = 1e-5
 """Logits that differ by less, as a share of their size, differ by rounding alone."""
 

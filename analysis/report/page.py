@@ -86,7 +86,7 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "sections": [
             (f"{anchor}-{part}", heading) for part, heading in HEADINGS.items() if factorial or part != "factors"
         ],
-        "facts": facts(study, table),
+        "table": table,
         "verdict": sentences(table),
         "tables": tables_of(table, f"{anchor}-row-"),
         "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
@@ -101,17 +101,6 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "provenance": provenance(records) or {"runs": "none is complete"},
         "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
     }
-
-
-def facts(study: Study, table: Table) -> list[str]:
-    """Return what stands below a study's question."""
-    seeds = len(study.seed_list)
-    return [
-        f"Study {study.label}",
-        f"{len(study.rows)} rows x {seeds} seed{'s' * (seeds > 1)}",
-        f"{sum(row.n for row in table.rows)} of {sum(row.wanted for row in table.rows)} runs complete",
-        *([f"the paper's table {study.paper}"] if study.paper else []),
-    ]
 
 
 def tables_of(table: Table, goal: str) -> list[tuple[str, str]]:

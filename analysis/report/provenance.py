@@ -85,12 +85,12 @@ def _counted(values: Counter[str], runs: int) -> str:
 def conditions(study: Study) -> dict[str, str]:
     """Return the factors under question with their values, then what differs by chance, then each fixed slot."""
     flats = [flatten(run) for run in study.rows.values()]
-    found = {}
-    for name in study.scientific:
-        values = dict.fromkeys(str(flat[name]) for flat in flats if name in flat)
-        found[f"varied: {name}"] = ", ".join(values)
-    for name in telling_apart(study.rows, study.within):
-        found[f"panels: {name}"] = ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
+
+    def values(name: str) -> str:
+        return ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
+
+    found = {f"varied: {name}": values(name) for name in study.scientific}
+    found |= {f"panels: {name}": values(name) for name in telling_apart(study.rows, study.within)}
     seeds = ", ".join(map(str, study.seed_list))
     found["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
     slots: dict[str, dict[str, str]] = {}
