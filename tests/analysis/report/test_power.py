@@ -10,8 +10,8 @@ import pytest
 from analysis.planning.needs import hours_a_run, needs, total_hours
 from analysis.report import power
 from analysis.report.provenance import hours_told
-from analysis.statistics.power import paired_power
 from analysis.report.verdict import sentences
+from analysis.statistics.power import paired_power
 from analysis.table.build import tabulate
 from studies.definition.stopping import Stopping
 from studies.records.records import gather
