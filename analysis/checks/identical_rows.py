@@ -16,7 +16,7 @@ Runs = Mapping[int, Record]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class IdenticalRow:
     """A row, the row that it is like, and how much of them is alike.
 
     Attributes:
@@ -49,7 +49,9 @@ class Twin:
         return f"{same}: does the change act at all?"
 
 
-def twins(rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str, Counts]) -> dict[str, Twin]:
+def identical_rows(
+    rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str, Counts]
+) -> dict[str, IdenticalRow]:
     """Return each row that trained as the baseline or an earlier row of its panel did, finished or not.
 
     A row *changed nothing* if at every seed at which both have finished an epoch, each epoch that both have has the
@@ -112,7 +114,7 @@ def _likely(rows: Mapping[str, Runs]) -> Iterator[tuple[str, list[str]]]:
             owners[trace] = (*owners[trace], place)
 
 
-def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: bool) -> Twin | None:
+def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: bool) -> IdenticalRow | None:
     """Compare two rows: do they differ in the recipe, and are they asked about where only the first step agrees?"""
     whole = finished = True
     trained = stepped = False
@@ -132,9 +134,9 @@ def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: 
         stepped = stepped or known
         finished = finished and bool(ours.result) and bool(theirs.result)
     if trained and whole and (finished or not recipe):
-        return Twin(row=row, other=other, whole=True, finished=finished)
+        return IdenticalRow(row=row, other=other, whole=True, finished=finished)
     if stepped and not (trained and whole) and ask:
-        return Twin(row=row, other=other, whole=False, finished=finished, parts=trained)
+        return IdenticalRow(row=row, other=other, whole=False, finished=finished, parts=trained)
     return None
 
 

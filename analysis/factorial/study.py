@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from analysis.cells import begun
-from analysis.checks.identical_rows import twins
+from analysis.checks.identical_rows import identical_rows
 from analysis.statistics.factorial import Factorial, factorial
 from lightning_bam.config import flatten
 from studies.definition.study import Study
@@ -58,8 +58,10 @@ def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
 def _alike(study: Study, records: Sequence[Record], inside: Collection[str]) -> list[str]:
     """Name the rows whose figures are not their own: whoever counts them takes one run for two."""
     unknown = dict.fromkeys(study.rows, (None, None))
-    found = twins(begun(records, study), study.panels, unknown).values()
-    return [twin.note for twin in found if twin.whole and {twin.row, twin.other} <= set(inside)]
+    found = identical_rows(begun(records, study), study.panels, unknown).values()
+    return [
+        identical.note for identical in found if identical.whole and {identical.row, identical.other} <= set(inside)
+    ]
 
 
 def _crossed(cells: Iterable[tuple[str, ...]]) -> bool:

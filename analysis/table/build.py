@@ -14,7 +14,7 @@ from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.failed_attempts import several_tries
 from analysis.checks.footnotes import Footnote, footnotes, marks
-from analysis.checks.identical_rows import twins
+from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
 from analysis.checks.unpaired_seeds import failures, unpaired
 from analysis.environment import device_hours
@@ -104,11 +104,11 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     cells = with_seeds(every, wanted)
     states = unfinished(records, wanted)
     counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
-    alike = twins(begun(records, study), study.panels, counts)
+    alike = identical_rows(begun(records, study), study.panels, counts)
     found = footnotes(cells, study.baselines)
     failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
     alone = unpaired(cells, home, failed)
-    likened, tried = {row: twin.note for row, twin in alike.items()}, several_tries(cells)
+    likened, tried = {row: identical.note for row, identical in alike.items()}, several_tries(cells)
     rows = [
         _row(
             label,

@@ -69,8 +69,8 @@ def insert(
             )
         if hasattr(layers[name], "attention"):
             raise ConfigError(f"layer {name!r}: has something of the name 'attention' already")
-        if twin := next((other for other in names if other != name and layers[other] is layers[name]), None):
-            raise ConfigError(f"layer {name!r}: is {twin!r} under another name")
+        if identical := next((other for other in names if other != name and layers[other] is layers[name]), None):
+            raise ConfigError(f"layer {name!r}: is {identical!r} under another name")
         if names.count(name) > 1:
             raise ConfigError(f"layer {name!r}: named twice")
     given = outputs(model, names, input_shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one run between hosts: its state, who has it, and whether that one has shown life lately.
+    """What is known of one run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
 
     `here` says that it was on this host and under this runs folder, whose lock and files know more. `beat` is the last
     heartbeat of whoever had it.
@@ -43,7 +43,7 @@ class Coordination(ABC):
     def take(self, key: str, *, again: datetime | None = None) -> bool:
         """Take the lease of a run; say whether it is ours now.
 
-        It is not where the run is complete, has failed, or is somebody else's who has shown life lately.
+        It is not where the run is complete, has failed, or is somebody else's who has sent a heartbeat lately.
 
         Args:
             key: the run's key.
@@ -53,7 +53,7 @@ class Coordination(ABC):
 
     @abstractmethod
     def heartbeat(self, keys: Iterable[str]) -> set[str]:
-        """Show life for these runs, and return those of them that somebody else has taken over."""
+        """Send a heartbeat for these runs, and return those of them that somebody else has taken over."""
 
     @abstractmethod
     def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:

@@ -52,7 +52,7 @@ class Failed:
 
     Attributes:
         retries: how often the run had been taken although it had failed; None where it has not failed here.
-        beat: the last sign of life of the attempt that failed; None where no host has told of one.
+        beat: the last heartbeat of the attempt that failed; None where no host has told of one.
 
     """
 
@@ -198,7 +198,7 @@ class Leases:
         self.coordination.close()
 
     def taken_over(self) -> set[str]:
-        """Show life for what is held; return the keys of runs that another host has taken over meanwhile."""
+        """Send a heartbeat for what is held; return the keys of runs that another host has taken over meanwhile."""
         try:
             return self.coordination.heartbeat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next beat may reach it

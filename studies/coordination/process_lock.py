@@ -18,7 +18,7 @@ FOLDER: Final = ".searches"
 NAME: Final = re.compile(r"[0-9a-f]{32}")
 
 
-class Owner:
+class ProcessLock:
     """This process's name in the trials that it asks for; its file goes with it.
 
     Args:
@@ -47,7 +47,7 @@ def alive(root: Path, name: object) -> bool:
 
     The file of a dead one is removed.
 
-    The name stands in a store that others write to: what is no name that `Owner` gives is nobody's, and no file's.
+    The name stands in a store that others write to: what `ProcessLock` does not give as a name is nobody's.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return False

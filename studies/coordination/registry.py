@@ -1,6 +1,6 @@
 """The runs of all hosts in PostgreSQL: who trains which, and what came of it where the runs folder is not shared.
 
-One table, a row a run. A lease is a row with a holder and a sign of life younger than `GRACE`; taking one is a single
+One table, a row a run. A lease is a row with a holder and a heartbeat younger than `GRACE`; taking one is a single
 statement, so two hosts cannot both have it. The database's clock counts, never a host's.
 """
 
@@ -95,7 +95,7 @@ class Registry(Coordination):
         url: `postgresql://user@host:port/database`.
         place: this host's runs folder.
         holder: this process.
-        grace: seconds without a sign of life after which a lease may be taken over.
+        grace: seconds without a heartbeat after which a lease may be taken over.
 
     Raises:
         StudyError: the database does not answer, another user's table in it is of an earlier version, or another
@@ -122,12 +122,12 @@ class Registry(Coordination):
     def take(self, key: str, *, again: datetime | None = None) -> bool:
         """Take the lease of a run; say whether it is ours now.
 
-        It is not where the run is complete, or where somebody else has it and has shown life within `grace` seconds.
+        It is not where the run is complete, or somebody else's who has sent a heartbeat within `grace` seconds.
         A holder on this host and root is known for dead already: the caller holds the run folder's lock.
 
         Args:
             key: the run's key.
-            again: take it although it failed, if that attempt's last sign of life was this one.
+            again: take it although it failed, if that attempt's last heartbeat was this one.
 
         """
         failed = sa.and_(RUNS.c.state == "failed", RUNS.c.beat == again) if again else sa.false()
@@ -164,7 +164,7 @@ class Registry(Coordination):
         return (row[0], row[1]) if row is not None else (0, 0)
 
     def _free(self) -> sa.ColumnElement[bool]:
-        """Nobody has the run, or somebody here who is dead, or one who has shown no life for long, though he could.
+        """Nobody has the run, or somebody here who is dead, or one who could send heartbeats and has sent none for long.
 
         While the database was away nobody could: what counts is the time since it is back.
         """
@@ -175,7 +175,7 @@ class Registry(Coordination):
         return sa.or_(*free)
 
     def _soon(self) -> sa.ColumnElement[datetime]:
-        """Return a time that no sign of life can be later than: they are all by the database's clock."""
+        """Return a time that no heartbeat can be later than: they are all by the database's clock."""
         return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 1)
 
     def _here(self) -> sa.ColumnElement[bool]:
@@ -184,7 +184,7 @@ class Registry(Coordination):
         return sa.and_(RUNS.c.host == place.host, RUNS.c.root == place.root, RUNS.c.folder == place.folder)
 
     def heartbeat(self, keys: Iterable[str]) -> set[str]:
-        """Show life for these runs, and return those of them that somebody else has taken over.
+        """Send a heartbeat for these runs, and return those of them that somebody else has taken over.
 
         One whose row another transaction has locked is left for the next time: the others do not wait for it.
         """
@@ -217,7 +217,7 @@ class Registry(Coordination):
     def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:
         """Tell of a run that has ended without a lease, or whose lease nobody gave back, unless that is known.
 
-        Whoever trains it anew meanwhile learns with its next sign of life that the run is not its own any more.
+        Whoever trains it anew meanwhile learns with its next heartbeat that the run is not its own any more.
         """
         told = {"state": state, "record": gzip.compress(json.dumps(record).encode()), "holder": None}
         statement = insert(RUNS).values(key=key, **told)
@@ -227,7 +227,7 @@ class Registry(Coordination):
             connection.execute(statement)
 
     def entries(self) -> dict[str, Entry]:
-        """Return what is known of every run, without the records; a sign of life that no clock gave is none.
+        """Return what is known of every run, without the records; a heartbeat that no clock gave is none.
 
         Keys and states are no longer than ours, also in a table that somebody else has made.
         """

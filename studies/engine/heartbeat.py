@@ -1,4 +1,4 @@
-"""Signs of life to the database from a thread of their own: whatever the scheduler waits for, its runs stay its own."""
+"""Heartbeats to the database from a thread of their own: whatever the scheduler waits for, its runs stay its own."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Heartbeat:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the first thread's
         while not self._over.wait(BEAT):
             with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
-                self.source.beat(self.trials())
+                self.source.send_heartbeat(self.trials())
             began = time.monotonic()
             with suppress(Exception):
                 self._gone |= dict.fromkeys(self.source.leases.taken_over(), began)

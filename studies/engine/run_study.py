@@ -15,7 +15,7 @@ from studies.engine.priority import longest_first
 from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.records.records import Record, record_of
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
@@ -46,14 +46,14 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
 
     """
-    ledger = Ledger(root, study, options.storage, patient=options.patient)
-    with closing(ledger):
+    study_trials = StudyTrials(root, study, options.storage, patient=options.patient)
+    with closing(study_trials):
         if options.retry_failed:
-            ledger.leases.put_away_contradictions(RunFolder.of(root, cell.run) for cell in study.runs())
-        records = up_to_date(study, root, ledger)
+            study_trials.leases.put_away_contradictions(RunFolder.of(root, cell.run) for cell in study.runs())
+        records = up_to_date(study, root, study_trials)
         missing = wanted(records, options)
         if options.retry_failed:
-            ledger.retry(missing)
+            study_trials.retry(missing)
         before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
         progress = Progress(
             title=study.label,
@@ -68,23 +68,23 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
             return progress
         context = forkserver(tracked=options.wandb != "off")
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
-        ledger.want(longest_first(missing, records, macs))
-        drive(ledger, root, options, context, progress, view)
-        progress.records = up_to_date(study, root, ledger, records)
+        study_trials.want(longest_first(missing, records, macs))
+        drive(study_trials, root, options, context, progress, view)
+        progress.records = up_to_date(study, root, study_trials, records)
     return progress
 
 
-def up_to_date(study: Study, root: Path, ledger: Ledger, before: Sequence[Record] = ()) -> list[Record]:
-    """Read what every host has of `study`, and make the ledger agree with it.
+def up_to_date(study: Study, root: Path, study_trials: StudyTrials, before: Sequence[Record] = ()) -> list[Record]:
+    """Read what every host has of `study`, and make its trials agree with it.
 
     Args:
         study: whose runs.
         root: the runs folder.
-        ledger: the study's account in Optuna.
+        study_trials: the study's trials in Optuna.
         before: records that were read before; a complete one is not read again.
 
     """
-    hosts = ledger.leases.coordination
+    hosts = study_trials.leases.coordination
     if hosts.shared and (torn := fetch(hosts, root, [cell.run for cell in study.runs()])):
         tell_of_torn(study, torn)
         hosts.forget(torn)
@@ -93,7 +93,7 @@ def up_to_date(study: Study, root: Path, ledger: Ledger, before: Sequence[Record
     if hosts.shared:
         records = seen_from_here(records, hosts)
         tell_finished(hosts, records)
-    ledger.bring_up_to_date(records)
+    study_trials.bring_up_to_date(records)
     return records
 
 
@@ -103,7 +103,7 @@ def drive(
     """Train what `source` gives until it gives no more.
 
     Args:
-        source: a ledger or a search.
+        source: a study's trials or a search.
         root: the runs folder.
         options: where and how.
         context: whose warm server every run is forked from.

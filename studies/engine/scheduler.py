@@ -25,13 +25,13 @@ from studies.job.devices import Slot
 from studies.job.job import FULL, TAKEN, Job, WandbMode
 from studies.stopping_rules.declaration import seal
 from studies.storage.postgres import patience
-from studies.workers.forkserver import bury, end_all
+from studies.workers.forkserver import end_all, kill_group
 from studies.workers.launch import start
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run what is missing: on which slots, with which tracking, on whose account."""
+    """How to run what is missing: on which slots, with which tracking"""
 
     slots: Sequence[Slot]
     threads: int = 1
@@ -171,7 +171,7 @@ class Scheduler:
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
         if active.process.exitcode != 0:
-            bury(active.process)
+            kill_group(active.process)
         state = active.folder.state()
         if state == "complete":
             figure = self._figure(active)

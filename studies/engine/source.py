@@ -1,4 +1,4 @@
-"""Where the scheduler gets its runs from and tells how they went: a study's ledger, or a search."""
+"""Where the scheduler gets its runs from and tells how they went: a study's trials, or a search."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ class Source(ABC):
             patiently(lambda: self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
 
     def ask(self) -> Trial:
-        """Ask Optuna for a trial, and show its first sign of life."""
+        """Ask Optuna for a trial, and send its first heartbeat."""
         with quiet_heartbeat():
             trial = patiently(self.optuna.ask)
-        self.beat([trial])
+        self.send_heartbeat([trial])
         return trial
 
     def leave(self, trial: TrialHandle, cell: Cell) -> None:  # noqa: ARG002
@@ -96,8 +96,8 @@ class Source(ABC):
         with suppress(UpdateFinishedTrialError):
             patiently(lambda: trial.report(figure, epoch))
 
-    def beat(self, trials: Iterable[TrialHandle]) -> None:
-        """Show life for running trials, where the storage asks for it."""
+    def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
+        """Send a heartbeat for running trials, where the storage asks for it."""
         if isinstance(self.storage, RDBStorage):
             for trial in trials:
                 self.storage.record_heartbeat(self.trial_id(trial))

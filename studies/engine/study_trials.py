@@ -27,7 +27,7 @@ from studies.definition.study import Cell, Study
 from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import asked, distributions, parameters
 from studies.records.records import Record
-from studies.storage.optuna_storage import close_storage, open_account, open_storage, quiet_heartbeat
+from studies.storage.optuna_storage import close_storage, open_storage, open_study, quiet_heartbeat
 from studies.storage.postgres import GRACE, patiently
 
 
@@ -79,10 +79,10 @@ LOOK: Final = 2.0
 """Seconds between two looks at the runs that others train."""
 
 
-class Ledger(Source):
+class StudyTrials(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
-    What is wanted is decided here and now, from the folders; Optuna keeps the account. (A queue of enqueued trials in
+    What is wanted is decided here and now, from the folders; Optuna keeps the record. (A queue of enqueued trials in
     the storage would be shared by every caller, and a call with `--only` would eat what another one waits for.)
 
     Args:
@@ -117,7 +117,7 @@ class Ledger(Source):
             undo.callback(close_storage, self.storage)
             self.leases = Leases(root, url)
             undo.callback(self.leases.close)
-            self.optuna = open_account(self.storage, study)
+            self.optuna = open_study(self.storage, study)
             self.number = self.storage.get_study_id_from_name(study.label)
             undo.pop_all()
 
@@ -149,7 +149,7 @@ class Ledger(Source):
     def _ask(self, cell: Cell) -> Trial:
         """Begin the trial of a run, with the marks that say which run it is.
 
-        In PostgreSQL its first sign of life comes before it is marked as this runs folder's: by that mark other hosts
+        In PostgreSQL its first heartbeat comes before it is marked as this runs folder's: by that mark other hosts
         leave a trial alone until it is silent, and one that never gave a sign is never silent.
         """
         shared = isinstance(self.storage, RDBStorage)
@@ -161,7 +161,7 @@ class Ledger(Source):
         except ValueError:  # in PostgreSQL: another process has begun a trial whose parameters are of another kind
             number = self._begun(cell, marks, look=True)
         trial = patiently(lambda: Trial(self.optuna, number))
-        patiently(lambda: self.beat([trial]))
+        patiently(lambda: self.send_heartbeat([trial]))
         if shared:
             patiently(lambda: trial.set_user_attr("home", str(Place.of(self.root))))
         return trial

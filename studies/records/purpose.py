@@ -46,7 +46,7 @@ def purpose(manifest: Mapping[str, Any], label: str) -> dict[str, str] | None:
 def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:
     """Return for each study what was begun for it and is none of its runs, by name of the folder.
 
-    The run folders are the source: they travel where an account in a database does not. One that cannot be read says
+    The run folders are the source: they travel where a database does not. One that cannot be read says
     nothing here.
 
     Args:

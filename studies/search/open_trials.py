@@ -16,7 +16,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination.leases import Failed, Lease
 from studies.definition.study import Cell
 from studies.engine.source import Source, TrialHandle
-from studies.search.recovery import ANOTHERS, HARMLESS, RUN_FAILED, ask_again, tell_late
+from studies.search.recovery import ANOTHERS, HARMLESS, RUN_FAILED, requeue, tell_late
 from studies.storage.postgres import patiently
 
 
@@ -184,7 +184,7 @@ class OpenTrials(Source):
         """Close a trial as interrupted, and ask for its configuration again."""
         with self.leases.exclusively():
             self.close_trial(trial, TrialState.FAIL)
-            ask_again(self.optuna, trial)
+            requeue(self.optuna, trial)
 
     def prune(self, trial: TrialHandle) -> bool:
         """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
@@ -219,6 +219,6 @@ class OpenTrials(Source):
                 patiently(lambda: trial.set_user_attr("why", why))
             patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
 
-    def beat(self, trials: Iterable[TrialHandle]) -> None:
-        """Show life for every open trial, whether or not one of its runs is running right now."""
-        super().beat([*trials, *(attempt.trial for attempt in list(self.open.values()))])
+    def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
+        """Send a heartbeat for every open trial, whether or not one of its runs is running right now."""
+        super().send_heartbeat([*trials, *(attempt.trial for attempt in list(self.open.values()))])

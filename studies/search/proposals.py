@@ -12,7 +12,7 @@ from optuna.trial import Trial
 
 from lightning_bam.config import ConfigError, Run
 from studies.coordination.location import Place
-from studies.coordination.process_lock import Owner
+from studies.coordination.process_lock import ProcessLock
 from studies.search.method import Method
 from studies.search.recovery import ALL_TRIED, Recovery, configurations, counted
 from studies.search.samplers import own_sampler, suggest
@@ -23,7 +23,7 @@ from studies.storage.postgres import patiently
 STRANGE: Final = "it was asked for with values that are none of this space's"
 
 
-class Asking:
+class Proposals:
     """Asks for the configurations of one search, on behalf of one process.
 
     Args:
@@ -37,7 +37,7 @@ class Asking:
     """
 
     def __init__(
-        self, study: optuna.Study, root: Path, space: Space, method: Method, owner: Owner, *, shared: bool
+        self, study: optuna.Study, root: Path, space: Space, method: Method, owner: ProcessLock, *, shared: bool
     ) -> None:
         self.study, self.root, self.space, self.method, self.owner = study, root, space, method, owner
         self.by = f"{method.sampler}, pruner {method.pruner_for(space)}"
@@ -61,7 +61,7 @@ class Asking:
         What was asked for when a database went away is gone on with, until the caller sets `asked` to None.
 
         Args:
-            ask: asks for a trial, and shows its first sign of life.
+            ask: asks for a trial, and sends its first heartbeat.
 
         Returns:
             The trial, and its run at the first seed or why there can be none.
@@ -70,7 +70,7 @@ class Asking:
             StudyError: Optuna stumbles over what somebody else has written to the storage.
 
         """
-        if self.asked is None and self.left <= 0 and not self.recovery.asked_again():
+        if self.asked is None and self.left <= 0 and not self.recovery.requeue_interrupted():
             return None
         with readable(self.study.study_name):
             return self._next(ask)

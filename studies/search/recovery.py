@@ -83,12 +83,12 @@ class Recovery:
         self.looked = -LOOK
         self.shared = shared
 
-    def asked_again(self) -> bool:
+    def requeue_interrupted(self) -> bool:
         """Close interrupted trials and put their configurations back, every `LOOK` seconds; say whether any were."""
         if time.monotonic() - self.looked < LOOK:
             return False
         self.looked = time.monotonic()
-        if self.shared and patience.since() > GRACE:  # while the database was away nobody could show life
+        if self.shared and patience.since() > GRACE:  # while the database was away nobody could send a heartbeat
             with quiet_heartbeat():
                 fail_stale_trials(self.study)
         trials = self.study.get_trials(deepcopy=False)
@@ -96,7 +96,7 @@ class Recovery:
         interrupted = [trial for trial in trials if trial.number not in again and self._is_interrupted(trial)]
         for trial in interrupted:
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            ask_again(self.study, trial)
+            requeue(self.study, trial)
         return bool(interrupted)
 
     def others(self, key: str | None = None) -> int:
@@ -115,7 +115,7 @@ class Recovery:
         return not elsewhere and not (owner and alive(self.root, owner))
 
 
-def ask_failed_again(study: optuna.Study) -> None:
+def requeue_failed(study: optuna.Study) -> None:
     """Ask once more for each configuration whose run has failed, unless that has been done; others are kept out."""
     trials = study.get_trials(deepcopy=False)
     keys: set[str] = set()
@@ -123,7 +123,7 @@ def ask_failed_again(study: optuna.Study) -> None:
         attrs = trial.user_attrs
         if attrs.get("why") in (RUN_FAILED, FAILED_BEFORE) and attrs.get("key") not in (None, *keys):
             keys.add(attrs["key"])
-            ask_again(study, trial, retry=True)
+            requeue(study, trial, retry=True)
 
 
 def tell_late(study: optuna.Study, number: int, figure: float) -> None:
@@ -139,7 +139,7 @@ def tell_late(study: optuna.Study, number: int, figure: float) -> None:
     patiently(lambda: study.add_trial(trial))
 
 
-def ask_again(study: optuna.Study, trial: FrozenTrial | Trial, *, retry: bool = False) -> None:
+def requeue(study: optuna.Study, trial: FrozenTrial | Trial, *, retry: bool = False) -> None:
     """Put an interrupted trial's configuration first; with `retry` also one whose run failed."""
     attrs = {"again": trial.number, "retry": retry or trial.user_attrs.get("retry", False)}
     study.enqueue_trial(dict(trial.params), user_attrs=attrs)

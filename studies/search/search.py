@@ -16,21 +16,21 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported
 from studies.coordination.leases import Leases
-from studies.coordination.process_lock import Owner
+from studies.coordination.process_lock import ProcessLock
 from studies.definition.study import Cell
 from studies.engine.study_trials import report
 from studies.errors import StudyError
 from studies.search.choices import Choice, Integer, Real
 from studies.search.method import Method, label
 from studies.search.open_trials import Attempt, OpenTrials, SeedTrial
-from studies.search.proposals import Asking
+from studies.search.proposals import Proposals
 from studies.search.pruners import make_pruner
 from studies.search.recovery import (
     FAILED_BEFORE,
     LOOK,
     TRIED_ALREADY,
-    ask_failed_again,
     pruned_before,
+    requeue_failed,
 )
 from studies.search.space import Space
 from studies.storage.optuna_storage import open_storage
@@ -133,7 +133,7 @@ class Search(OpenTrials):
         self.waited = False
         self.storage = storage or open_storage(root, url)
         self.leases = Leases(root, url)
-        self.owner = Owner(root)
+        self.owner = ProcessLock(root)
         with self.leases.exclusively():
             self.optuna = optuna.create_study(
                 storage=self.storage,
@@ -144,20 +144,20 @@ class Search(OpenTrials):
             )
             check_same(self.optuna, space, method)
             shared = isinstance(self.storage, RDBStorage)
-            self.asking = Asking(self.optuna, root, space, method, self.owner, shared=shared)
-            self.asking.recovery.asked_again()
+            self.proposals = Proposals(self.optuna, root, space, method, self.owner, shared=shared)
+            self.proposals.recovery.requeue_interrupted()
             if again:
-                ask_failed_again(self.optuna)
+                requeue_failed(self.optuna)
 
     @property
     def trials(self) -> int:
         """How many trials there are to be."""
-        return self.asking.trials
+        return self.proposals.trials
 
     @property
     def left(self) -> int:
         """How many trials are still to be asked for; interrupted ones do not count as made."""
-        return self.asking.left
+        return self.proposals.left
 
     def claim(self) -> tuple[SeedTrial, Cell] | None:
         """Take the next seed of an open trial, or ask the sampler for another configuration.
@@ -179,13 +179,13 @@ class Search(OpenTrials):
             self._begin(trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds])
 
     def _ask(self) -> tuple[Trial, Run | str] | None:
-        asked, self.asking.asked = patiently(self._ask_alone), None
+        asked, self.proposals.asked = patiently(self._ask_alone), None
         return asked
 
     def _ask_alone(self) -> tuple[Trial, Run | str] | None:
         with self.leases.exclusively():
-            self.beat(())  # who was stopped for a while is not dead
-            return self.asking.next(self.ask)
+            self.send_heartbeat(())  # who was stopped for a while is not dead
+            return self.proposals.next(self.ask)
 
     def _rests(self) -> bool:
         """Say whether nothing is to be asked for right now: somebody else still has what is wanted."""
@@ -195,7 +195,7 @@ class Search(OpenTrials):
 
     def waits(self) -> bool:
         """Say whether it is too early to leave: a configuration comes back soon, or others are awaited."""
-        others = patiently(self.asking.recovery.others) if self.rest_until is None and self.patient else 0
+        others = patiently(self.proposals.recovery.others) if self.rest_until is None and self.patient else 0
         if others:
             if not self.waited:
                 print(f"bam: {self.label}: waiting for what others try ({others} trials)", file=sys.stderr)
@@ -236,7 +236,7 @@ class Search(OpenTrials):
     def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
         """Close a trial whose run is another's; that of an interrupted one may be dying, and is asked again."""
         began = self.dying.setdefault(key, time.monotonic())
-        if "again" not in trial.user_attrs or self.asking.recovery.others(key) or time.monotonic() - began > DYING:
+        if "again" not in trial.user_attrs or self.proposals.recovery.others(key) or time.monotonic() - began > DYING:
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
             self.rest_until = time.monotonic() + LOOK

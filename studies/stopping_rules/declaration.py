@@ -157,7 +157,7 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
 
 
 ATTRIBUTE: Final = "rule"
-"""Under which name the rule stands in the study's account."""
+"""Under which name the rule stands in its Optuna study."""
 
 
 def file_of(root: Path, study: Study) -> Path:
@@ -300,7 +300,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _told(study: Study, url: str) -> dict[str, Any] | None:
-    """Return the rule in the study's account in PostgreSQL, if there is one."""
+    """Return the rule in its Optuna study in PostgreSQL, if there is one."""
     from studies.storage.optuna_storage import close_storage, database
 
     storage = database(url)
@@ -323,11 +323,11 @@ def _read(told: object, where: str) -> dict[str, Any]:
 
 
 def _tell(study: Study, url: str, data: dict[str, Any]) -> None:
-    """Put the rule into the study's account in PostgreSQL."""
-    from studies.storage.optuna_storage import close_storage, database, open_account
+    """Put the rule into its Optuna study in PostgreSQL."""
+    from studies.storage.optuna_storage import close_storage, database, open_study
 
     storage = database(url)
     try:
-        open_account(storage, study).set_user_attr(ATTRIBUTE, json.dumps(data))
+        open_study(storage, study).set_user_attr(ATTRIBUTE, json.dumps(data))
     finally:
         close_storage(storage)

@@ -100,6 +100,6 @@ def readable(whose: str) -> Iterator[None]:
         if isinstance(error, ValueError) and type(error).__module__.startswith(("lightning_bam", "studies")):
             raise  # a line already
         raise StudyError(
-            f"{whose}: its account holds what was not written by a search or a study ({type(error).__name__}: "
+            f"{whose}: its Optuna study holds what was not written by a search or a study ({type(error).__name__}: "
             f"{str(error)[:80]!r}); use another --root or --storage, or give it another name"
         ) from error

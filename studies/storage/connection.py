@@ -73,7 +73,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 def _heard(since: float) -> None:
-    """Note an outage where nothing was heard for so long that others could show no life meanwhile."""
+    """Note an outage where nothing was heard for so long that others could send no heartbeat meanwhile."""
     if time.monotonic() - since > postgres.BEAT:
         postgres.patience.missed()
 

@@ -136,8 +136,8 @@ def database(url: str) -> RDBStorage:
     raise AssertionError("the loop returns or raises")
 
 
-def open_account(storage: BaseStorage, study: Study) -> optuna.Study:
-    """Open the account of a study in `storage`, or begin it.
+def open_study(storage: BaseStorage, study: Study) -> optuna.Study:
+    """Open the Optuna study of a study in `storage`, or begin it.
 
     Raises:
         StudyError: it was begun for other figures.
@@ -153,7 +153,9 @@ def open_account(storage: BaseStorage, study: Study) -> optuna.Study:
         load_if_exists=True,
     )
     if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != metric.higher_is_better:
-        raise StudyError(f"{study.label}: its account was begun for other figures; use another --root or --storage")
+        raise StudyError(
+            f"{study.label}: its Optuna study was begun for other figures; use another --root or --storage"
+        )
     if not opened.user_attrs:
         opened.set_user_attr("objective", f"{metric.name} in percent")
         opened.set_user_attr("question", study.question)

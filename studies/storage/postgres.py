@@ -24,9 +24,9 @@ from sqlalchemy.exc import (
 from studies.errors import StudyError
 
 BEAT: Final = 10
-"""Seconds between two signs of life of a trial in PostgreSQL."""
+"""Seconds between two heartbeats of a trial in PostgreSQL."""
 GRACE: Final = 60
-"""Seconds without a sign of life after which another host may take a run for interrupted."""
+"""Seconds without a heartbeat after which another host may take a run for interrupted."""
 PATIENCE: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
 

@@ -107,7 +107,7 @@ def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> N
             process.join(max(0.0, deadline - time.monotonic()))
 
 
-def bury(process: ForkServerProcess, patience: float = 5.0) -> None:
+def kill_group(process: ForkServerProcess, patience: float = 5.0) -> None:
     """End what a dead group's leader has left behind, and wait until it is gone: it may still hold the run's lock."""
     deadline = time.monotonic() + patience
     while process.pid is not None and time.monotonic() < deadline:

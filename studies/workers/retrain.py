@@ -13,7 +13,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.errors import StudyError
 from studies.job.devices import Slot, parse_devices, slots, visible_gpus
 from studies.job.job import Job
-from studies.workers.forkserver import bury, end_all, forkserver
+from studies.workers.forkserver import end_all, forkserver, kill_group
 from studies.workers.launch import start
 from studies.workers.preflight import preflight
 from studies.workers.signals import termination_as_interrupt
@@ -82,7 +82,7 @@ def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int]
                 process.join(0.2)
                 if (epochs := len(folder.metrics())) > seen:
                     tell(seen := epochs)
-            bury(process)
+            kill_group(process)
         finally:
             end_all([process])
     return folder

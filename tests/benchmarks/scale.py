@@ -4,7 +4,7 @@
 
 `bam status` and `bam table` are timed as whole commands (the system has the files in memory), each beside a plain loop
 that reads the same files and parses them. A trial is begun with its parameters and
-marks, shows its first sign of life (in PostgreSQL), is reported twice and told as the engine does it, in the journal
+marks, sends its first heartbeat (in PostgreSQL), is reported twice and told as the engine does it, in the journal
 and, where the environment names one, in PostgreSQL; the first trial after opening the storage also reads the finished
 ones. What is printed first is asking and telling alone.
 """
@@ -29,7 +29,7 @@ from lightning_bam.config import to_dict
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.result import Result
 from studies.definition.study import Study
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.engine.trial_params import parameters
 
 STUDY = """
@@ -110,33 +110,35 @@ def trial_seconds(
 
     Before them there are `finished` ones.
     """
-    ledger = Ledger(root, study, url)
+    study_trials = StudyTrials(root, study, url)
     cells = study.runs()
-    ledger.optuna.add_trials(
+    study_trials.optuna.add_trials(
         optuna.create_trial(
             state=TrialState.COMPLETE,
             value=10.0,
-            params=parameters(cell.run, ledger.distributions),
-            distributions={name: ledger.distributions[name] for name in parameters(cell.run, ledger.distributions)},
+            params=parameters(cell.run, study_trials.distributions),
+            distributions={
+                name: study_trials.distributions[name] for name in parameters(cell.run, study_trials.distributions)
+            },
             user_attrs={"key": cell.run.key, "row": cell.row},
             intermediate_values={0: 20.0, 1: 10.0},
         )
         for cell in cells[:finished]
     )
-    ledger.close()
-    ledger = Ledger(root, study, url)
+    study_trials.close()
+    study_trials = StudyTrials(root, study, url)
     taken = []
     for cell in cells[:asked]:
         started = time.perf_counter()
-        trial = ledger._ask(cell)
+        trial = study_trials._ask(cell)
         begun = time.perf_counter()
         trial.report(20.0, 0)
         trial.report(10.0, 1)
         reported = time.perf_counter()
-        ledger.complete(trial, 10.0)
+        study_trials.complete(trial, 10.0)
         ended = time.perf_counter()
         taken.append((ended - reported + begun - started, ended - started))
-    ledger.close()
+    study_trials.close()
     return taken
 
 

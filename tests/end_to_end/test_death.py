@@ -21,7 +21,7 @@ from analysis.cli.errors import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.run_folder.files import FAULTY, unwritable
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.job.job import FULL
 from studies.library import find_study
 from studies.workers.failure import Failure, Interrupted, cause_of
@@ -227,8 +227,8 @@ def test_a_scheduler_on_a_full_disk_says_so_in_one_line_and_goes_on_later(small_
     assert "no space left" in said[-1]
     assert "make room, then the same command goes on" in said[-1]
     filler.unlink()
-    with closing(Ledger(small_disk, find_study("quickstart"))) as ledger:
-        assert ledger.optuna.user_attrs["objective"] == "error_top1 in percent"
+    with closing(StudyTrials(small_disk, find_study("quickstart"))) as study_trials:
+        assert study_trials.optuna.user_attrs["objective"] == "error_top1 in percent"
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -30,7 +30,7 @@ from studies.coordination import process_lock as owner_module
 from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
 from studies.coordination.location import Place
-from studies.coordination.process_lock import Owner, alive
+from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.registry import Registry
 from studies.doctor import Scene
 from studies.doctor.accounts import accounts
@@ -231,7 +231,7 @@ def test_who_may_not_write_in_a_folder_may_not_open_its_locks(tmp_path, root, lo
             folder = RunFolder.of(tmp_path, BASE)
             folder.describe(BASE)
             os.close(folder.acquire())
-            owner = Owner(tmp_path)
+            owner = ProcessLock(tmp_path)
         finally:
             os.umask(before)
         names = (".schedulers.lock", ".studies.journal.lock", ".download.lock", f"{BASE.key}/lock")
@@ -273,7 +273,7 @@ def test_a_reader_sees_what_another_user_trains_and_cannot_stop_it(shared, held)
 
 def test_the_mark_of_another_user_s_search_is_none_to_remove(shared):
     root, _ = shared
-    owner = Owner(root)
+    owner = ProcessLock(root)
     (root / owner_module.FOLDER).chmod(0o777)
     with nobody():
         assert alive(root, owner.name)

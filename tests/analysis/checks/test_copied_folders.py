@@ -1,4 +1,4 @@
-"""A copied run folder is refused, whatever of it was made to fit; a twin and an honest run are not."""
+"""A copied run folder is refused, whatever of it was made to fit; a identical and an honest run are not."""
 
 from __future__ import annotations
 

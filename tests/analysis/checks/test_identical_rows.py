@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.checks.identical_rows import Twin, twins
+from analysis.checks.identical_rows import IdenticalRow, identical_rows
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
 from lightning_bam.run_folder.result import Result
 from studies.definition.panels import Panel
@@ -49,7 +49,7 @@ def notes(*records, counts=COUNTS, baseline="none"):
     """Return what is said of one panel with these runs."""
     rows = {row: {record.run.seed: record for record in records if record.row == row} for row in ROWS}
     rows = {row: runs for row, runs in rows.items() if runs}
-    return [twin.note for twin in twins(rows, [Panel(baseline, tuple(rows))], counts).values()]
+    return [identical.note for identical in identical_rows(rows, [Panel(baseline, tuple(rows))], counts).values()]
 
 
 WHOLE = "Row 'd=8' computed exactly what row 'd=4' did: the change changed nothing."
@@ -143,7 +143,7 @@ def test_the_twin_that_agrees_in_all_goes_before_one_that_agrees_in_a_step():
 
 def test_rows_of_different_panels_are_not_compared():
     runs = {row: {0: record(row, losses=ALL)} for row in ("none", "d=4", "d=8")}
-    assert list(twins(runs, [Panel("none", ("none", "d=4")), Panel("d=8", ("d=8",))], COUNTS)) == ["d=4"]
+    assert list(identical_rows(runs, [Panel("none", ("none", "d=4")), Panel("d=8", ("d=8",))], COUNTS)) == ["d=4"]
 
 
 def is_like(row, other, rows, counts):
@@ -161,12 +161,12 @@ def is_like(row, other, rows, counts):
     finished = all(ours.result and theirs.result for ours, theirs in both)
     recipe = "slow" in (row, other)
     if any(trained) and all(equal):
-        return Twin(row=row, other=other, whole=True, finished=finished) if finished or not recipe else None
+        return IdenticalRow(row=row, other=other, whole=True, finished=finished) if finished or not recipe else None
     parted = equal.index(False) if False in equal else len(equal)
     if any(busy and None in pair for busy, pair in list(zip(trained, steps, strict=True))[parted:]):
         return None  # from there on the first step alone could tell
     if any(None not in pair for pair in steps) and not recipe and counts[row] == counts[other]:
-        return Twin(row=row, other=other, whole=False, finished=finished, parts=any(trained))
+        return IdenticalRow(row=row, other=other, whole=False, finished=finished, parts=any(trained))
     return None
 
 
@@ -189,4 +189,4 @@ def test_twins_are_those_that_comparing_every_pair_finds(made, same_counts):
         likes = [like for other in list(ROWS)[:place] if (like := is_like(row, other, rows, counts)) is not None]
         if likes:
             wanted[row] = next((like for like in likes if like.whole), likes[0])
-    assert twins(rows, [Panel("none", tuple(ROWS))], counts) == wanted
+    assert identical_rows(rows, [Panel("none", tuple(ROWS))], counts) == wanted

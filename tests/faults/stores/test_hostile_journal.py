@@ -217,7 +217,7 @@ def test_an_account_for_other_figures_is_one_line(home, canary):
     Path("mine.py").write_text("from tests.studies.conftest import tiny\nSTUDY = tiny()\n")
     optuna.create_study(study_name="tiny", storage=journal(), direction="maximize")
     assert call("run", "mine.py", "--wandb", "off") == 2
-    assert "tiny: its account was begun for other figures" in canary.unharmed()
+    assert "tiny: its Optuna study was begun for other figures" in canary.unharmed()
 
 
 RULES = [

@@ -162,7 +162,7 @@ def test_a_record_writes_nothing_but_a_run_and_a_spoiled_one_is_none(base, good,
 
 
 ROWS = {
-    "no sign of life": {"state": "running", "holder": "x", "beat": None},
+    "no heartbeat": {"state": "running", "holder": "x", "beat": None},
     "life for ever": {"state": "running", "holder": "x", "beat": "infinity"},
     "life before all": {"state": "running", "holder": "x", "beat": "-infinity"},
     "life to come": {"state": "running", "holder": "x", "beat": "9000-01-01"},
@@ -176,7 +176,7 @@ ROWS = {
 
 
 def test_a_row_of_odd_values_stops_no_study(base, canary):
-    """Whoever holds a run by a sign of life that no clock gave holds nothing."""
+    """Whoever holds a run by a heartbeat that no clock gave holds nothing."""
     url, connection = base
     mine = tiny(rows={"none": BASE}, scientific=(), seeds=1)
     with closing(open_registry(Path("new"), url)) as registry:
@@ -189,7 +189,7 @@ def test_a_row_of_odd_values_stops_no_study(base, canary):
     canary.unharmed()
 
 
-@pytest.mark.parametrize("name", ["no sign of life", "life for ever", "life to come", "no state", "losses below none"])
+@pytest.mark.parametrize("name", ["no heartbeat", "life for ever", "life to come", "no state", "losses below none"])
 def test_a_run_that_such_a_row_holds_is_taken_over(base, name):
     url, connection = base
     put(connection, None, **ROWS[name])

@@ -15,7 +15,7 @@ from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights.state_dicts import load_network
 from studies.cluster.slurm.jobs import folder_of, note, submissions
-from studies.coordination.process_lock import Owner, alive
+from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.sync import pack
 from studies.job.devices import Slot
 from studies.job.job import Job
@@ -252,7 +252,7 @@ def test_the_folder_of_those_who_search_is_none_elsewhere(runs, canary):
     (canary.folder / ("0" * 32)).touch()
     canary.before = listing(canary.folder)
     with pytest.raises(FolderError, match=r"runs/\.searches: is a link, not a folder"):
-        Owner(Path("runs"))
+        ProcessLock(Path("runs"))
     assert not alive(Path("runs"), "0" * 32)
     canary.unharmed()
 

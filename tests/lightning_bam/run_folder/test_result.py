@@ -13,7 +13,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result, headline, reported
 from studies import Study
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.records.records import gather
 
 PLAIN = Run(dataset=DigitScenes(), backbone=FasterRCNN())
@@ -54,12 +54,12 @@ def test_a_rise_in_map_is_better(root):
 
 
 def test_trials_maximise_map(root):
-    ledger = Ledger(root, STUDY)
-    ledger.bring_up_to_date(gather(STUDY, root))
-    assert ledger.optuna.direction == optuna.study.StudyDirection.MAXIMIZE
-    assert ledger.optuna.best_value == 22.125
-    assert ledger.optuna.user_attrs["objective"] == "map_50_95 in percent"
-    assert ledger.optuna.trials[0].intermediate_values == {1: 20.0}, "the epoch that was not scored is left out"
+    study_trials = StudyTrials(root, STUDY)
+    study_trials.bring_up_to_date(gather(STUDY, root))
+    assert study_trials.optuna.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert study_trials.optuna.best_value == 22.125
+    assert study_trials.optuna.user_attrs["objective"] == "map_50_95 in percent"
+    assert study_trials.optuna.trials[0].intermediate_values == {1: 20.0}, "the epoch that was not scored is left out"
 
 
 def test_a_result_of_the_other_kind_is_refused(root):

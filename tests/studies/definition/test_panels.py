@@ -9,7 +9,7 @@ import pytest
 from lightning_bam.config import AfterStages, BAMSpec, ClutteredDigits, SESpec, SmallResNet
 from studies import StudyError
 from studies.definition.panels import Panel
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
 
@@ -165,11 +165,11 @@ def test_override_reaches_every_panel():
 
 
 def test_a_trial_says_which_panel_it_belongs_to(tmp_path):
-    ledger = Ledger(tmp_path, panelled())
+    study_trials = StudyTrials(tmp_path, panelled())
     records = gather(panelled(), tmp_path)
-    ledger.bring_up_to_date(records)
-    ledger.want(records[:3])
-    params = [ledger.claim()[0].params for _ in range(3)]
+    study_trials.bring_up_to_date(records)
+    study_trials.want(records[:3])
+    params = [study_trials.claim()[0].params for _ in range(3)]
     assert params == [
         {"backbone.depth": 8, "attention": "none", "seed": 0},
         {"backbone.depth": 8, "attention": "bam", "seed": 0},

@@ -36,7 +36,7 @@ GRACE = 2
 
 @pytest.fixture
 def hurried(monkeypatch):
-    """Let two seconds without a sign of life be too long."""
+    """Let two seconds without a heartbeat be too long."""
     monkeypatch.setattr(heartbeat, "BEAT", 0.3)
     monkeypatch.setattr(registry, "GRACE", GRACE)
     monkeypatch.setattr(storage, "GRACE", GRACE)

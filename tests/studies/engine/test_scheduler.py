@@ -18,7 +18,7 @@ from studies.coordination.retries import ended_by
 from studies.engine import scheduler
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.job.devices import Slot
 from studies.records.records import gather
 from studies.storage.optuna_storage import open_storage
@@ -75,17 +75,17 @@ def test_the_fork_server_may_die(tmp_path, one_slot):
 
 def test_an_epoch_that_ends_while_an_earlier_one_is_reported_is_reported_too(tmp_path, one_slot, monkeypatch):
     """The storage takes its time over the first one: the run is over meanwhile."""
-    report = Ledger.report
+    report = StudyTrials.report
 
-    def slow(ledger, trial, figure, epoch):
+    def slow(study_trials, trial, figure, epoch):
         folder = RunFolder(tmp_path / trial.user_attrs["key"])
         until = time.monotonic() + 30
         while folder.result() is None and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(1)  # and its process has ended
-        report(ledger, trial, figure, epoch)
+        report(study_trials, trial, figure, epoch)
 
-    monkeypatch.setattr(Ledger, "report", slow)
+    monkeypatch.setattr(StudyTrials, "report", slow)
     study = tiny(seeds=1)
     run_study(study, tmp_path, one_slot, silent)
     trials = optuna.load_study(storage=open_storage(tmp_path), study_name=study.label).trials

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from lightning_bam.config import AfterStages, BAMSpec
 from studies.coordination.location import Place
 from studies.engine import study_trials as settling
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.records.records import gather
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, tiny
@@ -25,7 +25,7 @@ def at_stage(number):
 
 def states(root, study):
     """Return what a scheduler that begins now makes of the trials."""
-    with closing(Ledger(root, study)) as account:
+    with closing(StudyTrials(root, study)) as account:
         account.bring_up_to_date(gather(study, root))
         return [trial.state for trial in account.optuna.get_trials()]
 
@@ -33,12 +33,12 @@ def states(root, study):
 def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
-    with closing(Ledger(tmp_path, study)) as dead:
+    with closing(StudyTrials(tmp_path, study)) as dead:
         first, last = dead._ask(cell), dead._ask(cell)
     finish(tmp_path, cell.run, 12.5)
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "and nothing is added"
-    with closing(Ledger(tmp_path, study)) as account:
+    with closing(StudyTrials(tmp_path, study)) as account:
         assert [trial.value for trial in account.optuna.get_trials()] == [None, 12.5]
         account.complete(first, 12.5)
         account.complete(last, 12.5)
@@ -48,7 +48,7 @@ def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_
 def test_a_run_that_one_trial_has_told_is_not_told_by_another(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
-    with closing(Ledger(tmp_path, study)) as account:
+    with closing(StudyTrials(tmp_path, study)) as account:
         account._ask(cell)
         finish(tmp_path, cell.run, 12.5)
         account.complete(account._ask(cell), 12.5)
@@ -57,14 +57,14 @@ def test_a_run_that_one_trial_has_told_is_not_told_by_another(tmp_path):
 
 def test_a_trial_of_a_run_that_nobody_trains_gave_nothing(tmp_path):
     study = tiny(seeds=1)
-    with closing(Ledger(tmp_path, study)) as account:
+    with closing(StudyTrials(tmp_path, study)) as account:
         account._ask(study.runs()[0])
     assert states(tmp_path, study) == [TrialState.FAIL]
 
 
 def test_a_trial_is_begun_in_one_line_of_the_journal(tmp_path):
     study = tiny(seeds=1)
-    with closing(Ledger(tmp_path, study)) as account:
+    with closing(StudyTrials(tmp_path, study)) as account:
         journal = tmp_path / "studies.journal"
         before = len(journal.read_text().splitlines())
         trial = account._ask(study.runs()[1])
@@ -86,11 +86,11 @@ def test_a_trial_of_a_host_that_died_before_its_first_sign_of_life_is_closed_by_
     def gone(_self, _trials):
         raise HostGoneError
 
-    with closing(Ledger(tmp_path / "there", study, postgres)) as theirs, monkeypatch.context() as patch:
-        patch.setattr(Ledger, "beat", gone)
+    with closing(StudyTrials(tmp_path / "there", study, postgres)) as theirs, monkeypatch.context() as patch:
+        patch.setattr(StudyTrials, "beat", gone)
         with pytest.raises(HostGoneError):
             theirs._ask(study.runs()[0])
-    with closing(Ledger(tmp_path / "here", study, postgres)) as ours:
+    with closing(StudyTrials(tmp_path / "here", study, postgres)) as ours:
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING], "it may be about to speak"
         monkeypatch.setattr(settling, "GRACE", -1)
@@ -102,8 +102,8 @@ def test_a_trial_of_another_host_that_has_spoken_is_left_alone(tmp_path, postgre
     study = tiny(seeds=1)
     monkeypatch.setattr(settling, "GRACE", -1)  # for those that have not
     with (
-        closing(Ledger(tmp_path / "there", study, postgres)) as theirs,
-        closing(Ledger(tmp_path / "here", study, postgres)) as ours,
+        closing(StudyTrials(tmp_path / "there", study, postgres)) as theirs,
+        closing(StudyTrials(tmp_path / "here", study, postgres)) as ours,
     ):
         assert theirs._ask(study.runs()[0]).user_attrs["home"] == str(Place.of(tmp_path / "there"))
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
@@ -114,10 +114,10 @@ def test_a_trial_of_a_host_that_is_named_alike_is_left_alone(tmp_path, postgres,
     """Two machines of one name, each with a folder of the same path on its own disk."""
     study = tiny(seeds=1)
     monkeypatch.setattr(settling, "GRACE", -1)
-    with closing(Ledger(tmp_path / "runs", study, postgres)) as theirs:
+    with closing(StudyTrials(tmp_path / "runs", study, postgres)) as theirs:
         theirs._ask(study.runs()[0])
         (tmp_path / "runs").rename(tmp_path / "on another disk")
-        with closing(Ledger(tmp_path / "runs", study, postgres)) as ours:
+        with closing(StudyTrials(tmp_path / "runs", study, postgres)) as ours:
             ours.bring_up_to_date(gather(study, tmp_path / "runs"))
             assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING]
 
@@ -128,7 +128,7 @@ def clash(root, url):
     small = tiny(rows={"none": BASE, "all": BAM, "1": at_stage(1)}, scientific=scientific, seeds=1)
     grown = tiny(rows={**small.rows, "2": at_stage(2)}, scientific=scientific, seeds=1)
     none, whole, first = small.runs()
-    with closing(Ledger(root, small, url)) as earlier, closing(Ledger(root, grown, url)) as later:
+    with closing(StudyTrials(root, small, url)) as earlier, closing(StudyTrials(root, grown, url)) as later:
         earlier._ask(none)
         later._ask(whole)
         earlier._ask(first)

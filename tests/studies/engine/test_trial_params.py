@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from lightning_bam.config import AfterStages, BAMSpec
 from studies.coordination.location import Place
-from studies.engine.study_trials import Ledger
+from studies.engine.study_trials import StudyTrials
 from studies.engine.trial_params import distributions, parameters
 from studies.records.records import gather
 from tests.studies.conftest import BASE, tiny
@@ -39,8 +39,8 @@ def test_lists_become_text():
     assert parameters(BAM, found) == {"placement.stages": "None"}
 
 
-def ledger(root, study):
-    made = Ledger(root, study)
+def study_trials(root, study):
+    made = StudyTrials(root, study)
     records = gather(study, root)
     made.bring_up_to_date(records)
     made.want(records)
@@ -56,7 +56,7 @@ def claimed(made):
 
 
 def test_every_wanted_run_is_claimed_once(tmp_path):
-    made = ledger(tmp_path, tiny())
+    made = study_trials(tmp_path, tiny())
     order = []
     while taken := claimed(made):
         trial, cell = taken
@@ -68,14 +68,14 @@ def test_every_wanted_run_is_claimed_once(tmp_path):
 
 
 def test_a_narrower_call_takes_nothing_from_a_wider_one(tmp_path):
-    wide, narrow = ledger(tmp_path, tiny(seeds=2)), ledger(tmp_path, tiny(seeds=1))
+    wide, narrow = study_trials(tmp_path, tiny(seeds=2)), study_trials(tmp_path, tiny(seeds=1))
     assert [claimed(narrow)[1].run.seed for _ in range(2)] == [0, 0]
     assert claimed(narrow) is None
     assert [claimed(wide)[1].run.seed for _ in range(4)] == [0, 0, 1, 1]
 
 
 def test_what_somebody_else_has_is_passed_over(tmp_path):
-    ours, theirs = ledger(tmp_path, tiny(seeds=1)), ledger(tmp_path, tiny(seeds=1))
+    ours, theirs = study_trials(tmp_path, tiny(seeds=1)), study_trials(tmp_path, tiny(seeds=1))
     _, cell = theirs.claim()
     assert cell.row == "none"
     assert [claimed(ours)[1].row, claimed(ours)] == ["BAM", None]
@@ -84,15 +84,15 @@ def test_what_somebody_else_has_is_passed_over(tmp_path):
 
 
 def test_a_trial_whose_run_nobody_trains_was_lost(tmp_path):
-    first = ledger(tmp_path, tiny())
+    first = study_trials(tmp_path, tiny())
     trial, _ = claimed(first)
-    again = ledger(tmp_path, tiny())
+    again = study_trials(tmp_path, tiny())
     assert {t.number: t.state.name for t in again.optuna.get_trials()} == {trial.number: "FAIL"}
     first.complete(trial, 12.0)  # too late, and no error
 
 
 def test_a_lost_run_is_put_back(tmp_path):
-    made = ledger(tmp_path, tiny(seeds=1))
+    made = study_trials(tmp_path, tiny(seeds=1))
     trial, cell = claimed(made)
     made.requeue(trial, cell)
     assert [claimed(made)[1].row for _ in range(2)] == ["BAM", "none"]
@@ -102,12 +102,12 @@ def test_a_study_may_grow(tmp_path):
     """New values of a list-like knob cannot join the old distribution in Optuna: they become user attributes."""
     scientific = ("attention", "placement.stages")
     small = tiny(rows={"none": BASE, "all": BAM, "1": FIRST}, scientific=scientific, seeds=1)
-    made = ledger(tmp_path, small)
+    made = study_trials(tmp_path, small)
     while taken := claimed(made):
         made.complete(taken[0], 50.0)
     second = replace(BAM, placement=AfterStages(stages=(2,)))
     grown = tiny(rows={**small.rows, "2": second}, scientific=scientific, seeds=1)
-    made = ledger(tmp_path, grown)
+    made = study_trials(tmp_path, grown)
     trials = []
     while taken := claimed(made):
         trials.append(taken[0])

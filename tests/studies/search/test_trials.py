@@ -272,15 +272,17 @@ def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, 
     there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
     trial, cell = there.claim()
     here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
-    assert not here.asking.recovery.asked_again()
+    assert not here.proposals.recovery.requeue_interrupted()
     assert here.left == 3
     long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
         patch.setattr(recovery_module.patience, "away", time.monotonic() - 30)
-        assert not here.asking.recovery.asked_again(), "while the database was away nobody could show life"
-    assert here.asking.recovery.asked_again()
+        assert not here.proposals.recovery.requeue_interrupted(), (
+            "while the database was away nobody could send a heartbeat"
+        )
+    assert here.proposals.recovery.requeue_interrupted()
     assert here.left == 4
     assert here.claim()[1].run == cell.run
     there.complete(trial, 10.0)
