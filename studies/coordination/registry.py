@@ -164,7 +164,7 @@ class Registry(Coordination):
         return (row[0], row[1]) if row is not None else (0, 0)
 
     def _free(self) -> sa.ColumnElement[bool]:
-        """Nobody has the run, or somebody here who is dead, or one who could send heartbeats and has sent none for long.
+        """Nobody has the run, or somebody here who is dead, or one who could send heartbeats and has not for long.
 
         While the database was away nobody could: what counts is the time since it is back.
         """
