@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.densenet import _DenseLayer, _Transition
+from torchvision.models.densenet import _DenseLayer, _Transition  # no public names; the counts tell if they change
 
 from lightning_bam.backbones.layers import Staged, he_normal
 

@@ -65,7 +65,10 @@ PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), 
 
 
 TRACKED: Final = ("studies.tracking.lightning_logger", "wandb.sdk.launch.inputs.internal")
-"""What a tracked run loads beyond an untracked one: all of W&B that `wandb.init` comes to import, a second or two."""
+"""What a tracked run loads beyond an untracked one: all of W&B that `wandb.init` comes to import, a second or two.
+
+The second is a private name of W&B's, of which no public one loads as much; a module that is not there is passed over.
+"""
 
 
 def forkserver(*, tracked: bool = False) -> ForkServerContext:
