@@ -1,4 +1,4 @@
-"""The Slurm jobs of a runs folder, as `bam status` tells them."""
+"""The jobs of a runs folder, as `bam status` tells them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.cli.lines import put
-from studies.cluster.slurm.jobs import SlurmJob, jobs
+from studies.cluster import clusters
+from studies.cluster.cluster import Job
 from studies.terminal.console import Console
 
 
 def as_json(root: Path) -> list[dict[str, object]]:
     """Return the jobs that have not ended as JSON data, one object a job."""
-    return [asdict(job) for job in jobs(root)]
+    return [asdict(job) for cluster in clusters.CLUSTERS for job in cluster.jobs(root)]
 
 
 def show(root: Path) -> None:
     """Print a line for each job array that has not ended; nothing where there is none."""
-    arrays: dict[str, list[SlurmJob]] = defaultdict(list)
-    for job in jobs(root):
-        arrays[job.job.partition("_")[0]].append(job)
     console = Console()
-    for number, members in arrays.items():
-        put(console, [], f"Slurm job {number}  {members[0].study}  {in_words(members)}")
+    for cluster in clusters.CLUSTERS:
+        arrays: dict[str, list[Job]] = defaultdict(list)
+        for job in cluster.jobs(root):
+            arrays[job.job.partition("_")[0]].append(job)
+        for number, members in arrays.items():
+            put(console, [], f"{cluster.name} job {number}  {members[0].study}  {in_words(members)}")
 
 
-def in_words(members: list[SlurmJob]) -> str:
+def in_words(members: list[Job]) -> str:
     """Return how many jobs of one array are in which state, where or why, and how often they were requeued."""
     groups: dict[tuple[str, str], int] = defaultdict(int)
     for job in members:

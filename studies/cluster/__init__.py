@@ -1,1 +1,1 @@
-"""Launchers: what puts workers into a cluster's queue."""
+"""Clusters: what puts workers into a queue."""

@@ -1,4 +1,4 @@
-"""`bam submit`: put workers for a study into Slurm's queue."""
+"""`bam submit`: put workers for a study into a cluster's queue."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from analysis.cli.argument_types import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
-from studies.cluster.slurm.jobs import jobs
-from studies.cluster.slurm.submit import Request, script, submit
+from studies.cluster.cluster import Request
+from studies.cluster.clusters import submission_cluster
 from studies.definition.limits import MOST_RANKS
 from studies.errors import StudyError
 from studies.job.devices import slots
@@ -24,7 +24,7 @@ LEFT = ("missing", "interrupted", "pruned", "running")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments: those of `bam worker`, and what to ask Slurm for."""
+    """Add the verb's arguments: those of `bam worker`, and what to ask the cluster for."""
     parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
     workers = checked(positive, "a number from 1 up")
     number, gpus = up_to(MOST_RANKS), up_to(MOST_RANKS, least=0)
@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
     study, root = selected(arguments.study, arguments), root_of(arguments)
     if study.stopping is not None and arguments.only:
         raise StudyError(f"--only: {study.label} follows a stopping rule, which is for all of its rows")
-    request = request_of(arguments)
+    cluster, request = submission_cluster(), request_of(arguments)
     a_worker = len(slots(devices_of(request), arguments.devices_per_run, arguments.runs_per_device))
     states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
     left = sum(states[state] for state in LEFT)
@@ -77,12 +77,13 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{study.label}: {left} runs are left, so {count(wanted)} will do", file=sys.stderr)
         request = request_of(arguments, wanted)
     if arguments.dry_run:
-        print(script(root, request))
+        print(cluster.script(root, request))
         print(*named_storage(arguments.storage), shlex.join(command_of(arguments, request)), file=sys.stderr)
         return 0
-    before = len([job for job in jobs(root) if job.study == study.label])
-    number = submit(root, study.label, command_of(arguments, request), request, arguments.storage)
-    print(f"{study.label}: job {number}, {count(wanted)} for {left} runs; logs in {root}/slurm", file=sys.stderr)
+    before = len([job for job in cluster.jobs(root) if job.study == study.label])
+    number = cluster.submit(root, study.label, command_of(arguments, request), request, arguments.storage)
+    logs = root / cluster.folder(root).name
+    print(f"{study.label}: job {number}, {count(wanted)} for {left} runs; logs in {logs}", file=sys.stderr)
     if before:
         print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
     return 0
@@ -94,7 +95,7 @@ def count(workers: int) -> str:
 
 
 def request_of(arguments: argparse.Namespace, workers: int | None = None) -> Request:
-    """Return what to ask Slurm for."""
+    """Return what to ask the cluster for."""
     return Request(
         workers=workers or arguments.workers,
         gpus=arguments.gpus_per_worker,

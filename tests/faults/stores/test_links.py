@@ -14,8 +14,8 @@ from lightning_bam.run_folder.files import FolderError, inside, replace
 from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights.state_dicts import load_network
-from studies.cluster.slurm.jobs import folder_of, note, submissions
 from studies.coordination.process_lock import ProcessLock, alive
+from studies.cluster.slurm import SlurmCluster
 from studies.coordination.sync import pack
 from studies.job.devices import Slot
 from studies.job.job import Job
@@ -298,9 +298,10 @@ def test_a_crash_and_a_lock_stay_in_their_folder(runs, canary):
 
 
 def test_notes_of_slurm_jobs_become_no_words_of_a_command(tmp_path, canary):
-    folder_of(tmp_path).mkdir()
-    note(tmp_path, "12", "tiny", 4)
-    with (folder_of(tmp_path) / "submissions.jsonl").open("a") as file:
+    slurm = SlurmCluster()
+    slurm.folder(tmp_path).mkdir()
+    slurm.note(tmp_path, "12", "tiny", 4)
+    with (slurm.folder(tmp_path) / "submissions.jsonl").open("a") as file:
         for line in (
             '{"job": "--help", "study": "x"}',
             '{"job": 3}',
@@ -310,10 +311,10 @@ def test_notes_of_slurm_jobs_become_no_words_of_a_command(tmp_path, canary):
             "[" * 100_000,
         ):
             file.write(line + "\n")
-    assert list(submissions(tmp_path)) == ["12"]
-    (folder_of(tmp_path) / "submissions.jsonl").unlink()
-    (folder_of(tmp_path) / "submissions.jsonl").symlink_to(canary.folder / "token")
-    for use in (lambda: note(tmp_path, "13", "tiny", 4), lambda: submissions(tmp_path)):
+    assert slurm.submissions(tmp_path) == {"12": "tiny"}
+    (slurm.folder(tmp_path) / "submissions.jsonl").unlink()
+    (slurm.folder(tmp_path) / "submissions.jsonl").symlink_to(canary.folder / "token")
+    for use in (lambda: slurm.note(tmp_path, "13", "tiny", 4), lambda: slurm.submissions(tmp_path)):
         with pytest.raises(FolderError, match="is a link"):
             use()
     canary.unharmed()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from studies.cluster.slurm.worker_job import WorkerJob
+from studies.cluster.worker_job import WorkerJob
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What one job of `bam submit` does: it runs a `bam worker`, and when Slurm wants the node back, ends it in time."""
+"""What one job of submitit does: it runs a `bam worker`, and ends it in time when the cluster wants the node back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
 PATIENCE: Final = 60.0
-"""Seconds that a worker gets to end its runs, fewer than `studies.cluster.slurm.submit.NOTICE`."""
+"""Seconds that a worker gets to end its runs, fewer than a cluster's `notice`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
 STORAGE: Final = "BAM_STORAGE"
@@ -26,10 +26,10 @@ job's arguments, log and pickle."""
 class WorkerJob:
     """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
 
-    Slurm gives notice with submitit's signal before the time is up and where the cluster is set to before
-    pre-emption: the worker is ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with
-    `scontrol requeue`, `scancel` and pre-emption: the worker is ended, and the job is requeued where Slurm does not
-    already do something else with it.
+    The notice is submitit's signal. Slurm sends it before the time is up, and where it is set to before pre-emption:
+    the worker is ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol
+    requeue`, `scancel` and pre-emption: the worker is ended, and the job is requeued where Slurm does not already do
+    something else with it.
 
     Args:
         command: `bam worker` and its arguments.
@@ -41,7 +41,7 @@ class WorkerJob:
         self.command = command
         self.shared = shared
         self.worker: subprocess.Popen[bytes] | None = None
-        self.told = False
+        self.ending = False
 
     def __call__(self) -> int:
         """Run the worker until the study is finished; a worker that was killed is started again.
@@ -56,11 +56,11 @@ class WorkerJob:
         code = 0
         for _ in range(STARTS):
             code = self._run()
-            if self.told or code >= 0:
+            if self.ending or code >= 0:
                 break
-        if self.told:
-            if held():
-                os.kill(os.getpid(), notice())  # submitit's handler requeues the job and leaves
+        if self.ending:
+            if running_in_slurm():
+                os.kill(os.getpid(), notice_signal())  # submitit's handler requeues the job and leaves
             sys.exit(128 + signal.SIGTERM)
         if code not in (0, 1):
             raise RuntimeError(f"bam worker ended with code {code}; what it said stands above")
@@ -73,14 +73,14 @@ class WorkerJob:
 
     def _run(self) -> int:
         print(shlex.join(self.command), flush=True)
-        self.worker = subprocess.Popen(self.command, preexec_fn=_deaf)  # noqa: PLW1509 - there is one thread here
+        self.worker = subprocess.Popen(self.command, preexec_fn=_ignore_notice)  # noqa: PLW1509 - there is one thread here
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs
         return self.worker.wait()
 
     def _end(self, *_signal: Any) -> None:
         """Ask the worker to end, and wait until it has."""
-        self.told = True
+        self.ending = True
         if self.worker is None or self.worker.returncode is not None:
             return
         for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
@@ -93,21 +93,21 @@ class WorkerJob:
                 time.sleep(0.05)
 
 
-def held() -> bool:
+def running_in_slurm() -> bool:
     """Say whether Slurm still counts this job as running: then nobody requeues it unless it asks for it."""
     try:
         command = ["squeue", "--noheader", f"--jobs={os.environ['SLURM_JOB_ID']}", "--format=%T"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.split()
     except (OSError, KeyError, subprocess.SubprocessError):
         return False
-    return said[:1] == ["RUNNING"]
+    return answer[:1] == ["RUNNING"]
 
 
-def notice() -> signal.Signals:
+def notice_signal() -> signal.Signals:
     """Return the signal by which submitit is told to requeue."""
     return signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
 
 
-def _deaf() -> None:
+def _ignore_notice() -> None:
     """Let the worker and all that it starts ignore the notice: Slurm sends it to every process of a job."""
-    signal.signal(notice(), signal.SIG_IGN)
+    signal.signal(notice_signal(), signal.SIG_IGN)

@@ -1,0 +1,143 @@
+"""A cluster: where `bam submit` puts workers, and where `bam status` asks for their jobs."""
+
+from __future__ import annotations
+
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from studies.errors import StudyError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to ask a cluster for.
+
+    Attributes:
+        workers: jobs, each of which is one worker.
+        gpus: GPUs of a worker, on each of its nodes.
+        cpus: CPU cores of a worker, on each of its nodes.
+        minutes: after which a job is requeued.
+        nodes: nodes of a worker, which train each run together.
+        partition: the cluster's default where it is None.
+        account: the cluster's default where it is None.
+        more: further options of the cluster's own command by name; an empty value for one that takes none.
+
+    """
+
+    workers: int
+    gpus: int = 0
+    cpus: int = 1
+    minutes: int = 240
+    nodes: int = 1
+    partition: str | None = None
+    account: str | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job that has not ended.
+
+    Attributes:
+        job: its number; `12_0` is the first of the array 12.
+        study: the label of the study that it works on.
+        state: the cluster's own word, as PENDING, RUNNING or COMPLETING.
+        node: where it runs, or empty.
+        requeued: how often.
+        elapsed: how long it has been running, as the cluster writes it.
+        reason: why it waits, in the cluster's words, or `None`.
+
+    """
+
+    job: str
+    study: str
+    state: str
+    node: str
+    requeued: int
+    elapsed: str
+    reason: str
+
+
+class Cluster(ABC):
+    """One kind of cluster.
+
+    A job runs the command of one worker. A cluster gives a job notice before it ends it: the job then ends its worker
+    with SIGTERM, waits until the worker's runs have left checkpoints, and is requeued, so that the same command runs
+    again.
+
+    Attributes:
+        name: as messages say it. In lower case it is the name of the folder with the jobs' logs.
+        notice: seconds between the notice and the end of a job.
+        programs: commands that a machine has from which one can submit.
+
+    """
+
+    name: ClassVar[str]
+    notice: ClassVar[int]
+    programs: ClassVar[tuple[str, ...]] = ()
+
+    def folder(self, root: Path) -> Path:
+        """Return where the jobs of a runs folder leave their logs, as an absolute path."""
+        return root.absolute() / self.name.lower()
+
+    def missing(self) -> list[str]:
+        """Return which of `programs` are not installed."""
+        return [program for program in self.programs if not shutil.which(program)]
+
+    def check(self, root: Path, request: Request) -> None:
+        """Check that this machine can submit, and that no value is a line of its own in a job's script.
+
+        Raises:
+            StudyError: a value has a control character, or one of `programs` is not installed.
+
+        """
+        for name, value in {"root": str(root.absolute()), **vars(request), **request.more}.items():
+            if isinstance(value, str) and not value.isprintable():
+                raise StudyError(
+                    f"--{name} {value!r}: cannot stand in a job's script; leave out what is no printable sign"
+                )
+        if missing := self.missing():
+            raise StudyError(
+                f"no {self.name} here: {missing[0]} is not installed; submit from a login node of the cluster, or "
+                "start workers by hand with `bam worker`"
+            )
+
+    @abstractmethod
+    def script(self, root: Path, request: Request) -> str:
+        """Return what `submit` would hand to the cluster, as the cluster reads it, and write nothing.
+
+        Raises:
+            StudyError: as `check`, or the cluster does not take an option of the request.
+
+        """
+
+    @abstractmethod
+    def submit(self, root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:
+        """Submit `request.workers` jobs that run `command`, and return their number.
+
+        Args:
+            root: the runs folder, which every node sees under this path.
+            study: the label of what the command works on, for `jobs`.
+            command: `bam worker` with absolute paths.
+            request: what to ask for.
+            storage: the database's address, which may hold a password: the jobs get it in their environment alone, as
+                BAM_STORAGE.
+
+        Raises:
+            FolderError: the folder of the jobs is a link or cannot be written.
+            StudyError: as `script`, or the cluster refuses, with what it says; or the folder is another user's.
+
+        """
+
+    @abstractmethod
+    def jobs(self, root: Path) -> list[Job]:
+        """Return the jobs of a runs folder that have not ended; none where the cluster does not answer.
+
+        Raises:
+            FolderError: what was noted of them is no plain file.
+
+        """
