@@ -63,7 +63,7 @@ class Job:
 
 
 class Cluster(ABC):
-    """One kind of cluster.
+    """One kind of cluster; `tests/studies/cluster/contract.py` tests what each of them promises.
 
     A job runs the command of one worker. A cluster gives a job notice before it ends it: the job then ends its worker
     with SIGTERM, waits until the worker's runs have left checkpoints, and is requeued, so that the same command runs

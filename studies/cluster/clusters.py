@@ -8,7 +8,7 @@ from studies.cluster.cluster import Cluster
 from studies.cluster.slurm import SlurmCluster
 
 CLUSTERS: Final[tuple[Cluster, ...]] = (SlurmCluster(),)
-"""`bam status` lists the jobs of all."""
+"""`bam status` lists the jobs of all; `studies.cluster.local` is for tests alone."""
 
 
 def submission_cluster() -> Cluster:

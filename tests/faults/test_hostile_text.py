@@ -27,12 +27,9 @@ from analysis.formats.markdown import escaped
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space
-from studies.cluster.cluster import Request
-from studies.cluster.slurm import SlurmCluster
 from studies.doctor.finding import Scene
 from studies.doctor.leftovers import leases
 from studies.engine.progress import LiveView, Progress
-from studies.errors import StudyError
 from studies.library import find_study
 from studies.search.method import Method
 from studies.search.search import Search
@@ -284,17 +281,6 @@ def test_what_a_database_says_of_a_trial_is_no_code_of_the_study_that_confirms_i
     assert find_study(str(path)).seed_list
     assert not Path("ran").exists()
     assert one_line(by) in runpy.run_path(str(path))["__doc__"]
-
-
-@pytest.mark.parametrize("more", [{"partition": "gpu\nrm -rf ~"}, {"account": "me\x1b"}, {"more": {"mem": "1G\nid"}}])
-def test_no_line_of_a_job_is_another_ones_value(tmp_path, more):
-    with pytest.raises(StudyError, match=r"cannot stand in a job's script; leave out what is no printable sign"):
-        SlurmCluster().script(tmp_path, Request(workers=1, **more))
-
-
-def test_no_line_of_a_job_is_a_part_of_the_roots_name(tmp_path):
-    with pytest.raises(StudyError, match=r"--root '.*\\n.*': cannot stand in a job's script"):
-        SlurmCluster().script(tmp_path / "a\nid", Request(workers=1))
 
 
 def test_a_traceback_of_ours_is_visible_too(tmp_path, capsys, monkeypatch):

@@ -17,8 +17,8 @@ from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.job.devices import Slot
 from studies.records.records import gather
+from tests.studies.cluster.contract import until as soon
 from tests.studies.cluster.slurm import cluster
-from tests.studies.cluster.slurm.test_submit import until as soon
 from tests.studies.cluster.slurm.test_submit import working
 from tests.studies.conftest import silent, tiny
 

@@ -1,13 +1,29 @@
-"""Scripts for Slurm."""
+"""Jobs of a real Slurm cluster, and the scripts for one."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from studies.cluster.cluster import Request
 from studies.cluster.slurm import SlurmCluster
+from tests.studies.cluster.contract import ClusterContract
+
+
+class TestSlurmCluster(ClusterContract):
+    cluster = SlurmCluster()
+
+    @pytest.fixture
+    def running(self, slurm):
+        """Start a cluster."""
+
+    def give_notice(self, job):
+        subprocess.run(["scancel", "--signal=USR2", job], check=True)
+
+    def cancel(self, job):
+        subprocess.run(["scancel", job], check=True)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
