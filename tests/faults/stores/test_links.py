@@ -14,8 +14,8 @@ from lightning_bam.run_folder.files import FolderError, inside, replace
 from lightning_bam.run_folder.lock import acquire
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from lightning_bam.weights.state_dicts import load_network
-from studies.coordination.process_lock import ProcessLock, alive
 from studies.cluster.slurm import SlurmCluster
+from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.sync import pack
 from studies.job.devices import Slot
 from studies.job.job import Job
