@@ -59,7 +59,7 @@ def files():
         patch.setattr(Distribution, "from_name", cache(Distribution.from_name))
         patch.setattr(PathDistribution, "read_text", cache(PathDistribution.read_text))
         with shared(home) as found:
-            (home / "runs" / found["lost run.json"].parent.name / "lock").touch()
+            (home / "runs" / found["interrupted run.json"].parent.name / "lock").touch()
             for verb in READERS:
                 call(verb, found, "old run.json")
             yield found
