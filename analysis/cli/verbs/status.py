@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
 
 from analysis.checks.unpaired_seeds import CAUSES
-from analysis.cli import jobs
+from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_selection, add_storage
 from analysis.cli.selection import every_scale, gathered, looked_at, root_of, selected
 from analysis.formats.json_text import json_text
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported
+from studies.cluster import clusters
+from studies.cluster.cluster import Job
 from studies.definition.study import Study
 from studies.records.records import Record
 from studies.terminal.console import Console
@@ -43,12 +46,12 @@ def execute(arguments: argparse.Namespace) -> int:
         found = read(arguments)
         if arguments.json:
             runs = [as_json(study, record) for study, records in found for record in records]
-            print(json_text([*runs, *jobs.as_json(root_of(arguments))]))
+            print(json_text([*runs, *jobs_as_json(root_of(arguments))]))
         else:
             show(found)
             if not arguments.study:
                 show_others(others(root_of(arguments), found), any_study=bool(found))
-            jobs.show(root_of(arguments))
+            show_jobs(root_of(arguments))
         ended = {"complete", "failed", "pruned"}
         if not arguments.watch or all(record.state in ended for _, records in found for record in records):
             return 0
@@ -131,3 +134,29 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
                 lines.append(one_line(f"{line}  ({record.folder.path})"))
     if lines:
         console.print("\n".join(lines), soft_wrap=True)
+
+
+def jobs_as_json(root: Path) -> list[dict[str, object]]:
+    """Return the jobs that have not ended as JSON data, one object a job."""
+    return [asdict(job) for cluster in clusters.CLUSTERS for job in cluster.jobs(root)]
+
+
+def show_jobs(root: Path) -> None:
+    """Print a line for each job array that has not ended; nothing where there is none."""
+    console = Console()
+    for cluster in clusters.CLUSTERS:
+        arrays: dict[str, list[Job]] = defaultdict(list)
+        for job in cluster.jobs(root):
+            arrays[job.job.partition("_")[0]].append(job)
+        for number, members in arrays.items():
+            put(console, [], f"{cluster.name} job {number}  {members[0].study}  {in_words(members)}")
+
+
+def in_words(members: list[Job]) -> str:
+    """Return how many jobs of one array are in which state, where or why, and how often they were requeued."""
+    groups: dict[tuple[str, str], int] = defaultdict(int)
+    for job in members:
+        groups[job.state.lower(), job.node or job.reason] += 1
+    parts = [f"{count} {state} ({where})" for (state, where), count in sorted(groups.items())]
+    requeued = sum(job.requeued for job in members)
+    return ", ".join(parts) + (f"; requeued {requeued} times" if requeued else "")
