@@ -9,7 +9,6 @@ from analysis.formats.columns import Column, aligned, columns, compare, figures,
 from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, PrintedCount, decimals, rounded
-from analysis.table.verdict import is_settled, outcome
 from lightning_bam.run_folder.result import METRICS
 
 MORE = 2
@@ -119,7 +118,7 @@ def champions(table: Table) -> list[Row]:
     sign = -1 if table.metric.higher_is_better else 1
     found: dict[str, Row] = {}
     for row in table.rows:
-        if outcome(row.verdict) == "better" and is_settled(row.verdict) and not math.isnan(row.mean):
+        if row.verdict.kind == "better" and row.verdict.settled and not math.isnan(row.mean):
             rival = found.get(row.baseline)
             if rival is None or sign * row.mean < sign * rival.mean:
                 found[row.baseline] = row

@@ -79,7 +79,7 @@ def compare(table: Table) -> list[Column]:
     return [
         Column(heading="Δ to\nbaseline", kind="figures", cells=aligned([_delta(row) for row in rows])),
         Column(heading="p\n(limit)" if ruled else "p\n(Holm)", kind="number", cells=p),
-        Column(heading="verdict", kind="verdict", cells=[row.verdict for row in rows]),
+        Column(heading="verdict", kind="verdict", cells=[str(row.verdict) for row in rows]),
     ]
 
 

@@ -66,7 +66,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
             **_more(row),
             "comparisons": table.comparisons,
             "margin": math.nan if table.margin is None else table.margin,
-            "verdict": row.verdict,
+            "verdict": str(row.verdict),
             "notes": " ".join(row.notes),
             "published": math.nan if row.published is None else row.published,
             "reproduced": row.reproduced,
@@ -152,6 +152,7 @@ def as_json(table: Table) -> str:
 def _row(row: Row, whole: bool) -> dict[str, Any]:
     second = asdict(row.evidence) if row.evidence else None
     every = asdict(row) | {"states": dict(row.states), "evidence": second, "delta_interval": row.interval}
+    every["verdict"] = str(row.verdict)
     return {name: item for name, item in every.items() if whole or name not in OF_THE_PAPER}
 
 

@@ -11,7 +11,6 @@ from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.legend import Line, below
 from analysis.html.templates import render
 from analysis.table.build import Table
-from analysis.table.verdict import outcome
 
 
 def as_html(table: Table) -> str:
@@ -42,7 +41,7 @@ def html_table(table: Table, block: Block, caption: str, *, foot: Sequence[Line]
         columns=block.columns,
         figures=None if block.figures is None else block.columns[block.figures],
         best=bold(table, block),
-        classes=[outcome(row.verdict).replace(" ", "-") for row in table.rows],
+        classes=[row.verdict.kind.replace(" ", "-") for row in table.rows],
         breaks=[place for place in range(len(table.rows)) if opens_panel(table, place)],
         foot=foot,
         goal=goal,

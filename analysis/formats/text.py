@@ -16,7 +16,6 @@ from analysis.formats.blocks import Block, blocks, bold, opens_panel
 from analysis.formats.columns import Column, marked, raised
 from analysis.formats.legend import below
 from analysis.table.build import Table
-from analysis.table.verdict import is_settled, outcome
 from studies.terminal.console import Console
 from studies.terminal.text import visible
 
@@ -81,8 +80,8 @@ def _grid(table: Table, block: Block, width: int, color: bool) -> rich.table.Tab
         cells = [Text(column.cells[place]) for column, _ in laid]
         if place in best and block.figures is not None:
             cells[block.figures].highlight_words([best[place]], "bold")
-        colored = color and is_settled(row.verdict)
-        grid.add_row(*cells, style=COLORS.get(outcome(row.verdict), "") if colored else "")
+        colored = color and row.verdict.settled
+        grid.add_row(*cells, style=COLORS.get(row.verdict.kind, "") if colored else "")
     return grid
 
 

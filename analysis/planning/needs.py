@@ -12,7 +12,7 @@ from analysis.environment import device_seconds
 from analysis.statistics.power import Closing, closing, lesser
 from analysis.table.build import Table
 from analysis.table.model import Row
-from analysis.table.verdict import LEVEL, outcome
+from analysis.table.verdict import LEVEL
 from studies.records.records import Record
 
 
@@ -65,8 +65,8 @@ def needs(table: Table, records: Sequence[Record], budget: float | None = None) 
 def is_open(row: Row) -> bool:
     """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many."""
     if row.interim is not None:
-        return row.interim.outcome == "open" and outcome(row.verdict) == "open"
-    return row.verdict.startswith(("not resolved", "open")) and row.delta is not None and row.delta.sd > 0
+        return row.interim.outcome == "open" and row.verdict.kind == "open"
+    return row.verdict.kind in ("not resolved", "open") and row.delta is not None and row.delta.sd > 0
 
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:

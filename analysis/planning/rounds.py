@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from analysis.table.build import Table, tabulate
 from analysis.table.model import Row
-from analysis.table.verdict import outcome
 from studies.definition.study import Study
 from studies.records.records import Record
 
@@ -53,7 +52,7 @@ def next_round(study: Study, table: Table) -> Round | None:
 
 def is_waiting(row: Row) -> bool:
     """Say whether the rule wants more seeds of a row."""
-    return row.interim is not None and row.interim.outcome == "open" and outcome(row.verdict) != "changes nothing"
+    return row.interim is not None and row.interim.outcome == "open" and row.verdict.kind != "changes nothing"
 
 
 def until_resolved(

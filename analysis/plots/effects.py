@@ -17,7 +17,7 @@ from analysis.plots.palette import FAINT, TEXT
 from analysis.statistics.paired import MOST, PairedDifference, possible
 from analysis.table.build import Table
 from analysis.table.model import Row
-from analysis.table.verdict import is_settled, outcome
+from analysis.table.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class Symbol:
         }
 
 
-def symbol(verdict: str, *, higher_is_better: bool) -> Symbol:
+def symbol(verdict: Verdict, *, higher_is_better: bool) -> Symbol:
     """Return the symbol of a verdict: a triangle points to where the difference lies; hollow is not (yet) settled."""
-    word, settled = outcome(verdict), is_settled(verdict)
-    name = word if settled else f"{word} so far" if " so far" in verdict else f"{word} (some failed)"
+    word, settled = verdict.kind, verdict.settled
+    name = word if settled else f"{word} so far" if verdict.so_far else f"{word} (some failed)"
     right = {"better": higher_is_better, "worse": not higher_is_better}
     if word in right:
         colour = BLUE if word == "better" else ORANGE
@@ -145,7 +145,7 @@ def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
 def _interval(axes: Axes, steps: Ladder, row: Row, *, higher_is_better: bool) -> bool:
     height = steps.places[row.label]
     if row.delta is None:
-        said = row.verdict if row.verdict == "failed" else "no pair yet"
+        said = "failed" if row.verdict.kind == "failed" else "no pair yet"
         axes.annotate(
             said, (0, height), (4, 0), textcoords="offset points", va="center", color="#5a5a5a", style="italic"
         )

@@ -74,7 +74,7 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
                 least=least_resolvable(sd, n, level=size),
                 low=row.delta.low if row.delta else math.nan,
                 high=row.delta.high if row.delta else math.nan,
-                stands="resolved" if is_resolved(row) else "open" if need else row.verdict,
+                stands="resolved" if is_resolved(row) else "open" if need else str(row.verdict),
                 more=need.seeds if need else None,
                 hours=need.hours if need else None,
             )

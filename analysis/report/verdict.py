@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -46,12 +45,12 @@ def sentences(table: Table) -> list[str]:
 
 def is_resolved(row: Row) -> bool:
     """Say whether a row is better or worse than its baseline, be it only so far."""
-    return row.verdict.startswith(("better", "worse"))
+    return row.verdict.kind in ("better", "worse")
 
 
 def is_open(row: Row) -> bool:
     """Say whether a row has an interval and yet is not resolved."""
-    return row.delta is not None and not math.isnan(row.delta.low) and row.verdict.startswith(("not resolved", "open"))
+    return row.delta is not None and not math.isnan(row.delta.low) and row.verdict.kind in ("not resolved", "open")
 
 
 def _overall(table: Table, panels: int) -> str:
@@ -104,7 +103,7 @@ def _resolved(rows: Sequence[Row], table: Table) -> str:
         return "; ".join([better(first, table), *(better(row, table, short=True) for row in others)])
     told: list[str] = []
     for word in ("better", "worse"):
-        some = [row for row in rows if row.verdict.startswith(word)]
+        some = [row for row in rows if row.verdict.kind == word]
         some.sort(key=lambda row: abs(row.delta.mean) if row.delta else math.nan)
         if len(some) > 1:
             most, least = size(some[-1], table, short=bool(told)), size(some[0], table, short=True)
@@ -138,15 +137,15 @@ def _odd(rows: Sequence[Row], baseline: str) -> list[str]:
     """Tell the rows of which neither a verdict nor an interval is known."""
     told = []
     left = [row for row in rows if not (is_resolved(row) or is_open(row))]
-    if same := [row for row in left if row.verdict == "changes nothing"]:
+    if same := [row for row in left if row.verdict.kind == "changes nothing"]:
         told.append(f"{named(same)} change{'s' * (len(same) == 1)} nothing: the runs computed what {baseline!r} did")
-    for verdict in dict.fromkeys(row.verdict for row in left if row.verdict.startswith("equivalent")):
+    for verdict in dict.fromkeys(row.verdict for row in left if row.verdict.kind == "equivalent"):
         alike = [row for row in left if row.verdict == verdict]
-        said = re.sub(r"(±[\d.]+)", r"\1 points", verdict.replace("equivalent", f"equivalent to {baseline!r}", 1))
+        said = f"equivalent to {baseline!r}{verdict.margin} points{verdict.coverage}"
         told.append(f"{named(alike)} {'is' if len(alike) == 1 else 'are'} {said}")
-    if waiting := [row for row in left if row.verdict.startswith("open")]:
+    if waiting := [row for row in left if row.verdict.kind == "open"]:
         told.append(f"{named(waiting)} wait{'s' * (len(waiting) == 1)} for the first look of the stopping rule")
-    left = [row for row in left if not row.verdict.startswith(("changes nothing", "equivalent", "open"))]
+    left = [row for row in left if row.verdict.kind not in ("changes nothing", "equivalent", "open")]
     flat = [row for row in left if row.delta is not None and row.delta.n > 1]
     if flat:
         told.append(f"{named(flat)} differ{'s' * (len(flat) == 1)} by the same at every seed: no spread to judge by")
@@ -205,12 +204,13 @@ def size(row: Row, table: Table, how: str = "", *, short: bool) -> str:
 
 def better(row: Row, table: Table, how: str = "", *, short: bool = False) -> str:
     """Say that a row is better or worse than its baseline, and by how much; also that this is too little to matter."""
-    said, within, margin = row.verdict.partition(" within ±")
-    margin, space, seeds = margin.partition(" ")
-    said += space + seeds
-    word = "better" if said.startswith("better") else "worse"
-    told = f"{row.label!r} is {said.replace(word, f'{word} than {row.baseline!r}', 1)} by "
-    return told + size(row, table, how, short=short) + (f", within the margin of ±{margin} points" if within else "")
+    verdict = row.verdict
+    told = f"{row.label!r} is {verdict.kind} than {row.baseline!r}{verdict.coverage} by "
+    return (
+        told
+        + size(row, table, how, short=short)
+        + ("" if verdict.within is None else f", within the margin of ±{verdict.within:g} points")
+    )
 
 
 def allowed(rows: Sequence[Row], table: Table, *, short: bool) -> str:

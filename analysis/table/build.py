@@ -22,7 +22,7 @@ from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, besides, compared
-from analysis.table.verdict import reproduced, without_figures
+from analysis.table.verdict import Verdict, reproduced, without_figures
 from lightning_bam.run_folder.result import METRICS, Metric
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
@@ -170,7 +170,7 @@ def _row(
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    wanted, said = len(runs) + states.total(), "baseline"
+    wanted, said = len(runs) + states.total(), Verdict(kind="baseline")
     if against is not None:
         known = bool(values) or unchanged
         said = without_figures(states)

@@ -10,7 +10,7 @@ from analysis.statistics.equivalence import tost
 from analysis.statistics.families import holm
 from analysis.statistics.paired import PairedDifference, paired
 from analysis.table.interim import Interim, interims
-from analysis.table.verdict import by_rule, verdict
+from analysis.table.verdict import Verdict, by_rule, verdict
 from studies.definition.study import Study
 
 Figures = Mapping[str, Mapping[int, float]]
@@ -75,8 +75,8 @@ def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
     return dict(zip(p, map(float, holm(list(p.values()), comparisons=comparisons)), strict=True))
 
 
-def conclude(found: Comparison, study: Study, *, wanted: int, failed: int = 0, unchanged: bool) -> str:
-    """Say what a row's comparison allows to conclude.
+def conclude(found: Comparison, study: Study, *, wanted: int, failed: int = 0, unchanged: bool) -> Verdict:
+    """Return what a row's comparison allows to conclude.
 
     Args:
         found: the comparison.

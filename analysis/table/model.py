@@ -12,6 +12,7 @@ from analysis.statistics.paired import PairedDifference
 from analysis.table.evidence import Evidence, evidence
 from analysis.table.interim import Interim
 from analysis.table.published import PrintedCount, PrintedFigure
+from analysis.table.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class Row:
     top5: float
     delta: PairedDifference | None
     p_holm: float
-    verdict: str
+    verdict: Verdict
     published: float | None
     reproduced: str
     states: Counter[str]

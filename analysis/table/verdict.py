@@ -1,9 +1,11 @@
-"""What a row's figures allow to say, in words."""
+"""What a row's figures allow to say."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from analysis.statistics.paired import PairedDifference, prediction_interval
 from analysis.statistics.power import closing, lesser
@@ -14,11 +16,67 @@ LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
 
 
-OUTCOMES = (
-    *("better", "worse", "equivalent", "changes nothing", "not resolved", "open", "baseline"),
-    *("failed", "unfinished", "not run"),
-)
-"""What a verdict begins with."""
+Kind = Literal[
+    "better",
+    "worse",
+    "equivalent",
+    "changes nothing",
+    "not resolved",
+    "open",
+    "baseline",
+    "failed",
+    "unfinished",
+    "not run",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What may be concluded of a row; `str` gives it as the table has it.
+
+    Attributes:
+        kind: the conclusion.
+        within: the margin in percentage points that the difference is within, where it is.
+        n: on how many seeds it is, where that is not all that are wanted.
+        wanted: how many seeds are wanted.
+        failed: at how many of them the row or its baseline has failed.
+        detail: what else the table says, as `: needs about 6 more seeds`.
+
+    """
+
+    kind: Kind
+    within: float | None = None
+    n: int | None = None
+    wanted: int = 0
+    failed: int = 0
+    detail: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is on all wanted seeds."""
+        return self.n is None
+
+    @property
+    def so_far(self) -> bool:
+        """Whether more seeds are to come: not where all the others have failed."""
+        return self.n is not None and self.n + self.failed < self.wanted
+
+    @property
+    def coverage(self) -> str:
+        """On how many seeds it is, as ` so far (4 of 5 seeds)`; empty where that is all."""
+        if self.n is None:
+            return ""
+        failed = f"; {self.failed} failed" if self.failed else ""
+        return f"{' so far' if self.so_far else ''} ({self.n} of {self.wanted} seeds{failed})"
+
+    @property
+    def margin(self) -> str:
+        """The margin that the difference is within, as ` within ±0.3`; empty where there is none."""
+        return "" if self.within is None else f" within ±{self.within:g}"
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.margin}{self.coverage}{self.detail}"
+
 
 MARGIN = 1.0
 """Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
@@ -35,8 +93,8 @@ def verdict(
     higher_is_better: bool = False,
     p_tost: float = math.nan,
     margin: float | None = None,
-) -> str:
-    """Say what the differences of a row's figures from the baseline's allow to conclude.
+) -> Verdict:
+    """Return what the differences of a row's figures from the baseline's allow to conclude.
 
     Args:
         delta: the paired difference of figures, row minus baseline; None without a pair.
@@ -51,31 +109,29 @@ def verdict(
 
     """
     if unchanged:
-        return "changes nothing"
+        return Verdict(kind="changes nothing")
     if delta is None or delta.n < 2:
-        return "not resolved: needs at least 2 paired seeds"
+        return Verdict(kind="not resolved", detail=": needs at least 2 paired seeds")
     if delta.sd == 0:
-        return "not resolved: same Δ at every seed; needs more seeds"
-    within = f"within ±{margin:g}" if margin is not None and p_tost < LEVEL else ""
-    if p_holm < LEVEL or within:
-        word = direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent"
-        word = " ".join(filter(None, (word, within)))
-        return word if delta.n >= wanted else f"{word}{_on(delta.n, wanted, failed)}"
+        return Verdict(kind="not resolved", detail=": same Δ at every seed; needs more seeds")
+    within = margin if margin is not None and p_tost < LEVEL else None
+    if p_holm < LEVEL or within is not None:
+        return Verdict(
+            kind=direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent",
+            within=within,
+            n=delta.n if delta.n < wanted else None,
+            wanted=wanted,
+            failed=failed,
+        )
     found = closing(delta, level=LEVEL, comparisons=comparisons, margin=margin)
     more = lesser(found)
     if more is None:
-        return "not resolved: needs >1000 seeds"
+        return Verdict(kind="not resolved", detail=": needs >1000 seeds")
     what = "" if margin is None else " to differ" if more == found.to_differ else " to be equivalent"
-    return f"not resolved: needs about {more} more seed{'s' if more > 1 else ''}{what}"
+    return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
 
 
-def _on(n: int, wanted: int, failed: int) -> str:
-    """Say on how many seeds a verdict is, and whether more are to come: not where all the others have failed."""
-    so_far = " so far" if n + failed < wanted else ""
-    return f"{so_far} ({n} of {wanted} seeds{f'; {failed} failed' if failed else ''})"
-
-
-def without_figures(states: Mapping[str, int]) -> str:
+def without_figures(states: Mapping[str, int]) -> Verdict:
     """Say why a row has no figure: its runs have failed, have begun, or were not begun.
 
     Args:
@@ -83,26 +139,17 @@ def without_figures(states: Mapping[str, int]) -> str:
 
     """
     if states.get("failed"):
-        return "failed"
-    return "unfinished" if any(states.get(state) for state in ("interrupted", "running")) else "not run"
+        return Verdict(kind="failed")
+    begun = any(states.get(state) for state in ("interrupted", "running"))
+    return Verdict(kind="unfinished" if begun else "not run")
 
 
-def outcome(said: str) -> str:
-    """Return what a verdict begins with, one of `OUTCOMES`."""
-    return next(word for word in OUTCOMES if said.startswith(word))
-
-
-def is_settled(said: str) -> bool:
-    """Say whether a verdict is one on all wanted seeds."""
-    return not said.endswith(")")
-
-
-def direction(delta: PairedDifference, higher_is_better: bool) -> str:
+def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["better", "worse"]:
     """Return which way a resolved difference goes."""
     return "better" if (delta.mean > 0) == higher_is_better else "worse"
 
 
-def by_rule(found: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> str:
+def by_rule(found: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
     """Say where a row stands whose seeds follow a stopping rule.
 
     Args:
@@ -113,14 +160,14 @@ def by_rule(found: Interim, rule: Stopping, *, higher_is_better: bool, margin: f
 
     """
     if found.delta is None:
-        return f"open: first look at {found.wanted} seeds"
+        return Verdict(kind="open", detail=f": first look at {found.wanted} seeds")
     if found.outcome == "open":
-        return f"open: next look at {found.wanted} seeds"
+        return Verdict(kind="open", detail=f": next look at {found.wanted} seeds")
     if found.outcome == "exhausted":
-        return f"not resolved by {rule.most} seeds, the last look"
+        return Verdict(kind="not resolved", detail=f" by {rule.most} seeds, the last look")
     within = found.tost is not None and found.tost_limit is not None and found.tost <= found.tost_limit
-    word = direction(found.delta, higher_is_better) if found.outcome == "different" else "equivalent"
-    return f"{word} within ±{margin:g}" if within else word
+    kind: Kind = direction(found.delta, higher_is_better) if found.outcome == "different" else "equivalent"
+    return Verdict(kind=kind, within=margin if within else None)
 
 
 def reproduced(figures: Sequence[float], published: float | None) -> str:

@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     total = total_hours(found, table, records)
     if arguments.json:
         rows = [asdict(need) | {"seeds": need.seeds} for need in found]
-        verdicts = {row.label: row.verdict for row in table.rows}
+        verdicts = {row.label: str(row.verdict) for row in table.rows}
         told = {"study": study.label, "margin": table.margin, "budget_hours": arguments.budget, "verdicts": verdicts}
         print(json_text(told | {"open": rows, "device_hours": total}))
         return 0
@@ -73,12 +73,12 @@ def show(table: Table, found: list[Need], total: float | None, arguments: argpar
     for name in names:
         grid.add_column(name, justify="left" if name == "row" else "right")
     for row in table.rows:
-        if row.verdict == "baseline":
+        if row.verdict.kind == "baseline":
             continue
         need = by_row.get(row.label)
         shown = [row.label, str(row.delta.n if row.delta else 0), signed(row.delta.mean) if row.delta else ""]
         if need is None:
-            grid.add_row(*shown, row.verdict.partition(":")[0], "", "", *([""] if arguments.budget else []))
+            grid.add_row(*shown, str(row.verdict).partition(":")[0], "", "", *([""] if arguments.budget else []))
             continue
         cost = "-" if need.seeds is None else "not known yet" if need.hours is None else f"{need.hours:.2g}"
         fits = [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []

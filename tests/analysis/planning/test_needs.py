@@ -48,7 +48,7 @@ def test_open_rows_and_what_would_close_them(made):
 def test_the_table_names_the_fewer_seeds_and_says_what_they_would_show(made, margin, product, most):
     _, records = made
     table = tabulate(records, replace(STUDY, margin=margin))
-    said = {row.label: row.verdict for row in table.rows}
+    said = {row.label: str(row.verdict) for row in table.rows}
     assert said["BAM product"] == f"not resolved: needs about {product}"
     assert said["BAM max"] == (
         "not resolved: needs >1000 seeds" if most is None else f"not resolved: needs about {most}"

@@ -50,9 +50,9 @@ def test_open_rows_alone_get_more_seeds(tmp_path):
     assert machine.asked == [(2, ("BAM", "BAM max"), 6), (4, ("BAM max",), 8), (6, ("BAM max",), 12)]
     rows = {row.label: row for row in table.rows}
     assert {label: row.n for label, row in rows.items()} == {"none": 6, "BAM": 2, "BAM max": 6}
-    assert rows["BAM"].verdict == "better"
+    assert str(rows["BAM"].verdict) == "better"
     assert rows["BAM"].interim.look == 1
-    assert rows["BAM max"].verdict == "not resolved by 6 seeds, the last look"
+    assert str(rows["BAM max"].verdict) == "not resolved by 6 seeds, the last look"
     assert table.complete
     assert next_round(RULED, table) is None
     again = Machine(tmp_path)
@@ -65,7 +65,7 @@ def test_a_run_without_a_result_ends_the_rounds_and_the_next_call_goes_on(tmp_pa
     table, resolved = until_resolved(RULED, machine.gather, machine.train)
     assert not resolved
     assert [seeds for seeds, *_ in machine.asked] == [2, 4], "the same round is not asked for twice"
-    assert {row.label: row.verdict for row in table.rows}["BAM max"] == "open: next look at 4 seeds"
+    assert {row.label: str(row.verdict) for row in table.rows}["BAM max"] == "open: next look at 4 seeds"
     assert until_resolved(RULED, machine.gather, Machine(tmp_path).train)[1]
 
 

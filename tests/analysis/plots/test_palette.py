@@ -7,6 +7,7 @@ import pytest
 from analysis.plots.effects import symbol
 from analysis.plots.palette import BLACK, COLOURS, mark
 from analysis.plots.published import OURS
+from analysis.table.verdict import Verdict
 
 
 def lightness(colour: str) -> float:
@@ -43,12 +44,12 @@ def test_none_is_too_pale_for_white_paper():
 
 def test_verdicts_differ_in_shape_or_fill_and_those_with_a_colour_in_lightness_from_none():
     said = (
-        "better",
-        "worse",
-        "better so far (3 of 5 seeds)",
-        "not resolved: needs more",
-        "changes nothing",
-        "equivalent",
+        Verdict(kind="better"),
+        Verdict(kind="worse"),
+        Verdict(kind="better", n=3, wanted=5),
+        Verdict(kind="not resolved", detail=": needs more"),
+        Verdict(kind="changes nothing"),
+        Verdict(kind="equivalent", within=0.3),
     )
     for higher in (True, False):
         looks = [symbol(verdict, higher_is_better=higher) for verdict in said]

@@ -26,6 +26,7 @@ from analysis.statistics.factorial import Factorial, Level, Source
 from analysis.statistics.factorial import factorial as factorial_of
 from analysis.statistics.paired import prediction_interval
 from analysis.statistics.power import least_resolvable
+from analysis.table.verdict import Verdict
 from lightning_bam.run_folder.result import METRICS
 from tests.analysis.plots import pictured
 from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts
@@ -68,7 +69,7 @@ class TestEffects:
 
     def test_a_row_all_of_whose_seeds_have_failed_waits_for_no_pair(self, small):
         _, _, table = small
-        lost = replace(table.rows[1], delta=None, verdict="failed")
+        lost = replace(table.rows[1], delta=None, verdict=Verdict(kind="failed"))
         (axes,) = effects(replace(table, rows=[table.rows[0], lost, *table.rows[2:]])).figure.axes
         texts = [text.get_text() for text in axes.texts]
         assert "failed" in texts

@@ -46,7 +46,7 @@ def test_seeds_to_add_reach_the_power_and_one_less_does_not(found):
         effect = abs(row.delta.mean) / row.delta.sd
         assert paired_power(effect, one.n + one.more, 0.05 / 3) >= 0.8
         assert paired_power(effect, one.n + one.more - 1, 0.05 / 3) < 0.8
-        assert row.verdict == f"not resolved: needs about {one.more} more seeds"
+        assert str(row.verdict) == f"not resolved: needs about {one.more} more seeds"
 
 
 def test_a_baseline_is_paid_once_a_seed_however_many_rows_are_paired_with_it(found):

@@ -209,7 +209,7 @@ def test_seeds_by_a_rule(tmp_path):
         "r4": [near[0], None, None, None],
     }
     found = table(tmp_path, study, figures)
-    assert [row.verdict for row in found.rows] == [
+    assert [str(row.verdict) for row in found.rows] == [
         "baseline",
         "better",
         "not resolved by 4 seeds, the last look",

@@ -100,7 +100,7 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "SE_r8 <light>": (4, 4),
         "BAM r=1": (2, 4),
     }
-    assert {label: row.verdict for label, row in rows.items()} == {
+    assert {label: str(row.verdict) for label, row in rows.items()} == {
         "none": "baseline",
         "BAM": "better",
         "BAM product": "open: next look at 4 seeds",

@@ -99,7 +99,7 @@ def test_each_row_is_compared_within_its_panel(trained):
     assert rows["wide + SE"].delta.mean == pytest.approx(-0.0625)  # .125, -.25
     assert trained.comparisons == 3
     assert rows["small + BAM"].p_holm == pytest.approx(3 * rows["small + BAM"].delta.p)
-    assert [rows[label].verdict for label in ("small", "wide", "wide + BAM")] == ["baseline", "baseline", "better"]
+    assert [str(rows[label].verdict) for label in ("small", "wide", "wide + BAM")] == ["baseline", "baseline", "better"]
     assert [row.label for row in champions(trained)] == ["small + BAM", "wide + BAM"]
 
 
@@ -117,7 +117,7 @@ def test_printed_beside_ours(trained):
 
 
 def test_a_table_that_is_not_run_says_so_and_compares_nothing(untrained):
-    assert {row.verdict for row in untrained.rows} == {"baseline", "not run"}
+    assert {str(row.verdict) for row in untrained.rows} == {"baseline", "not run"}
     assert {row.reproduced for row in untrained.rows} == {"not run"}
     sizes, errors = blocks(untrained)
     assert [column.heading for column in errors.columns] == ["row", "published", "error (%)", "reproduced?"]
@@ -150,7 +150,7 @@ def test_a_metric_that_is_better_when_higher(tmp_path):
         finish(tmp_path, run, ERRORS[row][run.seed], loss=len(row) + run.seed / 8)
     table = tabulate(gather(study, tmp_path), study)
     assert table.rows[1].mean == pytest.approx(21.40625 / 4)
-    assert table.rows[1].verdict == "better"
+    assert str(table.rows[1].verdict) == "better"
     assert "top-5 error (%)" in render(table, "text", width=200)
     assert json.loads(render(table, "json"))["metric"] == "error_top5"
 

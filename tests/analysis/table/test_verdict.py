@@ -1,4 +1,4 @@
-"""Verdicts as text."""
+"""What may be concluded, and how the table says it."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.statistics.paired import PairedDifference, paired
 from analysis.statistics.power import seeds_needed
-from analysis.table.verdict import OUTCOMES, is_settled, outcome, reproduced, verdict, without_figures
+from analysis.table.verdict import reproduced, verdict, without_figures
 
 
 def difference(mean, sd, n=4, p=0.5):
@@ -32,8 +32,8 @@ def difference(mean, sd, n=4, p=0.5):
     ],
 )
 def test_verdict(delta, p_holm, said):
-    assert verdict(delta, p_holm, comparisons=1, wanted=2) == said
-    assert verdict(delta, p_holm, comparisons=1, wanted=2, unchanged=True) == "changes nothing"
+    assert str(verdict(delta, p_holm, comparisons=1, wanted=2)) == said
+    assert str(verdict(delta, p_holm, comparisons=1, wanted=2, unchanged=True)) == "changes nothing"
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,12 @@ def test_verdict(delta, p_holm, said):
     ],
 )
 def test_a_row_without_figures_says_why(states, said):
-    assert without_figures(states) == said
-    assert outcome(said) == said
-    assert said in OUTCOMES
+    assert str(without_figures(states)) == without_figures(states).kind == said
 
 
 def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
-    assert verdict(difference(-1.0, 0.3), 0.01, comparisons=1, wanted=5) == "better so far (4 of 5 seeds)"
-    assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5) == "worse so far (4 of 5 seeds)"
+    assert str(verdict(difference(-1.0, 0.3), 0.01, comparisons=1, wanted=5)) == "better so far (4 of 5 seeds)"
+    assert str(verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=5)) == "worse so far (4 of 5 seeds)"
 
 
 @pytest.mark.parametrize(
@@ -68,9 +66,9 @@ def test_a_verdict_before_all_wanted_seeds_is_one_of_the_moment():
     ],
 )
 def test_a_verdict_on_surviving_seeds_says_so_and_awaits_no_more(wanted, failed, said):
-    assert verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=wanted, failed=failed) == said
-    assert outcome(said) == "worse"
-    assert is_settled(said) == (wanted == 4)
+    found = verdict(difference(1.0, 0.3), 0.01, comparisons=1, wanted=wanted, failed=failed)
+    assert str(found) == said
+    assert (found.kind, found.settled, found.so_far) == ("worse", wanted == 4, "so far" in said)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +77,14 @@ def test_a_verdict_on_surviving_seeds_says_so_and_awaits_no_more(wanted, failed,
 )
 def test_equivalence_has_the_level_of_a_difference(p_tost, said):
     told = verdict(difference(0.5, 1.0), 0.5, comparisons=1, wanted=4, p_tost=p_tost, margin=0.3)
-    assert told.startswith(said)
+    assert str(told).startswith(said)
+    assert told.within == (0.3 if p_tost < 0.05 else None)
 
 
 def test_where_higher_is_better_a_rise_is_better():
     rise, fall = difference(1.0, 0.3), difference(-1.0, 0.3)
-    assert verdict(rise, 0.01, comparisons=1, wanted=4, higher_is_better=True) == "better"
-    assert verdict(fall, 0.01, comparisons=1, wanted=4, higher_is_better=True) == "worse"
+    assert str(verdict(rise, 0.01, comparisons=1, wanted=4, higher_is_better=True)) == "better"
+    assert str(verdict(fall, 0.01, comparisons=1, wanted=4, higher_is_better=True)) == "worse"
 
 
 def test_a_figure_of_the_same_distribution_is_refused_once_in_twenty():
@@ -98,7 +97,10 @@ def test_a_figure_of_the_same_distribution_is_refused_once_in_twenty():
 
 def test_more_comparisons_need_more_seeds():
     more = seeds_needed(0.5, 1.0, comparisons=5) - 4
-    assert verdict(difference(0.5, 1.0), 0.5, comparisons=5, wanted=4) == f"not resolved: needs about {more} more seeds"
+    assert (
+        str(verdict(difference(0.5, 1.0), 0.5, comparisons=5, wanted=4))
+        == f"not resolved: needs about {more} more seeds"
+    )
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=8), st.integers(1, 20))

@@ -48,7 +48,7 @@ def root(tmp_path):
 
 def test_a_rise_in_map_is_better(root):
     table = tabulate(gather(STUDY, root), STUDY)
-    assert [row.verdict for row in table.rows] == ["baseline", "better"]
+    assert [str(row.verdict) for row in table.rows] == ["baseline", "better"]
     assert table.rows[1].delta.mean == pytest.approx(23 / 12)  # 2, 1.875, 1.875
     assert table.rows[0].errors == dict(enumerate(FIGURES["none"]))
 
