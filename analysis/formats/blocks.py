@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.formats.columns import Column, aligned, columns, compare, figures, heading, mean_and_sd
+from analysis.formats.columns import Column, aligned, columns, compare, figures, heading, mean_and_sd, published
 from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, PrintedCount, decimals, rounded
@@ -74,15 +74,9 @@ def _equal(count: PrintedCount | None) -> str:
 
 
 def _figures(table: Table) -> list[Column]:
-    rows = table.rows
-    published = ["" if row.published is None else f"{row.published:.2f}" for row in rows]
-    found = [
-        _labels(table),
-        Column(heading="published", kind="number", cells=published),
-        figures(table),
-        Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in rows]),
-    ]
-    return found + compare(table) if any(row.n for row in rows) else found
+    printed, reproduced = published(table)
+    found = [_labels(table), printed, figures(table), reproduced]
+    return found + compare(table) if any(row.n for row in table.rows) else found
 
 
 def _other(table: Table, name: str) -> list[Column]:

@@ -41,11 +41,16 @@ def columns(table: Table) -> list[Column]:
         figures(table),
         *compare(table),
     ]
-    if any(row.published is not None for row in rows):
-        published = ["" if row.published is None else f"{row.published:.2f}" for row in rows]
-        found.append(Column(heading="published", kind="number", cells=published))
-        found.append(Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in rows]))
-    return found
+    return found + published(table) if any(row.published is not None for row in rows) else found
+
+
+def published(table: Table) -> list[Column]:
+    """Return the columns of the paper's figures, and of what became of them."""
+    cells = ["" if row.published is None else f"{row.published:.2f}" for row in table.rows]
+    return [
+        Column(heading="published", kind="number", cells=cells),
+        Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in table.rows]),
+    ]
 
 
 def figures(table: Table) -> Column:

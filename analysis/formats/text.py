@@ -87,7 +87,7 @@ def _grid(table: Table, block: Block, width: int, color: bool) -> rich.table.Tab
 
 def _laid_out(found: Sequence[Column], width: int) -> tuple[list[tuple[Column, int]], bool]:
     """Give each column its width, and say whether some row takes more than one line."""
-    flat = [_flat(column) for column in found]
+    flat = [replace(column, cells=[cell.replace("\n", " ") for cell in column.cells]) for column in found]
     widths = [_widest(column) for column in flat]
     if _total(widths) <= width:
         return list(zip(flat, widths, strict=True)), False
@@ -111,10 +111,6 @@ def _narrow(found: Sequence[Column], widths: list[int], width: int, kind: str, l
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * len(widths) - 1
-
-
-def _flat(column: Column) -> Column:
-    return Column(heading=column.heading, kind=column.kind, cells=[cell.replace("\n", " ") for cell in column.cells])
 
 
 def _merged(found: Sequence[Column]) -> list[Column]:

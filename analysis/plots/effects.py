@@ -122,7 +122,7 @@ def forest(table: Table, margin: float | None) -> tuple[Figure, bool]:
     figure = Figure(figsize=(steps.width, steps.height + 1.05))
     axes = figure.subplots()
     rungs(axes, steps)
-    shown = [row for rows in steps.groups.values() for row in rows]
+    shown = steps.rows
     deltas = [row.delta for row in shown if row.delta is not None]
     ends = (-margin, margin) if margin is not None else ()
     axes.set_xlim(limits([0.0, *ends, *(delta.mean for delta in deltas)], map(_ends, deltas)))

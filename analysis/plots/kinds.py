@@ -38,19 +38,8 @@ def known(kind: str) -> str:
     return kind
 
 
-def draw(
-    kind: str,
-    study: Study,
-    records: Sequence[Record],
-    table: Table,
-) -> Drawn | Absent:
-    """Draw one kind, or say why it has nothing to show.
-
-    Args:
-        kind: a name of `KINDS`.
-        study: what was asked.
-        records: its runs.
-        table: the conclusions from them.
+def draw(kind: str, study: Study, records: Sequence[Record], table: Table) -> Drawn | Absent:
+    """Draw one of `KINDS`, or say why it has nothing to show.
 
     Raises:
         StudyError: no such kind.
@@ -61,16 +50,12 @@ def draw(
             from analysis.plots.effects import effects
 
             return effects(table, study.margin)
-        case "marginal":
+        case "marginal" | "interaction":
             from analysis.factorial.study import factorial_of
-            from analysis.plots.marginal import marginal
+            from analysis.plots.marginal import interaction, marginal
 
-            return marginal(factorial_of(study, records), study.scale)
-        case "interaction":
-            from analysis.factorial.study import factorial_of
-            from analysis.plots.marginal import interaction
-
-            return interaction(factorial_of(study, records), study.scale)
+            one = marginal if kind == "marginal" else interaction
+            return one(factorial_of(study, records), study.scale)
         case "pareto":
             from analysis.plots.pareto import pareto
 

@@ -44,6 +44,11 @@ class Ladder:
     labels: Mapping[str, str]
 
     @property
+    def rows(self) -> list[Row]:
+        """All rows, from the top."""
+        return [row for group in self.groups.values() for row in group]
+
+    @property
     def width(self) -> float:
         """The width in inches that the labels ask for: one column of a paper or two."""
         longest = max(len(line) for text in self.labels.values() for line in text.split("\n"))

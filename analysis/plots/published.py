@@ -67,7 +67,7 @@ def _told(row: Row) -> str:
 def crosses(table: Table) -> tuple[Figure, bool]:
     """Draw the rows; say besides whether an interval goes beyond the frame."""
     steps = ladder(table, lambda row: row.published is not None)
-    shown = [row for rows in steps.groups.values() for row in rows]
+    shown = steps.rows
     figure = Figure(figsize=(PAGE, steps.height + 0.95))
     axes = figure.subplots()
     rungs(axes, steps)

@@ -94,9 +94,8 @@ def _told(table: Table, row: Row) -> str:
 def spread_and_power(table: Table) -> Figure:
     """Draw both axes; where no spread is known, the left ones alone."""
     steps = ladder(table, lambda row: row.label != row.baseline and row.delta is not None)
-    rows = [row for group in steps.groups.values() for row in group]
-    spreads = spread(rows)
-    found = {row.label: differences(table, row) for row in rows}
+    spreads = spread(steps.rows)
+    found = {row.label: differences(table, row) for row in steps.rows}
     there = sorted({seed for points in found.values() for seed in points})
     rung = max(steps.rung, MARK * (len(there) + 0.2) if len(there) <= TOLD_APART else 0)
     height = rung * (steps.bottom + 1.4)
@@ -106,7 +105,7 @@ def spread_and_power(table: Table) -> Figure:
     _points(left, steps, found, there, MARK / rung)
     left.set_xlabel(f"Δ {table.metric.label.removesuffix(' (%)')} at each seed (points)")
     if right:
-        _power(right[0], rows, spreads, table.comparisons)
+        _power(right[0], steps.rows, spreads, table.comparisons)
     handles, labels = left.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower left", ncols=TOLD_APART, frameon=False, handletextpad=0.2)
@@ -141,11 +140,10 @@ def _points(
                 markeredgewidth=0.5,
                 label=f"seed {seed}" if apart and not group else f"_seed {seed}",
             )
-    for rows in steps.groups.values():
-        for row in rows:
-            assert row.delta is not None
-            ends = [steps.places[row.label] - 0.34, steps.places[row.label] + 0.34]
-            axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=1.5)
+    for row in steps.rows:
+        assert row.delta is not None
+        ends = [steps.places[row.label] - 0.34, steps.places[row.label] + 0.34]
+        axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=1.5)
 
 
 def _power(axes: Axes, rows: list[Row], spreads: list[float], comparisons: int) -> None:

@@ -81,11 +81,10 @@ def paired(
     n, mean = difference.size, float(difference.mean())
     if abs(mean) <= 4 * np.finfo(float).eps * max(np.abs(ours).max(), np.abs(baseline).max()):
         mean = 0.0  # the rounding of figures that cancel
-    if n == 1:
-        return PairedDifference(n=1, mean=mean, sd=math.nan, low=math.nan, high=math.nan, p=math.nan)
-    sd = float(difference.std(ddof=1))
     if np.ptp(difference) == 0:
-        return PairedDifference(n=n, mean=mean, sd=0.0, low=math.nan, high=math.nan, p=math.nan)
+        sd = math.nan if n == 1 else 0.0
+        return PairedDifference(n=n, mean=mean, sd=sd, low=math.nan, high=math.nan, p=math.nan)
+    sd = float(difference.std(ddof=1))
     error = sd / math.sqrt(n)
     half = -float(special.stdtrit(n - 1, (1 - level if outside is None else outside) / 2)) * error
     p = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
