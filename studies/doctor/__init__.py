@@ -1,6 +1,23 @@
 """What is wrong with this machine, its installation or its runs folder, found by trying, each with its mend."""
 
-from studies.doctor.examination import examine
-from studies.doctor.finding import Finding, Scene
+from __future__ import annotations
 
-__all__ = ["Finding", "Scene", "examine"]
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, in one line: `warning` costs time or trust, `problem` stops or spoils runs."""
+
+    check: str
+    level: Level
+    found: str
+    mend: str = ""
+
+
+def listed(items: list[str], shown: int = 4) -> str:
+    """Return the first of `items` separated by commas, and that there are more."""
+    return ", ".join(items[:shown]) + (" ..." if len(items) > shown else "")

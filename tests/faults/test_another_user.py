@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.doctor import accounts, disk, leftovers
-from studies.doctor.finding import Scene
+from studies.doctor import runs_folder
+from studies.doctor.storage import journal
 from studies.library import find_study
 from tests.faults.another_user import nobody
 from tests.faults.test_fuzzed_records import READERS, call, shared, wrong
@@ -25,7 +25,7 @@ WRITING = ("run", "run --retry", "search", "search --json", "bundle", "report", 
 """Verbs that write, or read what weighs a lot."""
 READING = [verb for verb in READERS if verb not in WRITING]
 QUICK = [verb for verb in READERS if verb not in ("bundle", "report", "plot")]
-CHECKS = (disk.space, disk.files, disk.locks, leftovers.leases, leftovers.temporary, accounts.accounts)
+CHECKS = (runs_folder.room, runs_folder.files, runs_folder.leases, journal)
 UNREADABLE = {
     "the runs folder": "runs",
     "a run folder": "runs/OLD",
@@ -127,19 +127,17 @@ def test_a_run_folder_that_may_not_be_written_is_named(files):
         folder.note(state="interrupted")
 
 
-@pytest.mark.parametrize(
-    "check", [disk.space, disk.files, disk.locks, leftovers.leases, leftovers.temporary, accounts.accounts]
-)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("what", ["", *UNREADABLE])
 def test_the_doctor_looks_at_what_it_may(files, check, what):
     path = located(files, UNREADABLE.get(what, "asked.py"))
     with closed(path), nobody():
-        found = list(check(Scene(Path("runs"), None, None)))
+        found = list(check(Path("runs")))
     assert all(finding.mend for finding in found if finding.level == "problem")
 
 
 def test_the_doctor_says_that_a_root_cannot_be_written(files):
     with nobody():
-        found = [*disk.files(Scene(Path("runs"), None, None)), *disk.locks(Scene(Path("runs"), None, None))]
-    assert [finding.level for finding in found] == ["problem", "problem"]
-    assert "cannot be written (Permission denied)" in found[0].found
+        (found,) = runs_folder.files(Path("runs"))
+    assert found.level == "problem"
+    assert "cannot be written (Permission denied)" in found.found

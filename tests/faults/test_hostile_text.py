@@ -27,8 +27,7 @@ from analysis.formats.markdown import escaped
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space
-from studies.doctor.finding import Scene
-from studies.doctor.leftovers import leases
+from studies.doctor.runs_folder import leases
 from studies.engine.progress import LiveView, Progress
 from studies.library import find_study
 from studies.search.method import Method
@@ -36,7 +35,6 @@ from studies.search.search import Search
 from studies.storage.optuna_storage import open_storage
 from studies.terminal.console import Console
 from studies.terminal.text import VisibleStream, one_line, visible
-from studies.workers.forkserver import forkserver
 from tests.analysis.synthetic import finish, interrupt
 from tests.studies.conftest import BASE
 
@@ -254,7 +252,7 @@ def test_doctors_commands_name_the_folder_that_they_are_about(tmp_path):
     folder.mkdir(parents=True)
     (folder / "run.json").write_text("{")
     (folder / "manifest.json").write_text("{")
-    (problem, _) = leases(Scene(root, None, forkserver()))
+    (problem, _) = leases(root)
     command, *_ = problem.mend.partition(", and the next")
     assert shlex.split(command) == ["rm", "-r", str(folder)]
 

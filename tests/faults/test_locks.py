@@ -32,13 +32,11 @@ from studies.coordination.leases import Leases
 from studies.coordination.location import Place
 from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.registry import Registry
-from studies.doctor import Scene
-from studies.doctor.accounts import accounts
+from studies.doctor.storage import database
 from studies.errors import StudyError
 from studies.storage import journal as journal_module
 from studies.storage.optuna_storage import close_storage, open_storage
 from studies.storage.postgres import patience
-from studies.workers.forkserver import forkserver
 from tests.analysis.synthetic import finish
 from tests.faults.another_user import nobody
 from tests.studies.conftest import BASE, postgres, tiny  # noqa: F401, the fixture
@@ -203,7 +201,7 @@ def test_a_table_that_is_locked_is_not_taken_for_a_dead_server(tmp_path, monkeyp
         line = capfd.readouterr().err
         assert line.startswith(f"bam: {SAID}")
         assert line.endswith("; the runs go on\n")
-        (found,) = accounts(Scene(tmp_path, postgres, forkserver()))
+        (found,) = database(postgres)
         assert (found.check, found.level) == ("database", "problem")
         assert "is locked by another transaction (canceling statement due to lock timeout)" in found.found
         assert found.mend.startswith("end that one: pg_stat_activity shows it")

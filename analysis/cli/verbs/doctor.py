@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 from rich.text import Text
 
 from analysis.cli.lines import put
 from analysis.cli.parser import add_root, add_storage
 from analysis.cli.selection import root_of
-from studies.doctor import Finding, examine
+from studies.doctor import Finding, machine, runs_folder, storage
 from studies.terminal.console import Console
+from studies.terminal.text import one_line
+from studies.workers.forkserver import forkserver
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -28,22 +33,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Print a line a check as it comes; returns 1 if one found a problem."""
     console = Console()
-    found = []
+    findings = []
     for finding in examine(root_of(arguments), arguments.storage):
-        found.append(finding)
+        findings.append(finding)
         if not arguments.json:
             show(finding, console)
+    levels = Counter(finding.level for finding in findings)
     if arguments.json:
-        print(json.dumps([asdict(finding) for finding in found], indent=1))
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        levels = Counter(finding.level for finding in found)
         console.print(f"problems: {levels['problem']}, warnings: {levels['warning']}, ok: {levels['ok']}")
-    return int(any(finding.level == "problem" for finding in found))
+    return int(levels["problem"] > 0)
+
+
+def examine(root: Path, url: str | None) -> Iterator[Finding]:
+    """Make every check in turn; one that fails itself is a problem in one line, and the rest goes on.
+
+    Changes nothing but for a probe file beside the runs, which is removed, and a row in the database, taken back.
+
+    Args:
+        root: the runs folder; it need not exist.
+        url: PostgreSQL between hosts, `postgresql://...`; None for the journal under `root`.
+
+    """
+    context = forkserver()
+    context.set_forkserver_preload(["studies.doctor.torch_probe"])  # a torchvision that does not fit would end it
+    checks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "versions": machine.versions,
+        "memory": machine.memory,
+        "disk": partial(runs_folder.room, root),
+        "files": partial(runs_folder.files, root),
+        "torch": partial(machine.torch, context),
+        "orphans": runs_folder.orphans,
+        "leases": partial(runs_folder.leases, root),
+        "storage": partial(storage.journal, root) if url is None else partial(storage.database, url),
+    }
+    for name, check in checks.items():
+        try:
+            yield from check()
+        except Exception as error:
+            found = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
+            mend = "mend what the line names, or report it: a check must not fail"
+            yield Finding(name, "problem", found, mend)
 
 
 def show(finding: Finding, console: Console) -> None:
     """Print one finding: folded beside its name in a terminal, one plain line elsewhere."""
-    text = Text(finding.found)
+    text = Text(one_line(finding.found))
     if finding.mend:
-        text.append(" - mend: ", "dim").append(finding.mend, "bold")
+        text.append(" - mend: ", "dim").append(one_line(finding.mend), "bold")
     put(console, [(Text(finding.level, COLOURS[finding.level]), 7), (finding.check, 15)], text)

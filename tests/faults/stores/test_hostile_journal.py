@@ -16,7 +16,6 @@ from analysis.cli.verbs.search import as_json, found_by
 from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
-from studies.doctor.accounts import trials
 from studies.search.method import Method
 from studies.search.recovery import troubles
 from studies.search.run_search import best
@@ -80,7 +79,6 @@ def test_a_key_leads_to_no_folder_outside(runs, canary):
         trial = study.ask()
         trial.set_user_attr("key", name)
         trial.set_user_attr("home", "elsewhere")
-    assert "nobody trains them: 11 of tiny" in next(trials(Path("runs/studies.journal"), Path("runs"))).found
     for words in (["run", "mine.py", "--wandb", "off"], ["status", "mine.py"]):
         assert call(*words) in (0, 1), words
     assert "tiny: 4 of 4 runs complete" in canary.unharmed()

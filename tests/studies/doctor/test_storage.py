@@ -1,6 +1,8 @@
-"""What `bam doctor` reads out of a real PostgreSQL: its version, trials and leases without a sign of life."""
+"""What `bam doctor` reads out of a journal and of a real PostgreSQL: what is torn, refused, or without a heartbeat."""
 
 from __future__ import annotations
+
+import os
 
 import optuna
 import psycopg
@@ -11,11 +13,10 @@ from analysis.cli import main
 from lightning_bam.config import Run
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
-from studies.doctor import Scene
-from studies.doctor.accounts import accounts
+from studies.doctor import storage as doctor
+from studies.storage.journal import journal
 from studies.storage.optuna_storage import database
 from studies.storage.postgres import GRACE
-from studies.workers.forkserver import forkserver
 
 STUDY = """
 from tests.studies.conftest import tiny
@@ -23,39 +24,93 @@ STUDY = tiny(seeds=1)
 """
 
 
-def told(scene):
-    return {finding.check: finding for finding in accounts(scene)}
+def told(url):
+    return {finding.check: finding for finding in doctor.database(url)}
 
 
-def test_hosts_that_have_gone_silent(postgres, tmp_path):
-    scene = Scene(tmp_path / "runs", postgres, forkserver())
-    found = told(scene)
+@pytest.fixture
+def path(tmp_path):
+    """Return a journal that has a trial."""
+    study = optuna.create_study(storage=journal(tmp_path), study_name="mine")
+    study.ask().set_user_attr("key", "0" * 16)
+    return tmp_path / "studies.journal"
+
+
+def test_no_journal(tmp_path):
+    (found,) = doctor.journal(tmp_path / "runs")
+    assert (found.level, found.found) == ("ok", f"none yet under {tmp_path}/runs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_torn_journal(path):
+    before = path.read_bytes()
+    (found,) = doctor.journal(path.parent)
+    assert (found.level, found.found) == ("ok", f"{path} is whole, {len(before.splitlines())} lines")
+    path.write_bytes(before[:-10])
+    (found,) = doctor.journal(path.parent)
+    assert found.level == "ok", "its writer was killed, or is writing it now: the next one cuts it off"
+    assert path.read_bytes() == before[:-10]
+    lines = before.split(b"\n")
+    path.write_bytes(b"\n".join([lines[0], b"garbage", *lines[1:]]))
+    (found,) = doctor.journal(path.parent)
+    assert found.level == "problem"
+    assert found.found == f"{path} is torn: line 2 is b'garbage\\n'"
+    assert found.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold")
+
+
+@pytest.mark.parametrize("end", [b"garbage", b"[" * 100_000 + b"\n", b"5\n"])
+def test_a_journal_that_no_writer_mends(path, end):
+    path.write_bytes(path.read_bytes() + end)
+    (found,) = doctor.journal(path.parent)
+    assert found.level == "problem"
+    assert f"is {end[:40]!r}" in found.found
+
+
+def test_something_else_where_the_journal_should_be(tmp_path):
+    path = tmp_path / "studies.journal"
+    for what, make in (
+        ("a pipe", lambda: os.mkfifo(path)),
+        ("a link", lambda: path.symlink_to(tmp_path / "nowhere")),
+        ("a folder", path.mkdir),
+    ):
+        make()
+        (found,) = doctor.journal(tmp_path)
+        assert (found.check, found.level) == ("journal", "problem")
+        assert found.found == f"{path}: is {what}, not a plain file"
+        assert found.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold every")
+        path.rename(tmp_path / what)
+
+
+def test_a_database_that_does_not_answer():
+    found = told("postgresql://me:secret@127.0.0.1:1/none")["database"]
+    assert found.level == "problem"
+    assert found.found.startswith("--storage postgresql://me:***@127.0.0.1:1/none: no answer (connection failed")
+    assert found.mend.startswith("start the server, or mend the address, pg_hba.conf or the password")
+    found = told("mysql://x/y")["database"]
+    assert found.found == "--storage mysql://x/y: not an address of PostgreSQL"
+    assert found.mend.startswith("give postgresql://user@host:5432/database, or leave --storage out")
+
+
+def test_hosts_that_have_gone_silent(postgres):
+    found = told(postgres)
     assert found["database"].level == "ok"
     assert found["database"].found.endswith("answers, empty so far")
     with psycopg.connect(postgres) as connection:
         tables = connection.execute("select count(*) from information_schema.tables where table_schema = 'public'")
         assert tables.fetchone() == (0,), "an examination makes no tables"
 
-    storage = database(postgres)
-    study = optuna.create_study(storage=storage, study_name="mine")
-    with pytest.warns(UserWarning, match=r"supposed to be used with Study\.optimize"):
-        trial = study.ask()
-    storage.record_heartbeat(trial._trial_id)
+    database(postgres).engine.dispose()
     registry = Registry(postgres, Place("far", "/far/runs", ""), "far:1", GRACE)
     assert registry.take(Run().key)
-    found = told(scene)
+    found = told(postgres)
     assert found["database"].found.endswith("answers, holds studies")
-    assert found["trials"].level == "ok"
     assert "leases" not in found
-    storage.engine.dispose()
     registry.close()
 
     with psycopg.connect(postgres) as connection:
-        connection.execute(f"update trial_heartbeats set heartbeat = heartbeat - interval '{GRACE + 1} s'")
         connection.execute(f"update bam_runs set beat = beat - interval '{GRACE + 1} s'")
-    found = told(scene)
-    assert found["trials"].level == found["leases"].level == "warning"
-    assert found["trials"].found == "1 say that they are running, and nobody trains them: 1 of mine"
+    found = told(postgres)
+    assert found["leases"].level == "warning"
     assert found["leases"].found == f"1 held by hosts silent for 60 s: {Run().key} (far)"
     assert found["leases"].mend == "any `bam worker` or `bam run` of the study takes them over"
 
@@ -74,9 +129,9 @@ def reader(postgres):
         connection.execute(f"drop role {name}")
 
 
-def refusals(scene, words, capsys):
+def refusals(url, words, capsys):
     """Return what the doctor and `bam run` say of a database."""
-    found = told(scene)["database"]
+    found = told(url)["database"]
     assert found.level == "problem"
     assert main(["run", *words, "--devices", "cpu:1", "--wandb", "off"]) == 2
     said = capsys.readouterr().err
@@ -91,7 +146,7 @@ def words(tmp_path):
 
 
 def test_a_user_who_may_only_read(reader, tmp_path, words, capsys):
-    found, said = refusals(Scene(tmp_path / "runs", reader, forkserver()), [*words, reader], capsys)
+    found, said = refusals(reader, [*words, reader], capsys)
     assert found.found.endswith(" answers, but the database refuses (permission denied for table studies)")
     assert found.mend.startswith("GRANT this user INSERT, UPDATE and DELETE on its tables")
     assert said.startswith(
@@ -106,7 +161,7 @@ def test_a_user_who_may_not_make_the_tables(postgres, tmp_path, words, capsys):
         connection.execute(f"create role {name} login")
         try:
             guest = make_url(postgres).set(username=name).render_as_string()
-            found, said = refusals(Scene(tmp_path / "runs", guest, forkserver()), [*words, guest], capsys)
+            found, said = refusals(guest, [*words, guest], capsys)
         finally:
             connection.execute(f"drop role {name}")
     assert found.found.endswith(" answers, but the database refuses (permission denied for schema public)")
@@ -123,7 +178,7 @@ def test_a_database_that_is_read_only(postgres, tmp_path, words, capsys, made):
     with psycopg.connect(postgres, autocommit=True) as connection:
         name = make_url(postgres).database
         connection.execute(f"alter database {name} set default_transaction_read_only = on")
-    found, said = refusals(Scene(tmp_path / "runs", postgres, forkserver()), [*words, postgres], capsys)
+    found, said = refusals(postgres, [*words, postgres], capsys)
     doing = "INSERT" if made else "CREATE TABLE"
     assert found.found.endswith(f"refuses (cannot execute {doing} in a read-only transaction)")
     assert found.mend.startswith(
@@ -134,13 +189,12 @@ def test_a_database_that_is_read_only(postgres, tmp_path, words, capsys, made):
 
 
 def test_tables_of_another_optuna(postgres, tmp_path, words, capsys):
-    scene = Scene(tmp_path / "runs", postgres, forkserver())
     database(postgres).engine.dispose()
-    assert told(scene)["database"].level == "ok"
+    assert told(postgres)["database"].level == "ok"
     with psycopg.connect(postgres, autocommit=True) as connection:
         assert connection.execute("select count(*) from studies").fetchone() == (0,), "the probe is taken back"
         connection.execute("update alembic_version set version_num = 'v9.9.9'")
-    found, said = refusals(scene, [*words, postgres], capsys)
+    found, said = refusals(postgres, [*words, postgres], capsys)
     assert found.found.endswith(f" answers, but its tables are another Optuna's than {optuna.__version__}")
     assert found.mend.startswith("give a database of its own, install the Optuna that made them, or, ")
     assert said.startswith(
