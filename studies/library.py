@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
-import runpy
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import fields
@@ -88,7 +88,7 @@ def _from_file(name: str, wanted: type[T]) -> T:
         raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
     allow(path)
     try:
-        names = runpy.run_path(str(path))
+        names = _run(path)
     except (StudyError, ConfigError) as error:
         raise StudyError(f"{name}: {error}") from None
     except pydantic.ValidationError as error:
@@ -108,6 +108,21 @@ def _from_file(name: str, wanted: type[T]) -> T:
     if not isinstance(found, wanted):
         raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
     return found
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """Run the source that stands in a file, and nothing else that may be in it, and return its names.
+
+    `runpy` would run an archive that is hidden behind the source instead.
+    """
+    module = ModuleType("<study>")
+    module.__file__ = str(path.resolve())
+    sys.modules[module.__name__] = module  # dataclasses and pydantic look their names up there
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    finally:
+        del sys.modules[module.__name__]
+    return vars(module)
 
 
 def _no_field(error: Exception) -> str | None:

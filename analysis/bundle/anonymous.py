@@ -127,7 +127,7 @@ def who(records: Iterable[Record]) -> dict[str, str]:
         os.environ.get("USER", ""): "a user name",
         user.pw_gecos.partition(",")[0]: "a user's name",
         os.environ.get("WANDB_ENTITY", ""): "a W&B entity",
-        _git("user.name"): "a user's name",
+        **dict.fromkeys(_identity("user.name", "GIT_AUTHOR_NAME"), "a user's name"),
     }
     hosts = {platform.node(), socket.getfqdn()}
     for record in records:
@@ -151,7 +151,7 @@ def where(root: Path, file: Path | None) -> dict[str, str]:
         found[str(file.resolve().parent)] = "the study's folder"
         for line in _git("--get-regexp", r"^remote\..*\.url$", at=file.resolve().parent).splitlines():
             found[line.partition(" ")[2]] = "a repository's address"
-    found[_git("user.email")] = "an e-mail address"
+    found |= dict.fromkeys(_identity("user.email", "GIT_AUTHOR_EMAIL"), "an e-mail address")
     return {text: what for text, what in found.items() if len(text) > 2}
 
 
@@ -204,6 +204,11 @@ def _pattern(text: str) -> re.Pattern[bytes]:
     forms = dict.fromkeys((text, json.dumps(text)[1:-1], html.escape(text)))
     either = b"|".join(re.escape(form.encode()) for form in forms)
     return re.compile(before + b"(?:" + either + b")(?![a-z0-9])", re.IGNORECASE)
+
+
+def _identity(setting: str, variable: str) -> set[str]:
+    """Return who git takes the user for: here, elsewhere on this machine, and by the environment."""
+    return {_git(setting), _git("--global", setting), os.environ.get(variable, "")}
 
 
 def _git(*words: str, at: Path | None = None) -> str:

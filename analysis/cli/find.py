@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
@@ -14,7 +15,7 @@ def keys(root: Path) -> list[str]:
 
 
 def find_run(text: str, root: Path) -> Path:
-    """Return the folder of a run: `text` is a folder that holds `run.json`, or a key under `root`, or how one begins.
+    """Return the folder of a run: `text` is a key under `root`, or how one begins, or a folder that holds `run.json`.
 
     Raises:
         FolderError: no such run, or several whose keys begin so.
@@ -23,13 +24,13 @@ def find_run(text: str, root: Path) -> Path:
     if not text:
         raise FolderError(f"'': give a run's folder, or its key under {root}")
     path = Path(text)
+    found = [root / key for key in keys(root) if key.startswith(text)]
+    if len(found) == 1 and os.sep not in text:  # before a folder of that name, which lies where anybody may write
+        return found[0]
     if (path / "run.json").exists():
         return path
     if path.is_dir():
         raise FolderError(f"{path}: holds no run.json; neither a run folder nor a model folder")
-    found = [root / key for key in keys(root) if key.startswith(text)]
-    if len(found) == 1:
-        return found[0]
     if found:
         names = ", ".join(folder.name for folder in found[:5])
         raise FolderError(f"{text!r}: {len(found)} runs under {root} begin so: {names}{' ...' * (len(found) > 5)}")

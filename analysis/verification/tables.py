@@ -38,7 +38,9 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 
     """
     try:
-        data = parse(path.read_bytes())
+        text = path.read_bytes()
+        data = parse(text)
+        json.loads(text, object_pairs_hook=_once)
     except OSError as error:
         raise FolderError(f"--table {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
@@ -65,7 +67,7 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     """Return a problem for each number or word of a written table that the runs do not give.
 
     What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say
-    (those of one row are among the table's), and what the record has beside the table, which may grow.
+    and what the record has beside the table, which may grow.
 
     Args:
         theirs: the table as it was written.
@@ -77,10 +79,14 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     given, found = _rows(theirs), _rows(ours)
     sides: list[tuple[str | None, dict[str, Any], dict[str, Any]]] = [(None, _head(theirs), _head(ours))]
     sides += [(label, given[label], found[label]) for label in given if label in found]
-    findings, new = [], set()
+    findings: list[Finding] = []
+    everywhere = set.intersection(*(set(row) for row in found.values())) if found else set()
+    given_by_some = {name for row in given.values() for name in row}
+    new = set()
     for label, there, here in sides:
         for column, old, now in differences(there, here):
-            if old is ABSENT and not column.startswith(tuple(f"{name}." for name in BY_NAME)):
+            left_out = label is not None and column in everywhere & given_by_some  # other rows of the file have it
+            if old is ABSENT and not left_out and not column.startswith(tuple(f"{name}." for name in BY_NAME)):
                 new.add(column)
                 continue
             text = f"{path}: column {column}: the file says {_shown(old)}, the runs give {_shown(now)}"
@@ -95,6 +101,10 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
         text = f"{path}: column {column}: the file says {_shown(old)}, the record gives {_shown(now)}"
         findings.append(Finding(level="note", text=text, study=table.study))
     findings += _notes(theirs.get("notes"), ours["notes"], table.study, path)
+    for row in theirs["rows"]:
+        if row["label"] in found and "notes" in row:
+            known = next(one["notes"] for one in ours["rows"] if one["label"] == row["label"])
+            findings += _notes(row["notes"], known, table.study, path, row["label"])
     return findings
 
 
@@ -123,6 +133,13 @@ def _equal(old: Any, now: Any) -> bool:
     return type(old) is type(now) and bool(old == now)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object that has a name twice, of which a reader sees the first and a program the last."""
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"{short(twice[0])} stands twice in one object")
+
+
 def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["label"]: {name: item for name, item in row.items() if name != "notes"} for row in table["rows"]}
 
@@ -135,11 +152,12 @@ def _shown(item: Any) -> str:
     return repr(item) if item is ABSENT else shortened(json.dumps(item, ensure_ascii=False))
 
 
-def _notes(old: Any, now: list[str], study: str, path: Path) -> list[Finding]:
+def _notes(old: Any, now: list[str], study: str, path: Path, row: str | None = None) -> list[Finding]:
     if old == now:
         return []
-    gone = [note for note in old or [] if note not in now]
-    new = [note for note in now if note not in (old or [])]
+    told = old if isinstance(old, list) else [old]
+    gone = [note for note in told if note is not None and note not in now]
+    new = [note for note in now if note not in told]
     said = [f"the file says {note!r}" for note in gone] + [f"the runs give {note!r}" for note in new]
     text = f"{path}: other footnotes: {'; '.join(said) or 'in another order'}"
-    return [Finding(level="note", text=text, study=study)]
+    return [Finding(level="note", text=text, study=study, row=row)]

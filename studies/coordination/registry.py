@@ -70,6 +70,8 @@ def make(connection: sa.Connection) -> None:
                 ) from None
 
 
+CATALOG: Final = sa.func.pg_catalog
+"""PostgreSQL's own functions: in a schema where others may create, one of theirs may fit an argument better."""
 LOCK = 0x62616D  # "bam": what `exclusively` locks
 STORED: Final = 2**21
 """Bytes of a record as it is stored: two thousand epochs have a hundred thousand."""
@@ -170,13 +172,13 @@ class Registry(Coordination):
         """
         free = [RUNS.c.holder.is_(None), self._here(), RUNS.c.beat.is_(None), RUNS.c.beat > self._soon()]
         if patience.since() > self.grace:
-            long_ago = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+            long_ago = sa.func.now() - CATALOG.make_interval(0, 0, 0, 0, 0, 0, self.grace)
             free.append(sa.and_(RUNS.c.beat < long_ago, sa.func.pg_postmaster_start_time() < long_ago))
         return sa.or_(*free)
 
     def _soon(self) -> sa.ColumnElement[datetime]:
         """Return a time that no heartbeat can be later than: they are all by the database's clock."""
-        return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 1)
+        return sa.func.now() + CATALOG.make_interval(0, 0, 0, 0, 0, 1)
 
     def _here(self) -> sa.ColumnElement[bool]:
         """Say that this host has the run, or had it, under this runs folder."""
@@ -231,15 +233,15 @@ class Registry(Coordination):
 
         Keys and states are no longer than ours, also in a table that somebody else has made.
         """
-        grace = sa.func.make_interval(0, 0, 0, 0, 0, 0, self.grace)
+        grace = CATALOG.make_interval(0, 0, 0, 0, 0, 0, self.grace)
         alive = sa.and_(RUNS.c.beat >= sa.func.now() - grace, RUNS.c.beat <= self._soon())
         said = {"alive": alive, "here": self._here()}
         columns = [sa.func.coalesce(what, sa.false()).label(name) for name, what in said.items()]
         with self.engine.connect() as connection:
             beat = sa.case((sa.and_(RUNS.c.beat > EARLIEST, RUNS.c.beat <= self._soon()), RUNS.c.beat))
-            holder = sa.func.left(RUNS.c.holder, 256)
-            state = sa.func.left(RUNS.c.state, LONGEST)
-            known = sa.select(RUNS.c.key, state, holder, *columns, beat).where(sa.func.length(RUNS.c.key) <= LONGEST)
+            holder = CATALOG.left(RUNS.c.holder, 256)
+            state = CATALOG.left(RUNS.c.state, LONGEST)
+            known = sa.select(RUNS.c.key, state, holder, *columns, beat).where(CATALOG.length(RUNS.c.key) <= LONGEST)
             rows = connection.execute(known)
             return {row.key: Entry(*row) for row in rows}
 
@@ -248,7 +250,7 @@ class Registry(Coordination):
         wanted = list(keys)
         found = {}
         with self.engine.connect() as connection:
-            small = sa.case((sa.func.octet_length(RUNS.c.record) <= STORED, RUNS.c.record)).label("record")
+            small = sa.case((CATALOG.octet_length(RUNS.c.record) <= STORED, RUNS.c.record)).label("record")
             for start in range(0, len(wanted), AT_ONCE):
                 part = wanted[start : start + AT_ONCE]
                 chosen = sa.select(RUNS.c.key, small).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))

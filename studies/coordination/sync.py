@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import Run, describes, from_dict
-from lightning_bam.run_folder.files import FolderError, read_bytes, read_object, read_tail, unwritable, write_object
+from lightning_bam.run_folder.files import (
+    FolderError,
+    put_away,
+    read_bytes,
+    read_object,
+    read_tail,
+    unwritable,
+    write_object,
+)
 from lightning_bam.run_folder.files import replace as put
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
@@ -66,7 +74,7 @@ def pack(folder: RunFolder) -> dict[str, Any]:
 def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
-    What was half trained here goes first: its checkpoint and its epochs are another attempt's than the record's.
+    What was half trained here is put away first: its checkpoint and its epochs are another attempt's.
 
     Args:
         folder: where.
@@ -90,7 +98,7 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
         if folder.has("result.json"):
             return
         for stale in (CHECKPOINT, METRICS):
-            Path(folder.at(stale)).unlink(missing_ok=True)
+            put_away(Path(folder.at(stale)))  # not removed: whoever writes to the database may have made the record up
         for name, content in record.items():
             if isinstance(content, str) and (name == METRICS or LOGS.fullmatch(name)):
                 put(folder.at(name), content)

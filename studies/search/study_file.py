@@ -50,9 +50,10 @@ def commands(path: Path, root: Path) -> str:
     return f"bam run {file} --root {folder} && bam table {file} --root {folder}"
 
 
-def _asked(text: str) -> list[str]:
-    """Return what a written study asks: its lines but those that tell where it comes from."""
-    return [line for line in text.splitlines() if not line.startswith(("command  ", "found by  "))]
+def _asked(text: str) -> tuple[list[str], str]:
+    """Return what a written study asks: all but the lines of its docstring that tell where it comes from."""
+    told, _, code = text.partition('\n"""\n')
+    return [line for line in told.splitlines() if not line.startswith(("command  ", "found by  "))], code
 
 
 def source(study: Study, command: str, found_by: str) -> str:

@@ -2,14 +2,13 @@
 
 The folder stands in nobody's `sys.path`: libraries look there for modules that they can do without (`redis`, `cython`)
 and for the entry points of installed packages, and would run what somebody has put beside the study. A finder behind
-all others answers for the names alone that the study's files import. Processes that are forked for runs get the same
-finder; Python processes that are started anew look in no folder of their own accord: `-P`, or `safe_path` where the
-words are not ours.
+all others answers only where the import stands in a file of that folder. Processes that are forked for runs get the
+same finder; Python processes that are started anew look in no folder of their own accord: `-P`, or `safe_path` where
+the words are not ours.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import sys
@@ -19,7 +18,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, Final
 
 OURS: Final = ("analysis", "lightning_bam", "studies")
@@ -27,22 +26,37 @@ _starting: Final = Lock()
 
 
 class _Neighbours(MetaPathFinder):
-    """Finds the modules beside one study file that the file, or one of them in turn, imports by name."""
+    """Finds the modules beside one study file, for code that lies there.
+
+    Attributes:
+        folder: where the study file is; None before one is read.
+        known: modules that code from there has imported; whoever unpickles one of their objects gets them, too.
+
+    """
 
     folder: str | None = None
-    names: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if path is not None or self.folder is None or fullname not in self.names:
+        if path is not None or self.folder is None or not (fullname in self.known or self._asks()):
             return None
         spec = PathFinder.find_spec(fullname, [self.folder], target)
         if spec is not None:
-            packages = [Path(folder) for folder in spec.submodule_search_locations or ()]
-            files = [file for package in packages for file in package.rglob("*.py")] or [Path(spec.origin or "")]
-            self.names |= {name for file in files for name in _names_imported_by(file)}
+            self.known |= {fullname}
         return spec
+
+    def _asks(self) -> bool:
+        """Say whether the import stands in a file of the study's folder."""
+        frame: FrameType | None = sys._getframe(2)  # Python tells a finder in no other way who imports
+        while frame is not None and _is_import_machinery(frame.f_code.co_filename):
+            frame = frame.f_back
+        code, here = frame.f_globals.get("__file__") if frame is not None else None, str(self.folder)
+        if not isinstance(code, str) or not Path(code).is_relative_to(here):
+            return False
+        inner = [folder for folder in sys.path if folder != here and Path(folder).is_relative_to(here)]
+        return not any(Path(code).is_relative_to(folder) for folder in inner)  # a venv in the study's folder, say
 
 
 _neighbours: Final = _Neighbours()
@@ -55,7 +69,7 @@ class Handed:
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _serve, (_neighbours.folder, _neighbours.names)
+        return _serve, (_neighbours.folder, _neighbours.known)
 
 
 def allow(file: Path) -> None:
@@ -66,7 +80,7 @@ def allow(file: Path) -> None:
     if _neighbours.folder is not None:
         for name in _modules(Path(_neighbours.folder)):
             del sys.modules[name]
-    _serve(str(file.resolve().parent), frozenset(_names_imported_by(file)))
+    _serve(str(file.resolve().parent), frozenset())
 
 
 def imported(file: Path) -> list[Path]:
@@ -90,23 +104,16 @@ def safe_path() -> Iterator[None]:
             os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
 
 
-def _serve(folder: str | None, names: frozenset[str]) -> None:
-    _neighbours.folder, _neighbours.names = folder, names
+def _is_import_machinery(file: str) -> bool:
+    return file.startswith("<frozen importlib") or file == importlib.__file__
+
+
+def _serve(folder: str | None, known: frozenset[str]) -> None:
+    _neighbours.folder, _neighbours.known = folder, known
     with suppress(ValueError):
         sys.meta_path.remove(_neighbours)
     sys.meta_path.append(_neighbours)  # behind the finder of an editable installation, too
     importlib.invalidate_caches()
-
-
-def _names_imported_by(file: Path) -> set[str]:
-    """Return the top-level names that a file imports, wherever in it; none where it cannot be read."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return set()
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
-    return {name.partition(".")[0] for name in names} - set(OURS)
 
 
 def _modules(folder: Path) -> dict[str, Path]:

@@ -86,14 +86,13 @@ class TestEffects:
         assert looks == {"BAM sum": ("<", "#0072b2"), "BAM product": ("o", "white")}
 
     def test_a_better_map_points_to_the_right(self):
-        assert symbol("better", higher_is_better=True).marker == ">"
-        assert symbol("worse", higher_is_better=True).marker == "<"
-        assert symbol("worse so far (2 of 5 seeds)", higher_is_better=False) == replace(
-            symbol("worse", higher_is_better=False), name="worse so far", filled=False
-        )
-        assert symbol("worse (4 of 5 seeds; 1 failed)", higher_is_better=False) == replace(
-            symbol("worse", higher_is_better=False), name="worse (some failed)", filled=False
-        )
+        better, worse = Verdict(kind="better"), Verdict(kind="worse")
+        assert symbol(better, higher_is_better=True).marker == ">"
+        assert symbol(worse, higher_is_better=True).marker == "<"
+        settled = symbol(worse, higher_is_better=False)
+        so_far, survived = replace(worse, n=2, wanted=5), replace(worse, n=4, wanted=5, failed=1)
+        assert symbol(so_far, higher_is_better=False) == replace(settled, name="worse so far", filled=False)
+        assert symbol(survived, higher_is_better=False) == replace(settled, name="worse (some failed)", filled=False)
 
     def test_the_margin_is_shaded(self, small):
         study, records, table = small

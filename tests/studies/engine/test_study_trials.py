@@ -87,7 +87,7 @@ def test_a_trial_of_a_host_that_died_before_its_first_sign_of_life_is_closed_by_
         raise HostGoneError
 
     with closing(StudyTrials(tmp_path / "there", study, postgres)) as theirs, monkeypatch.context() as patch:
-        patch.setattr(StudyTrials, "beat", gone)
+        patch.setattr(StudyTrials, "send_heartbeat", gone)
         with pytest.raises(HostGoneError):
             theirs._ask(study.runs()[0])
     with closing(StudyTrials(tmp_path / "here", study, postgres)) as ours:
