@@ -104,7 +104,9 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     for row in theirs["rows"]:
         if row["label"] in found and "notes" in row:
             known = next(one["notes"] for one in ours["rows"] if one["label"] == row["label"])
-            findings += _notes(row["notes"], known, table.study, path, row["label"])
+            said = row["notes"] if isinstance(row["notes"], list) else [row["notes"]]
+            kept = [note for note in said if note in known]  # what is lacking here is lacking among the table's
+            findings += _notes(said, kept, table.study, path, row["label"])
     return findings
 
 

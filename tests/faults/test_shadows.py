@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from studies.errors import StudyError
 from studies.library import find_study
 from studies.workers.forkserver import forkserver
 from studies.workers.import_path import imported
@@ -26,7 +29,7 @@ if __name__ == "__main__":
     sys.exit(max(main(words) for words in json.loads(sys.argv[1])))
 """
 NAMES = ("colorsys", "json", "lightning_bam", "numpy", "psutil", "selectors", "studies", "torch", "types", "wandb")
-WANTED = ("Cython", "colorama", "cython", "org", "plugged", "redis", "sksparse", "uarray", "winreg")
+WANTED = ("Cython", "colorama", "cython", "numexpr", "org", "plugged", "redis", "sksparse", "uarray", "winreg")
 """Modules that libraries import where they find them, and one that an installed package would plug into them."""
 GROUPS = ("torch.backends", "matplotlib.backend", "lightning.pytorch.callbacks_factory", "optuna.storages")
 CANARY = """
@@ -68,7 +71,7 @@ def shadowed(tmp_path, monkeypatch):
     (there / "wandb").mkdir()
     (there / "wandb" / "settings").write_text("[default]\nentity = foreign\nbase_url = http://127.0.0.1:9\n")
     (there / "config-defaults.yaml").write_text("foreign: {value: 3}\n")
-    (there / "widths.py").write_text("WIDTH = 4\n")
+    (there / "widths.py").write_text("WIDTH = 4\n\n\ndef never():\n    import colorama, numexpr, redis\n")
     (there / "mine.py").write_text(STUDY)
     monkeypatch.chdir(there)
     return canary
@@ -116,6 +119,19 @@ def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
             "shapes/__init__.py",
             "shapes/widths.py",
         ]
+
+
+def test_nothing_runs_of_a_study_file_but_its_source(tmp_path):
+    """Behind a source there may be an archive, which Python would run instead."""
+    file, canary = tmp_path / "mine.py", tmp_path / "canary"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__main__.py", CANARY.format(canary=str(canary)))
+    source = STUDY.replace("import colorsys\nimport widths\n", "").replace("widths.WIDTH", "4")
+    file.write_bytes(source.encode() + b"#" + packed.getvalue())
+    with pytest.raises(StudyError, match="mine.py, line 1: SyntaxError|mine.py: SyntaxError|null bytes|ValueError"):
+        find_study(str(file))
+    assert not canary.exists()
 
 
 def test_every_python_process_of_ours_has_a_safe_path():

@@ -461,6 +461,26 @@ def test_a_note_on_one_row_is_compared_among_those_of_its_table(folders, tmp_pat
     assert compared(folders, path) == [("note", f"other footnotes: the runs give {told!r} (made-up)")]
 
 
+def test_what_is_edited_in_one_row_of_a_table_alone_is_found(folders, tmp_path):
+    path = written(folders, tmp_path)
+    whole = json.loads(path.read_text())
+    data = json.loads(path.read_text())
+    data["rows"][1]["notes"] = ["reproduced by three groups."]
+    path.write_text(json.dumps(data))
+    said = "other footnotes: the file says 'reproduced by three groups.'"
+    assert compared(folders, path) == [("note", f"{said} (made-up, row 'BAM')")]
+    data = json.loads(json.dumps(whole))
+    del data["rows"][1]["verdict"]
+    path.write_text(json.dumps(data))
+    ((level, told),) = compared(folders, path)
+    assert level == "problem"
+    assert told.startswith("column verdict: the file says nothing, the runs give ")
+    text = json.dumps(whole).replace('"verdict": "', '"verdict": "better", "verdict": "', 1)
+    path.write_text(text)
+    with pytest.raises(FolderError, match="'verdict' stands twice in one object"):
+        compared(folders, path)
+
+
 def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_path):
     def change(table):
         for row in table["rows"]:

@@ -265,3 +265,28 @@ def test_a_fetched_record_goes_through_no_link(base, good, canary):
     canary.unharmed()
     assert RunFolder(root / BASE.key).path.is_dir()
     assert listing(canary.folder) == canary.before
+
+
+def test_no_function_that_somebody_has_put_into_the_database_runs(base):
+    """One of another's fits a varchar better than PostgreSQL's own, and would run as whoever asks."""
+    url, connection = base
+    for name, arguments in (("length", "varchar"), ("left", "varchar, integer"), ("octet_length", "varchar")):
+        connection.execute(
+            f"create function public.{name}({arguments}) returns text language plpgsql as "
+            "$$ begin raise exception 'theirs runs'; end $$"
+        )
+    with closing(open_registry(Path("new"), url)) as hosts:
+        assert len(hosts.entries()) == 2
+        assert len(hosts.records(hosts.entries())) == 2
+
+
+def test_a_checkpoint_that_a_record_replaces_is_kept_aside(base, good):
+    url, connection = base
+    mine = RunFolder.of(Path("mine"), BASE)
+    mine.describe(BASE)
+    mine.checkpoint.parent.mkdir()
+    mine.checkpoint.write_bytes(b"weights")
+    put(connection, good)
+    assert call("status", "mine.py", "--root", "mine", "--storage", url) == 0
+    assert mine.state() == "complete"
+    assert mine.checkpoint.with_suffix(".damaged").read_bytes() == b"weights"

@@ -74,6 +74,9 @@ def test_differences_leave_with_two_and_a_list(here, theirs, capsys):
 
 @pytest.mark.parametrize("wanted", [RUN.key, RUN.key[:5], f"runs/{RUN.key}"], ids=["key", "prefix", "path"])
 def test_a_run_is_found_by_key_beginning_or_path(here, wanted, capsys):
+    for planted in (RUN.key, RUN.key[:5]):  # in the working directory, where anybody may have put it
+        Path(planted).mkdir()
+        Path(planted, "run.json").write_text("{}")
     assert main(["export", wanted, "-o", "out/net.pt"]) == 0
     assert capsys.readouterr().out == "out/net.pt\n"
     state = torch.load("out/net.pt", weights_only=True)

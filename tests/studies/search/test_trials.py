@@ -349,7 +349,7 @@ def test_a_search_whose_values_meant_other_runs_is_refused(tmp_path):
     trial.trial.set_user_attr("key", "0" * 16)
     with pytest.raises(StudyError, match=r"trial 0 \(.*\) was run 0{16} when it was asked for and would now be "):
         Search(tmp_path, SMALL, Method())
-    assert search.space.run(trial.params).key == cell.run.key
+    assert search.space.run(trial.trial.params).key == cell.run.key
 
 
 def test_values_that_cannot_stand_together_cost_a_trial_each(tmp_path):
