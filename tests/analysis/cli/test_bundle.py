@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.bundle.anonymous import refuse
+from analysis.bundle.anonymous import refuse, where, who
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.hashes import seal
@@ -345,3 +345,15 @@ def test_an_anonymous_bundle_holds_no_checkpoint_that_tells_where_it_was_written
     with pytest.raises(FolderError, match=f"last.ckpt, line 1: '{path.decode()}' is where the run was trained"):
         refuse({"runs/512daf1dedb4cf90/checkpoints/last.ckpt": b"pathX6\0\0\0" + path + b"r\xee"}, {}, {})
     refuse({"runs/512daf1dedb4cf90/checkpoints/last.ckpt": b"PK last/data.pkl"}, {}, {})
+
+
+def test_who_git_takes_the_user_for_elsewhere_is_searched_for_too(tmp_path, monkeypatch):
+    """A name set in one repository for blind review hides none that stands in the user's own settings."""
+    (tmp_path / "global").write_text("[user]\n\tname = Ardea Cinerea\n\temail = ardea@heron.org\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "global"))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Egretta Garzetta")
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["git", "config", "user.name", "nobody at all"], check=True)
+    assert {"Ardea Cinerea", "Egretta Garzetta", "nobody at all"} <= who([]).keys()
+    assert "ardea@heron.org" in where(tmp_path, None)

@@ -189,6 +189,10 @@ def test_the_file_is_a_study_like_any_other(tmp_path):
     assert "n           5 seeds a row, 1 to 5, none of which the search has used" in text
     assert "placement=EveryBlock()," in text
     assert write(study, tmp_path, "search+mine (6 trials, random, none)").read_text() == text, "the same question"
+    path.write_text(text + "\ncommand  = print('somebody else')\n")  # as a line of the docstring begins
+    with pytest.raises(FolderError, match="confirm-mine.py: is there and says something else"):
+        write(study, tmp_path, "search+mine (6 trials, random, none)")
+    path.write_text(text)
     with pytest.raises(FolderError, match="confirm-mine.py: is there and says something else; move it away to confirm"):
         write(confirming(SPACE, BEST[:1], 1, "search+mine"), tmp_path, "search+mine (9 trials, tpe, median)")
     assert path.read_text() == text
