@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
-from lightning_bam.run_folder.manifest import effective
 from studies.records.environment import SHARED, by_attempt
 from studies.records.records import Record
 
@@ -24,12 +23,12 @@ def made_with(circumstances: str) -> tuple[str, ...]:
     An entry has more than one value where the run was interrupted and went on with another.
     """
     made = by_attempt(circumstances)
-    return tuple(over_attempts(made, entry) for entry in SHARED)
+    return tuple(over_attempts(each.get(entry) for each in made) for entry in SHARED)
 
 
-def over_attempts(made: Iterable[Mapping[str, Any]], entry: str) -> str:
-    """Return an entry of what a run's attempts were made with, as text; what changed from one to another in order."""
-    return ", then ".join(dict.fromkeys(_shown(each.get(entry)) for each in made))
+def over_attempts(values: Iterable[object]) -> str:
+    """Return what a run's attempts were made with, as text; what changed from one to another in order."""
+    return ", then ".join(dict.fromkeys(map(_shown, values)))
 
 
 def _shown(value: object) -> str:
@@ -61,7 +60,7 @@ def device_seconds(record: Record) -> float | None:
         return None
     if len(ranks) == 1:
         return record.result.seconds * ranks[0]
-    begins = [made.get("from_epoch", 0) for made in effective(record.manifest)] + [record.result.epochs]
+    begins = [made.from_epoch or 0 for made in record.manifest.effective] + [record.result.epochs]
     return sum(
         float(line.get("seconds", 0.0)) * count
         for count, (first, end) in zip(ranks, pairwise(begins), strict=True)

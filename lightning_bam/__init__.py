@@ -56,14 +56,8 @@ if TYPE_CHECKING:
     from lightning_bam.training.train import train
 
 _WITH_TORCH = {
-    "BAM": "attention",
-    "CBAM": "attention",
-    "SE": "attention",
-    "insert": "attention",
-    "build": "network",
-    "Cost": "network",
-    "count": "network",
-    "count_module": "network",
+    **dict.fromkeys(("BAM", "CBAM", "SE", "insert"), "attention"),
+    **dict.fromkeys(("build", "Cost", "count", "count_module"), "network"),
     "ImageData": "data",
     "Classifier": "training.classifier",
     "train": "training.train",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 SHOWN: Final = 40
@@ -14,10 +14,8 @@ SHOWN: Final = 40
 def parse(text: str | bytes) -> Any:
     """Return what a JSON text holds.
 
-    Raises:
-        ValueError: it is none, or holds what no record does: NaN, lists within lists without end, a number of thousands
-            of digits, half a character that no terminal takes. The message is short.
-
+    Raises ValueError: it is none, or holds what no record does: NaN, lists within lists without end, a number of
+    thousands of digits, half a character that no terminal takes. The message is short.
     """
     return from_json(text, allow_inf_nan=False)
 
@@ -32,18 +30,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
 
 
-def fault(adapter: TypeAdapter[Any], data: object) -> str | None:
-    """Say which field of `data` is of another type or out of range, and how; None where all are as they should be.
-
-    What a newer version has added is let be.
-    """
-    try:
-        adapter.validate_python(data)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "missing":
-            return f"has no {where}"
-        return f"{where or 'it'} is {short(problem['input'])}: {message[:1].lower()}{message[1:]}"
-    return None
+def fault(error: ValidationError) -> str:
+    """Say which field is of another type or out of range, and how."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"has no {where}"
+    return f"{where or 'it'} is {short(problem['input'])}: {message[:1].lower()}{message[1:]}"

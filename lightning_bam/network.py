@@ -32,12 +32,9 @@ def build(run: Run) -> nn.Module:
     """Build the network of a run: images `(N, *run.dataset.shape)` to logits `(N, classes)`, or a detector.
 
     At equal seed the backbone's weights are the same whatever attention is in it, and an attention module's weights
-    depend on the seed and on its place alone. The global random state is left as it was.
-
-    Raises:
-        ConfigError: a stage that the backbone does not have, a reduction above the channels there, images that are
-            too small for the backbone, an extra block where there is no place for one, or a detector without boxes.
-
+    depend on the seed and on its place alone. The global random state is left as it was. Raises ConfigError: a stage
+    that the backbone does not have, a reduction above the channels there, images that are too small for the backbone,
+    an extra block where there is no place for one, or a detector without boxes.
     """
     if run.detects:
         detector: nn.Module = build_detector(run)
@@ -49,9 +46,7 @@ def build(run: Run) -> nn.Module:
 def count(run: Run) -> Cost:
     """Count the network of a run for one image of its dataset.
 
-    Raises:
-        ConfigError: a run whose network cannot be built.
-
+    Raises ConfigError: a run whose network cannot be built.
     """
     if run.detects:
         params, macs = count_detector(run)

@@ -1,4 +1,4 @@
-"""Being told to leave: a training process answers signals between two batches, all ranks at once, with a checkpoint."""
+"""Signals that end a training process: from a certain point on they are only noted, and it leaves with a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import Any, Final
-
-import pytorch_lightning as pl
-
-from lightning_bam.distributed import largest
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 """What is understood as a request to leave; Slurm and submitit announce a pre-emption by SIGUSR1 or SIGUSR2."""
@@ -83,52 +78,3 @@ class Signals:
             pass
         time.sleep(self.patience)
         os._exit(128 + number)
-
-
-class Leaver(pl.Callback):
-    """Leaves with a checkpoint, on every rank, between two batches after any rank has been told to leave.
-
-    Args:
-        checkpoint: where to write it.
-        signals: what this process is told.
-
-    """
-
-    def __init__(self, checkpoint: Path, signals: Signals) -> None:
-        self.checkpoint = checkpoint
-        self.signals = signals
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """From here on there is something to save."""
-        self.signals.defer()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """Leave; not behind an epoch's last batch, from where Lightning would go on without scoring the epoch.
-
-        Raises:
-            Leaving: on every rank.
-
-        """
-        if batch_idx + 1 < trainer.num_training_batches:
-            self._leave_if_told(trainer)
-
-    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Leave; the scoring is begun anew.
-
-        Raises:
-            Leaving: on every rank.
-
-        """
-        self._leave_if_told(trainer)
-
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Let what is saved in the middle of a scoring say that it was at its first batch: counts are not kept."""
-        if trainer.validating:
-            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-            for part in ("total", "current"):
-                progress[part] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-
-    def _leave_if_told(self, trainer: pl.Trainer) -> None:
-        if told := largest(self.signals.number, trainer.strategy.root_device):
-            trainer.save_checkpoint(self.checkpoint)
-            raise Leaving(told)

@@ -26,6 +26,7 @@ from analysis.bundle.archive import Content
 from analysis.provenance.explanation import ATTEMPT
 from lightning_bam.run_folder.files import FolderError, object_text
 from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, hash_text, seal
+from lightning_bam.run_folder.manifest import Manifest
 from studies.records.records import Record
 
 COUNTED: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")
@@ -64,9 +65,9 @@ class Blind:
     commits: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
 
-    def manifest(self, noted: Mapping[str, Any]) -> dict[str, Any]:
+    def manifest(self, manifest: Manifest) -> dict[str, Any]:
         """Return a run's manifest without what tells where it was trained; it says so, and its hash is made anew."""
-        kept = self._made(noted)
+        kept = self._made(manifest.entries)
         if isinstance(kept.get("attempts"), list):
             kept["attempts"] = [self._attempt(one) for one in kept["attempts"]]
         if isinstance(kept.get("studies"), dict):
@@ -104,8 +105,9 @@ def blind(label: str, records: Iterable[Record], ruled: Mapping[str, Content]) -
     """
     rules = {name: json.loads(content) for name, content in ruled.items() if isinstance(content, bytes)}
     manifests = [record.manifest for record in records]
-    made = [*rules.values(), *manifests, *(one for noted in manifests for one in noted.get("attempts") or ())]
-    found = {commit: commit.partition("+") for one in made if isinstance(commit := one.get("commit"), str)}
+    environments = [*manifests, *(one for manifest in manifests for one in manifest.attempts)]
+    made = [*(rule.get("commit") for rule in rules.values()), *(one.commit for one in environments)]
+    found = {commit: commit.partition("+") for commit in made if isinstance(commit, str)}
     heads = sorted({head for head, *_ in found.values() if head})
     numbers = {head: str(number) for number, head in enumerate(heads, 1)}
     commits = {commit: numbers.get(head, "") + plus + sources for commit, (head, plus, sources) in found.items()}
@@ -131,8 +133,7 @@ def who(records: Iterable[Record]) -> dict[str, str]:
     }
     hosts = {platform.node(), socket.getfqdn()}
     for record in records:
-        for made in (record.manifest, *(record.manifest.get("attempts") or ())):
-            hosts.add(str(made.get("host") or ""))
+        hosts |= {made.host or "" for made in (record.manifest, *record.manifest.attempts)}
     found |= dict.fromkeys(hosts | {host.partition(".")[0] for host in hosts}, "a host")
     common = {*ANYBODY, *vars(builtins)}
     return {text: what for text, what in found.items() if len(text) > 2 and text.lower() not in common}

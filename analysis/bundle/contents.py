@@ -86,7 +86,7 @@ def trained_with(records: Sequence[Record]) -> list[str]:
     """Return what the manifests say of the versions and devices, one line an entry."""
     lines = []
     for entry in ("version", "commit", "torch", "torchvision", "pytorch_lightning", "python", "device", "cpu"):
-        values = sorted({str(value) for record in records if (value := record.manifest.get(entry)) is not None})
+        values = sorted({str(value) for record in records if (value := getattr(record.manifest, entry)) is not None})
         if values:
             lines.append(f"{entry:<18} {', '.join(values)}")
     return lines

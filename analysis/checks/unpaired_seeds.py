@@ -50,5 +50,5 @@ def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, s
 
 
 def _causes(failed: Mapping[int, Record]) -> str:
-    told = {CAUSES.get(record.manifest.get("cause") or ""): None for _, record in sorted(failed.items())}
+    told = {CAUSES.get(record.manifest.cause or ""): None for _, record in sorted(failed.items())}
     return f" ({', '.join(filter(None, told))})" if any(told) else ""

@@ -54,7 +54,7 @@ def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
 
 
 def _commit(record: Record) -> str | None:
-    commit = over_attempts(by_attempt(record.circumstances), "commit")
+    commit = over_attempts(made.get("commit") for made in by_attempt(record.circumstances))
     return None if commit == UNKNOWN else commit
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.files import read_tail
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -125,20 +125,21 @@ def _run(record: Record) -> dict[str, Any]:
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
         "logs": [str(log) for log in logs(path)],
         "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
-        "cause": manifest.get("cause") if failed else None,
-        "error": manifest.get("error") if failed else None,
-        "rank": manifest.get("rank") if failed else None,
-        "traceback": manifest.get("traceback") or last_words(path, manifest.get("rank")) if failed else None,
+        "cause": manifest.cause if failed else None,
+        "error": manifest.error if failed else None,
+        "rank": manifest.rank if failed else None,
+        "traceback": manifest.traceback or last_words(path, manifest.rank) if failed else None,
     }
 
 
-def _attempts(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _attempts(manifest: Manifest) -> list[dict[str, Any]]:
     """Return every attempt at a run, and whether its figures rest on it, as those do that the last one began with."""
-    made = manifest.get("attempts") or [manifest]
-    before = len(made) - len(effective(manifest))
+    attempts = manifest.attempts or manifest.effective
+    before = len(attempts) - len(manifest.effective)
+    recorded = [one.model_dump(exclude_unset=True, exclude_none=True) for one in attempts]
     return [
-        {name: one[name] for name in ATTEMPT if one.get(name) is not None} | {"counts": place >= before}
-        for place, one in enumerate(made)
+        {name: one[name] for name in ATTEMPT if name in one} | {"counts": place >= before}
+        for place, one in enumerate(recorded)
         if "started" in one
     ]
 

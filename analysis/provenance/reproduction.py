@@ -9,22 +9,13 @@ from analysis.environment import UNKNOWN, over_attempts
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded, same_images
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.manifest import ENTRIES
 from lightning_bam.run_folder.result import headline, reported
 
 NOT_COMPUTED: Final = ("epoch", "seconds")
 """What an epoch's line holds besides figures."""
-DECIDING: Final = {
-    "cpu": "other vector instructions add in another order",
-    "device": "another device adds in another order",
-    "torch": "another torch computes with other kernels",
-    "data": "other images",
-    "world_size": "another number of ranks adds in another order",
-    "threads": "other threads add in another order",
-}
+DECIDING: Final = {name: entry.changes for name, entry in ENTRIES.items() if entry.changes}
 """Entries of the manifest with which, where they differ, equality cannot be expected, and why."""
-PERHAPS: Final = ("version", "commit", "torchvision", "pytorch_lightning", "python", "host")
-"""Those that may be the cause, and should not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +96,11 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         for name in dict.fromkeys(name for line in old for name in line)
         if name not in NOT_COMPUTED and any(name in line for line in new)
     )
-    then, here = effective(record.manifest()), effective(repetition.manifest())
-    entries = {name: (over_attempts(then, name), over_attempts(here, name)) for name in (*DECIDING, *PERHAPS)}
+    attempts = record.manifest().effective, repetition.manifest().effective
+    entries = {
+        name: [over_attempts(getattr(one, name) for one in made) for made in attempts]
+        for name in sorted(ENTRIES, key=lambda name: name not in DECIDING)
+    }
     try:
         changed = [name for name, digest in altered(record, recorded(record)).items() if digest]
     except FolderError:  # without all of its hashes: `bam verify` says so

@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from analysis.environment import device_hours, over_attempts
 from analysis.formats.legend import fixed_facts
 from lightning_bam.config import flatten
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.manifest import ENTRIES
 from studies.definition.panels import telling_apart
 from studies.definition.study import Study
 from studies.records.records import Record
-
-ENTRIES: Final = {
-    "commit": "commit",
-    "version": "lightning-bam",
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "pytorch_lightning": "Lightning",
-    "python": "Python",
-    "device": "device",
-    "cpu": "CPU instructions",
-    "host": "host",
-    "world_size": "ranks a run",
-    "threads": "threads a rank",
-    "data": "images (digest)",
-}
-"""Entries of a run's manifest and what the page calls them."""
 
 
 def hours_told(hours: float) -> str:
@@ -53,20 +36,21 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     """
     done = [record for record in records if record.result is not None]
     found = {}
-    for entry, name in ENTRIES.items():
-        noted = ([made for made in effective(record.manifest) if made.get(entry) is not None] for record in done)
-        values = Counter(over_attempts(made, entry) for made in noted if made)
+    for entry, (name, _) in ENTRIES.items():
+        noted = ([getattr(made, entry) for made in record.manifest.effective] for record in done)
+        recorded = ([value for value in made if value is not None] for made in noted)
+        values = Counter(over_attempts(made) for made in recorded if made)
         if values:
             found[name] = _counted(values, len(done))
     hours, runs = device_hours(done)
     if runs:
         known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
         found["device-hours"] = hours_told(hours) + known
-    again = sum(len(effective(record.manifest)) > 1 for record in done)
+    again = sum(len(record.manifest.effective) > 1 for record in done)
     if again:
         found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
-    started = [str(one["started"]) for record in done for one in effective(record.manifest) if one.get("started")]
-    ended = [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]
+    started = [one.started for record in done for one in record.manifest.effective if one.started]
+    ended = [record.manifest.ended for record in done if record.manifest.ended]
     if started:
         found["first run started"] = clock(min(started))
     if ended:

@@ -110,12 +110,12 @@ def chance(times: Sequence[float | None]) -> float:
 
 def nonce(run: Checked) -> str | None:
     """Return the name of the attempt that finished the run; records of older versions have none."""
-    return run.record.manifest.get("nonce") if run.record else None
+    return run.record.manifest.nonce if run.record else None
 
 
 def first_batch(run: Checked) -> str:
     """Return a hash of the samples of the first batch; empty where they were not recorded, or are few."""
-    drawn = run.record.manifest.get("first_batch") if run.record else None
+    drawn = run.record.manifest.first_batch if run.record else None
     return hash_text(json.dumps(drawn)) if isinstance(drawn, list) and len(drawn) >= ENOUGH else ""
 
 

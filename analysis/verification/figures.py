@@ -27,7 +27,7 @@ def disagreements(record: Record) -> list[str]:
     wanted, epochs = record.run.recipe.epochs, [line.get("epoch") for line in lines]
     if epochs != list(range(wanted)):
         return [f"{path}/metrics.jsonl: holds epochs {_short(epochs)}, not 0 to {wanted - 1}; {REMOVE}"]
-    told = result.told()
+    told = result.figures()
     for name in (*CLASSIFIED, *DETECTED, "scored"):
         last = lines[-1].get(name)
         if name in told and last is not None and last != told[name]:

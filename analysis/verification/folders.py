@@ -72,7 +72,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
     seen = Checked(study=study, cell=cell, folder=folder, record=None)
     try:
         complete = folder.state() == "complete"
-        if complete and not folder.manifest():
+        if complete and not folder.manifest().entries:
             raise FolderError(f"{folder.path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
         changed = (_changed(folder) if complete else {}) | _other_key(folder, cell.run)
         if "run.json" not in changed and not folder.holds(cell.run) and folder.has("result.json"):
@@ -130,7 +130,7 @@ def _with(
 
 
 def _other_key(folder: RunFolder, run: Run) -> dict[str, str]:
-    key = folder.manifest().get("key", run.key)
+    key = folder.manifest().key or run.key
     if key == run.key:
         return {}
     line = f"{folder.path}/manifest.json: is that of run {key}, not of {run.key}: copied over from there; {AGAIN}"

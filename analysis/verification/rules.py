@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from analysis.checks.unlisted import of_study, off_rule
 from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.manifest import Manifest
 from studies.definition.study import Cell, Study
 from studies.records.purpose import Other, purpose
 from studies.stopping_rules.declaration import moment, path_of, seal
@@ -54,7 +54,7 @@ def _renamed(study: Study, runs: Sequence[tuple[Cell, Checked]]) -> list[str]:
     """Say for which studies with a stopping rule those of its runs were begun that were not begun for it."""
     theirs: Counter[str] = Counter()
     for _, run in runs:
-        begun = run.record.manifest.get("studies") or {} if run.record is not None else {}
+        begun = run.record.manifest.studies or {} if run.record is not None else {}
         theirs.update(label for label, told in begun.items() if study.label not in begun and "rule" in told)
     return [
         f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study"
@@ -83,7 +83,7 @@ def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell
     return [Finding(level="problem", text=text, study=study.label)]
 
 
-def _began(manifest: Mapping[str, Any]) -> object:
+def _began(manifest: Manifest) -> str | None:
     """Return when the attempt began that trained the first epoch of which the figures are."""
-    first = [made for made in effective(manifest) if made.get("from_epoch", 0) == 0]
-    return (first[-1] if first else manifest).get("started")
+    first = [made for made in manifest.effective if not made.from_epoch]
+    return (first[-1] if first else manifest).started

@@ -12,7 +12,6 @@ from analysis.verification.copies import copies
 from analysis.verification.finding import Finding
 from analysis.verification.folders import WEIGHTS, Checked, check, stranger, trained
 from analysis.verification.rules import check_purpose
-from lightning_bam.run_folder.hashes import ANONYMISED
 from studies.definition.study import Cell, Study
 from studies.records.purpose import others as others_of
 from studies.records.records import Record
@@ -129,7 +128,7 @@ def _lacking(runs: Sequence[Checked]) -> list[Finding]:
     for study in dict.fromkeys(run.study for run in runs):
         mine = [run for run in runs if run.study == study and run.complete]
         name = study if study is not None else "runs of no study named here"
-        if nameless := sum(run.folder.manifest().get(ANONYMISED) is True for run in mine):
+        if nameless := sum(run.folder.manifest().anonymised for run in mine):
             found.append(
                 f"{name}: {nameless} of {len(mine)} runs were anonymised for a bundle: where they were trained is left "
                 "out, and the hashes of their manifests were made anew"

@@ -20,12 +20,11 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
-from lightning_bam.config import ConfigError, Run, describes, from_dict, to_dict
+from lightning_bam.config import ConfigError, Run, from_dict, to_dict
 from lightning_bam.json_text import parse, short
 from lightning_bam.run_folder.files import (
     FolderError,
@@ -56,27 +55,17 @@ class TakenOverError(FolderError):
 class RunFolder:
     """One run's folder, `<root>/<key>`; neither it nor what is in it may be a link.
 
-    Args:
-        path: where it is.
-        nonce: of the attempt that writes through this object, as `begin` has noted it; None for whoever reads.
-
-    Raises:
-        FolderError: from every method that meets a file it cannot trust.
-        TakenOverError: from every method that writes for an attempt, once another one has begun.
-
+    `nonce` is that of the attempt that writes through this object, as `begin` has noted it; None for a reader. Every
+    method raises FolderError for a file that it cannot trust; those that write for an attempt raise TakenOverError once
+    another one has begun.
     """
 
     def __init__(self, path: Path | str, nonce: str | None = None) -> None:
-        self._path = path
+        self.path = Path(path)
         self.nonce = nonce
 
     def __repr__(self) -> str:
-        return f"RunFolder({str(self._path)!r})"
-
-    @cached_property
-    def path(self) -> Path:
-        """Where it is: made when asked for, since that takes longer than all else that many folders need."""
-        return Path(self._path)
+        return f"RunFolder({str(self.path)!r})"
 
     @classmethod
     def of(cls, root: Path, run: Run) -> RunFolder:
@@ -93,33 +82,23 @@ class RunFolder:
         """The last epoch's checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
 
-    def at(self, name: str) -> str:
-        """Return where a file of this folder is, as `run.json` or `checkpoints/last.ckpt`, whether or not it is there.
-
-        Raises:
-            FolderError: this folder, or one in it that leads there, is a link or no folder.
-
-        """
-        refuse(self._path, stat.S_IFDIR)
-        path = f"{self._path}/{name}"
+    def at(self, name: str) -> Path:
+        """Return the path of a file of this folder, as `run.json`, that need not exist; no link may lead there."""
+        path = self.path / name
+        refuse(self.path, stat.S_IFDIR)
         if "/" in name:
-            refuse(path.rpartition("/")[0], stat.S_IFDIR)
+            refuse(path.parent, stat.S_IFDIR)
         return path
 
     def has(self, name: str) -> bool:
-        """Say whether a file of this folder is there.
-
-        Raises:
-            FolderError: what is there is no plain file, or not in this folder.
-
-        """
+        """Say whether a plain file of this folder is there."""
         path = self.at(name)
         refuse(path, stat.S_IFREG)
         return os.path.lexists(path)
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is a last epoch's checkpoint; see `has`."""
+        """Whether there is a last epoch's checkpoint."""
         return self.has("checkpoints/last.ckpt")
 
     def describe(self, run: Run) -> None:
@@ -159,17 +138,19 @@ class RunFolder:
         data = read_object(self.at("run.json"))
         if data is None:
             return False
-        if (data.get("schema"), data.get("key")) != (SCHEMA, run.key) or not describes(data.get("run"), run):
-            found = self.run()  # read closely: an older version may have written it
-            if found.key != run.key:
-                raise FolderError(f"{self.path}/run.json describes run {found.key}, expected {run.key}; remove a copy")
+        if data != {"schema": SCHEMA, "key": run.key, "run": to_dict(run)}:
+            described = self.run()  # read closely: an older version may have written it
+            if described.key != run.key:
+                raise FolderError(
+                    f"{self.path}/run.json describes run {described.key}, expected {run.key}; remove a copy"
+                )
         return True
 
     def metrics(self, lines: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Read the epochs so far; of `lines`, where the file has just been read.
+        """Read the epochs so far, of `lines` where the file has just been read.
 
-        A torn last line is what a killed run leaves behind and is passed over, unless the run claims to be complete;
-        any other unreadable line is an error.
+        A torn last line, which a killed run leaves behind, is skipped, unless the run claims to be complete; any other
+        unreadable line is an error.
         """
         return [self._epoch(number, line) for number, line in enumerate(self.lines() if lines is None else lines, 1)]
 
@@ -188,7 +169,7 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read ({error})") from None
         *lines, tail = text.split("\n")
-        if tail and os.path.lexists(f"{self._path}/result.json"):
+        if tail and self.has("result.json"):
             raise FolderError(
                 f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
                 "be complete; remove this run folder to train it again"
@@ -196,22 +177,21 @@ class RunFolder:
         return lines
 
     def _epoch(self, number: int, line: str) -> dict[str, Any]:
-        path = f"{self._path}/metrics.jsonl"
+        path = self.path / "metrics.jsonl"
         try:
-            return epoch_of(parse(line), path, number)
-        except FolderError:
-            raise
+            data = parse(line)
         except ValueError:
             raise FolderError(
                 f"{path}: torn: line {number} is {line[:40]!r}, not a JSON object; remove this run folder to train it "
                 "again"
             ) from None
+        return epoch_of(data, path, number)
 
     def keep_epochs(self, count: int) -> None:
         """Cut the metrics back to the first `count` epochs, whole lines only (what the checkpoint knows)."""
         self.check_attempt()
-        kept = "".join(json.dumps(line) + "\n" for line in self.metrics(self.lines()[:count] if count else []))
-        replace(self.at("metrics.jsonl"), kept)
+        text = "".join(json.dumps(line) + "\n" for line in self.metrics(self.lines()[:count] if count else []))
+        replace(self.at("metrics.jsonl"), text)
 
     def append_epoch(self, line: Mapping[str, Any]) -> None:
         """Append one epoch, whole or not at all."""
@@ -231,7 +211,7 @@ class RunFolder:
     def finish(self, result: Result) -> None:
         """Write `result.json`: from here on the run is complete."""
         self.check_attempt()
-        write_object(self.at("result.json"), result.told())
+        write_object(self.at("result.json"), result.figures())
 
     def manifest(self) -> Manifest:
         """Read the manifest; empty where there is none."""
@@ -240,45 +220,36 @@ class RunFolder:
 
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
-        write_object(self.at("manifest.json"), {**self.check_attempt(), **entries})
+        write_object(self.at("manifest.json"), {**self.check_attempt().entries, **entries})
 
     def begin(self) -> None:
         """Begin an attempt: no earlier one that still lives writes into this folder from here on.
 
-        A lock does not tell of all of them: hosts may not see each other's, and a stopped process goes on some day. An
-        attempt looks before each thing that it writes. Where two have written all the same, and their epochs contradict
-        each other, the run begins anew.
+        A lock does not tell of all of them: hosts may not see each other's, and a stopped process goes on some day. So
+        an attempt checks its nonce before each thing that it writes.
         """
         self.nonce = uuid4().hex
-        write_object(self.at("manifest.json"), {**self.manifest(), "nonce": self.nonce})
+        write_object(self.at("manifest.json"), {**self.manifest().entries, "nonce": self.nonce})
         self.put_away_contradiction()
 
     def check_attempt(self) -> Manifest:
-        """Return the manifest, unless it is of another attempt than the one that writes through this object.
-
-        Raises:
-            TakenOverError: it is.
-
-        """
+        """Return the manifest, unless another attempt has begun than the one that writes through this object."""
         manifest = self.manifest()
-        if self.nonce and manifest.get("nonce") not in (None, self.nonce):
+        if self.nonce and manifest.nonce not in (None, self.nonce):
             raise TakenOverError(f"{self.path}: another attempt has begun in this run folder and has taken it over")
         return manifest
 
     def put_away_contradiction(self) -> None:
-        """Let a run that is not complete begin anew where its record is torn or contradicts itself; its lock is held.
-
-        What was there stays beside it, under another name.
-        """
-        manifest, metrics = Path(self.at("manifest.json")), self.path / "metrics.jsonl"
-        if self.has("result.json") or not (wrong := self._contradiction()):
+        """Let an incomplete run begin anew where its record is torn or contradicts itself; its lock is held."""
+        manifest, metrics = self.at("manifest.json"), self.path / "metrics.jsonl"
+        if self.has("result.json") or not (fault := self._contradiction()):
             return
-        print(f"{wrong}; the run begins anew", file=sys.stderr, flush=True)
-        for file in (self.checkpoint, metrics, *([manifest] if wrong.startswith(str(manifest)) else [])):
+        print(f"{fault}; the run begins anew", file=sys.stderr, flush=True)
+        for file in (self.checkpoint, metrics, *([manifest] if fault.startswith(str(manifest)) else [])):
             put_away(file)
 
     def _contradiction(self) -> str:
-        """Say what in the record is torn or cannot be; empty where nothing is."""
+        """Say what in the record is torn or contradicts itself; empty where nothing does."""
         try:
             self.manifest()
             epochs = [line.get("epoch") for line in self.metrics()]
@@ -290,13 +261,13 @@ class RunFolder:
             return ""
         return f"{self.path}/metrics.jsonl: holds epochs {epochs}"
 
-    def ask_to_stop(self, reason: str) -> None:
-        """Ask whoever trains this run to leave at the end of an epoch, as pruned; a new attempt forgets it."""
+    def request_stop(self, reason: str) -> None:
+        """Have the process that trains this run stop at the end of an epoch, as pruned; a new attempt forgets it."""
         self.check_attempt()
         replace(self.at("stop"), reason + "\n")
 
-    def asked_to_stop(self) -> str | None:
-        """Return why the run should leave, or None where nobody asked."""
+    def stop_reason(self) -> str | None:
+        """Return why the run should stop, or None."""
         try:
             return read_text(self.at("stop")).strip() or None
         except FileNotFoundError:
@@ -304,24 +275,24 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{self.path}/stop: cannot be read ({error})") from None
 
-    def forget_stop(self) -> None:
-        """Take back what `ask_to_stop` asked."""
-        remove(Path(self.at("stop")))
+    def withdraw_stop(self) -> None:
+        """Take `request_stop` back."""
+        remove(self.at("stop"))
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""
         if os.path.lexists(self.at("result.json")):
             return "complete"
-        if locked(f"{self._path}/lock"):
+        if locked(self.path / "lock"):
             return "running"
-        recorded = self.manifest().get("state", "missing")
+        recorded = self.manifest().state
         if recorded in ("running", "complete"):  # complete is what has a result
             return "interrupted"
         return cast(State, recorded) if recorded in ("failed", "pruned", "interrupted") else "missing"
 
     def acquire(self) -> int | None:
-        """Take the lock for as long as the returned descriptor, inherited by forked ranks, stays open anywhere.
+        """Take the lock for as long as the returned descriptor, which forked ranks inherit, stays open anywhere.
 
-        Returns None where another process group holds it, or the folder is gone.
+        Returns None where another process group holds it, or the folder was removed.
         """
-        return acquire(Path(self.at("lock")), self.path.parent)
+        return acquire(self.at("lock"), self.path.parent)

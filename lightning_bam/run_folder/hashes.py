@@ -1,11 +1,8 @@
-"""SHA-256 hashes of a finished run's files, kept in its manifest: a file that was changed since is known for changed.
+"""SHA-256 hashes of a finished run's files, kept in its manifest, by which a later change shows.
 
-A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` taken from the text
-that is about to be written. Whenever the process is killed, the folder is one of two things: without `result.json`, an
-interrupted run, whose next attempt first drops the hashes and writes new ones in the end; or with it, and then the
-hashes of what was there at that moment are in the manifest already. A complete run has a hash for each of `HASHED`, so
-that none can be taken out to hide an edit. Hashes guard against accidents and edits by hand, not against somebody who
-writes both the files and the manifest anew.
+A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` from the text that
+is about to be written: a process that is killed leaves an interrupted run, or all hashes. Hashes guard against
+accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.json_text import short
 from lightning_bam.run_folder.files import FolderError, object_text, open_plain
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
@@ -28,30 +26,11 @@ HASHED: Final = (*FILES, "result.json", "manifest.json")
 ANONYMISED: Final = "anonymised"
 """The entry of a manifest from which `bam bundle --anonymous` has left out where the run was trained."""
 SEALED: Final = (
-    "schema",
-    "key",
-    "attempts",
-    "first_batch",
-    "first_loss",
-    "data",
-    "device",
-    "threads",
-    "world_size",
-    "version",
-    "commit",
-    "torch",
-    "torchvision",
-    "pytorch_lightning",
-    "python",
-    "host",
-    "cpu",
-    "started",
-    "ended",
-    "fit_seconds",
-    "studies",
-    ANONYMISED,
+    *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
+    *("version", "commit", "torch", "torchvision", "pytorch_lightning", "python", "host", "cpu"),
+    *("started", "ended", "fit_seconds", "studies", ANONYMISED),
 )
-"""Entries of the manifest that stand once the run is complete; others, as its state, may be noted later."""
+"""Entries of the manifest that stay once the run is complete, in the order of the hash; others may be noted later."""
 UNPROVED: Final = (
     "nothing shows that the files are what the training left: restore it from a copy, or remove this run folder to "
     "train it again (`bam reproduce` compares the figures without it)"
@@ -73,11 +52,9 @@ def hash_text(text: str) -> str:
 
 
 def hash_file(path: Path) -> str | None:
-    """Return the SHA-256 of a file as hexadecimal digits, or None where there is no such file.
+    """Return the SHA-256 of a plain file as hexadecimal digits, or None where there is no such file.
 
-    Raises:
-        FolderError: it cannot be read, or is no plain file.
-
+    Raises FolderError: it cannot be read, or is no plain file.
     """
     try:
         with os.fdopen(open_plain(path), "rb") as file:
@@ -88,58 +65,43 @@ def hash_file(path: Path) -> str | None:
         raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def seal(manifest: Mapping[str, Any]) -> str:
+def seal(entries: Mapping[str, Any]) -> str:
     """Return the hash of those entries of a manifest that no longer change."""
-    return hash_text(object_text({name: manifest[name] for name in SEALED if name in manifest}))
+    return hash_text(object_text({name: entries[name] for name in SEALED if name in entries}))
+
+
+def _hash(folder: RunFolder, name: str) -> str | None:
+    return seal(folder.manifest().entries) if name == "manifest.json" else hash_file(folder.at(name))
 
 
 def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
-    """Return the hashes of a run that has been trained to its end and whose `result` is about to be written.
-
-    Args:
-        folder: its folder; the manifest has everything but these hashes.
-        result: what `folder.finish` will be given.
-
-    Raises:
-        FolderError: a file that cannot be read.
-
-    """
-    there = {name: hash_file(Path(folder.at(name))) for name in FILES}
-    found = {name: digest for name, digest in there.items() if digest is not None}
-    return found | {"result.json": hash_text(object_text(result.told())), "manifest.json": seal(folder.manifest())}
+    """Return the hashes of a run whose manifest lacks only these, and whose `result` is about to be written."""
+    digests = {name: _hash(folder, name) for name in (*FILES, "manifest.json")}
+    digests["result.json"] = hash_text(object_text(result.figures()))
+    return {name: digest for name in HASHED if (digest := digests[name]) is not None}
 
 
 def recorded(folder: RunFolder) -> dict[str, str]:
     """Return the hashes in a complete run's manifest, one for each of `HASHED`.
 
-    Raises:
-        FolderError: a manifest that cannot be read, or that has other hashes, not all of them, or none.
-
+    Raises FolderError: a manifest that cannot be read, or that has other hashes, not all of them, or none.
     """
-    noted, path = folder.manifest().get("sha256"), f"{folder.path}/manifest.json"
-    if not noted:
+    digests, path = folder.manifest().sha256, f"{folder.path}/manifest.json"
+    if not digests:
         raise FolderError(f"{path}: has no hashes (sha256), as every finished run has; {UNPROVED}")
-    if not isinstance(noted, dict) or not all(isinstance(item, str) for item in noted.values()):
-        raise FolderError(f"{path}: its sha256 is {str(noted)[:40]!r}, not a hash for each file; {UNPROVED}")
-    if lacking := [name for name in HASHED if name not in noted]:
-        raise FolderError(f"{path}: its sha256 has no hash of {', '.join(lacking)}; {UNPROVED}")
-    if others := sorted(set(noted) - set(HASHED)):
-        raise FolderError(f"{path}: its sha256 has a hash of {others[0][:40]!r}, which is no file of a run; {UNPROVED}")
-    return noted
+    texts = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
+    if not texts or set(digests) != set(HASHED):
+        raise FolderError(
+            f"{path}: its sha256 is {short(digests)}, not a hash of each of {', '.join(HASHED)}; {UNPROVED}"
+        )
+    hashes: dict[str, str] = digests
+    return hashes
 
 
-def altered(folder: RunFolder, noted: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the files that are not what the training left, with what they hash to now; None for one that is gone.
+def altered(folder: RunFolder, digests: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the files whose hash is not the recorded one, with their hash now; None for a file that is missing.
 
-    Args:
-        folder: of a complete run.
-        noted: its recorded hashes.
-
-    Raises:
-        FolderError: a file that cannot be read.
-
+    Raises FolderError: a file that cannot be read.
     """
-    now = {
-        name: seal(folder.manifest()) if name == "manifest.json" else hash_file(Path(folder.at(name))) for name in noted
-    }
-    return {name: digest for name, digest in now.items() if digest != noted[name]}
+    now = {name: _hash(folder, name) for name in digests}
+    return {name: digest for name, digest in now.items() if digest != digests[name]}

@@ -1,16 +1,25 @@
-"""The manifest of a run folder and the lines of its metrics: which fields they have, and of which type each is.
+"""The manifest of a run folder, and the lines of its metrics: which fields they have, and of which type each is.
 
-What is read from a run folder is checked here once, so that whoever uses it need not. Every field may be absent, as in
-a record of an older version; what a newer one has added is kept and let be.
+What is read from a run folder is checked here once. Every field may be absent, as in a record of an older version; what
+a newer one has added is ignored, and kept in `entries`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NamedTuple, Required, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from lightning_bam.json_text import fault
@@ -21,6 +30,30 @@ MOST: Final = 100_000
 AGAIN: Final = "edited, or torn; remove this run folder to train it again"
 
 
+class Entry(NamedTuple):
+    """The label of a field of `Environment`, and why figures change with it; empty where they should not."""
+
+    label: str
+    changes: str = ""
+
+
+ENTRIES: Final[Mapping[str, Entry]] = {
+    "commit": Entry("commit"),
+    "version": Entry("lightning-bam"),
+    "torch": Entry("torch", "another torch computes with other kernels"),
+    "torchvision": Entry("torchvision"),
+    "pytorch_lightning": Entry("Lightning"),
+    "python": Entry("Python"),
+    "data": Entry("images", "other images"),
+    "world_size": Entry("ranks a run", "another number of ranks adds in another order"),
+    "device": Entry("device", "another device adds in another order"),
+    "cpu": Entry("CPU instructions", "other vector instructions add in another order"),
+    "threads": Entry("threads a rank", "other threads add in another order"),
+    "host": Entry("host"),
+}
+"""field -> its label, and whether it changes numbers."""
+
+
 def _date(text: str) -> str:
     try:
         datetime.fromisoformat(text)
@@ -29,88 +62,125 @@ def _date(text: str) -> str:
     return text
 
 
+def _interrupted(word: str) -> str:
+    return "interrupted" if word == "lost" else word
+
+
 Word = Annotated[str, Field(max_length=1_000)]
+Ending = Annotated[Word, AfterValidator(_interrupted)]
+"""A state, or the cause of an end; what older versions called "lost" is interrupted."""
 Text = Annotated[str, Field(max_length=100_000)]
 Date = Annotated[str, Field(max_length=100), AfterValidator(_date)]
 Few = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, Field(gt=-1e39, lt=1e39)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-_STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-@with_config(_STRICT)
-class Made(TypedDict, total=False):
-    """Where, when and with what a run was trained."""
+class Environment(BaseModel):
+    """Where, when and with what a run was trained; None where that is not recorded."""
 
-    started: Date | None
-    device: Word | None
-    threads: Few | None
-    world_size: Few | None
-    data: Word | None
-    version: Word | None
-    commit: Word | None
-    torch: Word | None
-    torchvision: Word | None
-    pytorch_lightning: Word | None
-    python: Word | None
-    host: Word | None
-    cpu: Word | None
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    started: Date | None = None
+    device: Word | None = None
+    threads: Few | None = None
+    world_size: Few | None = None
+    data: Word | None = None
+    version: Word | None = None
+    commit: Word | None = None
+    torch: Word | None = None
+    torchvision: Word | None = None
+    pytorch_lightning: Word | None = None
+    python: Word | None = None
+    host: Word | None = None
+    cpu: Word | None = None
 
 
-@with_config(_STRICT)
-class Attempt(Made, total=False):
-    """One attempt at a run; `from_epoch` and `from_batch` say where it went on, `anew` that it did not.
+class Attempt(Environment):
+    """One attempt at a run.
 
-    `cause` and `failed` say what ended it, `damaged` what was wrong with a checkpoint from which it could not go on;
-    `nonce` is its own.
+    `from_epoch` and `from_batch` say where it resumed, `anew` that it did not; `cause` and `failed` what ended it,
+    `damaged` what was wrong with a checkpoint that it could not resume from; `nonce` is its own.
     """
 
-    attempt: Few
-    nonce: Word | None
-    anew: bool
-    failed: Text | None
-    from_epoch: Few
-    from_batch: Count
-    cause: Word | None
-    damaged: Text
+    attempt: Few | None = None
+    nonce: Word | None = None
+    anew: bool = False
+    failed: Text | None = None
+    from_epoch: Few | None = None
+    from_batch: Count | None = None
+    cause: Ending | None = None
+    damaged: Text | None = None
 
 
-@with_config(_STRICT)
-class Manifest(Made, total=False):
-    """What `manifest.json` holds: of the last attempt what it was made with, and the list of all.
+class Manifest(Environment):
+    """What `manifest.json` holds: the environment of the last attempt, and the list of all attempts.
 
-    `losses`, `retries` and `tried_again` count how often the run was interrupted and how often it was tried all the
-    same; `studies` says for which studies it was begun, and under which rule. The type of
-    `sha256` is for `run_folder.hashes` to check.
+    `losses`, `retries` and `tried_again` count interruptions and retries; `studies` says for which studies the run was
+    begun, and under which rule. `run_folder.hashes` checks the type of `sha256`.
     """
 
-    schema: Few
-    key: Word
-    state: Word
-    attempt: Few
-    attempts: list[Attempt]
-    nonce: Word | None
-    studies: dict[Word, dict[Word, Word]] | None
-    anonymised: bool
-    error: Text | None
-    cause: Word | None
-    rank: Few | None
-    traceback: Text | None
-    losses: Few
-    retries: Few
-    tried_again: Few
-    first_batch: list[Count]
-    first_loss: Number | None
-    ended: Date | None
-    fit_seconds: Number
-    sha256: Any
+    _entries: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    layout: Few | None = Field(None, alias="schema")
+    key: Word | None = None
+    state: Ending | None = None
+    attempt: Few = 0
+    attempts: list[Attempt] = []
+    nonce: Word | None = None
+    studies: dict[Word, dict[Word, Word]] | None = None
+    anonymised: bool = False
+    error: Text | None = None
+    cause: Ending | None = None
+    rank: Few | None = None
+    traceback: Text | None = None
+    losses: Few = 0
+    retries: Few = 0
+    tried_again: Few = 0
+    first_batch: list[Count] | None = None
+    first_loss: Number | None = None
+    ended: Date | None = None
+    fit_seconds: Number | None = None
+    sha256: Any = None
+
+    @property
+    def entries(self) -> Mapping[str, Any]:
+        """The JSON object as it was read."""
+        return self._entries
+
+    @property
+    def effective(self) -> Sequence[Attempt]:
+        """The attempts that the figures rest on, the earliest first; a record of an older version is one."""
+        if not self.attempts:
+            return [Attempt.model_validate(self.entries)]
+        return self.attempts[max((place for place, one in enumerate(self.attempts) if one.anew), default=0) :]
+
+    def with_last(self, **entries: Any) -> list[dict[str, Any]]:
+        """Return the attempts as JSON data, with these entries in the last one, if there is any."""
+        attempts = [dict(one) for one in self.entries.get("attempts", ())]
+        if attempts:
+            attempts[-1] |= entries
+        return attempts
 
 
-@with_config(_STRICT)
+def manifest_of(entries: Mapping[str, Any], path: object) -> Manifest:
+    """Return what a `manifest.json` at `path` holds.
+
+    Raises FolderError: a field of another type.
+    """
+    try:
+        manifest = Manifest.model_validate(entries)
+    except ValidationError as error:
+        raise FolderError(f"{path}: {fault(error)}; {AGAIN}") from None
+    manifest._entries = entries
+    return manifest
+
+
+@with_config(ConfigDict(strict=True, allow_inf_nan=False))
 class Epoch(TypedDict, total=False):
     """A line of `metrics.jsonl`: the figures after an epoch, counted from 0."""
 
+    epoch: Required[Few]
     train_loss: Number
     error_top1: Percent | None
     error_top5: Percent | None
@@ -125,73 +195,41 @@ class Epoch(TypedDict, total=False):
     seconds: Number
 
 
-@with_config(_STRICT)
-class Numbered(Epoch):
-    """A line that says of which epoch it is, as every line does."""
-
-    epoch: Few
-
-
-_MANIFEST: Final = TypeAdapter(Manifest)
-_EPOCH: Final = TypeAdapter(Numbered)
-
-
-def manifest_of(data: dict[str, Any], path: object) -> Manifest:
-    """Return what a `manifest.json` at `path` holds; what older versions called "lost" is interrupted.
-
-    Raises:
-        FolderError: a field of another type.
-
-    """
-    if (wrong := fault(_MANIFEST, data)) is not None:
-        raise FolderError(f"{path}: {wrong}; {AGAIN}")
-    manifest = cast(Manifest, data)
-    for told in (manifest, *manifest.get("attempts", ())):
-        told.update({name: "interrupted" for name in ("state", "cause") if told.get(name) == "lost"})
-    return manifest
+_EPOCH: Final = TypeAdapter(Epoch)
 
 
 def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
     """Return what a line of a `metrics.jsonl` at `path` holds, as it was written.
 
-    Raises:
-        FolderError: a field of another type, or no object.
-
+    Raises FolderError: a field of another type, or no object.
     """
-    if (wrong := fault(_EPOCH, data)) is not None:
-        raise FolderError(f"{path}: line {number}: {wrong}; {AGAIN}")
+    try:
+        _EPOCH.validate_python(data)
+    except ValidationError as error:
+        raise FolderError(f"{path}: line {number}: {fault(error)}; {AGAIN}") from None
     return cast(dict[str, Any], data)
 
 
 KEPT: Final = 20
-"""Attempts that are kept of those that nothing rests on any more, the last ones."""
+"""Attempts that are kept of those that no figure rests on, the last ones."""
 LONGEST: Final = 300
-"""Characters of what an attempt failed of that are kept with it; the manifest and the log have more of the last one."""
+"""Characters of its error that are kept with an attempt; the manifest and the log have more of the last one."""
 
 
-def after_failure(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the attempts of a run that has failed, the last one with what it failed of."""
-    made = _ended(manifest)
-    if made and "failed" not in made[-1]:
-        made[-1] |= {"failed": str(manifest.get("error") or "no reason is recorded")[:LONGEST]}
-    return made
+def after_failure(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the attempts of a failed run as JSON data, the last one with its error."""
+    return _after_end(manifest, failed=True)
 
 
-def earlier(manifest: Mapping[str, Any], *, resumed: bool) -> list[dict[str, Any]]:
-    """Return the attempts that came before one that goes on from a checkpoint, or else begins anew."""
-    made = after_failure(manifest) if manifest.get("state") == "failed" else _ended(manifest)
-    return made if resumed else made[-KEPT:]
+def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
+    """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
+    attempts = _after_end(manifest, failed=manifest.state == "failed")
+    return attempts if resumed else attempts[-KEPT:]
 
 
-def effective(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the attempts that the figures rest on, the earliest first; a record of an older version is one."""
-    made = manifest.get("attempts") or [manifest]
-    return made[max((place for place, one in enumerate(made) if one.get("anew")), default=0) :]
-
-
-def _ended(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the attempts, the last one with the cause of its end, where one is recorded."""
-    made = [dict(one) for one in manifest.get("attempts") or ()]
-    if made and manifest.get("cause") and "failed" not in made[-1]:
-        made[-1] |= {"cause": manifest["cause"]}
-    return made
+def _after_end(manifest: Manifest, *, failed: bool) -> list[dict[str, Any]]:
+    if not manifest.attempts or manifest.attempts[-1].failed is not None:
+        return manifest.with_last()
+    cause = {"cause": manifest.cause} if manifest.cause else {}
+    error = {"failed": (manifest.error or "no reason is recorded")[:LONGEST]} if failed else {}
+    return manifest.with_last(**cause, **error)

@@ -77,9 +77,9 @@ def sources(home: Path) -> str:
 def settings(names: Sequence[str]) -> str:
     """Return which of these variables are set in a way of their own, as ` (MKL_CBWR=COMPATIBLE)`; empty without any."""
     usual = {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE}
-    found = {name: os.environ[name] for name in names if os.environ.get(name, "") not in ("", usual.get(name))}
-    told = ", ".join(f"{name}={value[:40]}" for name, value in found.items())
-    return f" ({told})" if told else ""
+    values = {name: os.environ[name] for name in names if os.environ.get(name, "") not in ("", usual.get(name))}
+    text = ", ".join(f"{name}={value[:40]}" for name, value in values.items())
+    return f" ({text})" if text else ""
 
 
 def provenance() -> dict[str, str | None]:

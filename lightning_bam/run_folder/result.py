@@ -12,14 +12,7 @@ from lightning_bam.json_text import short
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One reported figure, on a scale of 0 to 100.
-
-    Attributes:
-        name: its field in `result.json`.
-        label: how a table heads it.
-        higher_is_better: whether more is better, as for mAP, or less, as for an error.
-
-    """
+    """One reported figure, from 0 to 100: its field in `result.json`, a table's heading, and which way is better."""
 
     name: str
     label: str
@@ -43,12 +36,13 @@ CLASSIFIED: Final = ("error_top1", "error_top5", "correct_top1", "correct_top5",
 """What a classifier's result holds, beside what every result does."""
 DETECTED: Final = ("map_50_95", "map_50", "map_75")
 """What a detector's holds."""
-_OPTIONAL: Final = (*CLASSIFIED, *DETECTED)
-_LARGE: Final = 2**63 - 1
+_PERCENT: Final = (int | float, 100)
+_COUNT: Final = (int, 2**63 - 1)
+_NUMBER: Final = (int | float, 1e39)
 _RANGES: Final = {
-    **dict.fromkeys(("error_top1", "error_top5", *DETECTED), (int | float, 100)),
-    **dict.fromkeys(("correct_top1", "correct_top5", "scored", "epochs", "params", "macs"), (int, _LARGE)),
-    **dict.fromkeys(("loss", "seconds"), (int | float, 1e39)),
+    **dict.fromkeys(("error_top1", "error_top5", *DETECTED), _PERCENT),
+    **dict.fromkeys(("correct_top1", "correct_top5", "scored", "epochs", "params", "macs"), _COUNT),
+    **dict.fromkeys(("loss", "seconds"), _NUMBER),
 }
 """What each figure is, from 0 to how much."""
 
@@ -59,11 +53,8 @@ class Result:
 
     A classifier reports all of `CLASSIFIED`, a detector all of `DETECTED`; the others are None and are not written.
     Errors and mean average precisions are in percent, `scored` counts images, `macs` are multiply-accumulates of one
-    image, `seconds` the training's wall time.
-
-    Raises:
-        TypeError: neither a classifier's figures nor a detector's.
-
+    image, `seconds` the training's wall time. Raises TypeError: neither a classifier's figures nor a detector's, or one
+    out of range.
     """
 
     error_top1: float | None = None
@@ -81,29 +72,23 @@ class Result:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Refuse a record with holes, and figures that cannot be."""
         for name, (kind, most) in _RANGES.items():
             value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
+            if value is None and name in (*CLASSIFIED, *DETECTED):
                 continue
             if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= most:
                 what = "whole number" if kind is int else "number"
                 raise TypeError(f"{name} is {short(value)}, not a {what} from 0 to {most:g}")
-        told = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
-        if told not in (set(CLASSIFIED), set(DETECTED)):
-            raise TypeError(f"figures {', '.join(sorted(told)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
+        names = {name for name in (*CLASSIFIED, *DETECTED) if getattr(self, name) is not None}
+        if names not in (set(CLASSIFIED), set(DETECTED)):
+            raise TypeError(f"figures {', '.join(sorted(names)) or 'none'}, not {', '.join(CLASSIFIED)} or all of mAP")
 
-    def told(self) -> dict[str, Any]:
-        """Return the figures by name, those that there are: what `result.json` holds."""
+    def figures(self) -> dict[str, Any]:
+        """Return the figures by name, without those that are None: what `result.json` holds."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def figure(self, metric: str) -> float | None:
-        """Return a figure by its name in `METRICS`, None where this run reports none such.
-
-        Raises:
-            KeyError: no metric of that name.
-
-        """
+        """Return a figure by its name in `METRICS` (else KeyError), None where this run does not report it."""
         value: float | None = getattr(self, METRICS[metric].name)
         return value
 
@@ -114,12 +99,7 @@ def headline(run: Run) -> Metric:
 
 
 def reported(run: Run, result: Result) -> float:
-    """Return a finished run's figure, in percent.
-
-    Raises:
-        ValueError: a result of the other kind of network.
-
-    """
+    """Return a finished run's figure, in percent; ValueError for a result of the other kind of network."""
     metric = headline(run)
     figure = result.figure(metric.name)
     if figure is None:

@@ -21,8 +21,7 @@ class RunningLoss:
     """
 
     def __init__(self) -> None:
-        self.sum = torch.zeros((), dtype=torch.float64)
-        self.steps = 0
+        self.begin(torch.device("cpu"))
 
     def begin(self, device: torch.device) -> None:
         """Begin an epoch."""
@@ -50,12 +49,7 @@ class RunningLoss:
 
 
 class TrainedModule(pl.LightningModule, ABC):
-    """A run's network in training; `training_step` adds to `running`.
-
-    Args:
-        run: what to train; also decides the initial weights.
-
-    """
+    """A run's network in training; `training_step` adds to `running`."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()

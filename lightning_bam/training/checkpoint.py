@@ -1,25 +1,84 @@
-"""Checkpoints that are whole or absent, also after a kill -9 in the middle of writing one."""
+"""Checkpoints that are whole or absent, also after a kill -9 while one is written, and when they are written."""
 
 from __future__ import annotations
 
 import errno
-import lzma
 import os
 import pickle
 import stat
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_bam.distributed import largest
 from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.signals import Leaving, Signals
+
+
+def _processed_epochs(checkpoint: dict[str, Any]) -> int:
+    """Return how many epochs had ended, from where Lightning resumes: its own layout, held by `test_checkpoint`."""
+    return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+
+
+def _restart_scoring(checkpoint: dict[str, Any]) -> None:
+    """Let a scoring resume from its first batch: Lightning's own layout, held by `test_checkpoint`."""
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+    for part in ("total", "current"):
+        progress[part] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+
+
+class LastCheckpoint(Checkpoint):
+    """Saves after each epoch.
+
+    Lightning's own keeps the path of the one before in each, and once resumed removes what stands there, whoever has
+    written that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Save, after all other callbacks."""
+        trainer.save_checkpoint(self.path)
+
+
+class Leaver(pl.Callback):
+    """Saves a checkpoint and leaves, on every rank, between two batches after a signal to any rank."""
+
+    def __init__(self, path: Path, signals: Signals) -> None:
+        self.path = path
+        self.signals = signals
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """From here on there is something to save."""
+        self.signals.defer()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Leave; not behind an epoch's last batch, from where Lightning would go on without scoring the epoch."""
+        if batch_idx + 1 < trainer.num_training_batches:
+            self._leave_after_signal(trainer)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Leave; the scoring begins anew."""
+        self._leave_after_signal(trainer)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Let what is saved in the middle of a scoring begin it anew: counts are not kept."""
+        if trainer.validating:
+            _restart_scoring(checkpoint)
+
+    def _leave_after_signal(self, trainer: pl.Trainer) -> None:
+        if number := largest(self.signals.number, trainer.strategy.root_device):
+            trainer.save_checkpoint(self.path)
+            raise Leaving(number)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -27,10 +86,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning's own goes through the system's temporary folder, from where a file is copied, not renamed, if that is
     another file system.
-
-    Args:
-        folder: whose checkpoints it writes.
-
     """
 
     def __init__(self, folder: RunFolder | None = None) -> None:
@@ -40,10 +95,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
         """Save to `path`.
 
-        Raises:
-            FolderError: it cannot be written, or its folder is a link; the old one is as it was.
-            TakenOverError: another attempt has begun, whose the old one is.
-
+        Raises FolderError: it cannot be written, or its folder is a link; the old one is as it was; TakenOverError:
+        another attempt has begun, whose the old one is.
         """
         refuse(Path(path).parent, stat.S_IFDIR)
         save(checkpoint, Path(path), follow=False, check=self._check)
@@ -57,18 +110,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[[], None] | None = None) -> None:
-    """Write with `torch.save`, in one step.
+    """Write with `torch.save`, in one step; see `put_in_place` for `follow`.
 
-    Args:
-        content: what.
-        final: where.
-        follow: links, as for a file that the user names.
-        check: raises where this process must not write there: asked before what another one may be writing is taken
-            for a dead one's, and as late as can be.
-
-    Raises:
-        FolderError: it cannot be written; the old one is as it was.
-
+    `check` raises where this process must not write: before a temporary file of another attempt is removed, and as late
+    as can be. Raises FolderError: it cannot be written; the old one is as it was.
     """
     check = check or (lambda: None)
     check()
@@ -88,16 +133,7 @@ def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[
         raise unwritable(final, refused) from None
 
 
-DAMAGED: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ValueError,
-    OverflowError,
-    EOFError,
-    RuntimeError,
-)
+DAMAGED: Final = (zipfile.BadZipFile, struct.error, ValueError, OverflowError, EOFError, RuntimeError)
 """What reading a damaged archive may raise, beside some that the system does."""
 
 
@@ -110,18 +146,15 @@ def compressed(file: zipfile.ZipFile) -> str:
 
 
 def damage(path: Path) -> str:
-    """Say what is wrong with a checkpoint file; empty where it is whole, or not there.
+    """Say what is wrong with a checkpoint file; empty where it is whole, or absent.
 
-    torch writes a checksum with each part of the file, and does not look at it when it reads them.
-
-    Raises:
-        FolderError: it cannot be read, which says nothing of what it holds, or is no plain file.
-
+    torch writes a checksum with each part of the file, and does not look at it when it reads them. Raises FolderError:
+    it cannot be read, which says nothing of what it holds, or is no plain file.
     """
     try:
         with os.fdopen(open_plain(path), "rb") as raw, zipfile.ZipFile(raw) as file:
-            if packed := compressed(file):
-                return packed
+            if reason := compressed(file):
+                return reason
             part = file.testzip()
     except FolderError:
         raise
@@ -130,28 +163,27 @@ def damage(path: Path) -> str:
     except DAMAGED as error:
         return str(error).partition("\n")[0] or "it is torn"
     except OSError as error:
-        if error.errno not in (None, errno.EINVAL):  # bz2's word, and a place before the file's beginning
+        if error.errno != errno.EINVAL:  # a place before the file's beginning
             raise FolderError(f"{path}: cannot be read ({error.strerror})") from None
         return "it is torn"
     return f"its part {part} is not what was written" if part else ""
 
 
 def misfit(folder: RunFolder) -> str:
-    """Say why a run cannot go on from its checkpoint, which is whole; empty where it can, or where there is none.
+    """Say why a run cannot resume from its checkpoint, which is whole; empty where it can, or where there is none.
 
     Where two attempts have written to one folder, the checkpoint may be the one's and the record the other's.
     """
     try:
-        saved = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
-        # Lightning's own layout, as in `signals.Leaver.on_save_checkpoint`: `test_resume` tells when it moves
-        known = int(saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-        nonce = saved["callbacks"].get("Recorder", {}).get("nonce")  # older ones have none
+        checkpoint = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
+        epochs = _processed_epochs(checkpoint)
+        nonce = checkpoint["callbacks"].get("Recorder", {}).get("nonce")  # older ones have none
     except FileNotFoundError:
         return ""
     except (*DAMAGED, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
         return f"it is no checkpoint of a training ({type(error).__name__})"
-    held = len(folder.lines())
-    if not 0 <= known <= held:
-        return f"it knows of {known} epochs, the record of {held}"
-    attempts = [attempt.get("nonce") for attempt in effective(folder.manifest())]
+    lines = len(folder.lines())
+    if not 0 <= epochs <= lines:
+        return f"it knows of {epochs} epochs, the record of {lines}"
+    attempts = [attempt.nonce for attempt in folder.manifest().effective]
     return "" if nonce is None or str(nonce) in attempts else "it is of an attempt that the record does not know"

@@ -41,10 +41,6 @@ class Classifier(TrainedModule):
     """A run's network as a classifier of images `(N, C, H, W)`.
 
     Sums of losses and counts of correct answers are kept on the device; `training_loss` and `score` read them.
-
-    Args:
-        run: what to train; also decides the initial weights.
-
     """
 
     def __init__(self, run: Run) -> None:

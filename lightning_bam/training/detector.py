@@ -23,10 +23,6 @@ class DetectionTask(TrainedModule):
     The loss is the sum of torchvision's four: objectness and box regression of the proposals, classes and box
     regression of the box head. Which anchors and proposals it is taken over is drawn anew for each batch, a pure
     function of (seed, epoch, batch).
-
-    Args:
-        run: what to train; also decides the initial weights.
-
     """
 
     def __init__(self, run: Run) -> None:
@@ -64,8 +60,8 @@ class DetectionTask(TrainedModule):
     def _watch(self, head: torch.nn.Module, _: Any, output: tuple[Any, ...]) -> None:
         """Note what a head gives that is no number: torchvision drops such boxes, as if nothing had been found."""
         if self.sound is not None and not head.training:
-            for given in (tensor for part in output for tensor in (part if isinstance(part, list) else [part])):
-                self.sound &= given.isfinite().all()
+            for values in (tensor for part in output for tensor in (part if isinstance(part, list) else [part])):
+                self.sound &= values.isfinite().all()
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], batch_idx: int) -> None:  # noqa: ARG002
         """Add one batch of the scored set."""

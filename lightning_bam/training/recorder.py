@@ -27,15 +27,10 @@ class NotFiniteError(TrainingError):
 class Recorder(pl.Callback):
     """Write an epoch's figures to the run folder and to the trainer's loggers.
 
-    `asked` says whether the training has stopped because the run folder asked for it.
+    `stopped` says whether the training has stopped because of `RunFolder.request_stop`.
 
-    Args:
-        folder: where.
-        data: `first_batch` returns the sample indices of this rank's part of the first batch once it has been drawn;
-            they are gathered over the ranks and kept in the manifest, so that anyone can see that all runs saw the
-            same.
-        resumed: whether this rank goes on from the folder's checkpoint.
-
+    The manifest keeps the sample indices of the first batch, over all ranks, so that anyone can see that all runs saw
+    the same. `resumed` is whether this rank resumes from the folder's checkpoint.
     """
 
     def __init__(self, folder: RunFolder, data: RunData, *, resumed: bool = False) -> None:
@@ -44,14 +39,12 @@ class Recorder(pl.Callback):
         self.resumed = resumed
         self.clock = time.perf_counter()
         self.lr = 0.0
-        self.asked = False
+        self.stopped = False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Make sure that all ranks go on, or all begin anew, before any of them waits for the others in vain.
 
-        Raises:
-            OSError: a disk shows them different things.
-
+        Raises OSError: a disk shows them different things.
         """
         resumed, device = int(self.resumed), trainer.strategy.root_device
         if largest(resumed, device) != -largest(-resumed, device):
@@ -63,13 +56,10 @@ class Recorder(pl.Callback):
             self.folder.keep_epochs(trainer.current_epoch)
             for line in self.folder.metrics():
                 self._log(trainer, line)
-            self._note_where(trainer.current_epoch, self.data.state_dict()["drawn"])
-
-    def _note_where(self, epoch: int, batch: int) -> None:
-        """Note where this attempt goes on from."""
-        *earlier, this = self.folder.manifest()["attempts"]
-        if "from_epoch" not in this:
-            self.folder.note(attempts=[*earlier, this | {"from_epoch": epoch, "from_batch": batch}])
+            manifest = self.folder.manifest()
+            if manifest.attempts[-1].from_epoch is None:
+                start = {"from_epoch": trainer.current_epoch, "from_batch": self.data.state_dict()["drawn"]}
+                self.folder.note(attempts=manifest.with_last(**start))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the epoch under way (its seconds so far, its learning rate), and whose."""
@@ -85,41 +75,23 @@ class Recorder(pl.Callback):
         self.clock = time.perf_counter()
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
-    def on_train_batch_start(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,
-    ) -> None:
-        """Keep which samples the very first global batch holds, in order of rank."""
-        if trainer.current_epoch == 0 and batch_idx == 0:
-            indices = gathered(self.data.first_batch().to(pl_module.device))
-            if trainer.is_global_zero:
-                self.folder.note(first_batch=indices.flatten().tolist())
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Keep which samples the very first global batch holds, in order of rank, and its loss.
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,
-    ) -> None:
-        """Keep the loss of the very first step, the mean over the ranks, unrounded: what two variants compute before
-        either has learnt anything. A loss that is no number is left to the epoch's end.
+        The loss is the mean over the ranks, unrounded: what two variants compute before either has learnt anything. One
+        that is no number is left to the epoch's end.
         """
         if trainer.current_epoch == 0 and batch_idx == 0:
-            loss = cast(TrainedModule, pl_module).training_loss()
-            if trainer.is_global_zero and math.isfinite(loss):
-                self.folder.note(first_loss=loss)
+            indices = gathered(self.data.first_batch().to(pl_module.device))
+            loss = pl_module.training_loss()
+            if trainer.is_global_zero:
+                finite = {"first_loss": loss} if math.isfinite(loss) else {}
+                self.folder.note(first_batch=indices.flatten().tolist(), **finite)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
 
-        Raises:
-            NotFiniteError: the loss is no longer a number, or after the last step what is scored is none.
-
+        Raises NotFiniteError: the loss is no longer a number, or after the last step what is scored is none.
         """
         module = cast(TrainedModule, pl_module)
         loss = module.training_loss()
@@ -139,15 +111,15 @@ class Recorder(pl.Callback):
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
-        self._stop_if_asked(trainer)
+        self._stop_on_request(trainer)
 
-    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
-        """Let every rank leave after this epoch if the first one finds that it should; the last epoch is the end."""
+    def _stop_on_request(self, trainer: pl.Trainer) -> None:
+        """Stop every rank after this epoch if the run folder says so on the first; the last epoch is the end."""
         if trainer.current_epoch + 1 == trainer.max_epochs:
             return
-        asked = trainer.is_global_zero and self.folder.asked_to_stop() is not None
-        self.asked = bool(largest(int(asked), trainer.strategy.root_device))
-        trainer.should_stop = trainer.should_stop or self.asked
+        request = trainer.is_global_zero and self.folder.stop_reason() is not None
+        self.stopped = bool(largest(int(request), trainer.strategy.root_device))
+        trainer.should_stop = trainer.should_stop or self.stopped
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
         names = ("train_loss", *METRICS, "loss", "lr")
@@ -156,10 +128,7 @@ class Recorder(pl.Callback):
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
 
 
-def _not_finite(what: str, found: float, epoch: int, module: TrainedModule) -> NotFiniteError:
+def _not_finite(what: str, value: float, epoch: int, module: TrainedModule) -> NotFiniteError:
     recipe = module.spec.recipe
-    warmup = f"={recipe.warmup_epochs:g}" if recipe.warmup_epochs else ""
-    other = f" or {'raise' if warmup else 'set'} recipe.warmup_epochs{warmup}"
-    if recipe.warmup_epochs == recipe.epochs:  # it can be no longer
-        other = ""
-    return NotFiniteError(f"{what} is {found} after epoch {epoch}; lower recipe.lr={recipe.lr}{other}")
+    warmup = f" or raise recipe.warmup_epochs={recipe.warmup_epochs:g}" if recipe.warmup_epochs < recipe.epochs else ""
+    return NotFiniteError(f"{what} is {value} after epoch {epoch}; lower recipe.lr={recipe.lr}{warmup}")

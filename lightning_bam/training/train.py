@@ -22,12 +22,14 @@ from lightning_bam.run_folder.hashes import hashes, same_images
 from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
-from lightning_bam.signals import Leaver, Signals
-from lightning_bam.training.checkpoint import damage, misfit
+from lightning_bam.signals import Signals
+from lightning_bam.training.checkpoint import LastCheckpoint, Leaver, damage, misfit
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
+
+Studies = Mapping[str, Mapping[str, str]]
 
 
 def train(
@@ -37,9 +39,9 @@ def train(
     threads: int = 1,
     logger: Logger | None = None,
     signals: Signals | None = None,
-    studies: Mapping[str, Mapping[str, str]] | None = None,
+    studies: Studies | None = None,
 ) -> Result | None:
-    """Train what `folder`'s run.json describes, going on from its checkpoint if it has one that is whole.
+    """Train what `folder`'s run.json describes, and resume from its checkpoint if it has one that is whole.
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
     global batch, its contents and its order do not depend on how many there are. Rank 0 writes the folder.
@@ -49,19 +51,18 @@ def train(
         device: `cpu` or `cuda`; on cuda a rank takes the visible device of its local rank.
         threads: torch's threads in this process; figures are comparable to the last digit at equal threads only.
         logger: a Lightning logger, on rank 0.
-        signals: what this process is told; one that tells it to leave is answered between two batches.
-        studies: study -> for what it trains this run (its row, and the rule that its seeds follow): noted in the
-            manifest, beside those that have begun it before.
+        signals: of this process; one that ends it is answered between two batches.
+        studies: study -> its row and the seal of its rule, noted in the manifest beside those of earlier attempts.
 
     Returns:
-        The reported figures on rank 0; None on every other rank, and where the run folder asked to stop (it is pruned).
+        The reported figures on rank 0; None on every other rank, and where the run was pruned.
 
     Raises:
         ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
         TrainingError: a loss that is no longer a number.
         FolderError: a folder that cannot be trusted or written.
         TakenOverError: another attempt has begun in it meanwhile; nothing more is written there.
-        Leaving: `signals` told so; there is a checkpoint of the last batch.
+        Leaving: after a signal; there is a checkpoint of the last batch.
 
     """
     run = folder.run()
@@ -78,93 +79,66 @@ def train(
     damaged = damage(folder.checkpoint) or misfit(folder)
     checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
     if first:
-        _begin(folder, device, threads, world, data.digest, studies, resumed=checkpoint is not None, damaged=damaged)
+        environment = {
+            "started": _now(),
+            "device": torch.cuda.get_device_name() + settings(GPU_SETTINGS) if device == "cuda" else "cpu",
+            "threads": threads,
+            "world_size": world,
+            "data": data.digest,
+            **provenance(),
+        }
+        _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
     started = time.perf_counter()
     with warnings.catch_warnings(), without_defaults():
         quiet()
-        made = trainer(
-            run,
-            folder,
-            device,
-            world,
-            [recorder, Leaver(folder.checkpoint, signals or Signals())],
-            logger if first else None,
+        callbacks = [recorder, Leaver(folder.checkpoint, signals or Signals()), LastCheckpoint(folder.checkpoint)]
+        trainer(run, folder, device, world, callbacks, logger if first else None).fit(
+            module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
         )
-        made.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if not first:
         return None
-    if recorder.asked:
+    if recorder.stopped:
         folder.note(state="pruned", ended=_now())
-        folder.forget_stop()
+        folder.withdraw_stop()
         return None
     return _end(folder, module, round(time.perf_counter() - started, 3))
 
 
-def _begin(
-    folder: RunFolder,
-    device: str,
-    threads: int,
-    world: int,
-    digest: str,
-    studies: Mapping[str, Mapping[str, str]] | None,
-    *,
-    resumed: bool,
-    damaged: str,
-) -> None:
-    """Write down where and with what this attempt is made; `attempts` keeps what the earlier ones said.
+def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, resumed: bool, damaged: str) -> None:
+    """Note the environment of this attempt in the manifest; `attempts` keeps that of the earlier ones.
 
-    Raises:
-        FolderError: the attempt would go on from a checkpoint that saw other images.
-
+    Raises FolderError: the attempt would resume from a checkpoint that saw other images.
     """
     if folder.nonce is None:  # no scheduler has begun it
         folder.begin()
-    before = folder.manifest()
-    if resumed and before.get("data") is not None and not same_images(str(before["data"]), digest):
+    before, digest = folder.manifest(), environment["data"]
+    if resumed and before.data is not None and not same_images(before.data, digest):
         raise FolderError(
-            f"{folder.path}: its checkpoint was trained on images {before['data']}, now they are {digest}; restore the "
+            f"{folder.path}: its checkpoint was trained on images {before.data}, now they are {digest}; restore the "
             "images, or remove this run folder to train it again"
         )
-    made = {
-        "nonce": folder.nonce,
-        "started": _now(),
-        "device": torch.cuda.get_device_name() + settings(GPU_SETTINGS) if device == "cuda" else "cpu",
-        "threads": threads,
-        "world_size": world,
-        "data": digest,
-        **provenance(),
-    }
-    folder.forget_stop()
-    tried = earlier(before, resumed=resumed)
-    start: dict[str, Any] = {"from_epoch": 0}
-    if resumed:
-        start = {}  # where a checkpoint goes on from is noted once it does
-    else:
-        start |= {"anew": True} if tried else {}
+    folder.withdraw_stop()
+    attempts = earlier(before, resumed=resumed)
+    start: dict[str, Any] = {}  # where a checkpoint resumes is noted once it does
+    if not resumed:
+        start = {"from_epoch": 0} | ({"anew": True} if attempts else {})
         folder.keep_epochs(0)  # before anybody could take them for this attempt's
     if damaged:
         start["damaged"] = damaged
         put_away(folder.checkpoint)  # it must not be found whole later: disks have moods
         print(f"{folder.checkpoint}: damaged ({damaged}); the run begins anew", file=sys.stderr, flush=True)
-    number = min(int(before.get("attempt", 0)) + 1, MOST)
+    number = min(before.attempt + 1, MOST)
+    environment = {"nonce": folder.nonce, **environment}
     folder.note(
         schema=SCHEMA,
         key=folder.run().key,
         state="running",
-        error=None,
-        cause=None,
-        rank=None,
-        traceback=None,
-        sha256=None,
+        **dict.fromkeys(("error", "cause", "rank", "traceback", "sha256")),
         attempt=number,
-        **(
-            {"studies": (before.get("studies") or {}) | {name: dict(one) for name, one in studies.items()}}
-            if studies
-            else {}
-        ),
-        **made,
-        attempts=[*tried, {"attempt": number, **start, **made}],
+        **({"studies": (before.studies or {}) | {name: dict(one) for name, one in studies.items()}} if studies else {}),
+        **environment,
+        attempts=[*attempts, {"attempt": number, **start, **environment}],
     )
 
 
@@ -187,8 +161,9 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
         macs=cost.macs,
         seconds=round(sum(line["seconds"] for line in lines), 3),
     )
-    *before, this = folder.manifest()["attempts"]
-    attempts = [*before, {"from_epoch": len(lines)} | this]  # where there was nothing left to train
+    manifest = folder.manifest()
+    resumed = manifest.attempts[-1].from_epoch is not None
+    attempts = manifest.with_last(**({} if resumed else {"from_epoch": len(lines)}))  # nothing was left to train
     folder.note(state="complete", ended=_now(), fit_seconds=seconds, attempts=attempts)
     folder.note(sha256=hashes(folder, result))
     folder.finish(result)

@@ -7,12 +7,10 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytorch_lightning as pl
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from pytorch_lightning.callbacks import ModelCheckpoint
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
@@ -28,12 +26,6 @@ def trainer(
     run: Run, folder: RunFolder, device: str, world: int, callbacks: list[pl.Callback], logger: Logger | None
 ) -> pl.Trainer:
     """Make a Trainer that does nothing behind our back: no sampler, bar, summary, sanity check or selection."""
-    keep = LastCheckpoint(
-        dirpath=folder.checkpoint.parent,
-        filename=folder.checkpoint.stem,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
     return pl.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
@@ -43,7 +35,7 @@ def trainer(
         max_epochs=run.recipe.epochs,
         check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
         logger=logger if logger is not None else False,
-        callbacks=[*callbacks, keep],
+        callbacks=callbacks,
         # one rank says where it is, too: else Lightning asks mpi4py, which starts MPI, where that is installed
         plugins=[AtomicCheckpointIO(folder), *([LightningEnvironment()] if world == 1 else [])],
         sync_batchnorm=run.recipe.sync_batchnorm and device == "cuda" and world > 1,  # torch has none on CPU
@@ -54,26 +46,6 @@ def trainer(
         log_every_n_steps=1_000_000,
         default_root_dir=folder.path,
     )
-
-
-class LastCheckpoint(ModelCheckpoint):
-    """The last epoch's checkpoint, which remembers nothing of earlier ones.
-
-    Lightning keeps the path of the one before in each, and once it has gone on from one it removes what stands there,
-    whoever has written that.
-    """
-
-    @property
-    def state_key(self) -> str:
-        """The name under which Lightning's own keeps its state, so that it finds in older checkpoints nothing amiss."""
-        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: no path, which would tell where the run was trained."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Believe nothing of what a checkpoint says."""
 
 
 @contextmanager
@@ -104,14 +76,21 @@ class Ranks(DDPStrategy):
         return told_by(src, obj, self.root_device)
 
 
+ADVICE: Final = (
+    ".*does not have many workers.*",  # there are none on purpose
+    "The `srun` command is available on your system",
+    ".*your dataloader is not resumable",  # the data module is
+    ".*callbacks used to create the checkpoint need to be provided.*",  # older ones have ModelCheckpoint's state
+    ".*GPU available but not used.*",
+    ".*isinstance.treespec, LeafSpec.. is deprecated.*",
+    ".*smaller than the logging interval.*",
+)
+"""Lightning's warnings that do not apply."""
+
+
 def quiet() -> None:
-    """Silence the advice that does not apply: there are no worker processes on purpose."""
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", message="The `srun` command is available on your system")
-    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")  # the data module is
-    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    """Silence `ADVICE` and Lightning's progress messages."""
+    for message in ADVICE:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -119,7 +119,7 @@ class Leases:
             folder.note(
                 state="interrupted", losses=0, retries=min(before + 1, MOST), attempts=after_failure(folder.manifest())
             )
-        elif folder.manifest().get("state") == "pruned":
+        elif folder.manifest().state == "pruned":
             folder.note(state="interrupted")
         return not (died or self._died_elsewhere(run, folder))
 
@@ -164,7 +164,7 @@ class Leases:
             return
         state = folder.state()
         record = pack(folder) if state in ("complete", "failed") else None
-        losses = int(folder.manifest().get("losses", 0))
+        losses = folder.manifest().losses
         patiently(lambda: self.coordination.give_back(key, state, record, losses=losses))
 
     def ended(self, runs: Iterable[Run]) -> set[str]:
@@ -211,7 +211,7 @@ class Leases:
 def _retries(folder: RunFolder) -> int | None:
     """Return how often a failed run was taken all the same before; None for one that has not failed."""
     manifest = folder.manifest()
-    return int(manifest.get("retries", 0)) if manifest.get("state") == "failed" else None
+    return manifest.retries if manifest.state == "failed" else None
 
 
 def _line(error: Exception) -> str:

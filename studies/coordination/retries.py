@@ -26,7 +26,7 @@ def count_interruption(folder: RunFolder, code: int | None) -> str | None:
     """
     if code in ASKED:
         return None
-    return _count(folder, min(int(folder.manifest().get("losses", 0)) + 1, MOST), ended_by(code))
+    return _count(folder, min(folder.manifest().losses + 1, MOST), ended_by(code))
 
 
 def count_crash_of_scheduler(folder: RunFolder) -> bool:
@@ -40,10 +40,10 @@ def count_crash_of_scheduler(folder: RunFolder) -> bool:
 
     """
     manifest = folder.manifest()
-    if manifest.get("state") != "running":
+    if manifest.state != "running":
         return False
-    attempts, epochs = manifest.get("attempts") or [{}], folder.last_epoch()[0]
-    return epochs <= attempts[-1].get("from_epoch", epochs) and count_interruption(folder, None) is not None
+    begin, epochs = manifest.effective[-1].from_epoch, folder.last_epoch()[0]
+    return (begin is None or epochs <= begin) and count_interruption(folder, None) is not None
 
 
 def count_elsewhere(folder: RunFolder, losses: int, retries: int) -> bool:
@@ -56,9 +56,9 @@ def count_elsewhere(folder: RunFolder, losses: int, retries: int) -> bool:
 
     """
     manifest = folder.manifest()
-    if int(manifest.get("tried_again", 0)) != retries:
+    if manifest.tried_again != retries:
         folder.note(losses=0, tried_again=retries)
-    elif losses <= int(manifest.get("losses", 0)):
+    elif losses <= manifest.losses:
         return False
     return losses > 0 and _count(folder, losses, "together with its host") is not None
 
@@ -89,7 +89,7 @@ def ended_by(code: int | None) -> str:
 
 def no_space(root: Path, folder: RunFolder | None = None) -> str:
     """Return the line for a full disk, which is the runs folder's unless a run can tell otherwise."""
-    error = folder.manifest().get("error") if folder is not None else None
+    error = folder.manifest().error if folder is not None else None
     if folder is None or not error or str(folder.path.absolute()) in error:
         return f"{root}: no space left on its disk; make room, then the same command goes on"
     places = f"on the disk of {root}, in {tempfile.gettempdir()} or in /dev/shm"

@@ -17,7 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.config import Run, describes, from_dict
+from lightning_bam.config import Run, from_dict, to_dict
 from lightning_bam.run_folder.files import (
     FolderError,
     put_away,
@@ -30,7 +30,7 @@ from lightning_bam.run_folder.files import (
 from lightning_bam.run_folder.files import replace as put
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
-from lightning_bam.run_folder.manifest import MOST, manifest_of
+from lightning_bam.run_folder.manifest import manifest_of
 from lightning_bam.run_folder.result import Result, so_far
 from studies.coordination.coordination import Coordination
 from studies.definition.study import Study
@@ -49,10 +49,6 @@ LINE: Final = 4096
 """Characters of an epoch's line; those of a training have three hundred."""
 DEEPEST: Final = 12
 """How deeply JSON is nested at most: a run's has five levels."""
-TEXTS: Final = ("state", "cause", "error", "traceback", "started", "ended", "commit", "version", "torch", "host")
-"""Entries of a manifest that are text, where they are there."""
-COUNTS: Final = ("rank", "losses", "retries", "tried_again", "attempt", "threads", "world_size", "from_epoch")
-"""Those that count something, up to `MOST`."""
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:
@@ -193,15 +189,17 @@ def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
     if described["key"] != run.key:
         return False
     later = type(described["schema"]) is int and described["schema"] != SCHEMA
-    if not (later or describes(described["run"], run) or from_dict(described["run"]).key == run.key):
+    if not (later or described["run"] == to_dict(run) or from_dict(described["run"]).key == run.key):
         return False
     folder = RunFolder(run.key)  # no folder is looked into
     *lines, tail = record.get(METRICS, "").split("\n")
     epochs = folder.metrics(lines)
-    if not all(_numbers(line) for line in epochs) or not _readable(run, manifest or {}):
+    noted = manifest_of(manifest or {}, run.key)
+    consistent = noted.key in (None, run.key) and isinstance(noted.sha256, dict | None)
+    if not consistent or not all(_numbers(line) for line in epochs):
         return False
     if data is None:
-        return (manifest or {}).get("state") == "failed"
+        return noted.state == "failed"
     if not _numbers(data):
         return False
     if not {field.name for field in fields(Result)}.issuperset(data):  # another version's
@@ -213,26 +211,6 @@ def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
 def _numbers(figures: Mapping[str, Any]) -> bool:
     """Say whether all of these are numbers, or None."""
     return all(value is None or (type(value) in (int, float) and isfinite(value)) for value in figures.values())
-
-
-def _readable(run: Run, manifest: Mapping[str, Any]) -> bool:
-    """Say whether a manifest's entries are of the types that its readers take for granted."""
-    made = manifest.get("attempts", [])
-    told = [manifest, *made]
-    manifest_of(dict(manifest), run.key)  # what every reader of the folder would refuse raises here
-    return (
-        manifest.get("key", run.key) == run.key
-        and isinstance(made, list)
-        and all(isinstance(one, dict) for one in told)
-        and all(isinstance(one.get(name), str | None) for one in told for name in TEXTS)
-        and all(_counts(one.get(name)) for one in told for name in COUNTS)
-        and isinstance(manifest.get("first_loss"), float | None)
-        and isinstance(manifest.get("sha256"), dict | None)
-    )
-
-
-def _counts(value: object) -> bool:
-    return value is None or (type(value) is int and 0 <= value <= MOST)
 
 
 def opened(record: Record, news: dict[str, Any] | None) -> Record:
@@ -251,7 +229,9 @@ def opened(record: Record, news: dict[str, Any] | None) -> Record:
     except TypeError as error:
         raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
     found = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
-    vars(found).update(manifest=news.get("manifest.json") or {}, metrics=metrics)  # what else would be read from files
+    vars(found).update(
+        manifest=manifest_of(news.get("manifest.json") or {}, record.run.key), metrics=metrics
+    )  # what else would be read from files
     return found
 
 

@@ -131,7 +131,7 @@ def leases(root: Path) -> Iterator[Finding]:
     for path in paths:
         folder = RunFolder(path)
         try:
-            if folder.manifest().get("state") == "running" and folder.state() == "interrupted":
+            if folder.manifest().state == "running" and folder.state() == "interrupted":
                 stale.append(path.name)
         except FolderError as error:
             mend = f"rm -r {shlex.quote(str(path))}, and the next `bam run` trains it again"

@@ -166,7 +166,7 @@ class Scheduler:
         """Ask a pruned run to leave; one whose folder is gone will find out for itself."""
         if active.folder.path.is_dir():
             with suppress(TakenOverError):
-                active.folder.ask_to_stop("pruned")
+                active.folder.request_stop("pruned")
 
     def _close(self, active: Active) -> None:
         """Tell how a group ended, and free its slot."""
@@ -185,7 +185,7 @@ class Scheduler:
             self.source.fail(active.trial)
             self.progress.pruned.append(active.cell)
         elif state == "failed":
-            self._give_up(active, str(active.folder.manifest().get("error")))
+            self._give_up(active, str(active.folder.manifest().error))
         elif active.taken_over or active.process.exitcode == TAKEN:
             self._leave(active)
         elif active.process.exitcode == FULL:

@@ -7,32 +7,21 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from lightning_bam.run_folder.manifest import effective
+from lightning_bam.run_folder.manifest import ENTRIES, Manifest
 
-SHARED: Final = {
-    "commit": "commit",
-    "version": "lightning-bam",
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "pytorch_lightning": "Lightning",
-    "data": "images",
-    "world_size": "ranks a run",
-    "device": "device",
-    "cpu": "CPU instructions",
-    "threads": "threads a rank",
-}
+SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host")}
 """Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
 FAILED: Final = "failed"
 """Under which name the first attempt is told with the causes of those that have failed."""
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
-def circumstances(manifest: Mapping[str, Any]) -> str:
+def circumstances(manifest: Manifest) -> str:
     """Return the entries of `SHARED` of each attempt that the figures rest on, and of what others failed before, as
     JSON: a text, so that many runs are counted at once.
     """
-    told = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in effective(manifest)]
-    failed = [str(made.get("cause")) for made in manifest.get("attempts") or () if "failed" in made]
+    told = [made.model_dump(include=set(SHARED), exclude_none=True) for made in manifest.effective]
+    failed = [str(made.cause) for made in manifest.attempts if made.failed is not None]
     return _SORTED.encode([told[0] | {FAILED: failed}, *told[1:]] if failed else told)
 
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import Manifest
 
 KEY: Final = re.compile("[0-9a-f]{16}")
 """What the folder of a run is called."""
@@ -34,13 +35,10 @@ class Other(NamedTuple):
     ended: bool
 
 
-def purpose(manifest: Mapping[str, Any], label: str) -> dict[str, str] | None:
+def purpose(manifest: Manifest, label: str) -> dict[str, str] | None:
     """Return for what a study has begun a run; None where it has not, or an older version did."""
-    studies = manifest.get("studies")
-    told = studies.get(label) if isinstance(studies, dict) else None
-    if not isinstance(told, dict) or not isinstance(told.get("row"), str):
-        return None
-    return {name: value for name, value in told.items() if isinstance(value, str)}
+    purpose = (manifest.studies or {}).get(label)
+    return purpose if purpose and "row" in purpose else None
 
 
 def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:
@@ -67,6 +65,6 @@ def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Ot
             for label in keys:
                 told = purpose(manifest, label) if name not in keys[label] else None
                 if told is not None and (run := folder.run()).key == name:
-                    ended = (folder.path / "result.json").exists() or manifest.get("state") == "failed"
+                    ended = (folder.path / "result.json").exists() or manifest.state == "failed"
                     found[label].append(Other(told["row"], run, told, ended))
     return found

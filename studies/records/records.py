@@ -49,13 +49,12 @@ class Record:
     @cached_property
     def key_noted(self) -> str:
         """The key of the run of which the manifest is; its own where none is noted."""
-        noted: str = self.manifest.get("key", self.run.key)
-        return noted
+        return self.manifest.key or self.run.key
 
     @cached_property
     def first_step_loss(self) -> float | None:
         """The training loss of the first step, before anything was learnt; None where it is not noted."""
-        return self.manifest.get("first_loss")
+        return self.manifest.first_loss
 
     @cached_property
     def first_epoch_loss(self) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import Manifest
 from studies.errors import StudyError
 from studies.job.devices import Slot, parse_devices, slots, visible_gpus
 from studies.job.job import Job
@@ -19,7 +19,7 @@ from studies.workers.preflight import preflight
 from studies.workers.signals import termination_as_interrupt
 
 
-def slot_like(manifest: Mapping[str, Any], devices: str | None) -> Slot:
+def slot_like(manifest: Manifest, devices: str | None) -> Slot:
     """Return a slot with as many ranks as a run was trained by, on the same kind of device unless told otherwise.
 
     Args:
@@ -30,8 +30,8 @@ def slot_like(manifest: Mapping[str, Any], devices: str | None) -> Slot:
         StudyError: fewer devices than there were ranks.
 
     """
-    world = int(manifest.get("world_size") or 1)
-    device = manifest.get("device") or "cpu"
+    world = manifest.world_size or 1
+    device = manifest.device or "cpu"
     if devices is not None:
         given = parse_devices(devices)
     elif device == "cpu":

@@ -56,7 +56,7 @@ def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path, ranks
     assert took < 30, "the server may have had to load first"
     assert not [member for member in members if member.is_running()]
     assert group.folder.state() == "interrupted"
-    assert group.folder.manifest()["cause"] == f"rank {ranks - 1} was killed by signal 9"
+    assert group.folder.manifest().cause == f"rank {ranks - 1} was killed by signal 9"
 
 
 def test_a_rank_that_crashes_takes_its_group_along_and_is_named(tmp_path):
@@ -70,9 +70,9 @@ def test_a_rank_that_crashes_takes_its_group_along_and_is_named(tmp_path):
     print(f"the group was gone {took:.1f} s after it began")
     assert took < 10
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"], manifest["rank"]) == ("failed", "error", 1)
-    assert "/rank1.log: is a folder, not a plain file" in manifest["error"]
-    assert "redirect(job.folder" in manifest["traceback"]
+    assert (folder.state(), manifest.cause, manifest.rank) == ("failed", "error", 1)
+    assert "/rank1.log: is a folder, not a plain file" in manifest.error
+    assert "redirect(job.folder" in manifest.traceback
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -80,11 +80,11 @@ def test_a_lost_loss_is_a_named_cause(tmp_path, ranks):
     folder = described(tmp_path, longer(lr=1e30))
     assert Group(folder, ranks).code() == 1
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"]) == ("failed", "nan")
-    assert "training loss is nan after epoch 0; lower recipe.lr=1e+30" in manifest["error"]
-    assert manifest["error"].startswith("rank ") == (ranks > 1)
-    assert manifest["traceback"].rstrip().endswith(manifest["error"].removeprefix(f"rank {manifest['rank']}: "))
-    assert manifest["error"].removeprefix(f"rank {manifest['rank']}: ") in folder.log.read_text()
+    assert (folder.state(), manifest.cause) == ("failed", "nan")
+    assert "training loss is nan after epoch 0; lower recipe.lr=1e+30" in manifest.error
+    assert manifest.error.startswith("rank ") == (ranks > 1)
+    assert manifest.traceback.rstrip().endswith(manifest.error.removeprefix(f"rank {manifest.rank}: "))
+    assert manifest.error.removeprefix(f"rank {manifest.rank}: ") in folder.log.read_text()
 
 
 def test_a_network_that_is_lost_in_the_very_last_step_has_failed_too(tmp_path):
@@ -92,8 +92,8 @@ def test_a_network_that_is_lost_in_the_very_last_step_has_failed_too(tmp_path):
     folder = described(tmp_path, replace(run, recipe=replace(run.recipe, epochs=1, batch_size=1297)))
     assert Group(folder, 1).code() == 1
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"]) == ("failed", "nan")
-    assert "scored loss is nan after epoch 0; lower recipe.lr=1e+38 or set recipe.warmup_epochs" in manifest["error"]
+    assert (folder.state(), manifest.cause) == ("failed", "nan")
+    assert "scored loss is nan after epoch 0; lower recipe.lr=1e+38 or raise recipe.warmup_epochs=0" in manifest.error
     assert folder.result() is None
 
 
@@ -108,10 +108,10 @@ def test_no_memory_is_a_named_cause(tmp_path):
     folder = described(tmp_path, run)
     assert Group(folder).code() == 1
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"]) == ("failed", "memory")
-    assert manifest["error"].startswith("out of memory (RuntimeError: ")
-    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest["error"]
-    assert "\n" not in manifest["error"]
+    assert (folder.state(), manifest.cause) == ("failed", "memory")
+    assert manifest.error.startswith("out of memory (RuntimeError: ")
+    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest.error
+    assert "\n" not in manifest.error
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_crash_that_nobody_can_read_is_none(tmp_path, said):
 def test_a_long_error_does_not_spoil_the_record_of_its_run(tmp_path):
     folder = described(tmp_path, LONG)
     folder.note(state="failed", error=Failure.of(ValueError("x" * 150_000), 0).error)
-    assert folder.manifest()["error"].startswith("ValueError: xxx")
+    assert folder.manifest().error.startswith("ValueError: xxx")
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -179,7 +179,7 @@ def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path
     assert time.monotonic() - told < 8
     folder = group.folder
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"], manifest["error"]) == (
+    assert (folder.state(), manifest.cause, manifest.error) == (
         "interrupted",
         f"stopped by signal {number:d}",
         None,
@@ -194,14 +194,14 @@ def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path
 def test_a_group_is_pruned_when_it_is_asked_to_stop(tmp_path, ranks):
     group = Group(described(tmp_path, LONG), ranks)
     train_for(group, 1)
-    group.folder.ask_to_stop("pruned")
+    group.folder.request_stop("pruned")
     assert group.code(20) == 0
     folder = group.folder
     assert (folder.state(), folder.result()) == ("pruned", None)
     epochs = len(folder.metrics())
     assert 1 <= epochs < 60
     assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == epochs - 1
-    assert folder.asked_to_stop() is None
+    assert folder.stop_reason() is None
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_once_there_is_room(small_
     assert (folder.path / "metrics.jsonl").read_text().endswith("}\n"), "no torn line"
     filler.unlink()
     again = trained(folder, ranks)
-    assert again.manifest()["attempt"] == 2
+    assert again.manifest().attempt == 2
     assert figures(again) == figures(unbroken)
     assert same_weights(again, unbroken)
 
@@ -328,7 +328,7 @@ def test_a_disk_that_fails_under_a_study_ends_it_in_one_line_with_nothing_lost(f
     )
     assert done.returncode == 0, done.stderr
     manifests = [RunFolder(path.parent).manifest() for path in mount.glob("runs/*/manifest.json")]
-    assert max(manifest["attempt"] for manifest in manifests) == 2, "what was begun was gone on with"
+    assert max(manifest.attempt for manifest in manifests) == 2, "what was begun was gone on with"
 
 
 @pytest.mark.parametrize("number", FAULTY)
@@ -342,7 +342,7 @@ def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
         error.__context__ = refused  # as where it is raised
     for error in (refused, ours, torchs):
         assert fail(folder, error) == 1
-        assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "storage")
+        assert (folder.state(), folder.manifest().cause) == ("interrupted", "storage")
     assert cause_of(OSError(errno.ENOENT, "No such file")) == "error"
     told = line_for(refused)
     assert told == (

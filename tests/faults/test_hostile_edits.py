@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def plain(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = write_file()
     train(study, {})
-    return RunFolder.of(Path("runs"), study.rows["BAM"].at_seed(1))
+    return RunFolder.of(Path("runs"), replace(study.rows["BAM"], seed=1))
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def edited_hashes():
 
 @pytest.mark.parametrize("edit", dict(edited_hashes()).values(), ids=dict(edited_hashes()))
 def test_hashes_that_are_not_exactly_those_of_the_training_are_a_problem_and_not_bundled(plain, capsys, edit):
-    plain.note(sha256=edit(plain.manifest()["sha256"]))
+    plain.note(sha256=edit(plain.manifest().sha256))
     (line,) = problems(capsys)
     assert line.startswith("runs/" + plain.path.name)
     assert line.endswith("(sent, row 'BAM', seed 1)")
@@ -127,7 +128,7 @@ def test_no_entry_of_the_manifest_hides_that_figures_were_made_better(plain, cap
     for name in ("metrics.jsonl", "result.json"):
         path = plain.path / name
         path.write_text(path.read_text().replace("19.1", "9.1").replace("64720", "72720"))
-    whole = plain.manifest()
+    whole = plain.manifest().entries
     for name in whole:
         write_object(plain.path / "manifest.json", {n: v for n, v in whole.items() if n != name})
         assert any(plain.path.name in line for line in problems(capsys)), name
@@ -318,7 +319,7 @@ def test_a_table_that_hides_what_a_study_has_dropped_is_told(plain, capsys):
 
 
 def test_a_failed_seed_that_is_dropped_is_told(plain, capsys):
-    failed = write_file(seeds=5).rows["BAM"].at_seed(4)
+    failed = replace(write_file(seeds=5).rows["BAM"], seed=4)
     interrupt(Path("runs"), failed, "failed")
     RunFolder.of(Path("runs"), failed).note(studies={"sent": {"row": "BAM"}})
     write_file()
@@ -351,9 +352,9 @@ def test_a_part_that_is_shown_drops_nothing(plain, capsys):
 def test_what_another_study_has_trained_is_none_of_this_ones(plain, capsys):
     study = write_file(seeds=6)
     for seed in (4, 5):
-        finish(Path("runs"), study.rows["BAM"].at_seed(seed), 20.0, studies={"other": {"row": "BAM"}})
+        finish(Path("runs"), replace(study.rows["BAM"], seed=seed), 20.0, studies={"other": {"row": "BAM"}})
     for hostile in (None, {}, {"sent": {}}):
         write_file(seeds=4)
-        finish(Path("runs"), study.rows["SE"].at_seed(5), 20.0, loss=3.5, studies=hostile)
+        finish(Path("runs"), replace(study.rows["SE"], seed=5), 20.0, loss=3.5, studies=hostile)
         assert json.loads(said(capsys, "table", "--format", "json", code=0)[0])["unlisted"]["seeds"] == []
-        shutil.rmtree(RunFolder.of(Path("runs"), study.rows["SE"].at_seed(5)).path)
+        shutil.rmtree(RunFolder.of(Path("runs"), replace(study.rows["SE"], seed=5)).path)

@@ -72,7 +72,7 @@ def held():
 @pytest.fixture
 def hurried(monkeypatch):
     """Say who holds a lock after a tenth of a second, and give up soon after."""
-    monkeypatch.setattr(lock_module, "TOLD", 0.1)
+    monkeypatch.setattr(lock_module, "NOTICE", 0.1)
     for module in (lock_module, leases_module, journal_module, registry_module):
         monkeypatch.setattr(module, "LIMIT", 0.3)
     monkeypatch.setattr(download, "OTHERS_SECONDS", 0.3)
@@ -112,7 +112,7 @@ def test_a_lock_that_is_held_names_its_holder_and_is_not_waited_for_for_good(tmp
 
 
 def test_whoever_waits_takes_the_lock_once_it_is_free(tmp_path, held, monkeypatch, capfd):
-    monkeypatch.setattr(lock_module, "TOLD", 0.1)
+    monkeypatch.setattr(lock_module, "NOTICE", 0.1)
     schedulers(tmp_path)
     words = [sys.executable, "-c", HOLD.replace("sys.stdin.read(1)", "import time; time.sleep(0.5)")]
     with subprocess.Popen([*words, str(tmp_path / ".schedulers.lock")], stdout=subprocess.PIPE) as process:

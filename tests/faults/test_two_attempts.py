@@ -72,8 +72,8 @@ def test_a_stopped_process_that_goes_on_leaves_the_folder_to_the_attempt_that_to
     assert figures(folder) == figures(unbroken(ranks))
     assert same_weights(folder, unbroken(ranks))
     manifest = folder.manifest()
-    assert (manifest["state"], manifest.get("error"), manifest.get("cause")) == ("complete", None, None)
-    assert [attempt["attempt"] for attempt in manifest["attempts"]] == [1, 2]
+    assert (manifest.state, manifest.error, manifest.cause) == ("complete", None, None)
+    assert [attempt.attempt for attempt in manifest.attempts] == [1, 2]
     assert not [path for path in folder.path.rglob(".*") if path.is_file()], "nothing half-written"
     assert not (folder.path / "crash.json").exists()
     assert (
@@ -108,7 +108,7 @@ def test_whoever_writes_for_an_attempt_looks_whether_it_is_still_its_own(tmp_pat
         lambda: first.append_epoch({"epoch": 1}),
         lambda: first.keep_epochs(0),
         lambda: first.note(state="failed"),
-        lambda: first.ask_to_stop("pruned"),
+        lambda: first.request_stop("pruned"),
         lambda: AtomicCheckpointIO(first).save_checkpoint({"of": 2}, first.checkpoint),
     ):
         with pytest.raises(TakenOverError, match="another attempt has begun in this run folder"):
@@ -133,7 +133,7 @@ def test_a_scheduler_leaves_a_run_that_was_taken_over(tmp_path, one_slot, capfd)
     progress = run_study(study, tmp_path, one_slot, take_over)
     assert (progress.finished, progress.failed) == ([], [])
     assert gather(study, tmp_path)[0].state == "running"
-    assert gather(study, tmp_path)[0].manifest["attempts"][0]["nonce"] != gather(study, tmp_path)[0].manifest["nonce"]
+    assert gather(study, tmp_path)[0].manifest.attempts[0].nonce != gather(study, tmp_path)[0].manifest.nonce
     told = capfd.readouterr().err
     assert told.count("another attempt has taken this run over, on a host whose locks cannot be seen here") == 1
     os.close(lock[0])
@@ -201,7 +201,7 @@ def test_a_record_that_contradicts_itself_is_begun_anew(tmp_path, one_slot, left
     progress = run_study(ALONE, tmp_path, one_slot, silent)
     assert ([cell.row for cell, _ in progress.finished], progress.failed) == (["none"], [])
     assert figures(folder) == before
-    assert folder.manifest()["attempts"][-1]["from_epoch"] == 0
+    assert folder.manifest().attempts[-1].from_epoch == 0
     assert verify([ALONE], tmp_path).problems == []
     assert folder.checkpoint.with_suffix(".damaged").exists()
 

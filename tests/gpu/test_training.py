@@ -39,8 +39,8 @@ def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
     assert difference(ours, theirs) < 1e-9
     for one, other in zip(epochs(cpu), epochs(gpu), strict=True):
         assert one == pytest.approx(other, rel=1e-6)  # logits are scored in 32 bits
-    assert cpu.manifest()["first_batch"] == gpu.manifest()["first_batch"]
-    assert cpu.manifest()["device"] == "cpu" != gpu.manifest()["device"]
+    assert cpu.manifest().first_batch == gpu.manifest().first_batch
+    assert cpu.manifest().device == "cpu" != gpu.manifest().device
 
 
 @pytest.mark.parametrize("run", [LONGER, DROPS, HALVES, BOXES], ids=["batch norm", "dropout", "bf16", "detector"])
@@ -56,7 +56,7 @@ def test_a_run_that_is_killed_and_told_to_leave_ends_as_the_unbroken_one_bit_for
         assert group.code(LIMIT) == code
         assert folder.state() == "interrupted"
     interrupted = trained(folder, gpus=GPU, limit=LIMIT)
-    first, second, third = ((a["from_epoch"], a.get("from_batch", 0)) for a in folder.manifest()["attempts"])
+    first, second, third = ((a.from_epoch, a.from_batch or 0) for a in folder.manifest().attempts)
     assert first == (0, 0) < second < third
     assert figures(interrupted) == figures(unbroken)
     assert same_weights(interrupted, unbroken)
@@ -90,7 +90,7 @@ def test_two_ranks_take_the_steps_of_one(tmp_path, run):
     """Batch norm in step between them; NCCL, over sockets, since both share a GPU."""
     _, alone = trained_exactly(tmp_path, run, Slot(1, GPU))
     folder, together = trained_exactly(tmp_path, run, Slot(2, GPU), body="sharing")
-    assert folder.manifest()["world_size"] == 2
+    assert folder.manifest().world_size == 2
     assert difference(alone, together) < 1e-10
 
 
@@ -106,12 +106,12 @@ def test_no_memory_is_a_named_cause(tmp_path):
     with pytest.raises(RuntimeError, match=r"\(code 1\)$"):
         ask(forkserver(), "tests.lightning_bam.training.rank_bodies", "cramped", (folder.path, Slot(1, GPU)))
     manifest = folder.manifest()
-    assert (folder.state(), manifest["cause"]) == ("failed", "memory")
-    assert manifest["error"].startswith("out of memory (OutOfMemoryError: ")
-    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest["error"]
+    assert (folder.state(), manifest.cause) == ("failed", "memory")
+    assert manifest.error.startswith("out of memory (OutOfMemoryError: ")
+    assert "recipe.batch_size is the global batch: more --devices-per-run" in manifest.error
 
 
 def test_a_loss_that_is_no_number_is_a_named_cause(tmp_path):
     folder = described(tmp_path, replace(RUN, recipe=replace(RUN.recipe, lr=1e30), attention=BAMSpec(reduction=3)))
     assert Group(folder, gpus=GPU).code() == 1
-    assert (folder.state(), folder.manifest()["cause"]) == ("failed", "nan")
+    assert (folder.state(), folder.manifest().cause) == ("failed", "nan")

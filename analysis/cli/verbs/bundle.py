@@ -134,7 +134,7 @@ def report(study: Study, records: Sequence[Record], table: Table, names: Sequenc
     """Return the page of the study; it is dated by its last run, so that the same runs give the same page."""
     from analysis.report.page import Made, page
 
-    ended = [str(record.manifest["ended"]) for record in records if record.manifest.get("ended")]
+    ended = [record.manifest.ended for record in records if record.manifest.ended]
     when = datetime.fromisoformat(max(ended)) if ended else datetime.fromtimestamp(LONG_AGO, UTC)
     command = shlex.join(["bam", "report", *names])
     made = Made(command=command, version=version("lightning-bam"), root="runs", when=when)

@@ -45,12 +45,12 @@ def execute(arguments: argparse.Namespace) -> int:
     from studies.workers.retrain import retrain, slot_like
 
     manifest = record.manifest()
-    slot, threads = slot_like(manifest, arguments.devices), int(manifest.get("threads") or 1)
+    slot, threads = slot_like(manifest, arguments.devices), manifest.threads or 1
     with ExitStack() as stack:
         root = arguments.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="bam-reproduce-"))
         repetition = retrain(run, Path(root), slot, threads, teller(run.recipe.epochs))
         if repetition.result() is None:
-            why = repetition.manifest().get("error") or repetition.manifest().get("cause") or "it left no word why"
+            why = repetition.manifest().error or repetition.manifest().cause or "it left no word why"
             print(f"bam reproduce: {run.key}: the repetition is {repetition.state()}: {one_line(why)}", file=sys.stderr)
             return 1
         found = compare(record, repetition)

@@ -79,7 +79,7 @@ def as_json(study: Study, record: Record) -> dict[str, object]:
         "epoch": record.epochs,
         "epochs": record.run.recipe.epochs,
         headline(record.run).name: reported(record.run, record.result) if record.result else None,
-        "reason": record.manifest.get("error"),
+        "reason": record.manifest.error,
     }
 
 
@@ -127,9 +127,9 @@ def show(found: list[tuple[Study, list[Record]]]) -> None:
             if record.state in ("running", "interrupted", "failed"):
                 where = f"epoch {record.epochs}/{record.run.recipe.epochs}"
                 failed = record.state == "failed"
-                named = CAUSES.get(record.manifest.get("cause") or "") if failed else None
+                named = CAUSES.get(record.manifest.cause or "") if failed else None
                 cause = f" ({named})" if named else ""
-                reason = f": {record.manifest.get('error')}" if failed else ""
+                reason = f": {record.manifest.error}" if failed else ""
                 line = f"{study.label}  {record.row} seed {record.run.seed}  {record.state}{cause}, {where}{reason}"
                 lines.append(one_line(f"{line}  ({record.folder.path})"))
     if lines:

@@ -11,7 +11,7 @@ from analysis.formats import render
 from analysis.provenance.explanation import explain
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run
-from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, effective
+from lightning_bam.run_folder.manifest import KEPT, after_failure, earlier, manifest_of
 from studies.definition.study import Study
 from studies.records.records import gather
 from tests.analysis.synthetic import finish
@@ -90,21 +90,22 @@ def test_explain_shows_all_and_says_which_count(records):
 def test_attempts_that_nothing_rests_on_are_kept_up_to_a_number():
     manifest = {"state": "failed", "error": "boom" * 1000, "cause": "error", "attempts": [{"attempt": 0}]}
     for number in range(1, 50):
-        tried = earlier(manifest, resumed=False)
+        tried = earlier(manifest_of(manifest, "here"), resumed=False)
         assert tried[-1]["failed"].startswith("boom")
         assert len(tried[-1]["failed"]) <= 300
         manifest = manifest | {"attempts": [*tried, {"attempt": number, "anew": True}]}
     assert [made["attempt"] for made in manifest["attempts"]] == list(range(49 - KEPT, 50))
-    assert effective(manifest) == [{"attempt": 49, "anew": True}]
+    assert [made.attempt for made in manifest_of(manifest, "here").effective] == [49]
     on = manifest | {
         "state": "interrupted",
         "attempts": [*manifest["attempts"], *({"attempt": n} for n in range(50, 99))],
     }
-    assert len(earlier(on, resumed=True)) == KEPT + 1 + 49, "what a figure rests on is all kept"
+    attempts = earlier(manifest_of(on, "here"), resumed=True)
+    assert len(attempts) == KEPT + 1 + 49, "what a figure rests on is all kept"
 
 
 def test_a_failure_is_marked_once_whatever_ends_the_next_attempt_before_its_first_word():
     manifest = {"state": "failed", "error": "no room", "cause": "memory", "attempts": [{"attempt": 1}]}
-    marked = after_failure(manifest)
+    marked = after_failure(manifest_of(manifest, "here"))
     lost = manifest | {"state": "interrupted", "cause": "stopped by signal 15", "attempts": marked}
-    assert earlier(lost, resumed=False) == [{"attempt": 1, "cause": "memory", "failed": "no room"}]
+    assert earlier(manifest_of(lost, "here"), resumed=False) == [{"attempt": 1, "cause": "memory", "failed": "no room"}]

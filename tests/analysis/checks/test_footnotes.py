@@ -159,7 +159,7 @@ def test_a_table_says_whether_it_mixes_code(tmp_path):
         finish(tmp_path, run, 20 + number, loss=number)
     folder = RunFolder.of(tmp_path, study.runs()[-1].run)
     for entry in SHARED:
-        before = folder.manifest()
+        before = folder.manifest().entries
         folder.note(**{entry: 7 if entry in ("world_size", "threads") else "other"})
         table = tabulate(gather(study, tmp_path), study)
         assert [row.marks for row in table.rows] == [(), ("a",)]

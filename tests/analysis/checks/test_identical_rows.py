@@ -149,7 +149,7 @@ def test_rows_of_different_panels_are_not_compared():
 def is_like(row, other, rows, counts):
     """Compare two rows by the definition, every seed and every epoch."""
     both = [(rows[row][seed], rows[other][seed]) for seed in rows[row] if seed in rows[other]]
-    steps = [tuple(one.manifest.get("first_loss") for one in pair) for pair in both]
+    steps = [tuple(one.manifest.first_loss for one in pair) for pair in both]
     if any(None not in pair and pair[0] != pair[1] for pair in steps):
         return None
     trained = [bool(ours.epochs and theirs.epochs) for ours, theirs in both]

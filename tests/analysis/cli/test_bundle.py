@@ -232,11 +232,11 @@ class TestAnonymous:
         subprocess.run([*git, "config", "user.name", "Ardea Cinerea"], check=True)
         subprocess.run([*git, "remote", "add", "origin", "git@forge.example:heron/private.git"], check=True)
         for folder in runs.values():
-            made = folder.manifest()
+            made = folder.manifest().entries
             attempts = [one | {"host": "reedbed7"} for one in made["attempts"]]
             folder.note(host="reedbed7", attempts=attempts, traceback=f"File {home}/x.py", error=str(home))
             folder.note(user="heron", cwd=str(home), argv=["--storage", "postgresql://heron@reedbed7/runs"])
-            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest())})
+            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest().entries)})
             folder.log.write_text(f"{home} on reedbed7\n")
         return ("heron", "ardea", "cinerea", "reedbed7", "forge.example", str(tmp_path), str(HOME))
 
@@ -266,12 +266,12 @@ class TestAnonymous:
     def test_neither_other_studies_nor_commits_are_in_it_and_what_follows_from_them_is(self, canaries, runs, tmp_path):
         theirs = {"herons-next-paper": {"row": "wings", "rule": "00ff", "declared": "2026-01-02T03:04:05+00:00"}}
         for (row, seed), folder in runs.items():
-            made = folder.manifest()
+            made = folder.manifest().entries
             commit = "c0ffee123456" if row == "none" else "ba5eba11ab1e+1a2b3c4d"
             own = {} if (row, seed) == ("BAM", 1) else made["studies"]
             attempts = [one | {"commit": commit} for one in made["attempts"]]
             folder.note(commit=commit, attempts=attempts, studies=own | theirs)
-            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest())})
+            folder.note(sha256=made["sha256"] | {"manifest.json": seal(folder.manifest().entries)})
         assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 0
         top = unpacked(Path("blind.tar.gz"), tmp_path / "reader")
         told = "\n".join(path.read_text() for path in top.rglob("*") if path.is_file())
@@ -297,7 +297,7 @@ class TestAnonymous:
         subprocess.run(["git", "config", "user.name", name], check=True)
         folder = runs["none", 1]
         folder.note(device=f"cuda of {name}")
-        folder.note(sha256=folder.manifest()["sha256"] | {"manifest.json": seal(folder.manifest())})
+        folder.note(sha256=folder.manifest().sha256 | {"manifest.json": seal(folder.manifest().entries)})
         assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 2
         err = capsys.readouterr().err
         assert f"runs/{folder.path.name}/manifest.json, line " in err

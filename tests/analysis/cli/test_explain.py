@@ -73,7 +73,7 @@ def test_a_complete_row(here, capsys):
         (attempt,) = run["attempts"]
         manifest = folder.manifest()
         for name in ("started", "host", "device", "world_size", "threads", "commit", "torch", "python", "version"):
-            assert attempt.get(name) == manifest[name], name
+            assert attempt.get(name) == getattr(manifest, name), name
         assert attempt["from_epoch"] == 0
         assert (run["cause"], run["error"], run["traceback"]) == (None, None, None)
 
@@ -96,11 +96,11 @@ def test_a_failed_run_says_why_and_what_next(here, capsys):
     lines = out.splitlines()
     assert lines[2:4] == ["baseline    Cool: recipe (lr 0.1)", "this row    recipe (lr 1e+30)"]
     assert lines[6] == "seed 0: failed, epoch 0/1"
-    assert "training loss is nan after epoch 0; lower recipe.lr=1e+30 or set recipe.warmup_epochs" in out
+    assert "training loss is nan after epoch 0; lower recipe.lr=1e+30 or raise recipe.warmup_epochs=0" in out
     assert "    Traceback (most recent call last):" in lines
     assert lines[-1] == "  go on     `bam run rates.py --retry failed` trains it again"
     (run,) = json.loads(explained(capsys, "Hot", "0", "--json"))["runs"]
-    assert run["error"] == here["Hot", 0].manifest()["error"]
+    assert run["error"] == here["Hot", 0].manifest().error
     assert run["traceback"].splitlines()[0] == "Traceback (most recent call last):"
     assert "training loss is nan" in run["traceback"]
 

@@ -99,7 +99,7 @@ def test_a_repetition_that_fails_is_told_in_a_line(tmp_path, capsys):
     assert out == ""
     assert err.startswith(f"bam reproduce: {wild.key}: the repetition is failed: training loss is ")
     assert err.count("\n") == 1
-    assert RunFolder.of(tmp_path / "kept", wild).manifest()["threads"] == 2, "as many as the record was made with"
+    assert RunFolder.of(tmp_path / "kept", wild).manifest().threads == 2, "as many as the record was made with"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])

@@ -81,7 +81,7 @@ def test_an_ablation_that_changed_nothing_is_named(own, capsys):
     assert (code, err) == (0, "")
     assert "· Row 'd=9' computed exactly what row 'd=8' did: the change changed nothing." in text
     assert text.count("changed nothing") == 1
-    firsts = {row: [folder_of(own, row, seed).manifest()["first_loss"] for seed in (0, 1)] for row in own.rows}
+    firsts = {row: [folder_of(own, row, seed).manifest().first_loss for seed in (0, 1)] for row in own.rows}
     assert firsts["d=8"] == firsts["d=9"] != firsts["d=1"]
 
 
@@ -103,9 +103,9 @@ def test_it_is_named_after_one_epoch_and_asked_about_after_one_step(own, capsys)
 
 def test_mixing_two_commits_is_marked_and_strictly_refused(own, capsys):
     folder = folder_of(own, "d=8", 1)
-    here = folder.manifest()["commit"]
+    here = folder.manifest().commit
     _, before, _ = table(capsys)
-    folder.note(attempts=[folder.manifest()["attempts"][0] | {"commit": "0123456789ab"}])
+    folder.note(attempts=[folder.manifest().entries["attempts"][0] | {"commit": "0123456789ab"}])
     code, text, _ = table(capsys)
     assert code == 0
     shown = here or "not recorded"
@@ -118,7 +118,7 @@ def test_mixing_two_commits_is_marked_and_strictly_refused(own, capsys):
 
 def test_other_devices_are_marked_and_no_more(own, capsys):
     folder = folder_of(own, "d=1", 0)
-    folder.note(attempts=[folder.manifest()["attempts"][0] | {"device": "NVIDIA H200", "cpu": "AVX9"}])
+    folder.note(attempts=[folder.manifest().entries["attempts"][0] | {"device": "NVIDIA H200", "cpu": "AVX9"}])
     code, text, _ = table(capsys, "--strict")
     assert code == 0
     assert "ᵃ device NVIDIA H200 (not cpu), CPU instructions AVX9 (not " in text
@@ -193,7 +193,7 @@ class AsksAfterTheFirstEpoch(DummyLogger):
         self.folder = folder
 
     def log_metrics(self, metrics, step):
-        self.folder.ask_to_stop("worse than the others")
+        self.folder.request_stop("worse than the others")
 
 
 def test_a_pruned_run_does_not_enter(own, capsys):

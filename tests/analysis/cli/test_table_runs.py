@@ -82,7 +82,7 @@ def test_every_run_is_a_line_that_says_what_its_folder_says(made, capsys):
             assert line[name] == getattr(result, name) if result else math.isnan(line[name])
         assert line.epochs == len(folder.metrics())
         assert line.is_baseline == (run.attention is None)
-        assert pd.isna(line.commit) if states[run.key] != "complete" else line.commit == folder.manifest()["commit"]
+        assert pd.isna(line.commit) if states[run.key] != "complete" else line.commit == folder.manifest().commit
     assert frame.state.value_counts().to_dict() == {"complete": 9, "failed": 1, "interrupted": 1, "missing": 1}
     kinds = {name: str(frame[name].dtype) for name in ("is_baseline", "seed", "error_top1", "attention.reduction")}
     assert kinds == {"is_baseline": "bool", "seed": "int64", "error_top1": "float64", "attention.reduction": "float64"}

@@ -52,7 +52,7 @@ def folders(tmp_path):
 
 def forget(folder):
     """Make the record one from before there were hashes."""
-    manifest = folder.manifest()
+    manifest = dict(folder.manifest().entries)
     manifest.pop("sha256", None)
     write_object(folder.path / "manifest.json", manifest)
 
@@ -165,7 +165,7 @@ FAULTS = {
     ),
     "hashes that are none": (
         lambda f: f.note(sha256={"run.json": 1}),
-        "manifest.json: its sha256 is \"{'run.json': 1}\", not a hash for each file; nothing shows that ",
+        "manifest.json: its sha256 is {'run.json': 1}, not a hash of each of run.json, ",
         "(made-up, row 'BAM', seed 1)",
     ),
     "another's manifest": (
@@ -287,7 +287,7 @@ def test_hashes_that_were_copied_along_tell_of_the_description_and_the_manifest(
 
 def test_only_the_first_batch_gives_a_copied_manifest_away(folders):
     source, target = folders["none", 0], folders["SE", 2]
-    target.note(first_batch=source.manifest()["first_batch"])
+    target.note(first_batch=source.manifest().first_batch)
     sign(target)
     (line,) = found(folders)
     assert "/manifest.json: first_batch is that of " in line

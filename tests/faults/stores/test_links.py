@@ -118,7 +118,7 @@ def test_nothing_is_written_through_a_link(runs, canary):
     for name, write in {
         "manifest.json": lambda folder: folder.note(state="interrupted"),
         "metrics.jsonl": lambda folder: folder.append_epoch({"epoch": 2}),
-        "stop": lambda folder: folder.asked_to_stop(),
+        "stop": lambda folder: folder.stop_reason(),
         "lock": lambda folder: folder.acquire(),
         "run.json": lambda folder: folder.run(),
         "checkpoints/last.ckpt": lambda folder: damage(folder.checkpoint),
@@ -138,7 +138,7 @@ def test_nothing_is_written_through_a_link(runs, canary):
 def test_what_is_put_in_place_replaces_a_link(runs, canary):
     folder = runs["BAM", 1]
     for name, write in {
-        "stop": lambda: folder.ask_to_stop("pruned"),
+        "stop": lambda: folder.request_stop("pruned"),
         "result.json": lambda: folder.finish(runs["BAM", 0].result()),
         "checkpoints/last.ckpt": lambda: AtomicCheckpointIO().save_checkpoint({"epoch": 1}, folder.checkpoint),
         "manifest.json": lambda: replace(folder.at("manifest.json"), "{}"),
@@ -182,8 +182,8 @@ def test_training_follows_no_link(runs, canary):
     plant(wandb, "stop", canary.folder / "token")
     assert call("run", "mine.py", "--devices", "cpu:2", "--wandb", "offline") == 1
     assert "tiny: 2 of 4 runs complete, 1 of them now; 2 failed" in canary.unharmed()
-    assert "rank0.log: is a link" in log.manifest()["error"]
-    assert "checkpoints: is a link" in weights.manifest()["error"]
+    assert "rank0.log: is a link" in log.manifest().error
+    assert "checkpoints: is a link" in weights.manifest().error
     assert wandb.result() is not None
     assert not (wandb.path / "wandb").is_symlink()
 
@@ -227,7 +227,7 @@ def test_a_folder_where_training_removes_or_renames_a_file_is_one_line(runs, cap
     assert "tiny: 1 of 4 runs complete, 1 of them now; 3 failed" in told
     for folder, path in zip((crash, stop, checkpoint), planted, strict=False):
         said = f"{path.absolute()}: is a folder, not a plain file; nothing is read or written through it"
-        assert folder.manifest()["error"].startswith(said)
+        assert folder.manifest().error.startswith(said)
         assert f"seed {folder.run().seed}: {said}" in told
     (metrics.path / "result.json").unlink()
     (metrics.path / "metrics.jsonl").write_text('{"epoch": 5}\n')

@@ -203,7 +203,7 @@ def test_a_detector_that_is_lost_in_the_very_last_step_is_not_scored_as_one_that
     with pytest.raises(TrainingError) as caught:
         train(folder)
     assert str(caught.value) == (
-        f"scored map_50_95 is nan after epoch 0; lower recipe.lr={lr} or set recipe.warmup_epochs"
+        f"scored map_50_95 is nan after epoch 0; lower recipe.lr={lr} or raise recipe.warmup_epochs=0"
     )
     assert folder.result() is None
 

@@ -74,7 +74,7 @@ def test_states_in_order(folder, tmp_path):
     folder.finish(RESULT)
     assert folder.state() == "complete"
     assert folder.result() == RESULT
-    assert folder.manifest() == {"state": "pruned", "error": "out of luck"}
+    assert folder.manifest().entries == {"state": "pruned", "error": "out of luck"}
 
 
 def hold(path, ready, done):
@@ -141,7 +141,7 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):
         with pytest.raises(FullDiskError, match=r"last.ckpt: cannot be written \(No space left on device\)"):
             AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(9000)}, small.checkpoint)
         assert not list(small.path.rglob(".*"))
-        assert small.manifest() == {"state": "running"}
+        assert small.manifest().entries == {"state": "running"}
         assert small.run() == RUN
         assert not list(mount.glob(".*")), "no half-written file stays behind"
     finally:

@@ -58,8 +58,8 @@ def test_the_hashes_are_those_of_the_bytes_on_disk(folder):
     assert list(noted) == ["run.json", "metrics.jsonl", "checkpoints/last.ckpt", "result.json", "manifest.json"]
     for name in list(noted)[:4]:
         assert noted[name] == hashlib.sha256((folder.path / name).read_bytes()).hexdigest(), name
-    kept = {k: v for k, v in folder.manifest().items() if k not in ("state", "error", "cause", "rank", "traceback")}
-    assert set(kept) - {"sha256", "attempt", "nonce"} == {
+    kept = set(folder.manifest().entries) - {"state", "error", "cause", "rank", "traceback"}
+    assert kept - {"sha256", "attempt", "nonce"} == {
         *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
         *("version", "commit"),
         *("torch", "torchvision", "pytorch_lightning", "python", "host", "cpu", "started", "ended", "fit_seconds"),
@@ -91,7 +91,7 @@ def test_hashes_of_an_earlier_attempt_are_dropped_when_the_run_goes_on(folder):
 
     class Watch(RunFolder):
         def append_epoch(self, line):
-            seen.append(self.manifest()["sha256"])
+            seen.append(self.manifest().sha256)
             super().append_epoch(line)
 
     shutil.rmtree(folder.path / "checkpoints")
@@ -105,7 +105,7 @@ def test_every_study_that_has_begun_a_run_is_kept_and_sealed(folder):
         (folder.path / "result.json").unlink()
         shutil.rmtree(folder.path / "checkpoints")
         train(folder, studies=studies)
-    assert folder.manifest()["studies"] == {"one": {"row": "BAM", "rule": "0" * 64}, "two": {"row": "SE"}}
+    assert folder.manifest().studies == {"one": {"row": "BAM", "rule": "0" * 64}, "two": {"row": "SE"}}
     assert altered(folder, recorded(folder)) == {}
     folder.note(studies={"two": {"row": "SE"}})
     assert set(altered(folder, recorded(folder))) == {"manifest.json"}
@@ -133,7 +133,7 @@ def test_the_manifest_is_sealed_but_for_what_may_be_noted_later(folder):
 
 
 def test_no_entry_that_tells_of_the_training_can_be_changed_unseen(folder):
-    manifest = folder.manifest()
+    manifest = folder.manifest().entries
     later = {"state", "error", "cause", "rank", "traceback", "sha256", "attempt", "nonce"}
     unseen = {name for name in manifest if seal(manifest | {name: "other"}) == seal(manifest)}
     assert unseen == later & set(manifest)
@@ -147,11 +147,11 @@ WHOLE = dict.fromkeys(("run.json", "metrics.jsonl", CHECKPOINT, "result.json", "
     [
         (None, r"has no hashes \(sha256\)"),
         ({}, r"has no hashes \(sha256\)"),
-        ("yes", "its sha256 is 'yes', not a hash for each file"),
-        (["run.json"], "not a hash for each file"),
-        (WHOLE | {"run.json": None}, "not a hash for each file"),
-        (WHOLE | {"../../.bashrc": "0"}, r"has a hash of '\.\./\.\./\.bashrc', which is no file of a run"),
-        *(({n: h for n, h in WHOLE.items() if n != name}, f"has no hash of {name}; ") for name in WHOLE),
+        ("yes", "its sha256 is 'yes', not a hash of each of run.json, "),
+        (["run.json"], "not a hash of each of run.json, "),
+        (WHOLE | {"run.json": None}, "not a hash of each of run.json, "),
+        (WHOLE | {"../../.bashrc": "0"}, "not a hash of each of run.json, "),
+        *(({n: h for n, h in WHOLE.items() if n != name}, "not a hash of each of run.json, ") for name in WHOLE),
     ],
 )
 def test_a_complete_run_has_exactly_its_hashes(folder, noted, said):

@@ -47,7 +47,7 @@ class Group:
         lock = folder.acquire()
         assert lock is not None, "nobody else trains it"
         self.folder = folder
-        self.before = folder.manifest().get("attempt", 0)
+        self.before = folder.manifest().attempt
         lifeline, self.alive = context.Pipe(duplex=False)
         job = Job(folder=folder.path.absolute(), study="test", row="row", slot=Slot(ranks, gpus), wandb="off")
         self.process = start(context, job, lifeline, lock)
@@ -81,7 +81,7 @@ class Group:
     def wait_until_training(self):
         """Wait until this attempt has begun and written anything: its first batch is behind it, or soon will be."""
         attempt = self.before + 1
-        return self.wait_for(lambda: pause() or self.folder.manifest().get("attempt", 0) >= attempt)
+        return self.wait_for(lambda: pause() or self.folder.manifest().attempt >= attempt)
 
 
 def pause():

@@ -26,7 +26,6 @@ from lightning_bam.config import (
 )
 from lightning_bam.data import Batches
 from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.manifest import effective
 from lightning_bam.training.base_module import RunningLoss
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from studies.job.devices import Slot
@@ -124,13 +123,13 @@ def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path
             break
         assert folder.state() == "interrupted"
     result = trained(folder, ranks).result()
-    attempts = folder.manifest()["attempts"]
-    print([(attempt["attempt"], attempt.get("from_epoch"), attempt.get("from_batch", 0)) for attempt in attempts])
+    attempts = folder.manifest().attempts
+    print([(attempt.attempt, attempt.from_epoch, attempt.from_batch or 0) for attempt in attempts])
     assert figures(folder) == figures(unbroken)
     assert same_weights(folder, unbroken)
     assert result.error_top1 == unbroken.result().error_top1
     for first in ("first_batch", "first_loss"):
-        assert folder.manifest()[first] == unbroken.manifest()[first]
+        assert getattr(folder.manifest(), first) == getattr(unbroken.manifest(), first)
 
 
 def test_an_epoch_that_is_left_while_it_is_scored_is_scored_anew(seconds, tmp_path):
@@ -200,9 +199,9 @@ def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path
     folder.note(state="interrupted")
     spoil(folder.checkpoint)
     assert figures(trained(folder, ranks)) == before
-    (attempt,) = effective(folder.manifest())
+    (attempt,) = folder.manifest().effective
     assert (attempt["attempt"], attempt["from_epoch"]) == (2, 0)
-    assert ["failed" in made for made in folder.manifest()["attempts"]] == [False, False], "lost, and in the record"
+    assert [made.failed is not None for made in folder.manifest().attempts] == [False, False], "lost, and in the record"
     assert f"{folder.checkpoint}: damaged ({attempt['damaged']}); the run begins anew" in folder.log.read_text()
     assert len(folder.checkpoint.read_bytes()) == len(weights)
     assert damage(folder.checkpoint) == ""
@@ -216,7 +215,7 @@ def test_ranks_that_find_different_checkpoints_are_lost_and_train_nothing(tmp_pa
     before, weights = folder.lines(), folder.checkpoint.read_bytes()
     with pytest.raises(RuntimeError, match=r"ended without an answer \(code 75\)"):
         ask(forkserver(), "tests.lightning_bam.training.rank_bodies", "disagreeing", (folder.path, Slot(2)), limit=60)
-    assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "storage")
+    assert (folder.state(), folder.manifest().cause) == ("interrupted", "storage")
     assert (folder.lines(), folder.checkpoint.read_bytes()) == (before, weights)
 
 

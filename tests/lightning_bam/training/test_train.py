@@ -84,7 +84,7 @@ def test_a_bare_loop_gives_the_same_losses_and_counts(reference):
     torch.set_num_threads(1)
     losses, first, top1, top5, scored = by_hand(RUN)
     assert [line["train_loss"] for line in folder.metrics()] == pytest.approx(losses, rel=1e-6)
-    assert folder.manifest()["first_loss"] == pytest.approx(first, rel=1e-6)
+    assert folder.manifest().first_loss == pytest.approx(first, rel=1e-6)
     assert (result.correct_top1, result.correct_top5, result.scored) == (top1, top5, scored)
     assert scored == 500
 
@@ -99,12 +99,12 @@ def test_the_record(reference):
     assert set(last) >= {"train_loss", "error_top1", "error_top5", "loss"}
     assert result.seconds == pytest.approx(sum(line["seconds"] for line in folder.metrics()), abs=1e-3)
     manifest = folder.manifest()
-    assert manifest["state"] == "complete"
-    assert manifest["key"] == RUN.key
-    assert len(manifest["first_batch"]) == 97
-    assert 2 < manifest["first_loss"] < 3, "ten classes and nothing learnt: about log 10"
-    assert [attempt["from_epoch"] for attempt in manifest["attempts"]] == [0]
-    assert manifest["torch"] == torch.__version__.partition("+")[0]
+    assert manifest.state == "complete"
+    assert manifest.key == RUN.key
+    assert len(manifest.first_batch) == 97
+    assert 2 < manifest.first_loss < 3, "ten classes and nothing learnt: about log 10"
+    assert [attempt.from_epoch for attempt in manifest.attempts] == [0]
+    assert manifest.torch == torch.__version__.partition("+")[0]
     assert folder.checkpoint.exists()
 
 
@@ -132,7 +132,7 @@ def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path)
     (folder.path / "result.json").unlink()
     assert folder.state() == "interrupted"
     assert train(folder).error_top1 == result.error_top1
-    assert [attempt["from_epoch"] for attempt in folder.manifest()["attempts"]] == [0, 2]
+    assert [attempt.from_epoch for attempt in folder.manifest().attempts] == [0, 2]
 
 
 CHANGED = {
@@ -199,9 +199,9 @@ def test_no_field_of_the_run_is_dead(reference, tmp_path, change):
 
 def test_a_lost_loss_is_named(tmp_path):
     run = replace(RUN, recipe=replace(RECIPE, lr=1e30))
-    with pytest.raises(TrainingError, match=r"training loss is nan after epoch 0; lower recipe.lr=1e\+30 or set"):
+    with pytest.raises(TrainingError, match=r"training loss is nan after epoch 0; lower recipe.lr=1e\+30 or raise"):
         trained(tmp_path, run)
-    assert 2 < RunFolder.of(tmp_path, run).manifest()["first_loss"] < 3, "lost after the first step"
+    assert 2 < RunFolder.of(tmp_path, run).manifest().first_loss < 3, "lost after the first step"
 
 
 @pytest.mark.parametrize(
@@ -258,8 +258,8 @@ def test_going_on_from_a_checkpoint_is_bit_equal(reference, tmp_path):
     assert [line["train_loss"] for line in folder.metrics()] == [line["train_loss"] for line in reference[0].metrics()]
     ours, theirs = (torch.load(f.checkpoint, weights_only=True)["state_dict"] for f in (folder, reference[0]))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert folder.manifest()["attempt"] == 2
-    assert [(a["attempt"], a["from_epoch"]) for a in folder.manifest()["attempts"]] == [(1, 0), (2, 1)]
+    assert folder.manifest().attempt == 2
+    assert [(a.attempt, a.from_epoch) for a in folder.manifest().attempts] == [(1, 0), (2, 1)]
 
 
 def test_a_record_that_lacks_epochs_of_its_checkpoint_is_begun_anew(tmp_path, capfd):
@@ -324,7 +324,7 @@ class AsksAfterTheFirstEpoch(DummyLogger):
 
     def log_metrics(self, metrics, step):
         if metrics["epoch"] == 0:
-            self.folder.ask_to_stop("worse than the others")
+            self.folder.request_stop("worse than the others")
 
 
 def test_a_run_that_is_asked_to_stop_is_pruned_and_can_be_gone_on_with(tmp_path):
@@ -332,11 +332,11 @@ def test_a_run_that_is_asked_to_stop_is_pruned_and_can_be_gone_on_with(tmp_path)
     whole, _ = trained(tmp_path / "whole", run)
     folder = RunFolder.of(tmp_path, run)
     folder.describe(run)
-    folder.ask_to_stop("asked before it began, which is forgotten")
+    folder.request_stop("asked before it began, which is forgotten")
     assert train(folder, logger=AsksAfterTheFirstEpoch(folder)) is None
     assert (folder.state(), folder.result(), len(folder.metrics())) == ("pruned", None, 1)
     assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == 0
-    assert folder.asked_to_stop() is None
+    assert folder.stop_reason() is None
     assert train(folder) is not None
     assert folder.state() == "complete"
     assert [line["loss"] for line in folder.metrics()] == [line["loss"] for line in whole.metrics()]

@@ -85,6 +85,6 @@ class CoordinationContract:
         self.dies(lease, two)
         again = two.take(BASE)
         assert again is not None
-        assert RunFolder.of(two.root, BASE).manifest()["losses"] == 1
+        assert RunFolder.of(two.root, BASE).manifest().losses == 1
         assert one.take(BASE) is None
         again.let_go()

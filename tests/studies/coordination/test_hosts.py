@@ -171,7 +171,7 @@ def test_a_run_that_was_lost_here_and_failed_elsewhere_has_failed(on, postgres, 
     assert registry.take(run.key)
     registry.give_back(run.key, "failed", pack(there))
     found = {record.row: record for record in gather_everywhere(study, tmp_path / "here", postgres)}
-    assert (found["BAM"].state, found["BAM"].manifest["error"]) == ("failed", "training loss is nan")
+    assert (found["BAM"].state, found["BAM"].manifest.error) == ("failed", "training loss is nan")
     assert found["none"].state == "missing"
 
 
@@ -357,7 +357,7 @@ def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, pos
     assert len(run_study(study, tmp_path / "one", options, silent).failed) == 1
     seen = gather_everywhere(study, tmp_path / "two", postgres)
     assert [(r.row, r.state) for r in seen] == [("none", "running"), ("wild", "failed")]
-    assert seen[1].manifest["error"].startswith("training loss is nan after epoch 0")
+    assert seen[1].manifest.error.startswith("training loss is nan after epoch 0")
     assert "NotFiniteError: training loss is nan" in (seen[1].folder.path / "rank0.log").read_text(), "with its log"
 
 
@@ -388,7 +388,7 @@ def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
         one, two, three, four = (stack.enter_context(closing(Leases(tmp_path / name, postgres))) for name in "abcd")
         assert [interrupted(host) for host in (one, two, two, one)] == [True] * 4
         told = "interrupted 4 times, the last time its process was ended by SIGKILL"
-        assert RunFolder.of(one.root, BASE).manifest()["error"].startswith(told)
+        assert RunFolder.of(one.root, BASE).manifest().error.startswith(told)
         assert [interrupted(host) for host in (one, two, three)] == [False] * 3
         (known,) = three.failures([BASE]).values()
         lease = three.take(BASE, again=known)
@@ -417,7 +417,7 @@ def test_trying_again_what_another_host_tries_again_does_not_begin_the_count_ane
         one.give_back(BASE)
         lease = two.take(BASE, again=there)
         assert lease is not None
-        assert lease.folder.manifest()["losses"] == 1
+        assert lease.folder.manifest().losses == 1
         lease.let_go()
 
 
@@ -443,7 +443,7 @@ def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
         folder = RunFolder.of(tmp_path, BASE)
         assert folder.state() == "failed"
         told = "interrupted 4 times, the last time together with its host; see its logs, then --retry failed"
-        assert folder.manifest()["error"] == told
+        assert folder.manifest().error == told
         assert ours.coordination.entries()[BASE.key].state == "failed"
         assert ours.coordination.records([BASE.key])[BASE.key]["manifest.json"]["error"] == told
 
@@ -459,7 +459,7 @@ def test_what_gets_on_in_a_folder_that_hosts_share_is_not_counted(tmp_path, post
             lease.folder.note(state="running", attempts=[{"from_epoch": epoch}])
             lease.folder.append_epoch({"epoch": epoch, "error_top1": 50.0})
             lease.let_go()
-    assert "losses" not in RunFolder.of(tmp_path, BASE).manifest()
+    assert "losses" not in RunFolder.of(tmp_path, BASE).manifest().entries
 
 
 def test_a_run_that_takes_its_scheduler_with_it_has_failed_everywhere(tmp_path, on, postgres):

@@ -29,7 +29,7 @@ def dies(leases, *, epochs=0, resumed=False, state="running"):
     folder = lease.folder
     done = len(folder.metrics())
     attempt = {} if resumed else {"from_epoch": done}
-    folder.note(state=state, attempts=[*folder.manifest().get("attempts", []), attempt])
+    folder.note(state=state, attempts=[*folder.manifest().entries.get("attempts", []), attempt])
     for epoch in range(done, done + epochs):
         folder.append_epoch({"epoch": epoch, "error_top1": 50.0})
     os.close(lease.lock)
@@ -40,13 +40,13 @@ def test_a_run_that_takes_its_scheduler_with_it_has_failed_after_three_more_trie
     assert [dies(leases) for _ in range(6)] == [True] * 4 + [False] * 2
     folder = RunFolder.of(leases.root, BASE)
     assert folder.state() == "failed"
-    assert folder.manifest()["error"] == (
+    assert folder.manifest().error == (
         "interrupted 4 times, the last time together with its scheduler, before an epoch had ended; see its logs, then "
         "--retry failed"
     )
     again = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
     assert again is not None
-    assert (folder.manifest()["state"], folder.manifest()["losses"]) == ("interrupted", 0)
+    assert (folder.manifest().state, folder.manifest().losses) == ("interrupted", 0)
 
 
 def test_one_that_dies_before_it_says_where_it_goes_on_from_is_counted(leases):
@@ -59,19 +59,19 @@ def test_counts_that_somebody_has_set_as_high_as_can_be_are_counted_on_and_can_b
     folder.describe(BASE)
     folder.note(state="failed", attempt=MOST, losses=MOST, retries=MOST)
     lease = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
-    assert folder.manifest()["retries"] == MOST
+    assert folder.manifest().retries == MOST
     assert train(lease.folder).epochs == 2
-    assert (folder.manifest()["attempt"], folder.manifest()["attempts"][-1]["attempt"]) == (MOST, MOST)
+    assert (folder.manifest().attempt, folder.manifest().attempts[-1].attempt) == (MOST, MOST)
     folder.note(losses=MOST)
     assert (
         count_interruption(folder, 1) == f"interrupted {MOST} times, the last time its process left with code 1; {LOGS}"
     )
-    assert folder.manifest()["losses"] == MOST
+    assert folder.manifest().losses == MOST
 
 
 def test_one_that_gets_on_is_never_given_up(leases):
     assert all(dies(leases, epochs=1) for _ in range(9))
-    assert RunFolder.of(leases.root, BASE).manifest().get("losses") is None
+    assert RunFolder.of(leases.root, BASE).manifest().losses == 0
 
 
 def test_one_that_was_told_to_leave_or_was_counted_is_not_counted_again(leases):

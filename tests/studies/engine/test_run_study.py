@@ -17,7 +17,6 @@ from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded
-from lightning_bam.run_folder.manifest import effective
 from studies.engine import scheduler
 from studies.engine.run_study import run_study
 from studies.records.records import gather
@@ -88,11 +87,11 @@ def test_every_run_is_complete_and_its_figures_follow_from_its_counts(finished):
         assert result.error_top5 <= result.error_top1 < 60, "two epochs teach far better than chance (90 %)"
         assert [line["epoch"] for line in record.metrics] == [0, 1]
         assert record.metrics[1]["train_loss"] < record.metrics[0]["train_loss"]
-        assert record.manifest["world_size"] == record.manifest["attempt"] == 1
+        assert record.manifest.world_size == record.manifest.attempt == 1
 
 
 def test_every_variant_sees_the_same_first_batch_at_equal_seed(finished):
-    first = {(r.row, r.run.seed): r.manifest["first_batch"] for r in gather(tiny(), finished)}
+    first = {(r.row, r.run.seed): r.manifest.first_batch for r in gather(tiny(), finished)}
     assert first["none", 0] == first["BAM", 0]
     assert first["none", 1] == first["BAM", 1]
     assert first["none", 0] != first["none", 1]
@@ -148,12 +147,12 @@ def test_a_run_that_goes_wrong_is_visible_and_not_retried_unasked(tmp_path, one_
     progress = run_study(study, tmp_path, one_slot, silent)
     assert len(progress.failed) == 2
     assert progress.failed[0][1] == (
-        "training loss is nan after epoch 0; lower recipe.lr=1e+30 or set recipe.warmup_epochs"
+        "training loss is nan after epoch 0; lower recipe.lr=1e+30 or raise recipe.warmup_epochs=0"
     )
     assert [r.state for r in gather(study, tmp_path)] == ["failed", "failed"]
     assert run_study(study, tmp_path, one_slot, silent).failed == []
     assert len(run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent).failed) == 2
-    assert gather(study, tmp_path)[0].manifest["attempt"] == 2
+    assert gather(study, tmp_path)[0].manifest.attempt == 2
 
 
 def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_path, one_slot, monkeypatch):
@@ -174,12 +173,12 @@ def test_tries_that_failed_stay_in_the_record_and_the_table_tells_of_them(tmp_pa
         assert len(run_study(study, tmp_path, again, silent).failed) == 1
     in_the_way.rmdir()
     assert len(run_study(study, tmp_path, again, silent).finished) == 1
-    assert ["failed" in made for made in first.manifest()["attempts"]] == [False]
-    *tried, last = second.manifest()["attempts"]
-    assert [(made["attempt"], made["cause"]) for made in tried] == [(1, "error"), (2, "error")]
-    assert all("checkpoints" in made["failed"] for made in tried)
-    assert (last["attempt"], last["from_epoch"], last["anew"]) == (3, 0, True)
-    assert effective(second.manifest()) == [last]
+    assert [made.failed is not None for made in first.manifest().attempts] == [False]
+    *tried, last = second.manifest().attempts
+    assert [(made.attempt, made.cause) for made in tried] == [(1, "error"), (2, "error")]
+    assert all("checkpoints" in made.failed for made in tried)
+    assert (last.attempt, last.from_epoch, last.anew) == (3, 0, True)
+    assert second.manifest().effective == [last]
     assert altered(second, recorded(second)) == {}
     told = "'BAM' took several tries: seed 0 failed twice before the figure came."
     table = tabulate(gather(study, tmp_path), study)
@@ -202,7 +201,7 @@ def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_pa
     monkeypatch.setattr(scheduler, "start", while_another_retries)
     ours = run_study(study, tmp_path, replace(again, patient=True), silent)
     assert (len(theirs[0].failed), len(ours.failed)) == (1, 1), "one had begun here"
-    assert [record.manifest["attempt"] for record in gather(study, tmp_path)] == [2, 2]
+    assert [record.manifest.attempt for record in gather(study, tmp_path)] == [2, 2]
 
 
 def test_what_cannot_be_trained_is_said_before_anything_starts(tmp_path, one_slot):

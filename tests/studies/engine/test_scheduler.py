@@ -49,11 +49,11 @@ def test_a_run_that_is_always_lost_is_gone_on_with_three_times_and_the_others_go
     )
     assert [cell.row for cell, _ in progress.finished] == ["none"]
     lost = gather(study, tmp_path)[1]
-    assert (lost.state, lost.manifest["cause"], lost.manifest["losses"]) == ("failed", "interrupted", 4)
+    assert (lost.state, lost.manifest.cause, lost.manifest.losses) == ("failed", "interrupted", 4)
     assert run_study(study, tmp_path, one_slot, silent).finished == [], "not again unasked"
     again = run_study(study, tmp_path, replace(one_slot, retry_failed=True), silent)
     assert [cell.row for cell, _ in again.finished] == ["BAM"]
-    assert gather(study, tmp_path)[1].manifest["losses"] == 0
+    assert gather(study, tmp_path)[1].manifest.losses == 0
 
 
 def test_the_fork_server_may_die(tmp_path, one_slot):
@@ -140,7 +140,7 @@ def test_a_folder_that_is_removed_costs_its_run_alone_which_begins_anew(tmp_path
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
     assert [record.state for record in gather(study, root)] == ["complete"] * 2
     assert [len(record.metrics) for record in gather(study, root)] == [2, 2]
-    assert gather(study, root)[1].manifest["attempts"][0]["from_epoch"] == 0
+    assert gather(study, root)[1].manifest.attempts[0].from_epoch == 0
 
 
 def test_runs_share_a_device(tmp_path, monkeypatch):
@@ -181,6 +181,6 @@ def test_a_group_whose_leader_is_killed_is_buried_and_its_run_gone_on_with(tmp_p
     progress = run_study(study, tmp_path, replace(one_slot, slots=[Slot(2)]), view)
     assert len(killed) == 1
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
-    losses = {record.run.key: record.manifest.get("losses", 0) for record in gather(study, tmp_path)}
+    losses = {record.run.key: record.manifest.losses for record in gather(study, tmp_path)}
     assert sorted(losses.values()) == [0, 1]
     assert losses[killed[0]] == 1

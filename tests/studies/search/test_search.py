@@ -77,7 +77,7 @@ def test_a_hopeless_trial_is_stopped_early_on_every_rank(tmp_path, one_slot, ran
     folder = RunFolder(tmp_path / pruned.user_attrs["key"])
     assert folder.state() == "pruned"
     assert folder.result() is None
-    assert folder.manifest()["world_size"] == ranks
+    assert folder.manifest().world_size == ranks
     epochs = folder.metrics()
     assert 2 <= len(epochs) < 30
     assert pruned.value == pruned.intermediate_values[pruned.last_step], "told with its last figure"

@@ -63,7 +63,11 @@ def test_each_run_is_one_finished_run_of_wandb(root):
         assert (run.run_id, run.run_group) == (record.run.key, "tiny")
         assert run.display_name == f"{record.row} / seed 0"
         assert run.job_type == record.row, "so that W&B groups the seeds of a row"
-        told = {"study": "tiny", "row": record.row, **{name: record.manifest[name] for name in ("commit", "host")}}
+        told = {
+            "study": "tiny",
+            "row": record.row,
+            **{name: getattr(record.manifest, name) for name in ("commit", "host")},
+        }
         slots = to_dict(record.run) | ({} if record.run.attention else {"attention": {"kind": "none"}})
         config = {name: value for name, value in found["config"].items() if name != "_wandb"}
         assert config == told | slots
@@ -89,7 +93,7 @@ def test_a_failed_run_is_finished_as_failed(root):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
     found, manifest = read(root / wild.key), RunFolder(root / wild.key).manifest()
     assert found["exit"] == 1
-    assert (found["summary"]["cause"], found["summary"]["error"]) == ("nan", manifest["error"])
+    assert (found["summary"]["cause"], found["summary"]["error"]) == ("nan", manifest.error)
 
 
 def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
@@ -97,8 +101,8 @@ def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
     study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
     run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)]), silent)
     found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
-    assert found["summary"]["cause"] == manifest["cause"] == "nan"
-    assert manifest["error"].endswith(found["summary"]["error"])
+    assert found["summary"]["cause"] == manifest.cause == "nan"
+    assert manifest.error.endswith(found["summary"]["error"])
 
 
 def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
@@ -315,7 +319,7 @@ def test_who_is_told_to_leave_while_a_server_does_not_answer_leaves_a_checkpoint
             assert call.wait() == 130
     (manifest,) = root.glob("*/manifest.json")
     folder = RunFolder(manifest.parent)
-    assert (folder.state(), folder.manifest()["cause"]) == ("interrupted", "stopped by signal 15")
+    assert (folder.state(), folder.manifest().cause) == ("interrupted", "stopped by signal 15")
     saved = torch.load(folder.checkpoint)
     assert saved["epoch"] == len(folder.metrics()), "in the middle of an epoch, not at the end of the last"
     assert "W&B: not open yet; it knows nothing of this attempt" in folder.log.read_text()

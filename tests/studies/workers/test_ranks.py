@@ -46,9 +46,9 @@ def roots(tmp_path_factory):
 def test_the_first_global_batch_and_what_is_scored_do_not_depend_on_the_ranks(roots):
     alone, together = (gather(tiny(seeds=1), root) for root in roots)
     for one, two in zip(alone, together, strict=True):
-        assert one.manifest["first_batch"] == two.manifest["first_batch"]
-        assert (one.manifest["world_size"], two.manifest["world_size"]) == (1, 2)
-        assert one.manifest["data"] == two.manifest["data"]
+        assert one.manifest.first_batch == two.manifest.first_batch
+        assert (one.manifest.world_size, two.manifest.world_size) == (1, 2)
+        assert one.manifest.data == two.manifest.data
         assert two.result.scored == one.result.scored == 500
         assert two.result.correct_top1 + round(two.result.error_top1 * 5) == 500
 
@@ -68,7 +68,7 @@ def test_two_runs_of_two_ranks_at_once_are_the_same_runs_one_after_the_other(roo
     for ours, theirs in zip(*(gather(tiny(seeds=1), root) for root in (tmp_path, roots[1])), strict=True):
         for one, other in zip(ours.metrics, theirs.metrics, strict=True):
             assert one | {"seconds": 0} == other | {"seconds": 0}
-        assert ours.manifest["world_size"] == 2
+        assert ours.manifest.world_size == 2
 
 
 def test_two_ranks_are_one_finished_run_of_wandb(roots):
@@ -113,9 +113,9 @@ def test_a_rank_that_the_machine_kills_is_lost_and_tried_again(tmp_path):
     assert killed == ["none"]
     assert progress.failed == []
     assert [record.state for record in gather(study, tmp_path)] == ["complete"] * 2
-    attempts = gather(study, tmp_path)[0].manifest["attempts"]
+    attempts = gather(study, tmp_path)[0].manifest.attempts
     assert len(attempts) == 2
-    assert attempts[1]["from_epoch"] >= 1
+    assert attempts[1].from_epoch >= 1
 
 
 def test_the_first_rank_alone_writes(tmp_path):

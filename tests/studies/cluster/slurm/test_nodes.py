@@ -87,7 +87,7 @@ def test_two_nodes_train_as_one_and_survive_what_is_killed(slurm, study, tmp_pat
     assert ", 1 worker for 2 runs; " in capsys.readouterr().err
     until(lambda: rank_of(root, 1)).kill()
     calm, wild = (RunFolder.of(root, run) for run in study.rows.values())
-    until(lambda: len(made := calm.manifest().get("attempts", [])) == 2 and "from_epoch" in made[-1])
+    until(lambda: len(made := calm.manifest().attempts) == 2 and made[-1].from_epoch is not None)
     before = until(lambda: rank_of(root, 0))
     workers = [one for one in working(root) if "--nodes-per-run=2" in one.cmdline() and "worker" in one.cmdline()]
     workers[0].kill()
@@ -102,11 +102,11 @@ def test_two_nodes_train_as_one_and_survive_what_is_killed(slurm, study, tmp_pat
     run_study(only, alone, Options(slots=[Slot(2)], wandb="off"), silent)
     assert figures(study, root) == figures(only, alone)
     manifest = calm.manifest()
-    assert (manifest["state"], manifest["world_size"], len(manifest["attempts"])) == ("complete", 2, 3)
-    assert all(attempt["from_epoch"] >= 1 for attempt in manifest["attempts"][1:]), "each went on"
+    assert (manifest.state, manifest.world_size, len(manifest.attempts)) == ("complete", 2, 3)
+    assert all(attempt.from_epoch >= 1 for attempt in manifest.attempts[1:]), "each went on"
     assert {"rank0.log", "rank1.log", "launcher.log", "launcher1.log"} <= {one.name for one in calm.path.iterdir()}
-    assert (wild.state(), wild.manifest()["cause"]) == ("failed", "nan")
-    assert "training loss is nan" in wild.manifest()["error"]
+    assert (wild.state(), wild.manifest().cause) == ("failed", "nan")
+    assert "training loss is nan" in wild.manifest().error
     until(lambda: working(root) == [], limit=90)
 
 
@@ -119,7 +119,7 @@ def test_a_run_over_nodes_leaves_a_checkpoint_when_its_worker_is_told_to_leave(s
     worker.send_signal(signal.SIGTERM)
     folder = RunFolder.of(root, study.rows["calm"])
     until(lambda: folder.state() == "interrupted", limit=90)
-    assert folder.manifest()["cause"] == "stopped by signal 15"
+    assert folder.manifest().cause == "stopped by signal 15"
     assert folder.checkpoint.stat().st_mtime > told, "in the middle of an epoch, too"
     cluster.ask(slurm, "scancel", "--user=root")
     until(lambda: working(root) == [], limit=90)
