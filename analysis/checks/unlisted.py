@@ -8,7 +8,7 @@ are there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.checks.notes import ranges
@@ -74,7 +74,7 @@ def strays(study: Study, found: Iterable[Other]) -> list[Other]:
         row, run = other.row, other.run
         if row not in rows or run.seed not in seeds:
             return False
-        return row in study.hidden or study.rows[row].at_seed(run.seed).key == run.key
+        return row in study.hidden or replace(study.rows[row], seed=run.seed).key == run.key
 
     return [other for other in found if other.ended and not placed(other)]
 

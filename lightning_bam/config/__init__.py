@@ -1,8 +1,20 @@
 """A training run as data: frozen, checked, hashable, with one flat name for every knob."""
 
-from lightning_bam.config.attention import RELEASED_BAM, Attention, BAMSpec, CBAMSpec, ExtraBlockSpec, SESpec
+from lightning_bam.config.attention import (
+    RELEASED_BAM,
+    AfterStages,
+    Attention,
+    BAMSpec,
+    CBAMSpec,
+    EveryBlock,
+    ExtraBlockSpec,
+    Placement,
+    SESpec,
+)
 from lightning_bam.config.backbone import (
     Backbone,
+    DenseNet,
+    MobileNet,
     PreResNet,
     ResNet18,
     ResNet34,
@@ -11,10 +23,10 @@ from lightning_bam.config.backbone import (
     ResNeXt29,
     ResNeXt50,
     SmallResNet,
+    SqueezeNet,
     WideResNet,
 )
-from lightning_bam.config.codec import KINDS, construct, describes, flatten, from_dict, to_dict, with_settings
-from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
+from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,
@@ -28,7 +40,6 @@ from lightning_bam.config.dataset import (
     data_dir,
 )
 from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
-from lightning_bam.config.placement import AfterStages, EveryBlock, Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
 from lightning_bam.config.spec import ConfigError, nearest
@@ -77,7 +88,6 @@ __all__ = [
     "WideResNet",
     "construct",
     "data_dir",
-    "describes",
     "flatten",
     "from_dict",
     "nearest",

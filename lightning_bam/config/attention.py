@@ -1,4 +1,4 @@
-"""Attention modules as data: each spec's fields are exactly the keyword arguments of the module it stands for."""
+"""Attention modules as data, each with exactly the arguments of its module, and where they stand in a backbone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from lightning_bam.config.spec import spec
 class BAMSpec:
     """Knobs of `lightning_bam.BAM` (Park et al., BMVC 2018); the defaults are the paper's equations, r = 16, d = 4.
 
-    Raises:
-        ValueError: a value outside its range, or `init="zero"` with `combine="product"`, which cannot learn.
-
+    Raises ValueError: a value outside its range, or `init="zero"` with `combine="product"`, which cannot learn.
     """
 
     kind: ClassVar[str] = "bam"
@@ -32,7 +30,6 @@ class BAMSpec:
     init: Literal["torch", "kaiming", "zero"] = "torch"
 
     def __post_init__(self) -> None:
-        """Refuse the one combination of knobs that can never leave its starting point."""
         if self.init == "zero" and self.combine == "product" and self.branches == "both":
             raise ValueError(
                 "init='zero' with combine='product' never learns: each branch's gradient is multiplied by the "
@@ -79,7 +76,6 @@ class CBAMSpec:
     spatial_norm: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an even kernel, which would shift the map."""
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
@@ -95,3 +91,29 @@ class ExtraBlockSpec:
 
 
 Attention = BAMSpec | SESpec | CBAMSpec | ExtraBlockSpec
+
+
+@spec
+class AfterStages:
+    """One module after each of these stages, counted from 1; `None` is all but the last (the paper's bottlenecks)."""
+
+    kind: ClassVar[str] = "after_stages"
+    stages: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.stages is None:
+            return
+        if not self.stages or list(self.stages) != sorted(set(self.stages)) or self.stages[0] < 1:
+            raise ValueError(
+                f"stages must be stage numbers from 1, in order and each once, like 1,3; got {self.stages}"
+            )
+
+
+@spec
+class EveryBlock:
+    """One module in each residual block, on the residual branch before the addition (BAM-C of the paper)."""
+
+    kind: ClassVar[str] = "every_block"
+
+
+Placement = AfterStages | EveryBlock

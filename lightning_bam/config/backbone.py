@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lightning_bam.config.convnets import DenseNet, MobileNet, SqueezeNet
 from lightning_bam.config.spec import spec
 
 Width = Annotated[int, Field(ge=1)]
@@ -17,12 +16,7 @@ Stem = Literal["small", "imagenet"]
 
 @spec
 class SmallResNet:
-    """He et al.'s (2016) three-stage CIFAR family, depth = 6n + 2, stages `width`, 2 `width`, 4 `width`.
-
-    Raises:
-        ValueError: `depth` is not 6n + 2.
-
-    """
+    """He et al.'s (2016) three-stage CIFAR family, depth = 6n + 2, stages `width`, 2 `width`, 4 `width`."""
 
     kind: ClassVar[str] = "small_resnet"
     stages: ClassVar[int] = 3
@@ -30,7 +24,6 @@ class SmallResNet:
     width: Width = 16
 
     def __post_init__(self) -> None:
-        """Refuse a depth that the family does not have."""
         if (self.depth - 2) % 6:
             raise ValueError(f"depth must be 6n + 2 (8, 14, 20, 32, 44, 56, 110), got {self.depth}")
 
@@ -99,10 +92,6 @@ class PreResNet:
 
     The default is the 164-layer net whose counts the paper prints under the name of PreResNet110; they follow from
     `stride_on="1x1"`.
-
-    Raises:
-        ValueError: `depth` is not 9n + 2.
-
     """
 
     kind: ClassVar[str] = "preresnet"
@@ -111,7 +100,6 @@ class PreResNet:
     stride_on: StrideOn = "3x3"
 
     def __post_init__(self) -> None:
-        """Refuse a depth that the family does not have."""
         if (self.depth - 2) % 9:
             raise ValueError(f"depth must be 9n + 2 (11, 20, 29, 56, 110, 164, 1001), got {self.depth}")
 
@@ -144,6 +132,49 @@ class ResNeXt50:
     cardinality: Width = 32
     base_width: Width = 4
     stride_on: StrideOn = "3x3"
+
+
+@spec
+class DenseNet:
+    """DenseNet-BC for small images (Huang et al., CVPR 2017), depth = 6n + 4: three dense blocks of n layers.
+
+    Each layer adds `growth` channels, the stem has twice as many, a transition halves channels and resolution. The
+    stages are what the paper puts BAM behind, before and after each transition: dense block, transition, dense block,
+    transition, dense block.
+    """
+
+    kind: ClassVar[str] = "densenet_bc"
+    stages: ClassVar[int] = 5
+    depth: Annotated[int, Field(ge=10)] = 100
+    growth: Annotated[int, Field(ge=1)] = 12
+
+    def __post_init__(self) -> None:
+        if (self.depth - 4) % 6:
+            raise ValueError(f"depth must be 6n + 4 (10, 16, 22, 40, 100, 190, 250), got {self.depth}")
+
+
+@spec
+class MobileNet:
+    """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861); `width` multiplies the channels of every layer.
+
+    The stages are its layers of 128, 256, 512 and 1024 channels (at `width` 1), one resolution each.
+    """
+
+    kind: ClassVar[str] = "mobilenet_v1"
+    stages: ClassVar[int] = 4
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0
+
+
+@spec
+class SqueezeNet:
+    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's; images of at least 17 x 17.
+
+    The stages are its layers of 64, 128, 256 and 512 channels. That the paper puts BAM behind the first three is
+    inferred from its counts.
+    """
+
+    kind: ClassVar[str] = "squeezenet1_1"
+    stages: ClassVar[int] = 4
 
 
 Residual = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101 | WideResNet | PreResNet | ResNeXt29 | ResNeXt50

@@ -8,14 +8,13 @@ from typing import Any, Final, get_args
 
 import pydantic
 
-from lightning_bam.config.attention import Attention
+from lightning_bam.config.attention import Attention, Placement
 from lightning_bam.config.backbone import Backbone
 from lightning_bam.config.dataset import Dataset
 from lightning_bam.config.detection import Detector, Scenes, Trunk
-from lightning_bam.config.placement import Placement
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, nearest, once
+from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, nearest
 from lightning_bam.json_text import SHOWN, short
 
 KINDS: Final[Mapping[str, Mapping[str, type]]] = {
@@ -36,16 +35,8 @@ Scalar = str | int | float | bool | None
 def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
     """Build a spec, turning any problem into one line that begins with its place.
 
-    Raises:
-        ConfigError: an unknown field (with the nearest name) or a value outside its range.
-
+    Raises ConfigError: an unknown field (with the nearest name) or a value outside its range.
     """
-    known = [f.name for f in fields(cls)]
-    for name in arguments:
-        if name not in known:
-            dot = f"{where}." if where else ""
-            hint = nearest(name, known) if known else f"{getattr(cls, 'kind', where)!r} has no knobs"
-            raise ConfigError(f"{dot}{name[:SHOWN]}: no such knob; {hint}")
     try:
         return cls(**arguments)
     except pydantic.ValidationError as error:
@@ -63,44 +54,22 @@ def _plain(item: Any) -> Any:
     return list(item) if isinstance(item, tuple) else item
 
 
-def describes(data: object, run: Run) -> bool:
-    """Say whether `data` is `to_dict(run)`, many times as fast as reading it back for runs that share their specs."""
-    parts = {field.name: getattr(run, field.name) for field in fields(run)}
-    plain = {name: once(_plain, item) if hasattr(item, "kind") else item for name, item in parts.items()}
-    return data == plain
-
-
 def from_dict(data: Mapping[str, Any]) -> Run:
     """Rebuild a run from `to_dict`'s data.
 
-    Raises:
-        ConfigError: an unknown kind or field, or a value outside its range.
-
+    Raises ConfigError: an unknown kind or field, or a value outside its range.
     """
-    parts: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in KINDS and not (name == "attention" and value is None):
-            parts[name] = _decoded(name, value)
-        else:
-            parts[name] = value
-    run: Run = construct(Run, parts, "")
+    run: Run = construct(Run, {name: _decode(name, value) for name, value in data.items()}, "")
     return run
 
 
-def _decoded(name: str, value: Any) -> Any:
+def _decode(name: str, value: Any) -> Any:
+    if (name not in KINDS and name not in PARTS) or (name == "attention" and value is None):
+        return value
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
         raise ConfigError(f"{name}={short(value)}: must be an object with a 'kind'")
-    cls = _kind(name, value["kind"])
-    known = {f.name for f in fields(cls)}
-    return construct(
-        cls,
-        {
-            knob: _decoded(f"{name}.{knob}", item) if knob in known and f"{name}.{knob}" in PARTS else item
-            for knob, item in value.items()
-            if knob != "kind"
-        },
-        name,
-    )
+    knobs = {knob: _decode(f"{name}.{knob}", item) for knob, item in value.items() if knob != "kind"}
+    return construct(_kind(name, value["kind"]), knobs, name)
 
 
 def _kind(slot: str, kind: str) -> type:
@@ -117,14 +86,9 @@ def flatten(run: Run) -> dict[str, Scalar]:
     """
     flat: dict[str, Scalar] = {}
     for field in fields(run):
-        value = getattr(run, field.name)
-        if field.name == "placement" and run.attention is None:
-            continue
-        if field.name not in KINDS:
-            flat[field.name] = value
-            continue
-        flat |= {name: item for name, item in _flat(field.name, value).items() if name not in run.idles}
-    return flat
+        if field.name != "placement" or run.attention is not None:
+            flat |= _flat(field.name, getattr(run, field.name))
+    return {name: value for name, value in flat.items() if name not in run.idles}
 
 
 def _flat(name: str, item: Any) -> dict[str, Scalar]:
@@ -132,37 +96,26 @@ def _flat(name: str, item: Any) -> dict[str, Scalar]:
         return {name: ",".join(map(str, item))}
     if not hasattr(item, "kind"):
         return {name: "none" if name in KINDS else item}
-    return {name + knob: value for knob, value in once(_knobs, item).items()}
-
-
-def _knobs(spec: Any) -> dict[str, Scalar]:
-    """Return a spec's kind, under no name, and its knobs as `.reduction`."""
-    flat: dict[str, Scalar] = {"": spec.kind}
-    idles = idle(spec)
-    for field in fields(spec):
-        if field.name not in idles:
-            flat |= _flat(f".{field.name}", getattr(spec, field.name))
+    flat: dict[str, Scalar] = {name: item.kind}
+    for field in fields(item):
+        if field.name not in idle(item):
+            flat |= _flat(f"{name}.{field.name}", getattr(item, field.name))
     return flat
 
 
 def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
     """Return the run with flat names set from text, as `--set name=text` does.
 
-    Args:
-        run: the run to change.
-        settings: flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
-            separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step. Another module
-            keeps what both have under one name (`reduction`); any other slot that gets another kind begins anew.
-
-    Raises:
-        ConfigError: an unknown name (with the nearest one) or a value outside its range.
-
+    `settings` are flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
+    separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step. Another module keeps
+    what both have under one name (`reduction`); any other slot that gets another kind begins anew. Raises ConfigError:
+    an unknown name (with the nearest one) or a value outside its range.
     """
-    known = [f.name for f in fields(Run)]
+    names = [field.name for field in fields(Run)]
     slots: dict[str, dict[str, str]] = {}
     for name, text in settings.items():
         slot, _, knob = name.partition(".")
-        if slot not in known or (knob and slot not in KINDS):
+        if slot not in names or (knob and slot not in KINDS):
             raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names())}")
         slots.setdefault(slot, {})[knob] = text
     changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
@@ -191,8 +144,8 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
     """Return the spec `item`, which stands at the flat `name`, with its kind (knob "") and knobs set from text."""
     cls: Any = _kind(name, knobs[""]) if "" in knobs else type(item)
     old = item if type(item) is cls else None
-    kept = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
-    arguments = {f.name: getattr(kept, f.name) for f in fields(cls) if hasattr(kept, f.name)}
+    source = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
+    arguments = {f.name: getattr(source, f.name) for f in fields(cls) if hasattr(source, f.name)}
     parts: dict[str, dict[str, str]] = {}
     for knob, text in knobs.items():
         head, _, rest = knob.partition(".")
@@ -216,7 +169,6 @@ def _parse(cls: Any, knob: str, text: str) -> Any:
 
 
 def _all_names() -> list[str]:
-    names = {f.name for f in fields(Run)}
-    for slot, kinds in (*KINDS.items(), *PARTS.items()):
-        names |= {f"{slot}.{f.name}" for cls in kinds.values() for f in fields(cls)}
-    return sorted(names)
+    slots = {**KINDS, **PARTS}.items()
+    knobs = {f"{slot}.{field.name}" for slot, kinds in slots for cls in kinds.values() for field in fields(cls)}
+    return sorted({field.name for field in fields(Run)} | knobs)

@@ -119,9 +119,7 @@ class ImageFolder:
     def classes(self) -> int:
         """Number of class folders under `train`.
 
-        Raises:
-            ConfigError: there is no such folder, or it holds fewer than two classes.
-
+        Raises ConfigError: there is no such folder, or it holds fewer than two classes.
         """
         train = data_dir() / self.name / "train"
         if not train.is_dir():

@@ -63,7 +63,6 @@ class CocoDetection:
     idles: ClassVar[frozenset[str]] = IDLE
 
     def __post_init__(self) -> None:
-        """Refuse sides in the wrong order."""
         if self.max_side < self.min_side:
             raise ValueError(f"max_side must be at least min_side, got {self.max_side} below {self.min_side}")
 

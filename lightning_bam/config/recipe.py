@@ -23,11 +23,6 @@ class Recipe:
     `sync_batchnorm` takes batch norm's training statistics over the global batch, so that figures do not depend on the
     number of ranks; it plays a part on GPUs alone, since torch has no SyncBatchNorm on the CPU. There, and where it is
     off, each rank's batch norm sees its own share of the batch.
-
-    Raises:
-        ValueError: a value outside its range, Nesterov without momentum, milestones out of order, or a warm-up longer
-            than the run.
-
     """
 
     kind: ClassVar[str] = "sgd"
@@ -48,7 +43,6 @@ class Recipe:
     sync_batchnorm: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what torch would refuse in the middle of a sweep."""
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0; set nesterov=False or momentum=0.9")
         if list(self.milestones) != sorted(set(self.milestones)):

@@ -139,9 +139,7 @@ class Study:
 
     def runs(self) -> list[Cell]:
         """Return every (row, run), seed by seed so that an unfinished study is a balanced one."""
-        any_run = next(iter(self.rows.values()))
-        seeds = [replace(any_run, seed=seed).seed for seed in self.seed_list]  # checked once for all rows
-        return [Cell(row, run.at_seed(seed)) for seed in seeds for row, run in self.rows.items()]
+        return [Cell(row, replace(run, seed=seed)) for seed in self.seed_list for row, run in self.rows.items()]
 
     def fixed(self) -> dict[str, str]:
         """Return the flat names on which all rows agree, as text: what the conclusion is conditional on."""
