@@ -10,15 +10,9 @@ from torch import Tensor
 def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int) -> Tensor:
     """Crop each image out of its zero-padded self, then mirror some; as torchvision's RandomCrop and flip do.
 
-    Args:
-        images: `(N, C, H, W)` uint8; padding is black, since it comes before normalisation.
-        offsets: `(N, 2)` int64 in `[0, 2 padding]`, row and column of each crop's corner in the padded image.
-        flips: `(N,)` bool, which images to mirror left to right; None mirrors none.
-        padding: pixels on each side; 0 crops nothing.
-
-    Returns:
-        `(N, C, H, W)` uint8.
-
+    Images are `(N, C, H, W)` uint8, before and after; padding is black, since it comes before normalisation. `offsets`
+    `(N, 2)` in `[0, 2 padding]` are row and column of each crop's corner in the padded image, `flips` `(N,)` bool says
+    which images to mirror left to right (None: none), `padding` is in pixels on each side (0 crops nothing).
     """
     height, width = images.shape[2:]
     if padding:
@@ -30,16 +24,6 @@ def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int)
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Return `(x / 255 - mean) / std` as float32.
-
-    Args:
-        images: `(N, C, H, W)` uint8.
-        mean: `(C,)` in units of 0..1.
-        std: `(C,)` in units of 0..1.
-
-    Returns:
-        `(N, C, H, W)` float32.
-
-    """
+    """Return `(x / 255 - mean) / std` of `(N, C, H, W)` uint8 as float32; `mean` and `std` `(C,)` in units of 0..1."""
     scale, shift = (1 / (255 * std))[:, None, None], (mean / std)[:, None, None]
     return images.float().mul_(scale).sub_(shift)

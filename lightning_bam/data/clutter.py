@@ -68,20 +68,14 @@ def colours(count: int, *key: int) -> Ints:
 
 
 def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) -> None:
-    """Lay one coloured patch on each image of `canvas`, in place; a patch's grey values are its opacity.
+    """Lay one patch `(N, h, w)` on each image of `canvas` `(N, 3, H, W)`, in place, in a colour `(N, 3)`.
 
-    Args:
-        canvas: `(N, 3, H, W)`.
-        patches: `(N, h, w)`, 0..255.
-        colour: `(N, 3)`, 0..255.
-        top: `(N,)`, row of each patch's upper edge.
-        left: `(N,)`, column of each patch's left edge.
-
+    A patch's grey values are its opacity; `top` and `left`, `(N,)`, are its upper row and left column.
     """
     windows = sliding_window_view(canvas, patches.shape[1:], axis=(2, 3), writeable=True)
-    here = (np.arange(len(canvas)), slice(None), top, left)
+    corner = (np.arange(len(canvas)), slice(None), top, left)
     opacity, tint = patches[:, None].astype(np.uint16), colour[:, :, None, None].astype(np.uint16)
-    windows[here] = (opacity * tint + (255 - opacity) * windows[here]) // 255
+    windows[corner] = (opacity * tint + (255 - opacity) * windows[corner]) // 255
 
 
 def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> tuple[Bytes, Ints]:
@@ -90,20 +84,20 @@ def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> 
     Image `i` shows digit `i mod len(source)`, so that every digit is used equally often.
     """
     large = upscale(source.images)
-    shown = np.arange(count) % len(large)
+    digits = np.arange(count) % len(large)
     canvas = np.zeros((count, 3, size, size), np.uint8)
     for piece in range(fragments):
-        here = (*key, 1 + piece)
-        other = (shown + integers(count, 1, len(large), *here, 0)) % len(large)
-        cut_row, cut_column = integers(2 * count, 0, SIDE - CROP + 1, *here, 1).reshape(2, count)
+        stream = (*key, 1 + piece)
+        other = (digits + integers(count, 1, len(large), *stream, 0)) % len(large)
+        cut_row, cut_column = integers(2 * count, 0, SIDE - CROP + 1, *stream, 1).reshape(2, count)
         span = np.arange(CROP)
         rows, columns = (cut_row[:, None] + span)[:, :, None], (cut_column[:, None] + span)[:, None, :]
         patch = large[other[:, None, None], rows, columns]
-        top, left = integers(2 * count, 0, size - CROP + 1, *here, 2).reshape(2, count)
-        paint(canvas, patch, colours(count, *here, 3), top, left)
+        top, left = integers(2 * count, 0, size - CROP + 1, *stream, 2).reshape(2, count)
+        paint(canvas, patch, colours(count, *stream, 3), top, left)
     top, left = integers(2 * count, 0, size - SIDE + 1, *key, 0, 2).reshape(2, count)
-    paint(canvas, large[shown], colours(count, *key, 0, 3), top, left)
-    return canvas, source.labels[shown]
+    paint(canvas, large[digits], colours(count, *key, 0, 3), top, left)
+    return canvas, source.labels[digits]
 
 
 def cluttered(spec: ClutteredDigits) -> tuple[Bytes, Ints, Bytes, Ints]:

@@ -4,40 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Final
 
+import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lightning_bam.config import ConfigError, Run
 from lightning_bam.data.augment import augment, normalise
-from lightning_bam.data.drawn import DrawnBatches, RunData
-from lightning_bam.data.feed import Feed, OnDevice
 from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
+from lightning_bam.data.order import Batches
+from lightning_bam.data.run_data import EpochBatches, RunData
 from lightning_bam.data.stream import Stream, worker_count
 
+SCORED_BATCH: Final = 500
+"""Images in a batch of the scored set, where they are in memory."""
 
-class TrainBatches(DrawnBatches):
+
+class OnDevice:
+    """`Images` on the device that trains, as `Stream` has them of files; every rank scores all of them."""
+
+    def __init__(self, images: Images, device: torch.device) -> None:
+        self.images, self.labels = images.train.to(device), images.train_labels.to(device)
+        self.test, self.test_labels = images.test.to(device), images.test_labels.to(device)
+        self.mean, self.std = images.mean.to(device), images.std.to(device)
+        self.device = device
+
+    def train(self, plan: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch, gathered on the device, neither padded nor flipped."""
+        for batch in plan:
+            indices = batch.indices.to(self.device)
+            yield self.images[indices], self.labels[indices]
+
+    def scored(self, rank: int, world_size: int) -> list[Tensor]:  # noqa: ARG002
+        """Return the indices of batches of 500 and a smaller last one, for every rank the same."""
+        return list(torch.split(torch.arange(len(self.test)), SCORED_BATCH))
+
+    def score(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch of the scored set."""
+        for indices in batches:
+            part = slice(int(indices[0]), int(indices[-1]) + 1)
+            yield self.test[part], self.test_labels[part]
+
+
+class TrainBatches(EpochBatches):
     """This rank's batches of whichever epoch the trainer is in, augmented and normalised on the device.
 
     Yields images `(b, C, H, W)` float32 and labels `(b,)` int64, where `b = batch_size / world_size`.
-
-    Args:
-        run: what is trained.
-        source: its images.
-        feed: brings them to the device.
-        trainer: tells the epoch, the rank and the number of ranks.
-
     """
 
-    def __init__(self, run: Run, source: Images | ImageFiles, feed: Feed, trainer: Trainer) -> None:
+    def __init__(self, run: Run, source: Images | ImageFiles, feed: OnDevice | Stream, trainer: Trainer) -> None:
         padding = run.recipe.crop_padding if source.padded else 0
         super().__init__(run, source.count, trainer, padding=padding, crops=not source.padded)
         self.feed = feed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        plan, feed = self.left(), self.feed
+        plan, feed = self.rest(), self.feed
         for batch, (pixels, labels) in zip(plan, feed.train(plan), strict=True):
             self.note(batch)
             flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
@@ -46,12 +70,9 @@ class TrainBatches(DrawnBatches):
 
 
 class ScoredBatches:
-    """What this rank scores, in order, normalised.
+    """What this rank scores, in order, normalised: images `(b, C, H, W)` float32 and labels `(b,)` int64."""
 
-    Yields images `(b, C, H, W)` float32 and labels `(b,)` int64.
-    """
-
-    def __init__(self, feed: Feed, trainer: Trainer) -> None:
+    def __init__(self, feed: OnDevice | Stream, trainer: Trainer) -> None:
         self.feed = feed
         self.batches = feed.scored(trainer.global_rank, trainer.world_size)
 
@@ -69,21 +90,17 @@ class ImageData(RunData):
     Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Of a set in
     memory every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be
     summed.
-
-    Args:
-        run: what to train.
-
     """
 
     @cached_property
     def images(self) -> Images | ImageFiles:
-        """The images on the CPU or their files, loaded when first asked for; `test` holds those that are scored."""
+        """The images on the CPU or their files, loaded once; `test` holds those that are scored."""
         images = load(self.run.dataset)
         return images.held_out() if self.run.score_on == "held_out" else images
 
     @property
     def digest(self) -> str:
-        """What tells these images from others."""
+        """The digest of these images."""
         return self.images.digest
 
     @property
@@ -92,12 +109,7 @@ class ImageData(RunData):
         return isinstance(self.images, ImageFiles)
 
     def check(self, world_size: int) -> None:
-        """Refuse a run that could not be trained on `world_size` devices.
-
-        Raises:
-            ConfigError: one line that carries the values and says what to do.
-
-        """
+        """Refuse with a ConfigError a run that could not be trained on `world_size` devices."""
         recipe = self.run.recipe
         batch, padding = recipe.batch_size, recipe.crop_padding
         count, (_, height, width) = self.images.count, self.images.shape
@@ -125,7 +137,7 @@ class ImageData(RunData):
             )
 
     @cached_property
-    def _feed(self) -> Feed:
+    def _feed(self) -> OnDevice | Stream:
         images, device = self.images, self.its_trainer.strategy.root_device
         return OnDevice(images, device) if isinstance(images, Images) else Stream(images, device, worker_count())
 

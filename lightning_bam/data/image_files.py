@@ -1,4 +1,4 @@
-"""A dataset too large for memory: the names of its files, and what is seen of each."""
+"""A dataset too large for memory: the names of its files, and the view of each."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Listing:
         return len(self.names)
 
     def path(self, index: int) -> Path:
-        """Return where an image lies."""
+        """Return the path of an image."""
         return self.folder / os.fsdecode(bytes(self.names[index]))
 
     def paths(self) -> Iterator[Path]:
-        """Yield where each image lies."""
+        """Yield the path of each image."""
         return map(self.path, range(len(self)))
 
-    def subset(self, chosen: Tensor) -> Listing:
-        """Return the files where `chosen`, `(N,)` bool, holds."""
-        return Listing(self.folder, self.names[chosen.numpy()], self.labels[chosen])
+    def subset(self, indices: Tensor) -> Listing:
+        """Return the files where `indices`, `(N,)` bool, holds."""
+        return Listing(self.folder, self.names[indices.numpy()], self.labels[indices])
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,11 @@ class ImageFiles:
         """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images.
 
         The 4,096 are the same in every run; of fewer train images all are taken.
-
-        Raises:
-            ConfigError: an image cannot be read.
-
         """
         if self.normal is not None:
             return torch.tensor(self.normal[0]), torch.tensor(self.normal[1])
-        chosen = permutation(self.count, SAMPLE)[:CHUNK]
-        return statistics(decode([self.train.path(index) for index in chosen], self.view))
+        indices = permutation(self.count, SAMPLE)[:CHUNK]
+        return statistics(decode([self.train.path(index) for index in indices], self.view))
 
     @property
     def mean(self) -> Tensor:
@@ -120,12 +116,7 @@ class ImageFiles:
         return self.statistics[1]
 
     def scored(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`.
-
-        Raises:
-            ConfigError: an image cannot be read.
-
-        """
+        """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`."""
         return decode([self.test.path(index) for index in indices], self.view), self.test.labels[list(indices)]
 
     def held_out(self) -> ImageFiles:
@@ -135,17 +126,10 @@ class ImageFiles:
 
 
 def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
-    """Return the images `<folder>/<class>/<image>` and the sorted names of the classes.
+    """Return the images `<folder>/<class>/<image>` of a dataset called `name`, and the sorted names of the classes.
 
-    What is hidden is left out: copies that a notebook keeps would be trained on twice.
-
-    Args:
-        folder: holds one folder a class.
-        name: what the dataset is called in an error.
-
-    Raises:
-        ConfigError: the folder is missing, or a class has no image.
-
+    Hidden files are left out: copies that a notebook keeps would be trained on twice. Raises ConfigError: the folder is
+    missing, or a class has no image.
     """
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
@@ -157,25 +141,19 @@ def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
     start = len(str(folder)) + 1
 
     def image(path: str) -> bool:
-        shown = all(map(visible, path[start:].split("/")))
-        return shown and bool(has_file_allowed_extension(path, IMG_EXTENSIONS))
+        return all(map(visible, path[start:].split("/"))) and bool(has_file_allowed_extension(path, IMG_EXTENSIONS))
 
     try:
-        found = make_dataset(folder, {each: label for label, each in enumerate(classes)}, is_valid_file=image)
+        samples = make_dataset(folder, {each: label for label, each in enumerate(classes)}, is_valid_file=image)
     except FileNotFoundError as error:
         allowed = ", ".join(IMG_EXTENSIONS)
         raise ConfigError(f"{name}: {folder}: {str(error).strip()} Supported extensions are: {allowed}") from error
-    names = np.array([os.fsencode(path[start:]) for path, _ in found])
-    return Listing(folder, names, torch.tensor([label for _, label in found])), classes
+    names = np.array([os.fsencode(path[start:]) for path, _ in samples])
+    return Listing(folder, names, torch.tensor([label for _, label in samples])), classes
 
 
 def decode(paths: Sequence[Path], view: View) -> Tensor:
-    """Return what is scored of each image, `(N, 3, H, W)` uint8.
-
-    Raises:
-        ConfigError: an image cannot be read.
-
-    """
+    """Return what is scored of each image, `(N, 3, H, W)` uint8; ConfigError for one that cannot be read."""
     images = torch.empty(len(paths), 3, *view.size, dtype=torch.uint8)
 
     def put(number: int) -> None:

@@ -31,9 +31,7 @@ TURNS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What sets an image upright, by its EXIF orientation."""
-SIDEWAYS: Final = frozenset((5, 6, 7, 8))
-"""EXIF orientations that swap width and height."""
+"""What sets an image upright, by its EXIF orientation; from 5 on width and height change places."""
 
 _alone = threading.Lock()
 
@@ -42,12 +40,9 @@ def read_image(path: Path | str) -> Image.Image:
     """Return the image in a file, upright and in 8-bit RGB.
 
     EXIF's orientation is applied. Of samples of 16 bits the high byte is kept, in grey as in colour: 257 v and 256 v
-    both become v. Transparency is dropped, as ever; what lies under it shows.
-
-    Raises:
-        ConfigError: in one line, a file that is no image of `FORMATS` or damaged, that is too large, that holds several
-            pages or frames, or whose pixels have no known range (32-bit integers and floating point numbers).
-
+    both become v. Transparency is dropped, as ever; what lies under it shows. Raises ConfigError: in one line, a file
+    that is no image of `FORMATS` or damaged, that is too large, that holds several pages or frames, or whose pixels
+    have no known range (32-bit integers and floating point numbers).
     """
     with _opened(path) as image, _alone if image.width * image.height > LARGE else nullcontext():
         image.load()
@@ -57,25 +52,20 @@ def read_image(path: Path | str) -> Image.Image:
 
 
 def image_size(path: Path | str) -> tuple[int, int]:
-    """Return width and height of the image in a file once it is upright, by its header alone.
-
-    Raises:
-        ConfigError: as `read_image` does, as far as the header tells.
-
-    """
+    """Return width and height of the image in a file once it is upright, by its header; raises as `read_image`."""
     with _opened(path) as image:
-        return (image.height, image.width) if _orientation(image) in SIDEWAYS else image.size
+        return (image.height, image.width) if _orientation(image) in (5, 6, 7, 8) else image.size
 
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[Image.Image]:
     """Open an image, and give whatever goes wrong with it one line: a hostile file raises what it likes in Pillow."""
     try:
-        there = Path(path).stat()
-        if not stat.S_ISREG(there.st_mode):  # a pipe would be waited for, a device read without end
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
             raise ValueError("it is no regular file")
-        if there.st_size > MOST_BYTES:
-            raise ValueError(f"it has {there.st_size} bytes, more than {MOST_BYTES}")
+        if status.st_size > MOST_BYTES:
+            raise ValueError(f"it has {status.st_size} bytes, more than {MOST_BYTES}")
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MOST_PIXELS} in all")
@@ -105,9 +95,7 @@ def _orientation(image: Image.Image) -> Any:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Return a decoded image in RGB, its samples scaled by their range and not cut at 255.
 
-    Raises:
-        ValueError: their range is not known.
-
+    Raises ValueError: their range is not known.
     """
     tags = getattr(image, "tag_v2", {})
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 65535

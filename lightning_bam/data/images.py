@@ -71,10 +71,6 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     """Return each channel's mean and population standard deviation in units of 0..1, float32 `(C,)` each.
 
     Counted in integers, so that they depend on no order of summation. A constant channel's deviation is given as 1.
-
-    Args:
-        images: `(N, C, H, W)` uint8.
-
     """
     channels = images.shape[1]
     counts = torch.zeros(channels, 256, dtype=torch.int64)
@@ -95,14 +91,7 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 def held_out_mask(labels: Tensor) -> Tensor:
     """Return `(N,)` bool: the fixed fifth of train images that `score_on="held_out"` scores and does not train on.
 
-    The fifth is the same in every run and takes its share of each class; no test image comes into it.
-
-    Args:
-        labels: of the train images, `(N,)` int64.
-
-    Raises:
-        ConfigError: fewer than five train images.
-
+    The fifth is the same in every run and takes its share of each class. A ConfigError for fewer than five images.
     """
     count = len(labels)
     if count < SHARE:

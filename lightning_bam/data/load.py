@@ -19,8 +19,7 @@ from lightning_bam.config import (
 )
 from lightning_bam.data.clutter import cluttered, plain
 from lightning_bam.data.image_files import ImageFiles
-from lightning_bam.data.image_folder import image_folder
-from lightning_bam.data.imagenet import imagenet
+from lightning_bam.data.image_folder import image_folder, imagenet
 from lightning_bam.data.images import Images, in_memory
 from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 
@@ -28,9 +27,7 @@ from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 def load(dataset: Dataset | Scenes) -> Images | ImageFiles:
     """Return the images that `dataset` describes.
 
-    Raises:
-        ConfigError: in one line, files that are missing or do not fit; it says what to put where.
-
+    Raises ConfigError: in one line, files that are missing or do not fit; it says what to put where.
     """
     match dataset:
         case ClutteredDigits():

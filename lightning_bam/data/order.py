@@ -1,4 +1,4 @@
-"""What is trained on, and when: a pure function of seed and epoch, whatever the ranks or what ran before."""
+"""The order of images and their augmentation: a pure function of seed and epoch, whatever the ranks or a resume."""
 
 from __future__ import annotations
 
@@ -25,15 +25,10 @@ def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
 
 
 def augmentation_draws(count: int, padding: int, seed: int, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-    """Return the draws that augment batch number `batch` of `epoch`.
-
-    Returns:
-        Crop offsets `(count, 2)` int64 in `[0, 2 padding]`, row first, and flips `(count,)` bool.
-
-    """
-    drawn = words(3 * count, DRAWS, seed, epoch, batch).reshape(3, count)
-    offsets = torch.from_numpy((drawn[:2] % (2 * padding + 1)).astype("int64")).T.contiguous()
-    return offsets, torch.from_numpy(drawn[2] >= 2**63)
+    """Return crop offsets `(count, 2)` int64 in `[0, 2 padding]`, row first, and flips `(count,)` of a batch."""
+    draws = words(3 * count, DRAWS, seed, epoch, batch).reshape(3, count)
+    offsets = torch.from_numpy((draws[:2] % (2 * padding + 1)).astype("int64")).T.contiguous()
+    return offsets, torch.from_numpy(draws[2] >= 2**63)
 
 
 def crop_draws(count: int, seed: int, epoch: int, batch: int) -> Words:
@@ -60,19 +55,8 @@ class Batches:
 
     Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order; rank `r` of `W` takes the contiguous
     share `r B / W .. (r + 1) B / W - 1` of it. Draws are made for the global batch, so that what is trained on
-    does not depend on the number of ranks.
-
-    Args:
-        n: number of training images.
-        batch_size: images in a global batch, B; a multiple of `world_size`.
-        padding: crop padding in pixels.
-        seed: the run's seed.
-        epoch: counted from 0.
-        rank: which share to take.
-        world_size: number of shares, W.
-        crops: whether to draw crops of random size, too.
-        start: the first batch, where the epoch is gone on with.
-
+    does not depend on the number of ranks. `n` counts training images, `padding` is that of crops in pixels, `crops`
+    draws crops of random size, too, and `start` is the first batch, where the epoch is resumed.
     """
 
     n: int
@@ -95,7 +79,7 @@ class Batches:
         share = self.batch_size // self.world_size
         mine = slice(self.rank * share, (self.rank + 1) * share)
         for batch in range(self.start, self.n // self.batch_size):
-            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             offsets, flips = augmentation_draws(self.batch_size, self.padding, self.seed, self.epoch, batch)
             crops = crop_draws(self.batch_size, self.seed, self.epoch, batch)[mine] if self.crops else None
-            yield Batch(chosen[mine], offsets[mine], flips[mine], crops)
+            yield Batch(indices[mine], offsets[mine], flips[mine], crops)

@@ -33,31 +33,20 @@ Request = tuple[Ints, Words | None]
 def worker_count() -> int:
     """Return how many processes decode images for this rank: `$BAM_WORKERS`, else its share of the cores but one.
 
-    Who trains several runs at once says in `$BAM_RANKS_HERE` how many ranks share this host's cores. The number changes
-    no figure. 0 decodes in the training process.
-
-    Raises:
-        ConfigError: BAM_WORKERS is no such number.
-
+    `$BAM_RANKS_HERE` is how many ranks share this host's cores. The number changes no figure; 0 decodes in the training
+    process. A ConfigError for another value of BAM_WORKERS.
     """
-    told = os.environ.get("BAM_WORKERS")
-    if not told:
+    text = os.environ.get("BAM_WORKERS")
+    if not text:
         ranks = max(int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "BAM_RANKS_HERE"))
         return min(MOST_WORKERS, max(0, cores() // ranks - 1))
-    if not told.isdecimal():
-        raise ConfigError(f"BAM_WORKERS={told}: must be a whole number of worker processes per rank, 0 or more")
-    return int(told)
+    if not text.isdecimal():
+        raise ConfigError(f"BAM_WORKERS={text}: must be a whole number of worker processes per rank, 0 or more")
+    return int(text)
 
 
 class Decoder(Dataset[Tensor | str]):
-    """Makes whole batches of a listing's images, in whichever process it is asked.
-
-    Args:
-        files: which images.
-        view: what is seen of them.
-        training: whether to take the view that is trained on.
-
-    """
+    """Makes whole batches of a listing's images, of the view that is trained on or of the one that is scored."""
 
     def __init__(self, files: Listing, view: View, *, training: bool) -> None:
         self.files, self.view, self.training = files, view, training
@@ -76,7 +65,7 @@ class Decoder(Dataset[Tensor | str]):
         return torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
 
 
-def _deaf(_worker: int) -> None:
+def _ignore_signals(_worker: int) -> None:
     """Leave signals to the rank, which ends its workers: a whole process group is told, and it needs one more batch."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -85,16 +74,8 @@ def _deaf(_worker: int) -> None:
 class Stream:
     """`ImageFiles` for a rank: its share of each batch is decoded, moved to the device, and forgotten.
 
-    Scored images are shared out between the ranks, each image to one of them.
-
-    Args:
-        files: what to decode.
-        device: where the batches go.
-        workers: how many processes decode; 0 for none but this one.
-
-    Raises:
-        ConfigError: while iterating, an image that cannot be read.
-
+    Scored images are shared out between the ranks, each image to one of them. `workers` processes decode, or this one
+    where that is 0; an image that cannot be read raises a ConfigError.
     """
 
     def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:
@@ -129,7 +110,7 @@ class Stream:
             num_workers=self.workers,
             # forked, so that they die with this process and in its group; they touch neither CUDA nor threads
             multiprocessing_context="fork" if self.workers else None,
-            worker_init_fn=_deaf,
+            worker_init_fn=_ignore_signals,
             pin_memory=cuda,
             generator=torch.Generator(),  # else each epoch would draw from the generator that dropout uses
         )

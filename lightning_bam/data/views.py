@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from PIL import Image, ImageOps
 
@@ -19,26 +19,12 @@ RATIO: Final = (3 / 4, 4 / 3)
 Box = tuple[int, int, int, int]
 
 
-class View(Protocol):
-    """What is seen of an image; pure, so that it is the same in whichever process it is made."""
-
-    padded: ClassVar[bool]
-    """Whether the batch is padded and cropped afterwards, as images in memory are."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of what is seen, in pixels."""
-
-    def train(self, image: Image.Image, words: Words | None) -> Image.Image:
-        """Return what is trained on, decided by `words` where chance plays a part."""
-
-    def scored(self, image: Image.Image) -> Image.Image:
-        """Return what is scored."""
-
-
 @dataclass(frozen=True)
 class Fitted:
-    """The image scaled so that it just covers `(height, width)`, and of that the centre."""
+    """The image scaled so that it just covers `(height, width)`, and of that the centre.
+
+    `padded`: the batch is padded and cropped afterwards, as images in memory are.
+    """
 
     height: int
     width: int
@@ -94,24 +80,17 @@ def random_box(width: int, height: int, words: Words) -> Box:
 
     Up to ten times an area (uniform) and a ratio (uniform in its logarithm) are drawn, until the crop fits into the
     image, and its place is drawn; else the largest centred crop within the ratios is taken. Source: torchvision.
-
-    Args:
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-        words: `(2 TRIES + 2,)`: the areas, the ratios, the row and the column.
-
-    Returns:
-        Left, upper, right and lower edge.
-
+    `words` `(2 TRIES + 2,)` are the areas, the ratios, the row and the column; a box is left, upper, right and lower
+    edge in pixels.
     """
-    drawn = [int(word) for word in words]
+    draws = [int(word) for word in words]
     low, high = math.log(RATIO[0]), math.log(RATIO[1])
-    for one, two in zip(drawn[:TRIES], drawn[TRIES : 2 * TRIES], strict=True):
+    for one, two in zip(draws[:TRIES], draws[TRIES : 2 * TRIES], strict=True):
         area = width * height * (AREA[0] + (AREA[1] - AREA[0]) * _unit(one))
         ratio = math.exp(low + (high - low) * _unit(two))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
-            top, left = drawn[-2] % (height - h + 1), drawn[-1] % (width - w + 1)
+            top, left = draws[-2] % (height - h + 1), draws[-1] % (width - w + 1)
             return (left, top, left + w, top + h)
     w, h = width, height
     if width / height < RATIO[0]:
@@ -125,3 +104,7 @@ def random_box(width: int, height: int, words: Words) -> Box:
 def _unit(word: int) -> float:
     """Return a 64-bit word as a number in `[0, 1)`."""
     return (word >> 11) * 2.0**-53
+
+
+View = Fitted | Cropped
+"""A view of an image; pure, so that it is the same in whichever process it is made."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from lightning_bam.config import CocoDetection, ConfigError, data_dir
+from lightning_bam.data.image_folder import NORMAL
 from lightning_bam.data.image_reader import image_size, read_image
-from lightning_bam.data.imagenet import NORMAL
 from lightning_bam.detection.sets import SceneSets, Target, no_boxes
 
 LEAST: Final = 1e-3

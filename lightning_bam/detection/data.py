@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightning_bam.config import ConfigError, Run, Scenes
 from lightning_bam.data.augment import normalise
-from lightning_bam.data.drawn import DrawnBatches, RunData
+from lightning_bam.data.run_data import EpochBatches, RunData
 from lightning_bam.detection.load import load_scenes
 from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 
@@ -45,7 +45,7 @@ def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     return image.flip(2), replace(target, boxes=torch.stack((width - right, top, width - left, bottom), 1))
 
 
-class TrainScenes(DrawnBatches):
+class TrainScenes(EpochBatches):
     """This rank's batches of whichever epoch the trainer is in, mirrored and normalised on the device.
 
     Yields a list of images `(3, H, W)` float32 and a list of dicts: `boxes` `(n, 4)`, `labels` `(n,)`, crowds left out.
@@ -62,7 +62,7 @@ class TrainScenes(DrawnBatches):
         self.sets = sets
 
     def __iter__(self) -> Iterator[DetectionBatch]:
-        batches = list(self.left())
+        batches = list(self.rest())
         indices = [index for batch in batches for index in batch.indices.tolist()]
         coming = read(self.sets.train, indices)
         device = self.trainer.strategy.root_device

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from lightning_bam.data.drawn import RunData
+from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gathered, largest
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS

@@ -57,7 +57,7 @@ def test_a_run_is_trained_to_its_end(unbroken):
     result = unbroken.result()
     assert (unbroken.state(), result.epochs, result.scored) == ("complete", 2, 1000)
     assert [line["lr"] for line in unbroken.metrics()] == pytest.approx([0.05, 0.005])
-    assert len(unbroken.manifest()["first_batch"]) == 250
+    assert len(unbroken.manifest().first_batch) == 250
 
 
 def test_an_interrupted_run_gives_the_same_bits_with_other_workers(unbroken, tmp_path, monkeypatch):
@@ -75,11 +75,11 @@ def test_an_interrupted_run_gives_the_same_bits_with_other_workers(unbroken, tmp
             train(folder)
     assert len(folder.metrics()) == 1
     assert folder.checkpoint.exists()
-    folder.note(data=folder.manifest()["data"].removeprefix("names+sizes:"))  # as older versions wrote it
+    folder.note(data=folder.manifest().data.removeprefix("names+sizes:"))  # as older versions wrote it
     train(folder)
     assert figures(folder) == figures(unbroken)
-    assert folder.manifest()["attempts"][1]["from_epoch"] == 1
-    assert folder.manifest()["data"] == unbroken.manifest()["data"]
+    assert folder.manifest().attempts[1].from_epoch == 1
+    assert folder.manifest().data == unbroken.manifest().data
 
 
 def test_a_broken_image_ends_the_run_with_its_path(data_root, tmp_path):
@@ -133,4 +133,4 @@ def test_two_ranks_score_half_each_and_sum_it(unbroken, tmp_path):
         assert (mine[2], yours[2], whole[2]) == (500, 500, 1000)
         assert whole == same == [a + b for a, b in zip(mine, yours, strict=True)]
     assert folder.result().scored == 1000
-    assert folder.manifest()["first_batch"] == unbroken.manifest()["first_batch"]
+    assert folder.manifest().first_batch == unbroken.manifest().first_batch

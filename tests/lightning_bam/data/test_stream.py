@@ -234,7 +234,7 @@ def test_other_classes_in_val(data_root):
     try:
         assert (
             refusal_of(NET)
-            == "ImageNet: train has a class folder 'n00000004' and val has none; both must hold the same"
+            == "ImageNet: train has a class folder 'n00000004' and val has none; both must hold the same class folders"
         )
     finally:
         other.rename(one)

@@ -13,8 +13,7 @@ from torch import nn
 
 from lightning_bam.backbones.layers import SharedDropout
 from lightning_bam.config import BAMSpec, ClutteredDigits, Recipe, Run, SESpec, SmallResNet, SqueezeNet
-from lightning_bam.data.datamodule import TrainBatches
-from lightning_bam.data.feed import OnDevice
+from lightning_bam.data.datamodule import OnDevice, TrainBatches
 from lightning_bam.data.load import load
 from lightning_bam.network import build
 from lightning_bam.run_folder.folder import RunFolder
@@ -66,7 +65,7 @@ def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, e
     assert difference(alone, together) < 1e-12
     for ours, theirs in zip(figures(one), figures(two), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-12)
-    first, shared = (folder.manifest()["first_loss"] for folder in (one, two))
+    first, shared = (folder.manifest().first_loss for folder in (one, two))
     assert first == pytest.approx(shared, rel=1e-12), "the mean over the ranks"
     assert (first == figures(one)[0][0]) == (steps == 1), "of the first step alone"
 

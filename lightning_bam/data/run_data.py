@@ -1,4 +1,4 @@
-"""What a run draws from its data: batches in an order that is a pure function of (seed, epoch), and how many so far."""
+"""Batches of a run in an order that is a pure function of (seed, epoch), and how many were drawn so far."""
 
 from __future__ import annotations
 
@@ -13,26 +13,16 @@ from lightning_bam.config import Run
 from lightning_bam.data.order import Batch, Batches
 
 
-class DrawnBatches(ABC):
-    """This rank's batches of whichever epoch the trainer is in.
+class EpochBatches(ABC):
+    """This rank's batches, of `count` training samples, of whichever epoch the trainer is in.
 
-    `drawn` says how many of the epoch's there were, `first` which samples, `(b,)`, were in the very first one.
-
-    Args:
-        run: what is trained.
-        count: number of training samples.
-        trainer: tells the epoch, the rank, the number of ranks and the device.
-        padding: crop padding in pixels.
-        crops: whether to draw crops of random size, too.
-
+    `drawn` counts the epoch's so far, `first` `(b,)` are the samples of the very first one. `padding` is that of crops,
+    in pixels; `crops` draws crops of random size, too.
     """
 
     def __init__(self, run: Run, count: int, trainer: Trainer, *, padding: int = 0, crops: bool = False) -> None:
-        self.run = run
-        self.count = count
-        self.trainer = trainer
-        self.padding = padding
-        self.crops = crops
+        self.run, self.count, self.trainer = run, count, trainer
+        self.padding, self.crops = padding, crops
         self.first: Tensor | None = None
         self.drawn = 0
 
@@ -55,10 +45,10 @@ class DrawnBatches(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Any]:
-        """Yield what is left of the epoch, on the device; the whole epoch where all of the last one was drawn."""
+        """Yield the rest of the epoch, on the device; the whole epoch where all of the last one was drawn."""
 
-    def left(self) -> Batches:
-        """Return the plan of what is left of the epoch."""
+    def rest(self) -> Batches:
+        """Return the plan of the rest of the epoch."""
         self.drawn %= len(self)
         return self._epoch(start=self.drawn)
 
@@ -73,10 +63,6 @@ class RunData(LightningDataModule, ABC):
     """A run's data, drawn so that a checkpoint can go on within an epoch.
 
     Made for `Trainer(use_distributed_sampler=False)`: the ranks share out the global batch by themselves.
-
-    Args:
-        run: what to train.
-
     """
 
     def __init__(self, run: Run) -> None:
@@ -86,53 +72,38 @@ class RunData(LightningDataModule, ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """What tells this data from other data."""
+        """A digest of the data."""
 
     @property
     @abstractmethod
-    def batches(self) -> DrawnBatches:
+    def batches(self) -> EpochBatches:
         """This rank's training batches, the same object each time."""
 
     @abstractmethod
     def check(self, world_size: int) -> None:
-        """Refuse a run that could not be trained on `world_size` devices.
-
-        Raises:
-            ConfigError: one line that carries the values and says what to do.
-
-        """
+        """Refuse with a ConfigError a run that could not be trained on `world_size` devices."""
 
     @property
     def its_trainer(self) -> Trainer:
-        """The trainer that this was given to.
-
-        Raises:
-            RuntimeError: it was given to none yet.
-
-        """
+        """The trainer of which this is the data module; RuntimeError before there is one."""
         if self.trainer is None:
             raise RuntimeError(f"{type(self).__name__} has no trainer yet; pass it to Trainer.fit as the datamodule")
         return self.trainer
 
     def state_dict(self) -> dict[str, int]:
-        """Return what a checkpoint keeps: how many batches of the epoch have been drawn, 0 between two epochs."""
+        """Return how many batches of the epoch have been drawn, 0 between two epochs."""
         return {"drawn": self.batches.drawn % len(self.batches)}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on behind the batches that the checkpoint has seen."""
         self.batches.drawn = state_dict["drawn"]
 
-    def train_dataloader(self) -> DrawnBatches:
+    def train_dataloader(self) -> EpochBatches:
         """Return this rank's training batches; the epoch is the trainer's when the first is drawn."""
         return self.batches
 
     def first_batch(self) -> Tensor:
-        """Return the indices `(b,)` of the training samples in the first batch that this rank has drawn.
-
-        Raises:
-            RuntimeError: none has been drawn yet.
-
-        """
+        """Return the indices `(b,)` of the samples in the first batch that this rank has drawn; RuntimeError before."""
         if self.batches.first is None:
             raise RuntimeError("no batch has been drawn yet")
         return self.batches.first
