@@ -134,5 +134,5 @@ def code(item: Any, used: set[str]) -> str:
     if not is_dataclass(item):
         return repr(item)
     used.add(type(item).__name__)
-    inner = ", ".join(f"{name}={code(value, used)}" for name, value in changed(item).items())  # type: ignore[arg-type]
+    inner = ", ".join(f"{name}={code(value, used)}" for name, value in changed(item).items())
     return f"{type(item).__name__}({inner})"
