@@ -67,10 +67,7 @@ def train(
     """
     run = folder.run()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # shows bugs, costs time
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # precision "32" is 32 bits
+    _be_deterministic(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
     data = DetectionData(run) if run.detects else ImageData(run)
@@ -103,6 +100,13 @@ def train(
         folder.withdraw_stop()
         return None
     return _end(folder, module, round(time.perf_counter() - started, 3))
+
+
+def _be_deterministic(device: str) -> None:
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # shows bugs, costs time
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # precision "32" is 32 bits
 
 
 def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, resumed: bool, damaged: str) -> None:
