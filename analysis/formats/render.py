@@ -12,19 +12,26 @@ from analysis.formats.markdown import as_markdown
 from analysis.formats.text import as_text
 from analysis.table.build import Table
 
-FORMATS: Final = ("text", "md", "csv", "json", "tex", "html")
+WRITERS: Final[dict[str, Callable[[Table], str]]] = {
+    "text": as_text,
+    "md": as_markdown,
+    "csv": as_csv,
+    "json": as_json,
+    "tex": as_latex,
+    "html": as_html,
+}
+FORMATS: Final = tuple(WRITERS)
 """The names that `render` takes."""
 ENDINGS: Final = {form: "txt" if form == "text" else form for form in FORMATS}
 """How the name of each format's file ends."""
 
 
 def render(table: Table, form: str, *, width: int = 100, color: bool = False) -> str:
-    """Write a table out, ending in a newline.
+    """Write a table out, ending in a newline; CSV and JSON are for programs, with full precision.
 
     Args:
         table: what `analysis.table.build.tabulate` returned.
-        form: `text` for a terminal; `md`, `tex` (booktabs) and `html` (a `<table>`) for documents; `csv` and
-            `json` for programs, with full precision.
+        form: one of `FORMATS`.
         width: columns of the terminal, for text; a table that needs more is wider rather than cut.
         color: whether text carries the terminal's colour codes.
 
@@ -32,15 +39,6 @@ def render(table: Table, form: str, *, width: int = 100, color: bool = False) ->
         ValueError: an unknown format.
 
     """
-    if form == "text":
-        return as_text(table, width=width, color=color)
-    writers: dict[str, Callable[[Table], str]] = {
-        "md": as_markdown,
-        "csv": as_csv,
-        "json": as_json,
-        "tex": as_latex,
-        "html": as_html,
-    }
-    if form not in writers:
+    if form not in WRITERS:
         raise ValueError(f"format {form!r}: choose from {', '.join(FORMATS)}")
-    return writers[form](table)
+    return as_text(table, width=width, color=color) if form == "text" else WRITERS[form](table)
