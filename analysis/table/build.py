@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from analysis.cells import Counts, begun, counted, finished, unfinished, with_seeds
+from analysis.cells import Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.failed_attempts import several_tries
@@ -21,9 +18,9 @@ from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
-from analysis.table.published import BILLION, MILLION, besides, compared
+from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
 from analysis.table.verdict import Verdict, reproduced, without_figures
-from lightning_bam.run_folder.result import METRICS, Metric
+from lightning_bam.run_folder.result import Metric
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.paper.published import Published
@@ -32,13 +29,22 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
+    """A study's answer so far.
 
-    `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
-    are the notes that rows' marks refer to; `device_hours` are those of the finished runs. `margin` is the largest
-    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one;
-    `unlisted` is what the record has of the study that it has not.
+    Attributes:
+        baselines: one row a panel.
+        within: the slots in which panels differ.
+        metric: what is compared.
+        rows: in the study's order.
+        notes: what to beware of, the footnotes first.
+        fixed: what the answer is conditional on.
+        comparisons: what p-values are adjusted for: every row of the whole study, finished, shown or not.
+        margin: the largest difference that is too small to matter.
+        stopping: the rule by which seeds are given, if there is one.
+        footnotes: what rows' marks refer to.
+        device_hours: those of the finished runs.
+        unlisted: what the record has of the study that it has not.
+
     """
 
     study: str
@@ -88,7 +94,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
 
     Args:
         records: what `studies.records.records.gather` found; a wanted run without a record counts as missing.
-        study: what was asked.
+        study: whose table.
         costs: row -> (parameters, multiply-accumulates of one image), for rows without a finished run.
 
     Raises:
@@ -96,37 +102,43 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         FolderError: a run folder that was copied from another.
 
     """
-    every = finished(records, study)
+    results = finished(records, study)
     refuse_copies(records)
-    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
-    against = compare({row: _figures(runs, study.metric) for row, runs in every.items()}, home, study)
-    wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
-    cells = with_seeds(every, wanted)
+    home = homes(study)
+    comparisons = compare({row: _figures(runs, study.metric) for row, runs in results.items()}, home, study)
+    wanted = seeds_wanted({row: one.interim for row, one in comparisons.items() if one.interim}, home, study)
+    cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
     states = unfinished(records, wanted)
-    counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
-    alike = identical_rows(begun(records, study), study.panels, counts)
-    found = footnotes(cells, study.baselines)
+    counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    identical = identical_rows(begun(records, study), study.panels, counts)
+    environments = footnotes(cells, study.baselines)
     failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
-    alone = unpaired(cells, home, failed)
-    likened, tried = {row: identical.note for row, identical in alike.items()}, several_tries(cells)
-    rows = [
-        _row(
+    remarks = (
+        unpaired(cells, home, failed),
+        several_tries(cells),
+        {row: one.note for row, one in identical.items()},
+    )
+    rows = []
+    for label, runs in cells.items():
+        verdict, like = Verdict(kind="baseline"), identical.get(label)
+        if label in comparisons:
+            unchanged = like is not None and like.whole and like.other == home[label]
+            lost = len({*failed.get(label, ()), *failed.get(home[label], ())})
+            verdict = _verdict(comparisons[label], study, runs, states[label], failed=lost, unchanged=unchanged)
+        row = _row(
             label,
             study,
             runs,
-            baseline=home[label],
-            states=states[label],
             counts=counts[label],
-            failed=len({*failed.get(label, ()), *failed.get(home[label], ())}),
-            against=against.get(label),
-            unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
-            marked=marks(found, label),
-            notes=tuple(told[label] for told in (alone, tried, likened) if label in told),
+            comparison=comparisons.get(label, Comparison(delta=None)),
+            verdict=verdict,
+            states=states[label],
+            baseline=home[label],
         )
-        for label, runs in cells.items()
-    ]
+        own = tuple(remark[label] for remark in remarks if label in remark)
+        rows.append(replace(row, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
-    hours, known = device_hours(trained)
+    hours, timed = device_hours(trained)
     return Table(
         study=study.label,
         question=study.question,
@@ -135,23 +147,37 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
-            *(footnote.line for footnote in found),
+            *(footnote.line for footnote in environments),
             notes.coverage(wanted, cells, states),
             *notes.other_seeds(study.left_out, study.added),
             *notes.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(against), study.comparisons),
-            *(note for told in (alone, tried, likened) for note in told.values()),
+            *notes.partial(len(comparisons), study.comparisons),
+            *(note for remark in remarks for note in remark.values()),
             *notes.split_norm(trained),
-            *notes.trained_with(trained, found),
-            *notes.device_time(hours, known, len(trained)),
+            *notes.trained_with(trained, environments),
+            *notes.device_time(hours, timed, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
         stopping=study.stopping,
-        footnotes=found,
+        footnotes=environments,
         device_hours=hours,
     )
+
+
+def _verdict(
+    comparison: Comparison,
+    study: Study,
+    runs: Mapping[int, Record],
+    states: Counter[str],
+    *,
+    failed: int,
+    unchanged: bool,
+) -> Verdict:
+    if not unchanged and not _figures(runs, study.metric):
+        return without_figures(states)
+    return conclude(comparison, study, wanted=len(runs) + states.total(), failed=failed, unchanged=unchanged)
 
 
 def _row(
@@ -159,27 +185,18 @@ def _row(
     study: Study,
     runs: Mapping[int, Record],
     *,
-    baseline: str,
-    states: Counter[str],
     counts: Counts,
-    failed: int,
-    against: Comparison | None,
-    unchanged: bool,
-    marked: tuple[str, ...],
-    notes: tuple[str, ...],
+    comparison: Comparison,
+    verdict: Verdict,
+    states: Counter[str],
+    baseline: str,
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    wanted, said = len(runs) + states.total(), Verdict(kind="baseline")
-    if against is not None:
-        known = bool(values) or unchanged
-        said = without_figures(states)
-        if known:
-            said = conclude(against, study, wanted=wanted, failed=failed, unchanged=unchanged)
-    against = against or Comparison(delta=None)
-    params, macs = counts
+    mean, sd = mean_sd(values)
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
+    params, macs = counts
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
     differs = any(count is not None and count.equal is False for count in (printed_params, printed_macs))
     return Row(
@@ -188,16 +205,16 @@ def _row(
         macs=macs,
         errors=figures,
         n=len(values),
-        wanted=wanted,
-        mean=_mean(values),
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-        top5=_mean(list(_figures(runs, "error_top5").values())),
-        delta=against.delta,
-        p_holm=against.p_holm,
-        differences=against.differences,
-        p_tost=against.p_tost,
-        interim=against.interim,
-        verdict=said,
+        wanted=len(runs) + states.total(),
+        mean=mean,
+        sd=sd,
+        top5=mean_sd(list(_figures(runs, "error_top5").values()))[0],
+        delta=comparison.delta,
+        p_holm=comparison.p_holm,
+        differences=comparison.differences,
+        p_tost=comparison.p_tost,
+        interim=comparison.interim,
+        verdict=verdict,
         published=published,
         reproduced=reproduced(values, published),
         states=states,
@@ -205,21 +222,20 @@ def _row(
         printed_params=printed_params,
         printed_macs=printed_macs,
         others=tuple(
-            besides(metric, text, list(_figures(runs, metric).values()))
+            printed_figure(metric, text, list(_figures(runs, metric).values()))
             for metric, text in paper.values.items()
             if metric != study.metric
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
-        marks=marked,
-        notes=notes,
     )
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
-    name = METRICS[metric].name
-    found = {seed: getattr(record.result, name) for seed, record in runs.items() if record.result}
-    return {seed: figure for seed, figure in found.items() if figure is not None}
+    figures = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
+    return {seed: figure for seed, figure in figures.items() if figure is not None}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+def _counts(runs: Mapping[int, Record], planned: Counts | None) -> Counts:
+    """Return what a finished run has counted, else what is `planned`."""
+    result = next((record.result for record in runs.values() if record.result), None)
+    return (result.params, result.macs) if result else planned or (None, None)
