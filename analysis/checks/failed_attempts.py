@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.cells import Cells
-from analysis.checks.notes import ranges
+from analysis.checks.notes import seeds_named
 from analysis.checks.unpaired_seeds import CAUSES
 from studies.records.environment import failures
 
@@ -15,27 +15,19 @@ TIMES: Final = {1: "once", 2: "twice"}
 def several_tries(rows: Cells) -> dict[str, str]:
     """Say of each row which of its seeds had failed before they gave their figure, how often and of what.
 
-    A run that its machine interrupted, and that went on or began anew, has not failed.
-
-    Args:
-        rows: the complete runs.
-
+    `rows` are the complete runs. A run that its machine interrupted, and that went on or began anew, has not failed.
     """
     notes = {}
     for row, cells in rows.items():
         alike: dict[tuple[str, ...], list[int]] = {}
         for seed, record in cells.items():
-            if failed := failures(record.circumstances):
-                alike.setdefault(failed, []).append(seed)
-        told = [
-            f"seed{'s' * (len(seeds) > 1)} {ranges(seeds)} failed {_often(failed)}" for failed, seeds in alike.items()
-        ]
-        if told:
-            notes[row] = f"{row!r} took several tries: {', '.join(told)} before the figure came."
+            if causes := failures(record.circumstances):
+                alike.setdefault(causes, []).append(seed)
+        parts = []
+        for causes, seeds in alike.items():
+            times = TIMES.get(len(causes), f"{len(causes)} times")
+            names = ", ".join(dict.fromkeys(filter(None, map(CAUSES.get, causes))))
+            parts.append(f"{seeds_named(seeds)} failed {times}{f' ({names})' if names else ''}")
+        if parts:
+            notes[row] = f"{row!r} took several tries: {', '.join(parts)} before the figure came."
     return notes
-
-
-def _often(causes: tuple[str, ...]) -> str:
-    known = dict.fromkeys(filter(None, map(CAUSES.get, causes)))
-    times = TIMES.get(len(causes), f"{len(causes)} times")
-    return f"{times} ({', '.join(known)})" if known else times

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.checks.notes import ranges
+from analysis.checks.notes import seeds_named
 from studies.definition.study import Study
 from studies.records.purpose import Other, others, purpose
 from studies.records.records import Record
@@ -19,6 +19,8 @@ from studies.stopping_rules.declaration import seal
 
 SHOWN: Final = 8
 """Rows that are named; the others are counted."""
+CHANGED: Final = " with other settings: settings changed"
+OFF_RULE: Final = "The stopping rule on file is not the one that runs of this study were begun under: see `bam verify`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,31 +44,21 @@ class Unlisted:
     def notes(self) -> list[str]:
         """The footnotes of the table."""
         after = "after a look make p too small"
-        found = [self.rule] if self.rule else []
+        lines = [self.rule] if self.rule else []
         if self.seeds:
-            many = "s" * (len(self.seeds) > 1)
-            found.append(
-                f"The record has runs of this study at seed{many} {ranges(self.seeds)}, which it does not ask: seeds "
-                f"dropped {after}, fresh ones in place of all of them do not."
+            lines.append(
+                f"The record has runs of this study at {seeds_named(self.seeds)}, which it does not ask: seeds dropped "
+                f"{after}, fresh ones in place of all of them do not."
             )
-        if self.rows:
-            found.append(
-                f"The record has runs of this study for {_named(self.rows)}, which it has not: rows dropped {after}."
-            )
-        if self.changed:
-            found.append(
-                f"The record has runs of this study for {_named(self.changed)} with other settings: settings changed "
-                f"{after}."
-            )
-        return found
+        for rows, what in ((self.rows, ", which it has not: rows dropped"), (self.changed, CHANGED)):
+            if rows:
+                more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+                names = f"row{'s' * (len(rows) > 1)} {', '.join(map(repr, rows[:SHOWN]))}{more}"
+                lines.append(f"The record has runs of this study for {names}{what} {after}.")
+        return lines
 
 
-def _named(rows: Sequence[str]) -> str:
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-    return f"row{'s' * (len(rows) > 1)} {', '.join(map(repr, rows[:SHOWN]))}{more}"
-
-
-def strays(study: Study, found: Iterable[Other]) -> list[Other]:
+def strays(study: Study, others: Iterable[Other]) -> list[Other]:
     """Return the results that were trained for a study and have no place in it, whatever part of it is shown."""
     rows, seeds = {*study.rows, *study.hidden}, {*study.seed_list, *study.left_out}
 
@@ -76,7 +68,7 @@ def strays(study: Study, found: Iterable[Other]) -> list[Other]:
             return False
         return row in study.hidden or study.rows[row].at_seed(run.seed).key == run.key
 
-    return [other for other in found if other.ended and not placed(other)]
+    return [other for other in others if other.ended and not placed(other)]
 
 
 def unlisted(found: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlisted]:
@@ -93,45 +85,39 @@ def unlisted(found: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlis
     if root is None:
         return {}
     beside = others(root, {study.label: {record.run.key for record in records} for study, records in found})
-    told = {}
+    answers = {}
     for study, records in found:
-        ends: dict[str, list[Record]] = {}
-        for record in records:
-            if record.result is not None:
-                ends[record.row] = [*ends.get(record.row, [])[:1], record]
-        manifests = [record.manifest for runs in ends.values() for record in runs]
-        mine = (purpose(manifest, study.label) for manifest in manifests)
-        begun = [*mine, *(other.purpose for other in beside[study.label])]
-        told[study.label] = of_study(study, beside[study.label], seal(root, study.label), begun)
-    return told
+        complete = [record for record in records if record.result is not None]
+        last = {record.row: record for record in complete}
+        first = {record.row: record for record in reversed(complete)}
+        mine = [purpose(record.manifest, study.label) for record in (*first.values(), *last.values())]
+        purposes = [*mine, *(other.purpose for other in beside[study.label])]
+        answers[study.label] = of_study(study, beside[study.label], seal(root, study.label), purposes)
+    return answers
 
 
 def of_study(
-    study: Study, beside: Sequence[Other], rule: Mapping[str, str], begun: Iterable[Mapping[str, str] | None]
+    study: Study, beside: Sequence[Other], rule: Mapping[str, str], purposes: Iterable[Mapping[str, str] | None]
 ) -> Unlisted:
     """Return what the record has of one study that it has not.
 
     Args:
-        study: as it is asked.
+        study: the study.
         beside: what was begun for it and is none of its runs.
         rule: the seal of its rule on file; empty where there is none.
-        begun: for what its runs were begun.
+        purposes: for what its runs were begun.
 
     """
-    gone = strays(study, beside)
-    rows = {*study.rows, *study.hidden}
-    asked = {*study.seed_list, *study.left_out}
-    said = ""
-    if off_rule(rule, begun):
-        said = "The stopping rule on file is not the one that runs of this study were begun under: see `bam verify`."
+    missing = strays(study, beside)
+    rows, seeds = {*study.rows, *study.hidden}, {*study.seed_list, *study.left_out}
     return Unlisted(
-        seeds=tuple(sorted({other.run.seed for other in gone if other.row in rows and other.run.seed not in asked})),
-        rows=tuple(sorted({other.row for other in gone if other.row not in rows})),
-        changed=tuple(row for row in study.rows if any(o.row == row and o.run.seed in asked for o in gone)),
-        rule=said,
+        seeds=tuple(sorted({one.run.seed for one in missing if one.row in rows and one.run.seed not in seeds})),
+        rows=tuple(sorted({one.row for one in missing if one.row not in rows})),
+        changed=tuple(row for row in study.rows if any(one.row == row and one.run.seed in seeds for one in missing)),
+        rule=OFF_RULE if off_rule(rule, purposes) else "",
     )
 
 
-def off_rule(rule: Mapping[str, str], begun: Iterable[Mapping[str, str] | None]) -> int:
+def off_rule(rule: Mapping[str, str], purposes: Iterable[Mapping[str, str] | None]) -> int:
     """Count the runs that were begun under another rule than that of this seal."""
-    return sum(told is not None and "rule" in told and told["rule"] != rule.get("rule") for told in begun)
+    return sum(one is not None and "rule" in one and one["rule"] != rule.get("rule") for one in purposes)

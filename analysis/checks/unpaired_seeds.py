@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from analysis.cells import Cells
-from analysis.checks.notes import ranges
+from analysis.checks.notes import seeds_named
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
@@ -15,21 +15,18 @@ CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interru
 
 def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
     """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    found: dict[str, dict[int, Record]] = {row: {} for row in wanted}
+    failed: dict[str, dict[int, Record]] = {row: {} for row in wanted}
     for record in records:
         if record.state == "failed" and record.run.seed in wanted[record.row]:
-            found[record.row][record.run.seed] = record
-    return found
+            failed[record.row][record.run.seed] = record
+    return failed
 
 
 def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:
     """Name, row by row, the seeds that are left out of Δ, and why.
 
-    Args:
-        rows: the complete runs.
-        home: row -> its baseline.
-        failed: the failed ones; they are told where there is a Δ, as one of surviving seeds alone.
-
+    `rows` are the complete runs, `home` is row -> its baseline. Failed runs are named where there is a Δ, as one of
+    surviving seeds alone.
     """
     notes = {}
     for row, cells in rows.items():
@@ -37,12 +34,12 @@ def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, s
         alone = set(cells) - set(rows[baseline])
         ours = failed.get(row, {}) if row != baseline and set(cells) - alone else {}
         theirs = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in alone}
-        left = {
+        reasons = {
             f"where it failed{_causes(ours)}": sorted(ours),
             f"where the baseline failed{_causes(theirs)}": sorted(theirs),
             "which the baseline lacks": sorted(alone - set(theirs)),
         }
-        parts = [f"seed{'s' * (len(seeds) > 1)} {ranges(seeds)}, {why}" for why, seeds in left.items() if seeds]
+        parts = [f"{seeds_named(seeds)}, {why}" for why, seeds in reasons.items() if seeds]
         only = ": it compares only the seeds that trained" if ours or theirs else ""
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
@@ -50,5 +47,5 @@ def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, s
 
 
 def _causes(failed: Mapping[int, Record]) -> str:
-    told = {CAUSES.get(record.manifest.get("cause") or ""): None for _, record in sorted(failed.items())}
-    return f" ({', '.join(filter(None, told))})" if any(told) else ""
+    causes = dict.fromkeys(CAUSES.get(failed[seed].manifest.get("cause") or "") for seed in sorted(failed))
+    return f" ({', '.join(filter(None, causes))})" if any(causes) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.checks.notes import device_time, shown
+from analysis.checks.notes import device_time, three_digits
 from analysis.environment import device_hours, device_seconds
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder.result import Result
@@ -80,4 +80,4 @@ def test_hours_are_of_the_finished_runs_that_are_known():
     ],
 )
 def test_hours_have_three_digits(hours, text):
-    assert shown(hours) == text
+    assert three_digits(hours) == text
