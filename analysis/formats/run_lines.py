@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.cells import homes
 from analysis.environment import UNKNOWN, over_attempts
 from analysis.formats.data import csv_cell
 from analysis.formats.json_text import without_nan
@@ -34,28 +35,25 @@ def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     knobs = [name for name in names if len({repr(flat[name]) for flat in flats.values() if name in flat}) > 1]
     metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in found]
     figures = [*dict.fromkeys(name for some in metrics for name in some), "scored", "params", "macs"]
+    panels = any(study.within for study, _ in found)
     lines = []
     for study, records in found:
-        home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+        home = homes(study)
         for record in due(study, records):
-            flat = flats[study.label, record.row]
-            line: Line = {"study": study.label, "panel": home[record.row]}
-            line |= {"row": record.row, "is_baseline": record.row in study.baselines}
-            line |= {"seed": record.run.seed, "key": record.run.key, "state": record.state}
-            line |= {name: flat.get(name) for name in knobs}
-            line |= {name: getattr(record.result, name, None) for name in figures}
-            line |= {"epochs": record.epochs, "seconds": record.result.seconds if record.result else None}
-            tries = {"commit": _commit(record), "failed_before": len(failures(record.circumstances))}
-            lines.append(line | (tries if record.state != "missing" else dict.fromkeys(tries)))
-    if not any(study.within for study, _ in found):
-        for line in lines:
-            del line["panel"]
+            present = record.state != "missing"
+            commit = over_attempts(by_attempt(record.circumstances), "commit") if present else UNKNOWN
+            lines.append(
+                {"study": study.label}
+                | ({"panel": home[record.row]} if panels else {})
+                | {"row": record.row, "is_baseline": record.row in study.baselines}
+                | {"seed": record.run.seed, "key": record.run.key, "state": record.state}
+                | {name: flats[study.label, record.row].get(name) for name in knobs}
+                | {name: getattr(record.result, name, None) for name in figures}
+                | {"epochs": record.epochs, "seconds": getattr(record.result, "seconds", None)}
+                | {"commit": None if commit == UNKNOWN else commit}
+                | {"failed_before": len(failures(record.circumstances)) if present else None}
+            )
     return lines
-
-
-def _commit(record: Record) -> str | None:
-    commit = over_attempts(by_attempt(record.circumstances), "commit")
-    return None if commit == UNKNOWN else commit
 
 
 def runs_as_csv(lines: Sequence[Line]) -> str:
