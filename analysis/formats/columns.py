@@ -18,14 +18,9 @@ RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿ�
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A mean and its sample standard deviation in percent over n runs; NaN where there is none.
+    """A mean and its sample standard deviation in percent over n runs, NaN where there is none, until it is printed.
 
-    Attributes:
-        marks: the letters of its footnotes.
-        wanted: how many runs there should be.
-        states: how many of the missing ones are in which state.
-        best: whether formats for reading print it in bold.
-
+    `marks` are the letters of its footnotes; of `wanted` runs the others are in `states`; the `best` are bold.
     """
 
     mean: float
@@ -156,18 +151,10 @@ def published(table: Table) -> tuple[Column, Column]:
 def figures(table: Table) -> FigureColumn:
     """Return the study's own metric; each panel's champion is the best."""
     best = {row.label for row in champions(table)}
-    cells = [
-        Figure(
-            mean=row.mean,
-            sd=row.sd,
-            n=row.n,
-            marks=row.marks,
-            wanted=row.wanted,
-            states=row.states,
-            best=row.label in best,
-        )
-        for row in table.rows
-    ]
+    cells = []
+    for row in table.rows:
+        shared = {"marks": row.marks, "wanted": row.wanted, "states": row.states}
+        cells.append(Figure(mean=row.mean, sd=row.sd, n=row.n, best=row.label in best, **shared))
     return FigureColumn(heading=heading(table.metric), figures=cells)
 
 

@@ -29,22 +29,12 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A study's answer so far.
+    """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
-    Attributes:
-        baselines: one row a panel.
-        within: the slots in which panels differ.
-        metric: what is compared.
-        rows: in the study's order.
-        notes: what to beware of, the footnotes first.
-        fixed: what the answer is conditional on.
-        comparisons: what p-values are adjusted for: every row of the whole study, finished, shown or not.
-        margin: the largest difference that is too small to matter.
-        stopping: the rule by which seeds are given, if there is one.
-        footnotes: what rows' marks refer to.
-        device_hours: those of the finished runs.
-        unlisted: what the record has of the study that it has not.
-
+    `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `notes`
+    begin with the `footnotes`, which rows' marks refer to. `margin` is the largest difference that is too small to
+    matter, `stopping` the rule by which seeds are given; `unlisted` is what the record has and the study has not.
     """
 
     study: str
@@ -124,7 +114,10 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         if label in comparisons:
             unchanged = like is not None and like.whole and like.other == home[label]
             lost = len({*failed.get(label, ()), *failed.get(home[label], ())})
-            verdict = _verdict(comparisons[label], study, runs, states[label], failed=lost, unchanged=unchanged)
+            total = len(runs) + states[label].total()
+            verdict = conclude(comparisons[label], study, wanted=total, failed=lost, unchanged=unchanged)
+            if not unchanged and not _figures(runs, study.metric):
+                verdict = without_figures(states[label])
         row = _row(
             label,
             study,
@@ -164,20 +157,6 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         footnotes=environments,
         device_hours=hours,
     )
-
-
-def _verdict(
-    comparison: Comparison,
-    study: Study,
-    runs: Mapping[int, Record],
-    states: Counter[str],
-    *,
-    failed: int,
-    unchanged: bool,
-) -> Verdict:
-    if not unchanged and not _figures(runs, study.metric):
-        return without_figures(states)
-    return conclude(comparison, study, wanted=len(runs) + states.total(), failed=failed, unchanged=unchanged)
 
 
 def _row(

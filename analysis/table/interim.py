@@ -27,17 +27,15 @@ Outcome = Literal["different", "equivalent", "open", "exhausted"]
 
 @dataclass(frozen=True, kw_only=True)
 class Interim:
-    """One row at the last look that its results reach.
+    """One row at the last `look` that its results reach, counted from 1; 0 before the first.
 
     Attributes:
         outcome: `different`, `equivalent`, `open` (more seeds are wanted), or `exhausted` (none are left).
-        look: which look, counted from 1; 0 before the first.
         wanted: how many seeds the row should have by now: those that it stopped with, else those of the next look.
         delta: the difference from the baseline over the seeds of that look; its interval is the repeated one of
             Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. None at look 0.
         limit: the p-value at or below which a row differs at that look.
-        tost: the larger p-value of the two one-sided tests against the margin; None without one.
-        tost_limit: at or below which it is equivalent.
+        tost: the larger p-value of the two one-sided tests against the margin; equivalent at or below `tost_limit`.
 
     """
 
@@ -63,7 +61,7 @@ def interim(
     Args:
         ours: seed -> figure of the row, in percent.
         baseline: the same of its baseline.
-        seeds: the study's seeds, in the order in which they are given.
+        seeds: the study's, in the order in which they are given.
         rule: when to look.
         comparisons: how many rows share the level.
         margin: the largest difference that is too small to matter, in percentage points.

@@ -33,16 +33,10 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be concluded of a row; `str` gives it as the table has it.
+    """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
 
-    Attributes:
-        kind: the conclusion.
-        within: the margin in percentage points that the difference is within, where it is.
-        n: on how many seeds it is, where that is not all that are wanted.
-        wanted: how many seeds are wanted.
-        failed: at how many of them the row or its baseline has failed.
-        detail: what else the table says, as `: needs about 6 more seeds`.
-
+    `within` is the margin in percentage points that the difference is within, where it is; `n` is on how many of the
+    `wanted` seeds it is, None for all; at `failed` of the others the row or its baseline has failed.
     """
 
     kind: Kind
