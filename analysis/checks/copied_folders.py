@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from lightning_bam.run_folder.files import FolderError
@@ -22,27 +21,23 @@ def refuse_copies(records: Iterable[Record]) -> None:
         FolderError: a copy; the line names both folders.
 
     """
-    present = [record for record in records if record.state != "missing"]
-    for record in present:
+    alike: dict[tuple[object, ...], list[Record]] = {}
+    for record in records:
+        if record.state == "missing":
+            continue
         if record.key_noted != record.run.key:
             raise FolderError(
                 f"{record.folder.path}/manifest.json: is of run {record.key_noted}, not of {record.run.key}: copied "
                 "from there? remove this run folder to train it again"
             )
-    trained = [record for record in present if record.epochs]
-    alike = Counter(map(_summary, trained))
-    first: dict[tuple[object, ...], Record] = {}
-    for record in trained:
-        if alike[_summary(record)] == 1:  # what costs next to nothing to compare tells most runs apart
+        if not record.epochs:
             continue
-        other = first.setdefault((*_summary(record), str(record.metrics)), record)
-        if other.run.seed != record.run.seed:
-            raise FolderError(
-                f"{record.folder.path} ({record.row!r}, seed {record.run.seed}): metrics.jsonl is identical to that "
-                f"of {other.folder.path} ({other.row!r}, seed {other.run.seed}), though another seed is another "
-                "order of the data: copied? remove the copy to train it again"
-            )
-
-
-def _summary(record: Record) -> tuple[object, ...]:
-    return record.epochs, record.first_epoch_loss, record.result
+        group = alike.setdefault((record.epochs, record.first_epoch_loss, record.result), [])
+        for other in group:
+            if other.run.seed != record.run.seed and other.metrics == record.metrics:
+                raise FolderError(
+                    f"{record.folder.path} ({record.row!r}, seed {record.run.seed}): metrics.jsonl is identical to "
+                    f"that of {other.folder.path} ({other.row!r}, seed {other.run.seed}), though another seed is "
+                    "another order of the data: copied? remove the copy to train it again"
+                )
+        group.append(record)

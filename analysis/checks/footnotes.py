@@ -27,14 +27,9 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Footnote:
-    """What sets some runs apart from the others of the table, under a letter that marks their rows.
+    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows.
 
-    Attributes:
-        mark: the letter, as `a`.
-        differences: in what the runs differ from most.
-        runs: row -> the seeds of its runs that do.
-        text: all that in words.
-
+    `text` has all that in words.
     """
 
     mark: str
@@ -74,23 +69,23 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
         values: dict[object, dict[Place, str]] = {}
         for place, record in records.items():
             values.setdefault(record.run.dataset if entry == "data" else None, {})[place] = made[place][number]
-        for group in values.values():
-            usual = Counter(group.values()).most_common(1)[0][0]
-            for place, value in group.items():
+        for comparable in values.values():
+            usual = Counter(comparable.values()).most_common(1)[0][0]
+            for place, value in comparable.items():
                 if value != usual:
                     apart.setdefault(Difference(entry, value, usual), []).append(place)
     together: dict[frozenset[Place], list[Difference]] = {}
     for difference, places in apart.items():
         together.setdefault(frozenset(places), []).append(difference)
+    sets = []
+    for group, differences in together.items():
+        runs = {row: tuple(seed for seed in cells[row] if (row, seed) in group) for row in cells}
+        sets.append(({row: seeds for row, seeds in runs.items() if seeds}, differences))
     rows = list(cells)
-    sets = [
-        (sorted((rows.index(row), seed) for row, seed in places), differences)
-        for places, differences in together.items()
-    ]
-    sets.sort(key=lambda one: one[0][0])
+    sets.sort(key=lambda one: min((rows.index(row), seeds[0]) for row, seeds in one[0].items()))
     return tuple(
-        _footnote(mark(number), differences, [(rows[row], seed) for row, seed in places], cells)
-        for number, (places, differences) in enumerate(sets)
+        Footnote(mark=mark(number), differences=tuple(differences), runs=runs, text=_text(differences, runs, cells))
+        for number, (runs, differences) in enumerate(sets)
     )
 
 
@@ -105,16 +100,12 @@ def mark(number: int) -> str:
     return (mark(rest - 1) if rest else "") + LETTERS[last]
 
 
-def _footnote(letter: str, differences: list[Difference], places: list[Place], cells: Cells) -> Footnote:
-    runs: dict[str, tuple[int, ...]] = {}
-    for row, seed in places:
-        runs[row] = (*runs.get(row, ()), seed)
+def _text(differences: list[Difference], runs: Mapping[str, tuple[int, ...]], cells: Cells) -> str:
     what = ", ".join(
         f"{SHARED[entry]} {here} ({'most' if usual == UNKNOWN else 'not'} {usual})"
         for entry, here, usual in differences
     )
-    text = f"{what}: {'; '.join(_places(runs, cells))}."
-    return Footnote(mark=letter, differences=tuple(differences), runs=runs, text=text)
+    return f"{what}: {'; '.join(_places(runs, cells))}."
 
 
 def _places(runs: Mapping[str, tuple[int, ...]], cells: Cells) -> Iterator[str]:

@@ -14,15 +14,10 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class IdenticalRow:
-    """A row, the row that it is like, and how much of them is alike.
+    """A row, and the baseline or earlier row of its panel that it is like.
 
-    Attributes:
-        row: the later one.
-        other: the baseline, or an earlier row of the same panel.
-        whole: whether all that both have trained agrees; else their counts and the loss of their first step do.
-        finished: whether all runs of the two that were compared are complete.
-        parts: whether, where only the first step agrees, the first epoch is known to differ.
-
+    `whole` says that all that both have trained agrees, else their counts and the loss of their first step do, and
+    `parts` that their first epoch is known to differ. `finished` says that all runs compared are complete.
     """
 
     row: str
@@ -59,11 +54,7 @@ def identical_rows(rows: Cells, panels: Sequence[Panel], counts: Mapping[str, Co
     asked about and no more: a gate that starts at zero, or a knob of the optimizer, rightly does nothing in the first
     step. For rows that differ in the recipe, which acts after that step by its nature, there is no such question.
 
-    Args:
-        rows: row -> seed -> record, of every run that has begun.
-        panels: the parts of the study within which rows are compared.
-        counts: row -> its counts.
-
+    `rows` are all runs that have begun, `counts` those of each row.
     """
     identical: dict[str, IdenticalRow] = {}
     for panel in panels:

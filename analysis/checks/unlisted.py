@@ -27,12 +27,8 @@ OFF_RULE: Final = "The stopping rule on file is not the one that runs of this st
 class Unlisted:
     """What of the results that were trained for a study is not in its table.
 
-    Attributes:
-        seeds: that the study does not ask.
-        rows: that it has not.
-        changed: rows that it has with other settings.
-        rule: what is to be said of the rule on file, where runs were begun under another one.
-
+    They are of `seeds` that the study does not ask, of `rows` that it has not, or of rows that it has with `changed`
+    settings; `rule` is what is to be said where runs were begun under another rule than the one on file.
     """
 
     seeds: tuple[int, ...] = ()
@@ -71,7 +67,7 @@ def strays(study: Study, others: Iterable[Other]) -> list[Other]:
     return [other for other in others if other.ended and not placed(other)]
 
 
-def unlisted(found: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlisted]:
+def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlisted]:
     """Return by its label what the record has of each study beside its records.
 
     Of each row only the first and the last finished run are asked under which rule they were begun: `bam verify` asks
@@ -81,12 +77,12 @@ def unlisted(found: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlis
         FolderError: a stopping rule that cannot be read.
 
     """
-    root = next((record.folder.path.parent for _, records in found for record in records), None)
+    root = next((record.folder.path.parent for _, records in studies for record in records), None)
     if root is None:
         return {}
-    beside = others(root, {study.label: {record.run.key for record in records} for study, records in found})
+    beside = others(root, {study.label: {record.run.key for record in records} for study, records in studies})
     answers = {}
-    for study, records in found:
+    for study, records in studies:
         complete = [record for record in records if record.result is not None]
         last = {record.row: record for record in complete}
         first = {record.row: record for record in reversed(complete)}
@@ -101,12 +97,8 @@ def of_study(
 ) -> Unlisted:
     """Return what the record has of one study that it has not.
 
-    Args:
-        study: the study.
-        beside: what was begun for it and is none of its runs.
-        rule: the seal of its rule on file; empty where there is none.
-        purposes: for what its runs were begun.
-
+    `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file (empty without one), and
+    `purposes` are what its runs were begun for.
     """
     missing = strays(study, beside)
     rows, seeds = {*study.rows, *study.hidden}, {*study.seed_list, *study.left_out}

@@ -1,4 +1,4 @@
-"""Seeds that Δ leaves out: those at which a row or its baseline has failed, and those that the baseline lacks."""
+"""What failures did to a table: seeds that Δ leaves out, and figures that took several tries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.notes import seeds_named
+from studies.records import environment
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
 """What a failed run's `cause` in its manifest is called; others have no short name."""
+TIMES: Final = {1: "once", 2: "twice"}
 
 
 def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
@@ -49,3 +51,24 @@ def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, s
 def _causes(failed: Mapping[int, Record]) -> str:
     causes = dict.fromkeys(CAUSES.get(failed[seed].manifest.get("cause") or "") for seed in sorted(failed))
     return f" ({', '.join(filter(None, causes))})" if any(causes) else ""
+
+
+def several_tries(rows: Cells) -> dict[str, str]:
+    """Say of each row which of its seeds had failed before they gave their figure, how often and of what.
+
+    `rows` are the complete runs. A run that its machine interrupted, and that went on or began anew, has not failed.
+    """
+    notes = {}
+    for row, cells in rows.items():
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for seed, record in cells.items():
+            if causes := environment.failures(record.circumstances):
+                alike.setdefault(causes, []).append(seed)
+        parts = []
+        for causes, seeds in alike.items():
+            times = TIMES.get(len(causes), f"{len(causes)} times")
+            names = ", ".join(dict.fromkeys(filter(None, map(CAUSES.get, causes))))
+            parts.append(f"{seeds_named(seeds)} failed {times}{f' ({names})' if names else ''}")
+        if parts:
+            notes[row] = f"{row!r} took several tries: {', '.join(parts)} before the figure came."
+    return notes

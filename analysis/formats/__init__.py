@@ -30,13 +30,10 @@ ENDINGS: Final = {form: "txt" if form == "text" else form for form in FORMATS}
 
 
 def render(table: Table, form: str, *, width: int = 100, color: bool = False) -> str:
-    """Write a table out, ending in a newline; CSV and JSON are for programs, with full precision.
+    """Write a table out in one of the `FORMATS`, ending in a newline; CSV and JSON have full precision.
 
-    Args:
-        table: what `analysis.table.build.tabulate` returned.
-        form: one of `FORMATS`.
-        width: columns of the terminal, for text; a table that needs more is wider rather than cut.
-        color: whether text carries the terminal's colour codes.
+    Text is for a terminal of `width` columns, and has its colour codes with `color`; a table that needs more is wider
+    rather than cut.
 
     Raises:
         ValueError: an unknown format.

@@ -29,13 +29,7 @@ def as_html(table: Table) -> str:
 def html_table(table: Table, block: Block, caption: str, *, foot: Sequence[Line] = (), goal: str = "") -> Markup:
     """Return a part of the table as a `<table>`, its best figures bold, its cells linked to their footnotes.
 
-    Args:
-        table: the table.
-        block: the part.
-        caption: above it.
-        foot: lines for its foot.
-        goal: what the ids of the rows' runs begin with: a row's name and figures lead there; empty for no links.
-
+    `foot` are the lines of its foot. A row's name and figures link to an id of `goal` and the row's number, if given.
     """
     return render(
         "formats/table.html.j2",

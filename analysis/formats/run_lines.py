@@ -23,21 +23,21 @@ from studies.terminal.text import visible
 Line = dict[str, Any]
 
 
-def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
+def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     """Return a line for each run that these studies want by now, all with the same names; None where there is nothing.
 
     A line has the study, the run's panel (its baseline's row; where some study has panels), row, seed, key and state,
     every knob in which rows that have it differ (by its flat name), what its result reports, with which commit, and how
     many attempts had failed before.
     """
-    flats = {(study.label, row): flatten(run) for study, _ in found for row, run in study.rows.items()}
+    flats = {(study.label, row): flatten(run) for study, _ in studies for row, run in study.rows.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")
     knobs = [name for name in names if len({repr(flat[name]) for flat in flats.values() if name in flat}) > 1]
-    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in found]
+    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in studies]
     figures = [*dict.fromkeys(name for some in metrics for name in some), "scored", "params", "macs"]
-    panels = any(study.within for study, _ in found)
+    panels = any(study.within for study, _ in studies)
     lines = []
-    for study, records in found:
+    for study, records in studies:
         home = homes(study)
         for record in due(study, records):
             present = record.state != "missing"

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field, replace
 from analysis.cells import Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
-from analysis.checks.failed_attempts import several_tries
 from analysis.checks.footnotes import Footnote, footnotes, marks
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
-from analysis.checks.unpaired_seeds import failures, unpaired
+from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
-from analysis.table.verdict import Verdict, reproduced, without_figures
+from analysis.table.verdict import Verdict, reproduced
 from lightning_bam.run_folder.result import Metric
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
@@ -82,10 +81,8 @@ class Table:
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    Args:
-        records: what `studies.records.records.gather` found; a wanted run without a record counts as missing.
-        study: whose table.
-        costs: row -> (parameters, multiply-accumulates of one image), for rows without a finished run.
+    A wanted run without a record counts as missing. Rows without a finished run have the `costs`: row -> (parameters,
+    multiply-accumulates of one image).
 
     Raises:
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
@@ -113,21 +110,12 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         verdict, like = Verdict(kind="baseline"), identical.get(label)
         if label in comparisons:
             unchanged = like is not None and like.whole and like.other == home[label]
-            lost = len({*failed.get(label, ()), *failed.get(home[label], ())})
-            total = len(runs) + states[label].total()
-            verdict = conclude(comparisons[label], study, wanted=total, failed=lost, unchanged=unchanged)
-            if not unchanged and not _figures(runs, study.metric):
-                verdict = without_figures(states[label])
-        row = _row(
-            label,
-            study,
-            runs,
-            counts=counts[label],
-            comparison=comparisons.get(label, Comparison(delta=None)),
-            verdict=verdict,
-            states=states[label],
-            baseline=home[label],
-        )
+            seeds = {*failed.get(label, ()), *failed.get(home[label], ())}
+            verdict = conclude(
+                comparisons[label], study, len(runs), states[label], failed=len(seeds), unchanged=unchanged
+            )
+        comparison = comparisons.get(label, Comparison(delta=None))
+        row = _row(label, study, runs, counts[label], comparison, verdict, states[label], home[label])
         own = tuple(remark[label] for remark in remarks if label in remark)
         rows.append(replace(row, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
@@ -163,7 +151,6 @@ def _row(
     label: str,
     study: Study,
     runs: Mapping[int, Record],
-    *,
     counts: Counts,
     comparison: Comparison,
     verdict: Verdict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from analysis.statistics.equivalence import tost
 from analysis.statistics.families import holm
 from analysis.statistics.paired import PairedDifference, paired
 from analysis.table.interim import Interim, interims
-from analysis.table.verdict import Verdict, by_rule, verdict
+from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study
 
 
@@ -28,11 +29,7 @@ class Comparison:
 def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
     """Compare each row but the baselines; by the limits of the last look where seeds follow a stopping rule.
 
-    Args:
-        figures: row -> seed -> figure in percent.
-        home: row -> its baseline.
-        study: its metric, margin and rule.
-
+    `figures` are row -> seed -> figure in percent, `home` is row -> its baseline.
     """
 
     def differences(row: str) -> tuple[float, ...]:
@@ -70,8 +67,15 @@ def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
     return dict(zip(p, map(float, holm(list(p.values()), comparisons=comparisons)), strict=True))
 
 
-def conclude(comparison: Comparison, study: Study, *, wanted: int, failed: int = 0, unchanged: bool) -> Verdict:
-    """Return what a row's comparison allows to conclude, by the study's rule if it has one; see `verdict`."""
+def conclude(
+    comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
+) -> Verdict:
+    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; see `verdict`.
+
+    `states` are those of its other runs.
+    """
+    if not n and not unchanged:
+        return without_figures(states)
     higher = study.scale.higher_is_better
     if comparison.interim is not None and study.stopping is not None and not unchanged:
         return by_rule(comparison.interim, study.stopping, higher_is_better=higher, margin=study.margin)
@@ -79,7 +83,7 @@ def conclude(comparison: Comparison, study: Study, *, wanted: int, failed: int =
         comparison.delta,
         comparison.p_holm,
         comparisons=study.comparisons,
-        wanted=wanted,
+        wanted=n + states.total(),
         failed=failed,
         unchanged=unchanged,
         higher_is_better=higher,

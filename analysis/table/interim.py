@@ -56,16 +56,10 @@ def interim(
     comparisons: int,
     margin: float | None = None,
 ) -> Interim:
-    """Walk through the looks of one row for as long as both it and its baseline have the seeds.
+    """Walk through the looks of one row for as long as both it and its baseline have the `seeds`, in their order.
 
-    Args:
-        ours: seed -> figure of the row, in percent.
-        baseline: the same of its baseline.
-        seeds: the study's, in the order in which they are given.
-        rule: when to look.
-        comparisons: how many rows share the level.
-        margin: the largest difference that is too small to matter, in percentage points.
-
+    `ours` and `baseline` are seed -> figure in percent, `comparisons` is how many rows share the rule's level, `margin`
+    is the largest difference that is too small to matter, in percentage points.
     """
     level = rule.level / comparisons
     differs = limits(rule.looks, level, rule.spending)

@@ -89,13 +89,13 @@ def verdict(
 
     Args:
         delta: the paired difference of figures, row minus baseline; None without a pair.
-        p_holm: its p-value, adjusted for the study's `comparisons`.
+        p_holm: its p-value, adjusted for the study's `comparisons`, as `p_tost` is, that of equivalence.
         comparisons: how many comparisons the study makes.
-        wanted: how many seeds the study has; with fewer, a verdict is one of the moment.
-        failed: at how many of them the row or its baseline has failed; then a verdict is one on the others.
+        wanted: how many seeds the study has; with fewer, a verdict is one of the moment, or on the surviving ones.
+        failed: at how many of them the row or its baseline has failed.
         unchanged: whether the row computed exactly what the baseline did.
         higher_is_better: whether a figure is better for being higher, as a mAP, or lower, as an error.
-        p_tost: the p-value of equivalence within `margin`, adjusted for the study's comparisons.
+        p_tost: NaN without a margin.
         margin: the largest difference that is too small to matter, in percentage points, if the study names one.
 
     """

@@ -1,6 +1,7 @@
 """The table read from run folders: figures by hand, states, guards."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
@@ -48,7 +49,7 @@ def test_equivalence_is_adjusted_for_rows_that_have_not_run(tmp_path):
     }
     found = compare(figures, dict.fromkeys(STUDY.rows, "none"), study)["BAM"]
     assert found.p_tost == pytest.approx(5 * 0.0124, abs=5e-4)
-    assert conclude(found, study, wanted=4, unchanged=False).kind == "not resolved"
+    assert conclude(found, study, 4, Counter(), unchanged=False).kind == "not resolved"
 
 
 def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
