@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from analysis.cells import Cells
@@ -33,24 +33,26 @@ def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, s
     notes = {}
     for row, cells in rows.items():
         baseline = home[row]
-        alone = set(cells) - set(rows[baseline])
-        ours = failed.get(row, {}) if row != baseline and set(cells) - alone else {}
-        theirs = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in alone}
-        reasons = {
-            f"where it failed{_causes(ours)}": sorted(ours),
-            f"where the baseline failed{_causes(theirs)}": sorted(theirs),
-            "which the baseline lacks": sorted(alone - set(theirs)),
-        }
-        parts = [f"{seeds_named(seeds)}, {why}" for why, seeds in reasons.items() if seeds]
-        only = ": it compares only the seeds that trained" if ours or theirs else ""
+        single = set(cells) - set(rows[baseline])
+        own = failed.get(row, {}) if row != baseline and set(cells) - single else {}
+        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single}
+        parts = [
+            f"{seeds_named(sorted(runs))}, where {what} failed"
+            + _causes(runs[seed].manifest.get("cause") for seed in sorted(runs))
+            for what, runs in (("it", own), ("the baseline", others))
+            if runs
+        ]
+        only = ": it compares only the seeds that trained" if parts else ""
+        if absent := sorted(single - set(others)):
+            parts.append(f"{seeds_named(absent)}, which the baseline lacks")
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
     return notes
 
 
-def _causes(failed: Mapping[int, Record]) -> str:
-    causes = dict.fromkeys(CAUSES.get(failed[seed].manifest.get("cause") or "") for seed in sorted(failed))
-    return f" ({', '.join(filter(None, causes))})" if any(causes) else ""
+def _causes(causes: Iterable[str | None]) -> str:
+    names = ", ".join(dict.fromkeys(CAUSES[cause] for cause in causes if cause in CAUSES))
+    return f" ({names})" if names else ""
 
 
 def several_tries(rows: Cells) -> dict[str, str]:
@@ -67,8 +69,7 @@ def several_tries(rows: Cells) -> dict[str, str]:
         parts = []
         for causes, seeds in alike.items():
             times = TIMES.get(len(causes), f"{len(causes)} times")
-            names = ", ".join(dict.fromkeys(filter(None, map(CAUSES.get, causes))))
-            parts.append(f"{seeds_named(seeds)} failed {times}{f' ({names})' if names else ''}")
+            parts.append(f"{seeds_named(seeds)} failed {times}{_causes(causes)}")
         if parts:
             notes[row] = f"{row!r} took several tries: {', '.join(parts)} before the figure came."
     return notes
