@@ -44,11 +44,11 @@ class Job:
 
     Attributes:
         job: its number; `12_0` is the first of the array 12.
-        study: the label of the study that it works on.
+        study: the label of its study.
         state: the cluster's own word, as PENDING, RUNNING or COMPLETING.
         node: where it runs, or empty.
         requeued: how often.
-        elapsed: how long it has been running, as the cluster writes it.
+        elapsed: for how long it has run, as the cluster writes it.
         reason: why it waits, in the cluster's words, or `None`.
 
     """
@@ -65,9 +65,8 @@ class Job:
 class Cluster(ABC):
     """One kind of cluster; `tests/studies/cluster/contract.py` tests what each of them promises.
 
-    A job runs the command of one worker. A cluster gives a job notice before it ends it: the job then ends its worker
-    with SIGTERM, waits until the worker's runs have left checkpoints, and is requeued, so that the same command runs
-    again.
+    A job runs the command of one worker. A cluster gives a job notice before it ends it: the job ends its worker with
+    SIGTERM, waits for the checkpoints of the worker's runs, and is requeued with the same command.
 
     Attributes:
         name: as messages say it. In lower case it is the name of the folder with the jobs' logs.
@@ -97,9 +96,8 @@ class Cluster(ABC):
         """
         for name, value in {"root": str(root.absolute()), **vars(request), **request.more}.items():
             if isinstance(value, str) and not value.isprintable():
-                raise StudyError(
-                    f"--{name} {value!r}: cannot stand in a job's script; leave out what is no printable sign"
-                )
+                instead = "leave out what is no printable sign"
+                raise StudyError(f"--{name} {value!r}: cannot stand in a job's script; {instead}")
         if missing := self.missing():
             raise StudyError(
                 f"no {self.name} here: {missing[0]} is not installed; submit from a login node of the cluster, or "

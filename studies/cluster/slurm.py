@@ -40,8 +40,8 @@ class SlurmCluster(SubmititCluster):
         executor = self.executor(root, request)
         if request.workers > 1:
             executor.parameters["map_count"] = request.workers
-        # submitit shows the script of no job that it does not submit, and a stand-in for sbatch would read one with
-        # other folders in it: hence its private names, which test_submit.py compares with what is submitted
+        # submitit shows the script of no job that it does not submit: hence two private names of its, which
+        # test_slurm.py compares with what is submitted
         text: str = executor._make_submission_file_text(executor._submitit_command_str, "")
         return text
 
@@ -72,29 +72,25 @@ class SlurmCluster(SubmititCluster):
         return executor
 
     def jobs(self, root: Path) -> list[Job]:
-        """Return the jobs of `root` that Slurm has not ended; none where there is no Slurm, or it does not answer.
-
-        Slurm's numbers begin again on another cluster, so jobs that were submitted elsewhere are not asked for unless
-        their numbers coincide: look at a root from the cluster that works on it.
-        """
+        """Return the jobs of `root` that Slurm has not ended; none where there is no Slurm, or it does not answer."""
         studies = self.submissions(root)
         if not studies or not shutil.which("squeue"):
             return []
-        wanted = ",".join(f"{name}:|" for name in FIELDS)
-        command = ["squeue", "--noheader", "--array", f"--Format={wanted}", f"--jobs={','.join(studies)}"]
+        columns = ",".join(f"{name}:|" for name in FIELDS)
+        command = ["squeue", "--noheader", "--array", f"--Format={columns}", f"--jobs={','.join(studies)}"]
         try:
             answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-        except (OSError, subprocess.SubprocessError):  # Slurm forgets an ended job, and then does not know its number
+        except (OSError, subprocess.SubprocessError):  # Slurm forgets an ended job, and then refuses its number
             return []
-        return [
-            _read(line, studies) for line in answer.splitlines() if line.partition("|")[0].partition("_")[0] in studies
-        ]
-
-
-def _read(line: str, studies: Mapping[str, str]) -> Job:
-    job, state, node, requeued, elapsed, reason = line.split("|")[: len(FIELDS)]
-    study = studies[job.partition("_")[0]]
-    return Job(job=job, study=study, state=state, node=node, requeued=int(requeued), elapsed=elapsed, reason=reason)
+        jobs = []
+        for line in answer.splitlines():
+            job, state, node, requeued, elapsed, reason = line.split("|")[: len(FIELDS)]
+            if study := studies.get(job.partition("_")[0]):
+                count = int(requeued)
+                jobs.append(
+                    Job(job=job, study=study, state=state, node=node, requeued=count, elapsed=elapsed, reason=reason)
+                )
+        return jobs
 
 
 def _more(options: Mapping[str, str]) -> dict[str, str | bool]:

@@ -1,11 +1,9 @@
-"""What the clusters of submitit share: the folder of its files, and the notes of what was submitted."""
+"""What the clusters of submitit share: the folder of its files, and the list of submissions."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
 import shlex
 import stat
 import sys
@@ -16,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pydantic import BaseModel, Field
+
 from lightning_bam.run_folder.files import append_line, read_text, refuse
 from studies.cluster.cluster import Cluster, Request
 from studies.errors import StudyError
@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 
     from studies.cluster.worker_job import WorkerJob
 
-NUMBER: Final = re.compile(r"[0-9]{1,18}")
 PYTHON: Final = f"{shlex.quote(sys.executable)} -P"
 """What submitit starts in a job, in the folder that it was submitted from: nothing is imported from there."""
 TIMEOUTS: Final = 1000
 """How often a job may run out of time and be requeued."""
+
+
+class Submission(BaseModel):
+    """A line of submissions.jsonl; the number of the job becomes a word of a command."""
+
+    job: str = Field(pattern=r"^[0-9]{1,18}$")
+    study: str
+    workers: int
+    submitted: str
 
 
 class SubmititCluster(Cluster):
@@ -47,7 +55,7 @@ class SubmititCluster(Cluster):
         """
 
     def submit(self, root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:
-        """Submit jobs as the class says, whose logs and pickles go to `folder`, and note them there."""
+        """Submit jobs as the class says, whose logs and pickles go to `folder`, and list them there."""
         executor = self.executor(root, request)
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -59,8 +67,8 @@ class SubmititCluster(Cluster):
             with redirect_stderr(io.StringIO()), variables({} if storage is None else {STORAGE: storage}):
                 jobs = self.start(executor, WorkerJob(command, shared=storage is not None), request.workers)
         except (FailedJobError, FailedSubmissionError) as error:
-            said = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Try ")]
-            reason = said[-1].removeprefix("sbatch: ").removeprefix("error: ") if said else "sbatch failed"
+            lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Try ")]
+            reason = lines[-1].removeprefix("sbatch: ").removeprefix("error: ") if lines else "sbatch failed"
             raise StudyError(f"{self.name} refuses: {reason}") from None
         numbers = list(dict.fromkeys(str(job.job_id).partition("_")[0] for job in jobs))
         for number in numbers:
@@ -73,22 +81,16 @@ class SubmititCluster(Cluster):
             return [executor.submit(call) for _ in range(count)]
 
     def note(self, root: Path, job: str, study: str, workers: int) -> None:
-        """Write down a submission, in one write."""
-        line = {
-            "job": job,
-            "study": study,
-            "workers": workers,
-            "submitted": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        append_line(self.folder(root) / "submissions.jsonl", json.dumps(line))
+        """Append a submission to the list."""
+        submitted = datetime.now(UTC).isoformat(timespec="seconds")
+        line = Submission(job=job, study=study, workers=workers, submitted=submitted)
+        append_line(self.folder(root) / "submissions.jsonl", line.model_dump_json())
 
     def submissions(self, root: Path) -> dict[str, str]:
-        """Return the studies of what was submitted for `root`, by number; a line that says no such thing is none.
-
-        The numbers become words of a command.
+        """Return the studies of what was submitted for `root`, by number; a line that is no submission is passed over.
 
         Raises:
-            FolderError: the file of submissions is no plain file.
+            FolderError: the list is no plain file.
 
         """
         try:
@@ -97,14 +99,9 @@ class SubmititCluster(Cluster):
             return {}
         studies = {}
         for line in lines:
-            with suppress(ValueError, RecursionError):
-                noted = json.loads(line)
-                if (
-                    isinstance(noted, dict)
-                    and NUMBER.fullmatch(str(noted.get("job")))
-                    and isinstance(noted.get("study"), str)
-                ):
-                    studies[str(noted["job"])] = noted["study"]
+            with suppress(ValueError):
+                submission = Submission.model_validate_json(line)
+                studies[submission.job] = submission.study
         return studies
 
 
@@ -118,21 +115,20 @@ def make_folder(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     refuse(folder, stat.S_IFDIR)
-    there = folder.stat()
-    if there.st_uid != os.geteuid():
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
         raise StudyError(f"{folder}: is another user's, whose files would run in your jobs; give a --root of your own")
-    if there.st_mode & 0o022:
-        folder.chmod(stat.S_IMODE(there.st_mode) & ~0o022)
+    folder.chmod(stat.S_IMODE(status.st_mode) & ~0o022)
 
 
 @contextmanager
 def variables(values: dict[str, str]) -> Iterator[None]:
-    """Let the environment, which jobs inherit, have these variables meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
+    """Set these variables of the environment, which jobs inherit, meanwhile."""
+    before = dict(os.environ)
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            os.environ.update({} if value is None else {name: value})
+        for name in values:
+            del os.environ[name]
+            os.environ.update({name: before[name]} if name in before else {})

@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,10 +25,9 @@ job's arguments, log and pickle."""
 class WorkerJob:
     """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
 
-    The notice is submitit's signal. Slurm sends it before the time is up, and where it is set to before pre-emption:
-    the worker is ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol
-    requeue`, `scancel` and pre-emption: the worker is ended, and the job is requeued where Slurm does not already do
-    something else with it.
+    The notice is submitit's signal, before the time is up and, where Slurm is set to, before pre-emption: the worker is
+    ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol requeue`, `scancel`
+    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it.
 
     Args:
         command: `bam worker` and its arguments.
@@ -81,16 +79,13 @@ class WorkerJob:
     def _end(self, *_signal: Any) -> None:
         """Ask the worker to end, and wait until it has."""
         self.ending = True
-        if self.worker is None or self.worker.returncode is not None:
+        if self.worker is None:
             return
         for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
-            with suppress(ProcessLookupError):
-                os.kill(self.worker.pid, number)
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                if self.worker.poll() is not None:
-                    return
-                time.sleep(0.05)
+            self.worker.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                self.worker.wait(seconds)
+                return
 
 
 def running_in_slurm() -> bool:

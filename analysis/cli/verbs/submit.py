@@ -13,8 +13,8 @@ from pathlib import Path
 from analysis.cli.argument_types import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
+from studies.cluster import submission_cluster
 from studies.cluster.cluster import Request
-from studies.cluster.clusters import submission_cluster
 from studies.definition.limits import MOST_RANKS
 from studies.errors import StudyError
 from studies.job.devices import slots

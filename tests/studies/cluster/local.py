@@ -1,4 +1,4 @@
-"""This machine as a cluster without a queue: each job is a process. It serves tests."""
+"""This machine as a cluster without a queue: each job is a process."""
 
 from __future__ import annotations
 
