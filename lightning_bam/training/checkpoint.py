@@ -143,7 +143,7 @@ def misfit(folder: RunFolder) -> str:
     """
     try:
         saved = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
-        # Lightning's own layout, as in `signals.Leaver.on_save_checkpoint`: `test_resume` tells when it moves
+        # Lightning's own layout, as in `signals.CheckpointOnSignal`: `test_resume` tells when it moves
         known = int(saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
         nonce = saved["callbacks"].get("Recorder", {}).get("nonce")  # older ones have none
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 
 from lightning_bam.data.drawn import RunData
-from lightning_bam.distributed import gathered, largest
+from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS
 from lightning_bam.training.base_module import TrainedModule
@@ -54,7 +54,7 @@ class Recorder(pl.Callback):
 
         """
         resumed, device = int(self.resumed), trainer.strategy.root_device
-        if largest(resumed, device) != -largest(-resumed, device):
+        if maximum(resumed, device) != -maximum(-resumed, device):
             raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -94,7 +94,7 @@ class Recorder(pl.Callback):
     ) -> None:
         """Keep which samples the very first global batch holds, in order of rank."""
         if trainer.current_epoch == 0 and batch_idx == 0:
-            indices = gathered(self.data.first_batch().to(pl_module.device))
+            indices = gather(self.data.first_batch().to(pl_module.device))
             if trainer.is_global_zero:
                 self.folder.note(first_batch=indices.flatten().tolist())
 
@@ -146,7 +146,7 @@ class Recorder(pl.Callback):
         if trainer.current_epoch + 1 == trainer.max_epochs:
             return
         asked = trainer.is_global_zero and self.folder.asked_to_stop() is not None
-        self.asked = bool(largest(int(asked), trainer.strategy.root_device))
+        self.asked = bool(maximum(int(asked), trainer.strategy.root_device))
         trainer.should_stop = trainer.should_stop or self.asked
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:

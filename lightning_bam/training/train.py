@@ -22,7 +22,7 @@ from lightning_bam.run_folder.hashes import hashes, same_images
 from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
-from lightning_bam.signals import Leaver, Signals
+from lightning_bam.signals import CheckpointOnSignal, Signals
 from lightning_bam.training.checkpoint import damage, misfit
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask
@@ -61,7 +61,7 @@ def train(
         TrainingError: a loss that is no longer a number.
         FolderError: a folder that cannot be trusted or written.
         TakenOverError: another attempt has begun in it meanwhile; nothing more is written there.
-        Leaving: `signals` told so; there is a checkpoint of the last batch.
+        Interruption: by one of `signals`; there is a checkpoint of the last batch.
 
     """
     run = folder.run()
@@ -88,7 +88,7 @@ def train(
             folder,
             device,
             world,
-            [recorder, Leaver(folder.checkpoint, signals or Signals())],
+            [recorder, CheckpointOnSignal(folder.checkpoint, signals or Signals())],
             logger if first else None,
         )
         made.fit(module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)

@@ -27,12 +27,8 @@ class WorkerJob:
 
     The notice is submitit's signal, before the time is up and, where Slurm is set to, before pre-emption: the worker is
     ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol requeue`, `scancel`
-    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it.
-
-    Args:
-        command: `bam worker` and its arguments.
-        shared: whether the study is in a database, whose address the job's environment has.
-
+    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it. `shared` says
+    that the study is in a database, whose address the job's environment has.
     """
 
     def __init__(self, command: list[str], *, shared: bool = False) -> None:
@@ -42,20 +38,13 @@ class WorkerJob:
         self.ending = False
 
     def __call__(self) -> int:
-        """Run the worker until the study is finished; a worker that was killed is started again.
-
-        Raises:
-            RuntimeError: it ended with something else than 0 or 1 (some runs failed), or the database is not named.
-
-        """
+        """Run the worker until the study is finished, again if it is killed; return 0, or 1 where runs failed."""
         if self.shared and not os.environ.get(STORAGE):
             raise RuntimeError(f"{STORAGE} did not reach the job: submit with --slurm export=ALL, sbatch's default")
         signal.signal(signal.SIGTERM, self._end)
-        code = 0
-        for _ in range(STARTS):
-            code = self._run()
-            if self.ending or code >= 0:
-                break
+        starts = 1
+        while (code := self._run()) < 0 and not self.ending and starts < STARTS:
+            starts += 1
         if self.ending:
             if running_in_slurm():
                 os.kill(os.getpid(), notice_signal())  # submitit's handler requeues the job and leaves

@@ -16,20 +16,15 @@ from optuna.storages.journal import BaseJournalBackend
 
 from lightning_bam.run_folder.files import FolderError, open_plain
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
-from studies.storage.checked_trials import STUMBLES, is_entry
+from studies.storage.checked_trials import MALFORMED, is_entry
 from studies.storage.postgres import patience
 
 HEAD: Final = 1024
 """Bytes by which a journal is recognised: its first entry names the process that wrote it."""
 TAIL: Final = 2**20
 """Bytes that an entry has at most."""
-NO_ENTRY: Final[dict[str, Any]] = {
-    "op_code": 8,  # a trial's user attribute
-    "worker_id": "",
-    "trial_id": -1,
-    "user_attr": {"": ""},
-}
-"""An entry about a trial that there is not, which Optuna passes over."""
+NO_ENTRY: Final[dict[str, Any]] = {"op_code": 8, "worker_id": "", "trial_id": -1, "user_attr": {"": ""}}
+"""An attribute of a trial that there is not, which Optuna passes over."""
 
 
 class Journal(BaseJournalBackend):
@@ -37,10 +32,6 @@ class Journal(BaseJournalBackend):
 
     Optuna knows entries by their number. A journal that is moved away, replaced or removed under those who write to it
     raises `FolderError` from then on.
-
-    Args:
-        path: the file.
-
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,12 +40,7 @@ class Journal(BaseJournalBackend):
         self._head = b""
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Read the entries from a number on; one that Optuna cannot have written is read as one that says nothing.
-
-        Raises:
-            FolderError: the file is no longer there, or is another one, or torn.
-
-        """
+        """Read the entries from a number on, as `NO_ENTRY` those that Optuna cannot have written."""
         with self._open(os.O_RDONLY) as file:
             first = min(log_number_from, len(self._starts) - 1)
             file.seek(self._starts[first])
@@ -67,12 +53,7 @@ class Journal(BaseJournalBackend):
                     yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries.
-
-        Raises:
-            FolderError: somebody has had the lock for too long, or the file is another one.
-
-        """
+        """Append entries."""
         with self.locked() as file:
             file.write("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
             file.flush()
@@ -80,14 +61,7 @@ class Journal(BaseJournalBackend):
 
     @contextmanager
     def locked(self) -> Iterator[BinaryIO]:
-        """Wait for the lock, and yield the file, without a last line that a writer who died has not finished.
-
-        Nobody was told that it was written.
-
-        Raises:
-            FolderError: somebody has had the lock for too long, or the file is another one.
-
-        """
+        """Wait for the lock, and yield the file, without a last line that a dead writer has not finished."""
         path = self.path.with_name(f".{self.path.name}.lock")
         lock = open_lock(path, self.path.parent)
         try:
@@ -114,12 +88,11 @@ class Journal(BaseJournalBackend):
 
     def _entry(self, line: bytes) -> dict[str, Any] | None:
         """Return the entry in a line; None for one that is being written."""
-        if not line.endswith(b"\n") and line.startswith(b"{"):
+        whole = line.endswith(b"\n")
+        if not whole and line.startswith(b"{"):
             return None
         try:
-            entry: dict[str, Any] = json.loads(line)
-            if not line.endswith(b"\n"):
-                raise ValueError(f"it ends in {line[-20:]!r}")
+            entry: dict[str, Any] = json.loads(line if whole else b"")
         except (ValueError, RecursionError) as error:
             raise FolderError(
                 f"{self.path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the "
@@ -151,7 +124,7 @@ class Storage(JournalStorage):
         for entry in self._backend.read_logs(replay.log_number_read):
             try:
                 replay.apply_logs((entry,))
-            except STUMBLES:
+            except MALFORMED:
                 if entry.get("worker_id") == replay.worker_id:
                     raise
                 pass_over(self._backend.path.absolute())
@@ -164,47 +137,18 @@ def pass_over(journal: Path) -> None:
 
 
 def journal(root: Path) -> JournalStorage:
-    """Open the journal of `root`; optuna-dashboard opens the same file.
-
-    Raises:
-        FolderError: `root` cannot be written, or the journal is damaged.
-
-    """
-    make_root(root)
+    """Open the journal of `root`, which optuna-dashboard opens, too; `FolderError` where it is damaged."""
     file = Journal(root / "studies.journal")
-    try:
-        os.close(open_plain(file.path, os.O_RDWR | os.O_CREAT))
-        with file.locked():  # who cannot write here learns it before anything is trained
-            pass
-        return Storage(file)
-    except OSError as error:
-        raise _unwritable(root, error) from None
-
-
-def make_root(root: Path) -> None:
-    """Make the runs folder.
-
-    Raises:
-        FolderError: it cannot be written.
-
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(root, error) from None
-
-
-def _unwritable(root: Path, error: OSError) -> FolderError:
-    return FolderError(f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT")
+    os.close(open_plain(file.path, os.O_RDWR | os.O_CREAT))
+    with file.locked():  # who cannot write here learns it before anything is trained
+        pass
+    return Storage(file)
 
 
 def _cut_unfinished_line(file: BinaryIO) -> None:
     """Cut a file behind its last line feed; what does not begin as an entry is not Optuna's, and not ours to cut."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 1))
-    if file.read() in (b"", b"\n"):
-        return
     start = file.seek(max(0, size - TAIL))
-    *whole, last = file.read().split(b"\n")
+    *whole, last = file.read().rsplit(b"\n", 1)
     if last.startswith(b"{") and (whole or start == 0):
         file.truncate(size - len(last))
