@@ -1,9 +1,9 @@
 """A deadline for each answer of PostgreSQL: a server that hangs, or a network that is cut, raises no error.
 
 libpq's own options do not reach so far. `connect_timeout`, which is set here, ends with the connection; keepalives and
-`tcp_user_timeout` are about a host that is gone: the kernel of one whose server hangs goes on answering, and a socket
-of this host has neither; `statement_timeout` is kept by the server. Hence `Connection.wait`, psycopg's one place where
-it waits, is overridden; test_connection.py has a server that hangs.
+`tcp_user_timeout` are about a host that does not answer: the kernel of one whose server hangs does, and a Unix socket
+has neither; `statement_timeout` is the server's to keep. Hence `Connection.wait`, the one place where psycopg waits, is
+overridden; test_connection.py has a server that hangs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Connection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **keywords: Any) -> Connection:
         """Connect within the time that `patience` leaves."""
-        seconds = min(postgres.patience.left(), float(keywords.pop("connect_timeout", postgres.CONNECT)))
+        seconds = min(postgres.patience.remaining(), float(keywords.pop("connect_timeout", postgres.CONNECT)))
         if seconds <= 0:
             raise psycopg.OperationalError("no time is left to ask it")
         started = time.monotonic()
@@ -65,7 +65,7 @@ class Connection(psycopg.Connection[Any]):
                 if ready:
                     _note_outage(last)
                     last = time.monotonic()
-                elif silence > postgres.SILENCE or postgres.patience.left() < 0:
+                elif silence > postgres.SILENCE or postgres.patience.remaining() < 0:
                     _note_outage(last)
                     self.close()
                     raise psycopg.OperationalError(f"no word from it in {silence:.0f} s")

@@ -23,7 +23,7 @@ from studies.errors import StudyError
 from studies.storage.checked_trials import MALFORMED, attributes, readable
 from studies.storage.connection import engine_options
 from studies.storage.journal import journal
-from studies.storage.postgres import BEAT, GRACE, address, shown, unreachable
+from studies.storage.postgres import BEAT, GRACE, address, hide_password, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (
@@ -119,7 +119,7 @@ def database(url: str) -> RDBStorage:
                 if storage.get_current_version() == storage.get_head_version():
                     return storage
                 close_storage(storage)
-                raise StudyError(f"--storage {shown(url)}: {FOREIGN}; {MIGRATE}")
+                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}; {MIGRATE}")
             except (SQLAlchemyError, StorageInternalError) as error:
                 # two hosts that make the tables at the same time: one of them is refused, and finds them made
                 made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)
@@ -132,7 +132,7 @@ def database(url: str) -> RDBStorage:
 def open_study(storage: BaseStorage, study: Study) -> optuna.Study:
     """Open the Optuna study of a study in `storage`, or begin it; `StudyError` if it was begun for other figures."""
     metric = headline(next(iter(study.rows.values())))
-    opened = optuna.create_study(
+    optuna_study = optuna.create_study(
         storage=storage,
         study_name=study.label,
         sampler=optuna.samplers.RandomSampler(),  # never used: what is trained is given
@@ -140,12 +140,12 @@ def open_study(storage: BaseStorage, study: Study) -> optuna.Study:
         direction="maximize" if metric.higher_is_better else "minimize",
         load_if_exists=True,
     )
-    if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != metric.higher_is_better:
+    if len(optuna_study.directions) > 1 or (optuna_study.direction.name == "MAXIMIZE") != metric.higher_is_better:
         raise StudyError(
             f"{study.label}: its Optuna study was begun for other figures; use another --root or --storage"
         )
-    if not opened.user_attrs:
-        opened.set_user_attr("objective", f"{metric.name} in percent")
-        opened.set_user_attr("question", study.question)
-        opened.set_user_attr("fixed", study.fixed())
-    return opened
+    if not optuna_study.user_attrs:
+        optuna_study.set_user_attr("objective", f"{metric.name} in percent")
+        optuna_study.set_user_attr("question", study.question)
+        optuna_study.set_user_attr("fixed", study.fixed())
+    return optuna_study

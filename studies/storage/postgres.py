@@ -105,13 +105,13 @@ class Patience:
         """Return for how many seconds it has answered, as far as this process knows."""
         return time.monotonic() - self.away
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Return for how many seconds an answer may still be waited for."""
         return self.until - time.monotonic()
 
     def at_most(self, seconds: float) -> float:
         """Return for how many of these seconds something else may be waited for, as a lock."""
-        return max(0.0, min(seconds, self.left()))
+        return max(0.0, min(seconds, self.remaining()))
 
     @contextmanager
     def none(self) -> Iterator[None]:
@@ -144,7 +144,7 @@ def patiently(call: Callable[[], Answer]) -> Answer:
             time.sleep(1.0)
 
 
-def shown(url: str) -> str:
+def hide_password(url: str) -> str:
     """Return an address as it may be printed: without a password, also where it is no address."""
     for pattern, instead in SECRETS:
         url = pattern.sub(instead, url)
@@ -154,22 +154,24 @@ def shown(url: str) -> str:
 def address(url: str) -> str:
     """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3; `StudyError` where it is none."""
     try:
-        parsed = make_url(url)
+        location = make_url(url)
     except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        parsed = None
-    if parsed is not None and "@" in (parsed.host or ""):
-        raise StudyError(f"--storage {shown(url)}: an @ too many; in a name or a password write @ as %40")
-    if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        location = None
+    if location is not None and "@" in (location.host or ""):
+        raise StudyError(f"--storage {hide_password(url)}: an @ too many; in a name or a password write @ as %40")
+    if location is None or location.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise StudyError(
-            f"--storage {shown(url) or repr(url)}: not an address of PostgreSQL; give "
+            f"--storage {hide_password(url) or repr(url)}: not an address of PostgreSQL; give "
             "postgresql://user@host:5432/database, or leave --storage out for the journal under --root"
         )
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return location.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def unreachable(url: str, error: Exception) -> StudyError:
     """Return the line for a database that does not answer, without its password."""
     if line := refusal(error):
-        return StudyError(line.replace("--storage:", f"--storage {shown(url)}:", 1))
+        return StudyError(line.replace("--storage:", f"--storage {hide_password(url)}:", 1))
     reason = _reason(error) or type(error).__name__
-    return StudyError(f"--storage {shown(url)}: no answer ({reason}); is the server up, and may this user connect?")
+    return StudyError(
+        f"--storage {hide_password(url)}: no answer ({reason}); is the server up, and may this user connect?"
+    )

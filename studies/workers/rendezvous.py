@@ -48,8 +48,8 @@ class Rendezvous:
                     multi_tenant=True,  # torch's launcher, in this process, then opens no other
                     master_listen_fd=listener.detach(),
                 )
-        mine = self.address if self.node == 0 else local_address(self.address)
-        self._choose_interface(mine)
+        own_address = self.address if self.node == 0 else local_address(self.address)
+        self._choose_interface(own_address)
         try:
             yield {
                 "min_nodes": self.nodes,
@@ -57,7 +57,7 @@ class Rendezvous:
                 "rdzv_backend": "static",
                 "rdzv_endpoint": f"{self.address}:{port}",
                 "rdzv_configs": {"rank": self.node, "timeout": TIMEOUT},
-                "local_addr": mine,
+                "local_addr": own_address,
             }
         finally:
             del store
@@ -68,8 +68,10 @@ class Rendezvous:
         os.environ["NCCL_RAS_ENABLE"] = "0"  # a server that shows whoever connects how the ranks fare
         network = interface(address)
         # without the sign NCCL takes every interface whose name begins so
-        chosen = {"GLOO_SOCKET_IFNAME": network, "NCCL_SOCKET_IFNAME": f"={network}"}
-        os.environ.update(chosen if self.nodes == 1 else chosen | os.environ)  # between hosts the user's choice counts
+        networks = {"GLOO_SOCKET_IFNAME": network, "NCCL_SOCKET_IFNAME": f"={network}"}
+        os.environ.update(
+            networks if self.nodes == 1 else networks | os.environ
+        )  # between hosts the user's choice counts
 
 
 def interface(address: str) -> str:

@@ -117,9 +117,9 @@ def named_storage(url: str | None) -> list[str]:
     """Return the variable that a job's environment has, as it may be printed."""
     if url is None:
         return []
-    from studies.storage.postgres import shown
+    from studies.storage.postgres import hide_password
 
-    return [f"BAM_STORAGE={shown(url)}"]
+    return [f"BAM_STORAGE={hide_password(url)}"]
 
 
 def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
