@@ -94,12 +94,8 @@ class Cluster(ABC):
 
         Every node sees the runs folder `root` under this path; `study` is the label of what the command, `bam worker`
         with absolute paths, works on. The address of the database, `storage`, may hold a password: the jobs get it in
-        their environment alone, as BAM_STORAGE.
-
-        Raises:
-            FolderError: the folder of the jobs is a link or cannot be written.
-            StudyError: as `script`, or the cluster refuses, with what it says; or the folder is another user's.
-
+        their environment alone, as BAM_STORAGE. Raises `StudyError` as `script`, and with what the cluster says where
+        it refuses; `FolderError`, or `StudyError`, where the folder of the jobs is no folder of this user's.
         """
 
     @abstractmethod

@@ -30,7 +30,6 @@ PYTHON: Final = f"{shlex.quote(sys.executable)} -P"
 """What submitit starts in a job, in the folder that it was submitted from: nothing is imported from there."""
 TIMEOUTS: Final = 1000
 """How often a job may run out of time and be requeued."""
-
 FIELDS: Final = ("JobArrayID", "State", "NodeList", "RestartCnt", "TimeUsed", "Reason")
 OURS: Final = {
     "array": "--workers",
@@ -68,8 +67,7 @@ class SlurmCluster(Cluster):
             executor.parameters["map_count"] = request.workers
         # submitit shows the script of no job that it does not submit: hence two private names of its, which
         # test_slurm.py compares with what is submitted
-        text: str = executor._make_submission_file_text(executor._submitit_command_str, "")
-        return text
+        return str(executor._make_submission_file_text(executor._submitit_command_str, ""))
 
     def executor(self, root: Path, request: Request) -> PicklingExecutor:
         """Return submitit's executor for a request."""

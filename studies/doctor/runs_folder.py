@@ -19,7 +19,7 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import Finding, listed
 from studies.storage.postgres import GRACE
-from studies.workers.forkserver import scheduler_of
+from studies.workers.forkserver import is_orphan
 
 MIB: Final = 2**20
 SHARED_MEMORY: Final = Path("/dev/shm")
@@ -148,13 +148,7 @@ def leases(root: Path) -> Iterator[Finding]:
 def parentless() -> list[psutil.Process]:
     """Return the processes of this machine that were forked for a run by a scheduler that has ended."""
     here = _namespace(os.getpid())
-    return [
-        process
-        for process in psutil.process_iter()
-        if (scheduler := scheduler_of(process)) is not None
-        and not scheduler.alive()
-        and _namespace(process.pid) == here
-    ]
+    return [process for process in psutil.process_iter() if is_orphan(process) and _namespace(process.pid) == here]
 
 
 def _namespace(pid: int) -> str:

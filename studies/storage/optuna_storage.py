@@ -77,8 +77,8 @@ def open_storage(root: Path, url: str | None = None) -> BaseStorage:
         if url is None:
             return journal(root)
     except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-        raise FolderError(f"{root}: {reason}; choose another --root or set BAM_ROOT") from None
+        line = f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT"
+        raise FolderError(line) from None
     return database(url)
 
 
@@ -101,9 +101,7 @@ def quiet_heartbeat() -> Iterator[None]:
 def database(url: str) -> RDBStorage:
     """Open the database at `url` with a heartbeat, by which others see that a trial's host is dead.
 
-    Raises:
-        StudyError: an address of something else, or a database that does not answer or is another Optuna's.
-
+    Raises `StudyError` for an address of something else, and a database that does not answer or is another Optuna's.
     """
     full = address(url)
     with quiet_heartbeat():

@@ -45,12 +45,9 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:
-    """Call a function of a module in a process that has torch loaded, for `limit` seconds at most; return its answer.
+    """Call a function of a module in a process that has torch loaded; return its answer, or raise its exception.
 
-    Raises:
-        Exception: whatever the function raised.
-        RuntimeError: the process died, or was killed, without an answer.
-
+    A process that dies without an answer, or has none after `limit` seconds, is a `RuntimeError`.
     """
     receiver, sender = context.Pipe(duplex=False)
     process = _start(context, _answer, (StudyImports(), sender, module, function, argument))

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -79,7 +78,9 @@ def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None
     if code in INTERRUPTIONS:
         raise Interruption(code, INTERRUPTIONS[code])
     if code:
-        failure = first_crash(job.folder)
+        deadline = time.monotonic() + CRASH_WAIT
+        while (failure := Failure.first(job.folder)) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
         raise (RankError(failure) if failure else Interruption(128 + signal.SIGTERM, "another node is gone"))
 
 
@@ -91,14 +92,6 @@ def first_address(environment: Mapping[str, str]) -> str:
         return local_address(hosts[-1])
     except (OSError, IndexError, subprocess.SubprocessError):  # names that only Slurm knows
         return environment.get("SLURM_LAUNCH_NODE_IPADDR", LOOPBACK)
-
-
-def first_crash(folder: Path) -> Failure | None:
-    """Return what the first rank that crashed has written, which may be on its way from another node."""
-    deadline = time.monotonic() + CRASH_WAIT
-    while (failure := Failure.first(folder)) is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return failure
 
 
 def main() -> int:
