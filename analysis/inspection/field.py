@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.inspection.records import Inspection, read_of, where
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, axes_grid, drawn_in, number, settled
+from analysis.plots.plot import Plot, axes_grid, freeze_layout, number
+from analysis.plots.style import ORANGE, SEQUENTIAL, STYLE, styled
 
 COLUMNS = 3
 MARKERS = "os^Dv*P"
 
 
-def field_figures(inspection: Inspection) -> list[Drawn]:
+def field_figures(inspection: Inspection) -> list[Plot]:
     """Draw both figures; none for modules without a spatial branch."""
     if not any(module["field"] for module in inspection.modules):
         return []
@@ -30,7 +31,7 @@ def spatial(inspection: Inspection) -> list[tuple[int, dict[str, Any]]]:
     return [(position, module) for position, module in enumerate(inspection.modules) if module["field"]]
 
 
-def _coverage(inspection: Inspection) -> Drawn:
+def _coverage(inspection: Inspection) -> Plot:
     told = []
     for _, module in spatial(inspection):
         size = module["field"]["by_size"][-1]
@@ -38,7 +39,7 @@ def _coverage(inspection: Inspection) -> Drawn:
         told.append(
             f"{module['name']} at {_px(size['input'])} px, map {_px(size['map'])}: the field covers {seen} of the side."
         )
-    return Drawn(
+    return Plot(
         name="field-coverage",
         title="Receptive field against input size",
         figure=coverage(inspection),
@@ -58,7 +59,7 @@ def _px(size: list[int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def coverage(inspection: Inspection) -> Figure:
     """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
     found = spatial(inspection)
@@ -69,7 +70,7 @@ def coverage(inspection: Inspection) -> Figure:
         cell.set_ylabel("% of the map's longer side")
     handles, labels = cells[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    return settled(figure)
+    return freeze_layout(figure)
 
 
 def _lines(axes: Axes, module: dict[str, Any]) -> None:
@@ -92,7 +93,7 @@ def _lines(axes: Axes, module: dict[str, Any]) -> None:
     axes.grid(axis="y", color="#e0e0e0", linewidth=0.6)
 
 
-def _energy(inspection: Inspection) -> Drawn:
+def _energy(inspection: Inspection) -> Plot:
     told = []
     for _, module in spatial(inspection):
         field = module["field"]
@@ -101,7 +102,7 @@ def _energy(inspection: Inspection) -> Drawn:
             f"map; {100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient within a side of "
             f"{field['on_maps']['side'] or '-'} on the map and {field['on_image']['side'] or '-'} px on the image."
         )
-    return Drawn(
+    return Plot(
         name="field-energy",
         title="Effective receptive field",
         figure=energies(inspection),
@@ -113,7 +114,7 @@ def _energy(inspection: Inspection) -> Drawn:
     )
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def energies(inspection: Inspection) -> Figure:
     """Draw the energy on the module's own input and on the image, a row a module."""
     found = spatial(inspection)
@@ -128,7 +129,7 @@ def energies(inspection: Inspection) -> Figure:
         row[1].set_title(
             f"on the image: {_px(theoretical)} px can be seen\nrms radius {number(field['on_image']['rms'])} px"
         )
-    return settled(figure)
+    return freeze_layout(figure)
 
 
 def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], measured: dict[str, Any]) -> None:

@@ -11,20 +11,21 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from analysis.inspection.records import Inspection, where
-from analysis.plots.drawn import DIVERGING, SEQUENTIAL, STYLE, Drawn, drawn_in, number, settled, span
+from analysis.plots.plot import Plot, freeze_layout, number, span
+from analysis.plots.style import DIVERGING, SEQUENTIAL, STYLE, styled
 
 HALO = withStroke(linewidth=2.5, foreground="white")
 
 
-def map_figures(inspection: Inspection) -> list[Drawn]:
+def map_figures(inspection: Inspection) -> list[Plot]:
     """Draw one figure per chosen image."""
     return [_of_image(inspection, place) for place in range(len(inspection.numbers["images"]))]
 
 
-def _of_image(inspection: Inspection, place: int) -> Drawn:
+def _of_image(inspection: Inspection, place: int) -> Plot:
     image = inspection.numbers["images"][place]
     title = f"Image {image['index']}: label {image['label']}, predicted {image['predicted']}"
-    return Drawn(
+    return Plot(
         name=f"maps-{image['index']}",
         title=title,
         figure=figure_of(inspection, place),
@@ -36,7 +37,7 @@ def _of_image(inspection: Inspection, place: int) -> Drawn:
     )
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def figure_of(inspection: Inspection, place: int) -> Figure:
     """Draw the image, and a row of spatial logits, gate and channel logits for each module."""
     count = len(inspection.modules)
@@ -54,7 +55,7 @@ def figure_of(inspection: Inspection, place: int) -> Figure:
         assert gate is not None
         _gate(axes[1], gate[place], where(module))
         _bars(axes[2], None if channel is None else channel[place])
-    return settled(figure)
+    return freeze_layout(figure)
 
 
 def _size(values: NDArray[Any]) -> str:

@@ -8,14 +8,14 @@ from typing import Final
 from analysis.html.templates import render
 from analysis.inspection.records import Inspection, read_of
 from analysis.inspection.saturation import percent
-from analysis.plots.drawn import Drawn, number
+from analysis.plots.plot import Plot, number
 
 HEADINGS = ("module", "C", "H x W", "saturated", "at init", "field", "read", "effective", "rms", "of map")
 CONSTANT: Final = 1e-5
 """Logits that differ by less, as a share of their size, differ by rounding alone."""
 
 
-def page(inspection: Inspection, figures: Sequence[Drawn]) -> str:
+def page(inspection: Inspection, figures: Sequence[Plot]) -> str:
     """Return the whole page; pictures are embedded, nothing is loaded."""
     numbers = inspection.numbers
     run = numbers["run"]

@@ -6,12 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.inspection.records import Inspection, where
-from analysis.plots.drawn import BLUE, ORANGE, STYLE, Drawn, axes_grid, drawn_in, number, settled
+from analysis.plots.plot import Plot, axes_grid, freeze_layout, number
+from analysis.plots.style import BLUE, ORANGE, STYLE, styled
 
 COLUMNS = 3
 
 
-def saturation_figure(inspection: Inspection) -> Drawn:
+def saturation_figure(inspection: Inspection) -> Plot:
     """Draw a histogram of each module's gate."""
     low, high = (inspection.numbers["thresholds"][name] for name in ("low", "high"))
     n = inspection.numbers["n"]
@@ -19,7 +20,7 @@ def saturation_figure(inspection: Inspection) -> Drawn:
         f"{module['name']}: {percent(module, 'trained')} saturated, {percent(module, 'initial')} before training."
         for module in inspection.modules
     ]
-    return Drawn(
+    return Plot(
         name="saturation",
         title="Saturation of the gate",
         figure=histograms(inspection),
@@ -35,7 +36,7 @@ def percent(module: dict[str, dict[str, dict[str, float]]], when: str) -> str:
     return f"{100 * module['saturation'][when]['saturated']:.1f} %"
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def histograms(inspection: Inspection) -> Figure:
     """Draw one histogram a module."""
     modules = inspection.modules
@@ -43,7 +44,7 @@ def histograms(inspection: Inspection) -> Figure:
     for position, cell in enumerate(cells):
         _histogram(cell, inspection, position)
     figure.legend(*cells[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    return settled(figure)
+    return freeze_layout(figure)
 
 
 def _histogram(axes: Axes, inspection: Inspection, position: int) -> None:

@@ -14,8 +14,8 @@ from analysis.formats.html import html_table, note_prefix
 from analysis.formats.legend import below
 from analysis.html.templates import render
 from analysis.planning.needs import needs, total_hours
-from analysis.plots.drawn import Drawn
 from analysis.plots.kinds import KINDS, draw
+from analysis.plots.plot import Plot
 from analysis.report import power
 from analysis.report.provenance import conditions, provenance
 from analysis.report.runs import MACHINE_NAMES, row_runs
@@ -120,12 +120,12 @@ def factorial_parts(found: Factorial, table: Table) -> list[tuple[str, list[Colu
     return [(title, columns) for title, columns in parts if columns and columns[0].cells]
 
 
-def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Drawn], str]:
+def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Plot], str]:
     """Return the figures in the order of `KINDS`, and a sentence about those that cannot be drawn, or none."""
     figures, absent = [], dict[str, list[str]]()
     for kind in KINDS:
         drawing = draw(kind, study, records, table)
-        if isinstance(drawing, Drawn):
+        if isinstance(drawing, Plot):
             figures.append(drawing)
         else:
             absent.setdefault(drawing.reason, []).append(kind)
