@@ -20,8 +20,6 @@ from studies.records.records import Record
 
 ROWS: Final = 6
 """Rows besides the baseline that share axes; the others have axes of their own, with the baseline again."""
-HEIGHT: Final = 2.3
-"""Height in inches of each pair of axes."""
 WARMUP: Final = 0.2
 """Share of the epochs, from the first, that need not lie within the frame of the test figure."""
 LOSS: Final = "train_loss"
@@ -79,7 +77,7 @@ def pairs(table: Table, lines: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) 
     parts = chunks(table, lines)
     several = len(table.baselines) > 1
     rows = {row.label: row for row in table.rows}
-    figure = Figure(figsize=(PAGE, HEIGHT * len(parts)))
+    figure = Figure(figsize=(PAGE, 2.3 * len(parts)))
     axes = figure.subplots(len(parts), 2, squeeze=False)
     for (left, right), labels in zip(axes, parts, strict=True):
         ends = {}

@@ -43,13 +43,7 @@ def symbol(verdict: Verdict, *, higher_is_better: bool) -> dict[str, Any]:
 
 
 def effects(table: Table, margin: float | None = None) -> Plot | NoPlot:
-    """Draw the forest plot.
-
-    Args:
-        table: rows whose `delta` is drawn, in percentage points.
-        margin: half-width in percentage points of the differences that the study takes for none; shaded.
-
-    """
+    """Draw each row's `delta`; differences within `margin` (percentage points), taken for none, are shaded."""
     rows = [row for row in table.rows if row.label != row.baseline]
     if all(row.delta is None for row in rows):
         return NoPlot("no row has a finished run at a seed at which its baseline has one")

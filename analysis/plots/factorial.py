@@ -93,32 +93,22 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Plot | NoPlot:
         + f" ({_counts(pair)})."
         for pair in pairs
     ]
-    noise = "these runs cannot tell interactions from the noise"
-    if factorial.tested:
-        noise = "the analysis of variance says which interactions exceed the noise"
-    bars = "No interval is drawn"
-    if any(map(_has_intervals, pairs)):
-        bars = "Bars: 95 % intervals of the means at these seeds, by the residual of the analysis of variance"
     return Plot(
         name="interaction",
         title=f"Interactions in {noun(metric)}",
         figure=lines(factorial, pairs, metric),
         alt=f"Mean {noun(metric)} in percent at each pair of levels of two factors. {' '.join(summaries)}",
         caption=f"Mean {noun(metric)} at each pair of levels, n runs a point. Parallel lines: the effect of one factor "
-        f"is the same at each level of the other; lines that part or cross: it is not. {bars}; {noise}."
-        + _gaps(factorial),
+        "is the same at each level of the other; lines that part or cross: it is not. Bars, where the runs allow them: "
+        "95 % intervals of the means at these seeds, by the residual of the analysis of variance, which says what "
+        "interactions exceed the noise." + _gaps(factorial),
     )
 
 
-def _has_intervals(pair: Interaction) -> bool:
-    return any(half > 0 for half in pair.spans.values())
-
-
 def _counts(pair: Interaction) -> str:
-    """Say how many runs are behind a point, and what its bar is."""
+    """Say how many runs are behind a point."""
     counts = [count for count in pair.counts.values() if count]
-    n = f"n = {count_range(counts)}" + (" each" if len(set(counts)) == 1 else "")
-    return n + (", 95 % intervals" if _has_intervals(pair) else "")
+    return f"n = {count_range(counts)}" + (" each" if len(set(counts)) == 1 else "")
 
 
 @styled(PAPER)

@@ -27,24 +27,14 @@ KINDS: Final = {
 
 
 def check_kind(kind: str) -> str:
-    """Return the kind.
-
-    Raises:
-        StudyError: there is none of that name; the message has the nearest.
-
-    """
+    """Return the kind; StudyError, with the nearest, where there is none of that name."""
     if kind not in KINDS:
         raise StudyError(f"plot {kind!r}: no such kind; {nearest(kind, KINDS)}")
     return kind
 
 
 def draw(kind: str, study: Study, records: Sequence[Record], table: Table) -> Plot | NoPlot:
-    """Draw one of `KINDS`, or say why it has nothing to show.
-
-    Raises:
-        StudyError: no such kind.
-
-    """
+    """Draw one of `KINDS`, or say why it has nothing to show."""
     check_kind(kind)
     from analysis.factorial.study import factorial_of
     from analysis.plots import curves, effects, factorial, pareto, published, seeds

@@ -22,14 +22,9 @@ LONGEST: Final = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Rows from the top down.
+    """Rows from the top down, panel by panel: a row's label -> its height on the axis (from 0), and what is printed.
 
-    Attributes:
-        rows: all of them, panel by panel.
-        heights: the row's label -> its height on the axis, from 0 downwards.
-        headings: the baseline of each panel -> its height; empty for a single panel.
-        labels: the row's label -> what is printed for it.
-
+    `headings` are the baseline of each panel -> its height; empty for a single panel.
     """
 
     rows: list[Row]

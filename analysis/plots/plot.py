@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from analysis.plots.style import styled
 from lightning_bam.run_folder.result import Metric
@@ -27,15 +28,9 @@ METADATA: Final[dict[str, dict[str, None]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One figure, and the words with it.
+    """One figure, its file's name without the suffix, and the words with it.
 
-    Attributes:
-        name: of its file, without the suffix.
-        title: a heading.
-        figure: the picture, as matplotlib has it; its own dpi is a PNG's.
-        alt: what it shows, for whoever does not see it, with its main numbers.
-        caption: how to read it.
-
+    `alt` says what it shows, with its main numbers, `caption` how to read it. The figure's own dpi is a PNG's.
     """
 
     name: str
@@ -79,6 +74,11 @@ def axes_grid(count: int, across: int, width: float, height: float, **options: A
 def legend_below(figure: Figure, handles: Sequence[Artist], columns: int = 4) -> None:
     """Put a legend of these handles, by their labels, below all axes."""
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handletextpad=0.4)
+
+
+def colour_bar(axes: Axes, image: AxesImage) -> None:
+    """Draw a scale of colours beside the axes."""
+    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
 
 
 def freeze_layout(figure: Figure) -> Figure:

@@ -34,6 +34,9 @@ PAGE: Final = 6.8
 SMALL: Final = 7.0
 """Size in points of all text but headings: what a paper still prints legibly."""
 
+COLUMNS: Final = 3
+"""Axes of an inspection beside each other, at most."""
+
 STYLE: Final[Any] = {
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,

@@ -48,21 +48,14 @@ class Made:
     when: datetime
 
 
-def page(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table], made: Made) -> str:
-    """Return the page of these studies; nothing in it is loaded from anywhere.
-
-    Args:
-        found: the studies and their records, whatever their state.
-        tables: of each.
-        made: how the page is made.
-
-    """
+def page(studies: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table], made: Made) -> str:
+    """Return the page of these studies with their records and tables; nothing in it is loaded from anywhere."""
     chapters = [
         chapter(f"study-{number}", study, records, table)
-        for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1)
+        for number, ((study, records), table) in enumerate(zip(studies, tables, strict=True), 1)
     ]
-    one = f"Ablation report: {found[0][0].label}"
-    title = one if len(found) == 1 else f"Ablation report of {len(found)} studies"
+    one = f"Ablation report: {studies[0][0].label}"
+    title = one if len(studies) == 1 else f"Ablation report of {len(studies)} studies"
     return render(
         "report/page.html.j2",
         title=title,
@@ -80,6 +73,8 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     figures, absent = plots(study, records, table)
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
+    blocks_of_rows = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
+    hint, goal = "A row's name or figures lead to its runs.", f"{anchor}-row-"
     return {
         "anchor": anchor,
         "study": study,
@@ -88,7 +83,7 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         ],
         "table": table,
         "verdict": sentences(table),
-        "tables": tables_of(table, f"{anchor}-row-"),
+        "tables": [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in blocks_of_rows],
         "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
         "note_prefix": note_prefix(table),
         "factorial": factorial_parts(factorial, table) if factorial else [],
@@ -103,19 +98,12 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     }
 
 
-def tables_of(table: Table, goal: str) -> list[tuple[str, str]]:
-    """Return each part of the table under its title; a row leads to its runs, whose id is `goal` and its place."""
-    parts = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
-    hint = "A row's name or figures lead to its runs."
-    return [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in parts]
-
-
-def factorial_parts(found: Factorial, table: Table) -> list[tuple[str, list[Column]]]:
+def factorial_parts(factorial: Factorial, table: Table) -> list[tuple[str, list[Column]]]:
     """Return the tables of a factorial that have a line, under their titles."""
     parts = [
-        ("Analysis of variance", anova_columns(found)),
-        ("Estimated marginal means", level_columns(found, table.metric)),
-        ("Importance", importance_columns(found)),
+        ("Analysis of variance", anova_columns(factorial)),
+        ("Estimated marginal means", level_columns(factorial, table.metric)),
+        ("Importance", importance_columns(factorial)),
     ]
     return [(title, columns) for title, columns in parts if columns and columns[0].cells]
 

@@ -32,73 +32,67 @@ ENTRIES: Final = {
 """Entries of a run's manifest and what the page calls them."""
 
 
-def hours_told(hours: float) -> str:
+def hours_text(hours: float) -> str:
     """Write hours with two significant digits, in full from ten up."""
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def clock(text: str) -> str:
-    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it stands."""
+    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it is."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.tzinfo else f"{found:%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else f"{time:%Y-%m-%d %H:%M}"
 
 
 def provenance(records: Sequence[Record]) -> dict[str, str]:
     """Return, under the names of `ENTRIES` and others, what the finished runs were made with, as far as recorded.
 
-    Where runs differ each value stands with the number of runs that have it.
+    Where runs differ each value has the number of runs with it behind it.
     """
     done = [record for record in records if record.result is not None]
-    found = {}
+    attempts = [effective(record.manifest) for record in done]
+    facts = {}
     for entry, name in ENTRIES.items():
-        noted = ([made for made in effective(record.manifest) if made.get(entry) is not None] for record in done)
-        values = Counter(over_attempts(made, entry) for made in noted if made)
-        if values:
-            found[name] = _counted(values, len(done))
+        entries = ([attempt for attempt in run if attempt.get(entry) is not None] for run in attempts)
+        if values := Counter(over_attempts(run, entry) for run in entries if run):
+            facts[name] = _counted(values, len(done))
     hours, runs = device_hours(done)
     if runs:
-        known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
-        found["device-hours"] = hours_told(hours) + known
-    again = sum(len(effective(record.manifest)) > 1 for record in done)
-    if again:
-        found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
-    started = [str(one["started"]) for record in done for one in effective(record.manifest) if one.get("started")]
-    ended = [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]
-    if started:
-        found["first run started"] = clock(min(started))
-    if ended:
-        found["last run ended"] = clock(max(ended))
-    return found
+        facts["device-hours"] = hours_text(hours) + ("" if runs == len(done) else f" ({runs} of {len(done)} runs)")
+    if resumed := sum(len(run) > 1 for run in attempts):
+        facts["interrupted"] = f"{resumed} of {len(done)} runs went on from a checkpoint"
+    if started := [str(attempt["started"]) for run in attempts for attempt in run if attempt.get("started")]:
+        facts["first run started"] = clock(min(started))
+    if ended := [str(record.manifest["ended"]) for record in done if record.manifest.get("ended")]:
+        facts["last run ended"] = clock(max(ended))
+    return facts
 
 
 def _counted(values: Counter[str], runs: int) -> str:
     if len(values) == 1 and values.total() == runs:
         return next(iter(values))
-    told = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common()]
-    unknown = runs - values.total()
-    return "; ".join([*told, *([f"not recorded ({unknown})"] if unknown else [])])
+    if unrecorded := runs - values.total():
+        values["not recorded"] = unrecorded
+    return "; ".join(f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common())
 
 
 def conditions(study: Study) -> dict[str, str]:
     """Return the factors under question with their values, then what differs by chance, then each fixed slot."""
     flats = [flatten(run) for run in study.rows.values()]
-
-    def values(name: str) -> str:
-        return ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
-
-    found = {f"varied: {name}": values(name) for name in study.scientific}
-    found |= {f"panels: {name}": values(name) for name in telling_apart(study.rows, study.within)}
+    panels = telling_apart(study.rows, study.within)
+    names = {f"varied: {name}": name for name in study.scientific} | {f"panels: {name}": name for name in panels}
+    facts = {
+        heading: ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
+        for heading, name in names.items()
+    }
     seeds = ", ".join(map(str, study.seed_list))
-    found["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
+    facts["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
     slots: dict[str, dict[str, str]] = {}
     for name, value in study.fixed().items():
         slots.setdefault(name.partition(".")[0], {})[name] = value
-    return found | {f"fixed: {slot}": _facts(slot, facts) for slot, facts in slots.items()}
-
-
-def _facts(slot: str, facts: dict[str, str]) -> str:
-    told = fixed_facts(facts).removeprefix(slot).strip()
-    return told[1:-1] if told.startswith("(") else told
+    for slot, values in slots.items():
+        text = fixed_facts(values).removeprefix(slot).strip()
+        facts[f"fixed: {slot}"] = text[1:-1] if text.startswith("(") else text
+    return facts

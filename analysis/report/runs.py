@@ -16,6 +16,8 @@ from studies.definition.study import Study
 from studies.records.records import Record
 
 FOLDER = "folder, named by the key"
+KINDS = {"seed": "label"} | dict.fromkeys(("figure (%)", "Δ at this seed", "attempts"), "number")
+"""Columns of other kinds than `verdict`."""
 MACHINE_NAMES = (FOLDER, "commit", "W&B id")
 """Headings whose cells are names for a machine."""
 
@@ -28,21 +30,21 @@ def row_runs(study: Study, records: Sequence[Record], row: Row, baseline: Row) -
         "label": row.label,
         "name": repr(row.label),
         "summary": runs if math.isnan(row.mean) else f"{runs}, {mean_and_sd(row.mean, row.sd)}",
-        "difference": difference(explanation),
+        "difference": _difference(explanation),
         "columns": columns(explanation, row, baseline),
         "runs": explanation.runs,
     }
 
 
-def difference(explanation: Explanation) -> str:
+def _difference(explanation: Explanation) -> str:
     """Say what sets a row apart from its baseline."""
     if explanation.row == explanation.baseline:
         return "This row is the baseline."
-    sides = {}
-    for side in ("row", "baseline"):
-        values = {name: str(both[side]) for name, both in explanation.differences.items() if both[side] != "-"}
-        sides[side] = fixed_facts(values)
-    return f"Here {sides['row']}; in the baseline {explanation.baseline!r} {sides['baseline']}."
+    row, baseline = (
+        fixed_facts({name: str(both[side]) for name, both in explanation.differences.items() if both[side] != "-"})
+        for side in ("row", "baseline")
+    )
+    return f"Here {row}; in the baseline {explanation.baseline!r} {baseline}."
 
 
 def columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
@@ -53,28 +55,30 @@ def columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
     deltas = [signed(row.errors[seed] - baseline.errors[seed]) if seed in paired else "" for seed in seeds]
     figures = [f"{row.errors[seed]:.2f}" if seed in row.errors else "—" for seed in seeds]
     last = [run["attempts"][-1] if run["attempts"] else {} for run in runs]
-    found = [
-        Column(heading="seed", kind="label", cells=[str(seed) for seed in seeds]),
-        Column(heading="figure (%)", kind="number", cells=figures),
-        Column(heading="Δ at this seed", kind="number", cells=deltas),
-        Column(heading="state", kind="verdict", cells=[run["state"] for run in runs]),
-        Column(heading=FOLDER, kind="verdict", cells=[run["folder"] for run in runs]),
-        Column(heading="attempts", kind="number", cells=[str(len(run["attempts"]) or "") for run in runs]),
-        Column(heading="commit", kind="verdict", cells=[str(made.get("commit", "")) for made in last]),
-        Column(heading="device", kind="verdict", cells=[_device(made) for made in last]),
-        Column(heading="last started", kind="verdict", cells=[clock(str(made.get("started", ""))) for made in last]),
-        Column(heading="W&B id", kind="verdict", cells=[", ".join(map(_wandb, run["wandb"])) for run in runs]),
+    cells = {
+        "seed": [str(seed) for seed in seeds],
+        "figure (%)": figures,
+        "Δ at this seed": deltas,
+        "state": [run["state"] for run in runs],
+        FOLDER: [run["folder"] for run in runs],
+        "attempts": [str(len(run["attempts"]) or "") for run in runs],
+        "commit": [str(attempt.get("commit", "")) for attempt in last],
+        "device": [_device(attempt) for attempt in last],
+        "last started": [clock(str(attempt.get("started", ""))) for attempt in last],
+        "W&B id": [", ".join(map(_wandb, run["wandb"])) for run in runs],
+    }
+    return [
+        Column(heading=heading, kind=KINDS.get(heading, "verdict"), cells=values)
+        for heading, values in cells.items()
+        if heading == "figure (%)" or any(values)
     ]
-    always = ("seed", "figure (%)", "state", FOLDER)
-    return [column for column in found if column.heading in always or any(column.cells)]
 
 
-def _device(made: dict[str, Any]) -> str:
-    if "device" not in made:
-        return ""
-    device = f"cpu {made.get('cpu', '')}".strip() if made["device"] == "cpu" else made["device"]
-    ranks = made.get("world_size", 1)
-    return f"{device} x {ranks}" if ranks != 1 else device
+def _device(attempt: dict[str, Any]) -> str:
+    device = str(attempt.get("device", ""))
+    if device == "cpu":
+        device = f"cpu {attempt.get('cpu', '')}".strip()
+    return f"{device} x {attempt['world_size']}" if device and attempt.get("world_size", 1) != 1 else device
 
 
 def _wandb(path: str) -> str:

@@ -39,7 +39,7 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
 
     """
     try:
-        with Path(path).open("rb") if follow else os.fdopen(open_plain(path), "rb") as file:
+        with path.open("rb") if follow else os.fdopen(open_plain(path), "rb") as file:
             content = io.BytesIO(file.read())
     except FileNotFoundError:
         raise FolderError(f"{path}: no such file") from None
@@ -60,12 +60,7 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
 
 
 def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -> None:
-    """Write with `torch.save`, in one step: the old file or the new one, never a part.
-
-    Args:
-        path: where.
-        content: what.
-        follow: links, as for a file that the user names.
+    """Write with `torch.save`, in one step: the old file or the new one, never a part; `follow` as in `read_file`.
 
     Raises:
         FolderError: it cannot be written.
@@ -80,25 +75,21 @@ def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -
 
 def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
     """List every way in which `state` does not fit the state dict `wanted`, one line each; empty where it does."""
-    lines = [f"unknown  {name}  {_given(state[name])}" for name in state if name not in wanted]
-    lines += [f"missing  {name}  {_shape(wanted[name])}" for name in wanted if name not in state]
-    for name, tensor in wanted.items():
-        if name in state and _given(state[name]) != _shape(tensor):
-            lines.append(f"shape    {name}  {_given(state[name])}, wanted {_shape(tensor)}")
-    return lines
+    shapes = {name: str(tuple(tensor.shape)) for name, tensor in wanted.items()}
+    given = {name: _shape(value) for name, value in state.items()}
+    lines = [f"unknown  {name}  {shape}" for name, shape in given.items() if name not in shapes]
+    lines += [f"missing  {name}  {shape}" for name, shape in shapes.items() if name not in given]
+    both = [name for name in shapes if name in given and given[name] != shapes[name]]
+    return lines + [f"shape    {name}  {given[name]}, wanted {shapes[name]}" for name in both]
 
 
-def _shape(value: Tensor) -> str:
-    return str(tuple(value.shape))
-
-
-def _given(value: Any) -> str:
+def _shape(value: Any) -> str:
     """Return the shape of a tensor of real numbers, each in its place; of anything else what it is."""
     if not isinstance(value, Tensor):
         return type(value).__name__
     if value.is_nested or value.layout != torch.strided or value.is_quantized or value.is_complex():
         return "a tensor that is sparse, nested, quantized or complex"
-    return "a tensor without numbers (on the device meta)" if value.is_meta else _shape(value)
+    return "a tensor without numbers (on the device meta)" if value.is_meta else str(tuple(value.shape))
 
 
 def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Module]:
@@ -118,12 +109,12 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
     """
     folder = RunFolder(Path(path).resolve())  # the user names it, and may do so by a link
     run = folder.run()
-    file = folder.path / WEIGHTS
     if folder.has(WEIGHTS):
+        file = folder.path / WEIGHTS
         state = read_file(file, follow=False)
     else:
         file = folder.checkpoint
-        state = _checkpointed(folder, unfinished=unfinished)
+        state = _checkpoint_weights(folder, unfinished=unfinished)
     if not isinstance(state, Mapping):
         raise FolderError(f"{file}: holds {type(state).__name__}, not a state dict")
     network = build(run)
@@ -134,7 +125,7 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
     return run, network.eval()
 
 
-def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
+def _checkpoint_weights(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
     """Return the network's part of a run's checkpoint."""
     state = folder.state()
     if not folder.has_checkpoint:
