@@ -9,7 +9,6 @@ from datetime import datetime
 from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
 from analysis.factorial.study import factorial_of
 from analysis.formats.blocks import blocks
-from analysis.formats.columns import Column
 from analysis.formats.html import html_table, note_prefix
 from analysis.formats.legend import below
 from analysis.html.templates import render
@@ -17,10 +16,8 @@ from analysis.planning.needs import needs, total_hours
 from analysis.plots.kinds import KINDS, draw
 from analysis.plots.plot import Plot
 from analysis.report import power
-from analysis.report.provenance import conditions, provenance
-from analysis.report.runs import MACHINE_NAMES, row_runs
+from analysis.report.provenance import MACHINE_NAMES, conditions, provenance, row_runs
 from analysis.report.verdict import sentences
-from analysis.statistics.factorial import Factorial
 from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.records.records import Record
@@ -70,6 +67,15 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
     rows = {row.label: row for row in table.rows}
     factorial = factorial_of(study, records)
+    factors = (
+        {}
+        if factorial is None
+        else {
+            "Analysis of variance": anova_columns(factorial),
+            "Estimated marginal means": level_columns(factorial, table.metric),
+            "Importance": importance_columns(factorial),
+        }
+    )
     figures, absent = plots(study, records, table)
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
@@ -86,7 +92,7 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "tables": [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in blocks_of_rows],
         "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
         "note_prefix": note_prefix(table),
-        "factorial": factorial_parts(factorial, table) if factorial else [],
+        "factorial": [(title, columns) for title, columns in factors.items() if columns and columns[0].cells],
         "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
         "figures": figures,
         "absent": absent,
@@ -96,16 +102,6 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "provenance": provenance(records) or {"runs": "none is complete"},
         "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
     }
-
-
-def factorial_parts(factorial: Factorial, table: Table) -> list[tuple[str, list[Column]]]:
-    """Return the tables of a factorial that have a line, under their titles."""
-    parts = [
-        ("Analysis of variance", anova_columns(factorial)),
-        ("Estimated marginal means", level_columns(factorial, table.metric)),
-        ("Importance", importance_columns(factorial)),
-    ]
-    return [(title, columns) for title, columns in parts if columns and columns[0].cells]
 
 
 def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Plot], str]:

@@ -21,13 +21,9 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """One comparison.
+    """A row, compared with its baseline, and what closes it if it is open.
 
-    Attributes:
-        row: the row, compared with the baseline of its panel.
-        least: the least difference (percentage points) that its seeds resolve with 80 % power; NaN where unknown.
-        need: what closes it; None where it is not open.
-
+    `least` is the least difference (percentage points) that its seeds resolve with 80 % power; NaN where unknown.
     """
 
     row: Row

@@ -1,14 +1,19 @@
-"""Where a study's figures come from: what was varied and held fixed, commits, versions, hardware, hours, and when."""
+"""Where a study's figures come from: what was varied and fixed, commits, versions, hardware, hours, and every run."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from analysis.environment import device_hours, over_attempts
+from analysis.formats.columns import Column, mean_and_sd, signed
 from analysis.formats.legend import fixed_facts
+from analysis.provenance.explanation import Explanation, explain
+from analysis.table.model import Row
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.manifest import effective
 from studies.definition.panels import telling_apart
@@ -30,6 +35,13 @@ ENTRIES: Final = {
     "data": "images (digest)",
 }
 """Entries of a run's manifest and what the page calls them."""
+
+
+FOLDER = "folder, named by the key"
+KINDS = {"seed": "label"} | dict.fromkeys(("figure (%)", "Δ at this seed", "attempts"), "number")
+"""Columns of other kinds than `verdict`."""
+MACHINE_NAMES = (FOLDER, "commit", "W&B id")
+"""Headings whose cells are names for a machine."""
 
 
 def hours_text(hours: float) -> str:
@@ -96,3 +108,68 @@ def conditions(study: Study) -> dict[str, str]:
         text = fixed_facts(values).removeprefix(slot).strip()
         facts[f"fixed: {slot}"] = text[1:-1] if text.startswith("(") else text
     return facts
+
+
+def row_runs(study: Study, records: Sequence[Record], row: Row, baseline: Row) -> dict[str, object]:
+    """Return what the page shows of a row's runs; a baseline is compared with itself."""
+    explanation = explain(study, records, row.label)
+    runs = f"{row.n} of {row.wanted} run{'s' * (row.wanted > 1)} complete"
+    return {
+        "label": row.label,
+        "name": repr(row.label),
+        "summary": runs if math.isnan(row.mean) else f"{runs}, {mean_and_sd(row.mean, row.sd)}",
+        "difference": _difference(explanation),
+        "columns": run_columns(explanation, row, baseline),
+        "runs": explanation.runs,
+    }
+
+
+def _difference(explanation: Explanation) -> str:
+    """Say what sets a row apart from its baseline."""
+    if explanation.row == explanation.baseline:
+        return "This row is the baseline."
+    row, baseline = (
+        fixed_facts({name: str(both[side]) for name, both in explanation.differences.items() if both[side] != "-"})
+        for side in ("row", "baseline")
+    )
+    return f"Here {row}; in the baseline {explanation.baseline!r} {baseline}."
+
+
+def run_columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
+    """Return the runs as columns to print, a line a seed."""
+    runs = explanation.runs
+    seeds = [run["seed"] for run in runs]
+    paired = set(row.errors) & set(baseline.errors) if row is not baseline else set()
+    deltas = [signed(row.errors[seed] - baseline.errors[seed]) if seed in paired else "" for seed in seeds]
+    figures = [f"{row.errors[seed]:.2f}" if seed in row.errors else "—" for seed in seeds]
+    last = [run["attempts"][-1] if run["attempts"] else {} for run in runs]
+    cells = {
+        "seed": [str(seed) for seed in seeds],
+        "figure (%)": figures,
+        "Δ at this seed": deltas,
+        "state": [run["state"] for run in runs],
+        FOLDER: [run["folder"] for run in runs],
+        "attempts": [str(len(run["attempts"]) or "") for run in runs],
+        "commit": [str(attempt.get("commit", "")) for attempt in last],
+        "device": [_device(attempt) for attempt in last],
+        "last started": [clock(str(attempt.get("started", ""))) for attempt in last],
+        "W&B id": [", ".join(map(_wandb, run["wandb"])) for run in runs],
+    }
+    return [
+        Column(heading=heading, kind=KINDS.get(heading, "verdict"), cells=values)
+        for heading, values in cells.items()
+        if heading == "figure (%)" or any(values)
+    ]
+
+
+def _device(attempt: dict[str, Any]) -> str:
+    device = str(attempt.get("device", ""))
+    if device == "cpu":
+        device = f"cpu {attempt.get('cpu', '')}".strip()
+    return f"{device} x {attempt['world_size']}" if device and attempt.get("world_size", 1) != 1 else device
+
+
+def _wandb(path: str) -> str:
+    """Return the id at the end of the name of W&B's folder, and whether it is an offline record."""
+    kind, _, rest = Path(path).name.partition("run-")
+    return rest.rpartition("-")[2] + (" (offline)" if kind else "")

@@ -119,7 +119,6 @@ def _size(row: Row, table: Table) -> str:
 
 
 def _interval(table: Table) -> str:
-    """Name the intervals of the table; those of a stopping rule hold over all its looks and rows."""
     return f"{'repeated ' * (table.stopping is not None)}{100 * (1 - level(table)):g} % interval"
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from analysis.environment import device_seconds
 from analysis.provenance.explanation import explain
-from analysis.report import runs
-from analysis.report.provenance import clock, conditions, hours_text, provenance
+from analysis.report.provenance import clock, conditions, hours_text, provenance, run_columns
 from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.records.records import gather
@@ -92,7 +91,7 @@ def test_conditions_name_what_varies_before_what_is_fixed():
 def columns(study, root, row):
     records = gather(study, root)
     rows = {one.label: one for one in tabulate(records, study).rows}
-    found = runs.columns(explain(study, records, row), rows[row], rows["none"])
+    found = run_columns(explain(study, records, row), rows[row], rows["none"])
     return {column.heading: column.cells for column in found}
 
 

@@ -28,9 +28,9 @@ def test_a_study_with_everything_in_it(tmp_path):
         "alone.",
         "5 comparisons of top-1 error with 'none': 1 resolved at 5 % (Holm over 5, n = 1 to 4 paired seeds). 'BAM' is "
         "better than 'none' by 2.03 points (95 % interval 1.87 to 2.18, p < 0.001). Not resolved: 'BAM product' and "
-        "'BAM max'; the data allow −3.50 to +3.34 points (95 % interval, not adjusted; below 0 is better). No change, "
-        "the runs computed what 'none' did: 'BAM r=1'. Fewer than 2 seeds paired with 'none', too few for an "
-        "interval: 'SE_r8 <light>'.",
+        "'BAM max'; the data allow −3.50 to +3.34 points (95 % interval, not adjusted; below 0 is better). Fewer "
+        "than 2 seeds paired with 'none', too few for an interval: 'SE_r8 <light>'. No change, the runs computed what "
+        "'none' did: 'BAM r=1'.",
     ]
 
 
@@ -230,7 +230,7 @@ def test_seeds_by_a_rule(tmp_path):
     )
     assert first == "Incomplete: 13 of 16 runs are complete (3 missing), and what follows holds for these alone."
     assert told.startswith(
-        "4 comparisons of top-1 error with 'none': 1 resolved at 5 % (stopping rule over 4, n = 1 to 4 paired seeds). "
+        "4 comparisons of top-1 error with 'none': 1 resolved at 5 % (stopping rule over 4, n = 2 to 4 paired seeds). "
         "'r1' is better than 'none' by 5.00 points (repeated 95 % interval 4.86 to 5.14). Not resolved: 'r2' and 'r3'; "
         "the data allow "
     )
