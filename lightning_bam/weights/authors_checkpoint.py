@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -47,14 +47,6 @@ PARTS: Final[Mapping[str, str]] = {
 """The layers of one module: our names and theirs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Imported:
-    """What became of a checkpoint: the run it is, and what is worth saying about the file, line by line."""
-
-    run: Run
-    notes: tuple[str, ...]
-
-
 def authors_name(name: str) -> str:
     """Return what the authors call the weight that our state dict calls `name` (the backbone's names are equal)."""
     part = re.fullmatch(r"layer(\d)\.attention\.(\w+\.\w+)\.(\w+)", name)
@@ -65,11 +57,7 @@ def released_run(backbone: str, dataset: str) -> Run:
     """Return the authors' network on a dataset: a ResNet with the stem meant for it, BAM after three stages.
 
     The file does not say how it was trained: on ImageNet the recipe is that of their public script (which keeps the
-    best epoch), on CIFAR, for which they published none, the default one.
-
-    Raises:
-        ConfigError: a backbone or dataset that their code does not have.
-
+    best epoch), on CIFAR, for which they published none, the default one. ConfigError for what their code has not.
     """
     if backbone not in BACKBONES or dataset not in DATASETS:
         raise ConfigError(
@@ -84,18 +72,14 @@ def released_run(backbone: str, dataset: str) -> Run:
     )
 
 
-def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", dataset: str = "imagenet") -> Imported:
-    """Turn a checkpoint of the authors' code into a model folder.
+def import_checkpoint(
+    file: Path, output: Path, *, backbone: str = "resnet50", dataset: str = "imagenet"
+) -> tuple[Run, list[str]]:
+    """Turn a checkpoint of the authors' code into the model folder `output`; return its run, and notes on the file.
 
-    Every weight of the file must be one of the network's, and of its shape, and the other way round; the counters
-    that batch norms of torch before 0.4.1 did not keep may be absent, all of them.
-
-    Args:
-        file: written by `torch.save`: a state dict, or a dict with one under `state_dict`; `module.` may stand
-            before the names.
-        output: the model folder to make.
-        backbone: `resnet18`, `resnet34`, `resnet50` or `resnet101`.
-        dataset: `imagenet`, `cifar10` or `cifar100`.
+    The file holds a state dict, or a dict with one under `state_dict`; `module.` may stand before the names. Every
+    weight must be one of the network's, and of its shape, and the other way round; the counters that batch norms of
+    torch before 0.4.1 did not keep may be absent, all of them.
 
     Raises:
         ConfigError: weights of another network: all unknown and missing names and other shapes, one a line.
@@ -119,12 +103,10 @@ def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", d
             refusal.add_note(f"  {line}")
         raise refusal
     network.load_state_dict({name: state[authors_name(name)] for name in network.state_dict()})
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    origin = {"file": file.name, "sha256": digest, **_facts(content)}
+    origin = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), **_facts(content)}
     imported = datetime.now(UTC).isoformat(timespec="seconds")
     save_model(output, run, network, origin=origin, notes=notes, imported=imported, **provenance())
-    return Imported(run=run, notes=tuple(notes))
+    return run, notes
 
 
 def _state_of(content: Any, file: Path) -> tuple[dict[str, Any], list[str]]:
@@ -161,12 +143,7 @@ def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_authors(run: Run, network: nn.Module) -> dict[str, Any]:
-    """Return the checkpoint that the authors' code would have written of `network`: `arch`, and `state_dict`.
-
-    Raises:
-        ConfigError: a network that their code cannot build.
-
-    """
+    """Return the authors' checkpoint of `network`, `arch` and `state_dict`; ConfigError if they have none such."""
     backbone, attention, placement, channels = run.backbone, run.attention, run.placement, run.dataset.shape[0]
     stem = getattr(backbone, "stem", "small")
     if not (

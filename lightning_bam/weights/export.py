@@ -27,19 +27,10 @@ TORCHVISION: Final = {
 
 
 def export(run: Run, network: nn.Module, form: str, path: Path, *, follow: bool = True) -> str:
-    """Write `network`, in eval mode, to `path`, and return a line that says how the file is used.
+    """Write a run's `network`, in eval mode, to `path` in a form of `FORMATS`, and return how the file is used.
 
-    Args:
-        run: what the network is.
-        network: it, with its weights.
-        form: a name of `FORMATS`.
-        path: the file; one that is there is replaced.
-        follow: links, as for a file that the user names; else what is replaced is the link.
-
-    Raises:
-        ConfigError: a network that has no such form.
-        FolderError: a file that cannot be written.
-
+    A file that is there is replaced; a link is followed, as for a file that the user names, or replaced itself.
+    ConfigError for a network that has no such form, FolderError for a file that cannot be written.
     """
     content, use = FORMATS[form](run, network)
     if not isinstance(content, ExportedProgram):
@@ -68,12 +59,7 @@ def _torchvision(run: Run, network: nn.Module) -> tuple[Content, str]:
 
 
 def torchvision_name(run: Run) -> str:
-    """Return the name under which torchvision has the network of a run.
-
-    Raises:
-        ConfigError: it has none that computes the same.
-
-    """
+    """Return torchvision's name of a run's network; ConfigError if it has none that computes the same."""
     backbone, advice = run.backbone, "use --format state-dict, or --format program, which runs with torch alone"
     if run.attention is not None:
         raise ConfigError(f"torchvision has no {backbone.kind} with attention={run.attention.kind}; {advice}")

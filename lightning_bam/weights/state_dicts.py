@@ -30,9 +30,7 @@ COUNTER: Final = "num_batches_tracked"
 def read_file(path: Path, *, follow: bool = True) -> Any:
     """Read what `torch.save` wrote, onto the CPU: tensors and plain containers, never code.
 
-    Args:
-        path: where.
-        follow: links, as for a file that the user names; else what is there must be a plain file.
+    With `follow` links are followed, as for a file that the user names; else `path` must be a plain file.
 
     Raises:
         FolderError: a file that is missing, torn or compressed, or that wants more than weights, with what it wants.
@@ -60,12 +58,7 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
 
 
 def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -> None:
-    """Write with `torch.save`, in one step: the old file or the new one, never a part; `follow` as in `read_file`.
-
-    Raises:
-        FolderError: it cannot be written.
-
-    """
+    """Write with `torch.save`, in one step: the old file or the new one, never a part; `follow` as in `read_file`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(dict(content), path, follow=follow)
@@ -93,14 +86,9 @@ def _shape(value: Any) -> str:
 
 
 def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Module]:
-    """Rebuild the network of a finished run, or of a model folder, with its weights.
+    """Return the run of a run folder or model folder, and its network with its weights, in eval mode, on the CPU.
 
-    Args:
-        path: a run folder (`checkpoints/last.ckpt`), or a model folder (`weights.pt`).
-        unfinished: take also a run that is not complete, with the weights of its last whole epoch.
-
-    Returns:
-        The run, and its network in eval mode on the CPU, in 32 bits.
+    With `unfinished` it takes also a run that is not complete, with the weights of its last whole epoch.
 
     Raises:
         FolderError: a folder without a run or weights, torn files, an unfinished run, weights of another network.
@@ -142,12 +130,7 @@ def _checkpoint_weights(folder: RunFolder, *, unfinished: bool) -> dict[str, Any
 
 
 def save_model(path: Path, run: Run, network: nn.Module, **origin: Any) -> None:
-    """Write a model folder: `run.json`, `weights.pt`, and a manifest with what is known of its origin.
-
-    Raises:
-        FolderError: there are weights already, or the folder cannot be written.
-
-    """
+    """Write a model folder, which must have no weights: `run.json`, `weights.pt`, and a manifest with its origin."""
     folder = RunFolder(Path(path))
     if folder.has(WEIGHTS) or folder.has_checkpoint:
         raise FolderError(f"{folder.path}: holds a network already; give another folder, or remove this one")
