@@ -91,7 +91,7 @@ def test_saturation_of_a_gate_made_by_hand():
     assert (numbers["n_values"], numbers["low"], numbers["high"], numbers["saturated"]) == (8, 2 / 8, 2 / 8, 4 / 8)
     assert numbers["mean"] == pytest.approx(0.5, abs=1e-7)
     shares = counted.histogram().tolist()
-    assert (shares[0], shares[2], shares[25], shares[47:]) == (1 / 8, 2 / 8, 2 / 8, [2 / 8, 0.0, 1 / 8])
+    assert (shares[:3], shares[25], shares[47:]) == ([1 / 8] * 3, 2 / 8, [2 / 8, 0.0, 1 / 8])
 
 
 def test_saturation_leaves_the_network_as_it_was_and_skips_no_image():
