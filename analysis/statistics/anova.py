@@ -29,21 +29,18 @@ class Source:
     name: str
     df: float
     sum_of_squares: float
-    f: float
-    p: float
-    share: float
+    f: float = math.nan
+    p: float = math.nan
+    share: float = math.nan
 
 
 def anova(figures: ArrayLike, factors: Mapping[str, Sequence[str]], seeds: Sequence[int]) -> list[Source]:
     """Take the variance of runs apart by factors, pairs of factors, and seeds (type II; Yates, 1934).
 
-    The model is additive in the seeds (blocks), the factors, and all interactions of two of them; where that leaves no
-    degree of freedom for the residual, in seeds and factors alone. Interactions of three and more factors are part of
-    the residual. A source's sum of squares is what it explains beyond all other sources that do not contain it: the
-    drop of the residual sum of squares as it joins them. F divides its mean square by the residual's. Degrees of
-    freedom are ranks, so that a cell without a run is no harm, unlike to statsmodels' `anova_lm(typ=2)`, which gives
-    the same for a design of full rank and wrong sums of squares for any other. A source that the others leave no
-    freedom, as the interaction of two factors that were not crossed, has no line.
+    The model is additive in the seeds (blocks), the factors, and all interactions of two of them, or without the
+    interactions where they leave the residual no degree of freedom. A source's sum of squares is what it explains
+    beyond all other sources that do not contain it. Degrees of freedom are ranks, so cells may be empty (statsmodels'
+    `anova_lm(typ=2)` is wrong there, and the same elsewhere). A source that the others leave no freedom has no line.
 
     Args:
         figures: one figure a run, shape (n,).
@@ -64,32 +61,31 @@ def anova(figures: ArrayLike, factors: Mapping[str, Sequence[str]], seeds: Seque
         raise ValueError("analysis of variance: needs finite figures")
     rounding = y.size * (ROUNDING * float(np.abs(y).max())) ** 2
     y = y - y.mean()
-    columns = {(name,): _indicators(levels) for name, levels in factors.items()}
-    pairs = {(a, b): _indicators(list(zip(factors[a], factors[b], strict=True))) for a, b in combinations(factors, 2)}
-    blocks = {(SEEDS,): _indicators(seeds)}
-    for terms in (columns | pairs | blocks, columns | blocks):
-        squares, rank = _residual(y, terms.values())
+    main = {(name,): indicators(levels) for name, levels in factors.items()}
+    pairs = {(a, b): indicators(list(zip(factors[a], factors[b], strict=True))) for a, b in combinations(factors, 2)}
+    blocks = {(SEEDS,): indicators(seeds)}
+    for terms in (main | pairs | blocks, main | blocks):
+        residual, rank = _residual(y, terms.values())
         if rank < y.size:
             break
     else:
         return []
-    squares, freedom = _settled(squares, rounding), y.size - rank
+    residual, freedom = residual if residual > rounding else 0.0, y.size - rank
     sources = []
-    for term, added in terms.items():
+    for term, columns in terms.items():
         others = [column for other, column in terms.items() if not set(term) <= set(other)]
-        without, fewer = _residual(y, others)
-        within, more = _residual(y, [*others, added])
-        if more > fewer:
-            explained = _settled(without - within, rounding)
-            sources.append(_source(" x ".join(term), more - fewer, explained, squares, freedom))
-    rest = Source(name=RESIDUAL, df=freedom, sum_of_squares=squares, f=math.nan, p=math.nan, share=math.nan)
-    return [*sources, rest]
+        without, lower = _residual(y, others)
+        within, higher = _residual(y, [*others, columns])
+        if higher > lower:
+            explained = without - within if without - within > rounding else 0.0
+            sources.append(_source(" x ".join(term), higher - lower, explained, residual, freedom))
+    return [*sources, Source(name=RESIDUAL, df=freedom, sum_of_squares=residual)]
 
 
-def _indicators(levels: Sequence[Hashable]) -> NDArray[np.float64]:
-    """Return one column a level, 1 where a run has it."""
-    place = {level: index for index, level in enumerate(dict.fromkeys(levels))}
-    return np.eye(len(place))[[place[level] for level in levels]]
+def indicators(levels: Sequence[Hashable], order: Iterable[Hashable] | None = None) -> NDArray[np.float64]:
+    """Return one column a level, 1 where a run has it; in this order, else in that of their first runs."""
+    column = {level: index for index, level in enumerate(dict.fromkeys(levels if order is None else order))}
+    return np.eye(len(column))[[column[level] for level in levels]]
 
 
 def _residual(y: NDArray[np.float64], parts: Iterable[NDArray[np.float64]]) -> tuple[float, int]:
@@ -99,18 +95,9 @@ def _residual(y: NDArray[np.float64], parts: Iterable[NDArray[np.float64]]) -> t
     return float(np.sum((y - x @ beta) ** 2)), int(rank)
 
 
-def _settled(squares: float, rounding: float) -> float:
-    return squares if squares > rounding else 0.0
-
-
 def _source(name: str, df: int, explained: float, residual: float, freedom: int) -> Source:
-    f = explained / df / (residual / freedom) if residual else math.nan
-    whole = explained + residual
-    return Source(
-        name=name,
-        df=df,
-        sum_of_squares=explained,
-        f=f,
-        p=float(special.fdtrc(df, freedom, f)) if residual else math.nan,
-        share=explained / whole if whole else math.nan,
-    )
+    if not residual:
+        return Source(name=name, df=df, sum_of_squares=explained, share=1.0 if explained else math.nan)
+    f = explained / df / (residual / freedom)
+    p, share = float(special.fdtrc(df, freedom, f)), explained / (explained + residual)
+    return Source(name=name, df=df, sum_of_squares=explained, f=f, p=p, share=share)

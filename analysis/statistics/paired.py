@@ -1,4 +1,4 @@
-"""Differences of two samples, pair by pair: their t-test and their size, and what one more run may give."""
+"""Differences of two samples, pair by pair: t-test, equivalence, effect size, and what one more run may give."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class PairedDifference:
 def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0) -> NDArray[np.float64]:
     """Return ours minus the baseline's, pair by pair, shape (n,).
 
-    Differences that are all equal to within the rounding of the subtraction, or so nearly that their variance would
-    underflow, are made so: each is their mean.
+    Differences that are equal to within rounding, or so nearly that their variance would underflow, are made equal.
 
     Args:
         ours: one value a pair.
@@ -62,10 +61,9 @@ def paired(
 ) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
-    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
-    of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
-    finite test set, so that a few equal differences are a coincidence, not certainty. A mean within that rounding of 0
-    is 0.
+    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within rounding) have sd 0;
+    interval and p are NaN: errors are counts over a finite test set, so a few equal differences are a coincidence, not
+    certainty. A mean within that rounding of 0 is 0.
 
     Args:
         ours: one value a pair.
@@ -100,11 +98,35 @@ def possible(difference: float) -> float:
     return min(max(difference, -MOST), MOST)
 
 
+def tost(difference: PairedDifference, margin: float) -> float:
+    """Return the p-value of equivalence within ± `margin`: two one-sided paired t-tests (Schuirmann, 1987).
+
+    One test refutes a true difference of -margin or less, the other one of +margin or more; p is the larger of the two.
+    It is below 0.05 exactly where the 90 % t interval lies within the margin. A large p claims nothing. NaN for one
+    pair and where all differences are equal.
+
+    Args:
+        difference: the paired difference.
+        margin: the largest difference that does not matter, in the unit of the difference (errors in %: percentage
+            points); it has to be chosen before the result is known.
+
+    Raises:
+        ValueError: a margin that is not above 0.
+
+    """
+    if not margin > 0:
+        raise ValueError(f"margin {margin}: must be above 0")
+    if not difference.sd > 0:
+        return math.nan
+    error = difference.sd / math.sqrt(difference.n)
+    return float(special.stdtr(difference.n - 1, -(margin - abs(difference.mean)) / error))
+
+
 def cohens_dz(difference: PairedDifference) -> float:
     """Return Cohen's d_z = mean / sd of the differences, without unit (Cohen, 1988, section 2.3.5).
 
-    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. It is no measure of what a difference is worth:
-    the better the pairing by seed works, the larger it is. NaN for one pair and where all differences are equal.
+    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. The better the pairing by seed works, the
+    larger it is. NaN for one pair and where all differences are equal.
     """
     return difference.mean / difference.sd if difference.sd > 0 else math.nan
 
@@ -115,11 +137,10 @@ def hedges_g(difference: PairedDifference) -> float:
     Of normal differences, d_z of n pairs is too large by 1 / J on average: by 77 % for 3 pairs, 25 % for 5, 9 % for 10.
     For 2 pairs its mean does not exist and J is 0: NaN, as where d_z is.
     """
-    degrees = difference.n - 1
-    if degrees < 2:
+    half = (difference.n - 1) / 2
+    if half < 1:
         return math.nan
-    log = special.gammaln(degrees / 2) - special.gammaln((degrees - 1) / 2)
-    return cohens_dz(difference) * math.exp(log) / math.sqrt(degrees / 2)
+    return cohens_dz(difference) * float(special.poch(half - 0.5, 0.5)) / math.sqrt(half)
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:

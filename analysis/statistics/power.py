@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -52,22 +53,20 @@ def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8
     if sd == 0:
         return 2
     effect, level = abs(mean) / sd, level / comparisons
-    z = float(special.ndtri(power) - special.ndtri(level / 2))
-    start = min(max(2, int((z / effect) ** 2) - 1), MOST_SEEDS)  # with a known spread, fewer would do
-    width = 4
-    while start + width < MOST_SEEDS and paired_power(effect, start + width, level) < power:
-        start, width = start + width, 2 * width
-    sizes = range(start, min(start + width, MOST_SEEDS) + 1)
-    found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, level))
-    return sizes[found] if found < len(sizes) else None
+    return _least_pairs(lambda n: paired_power(effect, n, level), power)
+
+
+def _least_pairs(power_of: Callable[[int], float], power: float) -> int | None:
+    """Return the least number of pairs with this power, which rises with them; None beyond `MOST_SEEDS`."""
+    pairs = bisect_left(range(MOST_SEEDS + 1), power, lo=2, key=power_of)
+    return pairs if pairs <= MOST_SEEDS else None
 
 
 def equivalence_power(margin: float, n: int, level: float = 0.05, effect: float = 0.0) -> float:
     """Return how often `tost` claims equivalence from n pairs.
 
-    It does where |mean| + c · sd / √n < margin for the one-sided critical value c of t(n - 1), that is where
-    χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c² for a normal Z around effect · √n, with variance 1 and |Z| below
-    margin · √n; integrated over |Z|.
+    It does where χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c², with the one-sided critical value c of t(n - 1) and a
+    normal Z around effect · √n, with variance 1 and |Z| below margin · √n; integrated over |Z|.
 
     Args:
         margin: the margin over the sd of the differences, without unit, above 0.
@@ -110,9 +109,7 @@ def seeds_for_equivalence(margin: float, mean: float, sd: float, level: float = 
         return None
     if sd == 0:
         return 2
-    sizes = range(2, MOST_SEEDS + 1)
-    found = bisect_left(sizes, power, key=lambda n: equivalence_power(margin / sd, n, level, mean / sd))
-    return sizes[found] if found < len(sizes) else None
+    return _least_pairs(lambda n: equivalence_power(margin / sd, n, level, mean / sd), power)
 
 
 def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> float:
@@ -143,18 +140,23 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
     return sd * float(optimize.brentq(excess, 0.0, high, xtol=1e-10))
 
 
-class Closing(NamedTuple):
+class MoreSeeds(NamedTuple):
     """More seeds until 80 % power; None for out of reach, and `to_equal` is None without a margin, too."""
 
     to_differ: int | None
     to_equal: int | None
 
+    @property
+    def least(self) -> int | None:
+        """The fewer of the two; None where neither is within reach."""
+        return min((seeds for seeds in self if seeds is not None), default=None)
 
-def closing(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> Closing:
-    """Return how many more seeds an open comparison needs until it is resolved, or found equivalent.
+
+def more_seeds(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> MoreSeeds:
+    """Return how many more seeds an open comparison needs until it is resolved, or equivalent.
 
     Args:
-        delta: the paired difference seen so far, of at least two pairs.
+        delta: the paired difference so far, of at least two pairs.
         level: family-wise level of the study.
         comparisons: how many comparisons share it.
         margin: the largest difference that is too small to matter, in percentage points, if the study names one.
@@ -164,9 +166,4 @@ def closing(delta: PairedDifference, *, level: float, comparisons: int, margin: 
     equal = None
     if margin is not None:
         equal = seeds_for_equivalence(margin, delta.mean, delta.sd, level=level / comparisons)
-    return Closing(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))
-
-
-def lesser(found: Closing) -> int | None:
-    """Return the fewer of the two numbers; None where neither is within reach."""
-    return min((more for more in found if more is not None), default=None)
+    return MoreSeeds(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))

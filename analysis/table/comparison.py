@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.statistics.equivalence import tost
 from analysis.statistics.families import holm
-from analysis.statistics.paired import PairedDifference, paired
+from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.table.interim import Interim, interims
 from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.cells import homes
-from analysis.statistics.equivalence import tost
-from analysis.statistics.paired import PairedDifference, paired
+from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.statistics.sequential import limits
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study

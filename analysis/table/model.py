@@ -10,9 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.statistics.bootstrap import bootstrap_interval
-from analysis.statistics.exact import sign_flip
 from analysis.statistics.paired import MOST, PairedDifference, differences, hedges_g, paired
+from analysis.statistics.resampling import bootstrap_interval, sign_flip
 from analysis.table.interim import Interim
 from analysis.table.published import PrintedCount, PrintedFigure
 from analysis.table.verdict import Verdict

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.statistics.paired import PairedDifference, prediction_interval
-from analysis.statistics.power import closing, lesser
+from analysis.statistics.power import more_seeds
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
@@ -114,11 +114,11 @@ def verdict(
             wanted=wanted,
             failed=failed,
         )
-    needs = closing(delta, level=LEVEL, comparisons=comparisons, margin=margin)
-    more = lesser(needs)
+    missing = more_seeds(delta, level=LEVEL, comparisons=comparisons, margin=margin)
+    more = missing.least
     if more is None:
         return Verdict(kind="not resolved", detail=": needs >1000 seeds")
-    what = "" if margin is None else " to differ" if more == needs.to_differ else " to be equivalent"
+    what = "" if margin is None else " to differ" if more == missing.to_differ else " to be equivalent"
     return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.statistics.equivalence import tost
-from analysis.statistics.paired import paired
+from analysis.statistics.paired import paired, tost
 from tests.analysis.samples import ERRORS, SLEEP
 
 eighths = st.integers(-80, 80).map(lambda count: count / 8)

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from analysis.statistics.equivalence import tost
-from analysis.statistics.paired import paired, prediction_interval
+from analysis.statistics.paired import paired, prediction_interval, tost
 from analysis.statistics.power import (
     equivalence_power,
     least_resolvable,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.exact import sign_flip
 from analysis.statistics.paired import paired
+from analysis.statistics.resampling import sign_flip
 from analysis.table.model import evidence
 
 hundredths = st.integers(-300, 300)
