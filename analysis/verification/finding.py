@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["problem", "note"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -13,13 +15,13 @@ class Finding:
     Attributes:
         level: `problem` where a record or a table cannot be trusted, `note` where there is something to know.
         text: the line; it begins with the file that it is about.
-        study: whose; None for a run of no study that was asked for.
+        study: whose; None for a run of no study that was named.
         row: whose; None where it is about more than one run, or a run of no study.
         seed: whose; None likewise.
 
     """
 
-    level: Literal["problem", "note"]
+    level: Level
     text: str
     study: str | None = None
     row: str | None = None
@@ -28,7 +30,6 @@ class Finding:
     @property
     def line(self) -> str:
         """The text with whom it concerns."""
-        whose = [self.study] if self.study is not None else []
-        whose += [f"row {self.row!r}"] if self.row is not None else []
-        whose += [f"seed {self.seed}"] if self.seed is not None else []
-        return f"{self.text} ({', '.join(whose)})" if whose else self.text
+        names = (self.study, self.row and f"row {self.row!r}", None if self.seed is None else f"seed {self.seed}")
+        owner = ", ".join(name for name in names if name)
+        return f"{self.text} ({owner})" if owner else self.text
