@@ -66,13 +66,19 @@ def away(error: BaseException) -> bool:
 
 def refusal(error: BaseException) -> str | None:
     """Return the line for a database that answers and refuses, or waits for a lock; None where it is something else."""
+    parts = refusal_and_mend(error)
+    return f"--storage: {parts[0]}; {parts[1]}" if parts else None
+
+
+def refusal_and_mend(error: BaseException) -> tuple[str, str] | None:
+    """Return what a database refuses, and what mends that; see `refusal`."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     code = getattr(cause.orig, "sqlstate", None) if isinstance(cause, exc.DBAPIError) else None
     if code not in MENDS:
         return None
     locked = code == LOCK_TIMEOUT
     refused = "what is wanted there is locked by another transaction" if locked else "the database refuses"
-    return f"--storage: {refused} ({_reason(error)}); {MENDS[code]}"
+    return f"{refused} ({_reason(error)})", MENDS[code]
 
 
 def _reason(error: BaseException) -> str:
