@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from analysis.verification.finding import Finding
+from analysis.verification import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.hashes import hash_text
 from studies.records.records import Record
 
 NOT_COMPUTED: Final = ("epoch", "lr", "seconds")
 """What an epoch's line holds besides figures that the training computed."""
+COPIED: Final = ": one was copied over the other; remove both folders to train them again"
 
 
 def copies(runs: Iterable[Checked]) -> list[Finding]:
@@ -31,17 +32,13 @@ def copies(runs: Iterable[Checked]) -> list[Finding]:
         source = by_attempt.setdefault(nonce, run) if nonce else run
         double = by_figures.setdefault(figures, run) if figures else run
         if source is not run:
-            text = f"{path}/manifest.json: is of the attempt at {_name(source)}: one was copied over the other"
-        elif double is run:
-            continue
-        elif double.cell.run.seed != run.cell.run.seed:
-            text = f"{path}/metrics.jsonl: has the losses of {_name(double)}, though the seed differs: one was copied "
-            text += "over the other"
-        else:
-            text = f"{path}/metrics.jsonl: has the losses of {_name(double)}: what sets them apart changed nothing"
-            findings.append(run.finding(text, "note"))
-            continue
-        findings.append(run.finding(f"{text}; remove both folders to train them again"))
+            text = f"{path}/manifest.json: is of the attempt at {_name(source)}{COPIED}"
+            findings.append(run.finding(text))
+        elif double is not run:
+            other_seed = double.cell.run.seed != run.cell.run.seed
+            which = f", though the seed differs{COPIED}" if other_seed else ": what sets them apart changed nothing"
+            text = f"{path}/metrics.jsonl: has the losses of {_name(double)}{which}"
+            findings.append(run.finding(text, "problem" if other_seed else "note"))
     return findings
 
 

@@ -1,22 +1,28 @@
-"""One run folder: is it the run that it is named after, and are its files what the training left?"""
+"""One run folder: is it the run of its name, are its files what the training left, and do its figures agree?"""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from analysis.verification.figures import disagreement
-from analysis.verification.finding import Finding, Level
+from analysis.verification import Finding, Level
 from lightning_bam.config import Run
+from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Cell
 from studies.records.records import Record, record_of
 
-AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
+REMOVE: Final = "remove this run folder to train it again"
+AGAIN: Final = f"restore it from a copy, or {REMOVE}"
+EQUAL: Final = 1e-9
+"""Percentage points within which an error is the one that its counts give."""
 WEIGHTS: Final = "weights.pt"
 """The file by which a folder is known for a model folder, which has no training to tell of."""
 TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
@@ -27,15 +33,8 @@ TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
 class Checked:
     """One run folder and what is wrong with it.
 
-    Attributes:
-        study: the study's label; None for a run of no study that was named.
-        cell: the row and the run; the row is empty where there is no study.
-        folder: where.
-        record: what the folder says; None where it cannot be read.
-        problems: a line for each file that cannot be trusted.
-        hashed: whether every hash of the files is there.
-        weights: whether the last checkpoint is here.
-
+    `study` is a label, or None for a run of no study that was named; then the cell has no row. `record` is None where
+    it cannot be read. `hashed` says whether every file has its hash, `weights` whether the last checkpoint is here.
     """
 
     study: str | None
@@ -58,14 +57,7 @@ class Checked:
 
 
 def check(cell: Cell, root: Path, study: str | None) -> Checked:
-    """Check the folder of one run, file by file; a file has one line, the one that says most.
-
-    Args:
-        cell: the row and the run.
-        root: the runs folder.
-        study: the label of the study whose run it is, if it is one's.
-
-    """
+    """Check the folder of a study's run, file by file; a file has one line, the one that says most."""
     checked = Checked(study=study, cell=cell, folder=RunFolder.of(root, cell.run))
     try:
         lines = _files(checked)
@@ -125,18 +117,46 @@ def _changed(folder: RunFolder, hashes: dict[str, str]) -> dict[str, str]:
         if name == "manifest.json":
             says = "says other things of how the run was trained than when it was complete"
         elif digest is None:
-            says = "gone since the run was complete"
+            says = "missing since the run was complete"
         lines[name] = f"{folder.path}/{name}: {says}; {AGAIN}"
     return lines
 
 
+def disagreement(record: Record) -> str | None:
+    """Say in what a complete run contradicts itself first; None where it does not, or is not complete."""
+    if record.result is None:
+        return None
+    lines, result, path = record.metrics, record.result.told(), record.folder.path
+    epochs, planned = [line["epoch"] for line in lines], record.run.recipe.epochs
+    if epochs != list(range(planned)):
+        shown = shortened(", ".join(map(str, epochs)))
+        return f"{path}/metrics.jsonl: holds epochs {shown}, not 0 to {planned - 1}; {REMOVE}"
+    for name in (*CLASSIFIED, *DETECTED, "scored"):
+        last = lines[-1].get(name)
+        if name in result and last is not None and last != result[name]:
+            return f"{path}/result.json: says {name} {result[name]}, metrics.jsonl {last} at its last epoch; {REMOVE}"
+    for line in lines:
+        if wrong := miscount(line):
+            return f"{path}/metrics.jsonl: epoch {line['epoch']}: {wrong}; {REMOVE}"
+    wrong = miscount(result)
+    return f"{path}/result.json: {wrong}; {REMOVE}" if wrong else None
+
+
+def miscount(figures: Mapping[str, Any]) -> str | None:
+    """Say which error, in percent, is not that of its counts; None where each is, or there are no counts."""
+    scored = figures.get("scored")
+    for name in ("top1", "top5"):
+        error, correct = figures.get(f"error_{name}"), figures.get(f"correct_{name}")
+        if error is None or correct is None or not scored:
+            continue
+        counted = 100 * (scored - correct) / scored
+        if not math.isclose(error, counted, rel_tol=0, abs_tol=EQUAL) or not 0 <= correct <= scored:
+            return f"error_{name} {error} is not that of {correct} right among {scored} ({counted})"
+    return None
+
+
 def trained(path: Path) -> bool:
-    """Say whether a folder has anything that a training leaves.
-
-    Raises:
-        PermissionError: it is another user's, and not to be looked into.
-
-    """
+    """Say whether a folder has anything that a training leaves; a PermissionError says that it is another user's."""
     return any((path / name).exists() for name in TRAINED)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.checks.unlisted import of_study, off_rule
-from analysis.verification.finding import Finding
+from analysis.verification import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import effective
 from studies.definition.study import Cell, Study
@@ -21,20 +21,13 @@ LEVEL: Final = "a rule that changes, or is made, after a look does not hold its 
 def check_purpose(
     study: Study, root: Path, runs: Sequence[tuple[Cell, Checked]], beside: Sequence[Other]
 ) -> list[Finding]:
-    """Compare a study and its rule on file with what its runs say they were begun for.
+    """Compare a study and its rule on file with what its runs, and those `beside` it, say they were begun for.
 
     Another rule, one that is missing, and one that is from after the first of its runs are problems; results that the
     study has not are notes, as a study may be extended and asked in parts.
 
-    Args:
-        study: with the rows and seeds that are verified.
-        root: the runs folder.
-        runs: its runs.
-        beside: what was begun for it and is none of its runs.
-
     Raises:
         FolderError: a rule that cannot be read.
-
     """
     rule, path = seal(root, study.label), path_of(root, study.label)
     manifests = [(cell, run.record.manifest) for cell, run in runs if run.record is not None]

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from analysis.formats.data import as_json
 from analysis.table.build import Table
-from analysis.verification.finding import Finding, Level
+from analysis.verification import Finding, Level
 from lightning_bam.json_text import fault, parse, short, shortened
 from lightning_bam.run_folder.files import FolderError
 
@@ -66,16 +66,10 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 
 
 def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding]:
-    """Return a problem for each number or word of a written table that the runs do not give.
+    """Return a problem for each number or word of a table, written to `path`, that the runs do not give.
 
     A column that the file has in no row is of a newer layout, and a note; so are footnotes, and what the record has
     beside the table, which may grow.
-
-    Args:
-        theirs: the table as it was written.
-        table: the one that the run folders give.
-        path: the file of the written one.
-
     """
     ours = json.loads(as_json(table))
     written, actual = _rows(theirs), _rows(ours)
@@ -108,7 +102,7 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
 
 
 def differences(old: Any, now: Any, column: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the column, what it was and what it is, wherever two values from JSON differ; `ABSENT` where one is not."""
+    """Yield column, old and new value, wherever two values from JSON differ; `ABSENT` where one is not."""
     if isinstance(old, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*old, *now)):
             inner = f"{column}.{name}" if column else str(name)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from analysis.verification import Finding
 from analysis.verification.copies import copies
-from analysis.verification.finding import Finding
 from analysis.verification.folders import Checked, check, strangers
 from analysis.verification.rules import check_purpose
 from lightning_bam.run_folder.hashes import ANONYMISED
@@ -18,13 +18,9 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The run folders that were checked, and the findings.
+    """The run folders that were checked, those of studies first, the findings, and each study's records by its label.
 
-    Attributes:
-        runs: every run folder, those of studies first; one that several studies share is checked for the first.
-        findings: problems and notes.
-        records: study label -> the records that can be read, for its table.
-
+    A folder that several studies share is checked for the first of them.
     """
 
     runs: list[Checked]
@@ -43,14 +39,7 @@ class Verification:
 
 
 def verify(studies: Sequence[Study], root: Path, *, others: bool = False) -> Verification:
-    """Check the run folders of these studies.
-
-    Args:
-        studies: whose.
-        root: the runs folder; nothing in it is changed.
-        others: check the run folders that belong to none of them, too.
-
-    """
+    """Check the run folders of these studies, and with `others` also those that belong to none of them."""
     by_key: dict[str, Checked] = {}
     by_study: dict[str, list[tuple[Cell, Checked]]] = {study.label: [] for study in studies}
     for study in studies:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.formats import render
 from analysis.table.build import tabulate
-from analysis.verification.figures import miscount
+from analysis.verification.folders import miscount
 from analysis.verification.tables import compare, differences, read_tables
 from analysis.verification.verify import verify
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
@@ -131,12 +131,12 @@ FAULTS = {
     ),
     "no metrics.jsonl": (
         lambda f: (f.path / "metrics.jsonl").unlink(),
-        "metrics.jsonl: gone since the run was complete; ",
+        "metrics.jsonl: missing since the run was complete; ",
         AGAIN,
     ),
     "no run.json": (
         lambda f: (f.path / "run.json").unlink(),
-        "run.json: gone since the run was complete; ",
+        "run.json: missing since the run was complete; ",
         AGAIN,
     ),
     "an edited recipe": (
