@@ -16,7 +16,6 @@ MARGINAL: Final = (
     "Estimated marginal means: of the additive model (all factors, and the seeds), equal weights over the other "
     "factors' levels"
 )
-"""What they are; it goes on."""
 
 
 def anova_columns(parts: Factorial) -> list[Column]:
@@ -57,13 +56,7 @@ def importance_columns(parts: Factorial) -> list[Column]:
 
 
 def explained(parts: Factorial, *, looks: bool) -> list[str]:
-    """Say how to read them, which cells are missing or have fewer seeds than others, and which rows are in no cell.
-
-    Args:
-        parts: of the study.
-        looks: whether a stopping rule decides after several looks how many seeds there are.
-
-    """
+    """Say how to read them, and which cells and rows are missing; `looks`: a stopping rule gives the seeds."""
     across = " Across gaps, the factors are taken not to interact." if parts.gaps else ""
     variance = "none, since the runs leave nothing for a residual."
     if parts.anova:

@@ -18,19 +18,15 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What closes one open row.
+    """What closes one open row: of `n` paired seeds so far, how many more, and at what cost.
 
     Attributes:
-        row: its label.
-        n: paired seeds that it has.
         to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference so far
             would be resolved with 80 % power, should it and its spread persist; None for out of reach.
-        to_equal: likewise until it would be equivalent within the margin; None without a margin, under a rule, whose
-            next look tries both, and for out of reach, as a difference that is not within the margin is.
+        to_equal: likewise until it would be equivalent within the margin; None without one, under a rule, and for out
+            of reach, as a difference that is not within the margin is.
         hours: device-hours of the lesser of the two, without the baseline's share; None where no run tells its length.
-        affordable: whether it fits the budget, cheapest rows first, the baseline's seeds counted once; None where
-            what it costs is not known.
-
+        affordable: whether it fits the budget, cheapest rows first; None where what it costs is not known.
     """
 
     row: str
@@ -47,13 +43,9 @@ class Need:
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
-    """Return what each open row needs, in the table's order.
+    """Return what each open row of a table needs, in its order; `records` tell how long a run takes.
 
-    Args:
-        table: whose rows; those that are resolved, or have no two pairs to go by, are left out.
-        records: the study's runs, for how long they took.
-        budget: device-hours.
-
+    A budget is in device-hours; it goes to the cheapest rows first, and a baseline's seeds are counted once.
     """
     hours = hours_a_run(records)
     rows = [_need(row, table, hours) for row in table.rows if is_open(row)]
@@ -111,10 +103,7 @@ def _afford(
 
 
 def total_hours(rows: Sequence[Need], table: Table, records: Sequence[Record]) -> float | None:
-    """Return the device-hours of closing every row that can be closed, those of the baselines included.
-
-    None where there is nothing to close, or the hours of a run are not known.
-    """
+    """Return the device-hours of closing every row that can be, with baselines; None for no such row, or no hours."""
     closable = [need for need in rows if need.seeds is not None]
     affordable, total = _afford(closable, table, hours_a_run(records), math.inf)
     return total if closable and all(affordable.values()) else None

@@ -13,14 +13,7 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What is to be trained before the next look.
-
-    Attributes:
-        study: the open rows and their baselines, on the seeds of that look; never more than the rule allows.
-        seeds: how many seeds each of them has then.
-        open: the rows that are not resolved yet.
-
-    """
+    """The rows that are to be trained before the next look, with their baselines, on its seeds; all `open` rows."""
 
     study: Study
     seeds: int
@@ -55,14 +48,7 @@ def is_waiting(row: Row) -> bool:
 def until_resolved(
     study: Study, gather: Callable[[], Sequence[Record]], train: Callable[[Round], object]
 ) -> tuple[Table, bool]:
-    """Train round after round while rows are open; return the table, and whether every row has stopped.
-
-    Args:
-        study: the whole study, with its rule declared.
-        gather: reads what there is of it.
-        train: trains one round.
-
-    """
+    """Train round after round of a study with a rule; return the table, and whether every row has stopped."""
     last: Round | None = None
     while True:
         table = tabulate(gather(), study)

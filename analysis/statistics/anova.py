@@ -22,8 +22,8 @@ ROUNDING = 1e-13
 class Source:
     """A line of the analysis of variance (type II): a factor, `a x b`, the seeds, or the residual.
 
-    `f`, `p` and `share` (partial eta squared, SS / (SS + residual SS)) are NaN for the residual; `f` and `p` also where
-    the residual is 0, and `share` where 0 is divided by 0.
+    `share` is partial eta squared, SS / (SS + residual SS). `f`, `p` and `share` are NaN for the residual; `f` and `p`
+    also where the residual is 0.
     """
 
     name: str
@@ -42,23 +42,10 @@ def anova(figures: ArrayLike, factors: Mapping[str, Sequence[str]], seeds: Seque
     beyond all other sources that do not contain it. Degrees of freedom are ranks, so cells may be empty (statsmodels'
     `anova_lm(typ=2)` is wrong there, and the same elsewhere). A source that the others leave no freedom has no line.
 
-    Args:
-        figures: one figure a run, shape (n,).
-        factors: name -> the level of each run.
-        seeds: the seed of each run.
-
-    Returns:
-        Factors, interactions, seeds (if there are several), residual; empty where nothing is left for the residual.
-
-    Raises:
-        ValueError: no runs, figures that are not finite, or other than one level and one seed a run.
-
+    `figures` has one finite figure a run, `factors` name -> the level of each run, `seeds` the seed of each. Returns
+    factors, interactions, seeds (if there are several) and residual, or nothing where nothing is left for the residual.
     """
     y = np.asarray(figures, dtype=float)
-    if y.ndim != 1 or not y.size or any(len(of) != y.size for of in (*factors.values(), seeds)):
-        raise ValueError("analysis of variance: needs runs, and one figure, one level a factor and one seed for each")
-    if not np.isfinite(y).all():
-        raise ValueError("analysis of variance: needs finite figures")
     rounding = y.size * (ROUNDING * float(np.abs(y).max())) ** 2
     y = y - y.mean()
     main = {(name,): indicators(levels) for name, levels in factors.items()}
@@ -89,7 +76,7 @@ def indicators(levels: Sequence[Hashable], order: Iterable[Hashable] | None = No
 
 
 def _residual(y: NDArray[np.float64], parts: Iterable[NDArray[np.float64]]) -> tuple[float, int]:
-    """Return the residual sum of squares of the least-squares fit of a constant and these columns, and their rank."""
+    """Return the residual sum of squares of the fit of a constant and these columns, and their rank."""
     x = np.hstack([np.ones((y.size, 1)), *parts])
     beta, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
     return float(np.sum((y - x @ beta) ** 2)), int(rank)

@@ -19,10 +19,9 @@ Cells = Mapping[tuple[str, ...], Mapping[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One level of one factor: its estimated marginal mean, with equal weights over the levels of all other factors.
+    """One level of one factor: its estimated marginal mean, in percent, with its 95 % interval, and its number of runs.
 
-    `mean` is of the study's metric in percent, `low` and `high` bound its 95 % interval, `n` counts runs. NaN stands
-    where there is no run, where the runs cannot tell the mean, and for bounds without an analysis of variance.
+    NaN stands where the runs cannot tell the mean, and for bounds without an analysis of variance.
     """
 
     factor: str
@@ -38,7 +37,7 @@ class Interaction:
     """Two factors: the mean of the metric (percent) and the number of runs at each pair of their levels.
 
     Each cell counts once in a mean. Every pair of levels is there, with NaN and 0 where no run is. `spans` is half the
-    width of a mean's 95 % interval, as that of a `Level`; NaN without an analysis of variance.
+    width of a mean's 95 % interval; NaN without an analysis of variance.
     """
 
     factors: tuple[str, str]
@@ -90,21 +89,9 @@ def factorial(
     A marginal mean (see `marginal_means`) is a sum of the runs with weights w; its interval is
     ± t(level, residual df) · s · √(Σ w²), where s² is the residual mean square of `anova`. It is of the mean over these
     very seeds, and serves to compare levels, not to foretell other seeds. Where cells or seeds are missing, a mean is
-    what it would be if the factors did not interact: `gaps` says which are.
-
-    Args:
-        cells: the level of each factor, in their order -> seed -> figure in percent. Cells without a run may be absent.
-        factors: flat name -> its levels, in the order to show them.
-        importance: what `studies.search.importance` returned.
-        level: coverage of the intervals.
-
-    Raises:
-        ValueError: no run at all, a cell that is not of these levels, or a figure that is not finite.
-
+    what it would be if the factors did not interact: `gaps` says which are. `factors` has the levels in the order to
+    show them.
     """
-    for cell in cells:
-        if len(cell) != len(factors) or any(at not in of for at, of in zip(cell, factors.values(), strict=True)):
-            raise ValueError(f"cell {cell}: no levels of {', '.join(factors)}")
     cells = {cell: runs for cell, runs in cells.items() if runs}
     runs = [(cell, seed, figure) for cell, of in cells.items() for seed, figure in of.items()]
     figures, seeds = [figure for _, _, figure in runs], [seed for _, seed, _ in runs]
@@ -158,8 +145,7 @@ def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple
 def gaps(cells: Cells, factors: Mapping[str, Sequence[str]]) -> list[str]:
     """Name the cells without a run, and those that lack a seed which another cell has, each in one line.
 
-    Cells without a run are named together where all that have these levels lack one: `no run at combine=max` for the
-    whole level, `no run at combine=max, norm=ends` for a pair of levels, whatever the other factors are.
+    Cells without a run are named together where all that have these levels lack one (`no run at combine=max`).
     """
     cells = {cell: runs for cell, runs in cells.items() if runs}
     names = list(factors)

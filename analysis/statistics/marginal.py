@@ -17,13 +17,10 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Marginal:
-    """The marginal means of a design.
+    """The marginal means of a design, by factor and level.
 
-    Attributes:
-        means: factor -> level -> its mean; NaN where the runs cannot tell it.
-        errors: factor -> level -> the standard error of the mean, where that of one figure is 1.
-        gap: which means these runs cannot tell; empty where they tell all.
-
+    `errors` are their standard errors, where that of one figure is 1. NaN stands where the runs cannot tell a mean;
+    `gap` names those means, and is empty where there is none.
     """
 
     means: Mapping[str, Mapping[str, float]]
@@ -39,14 +36,7 @@ def marginal_means(
     The model is additive in the factors and the seeds (blocks), fitted by least squares. A level's mean is what the fit
     says of it on average over all levels of the other factors and all seeds that have a run, each with the same weight.
     So a level that was not run with a costly level of another factor does not look better for it. In a complete design
-    it is the mean of the level's runs.
-
-    Args:
-        figures: one figure a run, shape (n,).
-        levels: factor -> the level of each run.
-        seeds: the seed of each run.
-        factors: factor -> its levels, in the order to name them.
-
+    it is the mean of the level's runs. `levels` and `seeds` have those of each run, `factors` the order to name levels.
     """
     y = np.asarray(figures, dtype=float)
     middle = float(y.mean())

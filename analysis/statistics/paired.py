@@ -18,8 +18,8 @@ UNDERFLOW = 1e-150
 class PairedDifference:
     """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
 
-    `sd` is the sample standard deviation of the differences (n - 1), `low` and `high` bound the t interval of
-    their mean, `p` is the two-sided p-value of the paired t-test. NaN stands where n is too small to say.
+    `sd` is that of the sample (n - 1), `low` and `high` bound the t interval of the mean, `p` is two-sided. NaN stands
+    where n is too small to say.
     """
 
     n: int
@@ -34,16 +34,10 @@ def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0)
     """Return ours minus the baseline's, pair by pair, shape (n,).
 
     Differences that are equal to within rounding, or so nearly that their variance would underflow, are made equal.
-
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        magnitude: how large the figures were that the values come from, where they are differences already and carry
-            the rounding of larger ones.
+    `magnitude` is how large the figures were that the values come from, where they are differences already.
 
     Raises:
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
     """
     left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
     if left.ndim != 1 or left.shape != right.shape or not left.size:
@@ -63,17 +57,7 @@ def paired(
 
     One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within rounding) have sd 0;
     interval and p are NaN: errors are counts over a finite test set, so a few equal differences are a coincidence, not
-    certainty. A mean within that rounding of 0 is 0.
-
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        level: coverage of the interval.
-        outside: the chance that it misses, for one too small to be 1 less `level`.
-
-    Raises:
-        ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
+    certainty. `outside` is the chance that the interval misses, for one too small to be 1 less `level`.
     """
     difference = differences(ours, baseline)
     n, mean = difference.size, float(difference.mean())
@@ -101,21 +85,10 @@ def possible(difference: float) -> float:
 def tost(difference: PairedDifference, margin: float) -> float:
     """Return the p-value of equivalence within ± `margin`: two one-sided paired t-tests (Schuirmann, 1987).
 
-    One test refutes a true difference of -margin or less, the other one of +margin or more; p is the larger of the two.
     It is below 0.05 exactly where the 90 % t interval lies within the margin. A large p claims nothing. NaN for one
-    pair and where all differences are equal.
-
-    Args:
-        difference: the paired difference.
-        margin: the largest difference that does not matter, in the unit of the difference (errors in %: percentage
-            points); it has to be chosen before the result is known.
-
-    Raises:
-        ValueError: a margin that is not above 0.
-
+    pair and where all differences are equal. The margin has the unit of the difference, and has to be chosen before the
+    result is known.
     """
-    if not margin > 0:
-        raise ValueError(f"margin {margin}: must be above 0")
     if not difference.sd > 0:
         return math.nan
     error = difference.sd / math.sqrt(difference.n)
@@ -125,8 +98,7 @@ def tost(difference: PairedDifference, margin: float) -> float:
 def cohens_dz(difference: PairedDifference) -> float:
     """Return Cohen's d_z = mean / sd of the differences, without unit (Cohen, 1988, section 2.3.5).
 
-    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. The better the pairing by seed works, the
-    larger it is. NaN for one pair and where all differences are equal.
+    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. NaN for one pair and for equal differences.
     """
     return difference.mean / difference.sd if difference.sd > 0 else math.nan
 
@@ -134,7 +106,6 @@ def cohens_dz(difference: PairedDifference) -> float:
 def hedges_g(difference: PairedDifference) -> float:
     """Return d_z without its bias: J(n - 1) · d_z, with J(m) = Γ(m/2) / (√(m/2) · Γ((m - 1)/2)) (Hedges, 1981).
 
-    Of normal differences, d_z of n pairs is too large by 1 / J on average: by 77 % for 3 pairs, 25 % for 5, 9 % for 10.
     For 2 pairs its mean does not exist and J is 0: NaN, as where d_z is.
     """
     half = (difference.n - 1) / 2
@@ -144,10 +115,7 @@ def hedges_g(difference: PairedDifference) -> float:
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return where one new draw from the same normal falls: mean ± t(level, n - 1) · sd · √(1 + 1/n).
-
-    (NaN, NaN) for fewer than two values.
-    """
+    """Return where one new draw from the same normal falls: mean ± t(level, n - 1) · sd · √(1 + 1/n); NaN for n < 2."""
     sample = np.asarray(values, dtype=float)
     n = sample.size
     if n < 2:

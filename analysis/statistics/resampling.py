@@ -33,21 +33,7 @@ def bootstrap_interval(
 
     A bootstrap interval lies between the least and the greatest difference, and all n fall on the same side of a true
     median with probability 2 / 2^n. Where that is more than a quarter of what the interval may miss, with fewer than 8
-    pairs at 95 %, it is NaN.
-
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        generator: what the resamples are drawn with.
-        level: the coverage that is asked for.
-        resamples: how many are drawn.
-
-    Returns:
-        (low, high) in the unit of the inputs; (NaN, NaN) for too few pairs, and for differences that are all equal.
-
-    Raises:
-        ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
+    pairs at 95 %, it is (NaN, NaN), as for differences that are all equal.
     """
     from scipy import stats  # takes most of a second, which a table as text has no use for
 
@@ -70,22 +56,12 @@ def sign_flip(ours: ArrayLike, baseline: ArrayLike, generator: np.random.Generat
     """Return the two-sided p-value of Fisher's (1935) sign-flip test of a mean paired difference of zero.
 
     p is the share of the 2^n sign patterns whose sum is at least as far from 0 as that of the differences, and so exact
-    at every n, whatever the distribution. Sums that are equal but for the rounding of the additions count as equal. It
-    is never below 2 / 2^n: with fewer than 6 pairs it resolves nothing at 0.05.
-
+    at every n, whatever the distribution, and never below 2 / 2^n: fewer than 6 pairs resolve nothing at 0.05.
     Beyond 20 pairs the patterns are drawn, and p = (1 + hits) / (1 + drawn) as in Phipson and Smyth (2010), which holds
     the level too; it is uncertain by ± 0.0014 (two standard errors) near 0.05.
 
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        generator: what patterns are drawn with; unused up to 20 pairs.
-        magnitude: how large the figures were that the values come from, where they are differences already and carry
-            the rounding of larger ones.
-
-    Raises:
-        ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
+    Sums that are equal but for rounding count as equal: `magnitude` is how large the figures were that the values come
+    from, where they are differences already.
     """
     difference = differences(ours, baseline)
     size = max(float(np.abs(ours).sum() + np.abs(baseline).sum()), 2 * magnitude * difference.size)

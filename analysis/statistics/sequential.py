@@ -32,11 +32,10 @@ NODES = 600
 
 
 def allowance(share: float, level: float, spending: Spending) -> float:
-    """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in.
+    """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in (Lan and DeMets, 1983).
 
     `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)) on either side, with half the level and its two-sided z, hardly
-    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets,
-    1983).
+    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look.
     """
     if spending == "pocock":
         return level * math.log1p((math.e - 1) * share)
@@ -48,21 +47,9 @@ def limits(looks: tuple[int, ...], level: float = 0.05, spending: Spending = "ob
     """Return for each look the two-sided p-value of the paired t-test at or below which there is a difference.
 
     Under no difference, and normal differences, the chance to meet one of the limits by the k-th look is what
-    the spending function allows by then; after the last look it is `level`. One side alone has half of it.
-
-    Args:
-        looks: pairs in hand at each look, rising, the first at least 2.
-        level: of the whole design, two-sided.
-        spending: see `allowance`.
-
-    Raises:
-        ValueError: looks that do not rise from 2 up, or a level outside (0, 1).
-
+    the spending function allows by then; after the last look it is `level`. One side alone has half of it. `looks` are
+    the pairs in hand at each, which rise from 2 up (see `Stopping`).
     """
-    if not looks or looks[0] < 2 or list(looks) != sorted(set(looks)):
-        raise ValueError(f"looks must rise from 2 pairs up, got {looks}")
-    if not 0 < level < 1:
-        raise ValueError(f"a level lies between 0 and 1, got {level}")
     allowances = [allowance(n / looks[-1], level, spending) for n in looks]
     steps = [now - before for now, before in zip(allowances, [0.0, *allowances], strict=False)]
     bounds = [steps[0]]

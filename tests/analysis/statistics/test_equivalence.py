@@ -50,12 +50,6 @@ def test_without_spread_nothing_is_claimed():
         assert math.isnan(tost(difference, 5.0))
 
 
-@pytest.mark.parametrize("margin", [0.0, -0.3, math.nan])
-def test_a_margin_is_above_zero(margin):
-    with pytest.raises(ValueError, match=f"margin {margin}: must be above 0"):
-        tost(paired([1.0, 2.0], [1.5, 2.0]), margin)
-
-
 @given(differences, margins, margins)
 def test_a_wider_margin_never_has_a_larger_p(difference, one, other):
     if difference.sd > 0:

@@ -57,9 +57,3 @@ def test_no_limit_is_below_its_own_share_nor_above_the_level(looks, level, spend
     steps = np.diff([0.0, *allowed])
     assert all(limit >= step * (1 - 1e-9) for limit, step in zip(found, steps, strict=True))
     assert all(limit <= total * (1 + 1e-9) for limit, total in zip(found, allowed, strict=True))
-
-
-@pytest.mark.parametrize("looks", [(), (1, 3), (5, 5), (5, 3)])
-def test_looks_must_rise(looks):
-    with pytest.raises(ValueError, match="looks must rise from 2 pairs up, got"):
-        limits(looks)
