@@ -80,15 +80,16 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     def add(level: Level, text: str, row: str | None = None) -> None:
         findings.append(Finding(level=level, text=f"{path}: {text}", study=table.study, row=row))
 
-    parts: list[tuple[str | None, Any, Any]] = [(None, _head(theirs), _head(ours))]
+    parts: list[tuple[str | None, Any, Any]] = [(None, {"unlisted": ours["unlisted"]} | _head(theirs), _head(ours))]
     parts += [(label, written[label], row) for label, row in actual.items() if label in written]
     for label, old, now in parts:
         for column, was, value in differences(old, now):
             if was is ABSENT and not column.startswith(BY_NAME) and (label is None or column not in columns):
                 newer.add(column)
                 continue
-            level: Level = "note" if label is None and column.startswith("unlisted.") else "problem"
-            add(level, f"column {column}: the file says {_shown(was)}, the runs give {_shown(value)}", label)
+            beside = label is None and column.partition(".")[0] == "unlisted"
+            text = f"the file says {_shown(was)}, the {'record gives' if beside else 'runs give'} {_shown(value)}"
+            add("note" if beside else "problem", f"column {column}: {text}", label)
     for label in sorted(written.keys() ^ actual.keys()):
         add("problem", f"the {'study' if label in written else 'file'} has not this row", label)
     if newer:
