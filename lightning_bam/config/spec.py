@@ -29,11 +29,11 @@ class Spec(Protocol):
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-def spec(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen, keyword-only dataclass whose fields are checked and converted on construction."""
+def spec(cls: type[T], *, kw_only: bool = True) -> type[T]:
+    """Make `cls` a frozen dataclass whose fields are checked and converted on construction."""
     make = pydantic.dataclasses.dataclass(
         frozen=True,
-        kw_only=True,
+        kw_only=kw_only,
         config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
     SPECS[cls.__name__] = made = cast(type[T], make(cls))
@@ -80,7 +80,9 @@ def changed(item: Spec) -> dict[str, Any]:
 def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     """Say the first problem of a validation error in one line: field, value, what would be right."""
     problems = error.errors(include_url=False)
-    problem, shown = problems[0], problems[0]["input"]
+    misspelt = (p for p in problems if p["type"] == "unexpected_keyword_argument" and len(p["loc"]) == 1)
+    problem = next(misspelt, problems[0])  # rather than that the field which it stands for is missing
+    shown = problem["input"]
     if problem["type"] == "dataclass_type":
         return _no_spec(problems, where)
     path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))

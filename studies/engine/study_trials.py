@@ -22,7 +22,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.coordination.leases import Failed, Lease, Leases
 from studies.coordination.location import Place
-from studies.definition.panels import telling_apart
+from studies.definition.panels import panel_names
 from studies.definition.study import Cell, Study
 from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import asked, distributions, parameters
@@ -107,7 +107,7 @@ class StudyTrials(Source):
         self.others: list[Cell] = []
         self.looked = 0.0
         self.taken: dict[str, Lease] = {}
-        factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
+        factors = (*panel_names(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
         self.known: dict[str, BaseDistribution] = {}
         self.seen = 0

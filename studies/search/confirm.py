@@ -9,8 +9,7 @@ from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
 from lightning_bam.run_folder.result import headline
-from studies.definition.limits import LONGEST
-from studies.definition.names import shortened
+from studies.definition.limits import LONGEST, shortened
 from studies.definition.panels import make_panels, varying
 from studies.definition.study import Study
 from studies.errors import StudyError

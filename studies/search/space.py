@@ -8,21 +8,23 @@ so no condition is written twice; the names are put in an order in which what de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import product
+from typing import Annotated
 
-from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with_settings
-from studies.definition.limits import LABEL_BYTES
-from studies.definition.names import shortened
-from studies.definition.selection import settled
-from studies.definition.validation import check_space_name
+from pydantic import Field
+
+from lightning_bam.config import KINDS, ConfigError, Run, flatten, with_settings
+from studies.definition.limits import LABEL_BYTES, shortened
+from studies.definition.settings import at_preset, setting_texts
+from studies.definition.validation import SpaceName, definition, expected
 from studies.errors import StudyError
 from studies.search.choices import Choice, Integer, Real, Value, ends, size_of, takes
 
 
-@dataclass(frozen=True, kw_only=True)
+@definition
 class Space:
     """What a search may try. Its results select; they never enter a table.
 
@@ -41,29 +43,23 @@ class Space:
 
     """
 
-    name: str
+    name: SpaceName
     question: str
     base: Run
-    choices: Mapping[str, Choice]
+    choices: Annotated[
+        Mapping[str, Annotated[Choice, expected('give a tuple of texts, as ("2", "4"), Integer(...) or Real(...)')]],
+        Field(min_length=1),
+    ]
     presets: Mapping[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Try each value once, wherever it plays a part."""
-        check_space_name(self.name)
         if self.base.score_on != "test":
             raise StudyError(f"{self.name}: score_on={self.base.score_on!r} is the search's own to choose")
-        if not self.choices:
-            raise StudyError(f"{self.name}: choices={dict(self.choices)}: give a knob and what to try for it")
         for name, choice in self.choices.items():
-            if not isinstance(choice, Integer | Real | list | tuple):
-                raise StudyError(f"{self.name}: {name}={choice!r}: give a tuple of values, Integer(...) or Real(...)")
-            if isinstance(choice, list | tuple) and not all(isinstance(value, str) for value in choice):
-                written = ", ".join(f'"{value}"' for value in choice)
-                raise StudyError(f"{self.name}: {name}={choice!r}: write values as --set takes them, ({written})")
-            if len(set(ends(choice))) < 2:
-                raise StudyError(f"{self.name}: {name} has {list(ends(choice))}: give at least two values")
-            if not isinstance(choice, Integer | Real) and len(set(choice)) < len(choice):
-                raise StudyError(f"{self.name}: {name} has {list(choice)}: give each value once")
+            values = ends(choice)
+            if len(values) < 2 or len(set(values)) < len(values):
+                raise StudyError(f"{self.name}: {name} has {list(values)}: give at least two values, each once")
             if name in ("seed", "score_on"):
                 raise StudyError(f"{self.name}: {name} is the search's own to choose")
         tried = set()
@@ -188,11 +184,7 @@ class Space:
             StudyError: the space has no such preset.
 
         """
-        if preset not in self.presets:
-            hint = nearest(preset, self.presets) if self.presets else "it has none"
-            raise StudyError(f"{self.name}: no preset {preset!r}; {hint}")
-        scale = self.presets[preset]
-        base = replace(self.base, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe)
+        (base,) = at_preset(self.name, self.presets, preset, [self.base])
         return self if base == self.base else replace(self, base=base, name=f"{self.name}+{preset}")
 
     def override(self, settings: Mapping[str, str]) -> Space:
@@ -208,7 +200,7 @@ class Space:
         if searched := set(settings) & {*self.choices, "seed", "score_on"}:
             raise StudyError(f"--set {min(searched)}: {self.name} searches over it or fixes it")
         base = with_settings(self.base, settings)
-        label = "+".join((self.name, *settled([base], settings)))
+        label = "+".join((self.name, *setting_texts([base], settings)))
         return replace(self, base=base, name=shortened(label, LABEL_BYTES))
 
     def takes(self, values: Mapping[str, object]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from lightning_bam.config.spec import changed
 from lightning_bam.run_folder.files import FolderError, inside, read_text
 from lightning_bam.run_folder.files import replace as put
-from studies.definition.panels import telling_apart
+from studies.definition.panels import panel_names
 from studies.definition.study import Study
 from studies.terminal.text import one_line
 
@@ -119,7 +119,7 @@ def compared(study: Study) -> list[str]:
         return [f"fixed       all else; rows are compared with {study.baseline!r}"]
     slots = " and ".join(study.within)
     lines = [
-        f"panels      {', '.join(telling_apart(study.rows, study.within))}",
+        f"panels      {', '.join(panel_names(study.rows, study.within))}",
         f"fixed       all else; a row is compared with the one of its own {slots} without attention",
     ]
     if any(baseline.startswith("plain ") for baseline in study.baselines):

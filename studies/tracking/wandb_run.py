@@ -21,7 +21,7 @@ from lightning_bam.config import Run, to_dict
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.run_folder.result import METRICS, Result
-from studies.definition.names import shortened
+from studies.definition.limits import shortened
 from studies.errors import StudyError
 from studies.job.job import Job, WandbMode
 

@@ -81,7 +81,7 @@ def test_without_panels_there_is_one():
             "tiny: baselines 'net14 + SE' and 'net14' are rows of equal backbone: name one of them",
         ),
         ({"baseline": ("net8", "net15")}, "tiny: baseline 'net15' is no row; did you mean 'net14'?"),
-        ({"within": "backbone"}, "tiny: within='backbone' must be a tuple, as ('backbone',)"),
+        ({"within": "backbone"}, "tiny: within='backbone': give a tuple of names, as ('attention',)"),
         (
             {"within": ("bakbone",)},
             "tiny: within 'bakbone': no slot that panels may differ in; did you mean 'backbone'?",

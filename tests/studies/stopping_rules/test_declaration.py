@@ -9,6 +9,7 @@ import pytest
 
 from lightning_bam.run_folder.files import FolderError
 from studies.definition.stopping import Stopping
+from studies.definition.study import Selection
 from studies.errors import StudyError
 from studies.records.records import gather
 from studies.stopping_rules.declaration import declare, declared, file_of
@@ -74,7 +75,7 @@ def test_a_rule_takes_the_seeds_that_a_study_has_of_its_own():
     [
         (replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3), "looks at 2, 3 seeds, obrien-fleming"),
         (replace(RULED, margin=0.5), "margin 0.5 is not what was declared before the first result (margin 0.3)"),
-        (replace(STUDY.stopping_by(RULE, 9), margin=0.3), "seeds 9 to 12 is not what was declared"),
+        (replace(STUDY.stopping_by(RULE, 9), margin=0.3), "seeds (9, 10, 11, 12) is not what was declared"),
     ],
 )
 def test_a_rule_does_not_change(tmp_path, other, said):
@@ -137,7 +138,7 @@ def test_a_study_of_another_name_knows_which_of_its_rows_the_rule_stops(tmp_path
     assert declared(OTHER, tmp_path) is OTHER
     declare(RULED, tmp_path, [])
     ruled = [row for row in STUDY.rows if row != "none"]
-    assert declared(OTHER, tmp_path) == replace(OTHER, ruled_by=dict.fromkeys(ruled, "combine"))
+    assert declared(OTHER, tmp_path) == replace(Selection.of(OTHER), ruled_by=dict.fromkeys(ruled, "combine"))
     part = OTHER.only({"row": ["BAM max"]})
     assert declared(part, tmp_path).ruled_by == {"BAM max": "combine"}, "a baseline is given seeds whatever it shows"
     upside = replace(OTHER.only({"row": ["BAM max"]}), baseline="BAM max")
@@ -205,7 +206,7 @@ def test_a_rule_from_before_the_database_reaches_it(tmp_path, postgres):
 
 @pytest.mark.parametrize(
     ("looks", "said"),
-    [((1, 3), "looks=1,3: give numbers of seeds that rise from 2 up"), ((), "looks=:"), ((4, 4), "looks=4,4:")],
+    [((1, 3), "looks=.1, 3.: give numbers of seeds that rise from 2 up"), ((), "looks=..:"), ((4, 4), "looks=.4, 4.:")],
 )
 def test_looks_that_cannot_be(looks, said):
     with pytest.raises(StudyError, match=said):
@@ -213,12 +214,14 @@ def test_looks_that_cannot_be(looks, said):
 
 
 def test_other_arguments_that_cannot_be():
-    with pytest.raises(StudyError, match="spending='haybittle': choose from obrien-fleming, pocock"):
+    with pytest.raises(
+        StudyError, match="stopping: spending='haybittle': input should be 'obrien-fleming' or 'pocock'"
+    ):
         Stopping(spending="haybittle")
     with pytest.raises(StudyError, match=r"level=1\.5: give a level between 0 and 0"):
         Stopping(level=1.5)
     with pytest.raises(StudyError, match=r"combine: margin=-1: give percentage points above 0, as 0\.3"):
-        STUDY.with_margin(-1)
+        replace(STUDY, margin=-1)
     with pytest.raises(StudyError, match="combine: 4 seeds, but its stopping rule looks last at 3: seeds=3"):
         replace(STUDY, stopping=Stopping(looks=(2, 3)))
     with pytest.raises(StudyError, match="a stopping rule has level, looks, spending, not"):

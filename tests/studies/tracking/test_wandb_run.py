@@ -24,6 +24,7 @@ import wandb
 from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Selection
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
@@ -182,7 +183,7 @@ def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys
 def test_long_names_are_shortened_and_stay_apart(tmp_path):
     rows = {f"{'ä' * 100}{i}": replace(BASE, attention=BAMSpec(reduction=4, dilation=i)) for i in (1, 2)}
     study = tiny(seeds=1, rows={"none": BASE} | rows, scientific=("attention", "attention.dilation"))
-    study = replace(study, variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
+    study = replace(Selection.of(study), variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
     run_study(study, tmp_path, replace(OFFLINE, monitor=False), silent)
     found = [read(record.folder.path) for record in gather(study, tmp_path)]
     assert {one["config"]["row"] for one in found} == set(study.rows)

@@ -1,15 +1,28 @@
-"""Which rows of a study a person asks for, and what they set in them."""
+"""Flat names of rows (`recipe.lr`): set from text, and rows chosen by them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
 from studies.errors import StudyError
 
 
-def overridden(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:
+def at_preset(name: str, presets: Mapping[str, Run], preset: str, runs: Iterable[Run]) -> list[Run]:
+    """Return the runs at another scale: with the preset's data, backbone and recipe.
+
+    Raises:
+        StudyError: the study or space `name` has no such preset.
+
+    """
+    if preset not in presets:
+        raise StudyError(f"{name}: no preset {preset!r}; {nearest(preset, presets) if presets else 'it has none'}")
+    scale = presets[preset]
+    return [replace(run, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe) for run in runs]
+
+
+def with_all_settings(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:
     """Return the rows with flat names set from text in every row that has them.
 
     Raises:
@@ -25,14 +38,14 @@ def overridden(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str
     }
 
 
-def settled(runs: Iterable[Run], settings: Mapping[str, str]) -> tuple[str, ...]:
+def setting_texts(runs: Iterable[Run], settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return what was set in these runs as `recipe.lr=0.05`, in order: one spelling, however it was given (`5e-2`)."""
     flats = [flatten(run) for run in runs]
     values = {name: next((flat[name] for flat in flats if name in flat), text) for name, text in settings.items()}
     return tuple(f"{name}={value}" for name, value in sorted(values.items()))
 
 
-def chosen_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Mapping[str, Sequence[str]]) -> set[str]:
+def select_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Mapping[str, Sequence[str]]) -> set[str]:
     """Return the rows, without the baselines, whose flat names (or `row`, the label) have these values.
 
     Raises:
@@ -40,18 +53,17 @@ def chosen_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Ma
 
     """
     flats = {row: flatten(run) | {"row": row} for row, run in rows.items()}
-    chosen = set(rows) - set(baselines)
+    selection = set(rows) - set(baselines)
     for name, values in selectors.items():
-        found = {row: str(flat[name]) for row, flat in flats.items() if name in flat}
-        asked = f"--only {name}={','.join(values)}"
-        if not found:
-            raise StudyError(f"{asked}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}")
-        kept = {value.lower() for value in values}
-        chosen = {row for row in chosen if found.get(row, "").lower() in kept}
-        if not chosen:
-            there = ", ".join(sorted(set(found.values())))
-            raise StudyError(f"{asked}: no row but the baseline; values: {there}")
-    return chosen
+        option = f"--only {name}={','.join(values)}"
+        texts = {row: str(flat[name]) for row, flat in flats.items() if name in flat}
+        if not texts:
+            raise StudyError(f"{option}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}")
+        wanted = {value.lower() for value in values}
+        selection = {row for row in selection if texts.get(row, "").lower() in wanted}
+        if not selection:
+            raise StudyError(f"{option}: no row but the baseline; values: {', '.join(sorted(set(texts.values())))}")
+    return selection
 
 
 def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:
