@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.checks.notes import seeds_named
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.records.purpose import Other, others, purpose
 from studies.records.records import Record
 from studies.stopping_rules.declaration import seal
@@ -56,13 +56,14 @@ class Unlisted:
 
 def strays(study: Study, others: Iterable[Other]) -> list[Other]:
     """Return the results that were trained for a study and have no place in it, whatever part of it is shown."""
-    rows, seeds = {*study.rows, *study.hidden}, {*study.seed_list, *study.left_out}
+    selection = Selection.of(study)
+    rows, seeds = {*study.rows, *selection.hidden}, {*study.seed_list, *selection.left_out}
 
     def placed(other: Other) -> bool:
         row, run = other.row, other.run
         if row not in rows or run.seed not in seeds:
             return False
-        return row in study.hidden or study.rows[row].at_seed(run.seed).key == run.key
+        return row in selection.hidden or study.rows[row].at_seed(run.seed).key == run.key
 
     return [other for other in others if other.ended and not placed(other)]
 
@@ -100,8 +101,8 @@ def of_study(
     `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file (empty without one), and
     `purposes` are what its runs were begun for.
     """
-    missing = strays(study, beside)
-    rows, seeds = {*study.rows, *study.hidden}, {*study.seed_list, *study.left_out}
+    missing, selection = strays(study, beside), Selection.of(study)
+    rows, seeds = {*study.rows, *selection.hidden}, {*study.seed_list, *selection.left_out}
     return Unlisted(
         seeds=tuple(sorted({one.run.seed for one in missing if one.row in rows and one.run.seed not in seeds})),
         rows=tuple(sorted({one.row for one in missing if one.row not in rows})),

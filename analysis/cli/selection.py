@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
 from studies.coordination.sync import gather_everywhere
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.errors import StudyError
 from studies.library import catalogue, find_study
 from studies.records.records import Record
@@ -54,8 +54,8 @@ def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> 
         study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
-        study = replace(study, ruled_by=ruled_elsewhere(study, root_of(arguments)))
-    return study.with_margin(margin) if margin else study
+        study = replace(Selection.of(study), ruled_by=ruled_elsewhere(study, root_of(arguments)))
+    return replace(study, margin=margin) if margin else study
 
 
 def every_scale(root: Path, url: str | None = None) -> list[Study]:

@@ -118,7 +118,7 @@ def as_json(table: Table) -> str:
         "device_hours": table.device_hours,
         "comparisons": table.comparisons,
         "margin": table.margin,
-        "stopping": table.stopping.to_dict() if table.stopping else None,
+        "stopping": asdict(table.stopping) if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
         "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name != "rule"},

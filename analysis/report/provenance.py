@@ -16,7 +16,7 @@ from analysis.provenance.explanation import Explanation, explain
 from analysis.table.model import Row
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.manifest import effective
-from studies.definition.panels import telling_apart
+from studies.definition.panels import panel_names
 from studies.definition.study import Study
 from studies.records.records import Record
 
@@ -93,7 +93,7 @@ def _counted(values: Counter[str], runs: int) -> str:
 def conditions(study: Study) -> dict[str, str]:
     """Return the factors under question with their values, then what differs by chance, then each fixed slot."""
     flats = [flatten(run) for run in study.rows.values()]
-    panels = telling_apart(study.rows, study.within)
+    panels = panel_names(study.rows, study.within)
     names = {f"varied: {name}": name for name in study.scientific} | {f"panels: {name}": name for name in panels}
     facts = {
         heading: ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))

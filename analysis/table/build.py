@@ -21,7 +21,7 @@ from analysis.table.published import BILLION, MILLION, compared, mean_sd, printe
 from analysis.table.verdict import Verdict, reproduced
 from lightning_bam.run_folder.result import Metric
 from studies.definition.stopping import Stopping
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.paper.published import Published
 from studies.records.records import Record
 
@@ -89,6 +89,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         FolderError: a run folder that was copied from another.
 
     """
+    selection = Selection.of(study)
     results = finished(records, study)
     refuse_copies(records)
     home = homes(study)
@@ -130,10 +131,17 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         notes=[
             *(footnote.line for footnote in environments),
             notes.coverage(wanted, cells, states),
+<<<<<<< HEAD
             *notes.other_seeds(study.left_out, study.added),
             *notes.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
             *notes.partial(len(comparisons), study.comparisons),
             *(note for remark in remarks for note in remark.values()),
+=======
+            *notes.other_seeds(selection.left_out, selection.added),
+            *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
+            *notes.partial(len(against), study.comparisons),
+            *(note for told in (alone, tried, likened) for note in told.values()),
+>>>>>>> d911bc2 (Read what a call leaves out and adds from its Selection)
             *notes.split_norm(trained),
             *notes.trained_with(trained, environments),
             *notes.device_time(hours, timed, len(trained)),

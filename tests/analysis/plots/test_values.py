@@ -95,11 +95,11 @@ class TestEffects:
 
     def test_the_margin_is_shaded(self, small):
         study, records, table = small
-        (axes,) = draw("effects", study.with_margin(0.4), records, table).figure.axes
+        (axes,) = draw("effects", replace(study, margin=0.4), records, table).figure.axes
         assert [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches] == [(-0.4, 0.4)]
         assert (
             "Shaded: differences of at most 0.4 points"
-            in draw("effects", study.with_margin(0.4), records, table).caption
+            in draw("effects", replace(study, margin=0.4), records, table).caption
         )
         assert not effects(table).figure.axes[0].patches
 
