@@ -131,17 +131,10 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         notes=[
             *(footnote.line for footnote in environments),
             notes.coverage(wanted, cells, states),
-<<<<<<< HEAD
-            *notes.other_seeds(study.left_out, study.added),
-            *notes.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(comparisons), study.comparisons),
-            *(note for remark in remarks for note in remark.values()),
-=======
             *notes.other_seeds(selection.left_out, selection.added),
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(against), study.comparisons),
-            *(note for told in (alone, tried, likened) for note in told.values()),
->>>>>>> d911bc2 (Read what a call leaves out and adds from its Selection)
+            *notes.partial(len(comparisons), study.comparisons),
+            *(note for remark in remarks for note in remark.values()),
             *notes.split_norm(trained),
             *notes.trained_with(trained, environments),
             *notes.device_time(hours, timed, len(trained)),

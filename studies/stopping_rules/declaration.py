@@ -51,7 +51,7 @@ class _Rule(TypedDict):
     comparisons: Whole
     rows: dict[str, str]
     baselines: dict[str, str]
-    seeds: Annotated[list[Annotated[Whole, Field(ge=0)]], AfterValidator(lambda seeds: list(distinct(tuple(seeds))))]
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], AfterValidator(distinct)]
     margin: Margin | None
     declared: Annotated[str, AfterValidator(_with_zone)]
 
@@ -60,12 +60,7 @@ RULE: Final = TypeAdapter(_Rule)
 
 
 def path_of(root: Path, label: str) -> Path:
-    """Return where the rule of the study with this label stands under `root`.
-
-    Raises:
-        FolderError: a label that cannot be a file's name, or the folder of rules is a link.
-
-    """
+    """Return where the rule of the study with this label stands; a FolderError where the folder of rules is a link."""
     refuse(root / RULES, stat.S_IFDIR)
     return inside(root / RULES, f"{label.replace('/', '_')}.json")
 
@@ -76,12 +71,7 @@ def file_of(root: Path, study: Study) -> Path:
 
 
 def read_rule(path: Path) -> dict[str, Any] | None:
-    """Return the rule in a file, or None where there is no such file.
-
-    Raises:
-        FolderError: a file that cannot be read, of another version, or that holds something else.
-
-    """
+    """Return the rule in a file, None where there is no such file; a FolderError for a file that is none."""
     try:
         data = read_object(path)
     except FolderError as error:
@@ -90,12 +80,7 @@ def read_rule(path: Path) -> dict[str, Any] | None:
 
 
 def _checked(data: Any, where: str) -> dict[str, Any]:
-    """Return what was read as a rule, from a colleague's file or database, once it is of the types of `_Rule`.
-
-    Raises:
-        FolderError: it is of another version, or something in it is none.
-
-    """
+    """Return what was read as a rule, from a colleague's file or database; a FolderError if it is not one."""
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         schema = short(data.get("schema") if isinstance(data, dict) else data)
         raise FolderError(f"{where}: written with schema {schema}, this version reads {SCHEMA}")
@@ -107,7 +92,7 @@ def _checked(data: Any, where: str) -> dict[str, Any]:
     if problem is None and len(data["seeds"]) != most:
         problem = f"seeds is {short(data['seeds'])}: should be {most}"
     if problem is not None:
-        raise FolderError(f"{where}: its {problem}: edited; restore it from a copy")
+        raise FolderError(f"{where}: {problem}: edited; restore it from a copy")
     return data
 
 
@@ -121,33 +106,18 @@ def moment(text: object) -> datetime | None:
 
 
 def seal(root: Path, label: str) -> dict[str, str]:
-    """Return what the manifest of a run keeps of the rule that it is begun under; empty where its study has none.
-
-    Raises:
-        FolderError: a rule that cannot be read, or is none.
-
-    """
+    """Return what the manifest of a run keeps of the rule that it is begun under; empty where its study has none."""
     rule = read_rule(path_of(root, label))
     if rule is None:
         return {}
     return {"rule": hash_text(json.dumps(rule, sort_keys=True)), "declared": rule["declared"]}
 
 
-def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
-    """Return the rows of a study that has no rule, some runs of which another study's rule under `root` gives.
+def other_rules(study: Study, root: Path) -> dict[str, str]:
+    """Return each row of a study without a rule to which another one's gives seeds: row -> the first of them, by name.
 
-    Args:
-        study: a study without a rule.
-        root: the runs folder; rules that stand only in a database are not looked for.
-
-    Returns:
-        Row -> the label of the first study, by name, whose rule gives or withholds some of its seeds. A baseline is
-        given seeds whatever it shows, and every row those of the first look.
-
-    Raises:
-        FolderError: the folder of rules is a link. A rule of another version says nothing; nor does one that cannot be
-            read, which is said on stderr: it is another study's.
-
+    A baseline is given seeds whatever it shows, and every row those of the first look. A rule of another version under
+    `root` says nothing; nor does one that cannot be read, which is said on stderr: it is another study's.
     """
     refuse(root / RULES, stat.S_IFDIR)
     rows = {run.key: row for row, run in study.rows.items()}
@@ -169,7 +139,7 @@ def ruled_elsewhere(study: Study, root: Path) -> dict[str, str]:
     return {row: labels[row] for row in study.rows if row in labels}
 
 
-def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:
+def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:
     """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
@@ -179,7 +149,7 @@ def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = T
         study: the study, or some of its rows.
         root: the runs folder.
         url: PostgreSQL, where another host may have declared it.
-        keep: write what is found there under `root`.
+        keep: write that under `root`.
 
     Raises:
         FolderError: a rule that cannot be read, or one of another host that cannot be written.
@@ -192,7 +162,7 @@ def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = T
         if study.stopping is not None:
             refuse_looked(study, gather_everywhere(study, root, url, keep=keep), root, url)
             return study
-        others = ruled_elsewhere(study, root)
+        others = other_rules(study, root)
         return replace(Selection.of(study), ruled_by=others) if others else study
     if keep:
         _keep(study, root, data)
@@ -202,23 +172,14 @@ def declared(study: Study, root: Path, url: str | None = None, *, keep: bool = T
 
 
 def declare(study: Study, root: Path, records: Sequence[Record], url: str | None = None) -> Study:
-    """Write down the rule of a study before its first result, or find the same one written already.
+    """Write down the rule of a whole study before its first result, also in PostgreSQL at `url`, unless it is there.
 
-    Args:
-        study: the whole study, with `stopping`.
-        root: the runs folder.
-        records: what there is of its runs.
-        url: PostgreSQL, to tell other hosts.
-
-    Raises:
-        FolderError: it cannot be written.
-        StudyError: another rule was declared before, or there are results from before any.
-
+    A StudyError where another rule was declared before, or where `records` of its runs are from before any.
     """
     assert study.stopping is not None
     data = _stored(study, root, url)
     if data is not None:
-        before = declared(study, root, url)
+        before = with_rule(study, root, url)
         for name, then, now in (
             ("", before.stopping, study.stopping),
             ("margin ", before.margin, study.margin),

@@ -17,7 +17,7 @@ from studies.coordination.leases import Leases
 from studies.coordination.registry import STORED, UNPACKED, open_registry
 from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
 from studies.records.records import gather
-from studies.stopping_rules.declaration import declared
+from studies.stopping_rules.declaration import with_rule
 from studies.storage.optuna_storage import close_storage, database
 from tests.analysis.synthetic import finish
 from tests.faults.stores.conftest import call, listing
@@ -211,7 +211,7 @@ def test_a_study_s_attributes_stop_their_own_study_in_a_line_and_no_other(base, 
         connection.execute(
             "insert into study_user_attributes (study_id, key, value_json) values (%s, 'rule', %s)", [study, text]
         )
-        assert declared(mine, Path("m"), url) == mine
+        assert with_rule(mine, Path("m"), url) == mine
         assert call("table", "other.py", "--root", "there", "--storage", url) in (0, 2)
         told = canary.unharmed()
         assert told.startswith(
