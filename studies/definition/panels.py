@@ -23,12 +23,7 @@ class Panel(NamedTuple):
 def make_panels(
     study: str, rows: Mapping[str, Run], baselines: Sequence[str], within: Sequence[str]
 ) -> tuple[Panel, ...]:
-    """Split the rows by what stands in the slots `within`; each part has exactly one baseline.
-
-    Raises:
-        StudyError: an unknown slot, a baseline that is no row, a part without a baseline or with two of them.
-
-    """
+    """Split the rows by what stands in the slots `within`; a StudyError unless each part has exactly one baseline."""
     slots = [name for name in KINDS if name != "attention"]
     for slot in within:
         if slot not in slots:
@@ -54,11 +49,9 @@ def make_panels(
 def check_differences(
     study: str, rows: Mapping[str, Run], panels: Sequence[Panel], scientific: Sequence[str], within: Sequence[str]
 ) -> None:
-    """Make sure that rows differ only in what is under question, and panels besides only in the slots `within`.
+    """Raise a StudyError unless rows differ in all that is under question, and in nothing else.
 
-    Raises:
-        StudyError: rows that differ in anything else, equal rows, or a name under question in which no two rows differ.
-
+    Panels may also differ in the slots `within`.
     """
     first: dict[str, str] = {}
     for row, run in rows.items():

@@ -10,12 +10,7 @@ from studies.errors import StudyError
 
 
 def at_preset(name: str, presets: Mapping[str, Run], preset: str, runs: Iterable[Run]) -> list[Run]:
-    """Return the runs at another scale: with the preset's data, backbone and recipe.
-
-    Raises:
-        StudyError: the study or space `name` has no such preset.
-
-    """
+    """Return the runs with a preset's data, backbone and recipe; a StudyError where the study `name` has none such."""
     if preset not in presets:
         raise StudyError(f"{name}: no preset {preset!r}; {nearest(preset, presets) if presets else 'it has none'}")
     scale = presets[preset]
@@ -23,12 +18,7 @@ def at_preset(name: str, presets: Mapping[str, Run], preset: str, runs: Iterable
 
 
 def with_all_settings(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:
-    """Return the rows with flat names set from text in every row that has them.
-
-    Raises:
-        ConfigError: a name that no row has, or a value outside its range.
-
-    """
+    """Return the rows with flat names set from text in every row that has them; a ConfigError where none has."""
     for name in settings:
         if not any(_has(run, name, settings) for run in rows.values()):
             with_settings(list(rows.values())[-1], {name: settings[name]})  # says what is wrong with the name
@@ -46,12 +36,7 @@ def setting_texts(runs: Iterable[Run], settings: Mapping[str, str]) -> tuple[str
 
 
 def select_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return the rows, without the baselines, whose flat names (or `row`, the label) have these values.
-
-    Raises:
-        StudyError: a name that no row has, or a selection that leaves only baselines.
-
-    """
+    """Return the rows whose flat names (or `row`, the label) have these values; a StudyError if only baselines have."""
     flats = {row: flatten(run) | {"row": row} for row, run in rows.items()}
     selection = set(rows) - set(baselines)
     for name, values in selectors.items():

@@ -29,9 +29,6 @@ class Stopping:
         spending: how the level is spent over the looks (`analysis.statistics.sequential`).
         level: the family-wise level of the whole study, over its rows and looks.
 
-    Raises:
-        StudyError: looks that do not rise from 2 up, an unknown spending, a level outside (0, 0.5).
-
     """
 
     looks: Annotated[
@@ -50,12 +47,7 @@ class Stopping:
 
     @classmethod
     def from_dict(cls, data: Any) -> Stopping:
-        """Read what `dataclasses.asdict` returned.
-
-        Raises:
-            StudyError: something else.
-
-        """
+        """Read what `dataclasses.asdict` returned; a StudyError for anything else."""
         names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if not isinstance(data, dict) or set(data) != names:
             raise StudyError(f"a stopping rule has {', '.join(sorted(names))}, not {repr(data)[:60]}")

@@ -61,9 +61,7 @@ class Study:
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
 
     Raises:
-        StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
-            baseline of its own, no seeds, a margin that is none, seeds that do not fit the stopping rule, or a field of
-            another type.
+        StudyError: a comparison that would not be fair, or a field of another type.
 
     """
 
@@ -159,22 +157,14 @@ class Study:
         return {name: next(iter(v)) for name, v in values.items() if len(v) == 1 and name != "seed"}
 
     def at(self, preset: str) -> Study:
-        """Return the same rows at another scale: the preset's data, backbone and recipe.
-
-        Raises:
-            StudyError: the study has no such preset.
-
-        """
+        """Return the same rows at another scale: the data, backbone and recipe of a preset, which it must have."""
         runs = at_preset(self.name, self.presets, preset, self.rows.values())
         return self._with_rows(dict(zip(self.rows, runs, strict=True)), preset)
 
     def override(self, settings: Mapping[str, str]) -> Study:
         """Return the study with flat names set from text in every row that has them; itself where that changes no run.
 
-        Raises:
-            StudyError: a name under question, or one that no row has.
-            ConfigError: a value outside its range.
-
+        A StudyError for a name under question, a ConfigError for one that no row has or a value outside its range.
         """
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
@@ -192,9 +182,7 @@ class Study:
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Selection:
         """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.
 
-        Raises:
-            StudyError: a name that no row has, or a selection that leaves only baselines.
-
+        A StudyError for a name that no row has, or where only baselines remain.
         """
         labels = select_rows(self.rows, self.baselines, selectors)
         panels = [panel for panel in self.panels if labels & set(panel.rows)]

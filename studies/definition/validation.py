@@ -26,16 +26,16 @@ def definition(cls: type[T]) -> type[T]:
 @dataclass_transform(frozen_default=True)
 def choice(cls: type[T]) -> type[T]:
     """Make `cls` a definition whose fields may be given by position."""
-    return _one_line(spec(cls, kw_only=False))
+    return _one_line(spec(cls))
 
 
 def _one_line(cls: type[T]) -> type[T]:
-    construct = cast(Callable[..., None], cls.__init__)
+    construct, names = cast(Callable[..., None], cls.__init__), list(cls.__annotations__)
 
     @wraps(construct)
     def init(self: T, *values: Any, **fields: Any) -> None:
         try:
-            construct(self, *values, **fields)
+            construct(self, *values[len(names) :], **dict(zip(names, values, strict=False)), **fields)
         except ValidationError as error:
             reason = error.errors(include_url=False)[0].get("ctx", {}).get("error")
             if isinstance(reason, StudyError | ConfigError):  # from a `__post_init__`
@@ -68,7 +68,7 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 
 
 Whole = Annotated[int, Field(strict=True)]
-Number = Whole | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Number = Annotated[Whole | Annotated[float, Field(strict=True, allow_inf_nan=False)], expected("give a finite number")]
 Names = Annotated[tuple[str, ...], expected("give a tuple of names, as ('attention',)")]
 Name = Annotated[
     str,
