@@ -29,11 +29,11 @@ class Spec(Protocol):
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-def spec(cls: type[T], *, kw_only: bool = True) -> type[T]:
-    """Make `cls` a frozen dataclass whose fields are checked and converted on construction."""
+def spec(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen, keyword-only dataclass whose fields are checked and converted on construction."""
     make = pydantic.dataclasses.dataclass(
         frozen=True,
-        kw_only=kw_only,
+        kw_only=True,
         config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
     SPECS[cls.__name__] = made = cast(type[T], make(cls))

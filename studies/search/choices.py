@@ -10,12 +10,7 @@ from studies.errors import StudyError
 
 @choice
 class Integer:
-    """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other.
-
-    Raises:
-        StudyError: what is no whole number, an empty range, a step below 1, or a log scale from below 1 or with a step.
-
-    """
+    """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other."""
 
     low: Whole
     high: Whole
@@ -24,29 +19,29 @@ class Integer:
 
     def __post_init__(self) -> None:
         """Check the range."""
-        _check(self, lowest=1)
+        _check(self)
         if self.step < 1 or (self.log and self.step != 1):
             raise StudyError(f"{self}: a step is at least 1, and on a log scale exactly 1")
 
     @property
+    def values(self) -> range:
+        """Every value; the last is `high`, or where no step reaches it the one below."""
+        return range(self.low, self.high + 1, self.step)
+
+    @property
     def size(self) -> int:
         """How many values there are."""
-        return (self.high - self.low) // self.step + 1
+        return len(self.values)
 
     @property
     def last(self) -> int:
-        """The greatest value: `high`, or where no step reaches it the last one below."""
-        return self.low + (self.size - 1) * self.step
+        """The greatest value."""
+        return self.values[-1]
 
 
 @choice
 class Real:
-    """Real numbers from `low` to `high`, on a linear or a log scale, or in steps.
-
-    Raises:
-        StudyError: what is no finite number, an empty range, a step of 0 or less, or a log scale from 0 or with a step.
-
-    """
+    """Real numbers from `low` to `high`, on a linear or a log scale, or in steps."""
 
     low: Number
     high: Number
@@ -55,7 +50,7 @@ class Real:
 
     def __post_init__(self) -> None:
         """Check the range."""
-        _check(self, lowest=0)
+        _check(self)
         if self.step is not None and (self.step <= 0 or self.log):
             raise StudyError(f"{self}: a step is above 0, and a log scale has none")
 
@@ -94,14 +89,14 @@ def size_of(choice: Choice) -> int | None:
 def takes(choice: Choice, value: object) -> bool:
     """Say whether a value is one of those that may be chosen."""
     if isinstance(choice, Integer):
-        return type(value) is int and choice.low <= value <= choice.last and (value - choice.low) % choice.step == 0
+        return type(value) is int and value in choice.values
     if isinstance(choice, Real):
         return type(value) in (int, float) and choice.low <= value <= choice.high  # type: ignore[operator]
     return value in choice
 
 
-def _check(choice: Integer | Real, lowest: int) -> None:
+def _check(choice: Integer | Real) -> None:
     if not choice.low < choice.high:
         raise StudyError(f"{choice}: low must be below high")
-    if choice.log and (choice.low < lowest or choice.low <= 0):
+    if choice.log and choice.low <= 0:
         raise StudyError(f"{choice}: a log scale begins above 0")

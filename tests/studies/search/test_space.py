@@ -64,7 +64,7 @@ def test_a_knob_is_asked_for_only_where_it_plays_a_part():
     found = every(space(choices=WIDE))
     keys = set()
     for values in found:
-        flat = flatten(space(choices=WIDE).chosen(values))
+        flat = flatten(space(choices=WIDE).configuration(values))
         assert set(values) == set(WIDE) & set(flat), "all that plays a part, and nothing else"
         for name, value in values.items():
             assert str(flat[name]) == str(value)
