@@ -48,7 +48,7 @@ class Stopping:
     @classmethod
     def from_dict(cls, data: Any) -> Stopping:
         """Read what `dataclasses.asdict` returned; a StudyError for anything else."""
-        names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        names = {field.name for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != names:
             raise StudyError(f"a stopping rule has {', '.join(sorted(names))}, not {repr(data)[:60]}")
         return cls(**data)

@@ -233,7 +233,7 @@ class Selection(Study):
         """Return the selection of all of a study, or the selection that it is."""
         if isinstance(study, Selection):
             return study
-        return cls(**{f.name: getattr(study, f.name) for f in fields(Study)}, study=study)  # type: ignore[arg-type]
+        return cls(**{f.name: getattr(study, f.name) for f in fields(Study)}, study=study)
 
     @property
     def label(self) -> str:

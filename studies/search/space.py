@@ -156,7 +156,7 @@ class Space:
             usual = {name: str(value) for name, value in flatten(with_settings(self.base, settings)).items()} | settings
 
             def choose(name: str, choice: Choice, usual: Mapping[str, str] = usual) -> Value:
-                return usual[name] if usual.get(name) in map(str, ends(choice)) else ends(choice)[0]
+                return usual[name] if usual.get(name, "") in map(str, ends(choice)) else ends(choice)[0]
 
             run = self.run(self.draw(choose))
             corners.setdefault(run.key, (" ".join(f"{name}={value}" for name, value in settings.items()), run))
