@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
+    """A run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
 
-    `here` says that it was on this host and under this runs folder, whose lock and files know more. `beat` is the last
+    `here` says that it was on this host and under this runs folder, whose lock and files say more. `beat` is the last
     heartbeat of whoever had it.
     """
 
@@ -24,6 +24,18 @@ class Entry:
     alive: bool
     here: bool
     beat: datetime | None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another host trains it right now."""
+        return self.state == "running" and self.holder is not None and self.alive and not self.here
+
+
+class Counts(NamedTuple):
+    """How often a run was interrupted on all hosts since it was last retried, and how often it was retried."""
+
+    losses: int = 0
+    retries: int = 0
 
 
 class Coordination(ABC):
@@ -40,14 +52,15 @@ class Coordination(ABC):
     shared: bool
 
     @abstractmethod
-    def take(self, key: str, *, again: datetime | None = None) -> bool:
-        """Take the lease of a run; say whether it is ours now.
-
-        It is not where the run is complete, has failed, or is somebody else's who has sent a heartbeat lately.
+    def take(self, key: str, *, again: datetime | None = None) -> Counts | None:
+        """Take the lease of a run, unless it is complete, has failed, or another host that is alive has it.
 
         Args:
             key: the run's key.
             again: take it although it failed, if that attempt's last heartbeat was this one.
+
+        Returns:
+            What all hosts have counted together; None where the lease is not ours.
 
         """
 
@@ -69,21 +82,17 @@ class Coordination(ABC):
 
     @abstractmethod
     def entries(self) -> dict[str, Entry]:
-        """Return what is known between hosts of every run, without the records."""
-
-    def losses(self, key: str) -> tuple[int, int]:  # noqa: ARG002
-        """Return how often a run was interrupted on all hosts since it was last tried again, and how often that was."""
-        return 0, 0
+        """Return the entry of every run between hosts, without the records."""
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:  # noqa: ARG002
         """Return the records of these runs, as far as there are any; one that is damaged or too large is empty."""
         return {}
 
     def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:  # noqa: B027
-        """Tell of a run that has ended without a lease, or whose lease nobody gave back, unless that is known."""
+        """Publish a run that has ended without a lease, or whose lease nobody gave back, unless it is complete."""
 
     def forget(self, keys: Iterable[str]) -> None:  # noqa: B027
-        """Take back what was told of these runs, unless somebody has them by now."""
+        """Remove the entries of these runs, unless somebody has them by now."""
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep every other host out of what is done meanwhile.
@@ -99,21 +108,20 @@ class Coordination(ABC):
 
 
 class FileLocks(Coordination):
-    """All who take part see the runs folder: whoever holds the lock of a run's folder has its lease."""
+    """All who take part see the runs folder: whoever holds the lock of a run's folder has its lease, to its end."""
 
     shared = False
 
-    def take(self, key: str, *, again: datetime | None = None) -> bool:  # noqa: ARG002
-        """Say yes: the caller holds the lock."""
-        return True
+    def take(self, key: str, *, again: datetime | None = None) -> Counts:  # noqa: ARG002, D102
+        return Counts()
 
-    def heartbeat(self, keys: Iterable[str]) -> set[str]:  # noqa: ARG002
-        """Do nothing: a lock lasts as long as its holder."""
+    def heartbeat(self, keys: Iterable[str]) -> set[str]:  # noqa: ARG002, D102
         return set()
 
-    def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:
-        """Do nothing: the lock goes with the run's processes."""
+    def give_back(  # noqa: D102
+        self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0
+    ) -> None:
+        pass
 
-    def entries(self) -> dict[str, Entry]:
-        """Return nothing: the folders say all."""
+    def entries(self) -> dict[str, Entry]:  # noqa: D102
         return {}

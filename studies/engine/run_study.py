@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import reported
-from studies.coordination.sync import fetch, seen_from_here, tell_finished, tell_of_torn
+from studies.coordination.retries import begin_contradictions_anew
+from studies.coordination.sync import fetch, mark_elsewhere, publish_finished, warn_of_torn
 from studies.definition.study import Cell, Study
 from studies.engine.priority import longest_first
 from studies.engine.progress import Progress, View
@@ -49,7 +50,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     study_trials = StudyTrials(root, study, options.storage, patient=options.patient)
     with closing(study_trials):
         if options.retry_failed:
-            study_trials.leases.put_away_contradictions(RunFolder.of(root, cell.run) for cell in study.runs())
+            begin_contradictions_anew(RunFolder.of(root, cell.run) for cell in study.runs())
         records = up_to_date(study, root, study_trials)
         missing = wanted(records, options)
         if options.retry_failed:
@@ -86,13 +87,13 @@ def up_to_date(study: Study, root: Path, study_trials: StudyTrials, before: Sequ
     """
     hosts = study_trials.leases.coordination
     if hosts.shared and (torn := fetch(hosts, root, [cell.run for cell in study.runs()])):
-        tell_of_torn(study, torn)
+        warn_of_torn(study, torn)
         hosts.forget(torn)
     complete = {(record.row, record.run.key): record for record in before if record.result is not None}
     records = [complete.get((cell.row, cell.run.key)) or record_of(cell, root) for cell in study.runs()]
     if hosts.shared:
-        records = seen_from_here(records, hosts)
-        tell_finished(hosts, records)
+        records = mark_elsewhere(records, hosts)
+        publish_finished(hosts, records)
     study_trials.bring_up_to_date(records)
     return records
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -14,8 +14,10 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
+from lightning_bam.run_folder.result import reported, so_far
 from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
+from studies.job.observer import End
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
 from studies.storage.postgres import patiently
 
@@ -111,3 +113,35 @@ class Source(ABC):
         """Close the connections to the database, if there are any."""
         self.leases.close()
         close_storage(self.storage)
+
+
+class TrialObserver:
+    """The trial of one run as an observer: its source has begun it, and hears of its epochs and its end.
+
+    Args:
+        source: of the trial.
+        trial: the run's.
+        cell: the run.
+
+    """
+
+    def __init__(self, source: Source, trial: TrialHandle, cell: Cell) -> None:
+        self.source, self.trial, self.cell = source, trial, cell
+
+    def start(self) -> None:
+        """Do nothing: the trial was begun when the run was claimed."""
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Report the epoch's figure, where it was scored."""
+        figure = so_far(self.cell.run, line)
+        if figure is not None:
+            self.source.report(self.trial, figure, line["epoch"])
+
+    def end(self, end: End) -> None:
+        """Close the trial: with the figure, where its own process group has brought it to its end."""
+        if end.result is not None and end.code == 0:
+            self.source.complete(self.trial, reported(self.cell.run, end.result))
+        elif end.state == "running" and not end.again:
+            self.source.leave(self.trial, self.cell)
+        elif not end.again:  # else `requeue` says whether it goes on
+            self.source.fail(self.trial)

@@ -25,8 +25,8 @@ MAX_SEED = 2**31 - 1
 def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDistribution]:
     """Return a distribution for each flat name: all that its type admits, else what occurs in `runs`."""
     flats = [flatten(run) for run in runs]
-    found = {name: list(dict.fromkeys(flat[name] for flat in flats if name in flat)) for name in names}
-    return {name: _distribution(name, values) for name, values in found.items()}
+    occurring = {name: list(dict.fromkeys(flat[name] for flat in flats if name in flat)) for name in names}
+    return {name: _distribution(name, values) for name, values in occurring.items()}
 
 
 def _distribution(name: str, values: list[Scalar]) -> BaseDistribution:
@@ -70,10 +70,10 @@ def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Sca
     return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
 
 
-def asked(
+def new_trial(
     values: Mapping[str, Scalar],
     dists: Mapping[str, BaseDistribution],
-    known: Mapping[str, BaseDistribution],
+    kinds: Mapping[str, BaseDistribution],
     marks: Mapping[str, Any],
 ) -> FrozenTrial:
     """Return a running trial with those parameters, to be written in one step.
@@ -84,11 +84,11 @@ def asked(
     Args:
         values: the parameters.
         dists: their distributions.
-        known: those of the study's trials so far.
+        kinds: those of the study's trials so far.
         marks: user attributes.
 
     """
-    odd = {name: value for name, value in values.items() if not _fits(value, dists[name], known.get(name))}
+    odd = {name: value for name, value in values.items() if not _fits(value, dists[name], kinds.get(name))}
     fitting = {name: value for name, value in values.items() if name not in odd}
     return optuna.create_trial(
         state=TrialState.RUNNING,
@@ -98,10 +98,10 @@ def asked(
     )
 
 
-def _fits(value: Scalar, dist: BaseDistribution, known: BaseDistribution | None) -> bool:
+def _fits(value: Scalar, dist: BaseDistribution, kind: BaseDistribution | None) -> bool:
     try:
-        if known is not None:
-            check_distribution_compatibility(known, dist)
+        if kind is not None:
+            check_distribution_compatibility(kind, dist)
         optuna.create_trial(state=TrialState.RUNNING, params={"": value}, distributions={"": dist})
     except ValueError:
         return False

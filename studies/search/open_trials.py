@@ -12,7 +12,8 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
-from studies.coordination.leases import Failed, Lease
+from studies.coordination.leases import Lease
+from studies.coordination.retries import FailedAttempt
 from studies.definition.study import Cell
 from studies.engine.source import Source, TrialHandle
 from studies.search.trials import ANOTHERS, HARMLESS, RUN_FAILED, requeue
@@ -91,7 +92,7 @@ class OpenTrials(Source):
     def __init__(self) -> None:
         self.open: dict[int, Attempt] = {}
         self.troubles = 0
-        self.again: dict[str, Failed] = {}
+        self.again: dict[str, FailedAttempt] = {}
         self._refused: set[str] = set()
 
     def requeue(self, trial: TrialHandle, cell: Cell) -> None:  # noqa: ARG002

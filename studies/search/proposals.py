@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import optuna
-from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_bam.config import ConfigError, Run
@@ -20,8 +19,8 @@ from studies.search.samplers import own_sampler, suggest
 from studies.search.space import Space
 from studies.search.trials import ALL_TRIED, counted, requeue
 from studies.storage.checked_trials import attributes, readable
-from studies.storage.optuna_storage import quiet_heartbeat
-from studies.storage.postgres import GRACE, patience, patiently
+from studies.storage.optuna_storage import close_stale_trials
+from studies.storage.postgres import patiently
 
 STRANGE: Final = "it was asked for with values that are none of this space's"
 LOOK: Final = 2.0
@@ -103,9 +102,8 @@ class Proposals:
         if time.monotonic() - self.looked < LOOK:
             return False
         self.looked = time.monotonic()
-        if self.shared and patience.since() > GRACE:  # while the database was away nobody could send a heartbeat
-            with quiet_heartbeat():
-                fail_stale_trials(self.study)
+        if self.shared:
+            close_stale_trials(self.study)
         trials = self.study.get_trials(deepcopy=False)
         again = {trial.user_attrs.get("again") for trial in trials}
         interrupted = [trial for trial in trials if trial.number not in again and self._is_interrupted(trial)]

@@ -17,6 +17,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported
 from studies.coordination.leases import Leases
 from studies.coordination.process_lock import ProcessLock
+from studies.coordination.retries import begin_contradictions_anew, failures
 from studies.definition.study import Cell
 from studies.engine.study_trials import report
 from studies.errors import StudyError
@@ -183,7 +184,7 @@ class Search(OpenTrials):
         """Open a trial for its runs, or tell it at once where its configuration is known."""
         folders = [RunFolder.of(self.root, cell.run) for cell in cells]
         if self.retries:
-            self.leases.put_away_contradictions(folders)
+            begin_contradictions_anew(folders)
         states = [folder.state() for folder in folders]
         running = {cell.run.key for other in self.open.values() for cell in other.cells}
         attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))
@@ -207,7 +208,7 @@ class Search(OpenTrials):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
             self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
         if failed and trial.number in self.open:
-            self.again |= self.leases.failures(failed)
+            self.again |= failures(self.root, failed, patiently(self.leases.coordination.entries))
 
     def _pruned_before(self, key: str) -> bool:
         pruned = self.optuna.get_trials(deepcopy=False, states=(TrialState.PRUNED,))

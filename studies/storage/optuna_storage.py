@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -23,7 +23,7 @@ from studies.errors import StudyError
 from studies.storage.checked_trials import MALFORMED, attributes, readable
 from studies.storage.connection import engine_options
 from studies.storage.journal import journal
-from studies.storage.postgres import BEAT, GRACE, address, hide_password, unreachable
+from studies.storage.postgres import BEAT, GRACE, address, hide_password, patience, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (
@@ -96,6 +96,13 @@ def quiet_heartbeat() -> Iterator[None]:
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used with")
         yield
+
+
+def close_stale_trials(study: optuna.Study) -> None:
+    """Fail the trials whose host has sent no heartbeat for long, unless the database was away and nobody could."""
+    if patience.since() > GRACE:
+        with quiet_heartbeat():
+            fail_stale_trials(study)
 
 
 def database(url: str) -> RDBStorage:

@@ -19,7 +19,7 @@ CELLS = tiny(seeds=3).runs()
 def progress():
     started = time.monotonic() - 5
     process, folder = SimpleNamespace(), SimpleNamespace()
-    active = Active(CELLS[3], None, folder, process, None, started=started, seen=1, last_error=12.5)
+    active = Active(CELLS[3], None, folder, process, None, started=started, epochs=1, figure=12.5)
     return Progress(
         title="tiny",
         total=6,

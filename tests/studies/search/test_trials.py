@@ -21,6 +21,7 @@ from studies.search.choices import Integer, Real, ends
 from studies.search.method import Method
 from studies.search.run_search import best
 from studies.search.search import Search
+from studies.storage import optuna_storage
 from tests.studies.conftest import BASE
 from tests.studies.search.surrogate import EPOCHS, PLANTED, SPACE, curve, drive, limit, search_for
 from tests.test_architecture import loaded_by
@@ -278,7 +279,7 @@ def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, 
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
-        patch.setattr(proposals_module.patience, "away", time.monotonic() - 30)
+        patch.setattr(optuna_storage.patience, "away", time.monotonic() - 30)
         assert not here.proposals.requeue_interrupted(), "while the database was away nobody could send a heartbeat"
     assert here.proposals.requeue_interrupted()
     assert here.remaining == 4
