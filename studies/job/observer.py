@@ -15,16 +15,9 @@ from lightning_bam.run_folder.result import Result
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How an attempt ended.
+    """How an attempt ended, with the exit code of its process group; `again` where this scheduler goes on with the run.
 
-    Attributes:
-        state: of the run; `running` where another attempt has taken it over.
-        code: the exit code of its process group.
-        result: what a complete run reports.
-        cause: what a failed one failed of, as its manifest has it.
-        error: the same in a line.
-        again: whether this scheduler goes on with the run.
-
+    The state is the run's; `running` says that another attempt has taken it over.
     """
 
     state: State

@@ -21,6 +21,7 @@ from lightning_bam.run_folder.provenance import WORKSPACE
 from lightning_bam.signals import Interruption, Signals
 from lightning_bam.training.train import train
 from studies.job.job import FULL, TAKEN, Job
+from studies.job.observer import End
 from studies.tracking.wandb_run import DISK, Tracking
 from studies.workers.failure import Cause, Failure, RankError
 from studies.workers.launch import watch_lifeline
@@ -54,8 +55,10 @@ def rank(job: Job, signals: Signals | None = None) -> None:
         redirect(job.folder / f"rank{number}.log")
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = WORKSPACE  # what deterministic matrix products need on CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = visible(job.slot.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    tracking = Tracking.start(job, folder.run()) if number == 0 else None
-    code = 1
+    tracking = Tracking(job, folder.run()) if number == 0 else None
+    if tracking:
+        tracking.start()
+    end = End(state="interrupted", code=1)
     try:
         result = train(
             folder,
@@ -65,9 +68,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             signals=signals,
             studies={job.study: {"row": job.row, **job.rule}},
         )
-        if tracking and result is not None:
-            tracking.report(result)
-        code = 0
+        end = End(state="pruned" if result is None else "complete", result=result)
     except TakenOverError as error:  # all in the run folder, but for this log, is the other attempt's
         with suppress(OSError):
             print(f"{error}; this one leaves it alone", file=sys.stderr, flush=True)
@@ -75,11 +76,11 @@ def rank(job: Job, signals: Signals | None = None) -> None:
     except Exception as error:
         if tracking and not (signals and signals.number):
             failure = Failure.first(folder.path) or Failure.of(error, number)  # another rank's is the cause of ours
-            tracking.fail(failure.cause, failure.error)
+            end = End(state="failed", code=1, cause=failure.cause, error=failure.error)
         raise
     finally:
         if tracking:
-            tracking.finish(code, BRIEFLY if signals and signals.number else DISK)
+            tracking.end(end, BRIEFLY if signals and signals.number else DISK)
 
 
 def group(job: Job, meeting: dict[str, Any]) -> LaunchConfig:
