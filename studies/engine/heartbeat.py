@@ -53,6 +53,6 @@ class Heartbeat:
         while not self._stop.wait(BEAT):
             with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
                 self.source.send_heartbeat(self.trials())
-            began = time.monotonic()
+            start = time.monotonic()
             with suppress(Exception):
-                self._taken_over |= dict.fromkeys(self.source.leases.taken_over(), began)
+                self._taken_over |= dict.fromkeys(self.source.leases.taken_over(), start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,16 +36,7 @@ class TrialHandle(Protocol):
 
 
 class Source(ABC):
-    """Runs to be trained, each an Optuna trial.
-
-    Attributes:
-        root: the runs folder.
-        label: of the study or search.
-        leases: who may train which run.
-        storage: where Optuna keeps the trials.
-        optuna: the study they belong to.
-
-    """
+    """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`."""
 
     root: Path
     label: str
@@ -74,13 +66,15 @@ class Source(ABC):
 
     def complete(self, trial: TrialHandle, error: float) -> None:
         """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
-        with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
-            patiently(lambda: self.optuna.tell(trial.number, error, skip_if_finished=True))
+        self._tell(trial, TrialState.COMPLETE, error)
 
     def fail(self, trial: TrialHandle) -> None:
         """Close a trial that gave nothing."""
-        with suppress(UpdateFinishedTrialError):
-            patiently(lambda: self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
+        self._tell(trial, TrialState.FAIL)
+
+    def _tell(self, trial: TrialHandle, state: TrialState, value: float | None = None) -> None:
+        with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
+            patiently(lambda: self.optuna.tell(trial.number, value, state=state, skip_if_finished=True))
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and send its first heartbeat."""
@@ -101,13 +95,10 @@ class Source(ABC):
     def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
         """Send a heartbeat for running trials, where the storage asks for it."""
         if isinstance(self.storage, RDBStorage):
+            study = self.storage.get_study_id_from_name(self.label)
             for trial in trials:
-                self.storage.record_heartbeat(self.trial_id(trial))
-
-    def trial_id(self, trial: TrialHandle) -> int:
-        """Return the storage's number of a trial."""
-        study = self.storage.get_study_id_from_name(self.label)
-        return self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+                number = self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+                self.storage.record_heartbeat(number)
 
     def close(self) -> None:
         """Close the connections to the database, if there are any."""
@@ -115,18 +106,13 @@ class Source(ABC):
         close_storage(self.storage)
 
 
+@dataclass
 class TrialObserver:
-    """The trial of one run as an observer: its source has begun it, and hears of its epochs and its end.
+    """The trial of one run as an observer: its source has begun it, and hears of its epochs and its end."""
 
-    Args:
-        source: of the trial.
-        trial: the run's.
-        cell: the run.
-
-    """
-
-    def __init__(self, source: Source, trial: TrialHandle, cell: Cell) -> None:
-        self.source, self.trial, self.cell = source, trial, cell
+    source: Source
+    trial: TrialHandle
+    cell: Cell
 
     def start(self) -> None:
         """Do nothing: the trial was begun when the run was claimed."""

@@ -32,19 +32,16 @@ def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDi
 def _distribution(name: str, values: list[Scalar]) -> BaseDistribution:
     if name == "seed":
         return IntDistribution(0, MAX_SEED)
-    if name in KINDS:
-        return CategoricalDistribution((*sorted(KINDS[name]), "none"))
-    if literals := _literals(name):
-        return CategoricalDistribution(literals)
+    if choices := (*sorted(KINDS[name]), "none") if name in KINDS else _literals(name):
+        return CategoricalDistribution(choices)
     if all(isinstance(value, bool) for value in values):
         return CategoricalDistribution((False, True))
-    if all(isinstance(value, int) for value in values):
-        whole = [int(value) for value in values if value is not None]
-        return IntDistribution(min(whole), max(whole))
-    if all(isinstance(value, int | float) for value in values):
-        numbers = [float(value) for value in values if value is not None]
-        return FloatDistribution(min(numbers), max(numbers))
-    return CategoricalDistribution(sorted(map(str, values)))
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values):
+        return CategoricalDistribution(sorted(map(str, values)))
+    if all(isinstance(number, int) for number in numbers):
+        return IntDistribution(int(min(numbers)), int(max(numbers)))
+    return FloatDistribution(min(numbers), max(numbers))
 
 
 def _literals(name: str) -> tuple[Scalar, ...]:
@@ -62,12 +59,11 @@ def _literals(name: str) -> tuple[Scalar, ...]:
 def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Scalar]:
     """Return the values that `run` has for those parameters that it has at all."""
     flat = flatten(run)
-    text = {
-        n
-        for n, d in dists.items()
-        if isinstance(d, CategoricalDistribution) and all(isinstance(c, str) for c in d.choices)
-    }
-    return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
+    return {name: str(flat[name]) if _is_text(dist) else flat[name] for name, dist in dists.items() if name in flat}
+
+
+def _is_text(dist: BaseDistribution) -> bool:
+    return isinstance(dist, CategoricalDistribution) and all(isinstance(choice, str) for choice in dist.choices)
 
 
 def new_trial(
@@ -75,26 +71,20 @@ def new_trial(
     dists: Mapping[str, BaseDistribution],
     kinds: Mapping[str, BaseDistribution],
     marks: Mapping[str, Any],
+    **outcome: Any,
 ) -> FrozenTrial:
-    """Return a running trial with those parameters, to be written in one step.
+    """Return a trial with those parameters, user attributes and outcome, to be written in one step.
 
-    A parameter whose choices have changed since the study began can no longer be one in Optuna: it becomes a user
+    A parameter that is of another kind than in the study's trials so far can be none in Optuna: it becomes a user
     attribute of the same name.
-
-    Args:
-        values: the parameters.
-        dists: their distributions.
-        kinds: those of the study's trials so far.
-        marks: user attributes.
-
     """
     odd = {name: value for name, value in values.items() if not _fits(value, dists[name], kinds.get(name))}
     fitting = {name: value for name, value in values.items() if name not in odd}
     return optuna.create_trial(
-        state=TrialState.RUNNING,
         params=fitting,
         distributions={name: dists[name] for name in fitting},
         user_attrs={**marks, **odd},
+        **outcome,
     )
 
 

@@ -168,7 +168,7 @@ def test_a_trial_says_which_panel_it_belongs_to(tmp_path):
     study_trials = StudyTrials(tmp_path, panelled())
     records = gather(panelled(), tmp_path)
     study_trials.bring_up_to_date(records)
-    study_trials.want(records[:3])
+    study_trials.enqueue(records[:3])
     params = [study_trials.claim()[0].params for _ in range(3)]
     assert params == [
         {"backbone.depth": 8, "attention": "none", "seed": 0},

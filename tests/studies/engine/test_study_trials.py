@@ -30,22 +30,26 @@ def states(root, study):
         return [trial.state for trial in account.optuna.get_trials()]
 
 
-def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_path):
+def test_a_finished_run_whose_schedulers_died_gets_one_complete_trial(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
     with closing(StudyTrials(tmp_path, study)) as dead:
         first, last = dead.begin_trial(cell), dead.begin_trial(cell)
     finish(tmp_path, cell.run, 12.5)
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "and nothing is added"
+    ends = [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
+    assert states(tmp_path, study) == ends
+    assert states(tmp_path, study) == ends, "and nothing is added"
     with closing(StudyTrials(tmp_path, study)) as account:
-        assert [trial.value for trial in account.optuna.get_trials()] == [None, 12.5]
+        complete = account.optuna.get_trials()[2]
+        figures = {line["epoch"]: line["error_top1"] for line in gather(study, tmp_path)[0].metrics}
+        assert (complete.value, complete.intermediate_values) == (12.5, figures)
+        assert complete.user_attrs["home"] == str(Place.of(tmp_path))
         account.complete(first, 12.5)
         account.complete(last, 12.5)
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "nor told by who wakes up late"
+    assert states(tmp_path, study) == ends, "nor by who wakes up late"
 
 
-def test_a_run_that_one_trial_has_told_is_not_told_by_another(tmp_path):
+def test_a_run_that_has_a_complete_trial_gets_no_other(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
     with closing(StudyTrials(tmp_path, study)) as account:
