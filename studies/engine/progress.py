@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import headline, reported, so_far
+from lightning_bam.run_folder.result import reported, so_far
 from studies.definition.study import Cell
 from studies.engine.source import TrialHandle
 from studies.job.devices import Slot
@@ -160,19 +159,6 @@ def remaining(progress: Progress) -> str:
     return f"about {clock(rounds * fmean(progress.seconds))} left"
 
 
-def best(progress: Progress) -> str:
-    """Return the row with the best mean so far, with its number of seeds."""
-    rows: dict[str, list[float]] = defaultdict(list)
-    sign = 1
-    for cell, figure in (*progress.before, *progress.finished):
-        rows[cell.row].append(figure)
-        sign = -1 if headline(cell.run).higher_is_better else 1
-    if not rows:
-        return "no run finished yet"
-    row = min(rows, key=lambda name: sign * fmean(rows[name]))
-    return f"best so far: {row} {fmean(rows[row]):.2f} % ({len(rows[row])})"
-
-
 def clock(seconds: float) -> str:
     """Return a duration as `1:02:03` or `2:03`."""
     minutes, rest = divmod(round(seconds), 60)
@@ -202,5 +188,5 @@ def render(progress: Progress, elapsed: float) -> Group:
     ]
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
     parts += [f"{len(progress.pruned)} pruned"] if progress.pruned else []
-    parts += [clock(elapsed), remaining(progress), best(progress)]
+    parts += [clock(elapsed), remaining(progress)]
     return Group(table, Text(" · ".join(parts)))
