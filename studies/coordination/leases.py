@@ -20,7 +20,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
-from studies.coordination.coordination import Coordination, FileLocks
+from studies.coordination.coordination import Coordination
 from studies.coordination.location import Place
 from studies.coordination.registry import open_registry
 from studies.coordination.retries import (
@@ -49,11 +49,7 @@ class Lease:
 
 
 class Leases:
-    """Takes and gives back leases for one scheduler.
-
-    Args:
-        root: the runs folder.
-        url: PostgreSQL between hosts; without it the folders' locks are all there is.
+    """Takes and gives back leases for one scheduler, by locks under `root`, and between hosts in PostgreSQL at `url`.
 
     Raises:
         StudyError: the database does not answer.
@@ -63,7 +59,7 @@ class Leases:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.held: dict[str, RunFolder] = {}
-        self.coordination: Coordination = FileLocks()
+        self.coordination = Coordination()
         if url is not None:
             Place.make(root)
             self.coordination = open_registry(root, url)
@@ -71,10 +67,7 @@ class Leases:
     def take(self, run: Run, *, again: FailedAttempt | None = None) -> Lease | None:
         """Take the lease of `run`, or return None where somebody else has it, or `coordination.retries` refuses.
 
-        Args:
-            run: what is to be trained; its folder is described.
-            again: take it also if it has failed, in this attempt and in none since.
-
+        One that has failed is taken `again` if it did so in that attempt and in none since.
         """
         folder = RunFolder.of(self.root, run)
         folder.describe(run)

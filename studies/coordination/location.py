@@ -21,14 +21,8 @@ NUMBER: Final = re.compile("[0-9a-f]{32}")
 class Place:
     """A runs folder as a host sees it.
 
-    Two hosts may be named alike and have folders of one path; a number in the folder tells whether it is one and the
-    same. The path tells a folder from its copy on the same host.
-
-    Attributes:
-        host: the machine's name.
-        root: the folder's path, absolute.
-        folder: the number in it; empty where nothing has been trained in it yet.
-
+    Two hosts may be named alike and have folders of one absolute path; a number in the folder tells whether it is one
+    and the same (empty where nothing has been trained in it yet). The path tells a folder from its copy on one host.
     """
 
     host: str

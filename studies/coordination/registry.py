@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
+from lightning_bam.json_text import parse
 from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
 from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.coordination import Coordination, Counts, Entry
@@ -51,12 +51,7 @@ RUNS = sa.Table(
 
 
 def make(connection: sa.Connection) -> None:
-    """Make the table where there is none, and add the columns that one of an earlier version lacks.
-
-    Raises:
-        StudyError: it lacks some, and belongs to another user.
-
-    """
+    """Make the table where there is none, and add the columns that one of an earlier version lacks."""
     METADATA.create_all(connection)
     there = {column["name"] for column in sa.inspect(connection).get_columns(RUNS.name)}
     for column in RUNS.columns:
@@ -78,8 +73,6 @@ STORED: Final = 2**21
 """Bytes of a record as it is stored: two thousand epochs have a hundred thousand."""
 UNPACKED: Final = 2**24
 """Bytes of its text: ten thousand epochs have four million, the ends of 64 logs one."""
-AT_ONCE: Final = 64
-"""Records that are fetched at a time, which bounds the memory that they can take."""
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 PAUSE = 0.1
 """Seconds between two tries to take a lock of the database."""
@@ -92,13 +85,9 @@ HOLDERS = sa.text(
 
 
 class Registry(Coordination):
-    """The table of runs at `url`, in PostgreSQL.
+    """The table of runs at `url`, for the process `holder` with the runs folder `place`.
 
-    Args:
-        url: `postgresql://user@host:port/database`.
-        place: this host's runs folder.
-        holder: this process.
-        grace: seconds without a heartbeat after which a lease may be taken over.
+    A lease may be taken over after `grace` seconds without a heartbeat.
 
     Raises:
         StudyError: the database does not answer, another user's table in it is of an earlier version, or another
@@ -115,11 +104,7 @@ class Registry(Coordination):
             with self.engine.begin() as connection:
                 _lock(connection, LOCK + 1)
                 make(connection)
-        except StudyError:
-            self.engine.dispose()
-            raise
         except (SQLAlchemyError, ImportError) as error:
-            self.engine.dispose()
             raise unreachable(url, error) from None
 
     def take(self, key: str, *, again: datetime | None = None) -> Counts | None:
@@ -184,17 +169,17 @@ class Registry(Coordination):
 
         One whose row another transaction has locked is left for the next time: the others do not wait for it.
         """
-        wanted = set(keys)
-        if not wanted:
+        leases = set(keys)
+        if not leases:
             return set()
-        mine = sa.and_(RUNS.c.key.in_(wanted), RUNS.c.holder == self.holder)
+        mine = sa.and_(RUNS.c.key.in_(leases), RUNS.c.holder == self.holder)
         unlocked = sa.select(RUNS.c.key).where(mine).with_for_update(skip_locked=True)
         with self.engine.begin() as connection:
             connection.execute(sa.update(RUNS).where(RUNS.c.key.in_(unlocked)).values(beat=sa.func.now()))
-            return wanted - set(connection.execute(sa.select(RUNS.c.key).where(mine)).scalars())
+            return leases - set(connection.execute(sa.select(RUNS.c.key).where(mine)).scalars())
 
     def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:
-        """End a lease and say what became of the run; see `Coordination.give_back`."""
+        """End a lease and say what became of the run."""
         values: dict[str, Any] = {"state": state, "holder": None, "losses": losses}
         if record is not None:
             values["record"] = packed(record)
@@ -235,16 +220,11 @@ class Registry(Coordination):
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the records of these runs, as far as there are any; one that is damaged or too large is empty."""
-        wanted = list(keys)
-        records = {}
+        small = sa.case((CATALOG.octet_length(RUNS.c.record) <= STORED, RUNS.c.record)).label("record")
+        stored = sa.select(RUNS.c.key, small).where(RUNS.c.key.in_(list(keys)), RUNS.c.record.is_not(None))
         with self.engine.connect() as connection:
-            small = sa.case((CATALOG.octet_length(RUNS.c.record) <= STORED, RUNS.c.record)).label("record")
-            for start in range(0, len(wanted), AT_ONCE):
-                part = wanted[start : start + AT_ONCE]
-                chosen = sa.select(RUNS.c.key, small).where(RUNS.c.key.in_(part), RUNS.c.record.is_not(None))
-                for row in connection.execute(chosen):
-                    records[row.key] = unpacked(row.record) if row.record is not None else {}
-        return records
+            rows = connection.execute(stored)
+            return {row.key: unpacked(row.record) if row.record is not None else {} for row in rows}
 
     def forget(self, keys: Iterable[str]) -> None:
         """Remove the rows of these runs, unless somebody has them by now."""
@@ -258,12 +238,7 @@ class Registry(Coordination):
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keep every other host out of what is done meanwhile.
-
-        Raises:
-            StudyError: another session has had the lock for too long.
-
-        """
+        """Keep every other host out of what is done meanwhile."""
         with self.engine.begin() as connection:
             _lock(connection, LOCK)
             yield
@@ -279,21 +254,10 @@ def unpacked(stored: bytes) -> dict[str, Any]:
     reader = zlib.decompressobj(zlib.MAX_WBITS | 16)  # gzip's
     try:
         text = reader.decompress(stored, UNPACKED)
-        data = json.loads(text, parse_constant=_refuse, parse_float=_finite) if reader.eof else None
-    except (zlib.error, ValueError, RecursionError):
+        data = parse(text) if reader.eof else None
+    except (zlib.error, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _finite(text: str) -> float:
-    """Return a number; 1e999 is written like one, and is none."""
-    if not isfinite(number := float(text)):
-        raise ValueError(text)
-    return number
 
 
 def _believed(counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -307,18 +271,14 @@ def _count(how: str, counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
 
 
 def _lock(connection: sa.Connection, number: int) -> None:
-    """Take an advisory lock for the rest of a transaction.
+    """Take an advisory lock for the rest of a transaction, or raise a `StudyError` after too long.
 
     It is tried again and again: a server that makes us wait cannot be told from one that hangs.
-
-    Raises:
-        StudyError: another session has had it for too long.
-
     """
-    taken = sa.select(sa.func.pg_try_advisory_xact_lock(number))
+    lock = sa.select(sa.func.pg_try_advisory_xact_lock(number))
     what, limit = f"--storage: its advisory lock {number}", patience.at_most(LIMIT)
     if not wait_until(
-        lambda: bool(connection.execute(taken).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
+        lambda: bool(connection.execute(lock).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
     ):
         raise StudyError(f"{what}: {still_held(_holders(connection, number), limit)}")
 
@@ -333,11 +293,6 @@ def _holders(connection: sa.Connection, number: int) -> str:
 
 
 def open_registry(root: Path, url: str) -> Registry:
-    """Open the registry of runs at `url`, as this process on this host with this runs folder.
-
-    Raises:
-        StudyError: the database does not answer.
-
-    """
+    """Open the registry of runs at `url`, as this process on this host with this runs folder; see `Registry`."""
     place = Place.of(root)
     return Registry(url, place, f"{place.host}:{os.getpid()}:{time.time_ns()}", GRACE)

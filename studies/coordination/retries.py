@@ -63,10 +63,8 @@ ENDED: Final = ("complete", "failed")
 class FailedAttempt:
     """Which failed attempt of a run is retried, so that one that fails later is not taken for it.
 
-    Attributes:
-        retries: how often the run had been retried before; None where it has not failed here.
-        beat: the last heartbeat of the attempt that failed; None where no host has told of one.
-
+    It is known by how often the run had been retried before (None where it has not failed here), and by the attempt's
+    last heartbeat (None where no host has told of one).
     """
 
     retries: int | None
@@ -90,12 +88,7 @@ def ended(root: Path, runs: Iterable[Run], entries: Mapping[str, Entry]) -> set[
 
 
 def begin_contradictions_anew(folders: Iterable[RunFolder]) -> None:
-    """Let those of these runs begin anew whose record is torn or contradicts itself, unless somebody has them.
-
-    Raises:
-        FolderError: one cannot be read or written.
-
-    """
+    """Let those of these runs begin anew whose record is torn or contradicts itself, unless somebody has them."""
     for folder in folders:
         unfinished = folder.path.is_dir() and not (folder.path / "result.json").exists()
         if unfinished and (lock := folder.acquire()) is not None:
@@ -106,13 +99,7 @@ def begin_contradictions_anew(folders: Iterable[RunFolder]) -> None:
 
 
 def event_of(folder: RunFolder, retry: FailedAttempt | None) -> tuple[str, str] | None:
-    """Return the event and the state with which a run begins whose lock is held, or None where it is refused.
-
-    Args:
-        folder: the run's.
-        retry: which failed attempt is retried, if one is.
-
-    """
+    """Return the event and the state with which a run begins whose lock is held, or None where it is refused."""
     manifest = folder.manifest()
     state = manifest.get("state") if manifest.get("state") in ("interrupted", "pruned", "failed") else "missing"
     event = "retry" if retry is not None and state == "failed" and retry.retries == _retries(manifest) else "take"
@@ -143,13 +130,7 @@ def count(how: str, number: int) -> int:
 def count_interruption(folder: RunFolder, code: int | None) -> str | None:
     """Note one more interruption of a run whose lock is held; return the line for one too many.
 
-    Args:
-        folder: the run's.
-        code: its process group's exit code; None where its scheduler ended with it.
-
-    Raises:
-        FolderError: the manifest cannot be written.
-
+    `code` is its process group's exit code; None where its scheduler ended with it.
     """
     if code in NOTICES:
         return None
@@ -162,10 +143,6 @@ def count_crash_of_scheduler(folder: RunFolder) -> bool:
 
     It is not counted where that attempt had ended an epoch: a run that gets on ends some day, however often its machine
     is taken.
-
-    Raises:
-        FolderError: the manifest cannot be read or written.
-
     """
     manifest = folder.manifest()
     if manifest.get("state") != "running":
@@ -178,10 +155,6 @@ def take_over_counts(folder: RunFolder, counts: Counts) -> bool:
     """Take over what hosts that share no folder have counted together; say whether a run was interrupted too often.
 
     What was counted here before another host retried the run counts no more.
-
-    Raises:
-        FolderError: the manifest cannot be read or written.
-
     """
     manifest = folder.manifest()
     if manifest.get("tried_again", 0) != counts.retries:

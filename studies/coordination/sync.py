@@ -46,17 +46,10 @@ MOST_LOGS: Final = 64
 """Logs that are worth sending: one in which every rank says the same is enough."""
 LINE: Final = 4096
 """Characters of an epoch's line; those of a training have three hundred."""
-DEEPEST: Final = 12
-"""How deeply JSON is nested at most: a run's has five levels."""
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:
-    """Return what another host needs to know of a run that has ended.
-
-    Raises:
-        FolderError: a file that cannot be read, or is no plain file.
-
-    """
+    """Return what another host needs to know of a run that has ended."""
     record: dict[str, Any] = {name: read_object(folder.at(name)) for name in JSON}
     logs = sorted(path.name for path in folder.path.glob("*.log") if LOGS.fullmatch(path.name))
     for name in (METRICS, *logs[:MOST_LOGS]):
@@ -69,11 +62,8 @@ def pack(folder: RunFolder) -> dict[str, Any]:
 def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
-    What was half trained here is put away first: its checkpoint and its epochs are another attempt's.
-
-    Args:
-        folder: where.
-        record: one that is `whole`; of anything else the names that no record has are passed over.
+    What was half trained here is put away first: its checkpoint and its epochs are another attempt's. Of a record that
+    is not `whole` the names that no record has are passed over.
 
     Raises:
         FolderError: it cannot be written.
@@ -109,12 +99,7 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
 def fetch(hosts: Coordination, root: Path, runs: Iterable[Run]) -> list[str]:
     """Write the folders of those of these runs that have ended on another host and not here.
 
-    Returns:
-        The keys of those of which the database holds nothing that could be read: nobody has trained them.
-
-    Raises:
-        FolderError: one of them cannot be written.
-
+    Return the keys of those of which the database holds nothing that could be read: nobody has trained them.
     """
     news = _news(hosts, root, runs)
     for key, record in news.items():
@@ -168,14 +153,7 @@ def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
         and all(len(line) <= LINE for line in texts.get(METRICS, "").split("\n"))
         and isinstance(record.get("run.json"), dict)
         and all(isinstance(record.get(name), dict | None) for name in JSON)
-        and not any(_deeper(record.get(name), DEEPEST) for name in JSON)
     )
-
-
-def _deeper(data: object, levels: int) -> bool:
-    """Say whether JSON data is nested in more than so many levels."""
-    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
-    return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, dict | list))
 
 
 def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
@@ -200,12 +178,7 @@ def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
 
 
 def _merge(record: Record, news: dict[str, Any] | None) -> Record:
-    """Return the record of a run as it will be here once the news of it from another host is fetched, if there is any.
-
-    Raises:
-        FolderError: another version wrote it.
-
-    """
+    """Return the record of a run as it will be here once the news of it from another host, if any, is fetched."""
     if news is None or record.state == "running":
         return record
     lines = news.get(METRICS, "").split("\n")[:-1]
@@ -254,11 +227,8 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
 def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool = True) -> list[Record]:
     """Join every run of `study` with its folder under `root`, after fetching those that ended on other hosts.
 
-    Args:
-        study: whose runs.
-        root: the runs folder of this host.
-        url: PostgreSQL, or None for this folder alone.
-        keep: write what is fetched under `root`; else it is in the records that are returned, and nowhere.
+    These are in PostgreSQL at `url`; None means this folder alone. What is fetched is written under `root` with `keep`,
+    else it is in the records that are returned, and nowhere.
 
     Raises:
         FolderError: a folder that cannot be trusted.
