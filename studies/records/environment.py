@@ -1,4 +1,4 @@
-"""What the runs of one comparison should share beside what they were told: machine, versions, commit, images."""
+"""What the runs of one comparison should share beside their `Run`: machine, versions, commit, images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHARED: Final = {
 }
 """Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
 FAILED: Final = "failed"
-"""Under which name the first attempt is told with the causes of those that have failed."""
+"""Under which name the first attempt has the causes of those that have failed."""
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
@@ -31,17 +31,17 @@ def circumstances(manifest: Mapping[str, Any]) -> str:
     """Return the entries of `SHARED` of each attempt that the figures rest on, and of what others failed before, as
     JSON: a text, so that many runs are counted at once.
     """
-    told = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in effective(manifest)]
-    failed = [str(made.get("cause")) for made in manifest.get("attempts") or () if "failed" in made]
-    return _SORTED.encode([told[0] | {FAILED: failed}, *told[1:]] if failed else told)
+    attempts = [{name: made[name] for name in SHARED if made.get(name) is not None} for made in effective(manifest)]
+    causes = [str(made.get("cause")) for made in manifest.get("attempts") or () if "failed" in made]
+    return _SORTED.encode([attempts[0] | {FAILED: causes}, *attempts[1:]] if causes else attempts)
 
 
 @lru_cache(maxsize=1024)
-def by_attempt(told: str) -> tuple[Mapping[str, Any], ...]:
-    """Return what `circumstances` told: the entries of `SHARED` that were recorded, attempt by attempt."""
-    return tuple(json.loads(told))
+def by_attempt(text: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the entries of `SHARED` in what `circumstances` returned, attempt by attempt."""
+    return tuple(json.loads(text))
 
 
-def failures(told: str) -> tuple[str, ...]:
-    """Return the causes of the attempts that had failed before the figures came, as `circumstances` told them."""
-    return tuple(by_attempt(told)[0].get(FAILED, ()))
+def failures(text: str) -> tuple[str, ...]:
+    """Return the causes of the attempts that had failed before the figures came, from what `circumstances` returned."""
+    return tuple(by_attempt(text)[0].get(FAILED, ()))

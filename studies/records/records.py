@@ -19,9 +19,9 @@ from studies.records.environment import circumstances
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run of a study and what its folder says of it; what is seldom asked for is read when it is.
+    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for.
 
-    `epochs` is how many it has been trained for.
+    What few readers want is read once one does.
     """
 
     row: str
