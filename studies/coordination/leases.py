@@ -49,12 +49,7 @@ class Lease:
 
 
 class Leases:
-    """Takes and gives back leases for one scheduler, by locks under `root`, and between hosts in PostgreSQL at `url`.
-
-    Raises:
-        StudyError: the database does not answer.
-
-    """
+    """Takes and gives back leases for one scheduler: locks under `root`, rows in PostgreSQL (`url`) between hosts."""
 
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
@@ -112,13 +107,7 @@ class Leases:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keep every other scheduler of this root, or of this database, out of what is done meanwhile.
-
-        Raises:
-            FolderError: another process has had the root's lock for too long.
-            StudyError: another session has had the database's.
-
-        """
+        """Keep every other scheduler of this root, or of this database, out of what is done meanwhile."""
         path = self.root / ".schedulers.lock"
         with os.fdopen(open_lock(path, self.root), "r+b") as file:
             wait_for(file.fileno(), path, patience.at_most(LIMIT))

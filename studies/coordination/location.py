@@ -33,9 +33,7 @@ class Place:
     def of(cls, root: Path) -> Place:
         """Return the place of a runs folder, as far as it has a number; nothing is written.
 
-        Raises:
-            FolderError: its number is none that `make` gives; it would go into the database.
-
+        A number that `make` does not give is refused: it would go into the database.
         """
         try:
             number = read_text(root / FILE)
@@ -51,12 +49,7 @@ class Place:
 
     @classmethod
     def make(cls, root: Path) -> Place:
-        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one.
-
-        Raises:
-            FolderError: it cannot be written.
-
-        """
+        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one."""
         path = root / FILE
         if not cls.of(root).folder:
             try:

@@ -64,10 +64,6 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
 
     What was half trained here is put away first: its checkpoint and its epochs are another attempt's. Of a record that
     is not `whole` the names that no record has are passed over.
-
-    Raises:
-        FolderError: it cannot be written.
-
     """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)

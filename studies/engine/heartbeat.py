@@ -18,12 +18,8 @@ END_WAIT = 1.0
 class Heartbeat:
     """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
 
-    Its thread has connections of its own, hears no signals, and is no reason for a process to go on.
-
-    Args:
-        source: whose leases and trials they are.
-        trials: returns those that are running.
-
+    Its thread has connections of its own, hears no signals, and is no reason for a process to go on. `trials` returns
+    those of `source` that are running.
     """
 
     def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:

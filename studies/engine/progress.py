@@ -101,12 +101,7 @@ class RunProgress:
 
 
 class LiveView:
-    """Shows the progress of a scheduler; use it as a context, and call it with the progress.
-
-    Args:
-        console: where to show it; a live table if it is a terminal.
-
-    """
+    """Shows the progress of a scheduler on a console, live if that is a terminal; use it as a context, and call it."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)

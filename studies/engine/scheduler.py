@@ -66,12 +66,7 @@ class Scheduler:
         self.heartbeat = Heartbeat(source, lambda: [active.trial for active in list(progress.active)])
 
     def loop(self) -> None:
-        """Start, watch and close runs until nothing is to be claimed, running, or worth waiting for.
-
-        Raises:
-            FolderError: the runs folder's disk is full.
-
-        """
+        """Start, watch and close runs until nothing is to be claimed, running, or worth waiting for."""
         self.heartbeat.start()
         try:
             while True:

@@ -66,11 +66,6 @@ class StudyTrials(Source):
     The folders decide what is trained; the trials are written, and never read for that. They are in the journal of
     `root`, or in the database at `url`. With `patient` the runs that others train are waited for, and taken over where
     they are interrupted.
-
-    Raises:
-        FolderError: the root cannot be written.
-        StudyError: the database does not answer.
-
     """
 
     def __init__(self, root: Path, study: Study, url: str | None = None, *, patient: bool = False) -> None:

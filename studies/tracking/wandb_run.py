@@ -92,12 +92,7 @@ def isolated_wandb() -> Any:
 
 
 def project() -> str:
-    """Return the W&B project: `WANDB_PROJECT`, or `lightning-bam`.
-
-    Raises:
-        StudyError: a name that W&B refuses, in every run.
-
-    """
+    """Return the W&B project, `WANDB_PROJECT` or `lightning-bam`; a `StudyError` for a name that W&B refuses."""
     name = os.environ.get("WANDB_PROJECT", "lightning-bam")
     wrong = next((sign for sign in REFUSED if sign in name), "")
     if not name.strip() or len(name) > NAME or wrong:
