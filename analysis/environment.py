@@ -43,8 +43,9 @@ def device_seconds(record: Record) -> float | None:
     in it, nor what was done twice after an interruption. Runs that share a device are counted as if each had one for
     itself.
     """
-    ranks = [attempt.get("world_size") for attempt in by_attempt(record.circumstances)]
-    if record.result is None or not all(isinstance(count, int) for count in ranks):
+    noted = [attempt.get("world_size") for attempt in by_attempt(record.circumstances)]
+    ranks = [count for count in noted if isinstance(count, int)]
+    if record.result is None or len(ranks) < len(noted):
         return None
     if len(set(ranks)) == 1:
         return record.result.seconds * ranks[0]

@@ -112,7 +112,8 @@ def trained_with(records: Sequence[Record], footnotes: Sequence[Footnote]) -> li
     }
     usual = {difference.entry: difference.usual for footnote in footnotes for difference in footnote.differences}
     common = dict(zip(SHARED, made_with(records[0].circumstances), strict=True)) | usual if records else {}
-    alike, marked = [], []
+    alike: list[str] = []
+    marked: list[str] = []
     for entry, text in words.items():
         value = common.get(entry, UNKNOWN)
         if value != UNKNOWN:

@@ -87,7 +87,9 @@ def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unl
         complete = [record for record in records if record.result is not None]
         last = {record.row: record for record in complete}
         first = {record.row: record for record in reversed(complete)}
-        purposes = [purpose(record.manifest, study.label) for record in (*first.values(), *last.values())]
+        purposes: list[Mapping[str, str] | None] = [
+            purpose(record.manifest, study.label) for record in (*first.values(), *last.values())
+        ]
         purposes += [other.purpose for other in beside[study.label]]
         answers[study.label] = of_study(study, beside[study.label], seal(root, study.label), purposes)
     return answers

@@ -153,8 +153,17 @@ def figures(table: Table) -> FigureColumn:
     best = {row.label for row in champions(table)}
     cells = []
     for row in table.rows:
-        shared = {"marks": row.marks, "wanted": row.wanted, "states": row.states}
-        cells.append(Figure(mean=row.mean, sd=row.sd, n=row.n, best=row.label in best, **shared))
+        cells.append(
+            Figure(
+                mean=row.mean,
+                sd=row.sd,
+                n=row.n,
+                best=row.label in best,
+                marks=row.marks,
+                wanted=row.wanted,
+                states=row.states,
+            )
+        )
     return FigureColumn(heading=heading(table.metric), figures=cells)
 
 

@@ -45,7 +45,7 @@ def frame(tables: Sequence[Table]) -> pd.DataFrame:
 
 def _line(table: Table, row: Row) -> dict[str, Any]:
     metric, evidence, look = table.metric.name, row.evidence, row.interim
-    line = {"study": table.study, "row": row.label, "params": row.params, "macs": row.macs}
+    line: dict[str, Any] = {"study": table.study, "row": row.label, "params": row.params, "macs": row.macs}
     line |= {f"{metric}_mean": row.mean, f"{metric}_sd": row.sd, "n": row.n, "wanted": row.wanted}
     line |= {
         "delta": getattr(row.delta, "mean", math.nan),

@@ -128,7 +128,8 @@ def fixed_facts(fixed: Mapping[str, str]) -> str:
 
 def _by_kind(slot: str, knobs: Mapping[str, str]) -> list[str]:
     """Return a slot's knobs as text, those that one kind alone has behind its name if there are two such kinds."""
-    shared, alone = [], dict[str, list[str]]()
+    shared: list[str] = []
+    alone: dict[str, list[str]] = {}
     for knob, text in knobs.items():
         owners = [kind for kind, spec in KINDS.get(slot, {}).items() if knob in {field.name for field in fields(spec)}]
         (alone.setdefault(owners[0], []) if len(owners) == 1 else shared).append(text)

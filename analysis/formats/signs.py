@@ -58,7 +58,7 @@ def _sign(sign: str) -> str:
     if kind in RAISED:
         shown = "".join(map(_sign, unicodedata.normalize("NFKD", sign)))
         return UNKNOWN if UNKNOWN in shown else f"{RAISED[kind]}{{{shown}}}"
-    letter, *accents = unicodedata.normalize("NFD", sign)
+    letter, *accents = list(unicodedata.normalize("NFD", sign))
     if not letter.isascii() or not letter.isalpha() or len(accents) != 1 or accents[0] not in ACCENTS:
         return UNKNOWN
     return rf"\{ACCENTS[accents[0]]}{{{DOTLESS.get(letter, letter)}}}"

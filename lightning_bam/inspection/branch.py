@@ -64,7 +64,7 @@ def image_field(network: nn.Module, name: str, images: Tensor) -> Tensor:
     logits = spatial_logits(attention_modules(network)[name])
     fields = [
         energy(lambda pixels: logits(module_inputs(network, pixels)[0][name]), part) * len(part)
-        for part in images.split(CHUNK)
+        for part in torch.split(images, CHUNK)
     ]
     return torch.stack(fields).sum(dim=0) / len(images)
 
