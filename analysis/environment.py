@@ -16,35 +16,22 @@ CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "pytorch_l
 """Those entries of `SHARED` in which runs differ that would not come out the same if they were trained today."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # most runs of a table have the same
 def made_with(circumstances: str) -> tuple[str, ...]:
-    """Return what a run of these circumstances was trained with, as text, in the order of `SHARED`.
-
-    An entry has more than one value where the run was interrupted and went on with another.
-    """
+    """Return what a run of these circumstances was trained with, as text, in the order of `SHARED`."""
     made = by_attempt(circumstances)
-    return tuple(over_attempts(each.get(entry) for each in made) for entry in SHARED)
+    return tuple(over_attempts(attempt.get(entry) for attempt in made) for entry in SHARED)
 
 
 def over_attempts(values: Iterable[object]) -> str:
     """Return what a run's attempts were made with, as text; what changed from one to another in order."""
-    return ", then ".join(dict.fromkeys(map(_shown, values)))
+    return ", then ".join(dict.fromkeys(map(_text, values)))
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return UNKNOWN if value is None else json.dumps(value, sort_keys=True, default=str)
-
-
-@lru_cache(maxsize=1024)
-def _ranks(circumstances: str) -> tuple[int, ...] | None:
-    """Return how many ranks each attempt had, one number if all had as many; None where some did not note it."""
-    made = by_attempt(circumstances)
-    ranks = tuple(count for each in made if isinstance(count := each.get("world_size"), int))
-    if len(ranks) < len(made):
-        return None
-    return ranks[:1] if len(set(ranks)) == 1 else ranks
 
 
 def device_seconds(record: Record) -> float | None:
@@ -55,12 +42,13 @@ def device_seconds(record: Record) -> float | None:
     in it, nor what was done twice after an interruption. Runs that share a device are counted as if each had one for
     itself.
     """
-    ranks = _ranks(record.circumstances) if record.result is not None else None
-    if record.result is None or ranks is None:
+    noted = [attempt.get("world_size") for attempt in by_attempt(record.circumstances)]
+    ranks = [count for count in noted if isinstance(count, int)]
+    if record.result is None or len(ranks) < len(noted):
         return None
-    if len(ranks) == 1:
+    if len(set(ranks)) == 1:
         return record.result.seconds * ranks[0]
-    begins = [made.from_epoch or 0 for made in record.manifest.effective] + [record.result.epochs]
+    begins = [attempt.from_epoch or 0 for attempt in record.manifest.effective] + [record.result.epochs]
     return sum(
         float(line.get("seconds", 0.0)) * count
         for count, (first, end) in zip(ranks, pairwise(begins), strict=True)
@@ -70,5 +58,5 @@ def device_seconds(record: Record) -> float | None:
 
 def device_hours(records: Sequence[Record]) -> tuple[float, int]:
     """Return the hours of `device_seconds` of all these runs together, and of how many runs they are known."""
-    known = [seconds for record in records if (seconds := device_seconds(record)) is not None]
-    return sum(known) / 3600, len(known)
+    seconds = [one for record in records if (one := device_seconds(record)) is not None]
+    return sum(seconds) / 3600, len(seconds)

@@ -1,4 +1,4 @@
-"""What ranks tell each other outside of training steps."""
+"""Collective calls outside of training steps; in a process that is alone they return what they get."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-def gathered(tensor: Tensor) -> Tensor:
-    """Return every rank's `tensor` of one shape, stacked in order of rank `(world, *shape)` (a collective call)."""
+def gather(tensor: Tensor) -> Tensor:
+    """Return every rank's `tensor` of one shape, stacked in order of rank `(world, *shape)`."""
     if not dist.is_initialized():
         return tensor[None]
     parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
@@ -19,20 +19,20 @@ def gathered(tensor: Tensor) -> Tensor:
     return torch.stack(parts)
 
 
-def largest(number: int, device: torch.device) -> int:
-    """Return the largest of the ranks' numbers, on every rank (a collective call)."""
+def maximum(number: int, device: torch.device) -> int:
+    """Return the largest of the ranks' numbers."""
     if not dist.is_initialized():
         return number
-    told = torch.tensor(number, device=device)
-    dist.all_reduce(told, dist.ReduceOp.MAX)
-    return int(told)
+    value = torch.tensor(number, device=device)
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return int(value)
 
 
-def told_by(rank: int, thing: Any, device: torch.device) -> Any:
-    """Return a rank's `thing`, which JSON can hold, on every rank (a collective call)."""
+def broadcast(data: Any, rank: int, device: torch.device) -> Any:
+    """Return a rank's `data`, which JSON can hold."""
     if not dist.is_initialized():
-        return thing
-    text = torch.tensor(list(json.dumps(thing).encode()), dtype=torch.uint8, device=device)
+        return data
+    text = torch.tensor(list(json.dumps(data).encode()), dtype=torch.uint8, device=device)
     size = torch.tensor(len(text), device=device)
     dist.broadcast(size, rank)
     text = text if dist.get_rank() == rank else torch.empty(int(size), dtype=torch.uint8, device=device)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import ConfigError, Detector, Run, from_dict
 from lightning_bam.detection.network import build_detector, count_detector
-from lightning_bam.probe import blank_image, evaluating
+from lightning_bam.probe import blank_image, eval_mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     One blank input passes through it, where the module lies and in eval mode; nothing of that is kept.
     """
     counter = FlopCounterMode(display=False)
-    with evaluating(module), counter:
+    with eval_mode(module), counter:
         module(blank_image(module, input_shape))
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
 

@@ -14,7 +14,7 @@ from lightning_bam.config import ConfigError
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Put every module of `model` in eval mode, without gradients, and give each its own mode back afterwards."""
     training = {module: module.training for module in model.modules()}
     model.eval()
@@ -27,28 +27,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def blank_image(model: nn.Module, input_shape: Sequence[int]) -> Tensor:
-    """Return zeros `(1, *input_shape)` of the device and the floating-point type of `model`'s parameters."""
-    device, dtype = home(model)
-    return torch.zeros(1, *input_shape, device=device, dtype=dtype)
-
-
-def home(model: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:
-    """Return the device and type of the first floating-point parameter, None for torch's defaults without one."""
-    found = next((p for p in model.parameters() if p.is_floating_point()), None)
-    return (None, None) if found is None else (found.device, found.dtype)
+    """Return zeros `(1, *input_shape)` of the device and type of `model`'s first floating-point parameter."""
+    parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(0))
+    return torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What a layer gives.
-
-    Attributes:
-        channels: how many.
-        last: whether they come last, `(N, H, W, C)`, as in torchvision's Swin.
-        device: where it is.
-        dtype: its type.
-
-    """
+    """What a layer gives: its channels, and whether they come last, `(N, H, W, C)`, as in torchvision's Swin."""
 
     channels: int
     last: bool
@@ -57,51 +43,47 @@ class Output:
 
 
 def outputs(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, Output]:
-    """Return what each named layer gives, found by one blank image of `input_shape` `(C, H, W)`.
+    """Return what each named layer gives for one blank image of `input_shape` `(C, H, W)`.
 
     Raises:
         ConfigError: an image that the network does not accept, or a layer that is called other than once or gives
             neither `(N, C, H, W)` nor `(N, H, W, C)`.
 
     """
-    seen: dict[str, list[Any]] = {name: [] for name in names}
+    calls: dict[str, list[Any]] = {name: [] for name in names}
     hooks = [
-        model.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(out))
+        model.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: calls[name].append(out))
         for name in names
     ]
     try:
-        with evaluating(model):
+        with eval_mode(model):
             model(blank_image(model, input_shape))
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"input_shape={tuple(input_shape)}: the network does not accept it ({first})") from error
+        line = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"input_shape={tuple(input_shape)}: the network does not accept it ({line})") from error
     finally:
         for hook in hooks:
             hook.remove()
-    found = {}
-    for name, given in seen.items():
-        if len(given) != 1:
-            raise ConfigError(f"layer {name!r}: called {len(given)} times in one pass; name a layer called once")
-        output = given[0]
-        if not isinstance(output, Tensor) or output.dim() != 4 or not output.is_floating_point():
-            gives = type(output).__name__
-            if isinstance(output, Tensor):
-                gives = str(tuple(output.shape) if output.dim() != 4 else output.dtype)
-            raise ConfigError(f"layer {name!r}: gives {gives}, attention needs (N, C, H, W)")
-        last = _channels_last(tuple(output.shape[1:]), tuple(input_shape[-2:]))
-        channels = output.shape[3 if last else 1]
-        found[name] = Output(channels=channels, last=last, device=output.device, dtype=output.dtype)
-    return found
+    return {name: _output(name, calls[name], tuple(input_shape[-2:])) for name in names}
 
 
-def _channels_last(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
-    """Tell `(H, W, C)` from `(C, H, W)`: a map keeps the image's proportions, as far as whole pixels can."""
-    return _in_proportion(shape[:2], image) and not _in_proportion(shape[1:], image)
+def _output(name: str, calls: list[Any], image: tuple[int, ...]) -> Output:
+    if len(calls) != 1:
+        raise ConfigError(f"layer {name!r}: called {len(calls)} times in one pass; name a layer called once")
+    output = calls[0]
+    if not isinstance(output, Tensor) or output.dim() != 4 or not output.is_floating_point():
+        gives = type(output).__name__
+        if isinstance(output, Tensor):
+            gives = str(tuple(output.shape) if output.dim() != 4 else output.dtype)
+        raise ConfigError(f"layer {name!r}: gives {gives}, attention needs (N, C, H, W)")
+    # a map keeps the image's proportions, as far as whole pixels can
+    last = _in_proportion(output.shape[1:3], image) and not _in_proportion(output.shape[2:], image)
+    return Output(channels=output.shape[3 if last else 1], last=last, device=output.device, dtype=output.dtype)
 
 
-def _in_proportion(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
+def _in_proportion(shape: Sequence[int], image: Sequence[int]) -> bool:
     """Return whether `shape` is `image` divided by one stride, each side rounded either way."""
     (height, width), (full_height, full_width) = shape, image
-    return (height - 1) * full_width < (width + 1) * full_height and (width - 1) * full_height < (
-        height + 1
-    ) * full_width
+    if (height - 1) * full_width >= (width + 1) * full_height:
+        return False
+    return (width - 1) * full_height < (height + 1) * full_width

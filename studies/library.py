@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
-import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -25,9 +23,6 @@ from studies.search.space import Space
 from studies.workers.import_path import allow
 
 T = TypeVar("T", Study, Space)
-
-INNER: Final = ("added", "family", "hidden", "left_out", "ruled_by", "variant")
-"""Fields of a study that its copies fill, and no file."""
 
 
 def catalogue() -> dict[str, Study]:
@@ -90,15 +85,15 @@ def _from_file(name: str, wanted: type[T]) -> T:
     try:
         names = _run(path)
     except (StudyError, ConfigError) as error:
-        raise StudyError(f"{name}: {error}") from None
+        raise StudyError(f"{name}{_line(error, path)}: {error}") from None
     except pydantic.ValidationError as error:
         raise StudyError(f"{name}{_line(error, path)}: {error.title}.{first_problem(error)}") from None
     except SystemExit as error:
         left = f"leaves with sys.exit({'' if error.code is None else repr(error.code)})"
         raise StudyError(f"{name}{_line(error, path)}: {left}; it has only to define {variable}") from None
     except Exception as error:  # any mistake in a person's file is theirs to read, in one line
-        said = _no_field(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise StudyError(f"{name}{_line(error, path)}: {said}") from None
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise StudyError(f"{name}{_line(error, path)}: {message}") from None
     if variable not in names:
         other, noun = (Space, "study") if wanted is Study else (Study, "space")
         theirs = other.__name__.upper()
@@ -123,16 +118,6 @@ def _run(path: Path) -> dict[str, Any]:
     finally:
         del sys.modules[module.__name__]
     return vars(module)
-
-
-def _no_field(error: Exception) -> str | None:
-    """Say which fields a study or a space has, where a file gives another."""
-    match = re.match(r"(Study|Space)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if match is None:
-        return None
-    cls, wrong = match.groups()
-    known = [field.name for field in fields(Study if cls == "Study" else Space) if field.name not in INNER]
-    return f"{cls} has no field {wrong!r}; {nearest(wrong, known)}"
 
 
 def _line(error: BaseException, path: Path) -> str:

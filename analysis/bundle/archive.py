@@ -1,7 +1,6 @@
-"""A tar.gz that is the same bytes for the same files, whoever makes it and whenever.
+"""A tar.gz that is the same bytes for the same files, whoever makes it and whenever, but for the release of zlib.
 
-Its compressed bytes depend on the release of zlib alone. A tar and not a zip, because `tar xzf` and the `sha256sum -c`
-that goes with it are on every machine that trains networks, and because it knows no limit of size for checkpoints.
+`tar xzf` and `sha256sum -c` are on every machine that trains networks, and a tar has no limit of size.
 """
 
 from __future__ import annotations
@@ -22,56 +21,36 @@ SUFFIXES: Final = (".tar.gz", ".tgz")
 LONG_AGO: Final = 315_532_800
 """1980-01-01 in seconds since 1970: the time of every file; at 0 GNU tar finds it implausible."""
 SUMS: Final = "SHA256SUMS"
-"""The file that has the hash of every other one, as `sha256sum -c` reads them."""
-
 Content = bytes | Path
 """What a file holds: bytes, or those of a file on disk."""
 
 
-def sums(files: Mapping[str, Content]) -> bytes:
-    """Return the lines of `SHA256SUMS`, sorted by name.
-
-    Raises:
-        FolderError: a file that cannot be read.
-
-    """
-    lines = []
-    for name, content in sorted(files.items()):
-        digest = hash_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
-        if digest is None:
-            raise FolderError(f"{content!s}: gone while it was packed")
-        lines.append(f"{digest}  {name}\n")
-    return "".join(lines).encode()
-
-
 def write(path: Path, top: str, files: Mapping[str, Content]) -> int:
-    """Write the files and their `SHA256SUMS` under the folder `top`, sorted by name; the archive is whole or absent.
-
-    Returns:
-        its size in bytes.
-
-    Args:
-        path: the archive.
-        top: the one folder that unpacking makes.
-        files: name in that folder -> content.
+    """Write the files, by name, and their `SHA256SUMS` under the folder `top`; return the size in bytes.
 
     Raises:
-        FolderError: a file that cannot be read, or the archive cannot be written.
-
+        FolderError: a file that cannot be read, or the archive cannot be written; then there is none.
     """
-    every = {**files, SUMS: sums(files)}
+    lines = [f"{_digest(content)}  {name}\n" for name, content in sorted(files.items())]
     try:
         with put_in_place(path) as temporary:
             with (
                 temporary.open("xb") as raw,
-                gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=LONG_AGO, compresslevel=6) as packed,
-                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+                gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=LONG_AGO, compresslevel=6) as zipped,
+                tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
             ):
-                for name, content in sorted(every.items()):
+                for name, content in sorted({**files, SUMS: "".join(lines).encode()}.items()):
                     _add(tar, f"{top}/{name}", content)
             return temporary.stat().st_size
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+def _digest(content: Content) -> str:
+    digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else hash_file(content)
+    if digest is None:
+        raise FolderError(f"{content!s}: gone while it was packed")
+    return digest
 
 
 def _add(tar: tarfile.TarFile, name: str, content: Content) -> None:

@@ -23,18 +23,14 @@ RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 
 
 def stage(records: Iterable[Record], root: Path, *, blind: Blind | None = None) -> dict[str, Content]:
-    """Copy the records of runs to `root`, where nobody goes on with them, and return them by their names in a bundle.
+    """Copy the records of runs to the empty folder `root`, and return them by their names in a bundle.
 
-    Args:
-        records: of the study; a run that was never begun has none.
-        root: an empty folder.
-        blind: for an anonymous bundle: without the logs, which hold paths, and with the manifests that it gives.
+    An anonymous bundle has no logs, which hold paths, and the manifests that `blind` gives.
 
     Raises:
         FolderError: a file that cannot be copied, or is no plain file.
-
     """
-    found: dict[str, Content] = {}
+    staged: dict[str, Content] = {}
     for record in records:
         source, target = record.folder.path, root / record.run.key
         names = [name for name in RECORD if record.folder.has(name)]
@@ -46,16 +42,15 @@ def stage(records: Iterable[Record], root: Path, *, blind: Blind | None = None) 
                     shutil.copyfileobj(old, new)
             except OSError as error:
                 raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
-            found[f"runs/{record.run.key}/{name}"] = target / name
+            staged[f"runs/{record.run.key}/{name}"] = target / name
         if blind and "manifest.json" in names:
             write_object(target / "manifest.json", blind.manifest(record.manifest))
-    return found
+    return staged
 
 
 def weights(folders: Iterable[RunFolder]) -> dict[str, Content]:
     """Return the last checkpoints by their names in a bundle, of those runs that have one here."""
-    there = (folder for folder in folders if folder.has_checkpoint)
-    return {f"runs/{folder.path.name}/{CHECKPOINT}": folder.checkpoint for folder in there}
+    return {f"runs/{folder.path.name}/{CHECKPOINT}": folder.checkpoint for folder in folders if folder.has_checkpoint}
 
 
 def tables(table: Table) -> dict[str, Content]:
@@ -66,20 +61,12 @@ def tables(table: Table) -> dict[str, Content]:
 def installed(*, anonymous: bool = False) -> Content:
     """Return the versions of all that is installed here, a line each, as pip's constraints have them.
 
-    Args:
-        anonymous: without what comes from a folder or an address, and may be the user's own.
-
+    An anonymous list is without what comes from a folder or an address, and may be the user's own.
     """
-    found: dict[str, str] = {}
-    own: set[str] = set()
-    for one in distributions():
-        name = str(one.metadata["Name"] or "").lower().replace("_", "-")
-        if anonymous and one.read_text("direct_url.json"):
-            own.add(name)
-        if name:
-            found.setdefault(name, f"{name}=={one.version}")
-    found = {name: line for name, line in found.items() if name not in own}
-    return "".join(f"{line}\n" for line in sorted(found.values())).encode()
+    packages = [(str(one.metadata["Name"] or "").lower().replace("_", "-"), one) for one in distributions()]
+    own = {name for name, package in packages if anonymous and package.read_text("direct_url.json")}
+    pins = {name: f"{name}=={package.version}\n" for name, package in reversed(packages) if name and name not in own}
+    return "".join(sorted(pins.values())).encode()
 
 
 def trained_with(records: Sequence[Record]) -> list[str]:

@@ -22,14 +22,8 @@ def readme(
 ) -> str:
     """Return the text of README.txt.
 
-    Args:
-        study: what is bundled.
-        words: what names it on a command line inside the bundle: `study.py` or a name of the catalogue, and options.
-        complete: how many of its runs are complete.
-        weights: whether the last checkpoints are in the bundle.
-        anonymous: whether hosts, paths and logs are left out.
-        made_with: what the runs say of versions and devices, line by line.
-
+    `words` name the study on a command line inside the bundle (`study.py` or a name of the catalogue, and options),
+    `complete` counts its complete runs, `made_with` has a line for each version and device of the runs.
     """
     named = shlex.join(words)
     total = len(study.rows) * len(study.seed_list)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.result import Result
 from studies.records.records import Record
 
 
@@ -23,7 +21,7 @@ def refuse_copies(records: Iterable[Record]) -> None:
         FolderError: a copy; the line names both folders.
 
     """
-    alike: dict[object, list[Record]] = {}
+    alike: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
         if record.state == "missing":
             continue
@@ -32,24 +30,14 @@ def refuse_copies(records: Iterable[Record]) -> None:
                 f"{record.folder.path}/manifest.json: is of run {record.key_noted}, not of {record.run.key}: copied "
                 "from there? remove this run folder to train it again"
             )
-        if record.epochs:  # equal records agree in what costs next to nothing to compare
-            alike.setdefault((record.epochs, record.first_epoch_loss), []).append(record)
-    for group in alike.values():
-        if len(group) > 1 and len({record.run.seed for record in group}) > 1:
-            _compare(group)
-
-
-def _compare(group: Sequence[Record]) -> None:
-    """Refuse two runs of different seeds with the same record, line by line."""
-    found: dict[tuple[Result | None, str], Record] = {}
-    results = Counter(record.result for record in group)
-    for record in group:
-        if results[record.result] == 1:
+        if not record.epochs:
             continue
-        first = found.setdefault((record.result, str(record.metrics)), record)
-        if first.run.seed != record.run.seed:
-            raise FolderError(
-                f"{record.folder.path} ({record.row!r}, seed {record.run.seed}): metrics.jsonl is identical to that "
-                f"of {first.folder.path} ({first.row!r}, seed {first.run.seed}), though another seed is another "
-                "order of the data: copied? remove the copy to train it again"
-            )
+        group = alike.setdefault((record.epochs, record.first_epoch_loss, record.result), [])
+        for other in group:
+            if other.run.seed != record.run.seed and other.metrics == record.metrics:
+                raise FolderError(
+                    f"{record.folder.path} ({record.row!r}, seed {record.run.seed}): metrics.jsonl is identical to "
+                    f"that of {other.folder.path} ({other.row!r}, seed {other.run.seed}), though another seed is "
+                    "another order of the data: copied? remove the copy to train it again"
+                )
+        group.append(record)

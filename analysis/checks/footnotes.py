@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from analysis.cells import Cells
 from analysis.environment import CODE, UNKNOWN, made_with
 from studies.records.environment import SHARED
-from studies.records.records import Record
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
 """Marks in order; no q, which Unicode has no raised one of."""
+Place = tuple[str, int]
+"""A row and a seed."""
 
 
 class Difference(NamedTuple):
@@ -25,14 +27,9 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Footnote:
-    """What sets some runs apart from the others of the table, under a letter that marks their rows.
+    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows.
 
-    Attributes:
-        mark: the letter, as `a`.
-        differences: in what the runs differ from most.
-        runs: row -> the seeds of its runs that do.
-        text: all that in words.
-
+    `text` has all that in words.
     """
 
     mark: str
@@ -52,47 +49,49 @@ class Footnote:
 
     def about(self, row: str) -> str:
         """Return what it says of one row, for programs: `commit=91bc002 torch=2.12.0 (seeds 0 1)`."""
-        told = " ".join(f"{difference.entry}={difference.here}" for difference in self.differences)
-        return f"{told} (seed{'s' * (len(self.runs[row]) > 1)} {' '.join(map(str, self.runs[row]))})"
+        entries = " ".join(f"{difference.entry}={difference.here}" for difference in self.differences)
+        return f"{entries} (seed{'s' * (len(self.runs[row]) > 1)} {' '.join(map(str, self.runs[row]))})"
 
 
-def footnotes(cells: Mapping[str, Mapping[int, Record]], baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
-    """Tell each set of runs that differ from most of the table's, in what and where, by a letter of its own.
+def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
+    """Give each set of complete runs that differ from most of the table's a letter of its own.
 
     What most runs have is the measure, and where two values are as frequent the baseline's. So whenever a row was
     trained otherwise than its baseline, one of the two is marked; a row of mixed runs always is. Images are
     compared among runs of the same dataset, as panels may have several. Differences that the same runs have, as
     those of another machine, share a letter.
-
-    Args:
-        cells: complete runs: row -> seed -> record.
-        baselines: the baseline of each panel.
-
     """
-    kinds = {made_with(told) for told in {record.circumstances for runs in cells.values() for record in runs.values()}}
-    if len(kinds) < 2:
-        return ()
     order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
-    everyone = {(row, seed): record for row in order for seed, record in cells[row].items()}
-    made = {at: made_with(record.circumstances) for at, record in everyone.items()}
-    apart: dict[Difference, list[tuple[str, int]]] = {}
+    records = {(row, seed): record for row in order for seed, record in cells[row].items()}
+    made = {place: made_with(record.circumstances) for place, record in records.items()}
+    apart: dict[Difference, list[Place]] = {}
     for number, entry in enumerate(SHARED):
-        if len({kind[number] for kind in kinds}) > 1:
-            values = {at: mine[number] for at, mine in made.items()}
-            for at, difference in _deviating(entry, values, everyone):
-                apart.setdefault(difference, []).append(at)
-    together: dict[frozenset[tuple[str, int]], list[Difference]] = {}
-    for difference, where in apart.items():
-        together.setdefault(frozenset(where), []).append(difference)
-    place = {row: number for number, row in enumerate(cells)}
-    found = [(sorted(where, key=lambda at: (place[at[0]], at[1])), told) for where, told in together.items()]
-    found.sort(key=lambda one: (place[one[0][0][0]], one[0][0][1]))
-    return tuple(_footnote(mark(number), told, where, cells) for number, (where, told) in enumerate(found))
+        values: dict[object, dict[Place, str]] = {}
+        for place, record in records.items():
+            values.setdefault(record.run.dataset if entry == "data" else None, {})[place] = made[place][number]
+        for comparable in values.values():
+            usual = Counter(comparable.values()).most_common(1)[0][0]
+            for place, value in comparable.items():
+                if value != usual:
+                    apart.setdefault(Difference(entry, value, usual), []).append(place)
+    together: dict[frozenset[Place], list[Difference]] = {}
+    for difference, places in apart.items():
+        together.setdefault(frozenset(places), []).append(difference)
+    sets = []
+    for group, differences in together.items():
+        runs = {row: tuple(seed for seed in cells[row] if (row, seed) in group) for row in cells}
+        sets.append(({row: seeds for row, seeds in runs.items() if seeds}, differences))
+    rows = list(cells)
+    sets.sort(key=lambda one: min((rows.index(row), seeds[0]) for row, seeds in one[0].items()))
+    return tuple(
+        Footnote(mark=mark(number), differences=tuple(differences), runs=runs, text=_text(differences, runs, cells))
+        for number, (runs, differences) in enumerate(sets)
+    )
 
 
-def marks(found: tuple[Footnote, ...], row: str) -> tuple[str, ...]:
+def marks(notes: tuple[Footnote, ...], row: str) -> tuple[str, ...]:
     """Return the letters that mark a row."""
-    return tuple(footnote.mark for footnote in found if row in footnote.runs)
+    return tuple(footnote.mark for footnote in notes if row in footnote.runs)
 
 
 def mark(number: int) -> str:
@@ -101,41 +100,23 @@ def mark(number: int) -> str:
     return (mark(rest - 1) if rest else "") + LETTERS[last]
 
 
-def _deviating(
-    entry: str, values: Mapping[tuple[str, int], str], everyone: Mapping[tuple[str, int], Record]
-) -> Iterator[tuple[tuple[str, int], Difference]]:
-    counted: dict[Hashable, Counter[str]] = {}
-    scope = {at: record.run.dataset if entry == "data" else None for at, record in everyone.items()}
-    for at, value in values.items():
-        counted.setdefault(scope[at], Counter())[value] += 1
-    usual = {among: count.most_common(1)[0][0] for among, count in counted.items()}
-    for at, value in values.items():
-        if value != usual[scope[at]]:
-            yield at, Difference(entry, value, usual[scope[at]])
-
-
-def _footnote(
-    letter: str, told: list[Difference], where: list[tuple[str, int]], cells: Mapping[str, Mapping[int, Record]]
-) -> Footnote:
-    runs: dict[str, tuple[int, ...]] = {}
-    for row, seed in where:
-        runs[row] = (*runs.get(row, ()), seed)
+def _text(differences: list[Difference], runs: Mapping[str, tuple[int, ...]], cells: Cells) -> str:
     what = ", ".join(
-        f"{SHARED[entry]} {here} ({'most' if usual == UNKNOWN else 'not'} {usual})" for entry, here, usual in told
+        f"{SHARED[entry]} {here} ({'most' if usual == UNKNOWN else 'not'} {usual})"
+        for entry, here, usual in differences
     )
-    text = f"{what}: {'; '.join(_places(runs, cells))}."
-    return Footnote(mark=letter, differences=tuple(told), runs=runs, text=text)
+    return f"{what}: {'; '.join(_places(runs, cells))}."
 
 
-def _places(runs: Mapping[str, tuple[int, ...]], cells: Mapping[str, Mapping[int, Record]]) -> Iterator[str]:
+def _places(runs: Mapping[str, tuple[int, ...]], cells: Cells) -> Iterator[str]:
     """Name the runs: rows with the same seeds, out of as many, together."""
     alike: dict[tuple[tuple[int, ...], int], list[str]] = {}
     for row, seeds in runs.items():
         alike.setdefault((seeds, len(cells[row])), []).append(row)
-    begun = sum(bool(mine) for mine in cells.values())
+    filled = sum(map(bool, cells.values()))
     for (seeds, total), rows in alike.items():
-        names = "every row" if len(rows) == begun > 1 else _listed([repr(row) for row in rows])
-        each = " each" if 1 < len(rows) < begun else ""
+        names = "every row" if len(rows) == filled > 1 else _listed([repr(row) for row in rows])
+        each = " each" if 1 < len(rows) < filled else ""
         if len(seeds) == total:
             yield f"the one run{each} of {names}" if total == 1 else f"all {total} runs{each} of {names}"
         else:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.cells import Counts
+from analysis.cells import Cells, Counts
 from lightning_bam.config import Run, flatten
 from lightning_bam.run_folder.result import reported, so_far
 from studies.definition.panels import Panel
 from studies.records.records import Record
 
-Runs = Mapping[int, Record]
-"""A row's runs, finished or not: seed -> record."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class IdenticalRow:
-    """A row, the row that it is like, and how much of them is alike.
+    """A row, and the baseline or earlier row of its panel that it is like.
 
-    Attributes:
-        row: the later one.
-        other: the baseline, or an earlier row of the same panel.
-        whole: whether all that both have trained agrees; else their counts and the loss of their first step do.
-        finished: whether all runs of the two that were compared are complete.
-        parts: whether, where only the first step agrees, the first epoch is known to differ.
-
+    `whole` says that all that both have trained agrees, else their counts and the loss of their first step do, and
+    `parts` that their first epoch is known to differ. `finished` says that all runs compared are complete.
     """
 
     row: str
@@ -49,95 +41,65 @@ class IdenticalRow:
         return f"{same}: does the change act at all?"
 
 
-def identical_rows(
-    rows: Mapping[str, Runs], panels: Sequence[Panel], counts: Mapping[str, Counts]
-) -> dict[str, IdenticalRow]:
+def identical_rows(rows: Cells, panels: Sequence[Panel], counts: Mapping[str, Counts]) -> dict[str, IdenticalRow]:
     """Return each row that trained as the baseline or an earlier row of its panel did, finished or not.
 
     A row *changed nothing* if at every seed at which both have finished an epoch, each epoch that both have has the
     same training loss and the same test figure to the last digit, the finished runs the same final figure, and no
-    first step differs. Counts need not agree: a module that nobody calls has
-    parameters too. This says something as soon as one epoch is done. Two settings of the recipe may however agree for
-    a while and then part, as two schedules do at their first milestone, so rows that differ in the recipe are called
-    so only when the runs compared are complete.
+    first step differs. Counts need not agree: a module that nobody calls has parameters too. Two settings of the
+    recipe may agree for a while and then part, as two schedules do at their first milestone, so rows that differ in the
+    recipe are called so only when the runs compared are complete.
 
     Where that does not hold but the counts agree and, at every seed that both have, the first-step loss, the row is
     asked about and no more: a gate that starts at zero, or a knob of the optimizer, rightly does nothing in the first
     step. For rows that differ in the recipe, which acts after that step by its nature, there is no such question.
 
-    Args:
-        rows: row -> seed -> record, of every run that has begun.
-        panels: the parts of the study within which rows are compared.
-        counts: row -> its counts.
-
+    `rows` are all runs that have begun, `counts` those of each row.
     """
-    found = {}
+    identical: dict[str, IdenticalRow] = {}
     for panel in panels:
-        order = sorted(panel.rows, key=lambda row: row != panel.baseline)
-        begun = {row: rows[row] for row in order if rows[row]}
-        recipes = {row: _recipe(next(iter(runs.values())).run) for row, runs in begun.items()}
-        for row, others in _likely(begun):
-            for other in others:
+        order = [row for row in sorted(panel.rows, key=lambda row: row != panel.baseline) if rows[row]]
+        recipes = {row: _recipe(next(iter(rows[row].values())).run) for row in order}
+        losses = {row: set().union(*map(_losses, rows[row].values())) for row in order}
+        for place, row in enumerate(order):
+            for other in order[:place]:
+                if losses[row].isdisjoint(losses[other]):
+                    continue
                 recipe = recipes[row] != recipes[other]
-                ask = row not in found and not recipe and None not in counts[row] and counts[row] == counts[other]
+                ask = row not in identical and not recipe and None not in counts[row] and counts[row] == counts[other]
                 like = _like(row, other, rows, recipe=recipe, ask=ask)
                 if like is not None:
-                    found[row] = like
-                if like is not None and like.whole:
-                    break
-    return found
+                    identical[row] = like
+                    if like.whole:
+                        break
+    return identical
 
 
-def _likely(rows: Mapping[str, Runs]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each row with those before it that may be like it: which had the same loss at one of its seeds.
-
-    A loss is that of the first step or of the first epoch.
-    """
-    order = list(rows)
-    owners: dict[tuple[int, float], tuple[int, ...]] = {}
-    for place, (row, runs) in enumerate(rows.items()):
-        traces = {
-            (seed, loss)
-            for seed, record in runs.items()
-            for loss in (record.first_step_loss, record.first_epoch_loss)
-            if loss is not None
-        }
-        known = owners.keys() & traces
-        likely: set[int] = set()
-        for trace in known:
-            if len(likely) == place:
-                break
-            likely.update(owners[trace])
-        yield row, [order[other] for other in sorted(likely)]
-        owners.update(dict.fromkeys(traces - known, (place,)))
-        for trace in known:
-            owners[trace] = (*owners[trace], place)
-
-
-def _like(row: str, other: str, rows: Mapping[str, Runs], *, recipe: bool, ask: bool) -> IdenticalRow | None:
+def _like(row: str, other: str, rows: Cells, *, recipe: bool, ask: bool) -> IdenticalRow | None:
     """Compare two rows: do they differ in the recipe, and are they asked about where only the first step agrees?"""
     whole = finished = True
     trained = stepped = False
-    for seed, ours in rows[row].items():
-        theirs = rows[other].get(seed)
-        if theirs is None:
-            continue
+    for ours, theirs in [(run, rows[other][seed]) for seed, run in rows[row].items() if seed in rows[other]]:
         a, b = ours.first_step_loss, theirs.first_step_loss
-        known = a is not None and b is not None
-        if known and a != b:
+        comparable = a is not None and b is not None
+        if comparable and a != b:
             return None
         if ours.epochs and theirs.epochs:
             trained = True
             whole = whole and _agree(ours, theirs)
-            if not whole and not (known and ask):
+            if not whole and not (comparable and ask):
                 return None
-        stepped = stepped or known
+        stepped = stepped or comparable
         finished = finished and bool(ours.result) and bool(theirs.result)
-    if trained and whole and (finished or not recipe):
-        return IdenticalRow(row=row, other=other, whole=True, finished=finished)
-    if stepped and not (trained and whole) and ask:
+    if trained and whole:
+        return IdenticalRow(row=row, other=other, whole=True, finished=finished) if finished or not recipe else None
+    if stepped and ask:
         return IdenticalRow(row=row, other=other, whole=False, finished=finished, parts=trained)
     return None
+
+
+def _losses(record: Record) -> set[tuple[int, float | None]]:
+    return {(record.run.seed, loss) for loss in (record.first_step_loss, record.first_epoch_loss) if loss is not None}
 
 
 def _recipe(run: Run) -> dict[str, object]:
@@ -146,12 +108,12 @@ def _recipe(run: Run) -> dict[str, object]:
 
 def _agree(ours: Record, theirs: Record) -> bool:
     """Say whether two runs that have both finished an epoch are one, epoch by epoch and in the end."""
-    if ours.result and theirs.result and reported(ours.run, ours.result) != reported(theirs.run, theirs.result):
-        return False
-    if bool(ours.result) and bool(theirs.result) and ours.epochs != theirs.epochs:
-        return False
     if ours.first_epoch_loss != theirs.first_epoch_loss:
         return False
+    if ours.result and theirs.result:
+        figures = reported(ours.run, ours.result), reported(theirs.run, theirs.result)
+        if figures[0] != figures[1] or ours.epochs != theirs.epochs:
+            return False
     return all(
         a.get("train_loss") is not None
         and a.get("train_loss") == b.get("train_loss")

@@ -1,54 +1,75 @@
-"""Seeds that Δ leaves out: those at which a row or its baseline has failed, and those that the baseline lacks."""
+"""What failures did to a table: seeds that Δ leaves out, and figures that took several tries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from analysis.cells import Cells
-from analysis.checks.notes import ranges
+from analysis.checks.notes import seeds_named
+from studies.records import environment
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
 """What a failed run's `cause` in its manifest is called; others have no short name."""
+TIMES: Final = {1: "once", 2: "twice"}
 
 
 def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
     """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    found: dict[str, dict[int, Record]] = {row: {} for row in wanted}
+    failed: dict[str, dict[int, Record]] = {row: {} for row in wanted}
     for record in records:
         if record.state == "failed" and record.run.seed in wanted[record.row]:
-            found[record.row][record.run.seed] = record
-    return found
+            failed[record.row][record.run.seed] = record
+    return failed
 
 
 def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:
     """Name, row by row, the seeds that are left out of Δ, and why.
 
-    Args:
-        rows: the complete runs.
-        home: row -> its baseline.
-        failed: the failed ones; they are told where there is a Δ, as one of surviving seeds alone.
-
+    `rows` are the complete runs, `home` is row -> its baseline. Failed runs are named where there is a Δ, as one of
+    surviving seeds alone.
     """
     notes = {}
     for row, cells in rows.items():
         baseline = home[row]
-        alone = set(cells) - set(rows[baseline])
-        ours = failed.get(row, {}) if row != baseline and set(cells) - alone else {}
-        theirs = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in alone}
-        left = {
-            f"where it failed{_causes(ours)}": sorted(ours),
-            f"where the baseline failed{_causes(theirs)}": sorted(theirs),
-            "which the baseline lacks": sorted(alone - set(theirs)),
-        }
-        parts = [f"seed{'s' * (len(seeds) > 1)} {ranges(seeds)}, {why}" for why, seeds in left.items() if seeds]
-        only = ": it compares only the seeds that trained" if ours or theirs else ""
+        single = set(cells) - set(rows[baseline])
+        own = failed.get(row, {}) if row != baseline and set(cells) - single else {}
+        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single}
+        parts = [
+            f"{seeds_named(sorted(runs))}, where {what} failed"
+            + _causes(runs[seed].manifest.cause for seed in sorted(runs))
+            for what, runs in (("it", own), ("the baseline", others))
+            if runs
+        ]
+        only = ": it compares only the seeds that trained" if parts else ""
+        if absent := sorted(single - set(others)):
+            parts.append(f"{seeds_named(absent)}, which the baseline lacks")
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
     return notes
 
 
-def _causes(failed: Mapping[int, Record]) -> str:
-    told = {CAUSES.get(record.manifest.cause or ""): None for _, record in sorted(failed.items())}
-    return f" ({', '.join(filter(None, told))})" if any(told) else ""
+def _causes(causes: Iterable[str | None]) -> str:
+    names = ", ".join(dict.fromkeys(CAUSES[cause] for cause in causes if cause in CAUSES))
+    return f" ({names})" if names else ""
+
+
+def several_tries(rows: Cells) -> dict[str, str]:
+    """Say of each row which of its seeds had failed before they gave their figure, how often and of what.
+
+    `rows` are the complete runs. A run that its machine interrupted, and that went on or began anew, has not failed.
+    """
+    notes = {}
+    for row, cells in rows.items():
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for seed, record in cells.items():
+            if causes := environment.failures(record.circumstances):
+                alike.setdefault(causes, []).append(seed)
+        parts = []
+        for causes, seeds in alike.items():
+            times = TIMES.get(len(causes), f"{len(causes)} times")
+            parts.append(f"{seeds_named(seeds)} failed {times}{_causes(causes)}")
+        if parts:
+            notes[row] = f"{row!r} took several tries: {', '.join(parts)} before the figure came."
+    return notes

@@ -20,9 +20,9 @@ def command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
 
 
 def _printable(url: str) -> str:
-    from studies.storage.postgres import shown  # loads SQLAlchemy
+    from studies.storage.postgres import hide_password  # loads SQLAlchemy
 
-    return shown(url)
+    return hide_password(url)
 
 
 def selection(arguments: argparse.Namespace, *, seeds: bool = True, only: bool = False, root: bool = True) -> list[str]:

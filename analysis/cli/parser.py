@@ -102,10 +102,10 @@ class Storage(argparse.Action):
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
         """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
-        from studies.storage.postgres import shown  # loads SQLAlchemy
+        from studies.storage.postgres import hide_password  # loads SQLAlchemy
 
         setattr(namespace, self.dest, values)
-        if (safe := shown(values)) != values:
+        if (safe := hide_password(values)) != values:
             sys.argv = [word.replace(values, safe) for word in sys.argv]
             mend = "put it into ~/.pgpass, or the address into BAM_STORAGE"
             print(f"bam: --storage {safe}: other users can read the password in `ps`; {mend}", file=sys.stderr)

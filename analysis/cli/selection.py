@@ -8,11 +8,11 @@ from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
 from studies.coordination.sync import gather_everywhere
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.errors import StudyError
 from studies.library import catalogue, find_study
 from studies.records.records import Record
-from studies.stopping_rules.declaration import declared, ruled_elsewhere
+from studies.stopping_rules.declaration import other_rules, with_rule
 
 
 def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:
@@ -40,7 +40,7 @@ def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> 
     if arguments.preset is not None:
         study = study.at(arguments.preset)
     url = getattr(arguments, "storage", None)
-    study = declared(study.override(dict(arguments.set)), root_of(arguments), url, keep=keep)
+    study = with_rule(study.override(dict(arguments.set)), root_of(arguments), url, keep=keep)
     if study.stopping is not None:
         for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", margin, study.margin)):
             if given not in (None, ruled):
@@ -54,14 +54,14 @@ def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> 
         study = study.only(selectors)
     if arguments.seeds:
         study = study.with_seeds(arguments.seeds)
-        study = replace(study, ruled_by=ruled_elsewhere(study, root_of(arguments)))
-    return study.with_margin(margin) if margin else study
+        study = replace(Selection.of(study), ruled_by=other_rules(study, root_of(arguments)))
+    return replace(study, margin=margin) if margin else study
 
 
 def every_scale(root: Path, url: str | None = None) -> list[Study]:
     """Return every study of the catalogue, as it is defined and at each of its presets, by the rule declared for it."""
     every = [at for s in catalogue().values() for at in (s, *(s.at(p) for p in s.presets if s.at(p) is not s))]
-    return [declared(study, root, url) for study in every]
+    return [with_rule(study, root, url) for study in every]
 
 
 def gathered(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:

@@ -1,91 +1,205 @@
-"""A table's figures as short texts, the same in every format made for reading."""
+"""A table's columns, the same in every format made for reading: texts, and figures that each format prints itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
 
 from analysis.checks.footnotes import LETTERS
 from analysis.table.build import Table
 from analysis.table.model import Row
 from lightning_bam.run_folder.result import Metric
 
-RAISED: Final = dict(zip(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 """Letters of footnotes as they stand in a terminal and in Markdown: one column wide, and no markup."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
-    """A heading and a cell for each row; a newline is where a narrow page may break, else a space.
+class Figure:
+    """A mean and its sample standard deviation in percent over n runs, NaN where there is none, until it is printed.
 
-    `kind` says what the cells hold: `label`, `verdict`, `number` (aligned to the right) or `figures` (aligned
-    already, by their first figure). `marks` are each row's footnotes where its cell is one to mark, else empty.
+    `marks` are the letters of its footnotes; of `wanted` runs the others are in `states`; the `best` are bold.
+    """
+
+    mean: float
+    sd: float = math.nan
+    n: int = 0
+    marks: tuple[str, ...] = ()
+    wanted: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    best: bool = False
+
+    @property
+    def head(self) -> str:
+        """The mean, a dash without one."""
+        return "—" if math.isnan(self.mean) else f"{self.mean:.2f}"
+
+    @property
+    def spread(self) -> str:
+        """The standard deviation, empty without one."""
+        return "" if math.isnan(self.sd) else f"{self.sd:.2f}"
+
+    @property
+    def rest(self) -> str:
+        """What stands behind both; a newline is where a narrow page may break, else a space."""
+        if self.n >= self.wanted:
+            return f" ({self.n})" if self.n else ""
+        states = ",\n".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        return f"\n({self.n} of {self.wanted};\n{states})"
+
+    @property
+    def tail(self) -> str:
+        """All that stands behind the mean."""
+        return (f" ± {self.spread}" if self.spread else "") + self.rest
+
+    def __str__(self) -> str:
+        return self.head + self.tail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delta(Figure):
+    """A mean difference in percentage points with its interval; NaN where it has none."""
+
+    low: float
+    high: float
+
+    @property
+    def head(self) -> str:
+        """The difference with its sign."""
+        return signed(self.mean)
+
+    @property
+    def rest(self) -> str:
+        """The interval."""
+        return "" if math.isnan(self.low) else f"\n[{signed(self.low)}, {signed(self.high)}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A heading and a text for each row; a newline is where a narrow page may break, else a space.
+
+    `kind` is `label`, `verdict`, or `number`, which is aligned to the right. Some cells of a number are more than
+    one, as a bound or with a limit, where it is not `plain`.
     """
 
     heading: str
     kind: str
-    cells: list[str]
-    marks: tuple[tuple[str, ...], ...] = ()
+    cells: Sequence[str]
+    plain: bool = True
 
 
-def columns(table: Table) -> list[Column]:
+@dataclass(frozen=True, kw_only=True)
+class FigureColumn:
+    """A heading and a figure for each row, to be aligned at their decimal points."""
+
+    heading: str
+    figures: Sequence[Figure | None]
+    kind: ClassVar[str] = "figures"
+
+    @property
+    def pads(self) -> list[int]:
+        """How many blanks stand before each figure."""
+        heads = [len(figure.head) if figure else 0 for figure in self.figures]
+        return [max(heads) - head for head in heads]
+
+    def printed(self, bold: str = "") -> Column:
+        """Return the figures as texts, the best between two signs of `bold`, with letters of footnotes behind."""
+        cells = []
+        for figure, pad in zip(self.figures, self.pads, strict=True):
+            if figure is None:
+                cells.append("")
+                continue
+            sign = bold if figure.best else ""
+            cells.append(f"{' ' * pad}{sign}{figure.head}{sign}{figure.tail}{raised(figure.marks)}")
+        return Column(heading=self.heading, kind=self.kind, cells=cells)
+
+
+Columns = list[Column | FigureColumn]
+
+
+def columns(table: Table) -> Columns:
     """Return the columns to print; the published figures only where the study has some."""
     rows = table.rows
     unit, macs = _macs([row.macs for row in rows])
-    found = [
-        Column(heading="row", kind="label", cells=[row.label for row in rows]),
-        Column(heading="params\n(M)", kind="number", cells=[_params(row.params) for row in rows]),
+    params = ["" if row.params is None else f"{row.params / 1e6:.3f}" for row in rows]
+    return [
+        labels(table),
+        Column(heading="params\n(M)", kind="number", cells=params),
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         figures(table),
-        *compare(table),
+        *differences(table),
+        *(published(table) if any(row.published is not None for row in rows) else ()),
     ]
-    return found + published(table) if any(row.published is not None for row in rows) else found
 
 
-def published(table: Table) -> list[Column]:
-    """Return the columns of the paper's figures, and of what became of them."""
+def labels(table: Table) -> Column:
+    """Return the names of the rows."""
+    return Column(heading="row", kind="label", cells=[row.label for row in table.rows])
+
+
+def published(table: Table) -> tuple[Column, Column]:
+    """Return the paper's figures, and whether ours agree."""
     cells = ["" if row.published is None else f"{row.published:.2f}" for row in table.rows]
-    return [
+    return (
         Column(heading="published", kind="number", cells=cells),
         Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in table.rows]),
-    ]
-
-
-def figures(table: Table) -> Column:
-    """Return the column of the study's own metric."""
-    return Column(
-        heading=heading(table.metric),
-        kind="figures",
-        cells=aligned([figure(row) for row in table.rows]),
-        marks=tuple(row.marks for row in table.rows),
     )
+
+
+def figures(table: Table) -> FigureColumn:
+    """Return the study's own metric; each panel's champion is the best."""
+    best = {row.label for row in champions(table)}
+    cells = []
+    for row in table.rows:
+        cells.append(
+            Figure(
+                mean=row.mean,
+                sd=row.sd,
+                n=row.n,
+                best=row.label in best,
+                marks=row.marks,
+                wanted=row.wanted,
+                states=row.states,
+            )
+        )
+    return FigureColumn(heading=heading(table.metric), figures=cells)
+
+
+def champions(table: Table) -> list[Row]:
+    """Return each panel's best row among those resolved to be better than its baseline."""
+    sign = -1 if table.metric.higher_is_better else 1
+    better = [row for row in table.rows if row.verdict.kind == "better" and row.verdict.settled]
+    panels = dict.fromkeys(row.baseline for row in better)
+    return [min((row for row in better if row.baseline == panel), key=lambda row: sign * row.mean) for panel in panels]
+
+
+def differences(table: Table) -> Columns:
+    """Return the columns that hold each row against its baseline."""
+    deltas = [Delta(mean=d.mean, low=d.low, high=d.high) if (d := row.delta) else None for row in table.rows]
+    if table.stopping is None:
+        bounded = any(row.p_holm < 0.001 for row in table.rows)
+        p = Column(heading="p\n(Holm)", kind="number", cells=[_p(row) for row in table.rows], plain=not bounded)
+    else:
+        limited = [_limited(row) for row in table.rows]
+        p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited))
+    return [
+        FigureColumn(heading="Δ to\nbaseline", figures=deltas),
+        p,
+        Column(heading="verdict", kind="verdict", cells=[str(row.verdict) for row in table.rows]),
+    ]
 
 
 def raised(marks: Sequence[str]) -> str:
     """Write footnotes' letters as raised ones, with a comma between two."""
-    return ",".join("".join(RAISED[letter] for letter in mark) for mark in marks)
+    return ",".join(marks).translate(RAISED)
 
 
-def marked(column: Column) -> Column:
-    """Return the column with the letters of its footnotes behind its cells."""
-    if not any(column.marks):
-        return column
-    cells = [cell + raised(marks) for cell, marks in zip(column.cells, column.marks, strict=True)]
-    return replace(column, cells=cells, marks=())
-
-
-def compare(table: Table) -> list[Column]:
-    """Return the columns that hold each row against its baseline."""
-    rows = table.rows
-    ruled = table.stopping is not None
-    p = [_limited(row) if ruled else _p(row.p_holm) for row in rows]
-    return [
-        Column(heading="Δ to\nbaseline", kind="figures", cells=aligned([_delta(row) for row in rows])),
-        Column(heading="p\n(limit)" if ruled else "p\n(Holm)", kind="number", cells=p),
-        Column(heading="verdict", kind="verdict", cells=[str(row.verdict) for row in rows]),
-    ]
+def signed(value: float) -> str:
+    """Write a difference with two decimals and its sign, also where it rounds to zero."""
+    sign = "−" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{abs(value):.2f}"
 
 
 def heading(metric: Metric) -> str:
@@ -93,8 +207,9 @@ def heading(metric: Metric) -> str:
     return "error (%)" if metric.name == "error_top1" else metric.label
 
 
-def _params(params: int | None) -> str:
-    return "" if params is None else f"{params / 1e6:.3f}"
+def mean_and_sd(mean: float, sd: float) -> str:
+    """Write `20.10 ± 0.76`, `20.10` where there is no spread, a dash where there is nothing."""
+    return str(Figure(mean=mean, sd=sd))
 
 
 def _macs(macs: Sequence[int | None]) -> tuple[str, list[str]]:
@@ -105,51 +220,15 @@ def _macs(macs: Sequence[int | None]) -> tuple[str, list[str]]:
     return unit, ["" if count is None else f"{count / scale:.{digits}f}" for count in macs]
 
 
-def figure(row: Row) -> str:
-    """Write a row's mean and standard deviation, and how many of its runs are behind it."""
-    shown = mean_and_sd(row.mean, row.sd)
-    if row.n == row.wanted:
-        return f"{shown} ({row.n})"
-    rest = ",\n".join(f"{count} {state}" for state, count in sorted(row.states.items()))
-    return f"{shown}\n({row.n} of {row.wanted};\n{rest})"
-
-
-def mean_and_sd(mean: float, sd: float) -> str:
-    """Write `20.10 ± 0.76`, `20.10` where there is no spread, a dash where there is nothing."""
-    shown = "—" if math.isnan(mean) else f"{mean:.2f}"
-    return shown if math.isnan(sd) else f"{shown} ± {sd:.2f}"
-
-
-def _delta(row: Row) -> str:
-    if row.delta is None:
+def _p(row: Row) -> str:
+    if math.isnan(row.p_holm):
         return ""
-    if math.isnan(row.delta.low):
-        return signed(row.delta.mean)
-    return f"{signed(row.delta.mean)}\n[{signed(row.delta.low)}, {signed(row.delta.high)}]"
-
-
-def signed(value: float) -> str:
-    """Write a difference with two decimals and its sign, also where it rounds to zero."""
-    sign = "−" if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{abs(value):.2f}"
-
-
-def _p(p: float) -> str:
-    if math.isnan(p):
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    return "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
 
 
 def _limited(row: Row) -> str:
     """Write p at the last look, and the limit that it is held against there."""
-    found = row.interim
-    if found is None or found.delta is None or found.limit is None or math.isnan(found.delta.p):
+    look = row.interim
+    if look is None or look.delta is None or look.limit is None or math.isnan(look.delta.p):
         return ""
-    return f"{found.delta.p:.2g}\n({found.limit:.2g})"
-
-
-def aligned(cells: Sequence[str]) -> list[str]:
-    """Pad each cell's first figure so that the decimal points stand below each other."""
-    heads = [cell.split(maxsplit=1)[0] if cell else "" for cell in cells]
-    widest = max(map(len, heads))
-    return [" " * (widest - len(head)) + cell if cell else "" for head, cell in zip(heads, cells, strict=True)]
+    return f"{look.delta.p:.2g}\n({look.limit:.2g})"

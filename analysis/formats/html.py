@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from analysis.formats.blocks import Block, blocks, bold, opens_panel
+from analysis.formats.blocks import Block, blocks, opens_panel
 from analysis.formats.legend import Line, below
 from analysis.html.templates import render
 from analysis.table.build import Table
@@ -19,43 +19,28 @@ def as_html(table: Table) -> str:
     A row's class is what its verdict begins with (`better`, `not-resolved`), a cell's is its column's kind; each panel
     is a `<tbody>`. Where there are several, each caption ends in what the table holds.
     """
-    *others, last = blocks(table)
-    parts = [html_table(table, block, f"{table.question} {block.title}") for block in others]
-    return "".join([*parts, html_table(table, last, f"{table.question} {last.title}", foot=below(table))])
+    parts = blocks(table)
+    return "".join(
+        html_table(table, part, f"{table.question} {part.title}", foot=below(table) if part is parts[-1] else ())
+        for part in parts
+    )
 
 
 def html_table(table: Table, block: Block, caption: str, *, foot: Sequence[Line] = (), goal: str = "") -> Markup:
     """Return a part of the table as a `<table>`, its best figures bold, its cells linked to their footnotes.
 
-    Args:
-        table: the table.
-        block: the part.
-        caption: above it.
-        foot: lines for its foot.
-        goal: what the ids of the rows' runs begin with: a row's name and figures lead there; empty for no links.
-
+    `foot` are the lines of its foot. A row's name and figures link to an id of `goal` and the row's number, if given.
     """
     return render(
         "formats/table.html.j2",
         caption=caption,
         columns=block.columns,
-        figures=None if block.figures is None else block.columns[block.figures],
-        best=bold(table, block),
         classes=[row.verdict.kind.replace(" ", "-") for row in table.rows],
         breaks=[place for place in range(len(table.rows)) if opens_panel(table, place)],
         foot=foot,
         goal=goal,
-        unbroken=unbroken,
         note_prefix=note_prefix(table),
     )
-
-
-def unbroken(cell: str) -> str:
-    """Write figures so that they break only where a narrow page may, first figures still padded to one width."""
-    first, *others = (line.rstrip() for line in cell.split("\n"))
-    pad = len(first) - len(first.lstrip())
-    lines = [line.replace(" ", "\N{NO-BREAK SPACE}") for line in (first.lstrip(), *others)]
-    return "\N{FIGURE SPACE}" * pad + " ".join(lines)
 
 
 def note_prefix(table: Table) -> str:

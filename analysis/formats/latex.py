@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from analysis.formats.blocks import Block, blocks, bold, opens_panel
-from analysis.formats.columns import Column
+from analysis.formats.blocks import blocks, opens_panel
+from analysis.formats.columns import Column, Columns, Figure, FigureColumn
 from analysis.formats.legend import below
 from analysis.formats.signs import escaped, unprinted
 from analysis.table.build import Table
 
-FIGURES: Final = re.compile(r"(?P<figure>[−+]?\d[\d.]*|—)?(?: ± (?P<spread>[\d.]+))? ?(?P<rest>.*)")
-"""A cell of figures: `20.10 ± 0.76 (4)`, `−2.03 [−2.18, −1.87]`, a dash, or nothing."""
-NUMBER: Final = re.compile(r"[−+]?\d+(\.\d+)?")
 LONG: Final = 16
 """Letters beyond which what stands behind a figure is broken into lines."""
 WIDE: Final = 30
@@ -24,13 +20,12 @@ JOINTS: Final = re.compile(r"(?<=[=_,;:./+|)-])(?=[\w(])")
 """Where a word may be broken that is as long as such a line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """One or more columns of LaTeX under one heading: their preamble, and for each row as many cells."""
 
     heading: str
     preamble: str
-    cells: Sequence[tuple[str, ...]]
+    cells: Sequence[Sequence[str]]
 
 
 def as_latex(table: Table) -> str:
@@ -45,15 +40,15 @@ def as_latex(table: Table) -> str:
     ]
     if signs := unprinted_signs(table):
         lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
-    found = blocks(table)
-    for block in found:
+    parts = blocks(table)
+    for title, columns in parts:
         lines += [
             r"\begin{table}",
             r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
-            rf"\caption{{{escaped(f'{table.question} {block.title}')}}}",
-            *_grid(table, block),
+            rf"\caption{{{escaped(f'{table.question} {title}')}}}",
+            *_grid(table, columns),
         ]
-        if block is found[-1]:
+        if columns is parts[-1].columns:
             lines += [r"\par\smallskip\raggedright"]
             lines += [rf"{_superscript([mark] if mark else [])}{escaped(text)}\par" for mark, text in below(table)]
         lines += [r"\end{table}"]
@@ -66,9 +61,8 @@ def unprinted_signs(table: Table) -> str:
     return "".join(sign for sign in signs if sign.isprintable())
 
 
-def _grid(table: Table, block: Block) -> list[str]:
-    best = bold(table, block)
-    parts = [_part(column, best if number == block.figures else {}) for number, column in enumerate(block.columns)]
+def _grid(table: Table, columns: Columns) -> list[str]:
+    parts = [_figures(column) if isinstance(column, FigureColumn) else _part(column) for column in columns]
     preamble = "".join(part.preamble for part in parts)
     lines = [rf"\begin{{tabular}}{{@{{}}{preamble}@{{}}}}", r"\toprule", *_headings(parts), r"\midrule"]
     for place in range(len(table.rows)):
@@ -93,56 +87,57 @@ def _headings(parts: Sequence[Part]) -> list[str]:
     return lines
 
 
-def _part(column: Column, best: Mapping[int, str]) -> Part:
-    """Write a column: labels to the left, verdicts broken, numbers aligned at the marker, figures taken apart."""
-    texts = [" ".join(cell.split()) for cell in column.cells]
-    if column.kind == "figures":
-        return _figures(column, texts, best)
-    if column.kind == "number" and all(NUMBER.fullmatch(text) for text in texts if text):
-        return Part(heading=column.heading, preamble=_aligned(texts), cells=[(_number(text),) for text in texts])
-    if column.kind == "label" and max(map(len, texts), default=0) > WIDE:
-        return Part(heading=column.heading, preamble=_broken(45), cells=[(_breakable(text),) for text in texts])
+def _part(column: Column) -> Part:
+    """Write a column: labels to the left, long ones and verdicts broken, numbers aligned at the marker."""
+    if column.kind == "number" and column.plain:
+        return Part(column.heading, _aligned(column.cells), [[cell] for cell in column.cells])
+    if column.kind == "label" and max(map(len, column.cells)) > WIDE:
+        return Part(column.heading, _broken(45), [[_breakable(cell)] for cell in column.cells])
     preamble = {"verdict": _broken(20), "number": "r"}.get(column.kind, "l")
-    return Part(heading=column.heading, preamble=preamble, cells=[(escaped(text),) for text in texts])
+    return Part(column.heading, preamble, [[escaped(cell)] for cell in column.cells])
 
 
-def _breakable(text: str) -> str:
+def _breakable(label: str) -> str:
     """Write a label so that it can be broken, also within a word that would not fit into a line."""
-    words = [JOINTS.split(word) if len(word) > WIDE - 5 else [word] for word in text.split()]
+    words = [JOINTS.split(word) if len(word) > WIDE - 5 else [word] for word in label.split()]
     return " ".join(r"\hspace{0pt}".join(map(escaped, parts)) for parts in words)
 
 
-def _figures(column: Column, texts: Sequence[str], best: Mapping[int, str]) -> Part:
-    found = [FIGURES.fullmatch(text) for text in texts]
-    figures, spreads, rests = (
-        [one[name] or "" if one else "" for one in found] for name in ("figure", "spread", "rest")
-    )
-    cells = [[("\\bfseries " if place in best else "") + _number(text)] for place, text in enumerate(figures)]
-    preamble = _aligned(figures, bold=bool(best))
+def _figures(column: FigureColumn) -> Part:
+    """Write figures in up to three columns: the mean, its deviation, and the rest with the letters of footnotes."""
+    figures = column.figures
+    cells = [[_mean(figure)] for figure in figures]
+    means = [figure.head for figure in figures if figure and figure.head != "—"]
+    preamble = _aligned(means, bold=any(figure and figure.best for figure in figures))
+    spreads = [figure.spread if figure else "" for figure in figures]
     if any(spreads):
         preamble += rf"@{{\,}}c@{{\,}}{_aligned(spreads)}"
         for cell, spread in zip(cells, spreads, strict=True):
-            cell += [r"$\pm$" if spread else "", _number(spread)]
+            cell += [r"$\pm$" if spread else "", spread]
+    rests = [" ".join(figure.rest.split()) if figure else "" for figure in figures]
     if any(rests):
         preamble += rf"@{{\ }}{_broken(15) if max(map(len, rests)) > LONG else 'l'}"
-        marks = column.marks or [()] * len(rests)
-        for cell, rest, letters in zip(cells, rests, marks, strict=True):
-            cell.append(escaped(rest) + _superscript(letters))
-    return Part(heading=column.heading, preamble=preamble, cells=[tuple(cell) for cell in cells])
+        for cell, rest, figure in zip(cells, rests, figures, strict=True):
+            cell.append(escaped(rest) + _superscript(figure.marks if figure else ()))
+    return Part(column.heading, preamble, cells)
 
 
-def _aligned(texts: Sequence[str], *, bold: bool = False) -> str:
+def _mean(figure: Figure | None) -> str:
+    """Write the mean as siunitx reads it; what is no number stands in braces."""
+    if figure is None:
+        return ""
+    head = "{---}" if figure.head == "—" else figure.head.replace("−", "-")
+    return rf"\bfseries {head}" if figure.best else head
+
+
+def _aligned(numbers: Sequence[str], *, bold: bool = False) -> str:
     """Return a column of siunitx with room for the longest of these numbers on both sides of the marker."""
-    numbers = [text for text in texts if NUMBER.fullmatch(text)]
-    before = max((len(text.lstrip("−+").partition(".")[0]) for text in numbers), default=1)
-    after = max((len(text.partition(".")[2]) for text in numbers), default=0)
-    sign = "+" if any(text[0] in "−+" for text in numbers) else ""
+    parts = [number.lstrip("−+").partition(".") for number in numbers if number]
+    before = max((len(whole) for whole, _, _ in parts), default=1)
+    after = max((len(decimals) for _, _, decimals in parts), default=0)
+    sign = "+" if any(number[:1] in ("−", "+") for number in numbers) else ""
     options = ",retain-explicit-plus" * bool(sign) + ",detect-weight" * bold + ",group-digits=false" * (after > 4)
     return rf"S[table-format={sign}{before}{f'.{after}' * bool(after)}{options}]"
-
-
-def _number(text: str) -> str:
-    return text.replace("−", "-") if NUMBER.fullmatch(text) else f"{{{escaped(text)}}}" if text else ""
 
 
 def _broken(millimetres: int) -> str:

@@ -26,35 +26,41 @@ class Line(NamedTuple):
 
 def below(table: Table) -> list[Line]:
     """Return every line below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed."""
-    footnotes = {footnote.line: Line(footnote.mark, footnote.text) for footnote in table.footnotes}
-    return [footnotes.get(note, Line("", note)) for note in [*table.notes, *legend(table)]]
+    notes = table.notes[len(table.footnotes) :]  # the footnotes are the first
+    marked = [Line(footnote.mark, footnote.text) for footnote in table.footnotes]
+    return marked + [Line("", text) for text in [*notes, *legend(table)]]
 
 
 def legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name what is fixed."""
-    count = table.comparisons
-    adjusted = f", Holm-adjusted for {count} comparison{'' if count == 1 else 's'}" if count else ""
     label = table.metric.label.removesuffix(" (%)")
-    noun = "Error: top-1 test error" if table.metric.name == "error_top1" else f"Figures: {label} on the test set"
+    top1 = table.metric.name == "error_top1"
+    noun = "Error: top-1 test error" if top1 else f"Figures: {label} on the test set"
+    what = "error" if table.metric.name.startswith("error") else "figure"
     slots = " and ".join(table.within)
     baseline = f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
-    return [
-        *(counts(table) if table.prints_counts else []),
-        f"{noun} of the last epoch, mean ± sample standard deviation (n seeds).",
-        *(by_rule(table, table.stopping, baseline) if table.stopping else by_holm(table, baseline, adjusted)),
-        *(published(table) if any(row.published is not None for row in table.rows) else []),
-        f"Fixed: {fixed_facts(table.fixed)}.",
-    ]
+    lines = _counts(table) if table.prints_counts else []
+    lines += [f"{noun} of the last epoch, mean ± sample standard deviation (n seeds)."]
+    lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)
+    if any(row.published is not None for row in table.rows):
+        lines.append(
+            f"Published: the paper's {what} (%), one run as far as is known; reproduced where it lies in the 95 % "
+            "prediction interval of one more run of ours and that is at most ± 1 point wide. One in twenty figures "
+            "that do agree still falls outside."
+        )
+    return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 
 
-def by_holm(table: Table, baseline: str, adjusted: str) -> list[str]:
+def _by_holm(table: Table, baseline: str) -> list[str]:
     """Explain a table whose number of seeds was fixed beforehand."""
-    same = (
-        f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} points (p < 0.05{adjusted})."
-        if table.margin is not None
-        else ""
-    )
-    fewer = ", to differ or to be equivalent, whichever takes fewer," if table.margin is not None else ""
+    count = table.comparisons
+    adjusted = f", Holm-adjusted for {count} comparison{'s' * (count != 1)}" if count else ""
+    fewer = same = ""
+    if table.margin is not None:
+        fewer = ", to differ or to be equivalent, whichever takes fewer,"
+        same = (
+            f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} points (p < 0.05{adjusted})."
+        )
     return [
         f"Δ: mean difference to {baseline} in percentage points, paired by seed, with its 95 % t "
         f"interval (not adjusted); p: paired t-test{adjusted}.",
@@ -64,14 +70,12 @@ def by_holm(table: Table, baseline: str, adjusted: str) -> list[str]:
     ]
 
 
-def by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
+def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
     """Explain a table whose seeds follow a stopping rule."""
-    same = (
-        f" It is equivalent where two one-sided tests, held against limits of their own, place Δ within "
-        f"±{table.margin:g} points."
-        if table.margin is not None
-        else ""
-    )
+    same = ""
+    if table.margin is not None:
+        same = " It is equivalent where two one-sided tests, held against limits of their own, place Δ within "
+        same += f"±{table.margin:g} points."
     shared = f"over {table.comparisons} comparisons (Bonferroni) and all looks"
     return [
         f"Seeds follow a rule declared before the first result: {rule}, {shared}; a row that is resolved gets no more.",
@@ -83,23 +87,13 @@ def by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
     ]
 
 
-def published(table: Table) -> list[str]:
-    """Say what the published figures are held against."""
-    what = "error (%)" if table.metric.name.startswith("error") else "figure (%)"
-    return [
-        f"Published: the paper's {what}, one run as far as is known; reproduced where it lies in the 95 % prediction "
-        "interval of one more run of ours and that is at most ± 1 point wide. One in twenty figures that do agree "
-        "still falls outside."
-    ]
-
-
-def counts(table: Table) -> list[str]:
+def _counts(table: Table) -> list[str]:
     """Say how many of the printed counts are reached, then each row that differs or of which something is known."""
-    held = [(row, count) for row in table.rows for count in (row.printed_params, row.printed_macs) if count]
-    known = [count for _, count in held if count.equal is not None]
+    answers = [count.equal for row in table.rows for count in (row.printed_params, row.printed_macs) if count]
+    compared = [equal for equal in answers if equal is not None]
     lines = [
-        f"Counts: trainable parameters and multiply-accumulates of one image (the paper's GFLOPs), equal where ours "
-        f"rounds to the printed digits, half up: {sum(bool(count.equal) for count in known)} of {len(known)}."
+        "Counts: trainable parameters and multiply-accumulates of one image (the paper's GFLOPs), equal where ours "
+        f"rounds to the printed digits, half up: {sum(compared)} of {len(compared)}."
     ]
     for row in table.rows:
         differing = [
@@ -120,28 +114,25 @@ def fixed_facts(fixed: Mapping[str, str]) -> str:
     Where knobs of several kinds stand in a slot, what one kind alone has comes last, behind its name.
     """
     slots: dict[str, dict[str, str]] = {}
-    for name in fixed:
+    for name, value in fixed.items():
         slot, _, knob = name.partition(".")
-        knobs = slots.setdefault(slot, {})
+        slots.setdefault(slot, {})
         if knob:
-            knobs[knob] = f"{knob} {fixed[name]}"
-    shown = []
+            slots[slot][knob] = f"{knob} {value}"
+    parts = []
     for slot, knobs in slots.items():
-        kind = f" {fixed[slot]}" if slot in fixed else ""
-        told = list(knobs.values()) if kind else by_kind(slot, knobs)
-        shown.append(f"{slot}{kind}" + (f" ({', '.join(told)})" if told else ""))
-    return "; ".join(shown)
+        texts = list(knobs.values()) if slot in fixed else _by_kind(slot, knobs)
+        parts.append(slot + (f" {fixed[slot]}" if slot in fixed else "") + (f" ({', '.join(texts)})" if texts else ""))
+    return "; ".join(parts)
 
 
-def by_kind(slot: str, knobs: Mapping[str, str]) -> list[str]:
+def _by_kind(slot: str, knobs: Mapping[str, str]) -> list[str]:
     """Return a slot's knobs as text, those that one kind alone has behind its name if there are two such kinds."""
-    known = {kind: {field.name for field in fields(cls)} for kind, cls in KINDS.get(slot, {}).items()}
-    owners = {knob: [kind for kind in known if knob in known[kind]] for knob in knobs}
+    shared: list[str] = []
     alone: dict[str, list[str]] = {}
-    for knob, kinds in owners.items():
-        if len(kinds) == 1:
-            alone.setdefault(kinds[0], []).append(knobs[knob])
+    for knob, text in knobs.items():
+        owners = [kind for kind, spec in KINDS.get(slot, {}).items() if knob in {field.name for field in fields(spec)}]
+        (alone.setdefault(owners[0], []) if len(owners) == 1 else shared).append(text)
     if len(alone) < 2:
         return list(knobs.values())
-    shared = [knobs[knob] for knob, kinds in owners.items() if len(kinds) != 1]
-    return shared + [f"{kind}: {', '.join(told)}" for kind, told in alone.items()]
+    return shared + [f"{kind}: {', '.join(texts)}" for kind, texts in alone.items()]

@@ -6,8 +6,8 @@ import re
 
 from rich.cells import cell_len
 
-from analysis.formats.blocks import Block, blocks, bold
-from analysis.formats.columns import marked, raised
+from analysis.formats.blocks import blocks
+from analysis.formats.columns import Columns, FigureColumn, raised
 from analysis.formats.legend import below
 from analysis.table.build import Table
 from studies.terminal.text import visible
@@ -16,20 +16,21 @@ from studies.terminal.text import visible
 def as_markdown(table: Table) -> str:
     """Return the question, the table and its notes; each panel's best row is bold if it is resolved to be better."""
     lines = [f"**{escaped(table.question)}**"]
-    for block in blocks(table):
-        lines += ["", f"{escaped(block.title)}:"] if block.title else []
-        lines += ["", *_grid(table, block)]
+    for title, columns in blocks(table):
+        lines += ["", f"{escaped(title)}:"] if title else []
+        lines += ["", *_grid(columns)]
     notes = [f"- {f'{raised([mark])} ' if mark else ''}{escaped(note)}" for mark, note in below(table)]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
-def _grid(table: Table, block: Block) -> list[str]:
+def _grid(columns: Columns) -> list[str]:
     written = []
-    for number, column in enumerate(map(marked, block.columns)):
+    for column in columns:
+        if isinstance(column, FigureColumn):  # figures and states of runs have no sign to escape
+            cells = [escaped(column.heading), *(" ".join(cell.split()) for cell in column.printed("**").cells)]
+        else:
+            cells = [escaped(text) for text in (column.heading, *column.cells)]
         right = column.kind == "number"
-        cells = [escaped(" ".join(text.split())) for text in (column.heading, *column.cells)]
-        for place, mean in bold(table, block).items() if number == block.figures else ():
-            cells[place + 1] = cells[place + 1].replace(mean, f"**{mean}**", 1)
         wide = max(3, *map(cell_len, cells))
         padded = [" " * (wide - cell_len(c)) + c if right else c + " " * (wide - cell_len(c)) for c in cells]
         rule = "-" * (wide - 1) + ":" if right else "-" * wide
@@ -38,7 +39,7 @@ def _grid(table: Table, block: Block) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown from reading signs of its own into `text`; underscores within words may stay.
+    """Keep Markdown from reading signs of its own into `text`, which becomes one line; underscores in words may stay.
 
     A bracket may, too, unless a link, a picture or a link's definition could end in it.
     """

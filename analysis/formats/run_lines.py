@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.cells import homes
 from analysis.environment import UNKNOWN, over_attempts
 from analysis.formats.data import csv_cell
 from analysis.formats.json_text import without_nan
@@ -22,40 +23,38 @@ from studies.terminal.text import visible
 Line = dict[str, Any]
 
 
-def run_lines(found: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
+def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     """Return a line for each run that these studies want by now, all with the same names; None where there is nothing.
 
     A line has the study, the run's panel (its baseline's row; where some study has panels), row, seed, key and state,
     every knob in which rows that have it differ (by its flat name), what its result reports, with which commit, and how
     many attempts had failed before.
     """
-    flats = {(study.label, row): flatten(run) for study, _ in found for row, run in study.rows.items()}
+    flats = {(study.label, row): flatten(run) for study, _ in studies for row, run in study.rows.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")
     knobs = [name for name in names if len({repr(flat[name]) for flat in flats.values() if name in flat}) > 1]
-    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in found]
+    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in studies]
     figures = [*dict.fromkeys(name for some in metrics for name in some), "scored", "params", "macs"]
+    panels = any(study.within for study, _ in studies)
     lines = []
-    for study, records in found:
-        home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+    for study, records in studies:
+        home = homes(study)
         for record in due(study, records):
-            flat = flats[study.label, record.row]
-            line: Line = {"study": study.label, "panel": home[record.row]}
-            line |= {"row": record.row, "is_baseline": record.row in study.baselines}
-            line |= {"seed": record.run.seed, "key": record.run.key, "state": record.state}
-            line |= {name: flat.get(name) for name in knobs}
-            line |= {name: getattr(record.result, name, None) for name in figures}
-            line |= {"epochs": record.epochs, "seconds": record.result.seconds if record.result else None}
-            tries = {"commit": _commit(record), "failed_before": len(failures(record.circumstances))}
-            lines.append(line | (tries if record.state != "missing" else dict.fromkeys(tries)))
-    if not any(study.within for study, _ in found):
-        for line in lines:
-            del line["panel"]
+            present = record.state != "missing"
+            attempts = by_attempt(record.circumstances) if present else ({},)
+            commit = over_attempts(attempt.get("commit") for attempt in attempts)
+            lines.append(
+                {"study": study.label}
+                | ({"panel": home[record.row]} if panels else {})
+                | {"row": record.row, "is_baseline": record.row in study.baselines}
+                | {"seed": record.run.seed, "key": record.run.key, "state": record.state}
+                | {name: flats[study.label, record.row].get(name) for name in knobs}
+                | {name: getattr(record.result, name, None) for name in figures}
+                | {"epochs": record.epochs, "seconds": getattr(record.result, "seconds", None)}
+                | {"commit": None if commit == UNKNOWN else commit}
+                | {"failed_before": len(failures(record.circumstances)) if present else None}
+            )
     return lines
-
-
-def _commit(record: Record) -> str | None:
-    commit = over_attempts(made.get("commit") for made in by_attempt(record.circumstances))
-    return None if commit == UNKNOWN else commit
 
 
 def runs_as_csv(lines: Sequence[Line]) -> str:

@@ -6,56 +6,41 @@ import re
 import unicodedata
 from typing import Final
 
-MATHS: Final = {"−": "-", "′": "'", "<": "<", ">": ">", "|": "|", "°": r"^{\circ}"} | {
+MATHS: Final = {"−": "-", "<": "<", ">": ">", "|": "|", "°": r"^{\circ}"} | {
     sign: rf"\{name}"
     for signs, names in (
-        ("αβγδζηθικλμν", "alpha beta gamma delta zeta eta theta iota kappa lambda mu nu"),
-        ("ξπρστυχψωµ", "xi pi rho sigma tau upsilon chi psi omega mu"),
-        ("εϵφϕϑς", "varepsilon epsilon varphi phi vartheta varsigma"),
+        ("αβγδεζηθικλμν", "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu"),
+        ("ξπρστυφχψωµ", "xi pi rho sigma tau upsilon varphi chi psi omega mu"),
         ("ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"),
-        ("±∓×÷·∘•", "pm mp times div cdot circ bullet"),
-        ("≤≥≠≈≡∼∝≪≫", "leq geq neq approx equiv sim propto ll gg"),
-        ("←→↔↑↓⇐⇒⇔", "leftarrow to leftrightarrow uparrow downarrow Leftarrow Rightarrow Leftrightarrow"),
-        ("∈∉∅∪∩⊂⊆⊕∞", "in notin emptyset cup cap subset subseteq oplus infty"),
-        ("∂∇∑∏ℓ½¼¾", "partial nabla sum prod ell frac12 frac14 frac34"),
+        ("±×·≤≥≠≈→∞½¼¾", "pm times cdot leq geq neq approx to infty frac12 frac14 frac34"),
     )
     for sign, name in zip(signs, names.split(), strict=True)
 }
-"""Signs of mathematics, as they stand between dollars."""
-
+"""Greek letters and the signs of labels, questions and notes, as they stand between dollars."""
 SIGNS: Final = (
     {sign: f"\\{sign}" for sign in "&%$#_{}"}
     | {sign: f"{{{sign}}}" for sign in "[]*"}  # after \\ a bracket or an asterisk would be read as its argument
-    | {"—": "---", "–": "--", "‐": "-", "‑": "-", "’": "'", "”": "''", '"': "''"}
+    | {"—": "---", "–": "--", "’": "'", "”": "''", '"': "''"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\`{}"}
+    | {"‘": r"\textquoteleft{}", "“": r"\textquotedblleft{}", "…": r"\ldots{}", "ß": r"\ss{}"}
+    | {"æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}", "Ł": r"\L{}"}
     | {sign: f"${maths}$" for sign, maths in MATHS.items()}
-    | {
-        sign: rf"\{name}{{}}"
-        for signs, names in (
-            ("\\~^`‘“…", "textbackslash textasciitilde textasciicircum ` textquoteleft textquotedblleft ldots"),
-            ("ßæÆœŒøØłŁı", "ss ae AE oe OE o O l L i"),
-            ("§¶†‡©£", "S P dag ddag copyright pounds"),
-        )
-        for sign, name in zip(signs, names.split(), strict=True)
-    }
 )
 """All signs that are not printed as they are, but for letters with an accent and raised or lowered signs."""
-
 ACCENTS: Final = dict(
-    zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c", "`'^~=u.\"rHv", strict=True)
+    zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327", "`'^~=u.\"rHvc", strict=True)
 )
-BELOW: Final = {"\u0323": "d", "\u0327": "c", "\u0331": "b"}
-"""Accents that the kernel sets above and below a Latin letter; of several on one, it sets the first."""
 DOTLESS: Final = {"i": r"\i", "j": r"\j"}
 RAISED: Final = {"<super>": r"\textsuperscript", "<sub>": r"\textsubscript"}
-JOINED: Final = re.compile(r"""(?<=[-‐‑–—])(?=[-‐‑–—])|(?<=,)(?=,)|(?<=['’"”])(?=['’"”])""")
-"""Between two signs that pdfLaTeX would draw as one other, as two hyphens as a dash."""
+DASHES: Final = re.compile("(?<=[-–—])(?=[-–—])")
+"""Between two signs that pdfLaTeX would draw as one longer dash."""
 UNKNOWN: Final = "?"
 
 
 def escaped(text: str) -> str:
-    """Write `text` so that pdfLaTeX prints it; a sign it has no font for becomes a `?`, an accent is left out."""
+    """Write `text` so that pdfLaTeX prints it; a sign that it has no font for becomes a `?`."""
     text = unicodedata.normalize("NFC", " ".join(text.split()))
-    return "{}".join("".join(map(_sign, part)) for part in JOINED.split(text))
+    return "{}".join("".join(map(_sign, part)) for part in DASHES.split(text))
 
 
 def unprinted(*texts: str) -> str:
@@ -69,16 +54,11 @@ def _sign(sign: str) -> str:
         return SIGNS[sign]
     if sign.isascii():
         return sign if sign.isprintable() else UNKNOWN
-    kind, inside = unicodedata.decomposition(sign).split(" ")[0], unicodedata.normalize("NFKD", sign)
+    kind = unicodedata.decomposition(sign).partition(" ")[0]
     if kind in RAISED:
-        shown = "".join(map(_sign, inside))
+        shown = "".join(map(_sign, unicodedata.normalize("NFKD", sign)))
         return UNKNOWN if UNKNOWN in shown else f"{RAISED[kind]}{{{shown}}}"
-    parts = unicodedata.normalize("NFD", sign)
-    letter, marks = parts[0], parts[1:]
-    if not marks or not letter.isalpha():
+    letter, *accents = list(unicodedata.normalize("NFD", sign))
+    if not letter.isascii() or not letter.isalpha() or len(accents) != 1 or accents[0] not in ACCENTS:
         return UNKNOWN
-    if letter.isascii() and marks[0] in BELOW:
-        return rf"\{BELOW[marks[0]]}{{{letter}}}"
-    if letter.isascii() and marks[0] in ACCENTS:
-        return rf"\{ACCENTS[marks[0]]}{{{DOTLESS.get(letter, letter)}}}"
-    return _sign(letter)
+    return rf"\{ACCENTS[accents[0]]}{{{DOTLESS.get(letter, letter)}}}"

@@ -5,38 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import re
-from functools import cache
-from typing import TYPE_CHECKING
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from studies.terminal.text import visible
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 
 def render(template: str, **values: object) -> Markup:
     """Return what a template makes of these values; `template` is its path in `analysis`."""
-    return Markup(_environment().get_template(template).render(values))
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("analysis", ""),
-        autoescape=True,
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
-    environment.filters |= {"breakable": breakable, "plain": plain}
-    return environment
+    return Markup(ENVIRONMENT.get_template(template).render(values))
 
 
 def escape(value: object) -> Markup:
@@ -52,3 +30,20 @@ def plain(text: str) -> str:
 def breakable(text: str) -> Markup:
     """Return text as HTML; a dotted name may break behind its dot."""
     return Markup(re.sub(r"(?<=[a-z])\.(?=[a-z])", ".<wbr>", escape(text)))
+
+
+def encoded(data: bytes) -> str:
+    """Return bytes as base64."""
+    return base64.b64encode(data).decode()
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("analysis", ""),
+    autoescape=True,
+    finalize=escape,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+ENVIRONMENT.filters |= {"base64": encoded, "breakable": breakable, "plain": plain}

@@ -4,45 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.inspection.records import Inspection, read_of, where
-from analysis.plots.drawn import ORANGE, SEQUENTIAL, STYLE, Drawn, axes_grid, drawn_in, number, settled
-
-COLUMNS = 3
-MARKERS = "os^Dv*P"
+from analysis.inspection.records import Inspection, positions_read, title_of
+from analysis.plots.plot import Plot, axes_grid, colour_bar, freeze_layout, legend_below, number
+from analysis.plots.style import COLUMNS, FAINT, MARKERS, ORANGE, SEQUENTIAL, STYLE, styled
 
 
-def field_figures(inspection: Inspection) -> list[Drawn]:
+def field_figures(inspection: Inspection) -> list[Plot]:
     """Draw both figures; none for modules without a spatial branch."""
-    if not any(module["field"] for module in inspection.modules):
-        return []
-    return [_coverage(inspection), _energy(inspection)]
+    return [_coverage(inspection), _energy(inspection)] if spatial(inspection) else []
 
 
-def spatial(inspection: Inspection) -> list[tuple[int, dict[str, Any]]]:
-    """Return the modules that have a spatial branch, each with its position."""
-    return [(position, module) for position, module in enumerate(inspection.modules) if module["field"]]
+def spatial(inspection: Inspection) -> dict[int, dict[str, Any]]:
+    """Return the modules that have a spatial branch, by position."""
+    return {position: module for position, module in enumerate(inspection.modules) if module["field"]}
 
 
-def _coverage(inspection: Inspection) -> Drawn:
-    told = []
-    for _, module in spatial(inspection):
+def _coverage(inspection: Inspection) -> Plot:
+    summaries = []
+    for module in spatial(inspection).values():
         size = module["field"]["by_size"][-1]
-        seen = ", ".join(f"{number(100 * row['theoretical'])} %{_at(row['dilation'])}" for row in size["by_dilation"])
-        told.append(
-            f"{module['name']} at {_px(size['input'])} px, map {_px(size['map'])}: the field covers {seen} of the side."
+        shares = ", ".join(
+            f"{number(100 * row['theoretical'])} % ({_dilation(row['dilation'])})" for row in size["by_dilation"]
         )
-    return Drawn(
+        summaries.append(
+            f"{module['name']} at {_px(size['input'])} px, map {_px(size['map'])}: the field covers {shares} of the "
+            "side."
+        )
+    return Plot(
         name="field-coverage",
         title="Receptive field against input size",
         figure=coverage(inspection),
-        alt="How much of the map's longer side one position of the spatial map can see, per module. " + " ".join(told),
+        alt="How much of the map's longer side one position of the spatial map can see, per module. "
+        + " ".join(summaries),
         caption="Solid lines: the theoretical receptive field of the spatial branch, as a share of the longer side of "
         "the map that an image of this size gives. Dashed lines, hollow marks: the effective field, "
         "as twice the root mean square distance of the squared gradient from the centre, at the run's own weights with "
@@ -50,104 +49,97 @@ def _coverage(inspection: Inspection) -> Drawn:
     )
 
 
-def _at(dilation: int | None) -> str:
-    return "" if dilation is None else f" at dilation {dilation}"
+def _dilation(dilation: int | None) -> str:
+    return "own kernel" if dilation is None else f"d = {dilation}"
 
 
 def _px(size: list[int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def coverage(inspection: Inspection) -> Figure:
     """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
-    found = spatial(inspection)
-    figure, cells = axes_grid(len(found), COLUMNS, 3.5 if len(found) > 1 else 5.0, 3.1, sharey=True)
-    for cell, (_, module) in zip(cells, found, strict=True):
-        _lines(cell, module)
-    for cell in cells[::COLUMNS]:
-        cell.set_ylabel("% of the map's longer side")
-    handles, labels = cells[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    return settled(figure)
+    modules = spatial(inspection).values()
+    figure, grid = axes_grid(len(modules), COLUMNS, 3.5 if len(modules) > 1 else 5.0, 3.1, sharey=True)
+    for axes, module in zip(grid, modules, strict=True):
+        _lines(axes, module)
+    for axes in grid[::COLUMNS]:
+        axes.set_ylabel("% of the map's longer side")
+    handles, _ = grid[0].get_legend_handles_labels()
+    legend_below(figure, handles, min(5, len(handles)))
+    return freeze_layout(figure)
 
 
 def _lines(axes: Axes, module: dict[str, Any]) -> None:
-    sizes, sides = module["field"]["by_size"], module["field"]["by_dilation"]
-    places = range(len(sizes))
-    count = len(sizes[0]["by_dilation"])
-    for line in range(count):
+    sizes, by_dilation = module["field"]["by_size"], module["field"]["by_dilation"]
+    places = list(range(len(sizes)))
+    for line, view in enumerate(by_dilation):
         rows = [size["by_dilation"][line] for size in sizes]
-        colour = colormaps[SEQUENTIAL](0.8 * line / max(1, count - 1))
-        label = "own kernel" if rows[0]["dilation"] is None else f"d = {rows[0]['dilation']}"
-        marker = MARKERS[line % len(MARKERS)]
-        axes.plot(places, [100 * row["theoretical"] for row in rows], color=colour, marker=marker, label=label, ms=5)
+        colour = colormaps[SEQUENTIAL](0.8 * line / max(1, len(by_dilation) - 1))
+        look: dict[str, Any] = {"color": colour, "marker": MARKERS[line % len(MARKERS)]}
+        axes.plot(places, [100 * row["theoretical"] for row in rows], **look, label=_dilation(view["dilation"]), ms=5)
         if rows[0]["rms_diameter"] is not None:
             lengths = [100 * row["rms_diameter"] for row in rows]
-            axes.plot(places, lengths, color=colour, linestyle="--", linewidth=0.9, marker=marker, ms=4, mfc="white")
-    axes.set_xticks(list(places), [f"{max(size['input'])}\n({_px(size['map'])})" for size in sizes], fontsize=7)
+            axes.plot(places, lengths, **look, linestyle="--", linewidth=0.9, ms=4, mfc="white")
+    axes.set_xticks(places, [f"{max(size['input'])}\n({_px(size['map'])})" for size in sizes], fontsize=7)
     axes.set_ylim(0, 105)
     axes.set_xlabel("longer side of the image, px (map)")
-    axes.set_title(f"{module['name']}, field of {', '.join(str(row['theoretical']) for row in sides)}")
-    axes.grid(axis="y", color="#e0e0e0", linewidth=0.6)
+    axes.set_title(f"{module['name']}, field of {', '.join(str(view['theoretical']) for view in by_dilation)}")
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
 
 
-def _energy(inspection: Inspection) -> Drawn:
-    told = []
-    for _, module in spatial(inspection):
-        field = module["field"]
-        told.append(
-            f"{module['name']}: theoretical side {field['theoretical']}, {read_of(field)} positions read on the "
-            f"map; {100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient within a side of "
-            f"{field['on_maps']['side'] or '-'} on the map and {field['on_image']['side'] or '-'} px on the image."
-        )
-    return Drawn(
+def _energy(inspection: Inspection) -> Plot:
+    share = f"{100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient"
+    summaries = [
+        f"{module['name']}: theoretical side {field['theoretical']}, {positions_read(field)} positions read on the "
+        f"map; {share} within a side of {field['on_maps']['side'] or '-'} on the map and "
+        f"{field['on_image']['side'] or '-'} px on the image."
+        for module in spatial(inspection).values()
+        for field in [module["field"]]
+    ]
+    return Plot(
         name="field-energy",
         title="Effective receptive field",
         figure=energies(inspection),
-        alt="Squared gradient of the centre of each spatial map. " + " ".join(told),
+        alt="Squared gradient of the centre of each spatial map. " + " ".join(summaries),
         caption="Squared gradient of the centre of the spatial map, with respect to what the module gets (left) and to "
         f"the image (right), averaged over {inspection.numbers['n']['field']} images; colours are the square root of "
-        "the share of the maximum. The white frame is the theoretical field, the dashed one the square that holds "
-        f"{100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient.",
+        f"the share of the maximum. The white frame is the theoretical field, the dashed one the square that holds "
+        f"{share}.",
     )
 
 
-@drawn_in(STYLE)
+@styled(STYLE)
 def energies(inspection: Inspection) -> Figure:
     """Draw the energy on the module's own input and on the image, a row a module."""
-    found = spatial(inspection)
-    figure, cells = axes_grid(2 * len(found), 2, 3.4, 3.2)
-    for row, (position, module) in zip(zip(cells[::2], cells[1::2], strict=True), found, strict=True):
+    modules = spatial(inspection)
+    figure, grid = axes_grid(2 * len(modules), 2, 3.4, 3.2)
+    for left, right, (position, module) in zip(grid[::2], grid[1::2], modules.items(), strict=True):
         field = module["field"]
-        side = field["theoretical"]
-        _heat(row[0], inspection.of(position, "field_module"), (side, side), field["on_maps"])
-        row[0].set_title(f"{where(module)}\nside {side}, {read_of(field)} positions read")
-        theoretical = field["on_image"]["theoretical"]
-        _heat(row[1], inspection.of(position, "field_image"), theoretical, field["on_image"])
-        row[1].set_title(
-            f"on the image: {_px(theoretical)} px can be seen\nrms radius {number(field['on_image']['rms'])} px"
-        )
-    return settled(figure)
+        on_image, side = field["on_image"], field["theoretical"]
+        _heat(left, inspection.arrays[f"{position}/field_module"], (side, side), field["on_maps"])
+        left.set_title(f"{title_of(module)}\nside {side}, {positions_read(field)} positions read")
+        _heat(right, inspection.arrays[f"{position}/field_image"], on_image["theoretical"], on_image)
+        theoretical, rms = _px(on_image["theoretical"]), number(on_image["rms"])
+        right.set_title(f"on the image: {theoretical} px can be seen\nrms radius {rms} px")
+    return freeze_layout(figure)
 
 
 def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], measured: dict[str, Any]) -> None:
-    most = float(values.max()) or 1.0
-    drawn = axes.imshow(values / most, cmap=SEQUENTIAL, norm=PowerNorm(0.5, 0, 1))
-    row, column = measured["centre"]
     height, width = values.shape
-    _frame(axes, (row, column), theoretical, (height, width), color="white", linewidth=1.6)
+    image = axes.imshow(values / (float(values.max()) or 1.0), cmap=SEQUENTIAL, norm=PowerNorm(0.5, 0, 1))
+    _frame(axes, measured["centre"], theoretical, color="white", linewidth=1.6)
     if measured["side"] is not None:
-        side = (measured["side"], measured["side"])
-        _frame(axes, (row, column), side, (height, width), color=ORANGE, linewidth=1.6, linestyle="--")
-    axes.set_xticks(np.unique([0, width - 1]))
-    axes.set_yticks(np.unique([0, height - 1]))
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
+        _frame(axes, measured["centre"], [measured["side"]] * 2, color=ORANGE, linewidth=1.6, linestyle="--")
+    axes.set_xticks(sorted({0, width - 1}))
+    axes.set_yticks(sorted({0, height - 1}))
+    colour_bar(axes, image)
 
 
-def _frame(axes: Axes, centre: tuple[int, int], side: Any, size: tuple[int, int], **style: Any) -> None:
-    top, left = (max(-0.5, at - length / 2) for at, length in zip(centre, side, strict=True))
-    bottom, right = (min(most - 0.5, at + length / 2) for at, length, most in zip(centre, side, size, strict=True))
-    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
+def _frame(axes: Axes, centre: list[int], size: tuple[int, int] | list[int], **style: Any) -> None:
+    """Draw a rectangle of `size` (rows, columns) around `centre`, as much of it as lies within the axes."""
+    left, right, bottom, top = axes.get_xlim() + axes.get_ylim()
+    x = [min(max(centre[1] + half, left), right) for half in (-size[1] / 2, size[1] / 2)]
+    y = [min(max(centre[0] + half, top), bottom) for half in (-size[0] / 2, size[0] / 2)]
+    axes.add_patch(Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], fill=False, **style))

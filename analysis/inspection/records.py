@@ -17,13 +17,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Inspection:
-    """The numbers of one run and the arrays behind its figures.
+    """The numbers of one run, `inspect.json`, and the arrays behind its figures, `inspect.npz`.
 
-    Attributes:
-        numbers: `inspect.json`.
-        arrays: `inspect.npz`: `images` `(I, c, h, w)` uint8; under `<position of the module>/`: `channel` `(I, C)`,
-            `spatial` and `gate` `(I, H, W)`, `trained` and `initial` (histograms), `field_*` (energies).
-
+    These are `images` `(I, c, h, w)` uint8, and under `<position of the module>/`: `channel` `(I, C)`, `spatial` and
+    `gate` `(I, H, W)`, `trained` and `initial` (histograms), `field_*` (energies).
     """
 
     numbers: dict[str, Any]
@@ -32,21 +29,12 @@ class Inspection:
     @property
     def modules(self) -> list[dict[str, Any]]:
         """The modules in the network's order."""
-        found: list[dict[str, Any]] = self.numbers["modules"]
-        return found
-
-    def of(self, position: int, name: str) -> NDArray[Any] | None:
-        """Return an array of the module at `position`, None where it has none of that name."""
-        return self.arrays.get(f"{position}/{name}")
+        modules: list[dict[str, Any]] = self.numbers["modules"]
+        return modules
 
 
 def read(folder: Path) -> Inspection:
-    """Read `inspect.json` and `inspect.npz`.
-
-    Raises:
-        FolderError: they are missing, torn, or of another version.
-
-    """
+    """Read `inspect.json` and `inspect.npz`; FolderError where they are missing, torn, or of another version."""
     numbers = read_object(folder / "inspect.json")
     if numbers is None:
         raise FolderError(f"{folder}: holds no inspect.json; make it with `bam inspect RUN`")
@@ -59,12 +47,12 @@ def read(folder: Path) -> Inspection:
         raise FolderError(f"{folder}/inspect.npz: cannot be read ({error})") from None
 
 
-def where(module: dict[str, Any]) -> str:
+def title_of(module: dict[str, Any]) -> str:
     """Return a module's name and its map, as `layer1 (BAM, 16 x 24 x 24)`."""
     return f"{module['name']} ({module['kind']}, {module['channels']} x {module['height']} x {module['width']})"
 
 
-def read_of(field: dict[str, Any]) -> str:
+def positions_read(field: dict[str, Any]) -> str:
     """Return how many positions of the module's own map are read, and of how many where the map cuts the field."""
     read, positions = field["read"], field["positions"]
     return str(read) if read == positions else f"{read} of {positions}"

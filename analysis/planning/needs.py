@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from analysis.environment import device_seconds
-from analysis.statistics.power import Closing, closing, lesser
+from analysis.statistics.power import MoreSeeds, more_seeds
 from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.verdict import LEVEL
@@ -18,20 +18,15 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What closes one open row.
+    """What closes one open row: of `n` paired seeds so far, how many more, and at what cost.
 
     Attributes:
-        row: its label.
-        n: paired seeds that it has.
-        to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference seen so
-            far would be resolved with 80 % power, should it and its spread persist; None for out of reach.
-        to_equal: more seeds until it would be found equivalent within the margin with 80 % power, should the same
-            difference and spread persist; None without a margin, under a rule, whose next look tries both, and for out
+        to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference so far
+            would be resolved with 80 % power, should it and its spread persist; None for out of reach.
+        to_equal: likewise until it would be equivalent within the margin; None without one, under a rule, and for out
             of reach, as a difference that is not within the margin is.
         hours: device-hours of the lesser of the two, without the baseline's share; None where no run tells its length.
-        affordable: whether it fits the budget, cheapest rows first, the baseline's seeds counted once; None where
-            what it costs is not known.
-
+        affordable: whether it fits the budget, cheapest rows first; None where what it costs is not known.
     """
 
     row: str
@@ -44,22 +39,20 @@ class Need:
     @property
     def seeds(self) -> int | None:
         """The lesser of the two."""
-        return lesser(Closing(self.to_differ, self.to_equal))
+        return MoreSeeds(self.to_differ, self.to_equal).least
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
-    """Return what each open row needs, in the table's order.
+    """Return what each open row of a table needs, in its order; `records` tell how long a run takes.
 
-    Args:
-        table: whose rows; those that are resolved, or have no two pairs to go by, are left out.
-        records: the study's runs, for how long they took.
-        budget: device-hours.
-
+    A budget is in device-hours; it goes to the cheapest rows first, and a baseline's seeds are counted once.
     """
-    pace = hours_a_run(records)
-    found = {row.label: _need(row, table, pace) for row in table.rows if is_open(row)}
-    home = {row.label: row.baseline for row in table.rows}
-    return list(_afforded(found, home, pace, budget).values())
+    hours = hours_a_run(records)
+    rows = [_need(row, table, hours) for row in table.rows if is_open(row)]
+    if budget is None:
+        return rows
+    affordable, _ = _afford(rows, table, hours, budget)
+    return [replace(need, affordable=affordable[need.row]) for need in rows]
 
 
 def is_open(row: Row) -> bool:
@@ -71,59 +64,46 @@ def is_open(row: Row) -> bool:
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
     """Return row -> mean device-hours of one of its finished runs, for rows of which they are known."""
-    taken: dict[str, list[float]] = defaultdict(list)
+    hours: dict[str, list[float]] = defaultdict(list)
     for record in records:
         if (seconds := device_seconds(record)) is not None:
-            taken[record.row].append(seconds / 3600)
-    return {row: fmean(hours) for row, hours in taken.items()}
+            hours[record.row].append(seconds / 3600)
+    return {row: fmean(each) for row, each in hours.items()}
 
 
-def _need(row: Row, table: Table, pace: Mapping[str, float]) -> Need:
+def _need(row: Row, table: Table, hours: Mapping[str, float]) -> Need:
     n = row.delta.n if row.delta else 0
-    found = Closing(None, None)
+    more = MoreSeeds(None, None)
     if row.interim is not None:
-        found = Closing(row.interim.wanted - n, None)
+        more = MoreSeeds(row.interim.wanted - n, None)
     elif row.delta is not None:
-        found = closing(row.delta, level=LEVEL, comparisons=table.comparisons, margin=table.margin)
-    need = Need(row=row.label, n=n, to_differ=found.to_differ, to_equal=found.to_equal)
-    hours = None if need.seeds is None or row.label not in pace else need.seeds * pace[row.label]
-    return replace(need, hours=hours)
+        more = more_seeds(row.delta, level=LEVEL, comparisons=table.comparisons, margin=table.margin)
+    cost = None if more.least is None or row.label not in hours else more.least * hours[row.label]
+    return Need(row=row.label, n=n, to_differ=more.to_differ, to_equal=more.to_equal, hours=cost)
 
 
-def _afforded(
-    found: Mapping[str, Need], home: Mapping[str, str], pace: Mapping[str, float], budget: float | None
-) -> dict[str, Need]:
-    """Say of each row whether it fits the budget, cheapest first; a baseline gets as many seeds as any row of it."""
-    if budget is None:
-        return dict(found)
-    result = dict(found)
-    spent, given = 0.0, dict.fromkeys(set(home.values()), 0)
-    for need in sorted(found.values(), key=lambda need: math.inf if need.hours is None else need.hours):
-        seeds, baseline = need.seeds, home[need.row]
-        if need.hours is None or seeds is None or baseline not in pace:
-            result[need.row] = replace(need, affordable=None if seeds is not None else False)
+def _afford(
+    rows: Sequence[Need], table: Table, hours: Mapping[str, float], budget: float
+) -> tuple[dict[str, bool | None], float]:
+    """Return which rows fit a budget, cheapest first, and what they cost; a baseline gets its seeds once."""
+    baselines = {row.label: row.baseline for row in table.rows}
+    affordable: dict[str, bool | None] = {}
+    total, baseline_seeds = 0.0, dict.fromkeys(baselines.values(), 0)
+    for need in sorted(rows, key=lambda need: math.inf if need.hours is None else need.hours):
+        baseline = baselines[need.row]
+        if need.seeds is None or need.hours is None or baseline not in hours:
+            affordable[need.row] = False if need.seeds is None else None
             continue
-        price = need.hours + max(seeds - given[baseline], 0) * pace[baseline]
-        fits = spent + price <= budget
-        result[need.row] = replace(need, affordable=fits)
-        if fits:
-            spent += price
-            given[baseline] = max(given[baseline], seeds)
-    return result
+        price = need.hours + max(need.seeds - baseline_seeds[baseline], 0) * hours[baseline]
+        affordable[need.row] = total + price <= budget
+        if affordable[need.row]:
+            total += price
+            baseline_seeds[baseline] = max(baseline_seeds[baseline], need.seeds)
+    return affordable, total
 
 
-def total_hours(found: Sequence[Need], table: Table, records: Sequence[Record]) -> float | None:
-    """Return the device-hours of closing every row that can be closed, those of the baselines included.
-
-    A baseline is trained once a seed, whatever the number of rows that are paired with it. None where there is nothing
-    to close, or the hours of a run are not known.
-    """
-    pace = hours_a_run(records)
-    home = {row.label: row.baseline for row in table.rows}
-    closable = [need for need in found if need.seeds is not None]
-    most: dict[str, int] = defaultdict(int)
-    for need in closable:
-        most[home[need.row]] = max(most[home[need.row]], need.seeds or 0)
-    if not closable or any(need.hours is None for need in closable) or not most.keys() <= pace.keys():
-        return None
-    return sum(need.hours or 0.0 for need in closable) + sum(n * pace[row] for row, n in most.items())
+def total_hours(rows: Sequence[Need], table: Table, records: Sequence[Record]) -> float | None:
+    """Return the device-hours of closing every row that can be, with baselines; None for no such row, or no hours."""
+    closable = [need for need in rows if need.seeds is not None]
+    affordable, total = _afford(closable, table, hours_a_run(records), math.inf)
+    return total if closable and all(affordable.values()) else None

@@ -13,14 +13,7 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What is to be trained before the next look.
-
-    Attributes:
-        study: the open rows and their baselines, on the seeds of that look; never more than the rule allows.
-        seeds: how many seeds each of them has then.
-        open: the rows that are not resolved yet.
-
-    """
+    """The rows that are to be trained before the next look, with their baselines, on its seeds; all `open` rows."""
 
     study: Study
     seeds: int
@@ -28,20 +21,17 @@ class Round:
 
 
 def next_round(study: Study, table: Table) -> Round | None:
-    """Return what the rule asks for next, or None where every row has stopped.
+    """Return what the rule wants next of the whole study, or None where every row has stopped.
 
     Rows that wait for different looks (some of their runs were interrupted) catch up first. A row whose runs, or its
     baseline's, have failed is left out until they are tried again, and so is one that changes nothing.
-
-    Args:
-        study: the whole study, with its rule.
-        table: what has been found so far.
-
     """
-    waiting = {row.label: row.interim.wanted for row in table.rows if row.interim and is_waiting(row)}
-    broken = {row.label for row in table.rows if row.states["failed"]}
-    home = {row.label: row.baseline for row in table.rows}
-    waiting = {row: wanted for row, wanted in waiting.items() if not {row, home[row]} & broken}
+    failed = {row.label for row in table.rows if row.states["failed"]}
+    waiting = {
+        row.label: row.interim.wanted
+        for row in table.rows
+        if row.interim and is_waiting(row) and not {row.label, row.baseline} & failed
+    }
     if not waiting:
         return None
     seeds = min(waiting.values())
@@ -58,21 +48,13 @@ def is_waiting(row: Row) -> bool:
 def until_resolved(
     study: Study, gather: Callable[[], Sequence[Record]], train: Callable[[Round], object]
 ) -> tuple[Table, bool]:
-    """Train round after round while rows are open; return the table, and whether every row has stopped.
-
-    Args:
-        study: the whole study, with its rule declared.
-        gather: reads what there is of it.
-        train: trains one round; False where some run of it did not come to a result.
-
-    """
-    before: Round | None = None
+    """Train round after round of a study with a rule; return the table, and whether every row has stopped."""
+    last: Round | None = None
     while True:
         table = tabulate(gather(), study)
-        asked = next_round(study, table)
-        if (
-            asked is None or asked == before
-        ):  # the same again: others train its runs, or they were interrupted too often
+        following = next_round(study, table)
+        # the same again: others train its runs, or they were interrupted too often
+        if following is None or following == last:
             return table, not any(is_waiting(row) for row in table.rows)
-        train(asked)
-        before = asked
+        train(following)
+        last = following

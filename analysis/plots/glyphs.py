@@ -1,4 +1,4 @@
-"""What matplotlib's font cannot draw, told once instead of in a warning for each sign and line of code."""
+"""What matplotlib's font cannot draw, listed once instead of in a warning for each sign and line of code."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-
-LACKING: Final = re.compile(r"Glyph (\d+) .*missing from")
 
 
 @contextmanager
-def lacking_signs() -> Iterator[list[str]]:
-    """Collect the signs for which a box is drawn: the list has each one once it is left; other warnings come then."""
-    found: list[str] = []
-    with warnings.catch_warnings(record=True) as said:
+def missing_glyphs() -> Iterator[list[str]]:
+    """Collect the signs for which a box is drawn: the list has each one after the block; other warnings come then."""
+    signs: list[str] = []
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always")
-        yield found
-    for one in said:
-        if lacking := LACKING.match(str(one.message)):
-            found.append(chr(int(lacking[1])))
-        else:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    found[:] = dict.fromkeys(found)
+        yield signs
+    for record in records:
+        if not (glyph := re.match(r"Glyph (\d+) .*missing from", str(record.message))):
+            warnings.warn_explicit(record.message, record.category, record.filename, record.lineno)
+        elif (sign := chr(int(glyph[1]))) not in signs:
+            signs.append(sign)

@@ -9,7 +9,7 @@ from lightning_bam.config import nearest
 from studies.errors import StudyError
 
 if TYPE_CHECKING:
-    from analysis.plots.drawn import Absent, Drawn
+    from analysis.plots.plot import NoPlot, Plot
     from analysis.table.build import Table
     from studies.definition.study import Study
     from studies.records.records import Record
@@ -26,49 +26,31 @@ KINDS: Final = {
 """Every kind and what it shows, in the order of a report."""
 
 
-def known(kind: str) -> str:
-    """Return the kind.
-
-    Raises:
-        StudyError: there is none of that name; the message has the nearest.
-
-    """
+def check_kind(kind: str) -> str:
+    """Return the kind; StudyError, with the nearest, where there is none of that name."""
     if kind not in KINDS:
         raise StudyError(f"plot {kind!r}: no such kind; {nearest(kind, KINDS)}")
     return kind
 
 
-def draw(kind: str, study: Study, records: Sequence[Record], table: Table) -> Drawn | Absent:
-    """Draw one of `KINDS`, or say why it has nothing to show.
+def draw(kind: str, study: Study, records: Sequence[Record], table: Table) -> Plot | NoPlot:
+    """Draw one of `KINDS`, or say why it has nothing to show."""
+    check_kind(kind)
+    from analysis.factorial.study import factorial_of
+    from analysis.plots import curves, effects, factorial, pareto, published, seeds
 
-    Raises:
-        StudyError: no such kind.
-
-    """
-    match known(kind):
+    match kind:
         case "effects":
-            from analysis.plots.effects import effects
-
-            return effects(table, study.margin)
-        case "marginal" | "interaction":
-            from analysis.factorial.study import factorial_of
-            from analysis.plots.marginal import interaction, marginal
-
-            one = marginal if kind == "marginal" else interaction
-            return one(factorial_of(study, records), study.scale)
+            return effects.effects(table, study.margin)
+        case "marginal":
+            return factorial.marginal(factorial_of(study, records), study.scale)
+        case "interaction":
+            return factorial.interaction(factorial_of(study, records), study.scale)
         case "pareto":
-            from analysis.plots.pareto import pareto
-
-            return pareto(table)
+            return pareto.pareto(table)
         case "curves":
-            from analysis.plots.curves import curves
-
-            return curves(table, records)
+            return curves.curves(table, records)
         case "published":
-            from analysis.plots.published import published
-
-            return published(table)
+            return published.published(table)
         case _:
-            from analysis.plots.seeds import seeds
-
-            return seeds(table)
+            return seeds.seeds(table)

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import flatten
-from lightning_bam.run_folder.files import read_tail
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.manifest import Manifest
+from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
 
-LAST_WORDS: Final = 30
-"""Lines of a log that stand for a traceback that nobody recorded."""
-ATTEMPT: Final = (
-    "attempt",
-    "started",
-    "from_epoch",
-    "from_batch",
-    "anew",
-    "damaged",
-    "failed",
-    "cause",
-    "host",
-    "device",
-    "cpu",
-    "world_size",
-    "threads",
-    "version",
-    "commit",
-    "torch",
-    "torchvision",
-    "pytorch_lightning",
-    "python",
-    "data",
-)
-"""What an attempt is told with, in this order; a record of an older version may lack some."""
+ATTEMPT: Final = tuple(name for name in Attempt.model_fields if name != "nonce")
+"""What is shown of an attempt; a record of an older version may lack some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,34 +34,21 @@ class Explanation:
 
 
 def find_row(study: Study, text: str) -> str:
-    """Return the row that `text` names, in any case.
-
-    Raises:
-        StudyError: no such row, with the nearest one's name.
-
-    """
-    if text in study.rows:
-        return text
-    lower = {row.lower(): row for row in study.rows}
-    if text.lower() in lower:
-        return lower[text.lower()]
-    close = difflib.get_close_matches(text.lower(), lower, n=1, cutoff=0.5)
-    hint = f"did you mean {lower[close[0]]!r}?" if close else f"rows: {', '.join(study.rows)}"
+    """Return the row that `text` names, in any case; a StudyError names the nearest one."""
+    by_name = {row.lower(): row for row in study.rows} | {row: row for row in study.rows}
+    row = by_name.get(text, by_name.get(text.lower()))
+    if row is not None:
+        return row
+    close = difflib.get_close_matches(text.lower(), by_name, n=1, cutoff=0.5)
+    hint = f"did you mean {by_name[close[0]]!r}?" if close else f"rows: {', '.join(study.rows)}"
     raise StudyError(f"{study.label}: no row {text!r}; {hint}")
 
 
 def explain(study: Study, records: Sequence[Record], row: str, seed: int | None = None) -> Explanation:
-    """Gather what is behind `row`, or behind its run of one seed.
-
-    Args:
-        study: the study.
-        records: its records.
-        row: a row of it, as `find_row` returns it.
-        seed: one of its seeds; None for all.
+    """Gather what is behind a row, as `find_row` returns it, or behind its run of one seed.
 
     Raises:
         StudyError: a seed that the study does not ask.
-
     """
     mine = [record for record in records if record.row == row and seed in (None, record.run.seed)]
     if not mine:
@@ -107,9 +70,9 @@ def explain(study: Study, records: Sequence[Record], row: str, seed: int | None 
 
 def _run(record: Record) -> dict[str, Any]:
     """Return everything about one run as JSON data."""
-    manifest, path = record.manifest, record.folder.path
-    scored = [figure for line in record.metrics if (figure := so_far(record.run, line)) is not None]
-    failed = record.state == "failed"
+    manifest, path, result = record.manifest, record.folder.path, record.result
+    scores = [figure for line in record.metrics if (figure := so_far(record.run, line)) is not None]
+    failure = manifest if record.state == "failed" else Manifest()
     return {
         "seed": record.run.seed,
         "state": record.state,
@@ -118,17 +81,14 @@ def _run(record: Record) -> dict[str, Any]:
         "epoch": len(record.metrics),
         "epochs": record.run.recipe.epochs,
         "metric": headline(record.run).name,
-        "figure": reported(record.run, record.result) if record.result else None,
-        "so_far": scored[-1] if scored else None,
-        "result": {k: v for k, v in asdict(record.result).items() if v is not None} if record.result else None,
+        "figure": reported(record.run, result) if result else None,
+        "so_far": scores[-1] if scores else None,
+        "result": result.figures() if result else None,
         "attempts": _attempts(manifest),
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
         "logs": [str(log) for log in logs(path)],
-        "wandb": [str(found) for found in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
-        "cause": manifest.cause if failed else None,
-        "error": manifest.error if failed else None,
-        "rank": manifest.rank if failed else None,
-        "traceback": manifest.traceback or last_words(path, manifest.rank) if failed else None,
+        "wandb": [str(run) for run in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
+        **{name: getattr(failure, name) for name in ("cause", "error", "rank", "traceback")},
     }
 
 
@@ -136,11 +96,10 @@ def _attempts(manifest: Manifest) -> list[dict[str, Any]]:
     """Return every attempt at a run, and whether its figures rest on it, as those do that the last one began with."""
     attempts = manifest.attempts or manifest.effective
     before = len(attempts) - len(manifest.effective)
-    recorded = [one.model_dump(exclude_unset=True, exclude_none=True) for one in attempts]
     return [
-        {name: one[name] for name in ATTEMPT if name in one} | {"counts": place >= before}
-        for place, one in enumerate(recorded)
-        if "started" in one
+        attempt.model_dump(include=set(ATTEMPT), exclude_unset=True, exclude_none=True) | {"counts": place >= before}
+        for place, attempt in enumerate(attempts)
+        if attempt.started is not None
     ]
 
 
@@ -149,12 +108,3 @@ def logs(folder: Path) -> list[Path]:
     run = RunFolder(folder)
     names = [*sorted(path.name for path in folder.glob("rank*.log")), "launcher.log"]
     return [folder / name for name in names if run.has(name)]
-
-
-def last_words(folder: Path, rank: int | None) -> str | None:
-    """Return the last traceback in the log of the rank that failed, else in the first log that has one."""
-    found = {path.stem: read_tail(path).strip().splitlines() for path in logs(folder)}
-    for lines in (found.get(f"rank{rank}", []), *found.values()):
-        if starts := [number for number, line in enumerate(lines) if line.startswith("Traceback")]:
-            return "\n".join(lines[starts[-1] :][-LAST_WORDS:])
-    return None

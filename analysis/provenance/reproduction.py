@@ -27,27 +27,17 @@ class Parting:
     was: float
     now: float
 
-    @property
-    def by(self) -> float:
-        """How much more it is now."""
-        return self.now - self.was
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """What came of a repetition.
+    """What came of a repetition of the run `key`, of whose `epochs` these `figures` were compared.
+
+    `was` and `now` are the reported figure, of the name `metric`, in percent, of the run and its repetition.
 
     Attributes:
-        key: the run's.
-        epochs: how many epochs both have.
-        figures: the names of the figures that were compared, at every epoch that has them.
         parting: where the two part; None where every figure is equal.
-        metric: the reported figure's name.
-        was: the reported figure, in percent.
-        now: that of the repetition.
         differing: entry of the manifest -> what it was and what it is, where that differs.
         changed: files of the record that are not what its training left.
-
     """
 
     key: str
@@ -66,15 +56,9 @@ class Reproduction:
         return self.parting is None
 
     @property
-    def comparable(self) -> bool:
-        """Whether equality could be expected: nothing that decides over the last digits is known to differ."""
-        return not self.deciding
-
-    @property
     def deciding(self) -> tuple[str, ...]:
-        """The entries of the manifest for which it could not."""
-        known = (name for name, value in self.differing.items() if UNKNOWN not in value.values())
-        return tuple(name for name in known if name in DECIDING)
+        """The entries of the manifest for which equality could not be expected."""
+        return tuple(name for name, pair in self.differing.items() if name in DECIDING and UNKNOWN not in pair.values())
 
 
 def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
@@ -91,14 +75,11 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
     old, new = record.metrics(), repetition.metrics()
     if len(old) != len(new):
         raise FolderError(f"{record.path}/metrics.jsonl: holds {len(old)} epochs, the repetition {len(new)}")
-    names = tuple(
-        name
-        for name in dict.fromkeys(name for line in old for name in line)
-        if name not in NOT_COMPUTED and any(name in line for line in new)
-    )
-    attempts = record.manifest().effective, repetition.manifest().effective
+    repeated = {name for line in new for name in line}.difference(NOT_COMPUTED)
+    names = tuple(name for name in dict.fromkeys(name for line in old for name in line) if name in repeated)
+    before, after = record.manifest().effective, repetition.manifest().effective
     entries = {
-        name: [over_attempts(getattr(one, name) for one in made) for made in attempts]
+        name: [over_attempts(getattr(attempt, name) for attempt in attempts) for attempts in (before, after)]
         for name in sorted(ENTRIES, key=lambda name: name not in DECIDING)
     }
     try:

@@ -9,18 +9,15 @@ from datetime import datetime
 from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
 from analysis.factorial.study import factorial_of
 from analysis.formats.blocks import blocks
-from analysis.formats.columns import Column
 from analysis.formats.html import html_table, note_prefix
 from analysis.formats.legend import below
 from analysis.html.templates import render
 from analysis.planning.needs import needs, total_hours
-from analysis.plots.drawn import Drawn
 from analysis.plots.kinds import KINDS, draw
+from analysis.plots.plot import Plot
 from analysis.report import power
-from analysis.report.provenance import conditions, provenance
-from analysis.report.runs import MACHINE_NAMES, row_runs
+from analysis.report.provenance import MACHINE_NAMES, conditions, provenance, row_runs
 from analysis.report.verdict import sentences
-from analysis.statistics.factorial import Factorial
 from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.records.records import Record
@@ -48,21 +45,14 @@ class Made:
     when: datetime
 
 
-def page(found: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table], made: Made) -> str:
-    """Return the page of these studies; nothing in it is loaded from anywhere.
-
-    Args:
-        found: the studies and their records, whatever their state.
-        tables: of each.
-        made: how the page is made.
-
-    """
+def page(studies: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Table], made: Made) -> str:
+    """Return the page of these studies with their records and tables; nothing in it is loaded from anywhere."""
     chapters = [
         chapter(f"study-{number}", study, records, table)
-        for number, ((study, records), table) in enumerate(zip(found, tables, strict=True), 1)
+        for number, ((study, records), table) in enumerate(zip(studies, tables, strict=True), 1)
     ]
-    one = f"Ablation report: {found[0][0].label}"
-    title = one if len(found) == 1 else f"Ablation report of {len(found)} studies"
+    one = f"Ablation report: {studies[0][0].label}"
+    title = one if len(studies) == 1 else f"Ablation report of {len(studies)} studies"
     return render(
         "report/page.html.j2",
         title=title,
@@ -77,9 +67,20 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
     rows = {row.label: row for row in table.rows}
     factorial = factorial_of(study, records)
+    factors = (
+        {}
+        if factorial is None
+        else {
+            "Analysis of variance": anova_columns(factorial),
+            "Estimated marginal means": level_columns(factorial, table.metric),
+            "Importance": importance_columns(factorial),
+        }
+    )
     figures, absent = plots(study, records, table)
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
+    blocks_of_rows = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
+    hint, goal = "A row's name or figures lead to its runs.", f"{anchor}-row-"
     return {
         "anchor": anchor,
         "study": study,
@@ -88,10 +89,10 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         ],
         "table": table,
         "verdict": sentences(table),
-        "tables": tables_of(table, f"{anchor}-row-"),
+        "tables": [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in blocks_of_rows],
         "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
         "note_prefix": note_prefix(table),
-        "factorial": factorial_parts(factorial, table) if factorial else [],
+        "factorial": [(title, columns) for title, columns in factors.items() if columns and columns[0].cells],
         "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
         "figures": figures,
         "absent": absent,
@@ -103,29 +104,12 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     }
 
 
-def tables_of(table: Table, goal: str) -> list[tuple[str, str]]:
-    """Return each part of the table under its title; a row leads to its runs, whose id is `goal` and its place."""
-    parts = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
-    hint = "A row's name or figures lead to its runs."
-    return [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in parts]
-
-
-def factorial_parts(found: Factorial, table: Table) -> list[tuple[str, list[Column]]]:
-    """Return the tables of a factorial that have a line, under their titles."""
-    parts = [
-        ("Analysis of variance", anova_columns(found)),
-        ("Estimated marginal means", level_columns(found, table.metric)),
-        ("Importance", importance_columns(found)),
-    ]
-    return [(title, columns) for title, columns in parts if columns and columns[0].cells]
-
-
-def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Drawn], str]:
+def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Plot], str]:
     """Return the figures in the order of `KINDS`, and a sentence about those that cannot be drawn, or none."""
     figures, absent = [], dict[str, list[str]]()
     for kind in KINDS:
         drawing = draw(kind, study, records, table)
-        if isinstance(drawing, Drawn):
+        if isinstance(drawing, Plot):
             figures.append(drawing)
         else:
             absent.setdefault(drawing.reason, []).append(kind)

@@ -8,45 +8,32 @@ from dataclasses import dataclass
 from statistics import median
 
 from analysis.formats.columns import Column, signed
-from analysis.planning.needs import needs
-from analysis.report.provenance import hours_told
-from analysis.report.verdict import is_resolved, level, unit
+from analysis.planning.needs import Need, needs
+from analysis.plots.plot import noun
+from analysis.report.provenance import hours_text
+from analysis.report.verdict import is_resolved, level
 from analysis.statistics.paired import MOST, possible
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import Table
+from analysis.table.model import Row
 from studies.records.records import Record
-
-REACH = MOST_SEEDS
-"""Seeds beyond which `seeds_needed` says that a difference is out of reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """One comparison.
+    """A row, compared with its baseline, and what closes it if it is open.
 
-    Attributes:
-        row: the row, compared with the baseline of its panel.
-        n: paired seeds.
-        sd: standard deviation of the paired differences, in percentage points; NaN where unknown.
-        least: the least difference (percentage points) that n seeds resolve with 80 % power; NaN where unknown.
-        low: lower end of the 95 % interval of the difference; NaN where unknown.
-        high: its upper end.
-        stands: `resolved`, `open`, or why there is nothing to say.
-        more: seeds to add where it is open, should difference and spread persist: until it is resolved or, if the study
-            has a margin and that takes fewer, equivalent; None beyond `REACH` in all.
-        hours: device-hours of those seeds in this row alone; None where unknown.
-
+    `least` is the least difference (percentage points) that its seeds resolve with 80 % power; NaN where unknown.
     """
 
-    row: str
-    n: int
-    sd: float
+    row: Row
     least: float
-    low: float
-    high: float
-    stands: str
-    more: int | None
-    hours: float | None
+    need: Need | None
+
+    @property
+    def state(self) -> str:
+        """`resolved`, `open`, or why there is nothing to say."""
+        return "resolved" if is_resolved(self.row) else "open" if self.need else str(self.row.verdict)
 
 
 def powers(table: Table, records: Sequence[Record]) -> list[Power]:
@@ -55,114 +42,83 @@ def powers(table: Table, records: Sequence[Record]) -> list[Power]:
     The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
     last look that counts, and the seeds to add are those of its next.
     """
-    needed = {need.row: need for need in needs(table, records)}
-    found = []
+    by_row = {need.row: need for need in needs(table, records)}
+    comparisons = []
     for row in table.rows:
-        if row.label == row.baseline:
-            continue
-        n = row.delta.n if row.delta else 0
-        sd = row.delta.sd if row.delta and row.delta.sd > 0 else math.nan
-        size = level(table) / table.comparisons
-        if row.interim is not None and row.interim.limit is not None:
-            size = row.interim.limit
-        need = needed.get(row.label)
-        found.append(
-            Power(
-                row=row.label,
-                n=n,
-                sd=sd,
-                least=least_resolvable(sd, n, level=size),
-                low=row.delta.low if row.delta else math.nan,
-                high=row.delta.high if row.delta else math.nan,
-                stands="resolved" if is_resolved(row) else "open" if need else str(row.verdict),
-                more=need.seeds if need else None,
-                hours=need.hours if need else None,
-            )
-        )
-    return found
+        if row.label != row.baseline:
+            size = level(table) / table.comparisons
+            if row.interim is not None and row.interim.limit is not None:
+                size = row.interim.limit
+            delta = row.delta if row.delta is not None and row.delta.sd > 0 else None
+            least = math.nan if delta is None else least_resolvable(delta.sd, delta.n, level=size)
+            comparisons.append(Power(row=row, least=least, need=by_row.get(row.label)))
+    return comparisons
 
 
-def lead(table: Table, found: Sequence[Power], hours: float | None) -> list[str]:
-    """Say what the seeds so far could have told, what is open, and what closing it would take, `total_hours`."""
+def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> list[str]:
+    """Say what the seeds so far could have resolved, what is open, and what closing it would take, `total_hours`."""
+    least = sorted(one.least for one in comparisons if not math.isnan(one.least))
+    if not least:
+        return [
+            "No row has a spread over two or more seeds paired with its baseline: what could be resolved is unknown."
+        ]
     test = f"paired t-test at {100 * level(table):g} %"
     test += f", shared by {table.comparisons} comparisons" if table.comparisons > 1 else ""
     if table.stopping is not None:
         test = "paired t-test at the limit of the row's last look"
-    known = sorted(one.least for one in found if not math.isnan(one.least))
-    if not known:
-        return [
-            "No row has a spread over two or more seeds paired with its baseline: what could be resolved is unknown."
-        ]
-    told = [
-        f"With the spread seen, the seeds so far resolve {_resolvable(known, unit(table))}: {test}. "
-        "A smaller one may well be there and go unseen: not resolved does not mean equal."
+    by_row = f" (median over the rows; {_least(least[0])} to {_least(least[-1])})" if len(least) > 1 else ""
+    lines = [
+        f"With the spread seen, the seeds so far resolve with 80 % power a true difference of {_least(median(least))} "
+        f"points of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go unseen: not resolved "
+        "does not mean equal."
     ]
-    left = [one for one in found if one.stands == "open"]
-    if not left:
-        return told
-    cost = f", at about {hours_told(hours)} device-hours in all, baselines included" if hours is not None else ""
-    if table.stopping is None:
-        return [*told, *_open(table, left, len(found), cost)]
-    seeds = "the stopping rule wants the seeds of the next look"
-    return [*told, f"{len(left)} of {len(found)} comparisons are open: {seeds}{cost}."]
+    open_needs = [one.need for one in comparisons if one.state == "open" and one.need is not None]
+    if not open_needs:
+        return lines
+    head = f"Open: {len(open_needs)} of {len(comparisons)}."
+    cost = f", at about {hours_text(hours)} device-hours in all, baselines included" if hours is not None else ""
+    if table.stopping is not None:
+        return [*lines, f"{head} The stopping rule wants the seeds of the next look{cost}."]
+    return [*lines, *_closing(table, head, open_needs, cost)]
 
 
-def _resolvable(known: Sequence[float], points: str) -> str:
-    """Say which differences can be seen, from the least of each row, in rising order; none where it is impossible."""
-    within = [least for least in known if least <= MOST]
-    if not within:
-        return f"no true difference with 80 % power (none can be more than {MOST:g} {points})"
-    least = f"{within[0]:.2f}" + (f" to {within[-1]:.2f}" if len(within) > 1 else "")
-    by_row = f", depending on the row (median {median(within):.2f})" if len(within) > 1 else ""
-    beyond = len(known) - len(within)
-    by_row += f", and none in {beyond} other row{'s' * (beyond > 1)}" if beyond else ""
-    return f"a true difference with 80 % power if it is at least {least} {points}{by_row}"
-
-
-def _open(table: Table, left: Sequence[Power], comparisons: int, cost: str) -> list[str]:
-    head = f"{len(left)} of {comparisons} comparison{'s' * (comparisons > 1)} {'is' if len(left) == 1 else 'are'} open."
-    more = sorted(one.more for one in left if one.more is not None)
-    within = f"within ±{table.margin:g} points" if table.margin is not None else ""
-    if not more:
-        too_large = f" and too large to be called equivalent {within}" if within else ""
-        return [f"{head} The differences seen so far are too small for {REACH} seeds to resolve them{too_large}."]
-    span = f"{more[0]}" if more[0] == more[-1] else f"{more[0]} to {more[-1]}"
-    beyond = len(left) - len(more)
-    seeds = f"{span} more seed{'s' * (more[-1] > 1)}"
-    which = f"{len(more)} of them" if beyond else "it" if len(more) == 1 else "each"
-    closed = (
-        f"close {which} (resolved, or equivalent {within}, whichever takes fewer)" if within else f"resolve {which}"
-    )
-    text = f"{head} Should the differences and spreads seen so far persist, {seeds} would {closed}{cost}"
-    text += f"; {beyond} would need more than {REACH}." if beyond else "."
-    return [text, "Seeds added because of a look at these figures make p too small: confirm with fresh ones."]
-
-
-def columns(found: Sequence[Power]) -> list[Column]:
-    """Return the comparisons as columns to print."""
-    least = [f">{MOST:g}" if one.least > MOST else _figure(one.least) for one in found]
-    hours = ["" if one.hours is None else hours_told(one.hours) for one in found]
+def _closing(table: Table, head: str, open_needs: Sequence[Need], cost: str) -> list[str]:
+    seeds = sorted(need.seeds for need in open_needs if need.seeds is not None)
+    equal = f" or found equivalent within ±{table.margin:g} points" if table.margin is not None else ""
+    beyond = len(open_needs) - len(seeds)
+    if not seeds:
+        return [f"{head} The differences seen so far cannot be resolved{equal} by {MOST_SEEDS} seeds."]
+    more = f"{seeds[0]}" if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
+    rest = f"; {beyond} would need more than {MOST_SEEDS} seeds" if beyond else ""
     return [
-        Column(heading="row", kind="label", cells=[one.row for one in found]),
-        Column(heading="paired seeds", kind="number", cells=[str(one.n) for one in found]),
-        Column(heading="sd of Δ", kind="number", cells=[_figure(one.sd) for one in found]),
-        Column(heading="could resolve", kind="number", cells=least),
-        Column(heading="Δ allowed (95 %)", kind="number", cells=[_allowed(one) for one in found]),
-        Column(heading="stands", kind="verdict", cells=[one.stands for one in found]),
-        Column(heading="seeds to add", kind="number", cells=[_to_add(one) for one in found]),
+        f"{head} Should the differences and spreads seen so far persist, {len(seeds)} would be resolved{equal} with "
+        f"{more} more seeds{cost}{rest}.",
+        "Seeds added because of a look at these figures make p too small: confirm with fresh ones.",
+    ]
+
+
+def columns(comparisons: Sequence[Power]) -> list[Column]:
+    """Return the comparisons as columns to print."""
+    deltas = [one.row.delta for one in comparisons]
+    open_needs = [one.need if one.state == "open" else None for one in comparisons]
+    add = ["" if need is None else str(need.seeds or f">{MOST_SEEDS - need.n}") for need in open_needs]
+    allowed = [
+        f"{signed(possible(delta.low))} to {signed(possible(delta.high))}" if delta and delta.low == delta.low else "—"
+        for delta in deltas
+    ]
+    hours = ["" if need is None or need.hours is None else hours_text(need.hours) for need in open_needs]
+    spreads = [f"{delta.sd:.2f}" if delta is not None and delta.sd > 0 else "—" for delta in deltas]
+    return [
+        Column(heading="row", kind="label", cells=[one.row.label for one in comparisons]),
+        Column(heading="paired seeds", kind="number", cells=[str(delta.n if delta else 0) for delta in deltas]),
+        Column(heading="sd of Δ", kind="number", cells=spreads),
+        Column(heading="could resolve", kind="number", cells=[_least(one.least) for one in comparisons]),
+        Column(heading="Δ allowed (95 %)", kind="number", cells=allowed),
+        Column(heading="state", kind="verdict", cells=[one.state for one in comparisons]),
+        Column(heading="seeds to add", kind="number", cells=add),
         Column(heading="device-hours", kind="number", cells=hours),
     ]
 
 
-def _allowed(one: Power) -> str:
-    return "—" if math.isnan(one.low) else f"{signed(possible(one.low))} to {signed(possible(one.high))}"
-
-
-def _to_add(one: Power) -> str:
-    if one.stands != "open":
-        return ""
-    return f">{REACH - one.n}" if one.more is None else str(one.more)
-
-
-def _figure(value: float) -> str:
-    return "—" if math.isnan(value) else f"{value:.2f}"
+def _least(value: float) -> str:
+    return "—" if math.isnan(value) else f">{MOST:g}" if value > MOST else f"{value:.2f}"

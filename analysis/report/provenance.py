@@ -1,88 +1,158 @@
-"""Where a study's figures come from: what was varied and held fixed, commits, versions, hardware, hours, and when."""
+"""Where a study's figures come from: what was varied and fixed, commits, versions, hardware, hours, and every run."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from analysis.environment import device_hours, over_attempts
+from analysis.formats.columns import Column, mean_and_sd, signed
 from analysis.formats.legend import fixed_facts
+from analysis.provenance.explanation import Explanation, explain
+from analysis.table.model import Row
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.manifest import ENTRIES
-from studies.definition.panels import telling_apart
+from studies.definition.panels import panel_names
 from studies.definition.study import Study
 from studies.records.records import Record
 
+FOLDER = "folder, named by the key"
+KINDS = {"seed": "label"} | dict.fromkeys(("figure (%)", "Δ at this seed", "attempts"), "number")
+"""Columns of other kinds than `verdict`."""
+MACHINE_NAMES = (FOLDER, "commit", "W&B id")
+"""Headings whose cells are names for a machine."""
 
-def hours_told(hours: float) -> str:
+
+def hours_text(hours: float) -> str:
     """Write hours with two significant digits, in full from ten up."""
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def clock(text: str) -> str:
-    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it stands."""
+    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it is."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.tzinfo else f"{found:%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else f"{time:%Y-%m-%d %H:%M}"
 
 
 def provenance(records: Sequence[Record]) -> dict[str, str]:
     """Return, under the names of `ENTRIES` and others, what the finished runs were made with, as far as recorded.
 
-    Where runs differ each value stands with the number of runs that have it.
+    Where runs differ each value has the number of runs with it behind it.
     """
     done = [record for record in records if record.result is not None]
-    found = {}
-    for entry, (name, _) in ENTRIES.items():
-        noted = ([getattr(made, entry) for made in record.manifest.effective] for record in done)
-        recorded = ([value for value in made if value is not None] for made in noted)
-        values = Counter(over_attempts(made) for made in recorded if made)
-        if values:
-            found[name] = _counted(values, len(done))
+    attempts = [record.manifest.effective for record in done]
+    facts = {}
+    for name, entry in ENTRIES.items():
+        values = ([value for attempt in run if (value := getattr(attempt, name)) is not None] for run in attempts)
+        if counts := Counter(over_attempts(run) for run in values if run):
+            facts[entry.label] = _counted(counts, len(done))
     hours, runs = device_hours(done)
     if runs:
-        known = "" if runs == len(done) else f" (known of {runs} of {len(done)} runs)"
-        found["device-hours"] = hours_told(hours) + known
-    again = sum(len(record.manifest.effective) > 1 for record in done)
-    if again:
-        found["interrupted"] = f"{again} of {len(done)} runs went on from a checkpoint"
-    started = [one.started for record in done for one in record.manifest.effective if one.started]
-    ended = [record.manifest.ended for record in done if record.manifest.ended]
-    if started:
-        found["first run started"] = clock(min(started))
-    if ended:
-        found["last run ended"] = clock(max(ended))
-    return found
+        facts["device-hours"] = hours_text(hours) + ("" if runs == len(done) else f" ({runs} of {len(done)} runs)")
+    if resumed := sum(len(run) > 1 for run in attempts):
+        facts["interrupted"] = f"{resumed} of {len(done)} runs went on from a checkpoint"
+    if started := [attempt.started for run in attempts for attempt in run if attempt.started]:
+        facts["first run started"] = clock(min(started))
+    if ended := [record.manifest.ended for record in done if record.manifest.ended]:
+        facts["last run ended"] = clock(max(ended))
+    return facts
 
 
 def _counted(values: Counter[str], runs: int) -> str:
     if len(values) == 1 and values.total() == runs:
         return next(iter(values))
-    told = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common()]
-    unknown = runs - values.total()
-    return "; ".join([*told, *([f"not recorded ({unknown})"] if unknown else [])])
+    if unrecorded := runs - values.total():
+        values["not recorded"] = unrecorded
+    return "; ".join(f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common())
 
 
 def conditions(study: Study) -> dict[str, str]:
     """Return the factors under question with their values, then what differs by chance, then each fixed slot."""
     flats = [flatten(run) for run in study.rows.values()]
-
-    def values(name: str) -> str:
-        return ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
-
-    found = {f"varied: {name}": values(name) for name in study.scientific}
-    found |= {f"panels: {name}": values(name) for name in telling_apart(study.rows, study.within)}
+    panels = panel_names(study.rows, study.within)
+    names = {f"varied: {name}": name for name in study.scientific} | {f"panels: {name}": name for name in panels}
+    facts = {
+        heading: ", ".join(dict.fromkeys(str(flat[name]) for flat in flats if name in flat))
+        for heading, name in names.items()
+    }
     seeds = ", ".join(map(str, study.seed_list))
-    found["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
+    facts["by chance: seed"] = f"{seeds} (initial weights, order and augmentation of the data; the same in every row)"
     slots: dict[str, dict[str, str]] = {}
     for name, value in study.fixed().items():
         slots.setdefault(name.partition(".")[0], {})[name] = value
-    return found | {f"fixed: {slot}": _facts(slot, facts) for slot, facts in slots.items()}
+    for slot, values in slots.items():
+        text = fixed_facts(values).removeprefix(slot).strip()
+        facts[f"fixed: {slot}"] = text[1:-1] if text.startswith("(") else text
+    return facts
 
 
-def _facts(slot: str, facts: dict[str, str]) -> str:
-    told = fixed_facts(facts).removeprefix(slot).strip()
-    return told[1:-1] if told.startswith("(") else told
+def row_runs(study: Study, records: Sequence[Record], row: Row, baseline: Row) -> dict[str, object]:
+    """Return what the page shows of a row's runs; a baseline is compared with itself."""
+    explanation = explain(study, records, row.label)
+    runs = f"{row.n} of {row.wanted} run{'s' * (row.wanted > 1)} complete"
+    return {
+        "label": row.label,
+        "name": repr(row.label),
+        "summary": runs if math.isnan(row.mean) else f"{runs}, {mean_and_sd(row.mean, row.sd)}",
+        "difference": _difference(explanation),
+        "columns": run_columns(explanation, row, baseline),
+        "runs": explanation.runs,
+    }
+
+
+def _difference(explanation: Explanation) -> str:
+    """Say what sets a row apart from its baseline."""
+    if explanation.row == explanation.baseline:
+        return "This row is the baseline."
+    row, baseline = (
+        fixed_facts({name: str(both[side]) for name, both in explanation.differences.items() if both[side] != "-"})
+        for side in ("row", "baseline")
+    )
+    return f"Here {row}; in the baseline {explanation.baseline!r} {baseline}."
+
+
+def run_columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
+    """Return the runs as columns to print, a line a seed."""
+    runs = explanation.runs
+    seeds = [run["seed"] for run in runs]
+    paired = set(row.errors) & set(baseline.errors) if row is not baseline else set()
+    deltas = [signed(row.errors[seed] - baseline.errors[seed]) if seed in paired else "" for seed in seeds]
+    figures = [f"{row.errors[seed]:.2f}" if seed in row.errors else "—" for seed in seeds]
+    last = [run["attempts"][-1] if run["attempts"] else {} for run in runs]
+    cells = {
+        "seed": [str(seed) for seed in seeds],
+        "figure (%)": figures,
+        "Δ at this seed": deltas,
+        "state": [run["state"] for run in runs],
+        FOLDER: [run["folder"] for run in runs],
+        "attempts": [str(len(run["attempts"]) or "") for run in runs],
+        "commit": [str(attempt.get("commit", "")) for attempt in last],
+        "device": [_device(attempt) for attempt in last],
+        "last started": [clock(str(attempt.get("started", ""))) for attempt in last],
+        "W&B id": [", ".join(map(_wandb, run["wandb"])) for run in runs],
+    }
+    return [
+        Column(heading=heading, kind=KINDS.get(heading, "verdict"), cells=values)
+        for heading, values in cells.items()
+        if heading == "figure (%)" or any(values)
+    ]
+
+
+def _device(attempt: dict[str, Any]) -> str:
+    device = str(attempt.get("device", ""))
+    if device == "cpu":
+        device = f"cpu {attempt.get('cpu', '')}".strip()
+    return f"{device} x {attempt['world_size']}" if device and attempt.get("world_size", 1) != 1 else device
+
+
+def _wandb(path: str) -> str:
+    """Return the id at the end of the name of W&B's folder, and whether it is an offline record."""
+    kind, _, rest = Path(path).name.partition("run-")
+    return rest.rpartition("-")[2] + (" (offline)" if kind else "")

@@ -10,25 +10,12 @@ def holm(p_values: ArrayLike, comparisons: int | None = None) -> NDArray[np.floa
     """Adjust a family of p-values for multiplicity (Holm, 1979): the step-down Bonferroni.
 
     Sorted from the least, the i-th of m (from 0) is multiplied by m - i; none falls below the one before it,
-    none exceeds 1. NaN stays NaN.
-
-    Args:
-        p_values: the p-values known so far.
-        comparisons: m, how many comparisons the family has in all; by default those that are known.
-
-    Raises:
-        ValueError: a p-value outside [0, 1], or more of them than comparisons.
-
+    none exceeds 1. NaN stays NaN. `comparisons` is m, by default the number of those that are not NaN.
     """
     p = np.asarray(p_values, dtype=float)
-    if ((p < 0) | (p > 1)).any():
-        raise ValueError(f"p-values must lie in [0, 1], got {p[(p < 0) | (p > 1)].tolist()}")
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known])]
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN comes last
     m = len(order) if comparisons is None else comparisons
-    if m < len(order):
-        raise ValueError(f"{len(order)} p-values of {m} comparisons")
+    adjusted = np.full(p.shape, np.nan)
     steps = (m - np.arange(len(order))) * p[order]
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted

@@ -1,4 +1,4 @@
-"""Differences of two samples, pair by pair: their t-test and their size, and what one more run may give."""
+"""Differences of two samples, pair by pair: t-test, equivalence, effect size, and what one more run may give."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ UNDERFLOW = 1e-150
 class PairedDifference:
     """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
 
-    `sd` is the sample standard deviation of the differences (n - 1), `low` and `high` bound the t interval of
-    their mean, `p` is the two-sided p-value of the paired t-test. NaN stands where n is too small to say.
+    `sd` is that of the sample (n - 1), `low` and `high` bound the t interval of the mean, `p` is two-sided. NaN stands
+    where n is too small to say.
     """
 
     n: int
@@ -33,18 +33,11 @@ class PairedDifference:
 def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0) -> NDArray[np.float64]:
     """Return ours minus the baseline's, pair by pair, shape (n,).
 
-    Differences that are all equal to within the rounding of the subtraction, or so nearly that their variance would
-    underflow, are made so: each is their mean.
-
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        magnitude: how large the figures were that the values come from, where they are differences already and carry
-            the rounding of larger ones.
+    Differences that are equal to within rounding, or so nearly that their variance would underflow, are made equal.
+    `magnitude` is how large the figures were that the values come from, where they are differences already.
 
     Raises:
         ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
     """
     left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
     if left.ndim != 1 or left.shape != right.shape or not left.size:
@@ -62,20 +55,9 @@ def paired(
 ) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
-    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within the rounding
-    of the subtraction) have sd 0: interval and p are NaN, since t divides by that 0, and errors are counts over a
-    finite test set, so that a few equal differences are a coincidence, not certainty. A mean within that rounding of 0
-    is 0.
-
-    Args:
-        ours: one value a pair.
-        baseline: the other value of each pair, in the same order.
-        level: coverage of the interval.
-        outside: the chance that it misses, for one too small to be 1 less `level`.
-
-    Raises:
-        ValueError: no pairs, samples of unequal length, or a value that is not finite.
-
+    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within rounding) have sd 0;
+    interval and p are NaN: errors are counts over a finite test set, so a few equal differences are a coincidence, not
+    certainty. `outside` is the chance that the interval misses, for one too small to be 1 less `level`.
     """
     difference = differences(ours, baseline)
     n, mean = difference.size, float(difference.mean())
@@ -100,11 +82,23 @@ def possible(difference: float) -> float:
     return min(max(difference, -MOST), MOST)
 
 
+def tost(difference: PairedDifference, margin: float) -> float:
+    """Return the p-value of equivalence within ± `margin`: two one-sided paired t-tests (Schuirmann, 1987).
+
+    It is below 0.05 exactly where the 90 % t interval lies within the margin. A large p claims nothing. NaN for one
+    pair and where all differences are equal. The margin has the unit of the difference, and has to be chosen before the
+    result is known.
+    """
+    if not difference.sd > 0:
+        return math.nan
+    error = difference.sd / math.sqrt(difference.n)
+    return float(special.stdtr(difference.n - 1, -(margin - abs(difference.mean)) / error))
+
+
 def cohens_dz(difference: PairedDifference) -> float:
     """Return Cohen's d_z = mean / sd of the differences, without unit (Cohen, 1988, section 2.3.5).
 
-    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. It is no measure of what a difference is worth:
-    the better the pairing by seed works, the larger it is. NaN for one pair and where all differences are equal.
+    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. NaN for one pair and for equal differences.
     """
     return difference.mean / difference.sd if difference.sd > 0 else math.nan
 
@@ -112,21 +106,16 @@ def cohens_dz(difference: PairedDifference) -> float:
 def hedges_g(difference: PairedDifference) -> float:
     """Return d_z without its bias: J(n - 1) · d_z, with J(m) = Γ(m/2) / (√(m/2) · Γ((m - 1)/2)) (Hedges, 1981).
 
-    Of normal differences, d_z of n pairs is too large by 1 / J on average: by 77 % for 3 pairs, 25 % for 5, 9 % for 10.
     For 2 pairs its mean does not exist and J is 0: NaN, as where d_z is.
     """
-    degrees = difference.n - 1
-    if degrees < 2:
+    half = (difference.n - 1) / 2
+    if half < 1:
         return math.nan
-    log = special.gammaln(degrees / 2) - special.gammaln((degrees - 1) / 2)
-    return cohens_dz(difference) * math.exp(log) / math.sqrt(degrees / 2)
+    return cohens_dz(difference) * float(special.poch(half - 0.5, 0.5)) / math.sqrt(half)
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return where one new draw from the same normal falls: mean ± t(level, n - 1) · sd · √(1 + 1/n).
-
-    (NaN, NaN) for fewer than two values.
-    """
+    """Return where one new draw from the same normal falls: mean ± t(level, n - 1) · sd · √(1 + 1/n); NaN for n < 2."""
     sample = np.asarray(values, dtype=float)
     n = sample.size
     if n < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +17,11 @@ MOST_SEEDS = 1000
 
 
 def paired_power(effect: float, n: int, level: float = 0.05) -> float:
-    """Return the power of the two-sided paired t-test of size `level` with n pairs.
+    """Return the power of the two-sided paired t-test of size `level` with n pairs, at least 2.
 
-    |T| exceeds its critical value c exactly where χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard
-    normal Z; this is integrated over Z. It is the noncentral t's two tails (scipy's `nct` gives NaN for some).
-
-    Args:
-        effect: mean over sd of the differences, without unit.
-        n: pairs, at least 2.
-        level: the size of the test, two-sided.
-
+    `effect` is mean over sd of the differences. |T| exceeds its critical value c exactly where
+    χ²(n-1) / (n-1) < (Z + effect · √n)² / c² for a standard normal Z; this is integrated over Z. It is the noncentral
+    t's two tails (scipy's `nct` gives NaN for some).
     """
     z = np.linspace(-8.0, 8.0, 3201)
     critical = -float(special.stdtrit(n - 1, level / 2))
@@ -36,45 +32,28 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
 def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> int | None:
     """Return the least number of pairs that resolves a mean difference, should it and its spread persist.
 
-    Args:
-        mean: mean paired difference.
-        sd: standard deviation of the paired differences, in the same unit.
-        level: family-wise size of the two-sided test.
-        power: probability of resolving the difference.
-        comparisons: how many tests share `level` (Bonferroni: each gets its equal part).
-
-    Returns:
-        Pairs in total, at least 2; None for more than 1000, as for a mean of 0 or where either figure is NaN.
-
+    `power` is the probability of that; `comparisons` tests share the family-wise `level` (Bonferroni). None for more
+    than 1000, as for a mean of 0 or where either figure is NaN.
     """
     if math.isnan(mean) or math.isnan(sd) or mean == 0:
         return None
     if sd == 0:
         return 2
     effect, level = abs(mean) / sd, level / comparisons
-    z = float(special.ndtri(power) - special.ndtri(level / 2))
-    start = min(max(2, int((z / effect) ** 2) - 1), MOST_SEEDS)  # with a known spread, fewer would do
-    width = 4
-    while start + width < MOST_SEEDS and paired_power(effect, start + width, level) < power:
-        start, width = start + width, 2 * width
-    sizes = range(start, min(start + width, MOST_SEEDS) + 1)
-    found = bisect_left(sizes, power, key=lambda n: paired_power(effect, n, level))
-    return sizes[found] if found < len(sizes) else None
+    return _least_pairs(lambda n: paired_power(effect, n, level), power)
+
+
+def _least_pairs(power_of: Callable[[int], float], power: float) -> int | None:
+    """Return the least number of pairs with this power, which rises with them; None beyond `MOST_SEEDS`."""
+    pairs = bisect_left(range(MOST_SEEDS + 1), power, lo=2, key=power_of)
+    return pairs if pairs <= MOST_SEEDS else None
 
 
 def equivalence_power(margin: float, n: int, level: float = 0.05, effect: float = 0.0) -> float:
-    """Return how often `tost` claims equivalence from n pairs.
+    """Return how often `tost` claims equivalence from n pairs; `margin` and `effect` are in sd of the differences.
 
-    It does where |mean| + c · sd / √n < margin for the one-sided critical value c of t(n - 1), that is where
-    χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c² for a normal Z around effect · √n, with variance 1 and |Z| below
-    margin · √n; integrated over |Z|.
-
-    Args:
-        margin: the margin over the sd of the differences, without unit, above 0.
-        n: pairs, at least 2.
-        level: the size of the test.
-        effect: true mean over sd of the differences, without unit.
-
+    It does where χ²(n-1) / (n-1) < (margin · √n - |Z|)² / c², with the one-sided critical value c of t(n - 1) and a
+    normal Z around effect · √n, with variance 1 and |Z| below margin · √n; integrated over |Z|.
     """
     reach, shift = margin * math.sqrt(n), abs(effect) * math.sqrt(n)
     if shift - 8.0 >= reach:
@@ -89,45 +68,19 @@ def equivalence_power(margin: float, n: int, level: float = 0.05, effect: float 
 def seeds_for_equivalence(margin: float, mean: float, sd: float, level: float = 0.05, power: float = 0.8) -> int | None:
     """Return the least number of pairs that claims equivalence within ± `margin`, should mean and spread persist.
 
-    Args:
-        margin: the largest difference that does not matter, above 0.
-        mean: mean paired difference, in the same unit.
-        sd: standard deviation of the paired differences, in the same unit.
-        level: the size of the test.
-        power: probability of the claim.
-
-    Returns:
-        Pairs in total, at least 2; None for more than 1000, as for a mean that is not within the margin, and where
-        either figure is NaN.
-
-    Raises:
-        ValueError: a margin that is not above 0.
-
+    None for more than 1000, as for a mean that is not within the margin, and where either figure is NaN.
     """
-    if not margin > 0:
-        raise ValueError(f"margin {margin}: must be above 0")
     if math.isnan(sd) or not abs(mean) < margin:
         return None
     if sd == 0:
         return 2
-    sizes = range(2, MOST_SEEDS + 1)
-    found = bisect_left(sizes, power, key=lambda n: equivalence_power(margin / sd, n, level, mean / sd))
-    return sizes[found] if found < len(sizes) else None
+    return _least_pairs(lambda n: equivalence_power(margin / sd, n, level, mean / sd), power)
 
 
 def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> float:
-    """Return the least mean paired difference that n pairs resolve with the wanted power.
+    """Return the least mean paired difference that n pairs resolve with this power, in the unit of `sd`.
 
-    Args:
-        sd: standard deviation of the paired differences; the result has its unit.
-        n: pairs.
-        level: family-wise size of the two-sided test.
-        power: probability of resolving the difference.
-        comparisons: how many tests share `level` (Bonferroni: each gets its equal part).
-
-    Returns:
-        A difference above 0 (0 where sd is 0); NaN for fewer than two pairs or an unknown sd.
-
+    `comparisons` tests share the family-wise `level` (Bonferroni). NaN for fewer than two pairs or an unknown sd.
     """
     from scipy import optimize
 
@@ -143,30 +96,25 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
     return sd * float(optimize.brentq(excess, 0.0, high, xtol=1e-10))
 
 
-class Closing(NamedTuple):
+class MoreSeeds(NamedTuple):
     """More seeds until 80 % power; None for out of reach, and `to_equal` is None without a margin, too."""
 
     to_differ: int | None
     to_equal: int | None
 
+    @property
+    def least(self) -> int | None:
+        """The fewer of the two; None where neither is within reach."""
+        return min((seeds for seeds in self if seeds is not None), default=None)
 
-def closing(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> Closing:
-    """Return how many more seeds an open comparison needs until it is resolved, or found equivalent.
 
-    Args:
-        delta: the paired difference seen so far, of at least two pairs.
-        level: family-wise level of the study.
-        comparisons: how many comparisons share it.
-        margin: the largest difference that is too small to matter, in percentage points, if the study names one.
+def more_seeds(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> MoreSeeds:
+    """Return how many more seeds an open comparison of two pairs at least needs to be resolved, or equivalent.
 
+    `comparisons` share the family-wise `level`; `margin` is the study's, in percentage points, if it names one.
     """
     differ = seeds_needed(delta.mean, delta.sd, level=level, comparisons=comparisons)
     equal = None
     if margin is not None:
         equal = seeds_for_equivalence(margin, delta.mean, delta.sd, level=level / comparisons)
-    return Closing(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))
-
-
-def lesser(found: Closing) -> int | None:
-    """Return the fewer of the two numbers; None where neither is within reach."""
-    return min((more for more in found if more is not None), default=None)
+    return MoreSeeds(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))

@@ -15,8 +15,8 @@ independent of its length). So the law of v is carried from look to look on a gr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,16 @@ from studies.definition.stopping import Spending
 
 CELLS = 4000
 """Cells of the grid over the angle arccos v, from 0 to pi."""
+EDGES: Final[NDArray[np.float64]] = np.linspace(0.0, math.pi, CELLS + 1)
 NODES = 600
 """Values of w above 0 that stand for its law; those below are their mirror image."""
 
 
-def spent(share: float, level: float, spending: Spending) -> float:
-    """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in.
+def allowance(share: float, level: float, spending: Spending) -> float:
+    """Return how much of `level` may be used up when `share` (0 to 1) of the seeds is in (Lan and DeMets, 1983).
 
     `obrien-fleming`: 2 - 2 Phi(z / sqrt(share)) on either side, with half the level and its two-sided z, hardly
-    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look (both from Lan and DeMets,
-    1983).
+    anything at first; `pocock`: level ln(1 + (e - 1) share), about as much at every look.
     """
     if spending == "pocock":
         return level * math.log1p((math.e - 1) * share)
@@ -47,54 +47,25 @@ def limits(looks: tuple[int, ...], level: float = 0.05, spending: Spending = "ob
     """Return for each look the two-sided p-value of the paired t-test at or below which there is a difference.
 
     Under no difference, and normal differences, the chance to meet one of the limits by the k-th look is what
-    the spending function allows by then; after the last look it is `level`. One side alone has half of it.
-
-    Args:
-        looks: pairs in hand at each look, rising, the first at least 2.
-        level: of the whole design, two-sided.
-        spending: see `spent`.
-
-    Raises:
-        ValueError: looks that do not rise from 2 up, or a level outside (0, 1).
-
+    the spending function allows by then; after the last look it is `level`. One side alone has half of it. `looks` are
+    the pairs in hand at each, which rise from 2 up (see `Stopping`).
     """
-    if not looks or looks[0] < 2 or list(looks) != sorted(set(looks)):
-        raise ValueError(f"looks must rise from 2 pairs up, got {looks}")
-    if not 0 < level < 1:
-        raise ValueError(f"a level lies between 0 and 1, got {level}")
-    allowed = [spent(n / looks[-1], level, spending) for n in looks]
-    steps = [now - before for now, before in zip(allowed, [0.0, *allowed], strict=False)]
-    found = [steps[0]]
+    allowances = [allowance(n / looks[-1], level, spending) for n in looks]
+    steps = [now - before for now, before in zip(allowances, [0.0, *allowances], strict=False)]
+    bounds = [steps[0]]
     mass = _first(looks[0])
     for before, n, step in zip(looks, looks[1:], steps[1:], strict=False):
-        mass = _stopped(mass, _angle(found[-1], before))
+        mass = _between(mass, _angle(bounds[-1], before))
         for pairs in range(before, n):
-            mass = _moved(mass, pairs)
-        least, most = step, allowed[len(found)]  # the step is always safe (Bonferroni), and no look can spend more
-        found.append(min(max(_p(_cut(mass, step), n), least), most))
-    return tuple(found)
-
-
-def looked(n: int, looks: Sequence[int]) -> int | None:
-    """Return the place of the last look that `n` pairs suffice for; None before the first."""
-    passed = [place for place, wanted in enumerate(looks) if wanted <= n]
-    return passed[-1] if passed else None
-
-
-def _edges() -> NDArray[np.float64]:
-    return np.linspace(0.0, math.pi, CELLS + 1)
-
-
-def _below(angle: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Return the chance of an angle below this one at n pairs: v above its cosine."""
-    with np.errstate(divide="ignore"):
-        t = math.sqrt(n - 1) * np.cos(angle) / np.sin(angle)
-    return np.asarray(special.stdtr(n - 1, -t))
+            mass = _carry(mass, pairs)
+        p = max(_p(_cut(mass, step), n), step)  # the step is always safe (Bonferroni)
+        bounds.append(min(p, allowances[len(bounds)]))
+    return tuple(bounds)
 
 
 def _first(n: int) -> NDArray[np.float64]:
-    """Return the mass of each cell at n pairs."""
-    inner = _below(_edges()[1:-1], n)
+    """Return the mass of each cell at n pairs: Student's t at the cotangents of its edges."""
+    inner = special.stdtr(n - 1, -math.sqrt(n - 1) / np.tan(EDGES[1:-1]))
     return np.diff(np.concatenate([[0.0], inner, [1.0]]))
 
 
@@ -109,14 +80,13 @@ def _p(angle: float, n: int) -> float:
     return 2 * float(special.stdtr(n - 1, -math.sqrt(n - 1) / math.tan(angle)))
 
 
-def _stopped(mass: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+def _between(mass: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
     """Return what goes on: the mass between the limits, a cell that one of them crosses in part."""
-    edges = _edges()
-    inside = np.clip(np.minimum(edges[1:], math.pi - angle) - np.maximum(edges[:-1], angle), 0.0, None)
-    return np.asarray(mass * inside / np.diff(edges))
+    inside = np.clip(np.minimum(EDGES[1:], math.pi - angle) - np.maximum(EDGES[:-1], angle), 0.0, None)
+    return np.asarray(mass * inside / np.diff(EDGES))
 
 
-def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def _carry(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Carry the mass of each cell from n pairs to n + 1, shared among the three cells nearest to where it comes.
 
     The shares keep its mean and its variance, so that many steps do not blur it.
@@ -141,5 +111,4 @@ def _moved(mass: NDArray[np.float64], n: int) -> NDArray[np.float64]:
 def _cut(mass: NDArray[np.float64], tails: float) -> float:
     """Return the angle below which, and above whose mirror image, `tails` of the mass lies."""
     folded = np.cumsum(mass + mass[::-1])[: CELLS // 2]
-    edges = _edges()[: CELLS // 2 + 1]
-    return float(np.interp(tails, np.concatenate([[0.0], folded]), edges))
+    return float(np.interp(tails, np.concatenate([[0.0], folded]), EDGES[: CELLS // 2 + 1]))

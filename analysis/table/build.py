@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from analysis.cells import Counts, begun, counted, finished, unfinished, with_seeds
+from analysis.cells import Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
-from analysis.checks.failed_attempts import several_tries
 from analysis.checks.footnotes import Footnote, footnotes, marks
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
-from analysis.checks.unpaired_seeds import failures, unpaired
+from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
-from analysis.table.published import BILLION, MILLION, besides, compared
-from analysis.table.verdict import Verdict, reproduced, without_figures
-from lightning_bam.run_folder.result import METRICS, Metric
+from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
+from analysis.table.verdict import Verdict, reproduced
+from lightning_bam.run_folder.result import Metric
 from studies.definition.stopping import Stopping
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.paper.published import Published
 from studies.records.records import Record
 
@@ -35,10 +31,9 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `footnotes`
-    are the notes that rows' marks refer to; `device_hours` are those of the finished runs. `margin` is the largest
-    difference that is too small to matter, `stopping` the rule by which seeds are given, if there is one;
-    `unlisted` is what the record has of the study that it has not.
+    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `notes`
+    begin with the `footnotes`, which rows' marks refer to. `margin` is the largest difference that is too small to
+    matter, `stopping` the rule by which seeds are given; `unlisted` is what the record has and the study has not.
     """
 
     study: str
@@ -86,47 +81,46 @@ class Table:
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    Args:
-        records: what `studies.records.records.gather` found; a wanted run without a record counts as missing.
-        study: what was asked.
-        costs: row -> (parameters, multiply-accumulates of one image), for rows without a finished run.
+    A wanted run without a record counts as missing. Rows without a finished run have the `costs`: row -> (parameters,
+    multiply-accumulates of one image).
 
     Raises:
         ValueError: a record of another study, or a run that was scored on held-out data, not on test.
         FolderError: a run folder that was copied from another.
 
     """
-    every = finished(records, study)
+    selection = Selection.of(study)
+    results = finished(records, study)
     refuse_copies(records)
-    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
-    against = compare({row: _figures(runs, study.metric) for row, runs in every.items()}, home, study)
-    wanted = seeds_wanted({row: found.interim for row, found in against.items() if found.interim}, home, study)
-    cells = with_seeds(every, wanted)
+    home = homes(study)
+    comparisons = compare({row: _figures(runs, study.metric) for row, runs in results.items()}, home, study)
+    wanted = seeds_wanted({row: one.interim for row, one in comparisons.items() if one.interim}, home, study)
+    cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
     states = unfinished(records, wanted)
-    counts = {row: counted(runs, (costs or {}).get(row)) for row, runs in cells.items()}
-    alike = identical_rows(begun(records, study), study.panels, counts)
-    found = footnotes(cells, study.baselines)
+    counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    identical = identical_rows(begun(records, study), study.panels, counts)
+    environments = footnotes(cells, study.baselines)
     failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
-    alone = unpaired(cells, home, failed)
-    likened, tried = {row: identical.note for row, identical in alike.items()}, several_tries(cells)
-    rows = [
-        _row(
-            label,
-            study,
-            runs,
-            baseline=home[label],
-            states=states[label],
-            counts=counts[label],
-            failed=len({*failed.get(label, ()), *failed.get(home[label], ())}),
-            against=against.get(label),
-            unchanged=label in alike and alike[label].whole and alike[label].other == home[label],
-            marked=marks(found, label),
-            notes=tuple(told[label] for told in (alone, tried, likened) if label in told),
-        )
-        for label, runs in cells.items()
-    ]
+    remarks = (
+        unpaired(cells, home, failed),
+        several_tries(cells),
+        {row: one.note for row, one in identical.items()},
+    )
+    rows = []
+    for label, runs in cells.items():
+        verdict, like = Verdict(kind="baseline"), identical.get(label)
+        if label in comparisons:
+            unchanged = like is not None and like.whole and like.other == home[label]
+            seeds = {*failed.get(label, ()), *failed.get(home[label], ())}
+            verdict = conclude(
+                comparisons[label], study, len(runs), states[label], failed=len(seeds), unchanged=unchanged
+            )
+        comparison = comparisons.get(label, Comparison(delta=None))
+        row = _row(label, study, runs, counts[label], comparison, verdict, states[label], home[label])
+        own = tuple(remark[label] for remark in remarks if label in remark)
+        rows.append(replace(row, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
-    hours, known = device_hours(trained)
+    hours, timed = device_hours(trained)
     return Table(
         study=study.label,
         question=study.question,
@@ -135,21 +129,21 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         metric=study.scale,
         rows=rows,
         notes=[
-            *(footnote.line for footnote in found),
+            *(footnote.line for footnote in environments),
             notes.coverage(wanted, cells, states),
-            *notes.other_seeds(study.left_out, study.added),
-            *notes.ruled_elsewhere(study.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(against), study.comparisons),
-            *(note for told in (alone, tried, likened) for note in told.values()),
+            *notes.other_seeds(selection.left_out, selection.added),
+            *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
+            *notes.partial(len(comparisons), study.comparisons),
+            *(note for remark in remarks for note in remark.values()),
             *notes.split_norm(trained),
-            *notes.trained_with(trained, found),
-            *notes.device_time(hours, known, len(trained)),
+            *notes.trained_with(trained, environments),
+            *notes.device_time(hours, timed, len(trained)),
         ],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
         stopping=study.stopping,
-        footnotes=found,
+        footnotes=environments,
         device_hours=hours,
     )
 
@@ -158,28 +152,18 @@ def _row(
     label: str,
     study: Study,
     runs: Mapping[int, Record],
-    *,
-    baseline: str,
-    states: Counter[str],
     counts: Counts,
-    failed: int,
-    against: Comparison | None,
-    unchanged: bool,
-    marked: tuple[str, ...],
-    notes: tuple[str, ...],
+    comparison: Comparison,
+    verdict: Verdict,
+    states: Counter[str],
+    baseline: str,
 ) -> Row:
     figures = _figures(runs, study.metric)
     values = list(figures.values())
-    wanted, said = len(runs) + states.total(), Verdict(kind="baseline")
-    if against is not None:
-        known = bool(values) or unchanged
-        said = without_figures(states)
-        if known:
-            said = conclude(against, study, wanted=wanted, failed=failed, unchanged=unchanged)
-    against = against or Comparison(delta=None)
-    params, macs = counts
+    mean, sd = mean_sd(values)
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
+    params, macs = counts
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
     differs = any(count is not None and count.equal is False for count in (printed_params, printed_macs))
     return Row(
@@ -188,16 +172,16 @@ def _row(
         macs=macs,
         errors=figures,
         n=len(values),
-        wanted=wanted,
-        mean=_mean(values),
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-        top5=_mean(list(_figures(runs, "error_top5").values())),
-        delta=against.delta,
-        p_holm=against.p_holm,
-        differences=against.differences,
-        p_tost=against.p_tost,
-        interim=against.interim,
-        verdict=said,
+        wanted=len(runs) + states.total(),
+        mean=mean,
+        sd=sd,
+        top5=mean_sd(list(_figures(runs, "error_top5").values()))[0],
+        delta=comparison.delta,
+        p_holm=comparison.p_holm,
+        differences=comparison.differences,
+        p_tost=comparison.p_tost,
+        interim=comparison.interim,
+        verdict=verdict,
         published=published,
         reproduced=reproduced(values, published),
         states=states,
@@ -205,21 +189,20 @@ def _row(
         printed_params=printed_params,
         printed_macs=printed_macs,
         others=tuple(
-            besides(metric, text, list(_figures(runs, metric).values()))
+            printed_figure(metric, text, list(_figures(runs, metric).values()))
             for metric, text in paper.values.items()
             if metric != study.metric
         ),
         note=" ".join(filter(None, (paper.note if differs else "", paper.counted_note))),
-        marks=marked,
-        notes=notes,
     )
 
 
 def _figures(runs: Mapping[int, Record], metric: str) -> dict[int, float]:
-    name = METRICS[metric].name
-    found = {seed: getattr(record.result, name) for seed, record in runs.items() if record.result}
-    return {seed: figure for seed, figure in found.items() if figure is not None}
+    figures = {seed: record.result.figure(metric) for seed, record in runs.items() if record.result}
+    return {seed: figure for seed, figure in figures.items() if figure is not None}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+def _counts(runs: Mapping[int, Record], planned: Counts | None) -> Counts:
+    """Return what a finished run has counted, else what is `planned`."""
+    result = next((record.result for record in runs.values() if record.result), None)
+    return (result.params, result.macs) if result else planned or (None, None)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.statistics.equivalence import tost
 from analysis.statistics.families import holm
-from analysis.statistics.paired import PairedDifference, paired
+from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.table.interim import Interim, interims
-from analysis.table.verdict import Verdict, by_rule, verdict
+from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study
-
-Figures = Mapping[str, Mapping[int, float]]
-"""row -> seed -> figure in percent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,42 +25,36 @@ class Comparison:
     interim: Interim | None = None
 
 
-def compare(figures: Figures, home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
+def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
     """Compare each row but the baselines; by the limits of the last look where seeds follow a stopping rule.
 
-    Args:
-        figures: of every row.
-        home: row -> its baseline.
-        study: what was asked.
-
+    `figures` are row -> seed -> figure in percent, `home` is row -> its baseline.
     """
+
+    def differences(row: str) -> tuple[float, ...]:
+        return tuple(figures[row][seed] - figures[home[row]][seed] for seed in pairs[row])
+
     others = [row for row in figures if row != home[row]]
     if study.stopping is not None:
-        found = interims(figures, home, study)
-        looked = {row: study.seed_list[: one.delta.n if one.delta else 0] for row, one in found.items()}
+        looks = interims(figures, home, study)
+        pairs = {row: list(study.seed_list[: look.delta.n if look.delta else 0]) for row, look in looks.items()}
         return {
-            row: Comparison(
-                delta=found[row].delta,
-                differences=tuple(figures[row][seed] - figures[home[row]][seed] for seed in looked[row]),
-                interim=found[row],
-            )
-            for row in others
+            row: Comparison(delta=looks[row].delta, differences=differences(row), interim=looks[row]) for row in others
         }
-    pairs = {row: sorted(set(figures[row]) & set(figures[home[row]])) for row in others}
+    pairs = {row: sorted(figures[row].keys() & figures[home[row]].keys()) for row in others}
     deltas = {
         row: paired([figures[row][s] for s in seeds], [figures[home[row]][s] for s in seeds])
         for row, seeds in pairs.items()
         if seeds
     }
     p_holm = _adjusted({row: delta.p for row, delta in deltas.items()}, study.comparisons)
-    margin = study.margin
-    p_tost = _adjusted(
-        {r: tost(d, margin) if margin is not None else math.nan for r, d in deltas.items()}, study.comparisons
-    )
+    p_tost: dict[str, float] = {}
+    if study.margin is not None:
+        p_tost = _adjusted({row: tost(delta, study.margin) for row, delta in deltas.items()}, study.comparisons)
     return {
         row: Comparison(
             delta=deltas.get(row),
-            differences=tuple(figures[row][seed] - figures[home[row]][seed] for seed in pairs[row]),
+            differences=differences(row),
             p_holm=p_holm.get(row, math.nan),
             p_tost=p_tost.get(row, math.nan),
         )
@@ -75,28 +66,26 @@ def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
     return dict(zip(p, map(float, holm(list(p.values()), comparisons=comparisons)), strict=True))
 
 
-def conclude(found: Comparison, study: Study, *, wanted: int, failed: int = 0, unchanged: bool) -> Verdict:
-    """Return what a row's comparison allows to conclude.
+def conclude(
+    comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
+) -> Verdict:
+    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; see `verdict`.
 
-    Args:
-        found: the comparison.
-        study: what was asked.
-        wanted: how many seeds the row should have.
-        failed: at how many of them it or its baseline has failed.
-        unchanged: whether the row computed exactly what its baseline did.
-
+    `states` are those of its other runs.
     """
+    if not n and not unchanged:
+        return without_figures(states)
     higher = study.scale.higher_is_better
-    if found.interim is not None and study.stopping is not None and not unchanged:
-        return by_rule(found.interim, study.stopping, higher_is_better=higher, margin=study.margin)
+    if comparison.interim is not None and study.stopping is not None and not unchanged:
+        return by_rule(comparison.interim, study.stopping, higher_is_better=higher, margin=study.margin)
     return verdict(
-        found.delta,
-        found.p_holm,
+        comparison.delta,
+        comparison.p_holm,
         comparisons=study.comparisons,
-        wanted=wanted,
+        wanted=n + states.total(),
         failed=failed,
         unchanged=unchanged,
         higher_is_better=higher,
-        p_tost=found.p_tost,
+        p_tost=comparison.p_tost,
         margin=study.margin,
     )

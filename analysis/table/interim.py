@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.statistics.equivalence import tost
-from analysis.statistics.paired import PairedDifference, paired
+from analysis.cells import homes
+from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.statistics.sequential import limits
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
@@ -26,17 +26,15 @@ Outcome = Literal["different", "equivalent", "open", "exhausted"]
 
 @dataclass(frozen=True, kw_only=True)
 class Interim:
-    """One row at the last look that its results reach.
+    """One row at the last `look` that its results reach, counted from 1; 0 before the first.
 
     Attributes:
         outcome: `different`, `equivalent`, `open` (more seeds are wanted), or `exhausted` (none are left).
-        look: which look, counted from 1; 0 before the first.
         wanted: how many seeds the row should have by now: those that it stopped with, else those of the next look.
         delta: the difference from the baseline over the seeds of that look; its interval is the repeated one of
             Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. None at look 0.
         limit: the p-value at or below which a row differs at that look.
-        tost: the larger p-value of the two one-sided tests against the margin; None without one.
-        tost_limit: at or below which it is equivalent.
+        tost: the larger p-value of the two one-sided tests against the margin; equivalent at or below `tost_limit`.
 
     """
 
@@ -57,32 +55,26 @@ def interim(
     comparisons: int,
     margin: float | None = None,
 ) -> Interim:
-    """Walk through the looks of one row for as long as both it and its baseline have the seeds.
+    """Walk through the looks of one row for as long as both it and its baseline have the `seeds`, in their order.
 
-    Args:
-        ours: seed -> figure of the row, in percent.
-        baseline: the same of its baseline.
-        seeds: the study's seeds, in the order in which they are given.
-        rule: when to look.
-        comparisons: how many rows share the level.
-        margin: the largest difference that is too small to matter, in percentage points.
-
+    `ours` and `baseline` are seed -> figure in percent, `comparisons` is how many rows share the rule's level, `margin`
+    is the largest difference that is too small to matter, in percentage points.
     """
     level = rule.level / comparisons
     differs = limits(rule.looks, level, rule.spending)
-    same = limits(rule.looks, 2 * level, rule.spending) if margin is not None else differs  # each test is one-sided
+    same = limits(rule.looks, 2 * level, rule.spending) if margin is not None else None  # each test is one-sided
     reached = Interim(outcome="open", look=0, wanted=rule.looks[0])
     for place, n in enumerate(rule.looks):
-        looked = list(seeds[:n])
+        looked = seeds[:n]
         if not all(seed in ours and seed in baseline for seed in looked):
-            return reached
-        left, right = [ours[seed] for seed in looked], [baseline[seed] for seed in looked]
-        delta = paired(left, right, outside=differs[place])
-        same_p = tost(delta, margin) if margin is not None else None
+            break
+        delta = paired([ours[seed] for seed in looked], [baseline[seed] for seed in looked], outside=differs[place])
+        tost_p = tost(delta, margin) if margin is not None else None
+        tost_limit = same[place] / 2 if same is not None else None
         outcome: Outcome = "open"
         if delta.p <= differs[place]:
             outcome = "different"
-        elif same_p is not None and same_p <= same[place] / 2:
+        elif tost_p is not None and tost_limit is not None and tost_p <= tost_limit:
             outcome = "equivalent"
         elif n == rule.most:
             outcome = "exhausted"
@@ -92,22 +84,18 @@ def interim(
             wanted=n if outcome != "open" else rule.looks[place + 1],
             delta=delta,
             limit=differs[place],
-            tost=same_p,
-            tost_limit=same[place] / 2 if margin is not None else None,
+            tost=tost_p,
+            tost_limit=tost_limit,
         )
         if outcome != "open":
-            return reached
+            break
     return reached
 
 
 def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Interim]:
     """Return where each row but the baselines stands; empty where the study has no stopping rule.
 
-    Args:
-        figures: row -> seed -> figure.
-        home: row -> its baseline.
-        study: whose rule.
-
+    `figures` are row -> seed -> figure, `home` is row -> its baseline.
     """
     if study.stopping is None:
         return {}
@@ -118,23 +106,20 @@ def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str]
     }
 
 
-def seeds_wanted(found: Mapping[str, Interim], home: Mapping[str, str], study: Study) -> dict[str, tuple[int, ...]]:
+def seeds_wanted(looks: Mapping[str, Interim], home: Mapping[str, str], study: Study) -> dict[str, tuple[int, ...]]:
     """Return the seeds that each row should have by now: all without a rule; a baseline's as many as any row needs."""
     if study.stopping is None:
         return dict.fromkeys(study.rows, study.seed_list)
-    most = {
-        row: max([found[other].wanted for other in found if home[other] == row], default=study.stopping.looks[0])
-        for row in study.rows
-        if row == home[row]
-    }
-    return {row: study.seed_list[: found[row].wanted if row in found else most[row]] for row in study.rows}
+    most = dict.fromkeys(home.values(), 0)
+    for row, look in looks.items():
+        most[home[row]] = max(most[home[row]], look.wanted)
+    first = study.stopping.looks[0]
+    return {row: study.seed_list[: looks[row].wanted if row in looks else most[row] or first] for row in study.rows}
 
 
 def due(study: Study, records: Sequence[Record]) -> list[Record]:
     """Return the records of those runs that the study wants by now: all of them unless a stopping rule says else."""
-    if study.stopping is None:
-        return list(records)
-    home = {row: panel.baseline for panel in study.panels for row in panel.rows}
+    home = homes(study)
     figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
     for record in records:
         figure = record.result.figure(study.metric) if record.result else None

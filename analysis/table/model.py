@@ -1,44 +1,66 @@
-"""A row of the table: one variant, its figures, and how it compares with the baseline."""
+"""A row of the table: one variant, its figures, how it compares with the baseline, and what else tells of that."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.statistics.paired import PairedDifference
-from analysis.table.evidence import Evidence, evidence
+import numpy as np
+
+from analysis.statistics.paired import MOST, PairedDifference, differences, hedges_g, paired
+from analysis.statistics.resampling import bootstrap_interval, sign_flip
 from analysis.table.interim import Interim
 from analysis.table.published import PrintedCount, PrintedFigure
 from analysis.table.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A second opinion on a row's differences from its baseline; NaN where n or the spread is too small to say.
+
+    `hedges_g` is their mean over their standard deviation, corrected for a small n. `p_sign_flip` is of the exact
+    two-sided sign-flip test, which assumes symmetry alone; never below 2 / 2^n. `bootstrap_low` and `bootstrap_high`
+    bound the 95 % BCa bootstrap interval of their mean, in percentage points, expanded for a small n.
+    """
+
+    hedges_g: float
+    p_sign_flip: float
+    bootstrap_low: float
+    bootstrap_high: float
+
+
+def evidence(deltas: Sequence[float]) -> Evidence:
+    """Look at paired differences in other ways; the same differences always give the same figures."""
+    zeros = [0.0] * len(deltas)
+    settled = differences(deltas, zeros, magnitude=MOST)
+    low, high = bootstrap_interval(settled, zeros, np.random.default_rng(0))
+    return Evidence(
+        hedges_g=hedges_g(paired(settled, zeros)),
+        p_sign_flip=sign_flip(settled, zeros, np.random.default_rng(0), magnitude=MOST),
+        bootstrap_low=low,
+        bootstrap_high=high,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One variant's figures, over its complete runs.
+    """One variant's figures over its complete runs, in percent; None and NaN where there is none.
 
     Attributes:
-        label: the row's label in the study.
-        params: trainable parameters; None where unknown.
-        macs: multiply-accumulates of one image; None where unknown.
-        errors: seed -> the study's metric in percent, of the last epoch (the top-1 test error unless it says else).
-        n: complete runs.
-        wanted: runs that the study asks for.
-        mean: mean of `errors`; NaN without runs.
+        params: trainable parameters.
+        macs: multiply-accumulates of one image.
+        errors: seed -> the study's metric, of the last epoch (the top-1 test error unless it says else).
+        n: complete runs, of `wanted`; the others are missing, failed, interrupted, running or pruned in `states`.
         sd: sample standard deviation (n - 1) of `errors` in percentage points; NaN for n < 2.
-        top5: mean top-5 error in percent; NaN without runs that have one.
-        delta: the figure less the baseline's, in percentage points, over the seeds that both have; None for
-            a baseline and without such seeds.
-        p_holm: p-value of `delta`, adjusted over the table; NaN where there is none, and where seeds follow a rule.
+        delta: the figure less the baseline's, in percentage points, over the seeds that both have.
+        p_holm: p-value of `delta`, adjusted over the table; NaN where seeds follow a rule.
         differences: the paired differences behind `delta`, in the order of the seeds.
-        p_tost: p-value of equivalence within the study's margin, Holm-adjusted over the table; NaN without a margin.
+        p_tost: p-value of equivalence within the study's margin, Holm-adjusted over the table.
         interim: where the row stands in a study whose seeds follow a stopping rule.
-        verdict: what may be concluded.
-        published: the paper's figure in percent, if it gives one.
-        reproduced: whether ours agrees with it; empty where nothing is published.
-        states: how many of the other runs are missing, failed, interrupted, running, pruned.
+        published: the paper's figure; `reproduced` says whether ours agrees with it.
         baseline: the label of the row that this one is compared with; its own for a baseline.
         printed_params: the parameters that the paper prints, in millions, and whether they are ours.
         printed_macs: the same for the multiply-accumulates of one image, in 1e9.

@@ -16,13 +16,9 @@ MILLION, BILLION = 6, 9
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedCount:
-    """A count as printed and as counted here.
+    """A count as printed (the digits in the paper, as `23.40`) and as counted here, exact and in the same unit.
 
-    Attributes:
-        printed: the digits in the paper, as `23.40`.
-        counted: ours in the same unit, exact; empty where unknown.
-        equal: whether ours rounds, half up, to the printed digits; None where ours is unknown.
-
+    `equal` says whether ours rounds, half up, to the printed digits; None where ours is unknown, and `counted` empty.
     """
 
     printed: str
@@ -57,11 +53,8 @@ def compared(count: int | None, printed: str, power: int) -> PrintedCount | None
         return None
     if count is None:
         return PrintedCount(printed=printed, counted="", equal=None)
-    return PrintedCount(
-        printed=printed,
-        counted=rounded(count, power, power),
-        equal=rounded(count, decimals(printed), power) == printed,
-    )
+    equal = rounded(count, decimals(printed), power) == printed
+    return PrintedCount(printed=printed, counted=rounded(count, power, power), equal=equal)
 
 
 def decimals(printed: str) -> int:
@@ -69,13 +62,16 @@ def decimals(printed: str) -> int:
     return len(printed.partition(".")[2])
 
 
-def besides(metric: str, published: str, values: Sequence[float]) -> PrintedFigure:
+def mean_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and sample standard deviation; NaN without values and below two."""
+    mean = float(np.mean(values)) if values else float("nan")
+    return mean, float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def printed_figure(metric: str, published: str, values: Sequence[float]) -> PrintedFigure:
     """Hold our figures of another metric, one a complete run, against the printed one."""
+    mean, sd = mean_sd(values)
+    figure = float(published)
     return PrintedFigure(
-        metric=metric,
-        published=float(published),
-        mean=float(np.mean(values)) if values else float("nan"),
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
-        n=len(values),
-        reproduced=reproduced(values, float(published)),
+        metric=metric, published=figure, mean=mean, sd=sd, n=len(values), reproduced=reproduced(values, figure)
     )

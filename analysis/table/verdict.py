@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.statistics.paired import PairedDifference, prediction_interval
-from analysis.statistics.power import closing, lesser
+from analysis.statistics.power import more_seeds
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
 LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
-
+MARGIN = 1.0
+"""Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
 
 Kind = Literal[
     "better",
@@ -32,16 +33,10 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be concluded of a row; `str` gives it as the table has it.
+    """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
 
-    Attributes:
-        kind: the conclusion.
-        within: the margin in percentage points that the difference is within, where it is.
-        n: on how many seeds it is, where that is not all that are wanted.
-        wanted: how many seeds are wanted.
-        failed: at how many of them the row or its baseline has failed.
-        detail: what else the table says, as `: needs about 6 more seeds`.
-
+    `within` is the margin in percentage points that the difference is within, where it is; `n` is on how many of the
+    `wanted` seeds it is, None for all; at `failed` of the others the row or its baseline has failed.
     """
 
     kind: Kind
@@ -78,10 +73,6 @@ class Verdict:
         return f"{self.kind}{self.margin}{self.coverage}{self.detail}"
 
 
-MARGIN = 1.0
-"""Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
-
-
 def verdict(
     delta: PairedDifference | None,
     p_holm: float,
@@ -98,13 +89,13 @@ def verdict(
 
     Args:
         delta: the paired difference of figures, row minus baseline; None without a pair.
-        p_holm: its p-value, adjusted for the study's comparisons.
+        p_holm: its p-value, adjusted for the study's `comparisons`, as `p_tost` is, that of equivalence.
         comparisons: how many comparisons the study makes.
-        wanted: how many seeds the study asks for; before that, a verdict is one of the moment.
-        failed: at how many of them the row or its baseline has failed; then a verdict is one on the others.
+        wanted: how many seeds the study has; with fewer, a verdict is one of the moment, or on the surviving ones.
+        failed: at how many of them the row or its baseline has failed.
         unchanged: whether the row computed exactly what the baseline did.
         higher_is_better: whether a figure is better for being higher, as a mAP, or lower, as an error.
-        p_tost: the p-value of equivalence within `margin`, adjusted for the study's comparisons.
+        p_tost: NaN without a margin.
         margin: the largest difference that is too small to matter, in percentage points, if the study names one.
 
     """
@@ -123,25 +114,19 @@ def verdict(
             wanted=wanted,
             failed=failed,
         )
-    found = closing(delta, level=LEVEL, comparisons=comparisons, margin=margin)
-    more = lesser(found)
+    missing = more_seeds(delta, level=LEVEL, comparisons=comparisons, margin=margin)
+    more = missing.least
     if more is None:
         return Verdict(kind="not resolved", detail=": needs >1000 seeds")
-    what = "" if margin is None else " to differ" if more == found.to_differ else " to be equivalent"
+    what = "" if margin is None else " to differ" if more == missing.to_differ else " to be equivalent"
     return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
 
 
 def without_figures(states: Mapping[str, int]) -> Verdict:
-    """Say why a row has no figure: its runs have failed, have begun, or were not begun.
-
-    Args:
-        states: how many of its runs are missing, failed, interrupted or running.
-
-    """
+    """Say why a row has no figure, of whose runs so many are missing, failed, interrupted or running."""
     if states.get("failed"):
         return Verdict(kind="failed")
-    begun = any(states.get(state) for state in ("interrupted", "running"))
-    return Verdict(kind="unfinished" if begun else "not run")
+    return Verdict(kind="unfinished" if states.get("interrupted") or states.get("running") else "not run")
 
 
 def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["better", "worse"]:
@@ -149,24 +134,15 @@ def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["bette
     return "better" if (delta.mean > 0) == higher_is_better else "worse"
 
 
-def by_rule(found: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
-    """Say where a row stands whose seeds follow a stopping rule.
-
-    Args:
-        found: at the last look.
-        rule: of the study.
-        higher_is_better: whether a figure is better for being higher.
-        margin: the largest difference that is too small to matter, if the study names one.
-
-    """
-    if found.delta is None:
-        return Verdict(kind="open", detail=f": first look at {found.wanted} seeds")
-    if found.outcome == "open":
-        return Verdict(kind="open", detail=f": next look at {found.wanted} seeds")
-    if found.outcome == "exhausted":
+def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
+    """Say where a row stands at its last look by a stopping rule; `margin` is the study's, if it names one."""
+    if look.delta is None or look.outcome == "open":
+        when = "first" if look.delta is None else "next"
+        return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
+    if look.outcome == "exhausted":
         return Verdict(kind="not resolved", detail=f" by {rule.most} seeds, the last look")
-    within = found.tost is not None and found.tost_limit is not None and found.tost <= found.tost_limit
-    kind: Kind = direction(found.delta, higher_is_better) if found.outcome == "different" else "equivalent"
+    within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
+    kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
     return Verdict(kind=kind, within=margin if within else None)
 
 
@@ -175,17 +151,10 @@ def reproduced(figures: Sequence[float], published: float | None) -> str:
 
     The published figure is taken for a single run's, as the paper gives one number a cell and no spread. If that run
     and ours, n of them, are draws from one normal distribution, it falls outside the prediction interval of one new
-    run, mean ± t(95 %, n - 1) · sd · √(1 + 1/n), once in twenty times. So:
-
-    - `not run`: there is none of ours;
-    - `not reproduced`: outside. Of many figures that agree, one in twenty is called so: a table is judged by how many
-      of its rows are, not by one of them;
-    - `reproduced`: inside, with at least three runs and an interval of at most ± `MARGIN`. The figure is compatible
-      with ours, no more: a true difference within the interval goes unseen;
-    - `not resolved`: inside a wider interval, fewer runs, or runs that all gave the same figure and so no spread.
-
-    Nothing here can know what the paper selected: the best epoch or the best of several runs, which would make its
-    figure lower than a single last epoch's, as ours are.
+    run, mean ± t(95 %, n - 1) · sd · √(1 + 1/n), once in twenty times: `not reproduced`. Inside, with three runs or
+    more and an interval of at most ± `MARGIN`, it is `reproduced`: compatible with ours, no more. Else, or where runs
+    all gave the same figure, it is `not resolved`; `not run` where there is none. Nothing here can know what the paper
+    selected, as the best epoch or the best of several runs, which makes its figure lower than ours.
     """
     if published is None or math.isnan(published):
         return ""

@@ -1,50 +1,47 @@
-"""One run folder: is it the run that it is named after, and are its files what the training left?"""
+"""One run folder: is it the run of its name, are its files what the training left, and do its figures agree?"""
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from analysis.verification.figures import disagreements
-from analysis.verification.finding import Finding
+from analysis.verification import Finding, Level
 from lightning_bam.config import Run
+from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Cell
-from studies.records.records import Record, read
+from studies.records.records import Record, record_of
 
-AGAIN: Final = "restore it from a copy, or remove this run folder to train it again"
+REMOVE: Final = "remove this run folder to train it again"
+AGAIN: Final = f"restore it from a copy, or {REMOVE}"
+EQUAL: Final = 1e-9
+"""Percentage points within which an error is the one that its counts give."""
 WEIGHTS: Final = "weights.pt"
 """The file by which a folder is known for a model folder, which has no training to tell of."""
 TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
 """What tells of a training: no model folder has one of these."""
-HASHES: Final = "sha256"
-"""Under which name a line stands for hashes that are not all there: it hides none of what the files say themselves."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Checked:
     """One run folder and what is wrong with it.
 
-    Attributes:
-        study: the study's label; None for a run of no study that was asked for.
-        cell: the row and the run; the row is empty where there is no study.
-        folder: where.
-        record: what the folder says; None where it cannot be read.
-        problems: a line for each file that cannot be trusted.
-        hashed: whether every hash of the files is there.
-        weights: whether the last checkpoint is here.
-
+    `study` is a label, or None for a run of no study that was named; then the cell has no row. `record` is None where
+    it cannot be read. `hashed` says whether every file has its hash, `weights` whether the last checkpoint is here.
     """
 
     study: str | None
     cell: Cell
     folder: RunFolder
-    record: Record | None
-    problems: tuple[Finding, ...] = ()
+    record: Record | None = None
+    problems: list[Finding] = field(default_factory=list)
     hashed: bool = False
     weights: bool = False
 
@@ -53,115 +50,140 @@ class Checked:
         """Whether there is a result that can be read."""
         return self.record is not None and self.record.result is not None
 
-    def finding(self, text: str) -> Finding:
-        """Return a problem of this run."""
-        row, seed = (self.cell.row, self.cell.run.seed) if self.study is not None else (None, None)
-        return Finding(level="problem", text=text, study=self.study, row=row, seed=seed)
+    def finding(self, text: str, level: Level = "problem") -> Finding:
+        """Return a line about this run."""
+        row, seed = (self.cell.row or None, self.cell.run.seed) if self.study is not None else (None, None)
+        return Finding(level=level, text=text, study=self.study, row=row, seed=seed)
 
 
 def check(cell: Cell, root: Path, study: str | None) -> Checked:
-    """Check the folder of one run, file by file; a file has one line, the one that says most.
+    """Check the folder of a study's run, file by file; a file has one line, the one that says most."""
+    checked = Checked(study=study, cell=cell, folder=RunFolder.of(root, cell.run))
+    try:
+        lines = _files(checked)
+    except FolderError as error:
+        lines = [str(error)]
+    checked.problems = [checked.finding(line) for line in lines]
+    return checked
 
-    Args:
-        cell: the row and the run.
-        root: the runs folder.
-        study: the label of the study that asks for it, if one does.
+
+def _files(checked: Checked) -> list[str]:
+    """Check the files and fill in what they say; return a line a problem.
+
+    Raises:
+        FolderError: a problem that leaves nothing more to be said.
 
     """
-    folder = RunFolder.of(root, cell.run)
-    seen = Checked(study=study, cell=cell, folder=folder, record=None)
+    folder, run, path = checked.folder, checked.cell.run, checked.folder.path
+    complete = folder.state() == "complete"
+    manifest = folder.manifest()
+    if complete and not manifest.entries:
+        raise FolderError(f"{path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
+    without_hashes, changed = [], dict[str, str]()
+    if complete:
+        try:
+            hashes = recorded(folder)
+        except FolderError as error:
+            without_hashes = [str(error)]
+        else:
+            checked.hashed, changed = True, _changed(folder, hashes)
+    if (key := manifest.key or run.key) != run.key:
+        says = f"is that of run {key}, not of {run.key}: copied over from there"
+        changed["manifest.json"] = f"{path}/manifest.json: {says}; {AGAIN}"
+    if "run.json" not in changed and not folder.holds(run) and complete:
+        raise FolderError(f"{path}/run.json: no such file, beside a result.json; {AGAIN}")
+    checked.weights = folder.has_checkpoint
+    lines = [*without_hashes, *changed.values()]
+    if os.path.lexists(path / WEIGHTS) and trained(path):
+        lines.append(
+            f"{path / WEIGHTS}: is no file of a training, and `bam export` and `bam inspect` would take it for the "
+            "checkpoint; remove it, or move it into a model folder of its own"
+        )
     try:
-        complete = folder.state() == "complete"
-        if complete and not folder.manifest().entries:
-            raise FolderError(f"{folder.path}/manifest.json: missing or empty, beside a result.json; {AGAIN}")
-        changed = (_changed(folder) if complete else {}) | _other_key(folder, cell.run)
-        if "run.json" not in changed and not folder.holds(cell.run) and folder.has("result.json"):
-            raise FolderError(f"{folder.path}/run.json: no such file, beside a result.json; {AGAIN}")
-        weights = folder.has_checkpoint
+        checked.record = record_of(checked.cell, path.parent)
+        contradiction = disagreement(checked.record)
     except FolderError as error:
-        return _with(seen, [str(error)])
-    hashed, lines = complete and HASHES not in changed, [*changed.values(), *_another_network(folder)]
-    try:
-        record = read([cell], root)[0]
-        told = disagreements(record)
-    except FolderError as error:
-        record, told = None, [str(error)]
-    lines += told if changed.keys() <= {HASHES} else []
-    return _with(seen, lines, record, hashed=hashed, weights=weights)
+        checked.record, contradiction = None, str(error)
+    return [*lines, contradiction] if contradiction and not changed else lines
+
+
+def _changed(folder: RunFolder, hashes: dict[str, str]) -> dict[str, str]:
+    """Return a line for each file that does not have its hash; a checkpoint may be left on another host."""
+    lines = {}
+    for name, digest in altered(folder, hashes).items():
+        if name == CHECKPOINT and digest is None:
+            continue
+        says = f"not the file that the training left (SHA-256 {(digest or '')[:12]}, recorded {hashes[name][:12]})"
+        if name == "manifest.json":
+            says = "says other things of how the run was trained than when it was complete"
+        elif digest is None:
+            says = "missing since the run was complete"
+        lines[name] = f"{folder.path}/{name}: {says}; {AGAIN}"
+    return lines
+
+
+def disagreement(record: Record) -> str | None:
+    """Say in what a complete run contradicts itself first; None where it does not, or is not complete."""
+    if record.result is None:
+        return None
+    lines, result, path = record.metrics, record.result.figures(), record.folder.path
+    epochs, planned = [line["epoch"] for line in lines], record.run.recipe.epochs
+    if epochs != list(range(planned)):
+        shown = shortened(", ".join(map(str, epochs)))
+        return f"{path}/metrics.jsonl: holds epochs {shown}, not 0 to {planned - 1}; {REMOVE}"
+    for name in (*CLASSIFIED, *DETECTED, "scored"):
+        last = lines[-1].get(name)
+        if name in result and last is not None and last != result[name]:
+            return f"{path}/result.json: says {name} {result[name]}, metrics.jsonl {last} at its last epoch; {REMOVE}"
+    for line in lines:
+        if wrong := miscount(line):
+            return f"{path}/metrics.jsonl: epoch {line['epoch']}: {wrong}; {REMOVE}"
+    wrong = miscount(result)
+    return f"{path}/result.json: {wrong}; {REMOVE}" if wrong else None
+
+
+def miscount(figures: Mapping[str, Any]) -> str | None:
+    """Say which error, in percent, is not that of its counts; None where each is, or there are no counts."""
+    scored = figures.get("scored")
+    for name in ("top1", "top5"):
+        error, correct = figures.get(f"error_{name}"), figures.get(f"correct_{name}")
+        if error is None or correct is None or not scored:
+            continue
+        counted = 100 * (scored - correct) / scored
+        if not math.isclose(error, counted, rel_tol=0, abs_tol=EQUAL) or not 0 <= correct <= scored:
+            return f"error_{name} {error} is not that of {correct} right among {scored} ({counted})"
+    return None
 
 
 def trained(path: Path) -> bool:
-    """Say whether a folder has anything that a training leaves.
-
-    Raises:
-        PermissionError: it is another user's, and not to be looked into.
-
-    """
+    """Say whether a folder has anything that a training leaves; a PermissionError says that it is another user's."""
     return any((path / name).exists() for name in TRAINED)
 
 
-def stranger(path: Path) -> Checked:
-    """Check a run folder that belongs to no study that was asked for, by its own description."""
+def strangers(root: Path, keys: set[str]) -> list[Checked]:
+    """Check the run folders that have none of these keys, each by its own description."""
+    return [_stranger(path) for path in sorted(root.iterdir()) if path.name not in keys and _is_run(path)]
+
+
+def _is_run(path: Path) -> bool:
+    """Say whether this is a run folder; a model folder has a run.json, too."""
+    try:
+        return path.is_dir() and (trained(path) or ((path / "run.json").exists() and not (path / WEIGHTS).exists()))
+    except PermissionError:  # another user's: its line says so
+        return True
+
+
+def _stranger(path: Path) -> Checked:
     folder = RunFolder(path)
+    checked = Checked(study=None, cell=Cell("", Run()), folder=folder)
     try:
         run = folder.run()
-        if path.name != run.key:
-            raise FolderError(
-                f"{path}: describes run {run.key}, which belongs in {path.with_name(run.key)}: copied or renamed; "
-                "remove it, or name it so"
-            )
     except FolderError as error:
-        return _with(Checked(study=None, cell=Cell("", Run()), folder=folder, record=None), [str(error)])
-    return check(Cell("", run), path.parent, None)
-
-
-def _with(
-    seen: Checked, lines: list[str], record: Record | None = None, *, hashed: bool = False, weights: bool = False
-) -> Checked:
-    return Checked(
-        study=seen.study,
-        cell=seen.cell,
-        folder=seen.folder,
-        record=record,
-        problems=tuple(seen.finding(line) for line in lines),
-        hashed=hashed,
-        weights=weights,
-    )
-
-
-def _other_key(folder: RunFolder, run: Run) -> dict[str, str]:
-    key = folder.manifest().key or run.key
-    if key == run.key:
-        return {}
-    line = f"{folder.path}/manifest.json: is that of run {key}, not of {run.key}: copied over from there; {AGAIN}"
-    return {"manifest.json": line}
-
-
-def _another_network(folder: RunFolder) -> list[str]:
-    """Name a model folder's weights in the folder of a training, which no hash covers."""
-    file = folder.path / WEIGHTS
-    if not os.path.lexists(file) or not trained(folder.path):
-        return []
-    return [
-        f"{file}: is no file of a training, and `bam export` and `bam inspect` would take it for the checkpoint; "
-        "remove it, or move it into a model folder of its own"
-    ]
-
-
-def _changed(folder: RunFolder) -> dict[str, str]:
-    try:
-        noted = recorded(folder)
-    except FolderError as error:
-        return {HASHES: str(error)}
-    lines = {}
-    for name, digest in altered(folder, noted).items():
-        if name == "manifest.json":
-            said = "says other things of how the run was trained than when it was complete"
-        elif digest is not None:
-            said = f"not the file that the training left (SHA-256 {digest[:12]}, recorded {noted[name][:12]})"
-        elif name == CHECKPOINT:
-            continue
-        else:
-            said = "gone since the run was complete"
-        lines[name] = f"{folder.path}/{name}: {said}; {AGAIN}"
-    return lines
+        checked.problems = [checked.finding(str(error))]
+        return checked
+    if path.name == run.key:
+        return check(Cell("", run), path.parent, None)
+    home = path.with_name(run.key)
+    text = f"{path}: describes run {run.key}, which belongs in {home}: copied or renamed; remove it, or name it so"
+    checked.problems = [checked.finding(text)]
+    return checked

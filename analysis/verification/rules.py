@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.checks.unlisted import of_study, off_rule
-from analysis.verification.finding import Finding
+from analysis.verification import Finding
 from analysis.verification.folders import Checked
 from lightning_bam.run_folder.manifest import Manifest
 from studies.definition.study import Cell, Study
@@ -21,69 +21,47 @@ LEVEL: Final = "a rule that changes, or is made, after a look does not hold its 
 def check_purpose(
     study: Study, root: Path, runs: Sequence[tuple[Cell, Checked]], beside: Sequence[Other]
 ) -> list[Finding]:
-    """Compare a study and its rule on file with what its runs say they were begun for.
+    """Compare a study and its rule on file with what its runs, and those `beside` it, say they were begun for.
 
-    Another rule, one that is gone, and one that is from after the first of its runs are problems; results that the
+    Another rule, one that is missing, and one that is from after the first of its runs are problems; results that the
     study has not are notes, as a study may be extended and asked in parts.
-
-    Args:
-        study: as it is asked.
-        root: the runs folder.
-        runs: its runs.
-        beside: what was begun for it and is none of its runs.
 
     Raises:
         FolderError: a rule that cannot be read.
-
     """
     rule, path = seal(root, study.label), path_of(root, study.label)
-    told = [purpose(run.record.manifest, study.label) for _, run in runs if run.record is not None]
-    begun = [*told, *(other.purpose for other in beside)]
-    found = []
-    if off := off_rule(rule, begun):
+    manifests = [(cell, run.record.manifest) for cell, run in runs if run.record is not None]
+    purposes = [*(purpose(manifest, study.label) for _, manifest in manifests), *(other.purpose for other in beside)]
+    problems = []
+    if number := off_rule(rule, purposes):
         which = "is not the one" if rule else "no such file, though there was one"
-        text = f"{path}: {which} that {off} runs of its study were begun under: {LEVEL}; restore it from a copy"
-        found.append(Finding(level="problem", text=text, study=study.label))
-    if rule:
-        found += _too_late(study, path, rule["declared"], runs)
-    notes = [*of_study(study, beside, {}, []).notes, *_renamed(study, runs)]
-    return [*found, *(Finding(level="note", text=f"{root}: {note}", study=study.label) for note in notes)]
-
-
-def _renamed(study: Study, runs: Sequence[tuple[Cell, Checked]]) -> list[str]:
-    """Say for which studies with a stopping rule those of its runs were begun that were not begun for it."""
-    theirs: Counter[str] = Counter()
-    for _, run in runs:
-        begun = run.record.manifest.studies or {} if run.record is not None else {}
-        theirs.update(label for label, told in begun.items() if study.label not in begun and "rule" in told)
+        problems.append(f"{which} that {number} runs of its study were begun under: {LEVEL}; restore it from a copy")
+    trained = [(cell, run.record.manifest) for cell, run in runs if run.record is not None and run.record.epochs]
+    if rule and (late := [cell for cell, manifest in trained if _is_late(study, rule["declared"], cell, manifest)]):
+        problems.append(
+            f"declared {rule['declared']}, but {len(late)} of the runs that it counts were not begun under it (as "
+            f"{late[0].row!r}, seed {late[0].run.seed}): {LEVEL}"
+        )
+    under: Counter[str] = Counter()  # another study's rule
+    for _, manifest in manifests:
+        names = manifest.studies or {}
+        under.update(label for label, entry in names.items() if study.label not in names and "rule" in entry)
+    notes = of_study(study, beside, {}, []).notes
+    for label, number in sorted(under.items()):
+        notes.append(f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study")
     return [
-        f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study"
-        for label, number in sorted(theirs.items())
+        *(Finding(level="problem", text=f"{path}: {problem}", study=study.label) for problem in problems),
+        *(Finding(level="note", text=f"{root}: {note}", study=study.label) for note in notes),
     ]
 
 
-def _too_late(study: Study, path: Path, declared: str, runs: Sequence[tuple[Cell, Checked]]) -> list[Finding]:
-    """Name the rule if a run that it counts had begun before it; `fresh_seeds.looked` says which count."""
-    late = []
-    for cell, run in runs:
-        if run.record is None or not run.record.epochs:
-            continue
-        told = purpose(run.record.manifest, study.label)
-        if (told and "rule" in told) or (cell.row in study.baselines and study.seed_list[0] == 0):
-            continue
-        began, ruled = moment(_began(run.record.manifest)), moment(declared)
-        if told is not None or (began is not None and ruled is not None and began < ruled):
-            late.append(cell)
-    if not late:
-        return []
-    text = (
-        f"{path}: declared {declared}, but {len(late)} of the runs that it counts were not begun under it (as "
-        f"{late[0].row!r}, seed {late[0].run.seed}): {LEVEL}"
-    )
-    return [Finding(level="problem", text=text, study=study.label)]
-
-
-def _began(manifest: Manifest) -> str | None:
-    """Return when the attempt began that trained the first epoch of which the figures are."""
-    first = [made for made in manifest.effective if not made.from_epoch]
-    return (first[-1] if first else manifest).started
+def _is_late(study: Study, declared: str, cell: Cell, manifest: Manifest) -> bool:
+    """Say whether the rule counts a run that was begun before it; `fresh_seeds.begun_rows` says which it counts."""
+    entry = purpose(manifest, study.label)
+    if (entry and "rule" in entry) or (cell.row in study.baselines and study.seed_list[0] == 0):
+        return False
+    if entry is not None:
+        return True
+    first = [attempt for attempt in manifest.effective if not attempt.from_epoch]
+    began, ruled = moment((first[-1] if first else manifest).started), moment(declared)
+    return began is not None and ruled is not None and began < ruled

@@ -7,27 +7,37 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NotRequired
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from analysis.formats.data import as_json
 from analysis.table.build import Table
-from analysis.verification.finding import Finding
-from lightning_bam.json_text import parse, short, shortened
+from analysis.verification import Finding, Level
+from lightning_bam.json_text import fault, parse, short, shortened
 from lightning_bam.run_folder.files import FolderError
 
 EQUAL: Final = 1e-9
 """Relative difference up to which two numbers are the same: other versions of scipy round otherwise."""
-BY_NAME: Final = ("errors", "states")
+BY_NAME: Final = ("errors.", "states.")
 """Columns whose own entries, a seed each or a state each, belong to the data and not to the layout."""
 HINT: Final = "write it with `bam table --format json --output FILE`"
+ABSENT: Final = object()
 
 
-class _Absent:
-    def __repr__(self) -> str:
-        return "nothing"
+class _Row(TypedDict):
+    label: str
+    notes: NotRequired[list[str]]
 
 
-ABSENT: Final = _Absent()
+class _Table(TypedDict):
+    study: str
+    rows: list[_Row]
+    notes: NotRequired[list[str] | None]
+
+
+_TABLE: Final = TypeAdapter(_Table)
 
 
 def read_tables(path: Path) -> list[dict[str, Any]]:
@@ -38,85 +48,68 @@ def read_tables(path: Path) -> list[dict[str, Any]]:
 
     """
     try:
-        text = path.read_bytes()
-        data = parse(text)
-        json.loads(text, object_pairs_hook=_once)
+        data = parse(path.read_bytes())
     except OSError as error:
         raise FolderError(f"--table {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise FolderError(f"--table {path}: torn or not JSON ({error}); {HINT}") from None
-    tables = data if isinstance(data, list) else [data]
-    for table in tables:
-        rows = table.get("rows") if isinstance(table, dict) else None
-        if not isinstance(rows, list) or not isinstance(table.get("study"), str):
-            raise FolderError(f"--table {path}: holds {short(str(table))}, not a table; {HINT}")
-        notes = table.get("notes")
-        if notes is not None and not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
-            raise FolderError(f"--table {path}: its notes are {short(notes)}, not lines of text; {HINT}")
-        if not all(isinstance(row, dict) and isinstance(row.get("label"), str) for row in rows):
-            raise FolderError(f"--table {path}: has a row without a label; {HINT}")
-        twice = [label for label, count in Counter(row["label"] for row in rows).items() if count > 1]
-        if twice:
-            raise FolderError(f"--table {path}: has row {short(twice[0])} more than once; {HINT}")
+    tables: list[dict[str, Any]] = data if isinstance(data, list) else [data]
     if not tables:
         raise FolderError(f"--table {path}: holds no table; {HINT}")
+    for table in tables:
+        try:
+            _TABLE.validate_python(table)
+        except ValidationError as error:
+            raise FolderError(f"--table {path}: holds no table: {fault(error)}; {HINT}") from None
+        double = [label for label, count in Counter(row["label"] for row in table["rows"]).items() if count > 1]
+        if double:
+            raise FolderError(f"--table {path}: has row {short(double[0])} more than once; {HINT}")
     return tables
 
 
 def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding]:
-    """Return a problem for each number or word of a written table that the runs do not give.
+    """Return a problem for each number or word of a table, written to `path`, that the runs do not give.
 
-    What only the newer of two layouts has is a note, and so are footnotes, which say in words what the numbers say
-    and what the record has beside the table, which may grow.
-
-    Args:
-        theirs: the table as it was written.
-        table: the one that the run folders give.
-        path: the file of the written one.
-
+    A column that the file has in no row is of a newer layout, and a note; so are footnotes, and what the record has
+    beside the table, which may grow.
     """
     ours = json.loads(as_json(table))
-    given, found = _rows(theirs), _rows(ours)
-    sides: list[tuple[str | None, dict[str, Any], dict[str, Any]]] = [(None, _head(theirs), _head(ours))]
-    sides += [(label, given[label], found[label]) for label in given if label in found]
+    written, actual = _rows(theirs), _rows(ours)
+    columns = {column for row in written.values() for column in row}
     findings: list[Finding] = []
-    everywhere = set.intersection(*(set(row) for row in found.values())) if found else set()
-    given_by_some = {name for row in given.values() for name in row}
-    new = set()
-    for label, there, here in sides:
-        for column, old, now in differences(there, here):
-            left_out = label is not None and column in everywhere & given_by_some  # other rows of the file have it
-            if old is ABSENT and not left_out and not column.startswith(tuple(f"{name}." for name in BY_NAME)):
-                new.add(column)
+    newer = set()
+
+    def add(level: Level, text: str, row: str | None = None) -> None:
+        findings.append(Finding(level=level, text=f"{path}: {text}", study=table.study, row=row))
+
+    parts: list[tuple[str | None, Any, Any]] = [(None, {"unlisted": ours["unlisted"]} | _head(theirs), _head(ours))]
+    parts += [(label, written[label], row) for label, row in actual.items() if label in written]
+    for label, old, now in parts:
+        for column, was, value in differences(old, now):
+            if was is ABSENT and not column.startswith(BY_NAME) and (label is None or column not in columns):
+                newer.add(column)
                 continue
-            text = f"{path}: column {column}: the file says {_shown(old)}, the runs give {_shown(now)}"
-            findings.append(Finding(level="problem", text=text, study=table.study, row=label))
-    for label in sorted(given.keys() ^ found.keys()):
-        where = "the file has this row, the study has not" if label in given else "the study has this row, the file not"
-        findings.append(Finding(level="problem", text=f"{path}: {where}", study=table.study, row=label))
-    if new:
-        text = f"{path}: written by a version without {', '.join(sorted(new))}: not compared"
-        findings.append(Finding(level="note", text=text, study=table.study))
-    for column, old, now in differences(theirs.get("unlisted", ours["unlisted"]), ours["unlisted"], "unlisted"):
-        text = f"{path}: column {column}: the file says {_shown(old)}, the record gives {_shown(now)}"
-        findings.append(Finding(level="note", text=text, study=table.study))
-    findings += _notes(theirs.get("notes"), ours["notes"], table.study, path)
-    for row in theirs["rows"]:
-        if row["label"] in found and "notes" in row:
-            known = next(one["notes"] for one in ours["rows"] if one["label"] == row["label"])
-            said = row["notes"] if isinstance(row["notes"], list) else [row["notes"]]
-            kept = [note for note in said if note in known]  # what is lacking here is lacking among the table's
-            findings += _notes(said, kept, table.study, path, row["label"])
+            beside = label is None and column.partition(".")[0] == "unlisted"
+            text = f"the file says {_shown(was)}, the {'record gives' if beside else 'runs give'} {_shown(value)}"
+            add("note" if beside else "problem", f"column {column}: {text}", label)
+    for label in sorted(written.keys() ^ actual.keys()):
+        add("problem", f"the {'study' if label in written else 'file'} has not this row", label)
+    if newer:
+        add("note", f"written by a version without {', '.join(sorted(newer))}: not compared")
+    notes = dict.fromkeys(note for part in (theirs, *theirs["rows"]) for note in part.get("notes") or ())
+    says = [f"the file says {note!r}" for note in notes if note not in ours["notes"]]
+    says += [f"the runs give {note!r}" for note in ours["notes"] if note not in notes]
+    if says:
+        add("note", f"other footnotes: {'; '.join(says)}")
     return findings
 
 
 def differences(old: Any, now: Any, column: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the column, what it was and what it is, wherever two values from JSON differ; `ABSENT` where one is not."""
+    """Yield column, old and new value, wherever two values from JSON differ; `ABSENT` where one is not."""
     if isinstance(old, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*old, *now)):
-            yield from differences(
-                old.get(name, ABSENT), now.get(name, ABSENT), f"{column}.{name}" if column else str(name)
-            )
+            inner = f"{column}.{name}" if column else str(name)
+            yield from differences(old.get(name, ABSENT), now.get(name, ABSENT), inner)
     elif isinstance(old, list) and isinstance(now, list) and len(old) == len(now):
         for place, (one, other) in enumerate(zip(old, now, strict=True)):
             yield from differences(one, other, f"{column}.{place}")
@@ -125,21 +118,14 @@ def differences(old: Any, now: Any, column: str = "") -> Iterator[tuple[str, Any
 
 
 def _equal(old: Any, now: Any) -> bool:
-    if isinstance(old, bool) or isinstance(now, bool):
-        return old is now
-    if isinstance(old, int | float) and isinstance(now, int | float):
-        try:
-            return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
-        except OverflowError:  # a whole number beyond what a float can be
-            return False
-    return type(old) is type(now) and bool(old == now)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse an object that has a name twice, of which a reader sees the first and a program the last."""
-    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-    if twice:
-        raise ValueError(f"{short(twice[0])} stands twice in one object")
+    if isinstance(old, bool) or not isinstance(old, int | float):
+        return type(old) is type(now) and bool(old == now)
+    if isinstance(now, bool) or not isinstance(now, int | float):
+        return False
+    try:
+        return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
+    except OverflowError:  # a whole number beyond what a float can be
+        return False
 
 
 def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -147,19 +133,8 @@ def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _head(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study", "unlisted")}
+    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study")}
 
 
 def _shown(item: Any) -> str:
-    return repr(item) if item is ABSENT else shortened(json.dumps(item, ensure_ascii=False))
-
-
-def _notes(old: Any, now: list[str], study: str, path: Path, row: str | None = None) -> list[Finding]:
-    if old == now:
-        return []
-    told = old if isinstance(old, list) else [old]
-    gone = [note for note in told if note is not None and note not in now]
-    new = [note for note in now if note not in told]
-    said = [f"the file says {note!r}" for note in gone] + [f"the runs give {note!r}" for note in new]
-    text = f"{path}: other footnotes: {'; '.join(said) or 'in another order'}"
-    return [Finding(level="note", text=text, study=study, row=row)]
+    return "nothing" if item is ABSENT else shortened(json.dumps(item, ensure_ascii=False))

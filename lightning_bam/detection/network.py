@@ -15,7 +15,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import CocoDetection, Detector, Run
-from lightning_bam.probe import blank_image, evaluating
+from lightning_bam.probe import blank_image, eval_mode
 from lightning_bam.random_streams import stream
 
 RATIOS: Final = (0.5, 1.0, 2.0)
@@ -82,7 +82,7 @@ def _levels(trunk: nn.Module, stages: list[str]) -> tuple[list[int], list[int]]:
         trunk.get_submodule(name).register_forward_hook(lambda _m, _i, out: shapes.append(out.shape)) for name in stages
     ]
     try:
-        with evaluating(trunk):
+        with eval_mode(trunk):
             trunk(blank_image(trunk, PROBE))
     finally:
         for hook in hooks:
@@ -106,7 +106,7 @@ def count_detector(run: Run) -> tuple[int, int]:
     counter = FlopCounterMode(display=False)
     with torch.device("meta"):
         network = build_detector(run)
-        with evaluating(network), counter:
+        with eval_mode(network), counter:
             levels = network.backbone(blank_image(network, padded))
             network.rpn.head(list(levels.values()))
             regions = torch.zeros(run.backbone.proposals, run.backbone.pyramid, POOLED, POOLED)

@@ -19,12 +19,10 @@ def main() -> None:
     It goes to `inspect.json` and `inspect.npz` in the folder `output`. Prints `{}`, or `{"error": line}` for what a
     person can mend.
     """
-    asked = json.load(sys.stdin)
-    output = Path(asked["output"])
+    request = json.load(sys.stdin)
+    output = Path(request.pop("output"))
     try:
-        numbers, arrays = inspect(
-            Path(asked["path"]), asked["images"], asked["samples"], unfinished=asked["unfinished"]
-        )
+        numbers, arrays = inspect(**request | {"path": Path(request["path"])})
         output.mkdir(parents=True, exist_ok=True)
         with put_in_place(output / "inspect.npz", follow=False) as temporary, temporary.open("xb") as file:
             np.savez_compressed(file, **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]

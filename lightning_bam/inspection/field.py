@@ -23,10 +23,8 @@ SHARE: Final = 0.95
 class FieldOfView:
     """What one output position can see along one axis, from the convs alone (stride 1, padded to keep the size).
 
-    Attributes:
-        side: length of the theoretical receptive field, `1 + sum of (k - 1) d`.
-        offsets: the positions within it that are read at all; dilation leaves gaps between them.
-
+    `side` is the length of the theoretical receptive field, `1 + sum of (k - 1) d`; `offsets` are the positions within
+    it that are read at all, as dilation leaves gaps between them.
     """
 
     side: int
@@ -36,12 +34,6 @@ class FieldOfView:
         """Return how many positions of a `(height, width)` map its centre reads."""
         rows = sum(0 <= height // 2 + offset < height for offset in self.offsets)
         return rows * sum(0 <= width // 2 + offset < width for offset in self.offsets)
-
-    def seen(self, height: int, width: int) -> tuple[int, int]:
-        """Return how many rows and columns of a `(height, width)` map lie within its centre's field."""
-        half = self.side // 2
-        rows, columns = (min(n // 2, half) + 1 + min(n - 1 - n // 2, half) for n in (height, width))
-        return rows, columns
 
 
 def reach(branch: nn.Module, dilation: int | None = None) -> FieldOfView:
@@ -65,15 +57,10 @@ def redilated(branch: nn.Module, dilation: int) -> nn.Module:
 
 
 def energy(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return the squared gradient of the centre of `function(x)` with respect to `x`.
+    """Return the squared gradient of the centre `(H // 2, W // 2)` of `function(x)` with respect to `x`.
 
-    Args:
-        function: `(N, C, h, w)` to `(N, 1, H, W)`, each sample by itself; the centre is `(H // 2, W // 2)`.
-        x: where the gradient is taken.
-
-    Returns:
-        `(h, w)` float64, summed over channels, averaged over samples.
-
+    The function makes `(N, 1, H, W)` of `(N, C, h, w)`, each sample by itself; the gradient is `(h, w)` float64, summed
+    over channels, averaged over samples.
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad():
@@ -88,25 +75,25 @@ def side_holding(field: Tensor, share: float = SHARE, centre: tuple[int, int] | 
 
     The side is odd and counts positions beyond the border, if the square reaches there. None for a field of zeros.
     """
-    height, width = field.shape
-    row, column = centre or (height // 2, width // 2)
+    rows, columns = _distances(field, centre)
     total = float(field.sum())
     if total == 0:
         return None
-    for half in range(max(height, width)):
-        window = field[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
-        if float(window.sum()) >= share * total * (1 - 1e-12):
-            break
-    return 2 * half + 1
+    within = torch.maximum(rows, columns)  # half the side of the square on whose border a position lies
+    sums = torch.zeros(int(within.max()) + 1, dtype=field.dtype).index_add_(0, within.flatten(), field.flatten())
+    return 2 * int((sums.cumsum(0) < share * total * (1 - 1e-12)).sum()) + 1
 
 
 def rms_radius(field: Tensor, centre: tuple[int, int] | None = None) -> float | None:
     """Return the root mean square distance from `centre`, weighted by `field` `(h, w)`; None for zeros."""
+    rows, columns = _distances(field, centre)
+    total = float(field.sum())
+    return math.sqrt(float((field * (rows.square() + columns.square())).sum()) / total) if total else None
+
+
+def _distances(field: Tensor, centre: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+    """Return how many rows and columns each position of `field` is away from `centre`, both `(h, w)`."""
     height, width = field.shape
     row, column = centre or (height // 2, width // 2)
-    total = float(field.sum())
-    if total == 0:
-        return None
-    rows = (torch.arange(height, dtype=torch.float64) - row).square()[:, None]
-    columns = (torch.arange(width, dtype=torch.float64) - column).square()[None, :]
-    return math.sqrt(float((field * (rows + columns)).sum()) / total)
+    rows, columns = torch.meshgrid(torch.arange(height) - row, torch.arange(width) - column, indexing="ij")
+    return rows.abs(), columns.abs()

@@ -1,26 +1,54 @@
-"""The maps of one attention module, by its formula and from its own weights."""
+"""A network's attention modules, what reaches them, and the maps they make of it, from their own weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lightning_bam.attention import BAM, CBAM
-from lightning_bam.inspection.attended import Attended
+from lightning_bam.attention import BAM, CBAM, SE
+from lightning_bam.config import ConfigError
+
+Attention = BAM | SE | CBAM
+
+
+def attention_modules(network: nn.Module) -> dict[str, Attention]:
+    """Return the attention modules of `network` in its order, by the layer they stand behind; ConfigError if none."""
+    modules = {
+        name.removesuffix(".attention"): module
+        for name, module in network.named_modules()
+        if isinstance(module, Attention)
+    }
+    if not modules:
+        raise ConfigError("this network holds no BAM, SE or CBAM module; inspect a run with one of them")
+    return modules
+
+
+def module_inputs(network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """Return what of `images` `(N, C, H, W)` reaches each module, `(N, c, h, w)` by name, and the network's output."""
+    inputs: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        inputs[name] = arguments[0]
+
+    modules = attention_modules(network).items()
+    hooks = [module.register_forward_pre_hook(partial(keep, name)) for name, module in modules]
+    try:
+        output: Tensor = network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return inputs, output
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What a module makes of N inputs of shape `(N, C, H, W)`.
+    """Logits of the `channel` `(N, C)` and the `spatial` branch `(N, H, W)`, None without one, and the gate.
 
-    Attributes:
-        channel: logits of the channel branch, `(N, C)`; None without one.
-        spatial: logits of the spatial branch, `(N, H, W)`; None without one.
-        gate: the factor s before the residual, of a shape that broadcasts to `(N, C, H, W)`: BAM's
-            `sigmoid(s_c + s_s)` (or product, or max), SE's `sigmoid(s_c)`, CBAM's `sigmoid(s_c) sigmoid(s_s)`.
-
+    The gate is the factor before the residual, of a shape that broadcasts to `(N, C, H, W)`: BAM's
+    `sigmoid(s_c + s_s)` (or product, or max), SE's `sigmoid(s_c)`, CBAM's `sigmoid(s_c) sigmoid(s_s)`.
     """
 
     channel: Tensor | None
@@ -28,7 +56,7 @@ class Maps:
     gate: Tensor
 
 
-def maps(module: Attended, x: Tensor) -> Maps:
+def maps(module: Attention, x: Tensor) -> Maps:
     """Return the maps that `module`, in its own mode, makes of `x` `(N, C, H, W)`."""
     if isinstance(module, BAM):
         pooled = x.mean(dim=(2, 3))

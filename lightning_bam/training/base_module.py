@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_bam.config import Run
-from lightning_bam.distributed import gathered
+from lightning_bam.distributed import gather
 from lightning_bam.training.optimizer import sgd
 
 
@@ -35,12 +35,12 @@ class RunningLoss:
 
     def mean(self) -> float:
         """Return the mean over the steps and over the ranks (a collective call)."""
-        return float(gathered(self.sum / self.steps).mean())
+        return float(gather(self.sum / self.steps).mean())
 
     def state(self) -> Tensor:
         """Return every rank's sum and number of steps `(world, 2)` float64 (a collective call)."""
         steps = torch.tensor(self.steps, dtype=torch.float64, device=self.sum.device)
-        return gathered(torch.stack((self.sum, steps))).cpu()
+        return gather(torch.stack((self.sum, steps))).cpu()
 
     def restore(self, state: Tensor, rank: int, world: int, device: torch.device) -> None:
         """Go on from `state`; where there were more or fewer ranks, from the mean of their sums."""

@@ -17,10 +17,10 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from lightning_bam.distributed import largest
+from lightning_bam.distributed import maximum
 from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.signals import Leaving, Signals
+from lightning_bam.signals import Interruption, Signals
 
 
 def _processed_epochs(checkpoint: dict[str, Any]) -> int:
@@ -50,8 +50,8 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.path)
 
 
-class Leaver(pl.Callback):
-    """Saves a checkpoint and leaves, on every rank, between two batches after a signal to any rank."""
+class CheckpointOnSignal(pl.Callback):
+    """Writes a checkpoint and raises `Interruption`, on every rank, between two batches after any rank got a signal."""
 
     def __init__(self, path: Path, signals: Signals) -> None:
         self.path = path
@@ -62,23 +62,23 @@ class Leaver(pl.Callback):
         self.signals.defer()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """Leave; not behind an epoch's last batch, from where Lightning would go on without scoring the epoch."""
+        """End; not behind an epoch's last batch, from where Lightning would go on without scoring the epoch."""
         if batch_idx + 1 < trainer.num_training_batches:
-            self._leave_after_signal(trainer)
+            self._end(trainer)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Leave; the scoring begins anew."""
-        self._leave_after_signal(trainer)
+        """End; the scoring begins anew."""
+        self._end(trainer)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Let what is saved in the middle of a scoring begin it anew: counts are not kept."""
         if trainer.validating:
             _restart_scoring(checkpoint)
 
-    def _leave_after_signal(self, trainer: pl.Trainer) -> None:
-        if number := largest(self.signals.number, trainer.strategy.root_device):
+    def _end(self, trainer: pl.Trainer) -> None:
+        if number := maximum(self.signals.number, trainer.strategy.root_device):
             trainer.save_checkpoint(self.path)
-            raise Leaving(number)
+            raise Interruption.by(number)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

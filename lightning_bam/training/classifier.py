@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_bam.config import Run
-from lightning_bam.distributed import gathered
+from lightning_bam.distributed import gather
 from lightning_bam.network import build
 from lightning_bam.random_streams import seeded, stream
 from lightning_bam.training.base_module import TrainedModule
@@ -82,7 +82,7 @@ class Classifier(TrainedModule):
     def on_validation_epoch_end(self) -> None:
         """Sum the counts where each rank has scored only its share (a collective call)."""
         if getattr(self.trainer.datamodule, "shares_scored", False):  # type: ignore[attr-defined]
-            self.counts, self.score_sum = gathered(self.counts).sum(0), gathered(self.score_sum).sum(0)
+            self.counts, self.score_sum = gather(self.counts).sum(0), gather(self.score_sum).sum(0)
 
     def score(self) -> dict[str, float | int]:
         """Return what was counted over the whole scored set: errors in percent, counts, mean loss."""

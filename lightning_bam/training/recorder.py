@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 
 from lightning_bam.data.run_data import RunData
-from lightning_bam.distributed import gathered, largest
+from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import METRICS
 from lightning_bam.training.base_module import TrainedModule
@@ -47,7 +47,7 @@ class Recorder(pl.Callback):
         Raises OSError: a disk shows them different things.
         """
         resumed, device = int(self.resumed), trainer.strategy.root_device
-        if largest(resumed, device) != -largest(-resumed, device):
+        if maximum(resumed, device) != -maximum(-resumed, device):
             raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -82,7 +82,7 @@ class Recorder(pl.Callback):
         that is no number is left to the epoch's end.
         """
         if trainer.current_epoch == 0 and batch_idx == 0:
-            indices = gathered(self.data.first_batch().to(pl_module.device))
+            indices = gather(self.data.first_batch().to(pl_module.device))
             loss = pl_module.training_loss()
             if trainer.is_global_zero:
                 finite = {"first_loss": loss} if math.isfinite(loss) else {}
@@ -118,7 +118,7 @@ class Recorder(pl.Callback):
         if trainer.current_epoch + 1 == trainer.max_epochs:
             return
         request = trainer.is_global_zero and self.folder.stop_reason() is not None
-        self.stopped = bool(largest(int(request), trainer.strategy.root_device))
+        self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
         trainer.should_stop = trainer.should_stop or self.stopped
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:

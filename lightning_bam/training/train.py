@@ -23,7 +23,7 @@ from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
 from lightning_bam.signals import Signals
-from lightning_bam.training.checkpoint import LastCheckpoint, Leaver, damage, misfit
+from lightning_bam.training.checkpoint import CheckpointOnSignal, LastCheckpoint, damage, misfit
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import Recorder
@@ -62,7 +62,7 @@ def train(
         TrainingError: a loss that is no longer a number.
         FolderError: a folder that cannot be trusted or written.
         TakenOverError: another attempt has begun in it meanwhile; nothing more is written there.
-        Leaving: after a signal; there is a checkpoint of the last batch.
+        Interruption: by one of `signals`; there is a checkpoint of the last batch.
 
     """
     run = folder.run()
@@ -89,7 +89,11 @@ def train(
     started = time.perf_counter()
     with warnings.catch_warnings(), without_defaults():
         quiet()
-        callbacks = [recorder, Leaver(folder.checkpoint, signals or Signals()), LastCheckpoint(folder.checkpoint)]
+        callbacks = [
+            recorder,
+            CheckpointOnSignal(folder.checkpoint, signals or Signals()),
+            LastCheckpoint(folder.checkpoint),
+        ]
         trainer(run, folder, device, world, callbacks, logger if first else None).fit(
             module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
         )

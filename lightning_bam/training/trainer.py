@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
 from lightning_bam.config import Run
-from lightning_bam.distributed import told_by
+from lightning_bam.distributed import broadcast
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
@@ -74,7 +74,7 @@ class Ranks(DDPStrategy):
 
     def broadcast(self, obj: Any, src: int = 0) -> Any:
         """Return what rank `src` has: a path, a number, None (a collective call)."""
-        return told_by(src, obj, self.root_device)
+        return broadcast(obj, src, self.root_device)
 
 
 ADVICE: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -22,6 +22,8 @@ from lightning_bam.weights.state_dicts import COUNTER, differences, read_file, s
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 DATASETS: Final = ("imagenet", "cifar10", "cifar100")
+FACTS: Final = ("arch", "epoch", "best_prec1")
+"""What the authors' script writes beside the state dict, and we keep."""
 PREFIX: Final = "module."
 """What `nn.DataParallel`, in which the authors train, puts before each name."""
 
@@ -45,29 +47,17 @@ PARTS: Final[Mapping[str, str]] = {
 """The layers of one module: our names and theirs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Imported:
-    """What became of a checkpoint: the run it is, and what is worth saying about the file, line by line."""
-
-    run: Run
-    notes: tuple[str, ...]
-
-
 def authors_name(name: str) -> str:
     """Return what the authors call the weight that our state dict calls `name` (the backbone's names are equal)."""
-    found = re.fullmatch(r"layer(\d)\.attention\.(\w+\.\w+)\.(\w+)", name)
-    return f"bam{found[1]}.{PARTS[found[2]]}.{found[3]}" if found else name
+    part = re.fullmatch(r"layer(\d)\.attention\.(\w+\.\w+)\.(\w+)", name)
+    return f"bam{part[1]}.{PARTS[part[2]]}.{part[3]}" if part else name
 
 
 def released_run(backbone: str, dataset: str) -> Run:
     """Return the authors' network on a dataset: a ResNet with the stem meant for it, BAM after three stages.
 
     The file does not say how it was trained: on ImageNet the recipe is that of their public script (which keeps the
-    best epoch), on CIFAR, for which they published none, the default one.
-
-    Raises:
-        ConfigError: a backbone or dataset that their code does not have.
-
+    best epoch), on CIFAR, for which they published none, the default one. ConfigError for what their code has not.
     """
     if backbone not in BACKBONES or dataset not in DATASETS:
         raise ConfigError(
@@ -82,18 +72,14 @@ def released_run(backbone: str, dataset: str) -> Run:
     )
 
 
-def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", dataset: str = "imagenet") -> Imported:
-    """Turn a checkpoint of the authors' code into a model folder.
+def import_checkpoint(
+    file: Path, output: Path, *, backbone: str = "resnet50", dataset: str = "imagenet"
+) -> tuple[Run, list[str]]:
+    """Turn a checkpoint of the authors' code into the model folder `output`; return its run, and notes on the file.
 
-    Every weight of the file must be one of the network's, and of its shape, and the other way round; the counters
-    that batch norms of torch before 0.4.1 did not keep may be absent, all of them.
-
-    Args:
-        file: written by `torch.save`: a state dict, or a dict with one under `state_dict`; `module.` may stand
-            before the names.
-        output: the model folder to make.
-        backbone: `resnet18`, `resnet34`, `resnet50` or `resnet101`.
-        dataset: `imagenet`, `cifar10` or `cifar100`.
+    The file holds a state dict, or a dict with one under `state_dict`; `module.` may stand before the names. Every
+    weight must be one of the network's, and of its shape, and the other way round; the counters that batch norms of
+    torch before 0.4.1 did not keep may be absent, all of them.
 
     Raises:
         ConfigError: weights of another network: all unknown and missing names and other shapes, one a line.
@@ -101,100 +87,77 @@ def import_checkpoint(file: Path, output: Path, *, backbone: str = "resnet50", d
 
     """
     run = released_run(backbone, dataset)
-    found = read_file(file)
-    state, notes = _state_of(found, file)
+    content = read_file(file)
+    state, notes = _state_of(content, file)
     network = build(run)
-    names = {authors_name(name): name for name in network.state_dict()}
-    wanted = {theirs: network.state_dict()[ours] for theirs, ours in names.items()}
-    counters = {name for name in wanted if name.endswith(COUNTER)}
+    expected = {authors_name(name): value for name, value in network.state_dict().items()}
+    counters = [name for name in expected if name.endswith(COUNTER)]
     if not any(name.endswith(COUNTER) for name in state):
         state |= {name: torch.tensor(0) for name in counters}
         notes.append(f"{len(counters)} {COUNTER} are absent, as in files of torch before 0.4.1: set to 0")
-    problems = differences(wanted, state)
+    problems = differences(expected, state)
     if problems:
-        refusal = ConfigError(
-            f"{file}: not the authors' {backbone} on {dataset}: {len(problems)} "
-            f"difference{'' if len(problems) == 1 else 's'}{_hint(state, run)}"
-        )
+        count = f"{len(problems)} difference{'' if len(problems) == 1 else 's'}"
+        refusal = ConfigError(f"{file}: not the authors' {backbone} on {dataset}: {count}{_hint(state)}")
         for line in problems:
             refusal.add_note(f"  {line}")
         raise refusal
-    network.load_state_dict({names[theirs]: tensor for theirs, tensor in state.items()})
-    origin = {"file": Path(file).name, "sha256": _sha256(file), **_facts(found)}
+    network.load_state_dict({name: state[authors_name(name)] for name in network.state_dict()})
+    origin = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), **_facts(content)}
     imported = datetime.now(UTC).isoformat(timespec="seconds")
     save_model(output, run, network, origin=origin, notes=notes, imported=imported, **provenance())
-    return Imported(run=run, notes=tuple(notes))
+    return run, notes
 
 
-def _state_of(found: Any, file: Path) -> tuple[dict[str, Any], list[str]]:
+def _state_of(content: Any, file: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the state dict in what was read, without DataParallel's prefix, and what to say about the rest."""
-    if not isinstance(found, Mapping):
-        raise FolderError(f"{file}: holds {type(found).__name__}, not a state dict or a dict with one")
-    state, notes = found, []
-    if "state_dict" in found:
-        state = found["state_dict"]
-        if not isinstance(state, Mapping):
-            raise FolderError(f"{file}: its state_dict is {type(state).__name__}, not a state dict")
-        rest = sorted(str(name) for name in found if name not in ("state_dict", "arch", "epoch", "best_prec1"))
-        notes += [f"not imported: {', '.join(rest)}"] if rest else []
-    state = {str(name): value for name, value in state.items()}
+    if not isinstance(content, Mapping):
+        raise FolderError(f"{file}: holds {type(content).__name__}, not a state dict or a dict with one")
+    weights, notes = content.get("state_dict", content), []
+    if not isinstance(weights, Mapping):
+        raise FolderError(f"{file}: its state_dict is {type(weights).__name__}, not a state dict")
+    if weights is not content and (rest := sorted(map(str, set(content) - {"state_dict", *FACTS}))):
+        notes.append(f"not imported: {', '.join(rest)}")
+    state = {str(name): value for name, value in weights.items()}
     if state and all(name.startswith(PREFIX) for name in state):
         state = {name.removeprefix(PREFIX): value for name, value in state.items()}
     return state, notes
 
 
-def _hint(state: Mapping[str, Any], run: Run) -> str:
+def _hint(state: Mapping[str, Any]) -> str:
     """Say what the weights would be, if they are another of the authors' networks."""
+    weights = {name: value for name, value in state.items() if not name.endswith(COUNTER)}
     for backbone, dataset in product(BACKBONES, DATASETS):
-        other = released_run(backbone, dataset)
-        if other == run:
-            continue
         with torch.device("meta"):
-            wanted = {authors_name(name): value for name, value in build(other).state_dict().items()}
-        given = {name: value for name, value in state.items() if not name.endswith(COUNTER)}
-        if not differences({name: value for name, value in wanted.items() if not name.endswith(COUNTER)}, given):
+            other = build(released_run(backbone, dataset)).state_dict()
+        if not differences({authors_name(n): v for n, v in other.items() if not n.endswith(COUNTER)}, weights):
             return f"; it fits --backbone {backbone} --dataset {dataset}"
     return ""
 
 
-def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the checkpoint says of itself."""
-    facts = {}
-    for name in ("arch", "epoch", "best_prec1"):
-        value = found.get(name)
-        value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
-        if isinstance(value, str | int | float):
-            facts[name] = value
-    return facts
-
-
-def _sha256(file: Path) -> str:
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    values = {name: content[name] for name in FACTS if name in content}
+    values = {n: v.item() if isinstance(v, Tensor) and v.numel() == 1 else v for n, v in values.items()}
+    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
 
 
 def to_authors(run: Run, network: nn.Module) -> dict[str, Any]:
-    """Return the checkpoint that the authors' code would have written of `network`: `arch`, and `state_dict`.
-
-    Raises:
-        ConfigError: a network that their code cannot build.
-
-    """
-    backbone = run.backbone
-    reason = None
-    if backbone.kind not in BACKBONES:
-        reason = f"backbone={backbone.kind}: it has {', '.join(BACKBONES)}"
-    elif backbone != KINDS["backbone"][backbone.kind](stem=getattr(backbone, "stem", "small")):
-        reason = f"{backbone}: it has width=64 and stride_on=3x3"
-    elif not isinstance(run.attention, BAMSpec):
-        reason = f"attention={run.attention and run.attention.kind}: it has the released BAM"
-    elif replace(run.attention, init=RELEASED_BAM.init) != RELEASED_BAM:
-        reason = f"{run.attention}: it has {RELEASED_BAM}"
-    elif run.placement not in (AfterStages(), AfterStages(stages=(1, 2, 3))):
-        reason = f"{run.placement}: it has BAM after stages 1, 2 and 3"
-    elif run.dataset.shape[0] != 3:
-        reason = f"images of {run.dataset.shape[0]} channels: it has 3"
-    if reason:
-        raise ConfigError(f"the authors' code has no such network: {reason}")
+    """Return the authors' checkpoint of `network`, `arch` and `state_dict`; ConfigError if they have none such."""
+    backbone, attention, placement, channels = run.backbone, run.attention, run.placement, run.dataset.shape[0]
+    stem = getattr(backbone, "stem", "small")
+    if not (
+        backbone.kind in BACKBONES
+        and backbone == KINDS["backbone"][backbone.kind](stem=stem)
+        and isinstance(attention, BAMSpec)
+        and replace(attention, init=RELEASED_BAM.init) == RELEASED_BAM
+        and placement in (AfterStages(), AfterStages(stages=(1, 2, 3)))
+        and channels == 3
+    ):
+        raise ConfigError(
+            f"the authors' code has no such network: {backbone}, attention={attention}, {placement}, for {channels} "
+            f"channels; it has {', '.join(BACKBONES)} with width=64 and stride_on=3x3, {RELEASED_BAM} after stages 1, "
+            "2 and 3, for 3 channels"
+        )
     weights = {PREFIX + authors_name(name): value for name, value in network.state_dict().items()}
     return {"arch": backbone.kind, "state_dict": weights}

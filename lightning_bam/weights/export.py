@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
-import torchvision
 from torch import nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
 from lightning_bam.config import KINDS, ConfigError, Run
 from lightning_bam.run_folder.files import FolderError, put_in_place
 from lightning_bam.weights.authors_checkpoint import to_authors
-from lightning_bam.weights.state_dicts import differences, write_file
+from lightning_bam.weights.state_dicts import write_file
 
 TORCHVISION: Final = {
     "resnet18": "resnet18",
@@ -28,70 +27,59 @@ TORCHVISION: Final = {
 
 
 def export(run: Run, network: nn.Module, form: str, path: Path, *, follow: bool = True) -> str:
-    """Write `network`, in eval mode, to `path`, and return a line that says how the file is used.
+    """Write a run's `network`, in eval mode, to `path` in a form of `FORMATS`, and return how the file is used.
 
-    Args:
-        run: what the network is.
-        network: it, with its weights.
-        form: a name of `FORMATS`.
-        path: the file; one that is there is replaced.
-        follow: links, as for a file that the user names; else what is replaced is the link.
-
-    Raises:
-        ConfigError: a network that has no such form.
-        FolderError: a file that cannot be written.
-
+    A file that is there is replaced; a link is followed, as for a file that the user names, or replaced itself.
+    ConfigError for a network that has no such form, FolderError for a file that cannot be written.
     """
-    return FORMATS[form](run, network, path, follow)
+    content, use = FORMATS[form](run, network)
+    if not isinstance(content, ExportedProgram):
+        write_file(path, content, follow=follow)
+        return use
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with put_in_place(path, follow=follow) as temporary, temporary.open("xb") as file:
+            torch.export.save(content, file)  # of a file's name it wants the suffix
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+    return use
 
 
-def _state_dict(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
-    write_file(path, network.state_dict(), follow=follow)
-    return f"the state dict of lightning_bam.build(run) of run {run.key}: torch.load(FILE, weights_only=True)"
+Content = Mapping[str, Any] | ExportedProgram
 
 
-def _torchvision(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
-    name = torchvision_name(run)
-    with torch.device("meta"):
-        theirs = torchvision.models.get_model(name, weights=None, num_classes=run.dataset.classes)
-    problems = differences(theirs.state_dict(), network.state_dict())
-    if problems:
-        raise ConfigError(f"torchvision {torchvision.__version__}'s {name} has other weights: {problems[0]}")
-    write_file(path, network.state_dict(), follow=follow)
-    made = f"torchvision.models.{name}(num_classes={run.dataset.classes})"
-    return f"{made}.load_state_dict(torch.load(FILE, weights_only=True))"
+def _state_dict(run: Run, network: nn.Module) -> tuple[Content, str]:
+    use = f"the state dict of lightning_bam.build(run) of run {run.key}: torch.load(FILE, weights_only=True)"
+    return network.state_dict(), use
+
+
+def _torchvision(run: Run, network: nn.Module) -> tuple[Content, str]:
+    model = f"torchvision.models.{torchvision_name(run)}(num_classes={run.dataset.classes})"
+    return network.state_dict(), f"{model}.load_state_dict(torch.load(FILE, weights_only=True))"
 
 
 def torchvision_name(run: Run) -> str:
-    """Return the name under which torchvision has the network of a run.
-
-    Raises:
-        ConfigError: it has none that computes the same.
-
-    """
+    """Return torchvision's name of a run's network; ConfigError if it has none that computes the same."""
     backbone, advice = run.backbone, "use --format state-dict, or --format program, which runs with torch alone"
     if run.attention is not None:
         raise ConfigError(f"torchvision has no {backbone.kind} with attention={run.attention.kind}; {advice}")
     stem = {"stem": "imagenet"} if hasattr(backbone, "stem") else {}
-    if (
-        backbone.kind not in TORCHVISION
-        or backbone != KINDS["backbone"][backbone.kind](**stem)
-        or run.dataset.shape[0] != 3
-    ):
-        known = ", ".join(TORCHVISION)
+    unchanged = backbone.kind in TORCHVISION and backbone == KINDS["backbone"][backbone.kind](**stem)
+    channels = run.dataset.shape[0]
+    if not unchanged or channels != 3:
         raise ConfigError(
-            f"torchvision has no {backbone} for {run.dataset.shape[0]} channels; it has {known}, with the ImageNet "
-            f"stem, the stride on the 3x3 and the default widths, for 3 channels; {advice}"
+            f"torchvision has no {backbone} for {channels} channels; it has {', '.join(TORCHVISION)}, with the "
+            f"ImageNet stem, the stride on the 3x3 and the default widths, for 3 channels; {advice}"
         )
     return TORCHVISION[backbone.kind]
 
 
-def _authors(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
-    write_file(path, to_authors(run, network), follow=follow)
-    return 'a checkpoint of the authors\' code: torch.load(FILE, weights_only=True)["state_dict"], inside DataParallel'
+def _authors(run: Run, network: nn.Module) -> tuple[Content, str]:
+    use = 'a checkpoint of the authors\' code: torch.load(FILE, weights_only=True)["state_dict"], inside DataParallel'
+    return to_authors(run, network), use
 
 
-def _program(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
+def _program(run: Run, network: nn.Module) -> tuple[Content, str]:
     """Trace with torch.export, any number of images and one size of image; a classifier, not a detector.
 
     A detector's boxes are as many as it finds, which torch.export (2.14) does not trace through torchvision's code.
@@ -100,22 +88,14 @@ def _program(run: Run, network: nn.Module, path: Path, follow: bool) -> str:
         raise ConfigError(f"backbone={run.backbone.kind}: a detector has no program; use --format state-dict")
     images = torch.zeros(2, *run.dataset.shape)
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with put_in_place(path, follow=follow) as temporary, temporary.open("xb") as file:
-            torch.export.save(program, file)  # of a file's name it wants the suffix
-    except OSError as error:
-        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
-    size = ", ".join(map(str, run.dataset.shape))
-    return (
-        f"torch.export.load(FILE).module()(images) for images (N, {size}), normalised as in training; needs torch alone"
-    )
+    images_shape = f"(N, {', '.join(map(str, run.dataset.shape))}), normalised as in training; needs torch alone"
+    return program, f"torch.export.load(FILE).module()(images) for images {images_shape}"
 
 
-FORMATS: Final[Mapping[str, Callable[[Run, nn.Module, Path, bool], str]]] = {
+FORMATS: Final[Mapping[str, Callable[[Run, nn.Module], tuple[Content, str]]]] = {
     "state-dict": _state_dict,
     "torchvision": _torchvision,
     "authors": _authors,
     "program": _program,
 }
-"""The forms of `export`."""
+"""The forms of `export`: each returns what goes into the file, and how that is used."""

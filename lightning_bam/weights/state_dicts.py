@@ -30,16 +30,14 @@ COUNTER: Final = "num_batches_tracked"
 def read_file(path: Path, *, follow: bool = True) -> Any:
     """Read what `torch.save` wrote, onto the CPU: tensors and plain containers, never code.
 
-    Args:
-        path: where.
-        follow: links, as for a file that the user names; else what is there must be a plain file.
+    With `follow` links are followed, as for a file that the user names; else `path` must be a plain file.
 
     Raises:
         FolderError: a file that is missing, torn or compressed, or that wants more than weights, with what it wants.
 
     """
     try:
-        with Path(path).open("rb") if follow else os.fdopen(open_plain(path), "rb") as file:
+        with path.open("rb") if follow else os.fdopen(open_plain(path), "rb") as file:
             content = io.BytesIO(file.read())
     except FileNotFoundError:
         raise FolderError(f"{path}: no such file") from None
@@ -60,17 +58,7 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
 
 
 def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -> None:
-    """Write with `torch.save`, in one step: the old file or the new one, never a part.
-
-    Args:
-        path: where.
-        content: what.
-        follow: links, as for a file that the user names.
-
-    Raises:
-        FolderError: it cannot be written.
-
-    """
+    """Write with `torch.save`, in one step: the old file or the new one, never a part; `follow` as in `read_file`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(dict(content), path, follow=follow)
@@ -80,36 +68,27 @@ def write_file(path: Path, content: Mapping[str, Any], *, follow: bool = True) -
 
 def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
     """List every way in which `state` does not fit the state dict `wanted`, one line each; empty where it does."""
-    lines = [f"unknown  {name}  {_given(state[name])}" for name in state if name not in wanted]
-    lines += [f"missing  {name}  {_shape(wanted[name])}" for name in wanted if name not in state]
-    for name, tensor in wanted.items():
-        if name in state and _given(state[name]) != _shape(tensor):
-            lines.append(f"shape    {name}  {_given(state[name])}, wanted {_shape(tensor)}")
-    return lines
+    shapes = {name: str(tuple(tensor.shape)) for name, tensor in wanted.items()}
+    given = {name: _shape(value) for name, value in state.items()}
+    lines = [f"unknown  {name}  {shape}" for name, shape in given.items() if name not in shapes]
+    lines += [f"missing  {name}  {shape}" for name, shape in shapes.items() if name not in given]
+    both = [name for name in shapes if name in given and given[name] != shapes[name]]
+    return lines + [f"shape    {name}  {given[name]}, wanted {shapes[name]}" for name in both]
 
 
-def _shape(value: Tensor) -> str:
-    return str(tuple(value.shape))
-
-
-def _given(value: Any) -> str:
+def _shape(value: Any) -> str:
     """Return the shape of a tensor of real numbers, each in its place; of anything else what it is."""
     if not isinstance(value, Tensor):
         return type(value).__name__
     if value.is_nested or value.layout != torch.strided or value.is_quantized or value.is_complex():
         return "a tensor that is sparse, nested, quantized or complex"
-    return "a tensor without numbers (on the device meta)" if value.is_meta else _shape(value)
+    return "a tensor without numbers (on the device meta)" if value.is_meta else str(tuple(value.shape))
 
 
 def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Module]:
-    """Rebuild the network of a finished run, or of a model folder, with its weights.
+    """Return the run of a run folder or model folder, and its network with its weights, in eval mode, on the CPU.
 
-    Args:
-        path: a run folder (`checkpoints/last.ckpt`), or a model folder (`weights.pt`).
-        unfinished: take also a run that is not complete, with the weights of its last whole epoch.
-
-    Returns:
-        The run, and its network in eval mode on the CPU, in 32 bits.
+    With `unfinished` it takes also a run that is not complete, with the weights of its last whole epoch.
 
     Raises:
         FolderError: a folder without a run or weights, torn files, an unfinished run, weights of another network.
@@ -118,12 +97,12 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
     """
     folder = RunFolder(Path(path).resolve())  # the user names it, and may do so by a link
     run = folder.run()
-    file = folder.path / WEIGHTS
     if folder.has(WEIGHTS):
+        file = folder.path / WEIGHTS
         state = read_file(file, follow=False)
     else:
         file = folder.checkpoint
-        state = _checkpointed(folder, unfinished=unfinished)
+        state = _checkpoint_weights(folder, unfinished=unfinished)
     if not isinstance(state, Mapping):
         raise FolderError(f"{file}: holds {type(state).__name__}, not a state dict")
     network = build(run)
@@ -134,7 +113,7 @@ def load_network(path: Path, *, unfinished: bool = False) -> tuple[Run, nn.Modul
     return run, network.eval()
 
 
-def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
+def _checkpoint_weights(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
     """Return the network's part of a run's checkpoint."""
     state = folder.state()
     if not folder.has_checkpoint:
@@ -151,12 +130,7 @@ def _checkpointed(folder: RunFolder, *, unfinished: bool) -> dict[str, Any]:
 
 
 def save_model(path: Path, run: Run, network: nn.Module, **origin: Any) -> None:
-    """Write a model folder: `run.json`, `weights.pt`, and a manifest with what is known of its origin.
-
-    Raises:
-        FolderError: there are weights already, or the folder cannot be written.
-
-    """
+    """Write a model folder, which must have no weights: `run.json`, `weights.pt`, and a manifest with its origin."""
     folder = RunFolder(Path(path))
     if folder.has(WEIGHTS) or folder.has_checkpoint:
         raise FolderError(f"{folder.path}: holds a network already; give another folder, or remove this one")

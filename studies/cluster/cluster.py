@@ -14,18 +14,10 @@ from studies.errors import StudyError
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to ask a cluster for.
+    """What to ask a cluster for: `workers` jobs of `minutes` each, after which they are requeued.
 
-    Attributes:
-        workers: jobs, each of which is one worker.
-        gpus: GPUs of a worker, on each of its nodes.
-        cpus: CPU cores of a worker, on each of its nodes.
-        minutes: after which a job is requeued.
-        nodes: nodes of a worker, which train each run together.
-        partition: the cluster's default where it is None.
-        account: the cluster's default where it is None.
-        more: further options of the cluster's own command by name; an empty value for one that takes none.
-
+    A worker has `gpus` and `cpus` on each of its `nodes`, which train each run together. None is the cluster's default.
+    `more` are further options of the cluster's own command by name, with an empty value for one that takes none.
     """
 
     workers: int
@@ -38,19 +30,12 @@ class Request:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
-    """One job that has not ended.
+    """One job that has not ended: its number (`12_0` is the first of the array 12), and the label of its study.
 
-    Attributes:
-        job: its number; `12_0` is the first of the array 12.
-        study: the label of the study that it works on.
-        state: the cluster's own word, as PENDING, RUNNING or COMPLETING.
-        node: where it runs, or empty.
-        requeued: how often.
-        elapsed: how long it has been running, as the cluster writes it.
-        reason: why it waits, in the cluster's words, or `None`.
-
+    The state (as PENDING, RUNNING or COMPLETING), the time that it has run, and why it waits (or `None`) are in the
+    cluster's own words; `node` is empty where it does not run, and `requeued` counts how often it was.
     """
 
     job: str
@@ -65,15 +50,11 @@ class Job:
 class Cluster(ABC):
     """One kind of cluster; `tests/studies/cluster/contract.py` tests what each of them promises.
 
-    A job runs the command of one worker. A cluster gives a job notice before it ends it: the job then ends its worker
-    with SIGTERM, waits until the worker's runs have left checkpoints, and is requeued, so that the same command runs
-    again.
+    A job runs the command of one worker. A cluster gives a job notice before it ends it: the job ends its worker with
+    SIGTERM, waits for the checkpoints of the worker's runs, and is requeued with the same command.
 
-    Attributes:
-        name: as messages say it. In lower case it is the name of the folder with the jobs' logs.
-        notice: seconds between the notice and the end of a job.
-        programs: commands that a machine has from which one can submit.
-
+    `name` is the cluster's in messages and, in lower case, that of the folder with the jobs' logs, `notice` the seconds
+    between the notice and the end of a job, and `programs` are commands of a machine from which one can submit.
     """
 
     name: ClassVar[str]
@@ -89,17 +70,11 @@ class Cluster(ABC):
         return [program for program in self.programs if not shutil.which(program)]
 
     def check(self, root: Path, request: Request) -> None:
-        """Check that this machine can submit, and that no value is a line of its own in a job's script.
-
-        Raises:
-            StudyError: a value has a control character, or one of `programs` is not installed.
-
-        """
+        """Check that this machine can submit, and that no value is a line of its own in a job's script."""
         for name, value in {"root": str(root.absolute()), **vars(request), **request.more}.items():
             if isinstance(value, str) and not value.isprintable():
-                raise StudyError(
-                    f"--{name} {value!r}: cannot stand in a job's script; leave out what is no printable sign"
-                )
+                instead = "leave out what is no printable sign"
+                raise StudyError(f"--{name} {value!r}: cannot stand in a job's script; {instead}")
         if missing := self.missing():
             raise StudyError(
                 f"no {self.name} here: {missing[0]} is not installed; submit from a login node of the cluster, or "
@@ -110,34 +85,19 @@ class Cluster(ABC):
     def script(self, root: Path, request: Request) -> str:
         """Return what `submit` would hand to the cluster, as the cluster reads it, and write nothing.
 
-        Raises:
-            StudyError: as `check`, or the cluster does not take an option of the request.
-
+        Raises `StudyError` as `check`, or where the cluster does not take an option of the request.
         """
 
     @abstractmethod
     def submit(self, root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:
         """Submit `request.workers` jobs that run `command`, and return their number.
 
-        Args:
-            root: the runs folder, which every node sees under this path.
-            study: the label of what the command works on, for `jobs`.
-            command: `bam worker` with absolute paths.
-            request: what to ask for.
-            storage: the database's address, which may hold a password: the jobs get it in their environment alone, as
-                BAM_STORAGE.
-
-        Raises:
-            FolderError: the folder of the jobs is a link or cannot be written.
-            StudyError: as `script`, or the cluster refuses, with what it says; or the folder is another user's.
-
+        Every node sees the runs folder `root` under this path; `study` is the label of what the command, `bam worker`
+        with absolute paths, works on. The address of the database, `storage`, may hold a password: the jobs get it in
+        their environment alone, as BAM_STORAGE. Raises `StudyError` as `script`, and with what the cluster says where
+        it refuses; `FolderError`, or `StudyError`, where the folder of the jobs is no folder of this user's.
         """
 
     @abstractmethod
     def jobs(self, root: Path) -> list[Job]:
-        """Return the jobs of a runs folder that have not ended; none where the cluster does not answer.
-
-        Raises:
-            FolderError: what was noted of them is no plain file.
-
-        """
+        """Return the jobs of a runs folder that have not ended; none where the cluster does not answer."""

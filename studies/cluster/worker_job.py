@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,15 +25,10 @@ job's arguments, log and pickle."""
 class WorkerJob:
     """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
 
-    The notice is submitit's signal. Slurm sends it before the time is up, and where it is set to before pre-emption:
-    the worker is ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol
-    requeue`, `scancel` and pre-emption: the worker is ended, and the job is requeued where Slurm does not already do
-    something else with it.
-
-    Args:
-        command: `bam worker` and its arguments.
-        shared: whether the study is in a database, whose address the job's environment has.
-
+    The notice is submitit's signal, before the time is up and, where Slurm is set to, before pre-emption: the worker is
+    ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol requeue`, `scancel`
+    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it. `shared` says
+    that the study is in a database, whose address the job's environment has.
     """
 
     def __init__(self, command: list[str], *, shared: bool = False) -> None:
@@ -44,20 +38,13 @@ class WorkerJob:
         self.ending = False
 
     def __call__(self) -> int:
-        """Run the worker until the study is finished; a worker that was killed is started again.
-
-        Raises:
-            RuntimeError: it ended with something else than 0 or 1 (some runs failed), or the database is not named.
-
-        """
+        """Run the worker until the study is finished, again if it is killed; return 0, or 1 where runs failed."""
         if self.shared and not os.environ.get(STORAGE):
             raise RuntimeError(f"{STORAGE} did not reach the job: submit with --slurm export=ALL, sbatch's default")
         signal.signal(signal.SIGTERM, self._end)
-        code = 0
-        for _ in range(STARTS):
-            code = self._run()
-            if self.ending or code >= 0:
-                break
+        starts = 1
+        while (code := self._run()) < 0 and not self.ending and starts < STARTS:
+            starts += 1
         if self.ending:
             if running_in_slurm():
                 os.kill(os.getpid(), notice_signal())  # submitit's handler requeues the job and leaves
@@ -81,16 +68,13 @@ class WorkerJob:
     def _end(self, *_signal: Any) -> None:
         """Ask the worker to end, and wait until it has."""
         self.ending = True
-        if self.worker is None or self.worker.returncode is not None:
+        if self.worker is None:
             return
         for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
-            with suppress(ProcessLookupError):
-                os.kill(self.worker.pid, number)
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                if self.worker.poll() is not None:
-                    return
-                time.sleep(0.05)
+            self.worker.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                self.worker.wait(seconds)
+                return
 
 
 def running_in_slurm() -> bool:

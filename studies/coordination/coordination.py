@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
+    """A run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
 
-    `here` says that it was on this host and under this runs folder, whose lock and files know more. `beat` is the last
+    `here` says that it was on this host and under this runs folder, whose lock and files say more. `beat` is the last
     heartbeat of whoever had it.
     """
 
@@ -25,95 +24,61 @@ class Entry:
     here: bool
     beat: datetime | None
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another host trains it right now."""
+        return self.state == "running" and self.holder is not None and self.alive and not self.here
 
-class Coordination(ABC):
+
+class Counts(NamedTuple):
+    """How often a run was interrupted on all hosts since it was last retried, and how often it was retried."""
+
+    losses: int = 0
+    retries: int = 0
+
+
+class Coordination:
     """What schedulers that see the same runs agree on; each holds the lock of a run's folder before it asks.
 
-    An implementation is one file, and its tests inherit `tests.studies.coordination.contract`. What the other methods
-    do by default is enough where all hosts share the runs folder.
-
-    Attributes:
-        shared: whether hosts take part that do not see this runs folder; then records travel through it.
-
+    By itself it serves those who all see the runs folder: whoever holds the lock of a run's folder has its lease. One
+    between hosts is one file and overrides what it needs; its tests inherit `tests.studies.coordination.contract`.
     """
 
-    shared: bool
+    shared = False
+    """Whether hosts take part that do not see this runs folder; then records travel through it."""
 
-    @abstractmethod
-    def take(self, key: str, *, again: datetime | None = None) -> bool:
-        """Take the lease of a run; say whether it is ours now.
+    def take(self, key: str, *, again: datetime | None = None) -> Counts | None:  # noqa: ARG002
+        """Take the lease of a run and return what all hosts have counted; None where it is not ours.
 
-        It is not where the run is complete, has failed, or is somebody else's who has sent a heartbeat lately.
-
-        Args:
-            key: the run's key.
-            again: take it although it failed, if that attempt's last heartbeat was this one.
-
+        It is not where the run is complete, has failed, or another host that is alive has it. One that has failed is
+        taken `again`, if that attempt's last heartbeat was this one.
         """
+        return Counts()
 
-    @abstractmethod
-    def heartbeat(self, keys: Iterable[str]) -> set[str]:
+    def heartbeat(self, keys: Iterable[str]) -> set[str]:  # noqa: ARG002
         """Send a heartbeat for these runs, and return those of them that somebody else has taken over."""
+        return set()
 
-    @abstractmethod
     def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:
-        """End a lease and say what became of the run.
+        """End a lease and say what became of the run; with its record where there is something to keep."""
 
-        Args:
-            key: the run's key.
-            state: its state.
-            record: what another host needs to know of it, where there is something to keep.
-            losses: how often it was interrupted, on all hosts together.
-
-        """
-
-    @abstractmethod
     def entries(self) -> dict[str, Entry]:
-        """Return what is known between hosts of every run, without the records."""
-
-    def losses(self, key: str) -> tuple[int, int]:  # noqa: ARG002
-        """Return how often a run was interrupted on all hosts since it was last tried again, and how often that was."""
-        return 0, 0
+        """Return the entry of every run between hosts, without the records."""
+        return {}
 
     def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:  # noqa: ARG002
         """Return the records of these runs, as far as there are any; one that is damaged or too large is empty."""
         return {}
 
-    def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:  # noqa: B027
-        """Tell of a run that has ended without a lease, or whose lease nobody gave back, unless that is known."""
+    def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:
+        """Publish a run that has ended without a lease, or whose lease nobody gave back, unless it is complete."""
 
-    def forget(self, keys: Iterable[str]) -> None:  # noqa: B027
-        """Take back what was told of these runs, unless somebody has them by now."""
+    def forget(self, keys: Iterable[str]) -> None:
+        """Remove the entries of these runs, unless somebody has them by now."""
 
     def exclusively(self) -> AbstractContextManager[None]:
-        """Keep every other host out of what is done meanwhile.
-
-        Raises:
-            StudyError: another one has been in it for too long.
-
-        """
+        """Keep every other host out of what is done meanwhile; a `StudyError` where another has been in it too long."""
         return nullcontext()
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Close the connections."""
-
-
-class FileLocks(Coordination):
-    """All who take part see the runs folder: whoever holds the lock of a run's folder has its lease."""
-
-    shared = False
-
-    def take(self, key: str, *, again: datetime | None = None) -> bool:  # noqa: ARG002
-        """Say yes: the caller holds the lock."""
-        return True
-
-    def heartbeat(self, keys: Iterable[str]) -> set[str]:  # noqa: ARG002
-        """Do nothing: a lock lasts as long as its holder."""
-        return set()
-
-    def give_back(self, key: str, state: str, record: Mapping[str, Any] | None = None, *, losses: int = 0) -> None:
-        """Do nothing: the lock goes with the run's processes."""
-
-    def entries(self) -> dict[str, Entry]:
-        """Return nothing: the folders say all."""
-        return {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.run_folder.files import FolderError, read_text, unwritable
+from lightning_bam.run_folder.files import FolderError, open_plain, read_text, unwritable
+from lightning_bam.run_folder.lock import wait_for
 
 FILE: Final = ".place"
 NUMBER: Final = re.compile("[0-9a-f]{32}")
@@ -21,14 +21,8 @@ NUMBER: Final = re.compile("[0-9a-f]{32}")
 class Place:
     """A runs folder as a host sees it.
 
-    Two hosts may be named alike and have folders of one path; a number in the folder tells whether it is one and the
-    same. The path tells a folder from its copy on the same host.
-
-    Attributes:
-        host: the machine's name.
-        root: the folder's path, absolute.
-        folder: the number in it; empty where nothing has been trained in it yet.
-
+    Two hosts may be named alike and have folders of one absolute path; a number in the folder tells whether it is one
+    and the same (empty where nothing has been trained in it yet). The path tells a folder from its copy on one host.
     """
 
     host: str
@@ -37,11 +31,9 @@ class Place:
 
     @classmethod
     def of(cls, root: Path) -> Place:
-        """Return the place of a runs folder, as far as it is marked; nothing is written.
+        """Return the place of a runs folder, as far as it has a number; nothing is written.
 
-        Raises:
-            FolderError: its mark is none that `marked` makes; it would go into the database.
-
+        A number that `make` does not give is refused: it would go into the database.
         """
         try:
             number = read_text(root / FILE)
@@ -56,21 +48,18 @@ class Place:
         return cls(socket.gethostname(), os.path.realpath(root), number)
 
     @classmethod
-    def marked(cls, root: Path) -> Place:
-        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one.
-
-        Raises:
-            FolderError: it cannot be written.
-
-        """
+    def make(cls, root: Path) -> Place:
+        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one."""
         path = root / FILE
         if not cls.of(root).folder:
             try:
                 root.mkdir(parents=True, exist_ok=True)
-                with suppress(FileNotFoundError):
-                    if not path.stat().st_size:  # emptied as the power went
-                        path.unlink()
-                _put_first(path, uuid4().hex)
+                with os.fdopen(open_plain(path, os.O_RDWR | os.O_CREAT), "r+") as file:
+                    wait_for(file.fileno(), path)
+                    if not file.read():  # else another process was quicker
+                        file.write(uuid4().hex)
+                        file.flush()
+                        os.fsync(file.fileno())
             except OSError as error:
                 raise unwritable(path, error) from None
         return cls.of(root)
@@ -78,25 +67,3 @@ class Place:
     def __str__(self) -> str:
         """Return the name by which a trial says where it is trained."""
         return f"{self.host}:{self.root}:{self.folder}"
-
-
-def _put_first(path: Path, number: str) -> None:
-    """Write a file that is whole from its first moment on, unless another process has put one there first.
-
-    On a file system without links the last of several at once stays, and the others are taken for other hosts.
-    """
-    temporary = path.with_name(f"{FILE}.{number}")
-    try:
-        with temporary.open("x") as file:
-            file.write(number)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-        except OSError:  # a file system without links
-            temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -19,12 +19,7 @@ NAME: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class ProcessLock:
-    """This process's name in the trials that it asks for; its file goes with it.
-
-    Args:
-        root: the runs folder.
-
-    """
+    """This process's name in the trials that it asks for; its file under `root` goes with it."""
 
     def __init__(self, root: Path) -> None:
         self.name = uuid4().hex
@@ -45,9 +40,8 @@ def _let_go(path: Path, descriptor: int) -> None:
 def alive(root: Path, name: object) -> bool:
     """Say whether the process of that name lives, as one of a user does whose lock is none of ours to open.
 
-    The file of a dead one is removed.
-
-    The name stands in a store that others write to: what `ProcessLock` does not give as a name is nobody's.
+    The file of a dead one is removed. The name stands in a store that others write to: one that no `ProcessLock` has is
+    nobody's.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return False

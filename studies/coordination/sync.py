@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,17 +46,10 @@ MOST_LOGS: Final = 64
 """Logs that are worth sending: one in which every rank says the same is enough."""
 LINE: Final = 4096
 """Characters of an epoch's line; those of a training have three hundred."""
-DEEPEST: Final = 12
-"""How deeply JSON is nested at most: a run's has five levels."""
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:
-    """Return what another host needs to know of a run that has ended.
-
-    Raises:
-        FolderError: a file that cannot be read, or is no plain file.
-
-    """
+    """Return what another host needs to know of a run that has ended."""
     record: dict[str, Any] = {name: read_object(folder.at(name)) for name in JSON}
     logs = sorted(path.name for path in folder.path.glob("*.log") if LOGS.fullmatch(path.name))
     for name in (METRICS, *logs[:MOST_LOGS]):
@@ -70,15 +62,8 @@ def pack(folder: RunFolder) -> dict[str, Any]:
 def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
-    What was half trained here is put away first: its checkpoint and its epochs are another attempt's.
-
-    Args:
-        folder: where.
-        record: one that is `whole`; of anything else the names that no record has are passed over.
-
-    Raises:
-        FolderError: it cannot be written.
-
+    What was half trained here is put away first: its checkpoint and its epochs are another attempt's. Of a record that
+    is not `whole` the names that no record has are passed over.
     """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -108,14 +93,9 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
 
 
 def fetch(hosts: Coordination, root: Path, runs: Iterable[Run]) -> list[str]:
-    """Write the folders of those of these runs that have ended on another host and are not known here.
+    """Write the folders of those of these runs that have ended on another host and not here.
 
-    Returns:
-        The keys of those of which the database holds nothing that could be read: nobody has trained them.
-
-    Raises:
-        FolderError: one of them cannot be written.
-
+    Return the keys of those of which the database holds nothing that could be read: nobody has trained them.
     """
     news = _news(hosts, root, runs)
     for key, record in news.items():
@@ -124,29 +104,26 @@ def fetch(hosts: Coordination, root: Path, runs: Iterable[Run]) -> list[str]:
     return [key for key, record in news.items() if record is None]
 
 
-def tell_of_torn(study: Study, keys: Sequence[str]) -> None:
+def warn_of_torn(study: Study, keys: Sequence[str]) -> None:
     """Say on stderr of which runs the database holds nothing that could be read, if there are any."""
     if keys:
-        said = "the database holds no whole record of them; they count as not trained"
-        print(f"bam: {study.label}: {len(keys)} runs (as {keys[0]}): {said}", file=sys.stderr)
+        line = "the database holds no whole record of them; they count as not trained"
+        print(f"bam: {study.label}: {len(keys)} runs (as {keys[0]}): {line}", file=sys.stderr)
 
 
 def _news(hosts: Coordination, root: Path, runs: Iterable[Run]) -> dict[str, dict[str, Any] | None]:
-    """Return the records of those of these runs that have ended on another host and are not known here.
-
-    None stands for one that is torn, or contradicts itself.
-    """
+    """Return the records of those of these runs that have ended on another host and not here; None for a torn one."""
     entries = hosts.entries()
-    wanted = {}
+    ended = {}
     for run in runs:
         entry = entries.get(run.key)
         folder = RunFolder.of(root, run)
         if entry is None or folder.has("result.json"):
             continue
         if entry.state == "complete" or (entry.state == "failed" and folder.state() in ("missing", "interrupted")):
-            wanted[run.key] = run
-    found = hosts.records(wanted)
-    return {key: found[key] if whole(run, found.get(key, {})) else None for key, run in wanted.items()}
+            ended[run.key] = run
+    records = hosts.records(ended)
+    return {key: records[key] if whole(run, records.get(key, {})) else None for key, run in ended.items()}
 
 
 def whole(run: Run, record: Mapping[str, Any]) -> bool:
@@ -161,7 +138,7 @@ def whole(run: Run, record: Mapping[str, Any]) -> bool:
 
 
 def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
-    """Say whether a record holds what `pack` writes: known names, objects and texts, none larger than a run's."""
+    """Say whether a record holds what `pack` writes: its names, objects and texts, none larger than a run's."""
     texts = {name: content for name, content in record.items() if name not in JSON}
     json.dumps(record, ensure_ascii=False).encode()  # a text that no file can hold raises
     return (
@@ -172,71 +149,47 @@ def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
         and all(len(line) <= LINE for line in texts.get(METRICS, "").split("\n"))
         and isinstance(record.get("run.json"), dict)
         and all(isinstance(record.get(name), dict | None) for name in JSON)
-        and not any(_deeper(record.get(name), DEEPEST) for name in JSON)
     )
-
-
-def _deeper(data: object, levels: int) -> bool:
-    """Say whether JSON data is nested in more than so many levels."""
-    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
-    return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, dict | list))
 
 
 def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
     """Say whether a record is this run's, and its parts agree; whatever its reader raises says that they do not."""
     described: dict[str, Any] = record["run.json"]
-    manifest, data = (record.get(name) for name in JSON[1:])
-    if described["key"] != run.key:
-        return False
     later = type(described["schema"]) is int and described["schema"] != SCHEMA
-    if not (later or described["run"] == to_dict(run) or from_dict(described["run"]).key == run.key):
+    same = later or described["run"] == to_dict(run) or from_dict(described["run"]).key == run.key
+    manifest, data = manifest_of(record.get("manifest.json") or {}, run.key), record.get("result.json")
+    if not same or described["key"] != run.key or manifest.key not in (None, run.key):
         return False
     folder = RunFolder(run.key)  # no folder is looked into
     *lines, tail = record.get(METRICS, "").split("\n")
-    epochs = folder.metrics(lines)
-    noted = manifest_of(manifest or {}, run.key)
-    consistent = noted.key in (None, run.key) and isinstance(noted.sha256, dict | None)
-    if not consistent or not all(_numbers(line) for line in epochs):
-        return False
+    folder.metrics(lines)
     if data is None:
-        return noted.state == "failed"
-    if not _numbers(data):
-        return False
-    if not {field.name for field in fields(Result)}.issuperset(data):  # another version's
-        return True
-    agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
-    return not tail
+        return manifest.state == "failed"
+    if {field.name for field in fields(Result)}.issuperset(data):  # else another version's
+        agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
+        return not tail
+    return True
 
 
-def _numbers(figures: Mapping[str, Any]) -> bool:
-    """Say whether all of these are numbers, or None."""
-    return all(value is None or (type(value) in (int, float) and isfinite(value)) for value in figures.values())
-
-
-def opened(record: Record, news: dict[str, Any] | None) -> Record:
-    """Return the record of a run as it will be here once the news of it from another host is fetched, if there is any.
-
-    Raises:
-        FolderError: another version wrote it.
-
-    """
+def _merge(record: Record, news: dict[str, Any] | None) -> Record:
+    """Return the record of a run as it will be here once the news of it from another host, if any, is fetched."""
     if news is None or record.state == "running":
         return record
-    lines = news.get("metrics.jsonl", "").split("\n")[:-1]
+    lines = news.get(METRICS, "").split("\n")[:-1]
     metrics, data = record.folder.metrics(lines), news.get("result.json")
     try:
         result = Result(**data) if data else None
     except TypeError as error:
         raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
-    found = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
-    vars(found).update(
+    merged = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
+    vars(merged).update(
         manifest=manifest_of(news.get("manifest.json") or {}, record.run.key), metrics=metrics
     )  # what else would be read from files
-    return found
+    return merged
 
 
-def tell_finished(hosts: Coordination, records: Iterable[Record]) -> None:
-    """Tell the other hosts of runs that were finished here without it, or whose scheduler died before it could tell."""
+def publish_finished(hosts: Coordination, records: Iterable[Record]) -> None:
+    """Publish runs that were finished here without the other hosts, or whose scheduler died before it could."""
     entries = hosts.entries()
     for record in records:
         entry = entries.get(record.run.key)
@@ -245,10 +198,10 @@ def tell_finished(hosts: Coordination, records: Iterable[Record]) -> None:
 
 
 def forget(root: Path, url: str, keys: Iterable[str]) -> None:
-    """Take back what the database holds of these runs, so that they are trained again and not fetched.
+    """Remove what the database holds of these runs, so that they are trained again and not fetched.
 
     Raises:
-        FolderError: the folder of one of them is under `root`, and would be told again.
+        FolderError: the folder of one of them is under `root`, and would be published again.
         StudyError: somebody trains one of them, or the database does not answer.
 
     """
@@ -262,7 +215,7 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
                 raise FolderError(
                     f"--again {key}: {folder} is still here; remove it, here and on every host that has it"
                 )
-            if entry is not None and entry.state == "running" and entry.alive and not entry.here:
+            if entry is not None and entry.elsewhere:
                 raise StudyError(f"--again {key}: another host trains it; wait until it has ended")
         hosts.forget(keys)
 
@@ -270,11 +223,8 @@ def forget(root: Path, url: str, keys: Iterable[str]) -> None:
 def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool = True) -> list[Record]:
     """Join every run of `study` with its folder under `root`, after fetching those that ended on other hosts.
 
-    Args:
-        study: whose runs.
-        root: the runs folder of this host.
-        url: PostgreSQL, or None for this folder alone.
-        keep: write what is fetched under `root`; else it is in the records that are returned, and nowhere.
+    These are in PostgreSQL at `url`; None means this folder alone. What is fetched is written under `root` with `keep`,
+    else it is in the records that are returned, and nowhere.
 
     Raises:
         FolderError: a folder that cannot be trusted.
@@ -288,29 +238,22 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     with closing(open_registry(root, url)) as hosts:
         runs = [cell.run for cell in study.runs()]
         if keep:
-            tell_of_torn(study, fetch(hosts, root, runs))
-            return seen_from_here(gather(study, root), hosts)
+            warn_of_torn(study, fetch(hosts, root, runs))
+            return mark_elsewhere(gather(study, root), hosts)
         news, records = _news(hosts, root, runs), gather(study, root)
-        tell_of_torn(study, [key for key, record in news.items() if record is None])
-        return seen_from_here([opened(record, news.get(record.run.key)) for record in records], hosts)
+        warn_of_torn(study, [key for key, record in news.items() if record is None])
+        return mark_elsewhere([_merge(record, news.get(record.run.key)) for record in records], hosts)
 
 
-def seen_from_here(records: list[Record], hosts: Coordination) -> list[Record]:
+def mark_elsewhere(records: list[Record], hosts: Coordination) -> list[Record]:
     """Return the records with those called running that another host is training right now.
 
-    Of a run that was begun here the folder's own lock tells: who had it may have died a moment ago.
+    Of a run that was begun here the folder's own lock says it: who had it may have died a moment ago.
     """
-    entries = hosts.entries()
-    told = []
-    for record in records:
-        entry = entries.get(record.run.key)
-        elsewhere = (
-            entry is not None
-            and entry.state == "running"
-            and entry.alive
-            and entry.holder is not None
-            and not entry.here
-        )
-        away = elsewhere and record.state in ("missing", "interrupted", "failed", "pruned")
-        told.append(replace(record, state="running") if away else record)
-    return told
+    elsewhere = {key for key, entry in hosts.entries().items() if entry.elsewhere}
+    return [
+        replace(record, state="running")
+        if record.run.key in elsewhere and record.state in ("missing", "interrupted", "failed", "pruned")
+        else record
+        for record in records
+    ]

@@ -1,7 +1,8 @@
-"""How much of a thing somebody may mean; loads nothing, so that the command line knows it, too."""
+"""How much of a thing somebody may mean; loads little, so that the command line knows it, too."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 LONGEST: Final = 120
@@ -14,3 +15,11 @@ MOST_SEEDS: Final = 100_000
 """Seeds that a study can ask for."""
 MOST_RANKS: Final = 1024
 """Ranks of a run, runs of a device, or threads of a rank."""
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most `most` bytes in UTF-8: itself, or how it begins and eight hex digits of its hash."""
+    if len(name.encode()) <= most:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: most - len(digest) - 1].decode(errors="ignore") + f"~{digest}"

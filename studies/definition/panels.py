@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import combinations
 from typing import NamedTuple
 
 from lightning_bam.config import KINDS, Run, flatten, nearest
@@ -24,15 +23,10 @@ class Panel(NamedTuple):
 def make_panels(
     study: str, rows: Mapping[str, Run], baselines: Sequence[str], within: Sequence[str]
 ) -> tuple[Panel, ...]:
-    """Split the rows by what stands in the slots `within`; each part has exactly one baseline.
-
-    Raises:
-        StudyError: an unknown slot, a baseline that is no row, a part without a baseline or with two of them.
-
-    """
+    """Split the rows by what stands in the slots `within`; a StudyError unless each part has exactly one baseline."""
+    slots = [name for name in KINDS if name != "attention"]
     for slot in within:
-        if slot not in KINDS or slot == "attention":
-            slots = [name for name in KINDS if name != "attention"]
+        if slot not in slots:
             raise StudyError(f"{study}: within {slot!r}: no slot that panels may differ in; {nearest(slot, slots)}")
     for baseline in baselines:
         if baseline not in rows:
@@ -43,53 +37,43 @@ def make_panels(
     panels = []
     same = f" of equal {' and '.join(within)}" if within else ""
     for part in parts.values():
-        found = [row for row in part if row in baselines]
-        if not found:
+        own = [row for row in part if row in baselines]
+        if not own:
             raise StudyError(f"{study}: no baseline for {', '.join(map(repr, part))}: name the row{same} in `baseline`")
-        if len(found) > 1:
-            raise StudyError(f"{study}: baselines {' and '.join(map(repr, found))} are rows{same}: name one of them")
-        panels.append(Panel(found[0], tuple(part)))
+        if len(own) > 1:
+            raise StudyError(f"{study}: baselines {' and '.join(map(repr, own))} are rows{same}: name one of them")
+        panels.append(Panel(own[0], tuple(part)))
     return tuple(panels)
 
 
 def check_differences(
     study: str, rows: Mapping[str, Run], panels: Sequence[Panel], scientific: Sequence[str], within: Sequence[str]
 ) -> None:
-    """Make sure that rows differ only in what is under question, and panels besides only in the slots `within`.
+    """Raise a StudyError unless rows differ in all that is under question, and in nothing else.
 
-    Raises:
-        StudyError: rows that differ in anything else, equal rows, or a name under question in which no two rows differ.
-
+    Panels may also differ in the slots `within`.
     """
+    first: dict[str, str] = {}
+    for row, run in rows.items():
+        if first.setdefault(run.key, row) != row:
+            raise StudyError(f"{study}: rows {first[run.key]!r} and {row!r} are the same run")
     flats = {row: flatten(run) for row, run in rows.items()}
-    inside = _varying(flats, panels)
-    between = {name for name in _varying(flats, [Panel("", tuple(rows))]) if name.partition(".")[0] not in within}
-    stray = (between | inside) - set(scientific)
-    if stray or len({run.key for run in rows.values()}) < len(rows):
-        _refuse(study, rows, panels, scientific, within)
-    if idle := sorted(set(scientific) - varying(rows, panels)):
-        where = " of a panel" if within else ""
-        raise StudyError(f"{study}: no two rows{where} differ in {', '.join(idle)}, named in `scientific`")
-
-
-def _refuse(
-    study: str, rows: Mapping[str, Run], panels: Sequence[Panel], scientific: Sequence[str], within: Sequence[str]
-) -> None:
-    """Raise for the first two rows that are the same run, or differ in what is not under question."""
-    home = {row: panel for panel in panels for row in panel.rows}
-    flats = {row: flatten(run) for row, run in rows.items()}
-    for a, b in combinations(rows, 2):
-        if rows[a].key == rows[b].key:
-            raise StudyError(f"{study}: rows {a!r} and {b!r} are the same run")
-        free = set(scientific)
-        if home[a] is not home[b]:
-            free |= {name for flat in (flats[a], flats[b]) for name in flat if name.partition(".")[0] in within}
-        if stray := sorted(_differing(flats[a], flats[b]) - free):
-            shown = ", ".join(f"{name} ({flats[a][name]} and {flats[b][name]})" for name in stray)
+    everywhere = {name: found for name, found in _differences(flats, rows).items() if _slot(name) not in within}
+    for differences in (everywhere, *(_differences(flats, panel.rows) for panel in panels)):
+        stray = sorted(differences.keys() - set(scientific))
+        if stray:
+            a, b, *_ = differences[stray[0]].values()
+            both = [
+                name for name in stray if name in flats[a] and name in flats[b] and flats[a][name] != flats[b][name]
+            ]
+            shown = ", ".join(f"{name} ({flats[a][name]} and {flats[b][name]})" for name in both)
             raise StudyError(
                 f"{study}: rows {a!r} and {b!r} differ in {shown}, which is not under question; "
                 "make them equal or name it in `scientific`"
             )
+    if idle := sorted(set(scientific) - varying(rows, panels)):
+        where = " of a panel" if within else ""
+        raise StudyError(f"{study}: no two rows{where} differ in {', '.join(idle)}, named in `scientific`")
 
 
 def varying(rows: Mapping[str, Run], panels: Collection[Panel]) -> set[str]:
@@ -98,30 +82,25 @@ def varying(rows: Mapping[str, Run], panels: Collection[Panel]) -> set[str]:
     A module's knob may differ between panels alone: each row is held against a baseline that lacks it.
     """
     flats = {row: flatten(run) for row, run in rows.items()}
-    every = _varying(flats, [Panel("", tuple(row for panel in panels for row in panel.rows))])
-    return _varying(flats, panels) | {name for name in every if name.partition(".")[0] in ("attention", "placement")}
+    inside = {name for panel in panels for name in _differences(flats, panel.rows)}
+    between = _differences(flats, [row for panel in panels for row in panel.rows])
+    return inside | {name for name in between if _slot(name) in ("attention", "placement")}
 
 
-def _varying(flats: Mapping[str, Mapping[str, object]], panels: Iterable[Panel]) -> set[str]:
-    found = set()
-    for panel in panels:
-        values: dict[str, set[object]] = {}
-        for row in panel.rows:
-            for name, value in flats[row].items():
-                values.setdefault(name, set()).add(value)
-        found |= {name for name, several in values.items() if len(several) > 1}
-    return found
+def panel_names(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, ...]:
+    """Return the flat names of the slots `within` that have more than one value: what distinguishes the panels."""
+    flats = {row: flatten(run) for row, run in rows.items()}
+    return tuple(name for name in _differences(flats, rows) if _slot(name) in within)
 
 
-def telling_apart(rows: Mapping[str, Run], within: Sequence[str]) -> tuple[str, ...]:
-    """Return the flat names of the slots `within` that have more than one value: what tells panels apart."""
-    values: dict[str, set[object]] = {}
-    for run in rows.values():
-        for name, value in flatten(run).items():
-            if name.partition(".")[0] in within:
-                values.setdefault(name, set()).add(value)
-    return tuple(name for name, found in values.items() if len(found) > 1)
+def _differences(flats: Mapping[str, Mapping[str, object]], rows: Iterable[str]) -> dict[str, dict[object, str]]:
+    """Return each flat name with several values, and the first of the rows that has each value."""
+    values: dict[str, dict[object, str]] = {}
+    for row in rows:
+        for name, value in flats[row].items():
+            values.setdefault(name, {}).setdefault(value, row)
+    return {name: rows_of for name, rows_of in values.items() if len(rows_of) > 1}
 
 
-def _differing(left: Mapping[str, object], right: Mapping[str, object]) -> set[str]:
-    return {name for name in left.keys() & right.keys() if left[name] != right[name]}
+def _slot(name: str) -> str:
+    return name.partition(".")[0]

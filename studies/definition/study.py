@@ -1,22 +1,35 @@
-"""A study: one question, asked as rows of runs that differ only in the factor under question."""
+"""A study: one question, asked as rows of runs that differ only in the factor under question; and a part of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, Field
 
 from lightning_bam.config import Run, flatten, nearest
-from lightning_bam.run_folder.result import METRICS, Metric
-from studies.definition.limits import LABEL_BYTES
-from studies.definition.names import shortened
+from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, METRICS, Metric
+from studies.definition.limits import LABEL_BYTES, LAST_SEED, LONGEST, MOST_SEEDS, shortened
 from studies.definition.panels import Panel, check_differences, make_panels, varying
-from studies.definition.selection import chosen_rows, overridden, settled
+from studies.definition.settings import at_preset, select_rows, setting_texts, with_all_settings
 from studies.definition.stopping import Stopping
-from studies.definition.validation import check_fields, check_metric, check_names, check_seeds
+from studies.definition.validation import Name, Names, Number, Whole, definition, distinct, expected
 from studies.errors import StudyError
 from studies.paper.published import Published
+
+Seeds = Annotated[
+    Annotated[Whole, Field(ge=1, le=MOST_SEEDS)]
+    | Annotated[
+        tuple[Annotated[Whole, Field(ge=0, le=LAST_SEED)], ...],
+        Field(min_length=1, max_length=MOST_SEEDS),
+        AfterValidator(distinct),
+    ],
+    expected(f"give a number from 1 to {MOST_SEEDS:,}, or which seeds, each once, from 0 to {LAST_SEED}"),
+]
+Margin = Annotated[Number, Field(gt=0, lt=100)]
+PublishedFigure = Annotated[Number | Published, expected("give a number, as 5.0, or Published(...)")]
 
 
 class Cell(NamedTuple):
@@ -26,7 +39,7 @@ class Cell(NamedTuple):
     run: Run
 
 
-@dataclass(frozen=True, kw_only=True)
+@definition
 class Study:
     """One question and the runs that answer it.
 
@@ -40,56 +53,40 @@ class Study:
         paper: the table of the paper that asks the same, if one does.
         published: row -> what the paper prints, at the paper's scale: its `metric` in percent, or a whole `Published`.
         presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
-        variant: what sets this copy of the study apart from its definition (`small`, `recipe.epochs=3`).
-        family: how many comparisons the whole study makes, where this copy shows only some of its rows.
         within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
             that has the same there, and panels may differ in them.
         metric: what the study compares, a name of `lightning_bam.run_folder.result.METRICS`.
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
-        left_out: seeds of the whole study that this copy leaves out.
-        added: seeds of this copy that the whole study does not have.
-        hidden: rows of the whole study that this copy leaves out.
-        ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
 
     Raises:
-        StudyError: rows that differ in anything else, equal rows, an unknown baseline or metric, a panel without a
-            baseline of its own, no seeds, a margin that is none, seeds that do not fit the stopping rule, or a field of
-            another type.
+        StudyError: a comparison that would not be fair, or a field of another type.
 
     """
 
-    name: str
+    name: Name
     question: str
-    rows: Mapping[str, Run]
-    baseline: str | tuple[str, ...]
-    scientific: tuple[str, ...]
-    seeds: int | Sequence[int] = 5
+    rows: Annotated[Mapping[str, Run], Field(min_length=1)]
+    baseline: Annotated[str | tuple[str, ...], expected("give the label of a row")]
+    scientific: Names
+    seeds: Seeds = 5
     paper: str = ""
-    published: Mapping[str, float | Published] = field(default_factory=dict)
+    published: Mapping[str, PublishedFigure] = field(default_factory=dict)
     presets: Mapping[str, Run] = field(default_factory=dict)
-    variant: tuple[str, ...] = ()
-    family: int | None = None
-    within: tuple[str, ...] = ()
+    within: Names = ()
     metric: str = "error_top1"
-    margin: float | None = None
+    margin: Annotated[Margin | None, expected("give percentage points above 0, as 0.3")] = None
     stopping: Stopping | None = None
-    left_out: Sequence[int] = ()
-    added: Sequence[int] = ()
-    hidden: Sequence[str] = ()
-    ruled_by: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check everything that makes the comparison fair."""
-        check_names(self.name, self.rows)
-        check_seeds(self.name, self.seeds)
-        check_fields(self.name, vars(self))
-        known = {name for run in self.rows.values() for name in flatten(run)}
+        knobs = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
-            if name not in known:
-                raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, known)}")
-        check_metric(self.name, self.metric, self.rows)
+            if name not in knobs:
+                raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, knobs)}")
+        if self.metric not in METRICS:
+            raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, METRICS)}")
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
         if self.stopping is not None and len(self.seed_list) != self.stopping.most:
@@ -98,9 +95,20 @@ class Study:
                 f"seeds={self.stopping.most}"
             )
         for row, run in self.rows.items():
-            if run.seed or run.score_on != "test":
-                raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
+            self._check_row(row, run)
         check_differences(self.name, self.rows, self.panels, self.scientific, self.within)
+
+    def _check_row(self, row: str, run: Run) -> None:
+        if not row.strip() or not row.isprintable() or len(row) > LONGEST:
+            shown = repr(row) if len(row) <= LONGEST else f"{row[:20]!r}... ({len(row)} characters)"
+            raise StudyError(f"{self.name}, row {shown}: a label is one line of 1 to {LONGEST} printable characters")
+        if run.seed or run.score_on != "test":
+            raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
+        metrics, kind = (DETECTED, "detector") if run.detects else (CLASSIFIED[:2], "classifier")
+        if self.metric not in metrics:
+            raise StudyError(
+                f"{self.name}: metric {self.metric!r}: row {row!r} is a {kind}; use {' or '.join(metrics)}"
+            )
 
     @cached_property
     def panels(self) -> tuple[Panel, ...]:
@@ -119,23 +127,23 @@ class Study:
 
     def printed(self, row: str) -> Published | None:
         """Return what the paper prints for a row; None where it prints nothing."""
-        given = self.published.get(row)
-        return Published(values={self.metric: f"{given:.2f}"}) if isinstance(given, int | float) else given
+        figure = self.published.get(row)
+        return Published(values={self.metric: f"{figure:.2f}"}) if isinstance(figure, int | float) else figure
 
     @property
     def seed_list(self) -> tuple[int, ...]:
         """The seeds, in order."""
-        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
     @property
     def comparisons(self) -> int:
         """How many comparisons with the baseline the whole study makes: what p-values are adjusted for."""
-        return len(self.rows) - len(self.panels) if self.family is None else self.family
+        return len(self.rows) - len(self.panels)
 
     @property
     def label(self) -> str:
-        """The name with what sets this copy apart: `reduction`, `reduction+small`; of a long one the end is a hash."""
-        return shortened("+".join((self.name, *self.variant)), LABEL_BYTES)
+        """The name, and behind it what a call sets: `reduction`, `reduction+small`."""
+        return self.name
 
     def runs(self) -> list[Cell]:
         """Return every (row, run), seed by seed so that an unfinished study is a balanced one."""
@@ -149,76 +157,52 @@ class Study:
         return {name: next(iter(v)) for name, v in values.items() if len(v) == 1 and name != "seed"}
 
     def at(self, preset: str) -> Study:
-        """Return the same rows at another scale: the preset's data, backbone and recipe.
-
-        Raises:
-            StudyError: the study has no such preset.
-
-        """
-        if preset not in self.presets:
-            hint = nearest(preset, self.presets) if self.presets else "it has none"
-            raise StudyError(f"{self.name}: no preset {preset!r}; {hint}")
-        base = self.presets[preset]
-        rows = {
-            row: replace(run, dataset=base.dataset, backbone=base.backbone, recipe=base.recipe)
-            for row, run in self.rows.items()
-        }
-        if rows == dict(self.rows):
-            return self
-        return replace(self, rows=rows, published={}, variant=(*self.variant, preset))
+        """Return the same rows at another scale: the data, backbone and recipe of a preset, which it must have."""
+        runs = at_preset(self.name, self.presets, preset, self.rows.values())
+        return self._with_rows(dict(zip(self.rows, runs, strict=True)), preset)
 
     def override(self, settings: Mapping[str, str]) -> Study:
         """Return the study with flat names set from text in every row that has them; itself where that changes no run.
 
-        Raises:
-            StudyError: a name under question, or one that no row has.
-            ConfigError: a value outside its range.
-
+        A StudyError for a name under question, a ConfigError for one that no row has or a value outside its range.
         """
-        if not settings:
-            return self
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
-        rows = overridden(self.rows, settings)
+        rows = with_all_settings(self.rows, settings)
+        return self._with_rows(rows, *setting_texts(rows.values(), settings))
+
+    def _with_rows(self, rows: Mapping[str, Run], *variant: str) -> Study:
+        """Return the study with the same rows at other settings, which the paper prints nothing for."""
         if all(rows[row].key == run.key for row, run in self.rows.items()):
             return self
-        variant = settled(rows.values(), settings)
-        return replace(self, rows=rows, published={}, variant=(*self.variant, *variant))
+        selection = Selection.of(self)
+        return replace(selection, rows=rows, published={}, variant=(*selection.variant, *variant))
 
-    def only(self, selectors: Mapping[str, Sequence[str]]) -> Study:
+    def only(self, selectors: Mapping[str, Sequence[str]]) -> Selection:
         """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.
 
-        Raises:
-            StudyError: a name that no row has, or a selection that leaves only baselines.
-
+        A StudyError for a name that no row has, or where only baselines remain.
         """
-        chosen = chosen_rows(self.rows, self.baselines, selectors)
-        left = [panel for panel in self.panels if chosen & set(panel.rows)]
-        chosen |= {panel.baseline for panel in left}
-        rows = {row: run for row, run in self.rows.items() if row in chosen}
-        varied = varying(rows, [panel.among(rows) for panel in left])
+        labels = select_rows(self.rows, self.baselines, selectors)
+        panels = [panel for panel in self.panels if labels & set(panel.rows)]
+        labels |= {panel.baseline for panel in panels}
+        rows = {row: run for row, run in self.rows.items() if row in labels}
+        varied = varying(rows, [panel.among(rows) for panel in panels])
         return replace(
-            self,
+            Selection.of(self),
             rows=rows,
-            baseline=self.baseline if isinstance(self.baseline, str) else tuple(panel.baseline for panel in left),
+            baseline=self.baseline if isinstance(self.baseline, str) else tuple(panel.baseline for panel in panels),
             published={row: value for row, value in self.published.items() if row in rows},
             scientific=tuple(name for name in self.scientific if name in varied),
-            family=self.comparisons,
-            hidden=(*self.hidden, *(row for row in self.rows if row not in rows)),
         )
 
-    def with_seeds(self, seeds: int | Sequence[int]) -> Study:
+    def with_seeds(self, seeds: int | Sequence[int]) -> Selection:
         """Return the study asked with other seeds; a number of them takes its own first, then those after them."""
         if isinstance(seeds, int):
-            own = tuple(self.seed_list)
+            own = self.seed_list
             seeds = (own + tuple(range(max(own) + 1, max(own) + 1 + seeds)))[:seeds]
-        whole, asked = {*self.left_out, *self.seed_list} - {*self.added}, {*seeds}
-        return replace(self, seeds=seeds, left_out=tuple(sorted(whole - asked)), added=tuple(sorted(asked - whole)))
-
-    def with_margin(self, margin: float) -> Study:
-        """Return the study with another difference that is too small to matter."""
-        return replace(self, margin=margin)
+        return replace(Selection.of(self), seeds=tuple(seeds))
 
     def stopping_by(self, rule: Stopping, first_seed: int | None = None) -> Study:
         """Return the study with a stopping rule, and with as many seeds as a row can get by it, its own first or not.
@@ -227,3 +211,51 @@ class Study:
         """
         first = min(self.seed_list) if first_seed is None else first_seed
         return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.most)))
+
+
+@definition
+class Selection(Study):
+    """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
+
+    Args:
+        study: the definition that it was selected from.
+        variant: the preset and the settings of the call (`small`, `recipe.epochs=3`).
+        ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
+
+    """
+
+    study: Study
+    variant: tuple[str, ...] = ()
+    ruled_by: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: Study) -> Selection:
+        """Return the selection of all of a study, or the selection that it is."""
+        if isinstance(study, Selection):
+            return study
+        return cls(**{f.name: getattr(study, f.name) for f in fields(Study)}, study=study)
+
+    @property
+    def label(self) -> str:
+        """The name and the variant, `reduction+small`; of a long one the end is a hash."""
+        return shortened("+".join((self.name, *self.variant)), LABEL_BYTES)
+
+    @property
+    def comparisons(self) -> int:
+        """How many comparisons the whole study makes, whatever rows of it are selected."""
+        return self.study.comparisons
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The rows of the study that are not selected."""
+        return tuple(row for row in self.study.rows if row not in self.rows)
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The seeds of the study that are not selected; by a stopping rule none is left out."""
+        return () if self.stopping else tuple(sorted({*self.study.seed_list} - {*self.seed_list}))
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """The seeds that the study does not have; by a stopping rule none is added."""
+        return () if self.stopping else tuple(sorted({*self.seed_list} - {*self.study.seed_list}))

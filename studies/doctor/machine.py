@@ -40,16 +40,14 @@ def requirements(name: str) -> list[Requirement]:
 
 def versions() -> Iterator[Finding]:
     """Compare what is installed with what this project and its requirements ask for: torchvision for its torch."""
-    fit = True
-    for name in ("lightning-bam", *(need.name for need in requirements("lightning-bam"))):
-        for need in requirements(name):
-            version = installed(need.name)
-            if version is None or not need.specifier.contains(version, prereleases=True):
-                fit = False
-                has = f"{need.name} {version}" if version else f"no {need.name}"
-                found = f"{has}, but {name} {installed(name)} needs {need.specifier or 'one'}"
-                yield Finding("versions", "problem", found, f"pip install '{need.name}{need.specifier}'")
-    if fit:
+    names = ("lightning-bam", *(need.name for need in requirements("lightning-bam")))
+    needs = [(name, need, installed(need.name)) for name in names for need in requirements(name)]
+    wrong = [need for need in needs if need[2] is None or not need[1].specifier.contains(need[2], prereleases=True)]
+    for name, need, version in wrong:
+        has = f"{need.name} {version}" if version else f"no {need.name}"
+        message = f"{has}, but {name} {installed(name)} needs {need.specifier or 'one'}"
+        yield Finding("versions", "problem", message, f"pip install '{need.name}{need.specifier}'")
+    if not wrong:
         shown = [f"python {platform.python_version()}", *(f"{name} {installed(name)}" for name in SHOWN)]
         yield Finding("versions", "ok", ", ".join(shown))
 
@@ -69,15 +67,15 @@ def free_memory() -> int:
 def memory() -> Iterator[Finding]:
     """Compare the free memory with what a run a core takes: the kernel kills runs that find none."""
     free, usable = free_memory() / GIB, cores()
-    found = f"{free:.1f} GiB free"
+    message = f"{free:.1f} GiB free"
     if free < A_RUN:
         mend = "end other programs, or give the container more memory"
-        yield Finding("memory", "problem", f"{found}; one run on a CPU takes about {A_RUN:.0f} GiB", mend)
+        yield Finding("memory", "problem", f"{message}; one run on a CPU takes about {A_RUN:.0f} GiB", mend)
     elif not visible_gpus() and free < A_RUN * usable:
         mend = f"--devices cpu:{int(free / A_RUN)}"
-        yield Finding("memory", "warning", f"{found} for {usable} runs at once of about {A_RUN:.0f} GiB each", mend)
+        yield Finding("memory", "warning", f"{message} for {usable} runs at once of about {A_RUN:.0f} GiB each", mend)
     else:
-        yield Finding("memory", "ok", found)
+        yield Finding("memory", "ok", message)
 
 
 def torch(context: ForkServerContext) -> Iterator[Finding]:

@@ -18,20 +18,17 @@ import psutil
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.doctor import Finding, listed
-from studies.storage.postgres import GRACE
-from studies.workers.forkserver import scheduler_of
+from studies.workers.forkserver import is_orphan
 
 MIB: Final = 2**20
 SHARED_MEMORY: Final = Path("/dev/shm")
-FEW: Final = 1000
-"""Files; a run makes about ten."""
+FEW: Final = 1000  # files
 REMOTE: Final = ("nfs", "nfs4", "cifs", "smb3", "9p", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs")
 TRY: Final = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 """What a second process does with the first one's lock."""
 BETWEEN_HOSTS: Final = (
-    "one host cannot see that: compare `mount` on each (no nolock, no local_lock); where hosts do not see each other's "
-    "locks, two may train one run, and the attempt that began last keeps its folder; with --storage only where one "
-    f"showed no life for {GRACE} s"
+    "compare `mount` on each host (no nolock, no local_lock): where hosts do not see each other's locks, two may train "
+    "one run, and the attempt that began last keeps its folder"
 )
 ENDING: Final = 15.0
 """Seconds in which the processes of a killed scheduler end themselves; a server that loads torch does that first."""
@@ -54,15 +51,13 @@ def filesystem(path: Path) -> tuple[str, str]:
 def room(root: Path) -> Iterator[Finding]:
     """Look at the room where runs are written, in the temporary folder and in shared memory."""
     need = "a checkpoint takes up to 0.2 GiB, and twice that for a moment"
-    yield _room("disk", root, 256 * MIB, 5120 * MIB, need, f"{_largest(root)}, or choose another --root or BAM_ROOT")
+    yield _room("disk", root, 256, 5120, need, f"{_largest(root)}, or choose another --root or BAM_ROOT")
     temporary, need = Path(tempfile.gettempdir()), "ranks meet there, and W&B's files lie there"
-    yield _room(
-        "TMPDIR", temporary, 16 * MIB, 16 * MIB, need, f"{_largest(temporary)}, or set TMPDIR to another folder"
-    )
+    yield _room("TMPDIR", temporary, 16, 16, need, f"{_largest(temporary)}, or set TMPDIR to another folder")
     if SHARED_MEMORY.is_dir():
         mend = "docker run --shm-size=8g (or --ipc=host), or BAM_WORKERS=0; `ls -lS /dev/shm` shows what fills it"
         need = "workers that decode ImageNet need about 1 GiB"
-        yield _room("shared memory", SHARED_MEMORY, 0, 1024 * MIB, need, mend)
+        yield _room("shared memory", SHARED_MEMORY, 0, 1024, need, mend)
 
 
 def _largest(folder: Path) -> str:
@@ -70,18 +65,18 @@ def _largest(folder: Path) -> str:
 
 
 def _room(check: str, folder: Path, least: int, enough: int, need: str, mend: str) -> Finding:
-    """Compare the bytes that are free for a folder: below `least` is a problem, below `enough` a warning."""
+    """Compare the MiB that are free for a folder: below `least` is a problem, below `enough` a warning."""
     state = os.statvfs(existing(folder))
-    free = state.f_bavail * state.f_frsize
+    free = state.f_bavail * state.f_frsize / MIB
     mount, kind = filesystem(existing(folder))
-    size = f"{free / MIB:.1f} MiB" if free < 1024 * MIB else f"{free / MIB / 1024:.1f} GiB"
-    found = f"{size} free on {mount} ({kind}) for {folder}"
+    size = f"{free:.1f} MiB" if free < 1024 else f"{free / 1024:.1f} GiB"
+    message = f"{size} free on {mount} ({kind}) for {folder}"
     if free >= least and state.f_files and state.f_favail < FEW:
-        found = f"{found}, but only {state.f_favail} more files fit (inodes); a run makes about ten"
-        return Finding(check, "problem", found, mend)
+        message = f"{message}, but only {state.f_favail} more files fit (inodes); a run makes about ten"
+        return Finding(check, "problem", message, mend)
     if free >= enough:
-        return Finding(check, "ok", found)
-    return Finding(check, "problem" if free < least else "warning", f"{found}; {need}", mend)
+        return Finding(check, "ok", message)
+    return Finding(check, "problem" if free < least else "warning", f"{message}; {need}", mend)
 
 
 def files(root: Path) -> Iterator[Finding]:
@@ -101,7 +96,6 @@ def files(root: Path) -> Iterator[Finding]:
                 yield Finding("locks", "problem", f"{flock} fails: {error.strerror}", local)
                 return
             shared = lockable(path)
-        released = lockable(path)
     except OSError as error:
         mend = "choose another --root or set BAM_ROOT, or mend the file system (full, read-only, not yours?)"
         yield Finding("files", "problem", f"{folder}: cannot be written ({error.strerror})", mend)
@@ -109,12 +103,12 @@ def files(root: Path) -> Iterator[Finding]:
     finally:
         with suppress(OSError):
             path.unlink()
-    if shared or not released:
-        seen = "a second process got it, too" if shared else "nobody else got it when it was free again"
-        yield Finding("locks", "problem", f"{flock} does not keep two processes apart: {seen}", local)
+    if shared:
+        message = f"{flock} does not keep two processes apart: a second process got it, too"
+        yield Finding("locks", "problem", message, local)
     elif kind in REMOTE:
-        found = f"flock holds between processes here, between hosts it is up to {kind} ({mount})"
-        yield Finding("locks", "warning", found, BETWEEN_HOSTS)
+        message = f"flock holds between processes here, between hosts it is up to {kind} ({mount})"
+        yield Finding("locks", "warning", message, BETWEEN_HOSTS)
     else:
         yield Finding("locks", "ok", f"{flock} keeps two processes apart")
 
@@ -137,24 +131,18 @@ def leases(root: Path) -> Iterator[Finding]:
             mend = f"rm -r {shlex.quote(str(path))}, and the next `bam run` trains it again"
             yield Finding("leases", "problem", str(error), mend)
     if stale:
-        say = f"{len(stale)} run says" if len(stale) == 1 else f"{len(stale)} runs say"
+        message = f"{len(stale)} in state 'running', and nobody trains: {listed(stale)}"
         mend = "`bam run STUDY` (or `bam search`, `bam worker`) goes on with them from their checkpoints"
-        yield Finding("leases", "warning", f"{say} 'running', and nobody trains: {listed(stale)}", mend)
+        yield Finding("leases", "warning", message, mend)
     else:
-        found = f"{len(paths)} runs under {root}, none says 'running' without somebody training it"
-        yield Finding("leases", "ok", found)
+        message = f"{len(paths)} runs under {root}, none says 'running' without somebody training it"
+        yield Finding("leases", "ok", message)
 
 
 def parentless() -> list[psutil.Process]:
     """Return the processes of this machine that were forked for a run by a scheduler that has ended."""
     here = _namespace(os.getpid())
-    return [
-        process
-        for process in psutil.process_iter()
-        if (scheduler := scheduler_of(process)) is not None
-        and not scheduler.alive()
-        and _namespace(process.pid) == here
-    ]
+    return [process for process in psutil.process_iter() if is_orphan(process) and _namespace(process.pid) == here]
 
 
 def _namespace(pid: int) -> str:
@@ -170,7 +158,7 @@ def orphans() -> Iterator[Finding]:
     _, alive = psutil.wait_procs(parentless(), timeout=ENDING)
     pids = [str(process.pid) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     if pids:
-        found = f"{len(pids)} of a scheduler that is gone: {listed(pids)}"
-        yield Finding("orphans", "problem", found, f"kill -9 {' '.join(pids)}")
+        message = f"{len(pids)} of a scheduler that is gone: {listed(pids)}"
+        yield Finding("orphans", "problem", message, f"kill -9 {' '.join(pids)}")
     else:
         yield Finding("orphans", "ok", "no training process has outlived its scheduler")

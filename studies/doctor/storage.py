@@ -9,17 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import optuna
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lightning_bam.run_folder.files import FolderError, open_plain
 from studies.doctor import Finding, listed
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
-from studies.storage.optuna_storage import FOREIGN, MIGRATE
-from studies.storage.postgres import GRACE, address, refusal, unreachable
+from studies.storage.postgres import GRACE, address, refusal_and_mend, unreachable
 
 PROBES: Final = {
     "studies": "INSERT INTO studies (study_name) VALUES ('bam doctor')",
@@ -41,7 +38,7 @@ def journal(root: Path) -> Iterator[Finding]:
     try:
         with os.fdopen(open_plain(path), "rb") as file:
             for number, line in enumerate(file, 1):
-                if not _entry(line):
+                if not _is_entry(line):
                     yield Finding("journal", "problem", f"{path} is torn: line {number} is {line[:40]!r}", mend)
                     return
     except FileNotFoundError:
@@ -50,12 +47,12 @@ def journal(root: Path) -> Iterator[Finding]:
         share = "have its owner share it, or choose another --root or BAM_ROOT"
         yield Finding("journal", "problem", f"{path}: cannot be read ({error.strerror})", share)
     except FolderError as error:
-        yield Finding("journal", "problem", str(error).partition(";")[0], mend)
+        yield Finding("journal", "problem", str(error), mend)
     else:
         yield Finding("journal", "ok", f"{path} is whole, {number} lines")
 
 
-def _entry(line: bytes) -> bool:
+def _is_entry(line: bytes) -> bool:
     """Say whether a line is an entry, or one that its writer has not finished, which the next writer cuts off."""
     if not line.endswith(b"\n"):
         return line.startswith(b"{")
@@ -72,26 +69,20 @@ def database(url: str) -> Iterator[Finding]:
         with engine.connect() as connection:
             yield from _database(connection)
     except StudyError as error:
-        yield _problem(str(error))
+        yield Finding("database", "problem", str(error))
     except (SQLAlchemyError, ImportError) as error:
-        line = str(unreachable(url, error))
-        yield _problem(line) if refusal(error) else Finding("database", "problem", line, CONNECT)
-
-
-def _problem(line: str) -> Finding:
-    """Return a line that says what is wrong and then, as a run does, what mends it."""
-    found, _, mend = line.partition("; ")
-    return Finding("database", "problem", found, mend)
+        refused = refusal_and_mend(error)
+        line, mend = refused or (str(unreachable(url, error)), CONNECT)
+        yield Finding("database", "problem", line, mend)
 
 
 def _database(connection: sa.Connection) -> Iterator[Finding]:
     version = connection.execute(sa.text("SHOW server_version")).scalar()
     tables = set(sa.inspect(connection).get_table_names())
     stale = connection.execute(STALE, {"grace": GRACE}).all() if "bam_runs" in tables else []
-    lines = [line for line in (foreign(connection, tables), unwritable(connection, tables)) if line]
-    for line in lines:
-        yield _problem(f"PostgreSQL {version} answers, but {line}")
-    if not lines:
+    if refused := _refusal(connection, tables):
+        yield Finding("database", "problem", f"PostgreSQL {version} answers, but {refused[0]}", refused[1])
+    else:
         holds = "holds studies" if "studies" in tables else "empty so far"
         yield Finding("database", "ok", f"PostgreSQL {version} answers, {holds}")
     if stale:
@@ -100,25 +91,15 @@ def _database(connection: sa.Connection) -> Iterator[Finding]:
         yield Finding("leases", "warning", f"{len(stale)} held by hosts silent for {GRACE} s: {runs}", mend)
 
 
-def foreign(connection: sa.Connection, tables: set[str]) -> str | None:
-    """Return the line for tables of another Optuna."""
-    if "alembic_version" not in tables:
-        return None
-    steps = ScriptDirectory(str(Path(optuna.storages.__file__).parent / "_rdb" / "alembic"))
-    version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    return None if version == steps.get_current_head() else f"{FOREIGN}; {MIGRATE}"
-
-
-def unwritable(connection: sa.Connection, tables: set[str]) -> str | None:
-    """Write what a run writes first, take it back, and return the line for what was refused."""
+def _refusal(connection: sa.Connection, tables: set[str]) -> tuple[str, str] | None:
+    """Write what a run writes first, take it back, and return what was refused, with its mend."""
     for table, probe in PROBES.items():
         try:
             connection.execute(sa.text(probe if table in tables else f"CREATE TABLE {table} (probe integer)"))
         except DBAPIError as error:
-            line = refusal(error)
-            if line is None:
+            if (refused := refusal_and_mend(error)) is None:
                 raise
-            return line.removeprefix("--storage: ")
+            return refused
         finally:
             connection.rollback()
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import distributed
@@ -17,6 +19,9 @@ from studies.doctor.machine import GIB, LOOPBACK
 from studies.job.devices import Slot, visible_gpus
 from studies.job.job import Job
 from studies.workers.process_environment import die_with_parent, redirect, scrub
+
+NCCL: Final = "NCCL_DEBUG=INFO bam doctor says more; try NCCL_P2P_DISABLE=1, and docker run --shm-size=8g"
+PORTS: Final = "no port is free: `ss -tanp` shows who holds them; sysctl -w net.ipv4.ip_local_port_range='10240 65535'"
 
 
 def devices(_: None) -> list[Finding]:
@@ -41,15 +46,12 @@ def _torchvision() -> Finding:
 def _no_gpu(build: str, visible: int) -> Finding:
     if not visible:
         return Finding("GPUs", "ok", f"none; runs train on cores (torch is built for {build})")
-    if not torch.version.cuda:
-        mend = "install the build of the same torch for CUDA, and its torchvision"
-        return Finding("GPUs", "problem", f"{visible} there, but torch {torch.__version__} is built for CPUs", mend)
-    why = ""
     try:
         torch.zeros(1, device="cuda")
+        why = ""
     except Exception as error:  # torch's own sentence says what is wrong with the driver
         why = _line(error)
-    mend = f"update the NVIDIA driver to one for {build}, or install torch for the driver's CUDA"
+    mend = "update the NVIDIA driver, or install torch and torchvision built for its CUDA"
     return Finding("GPUs", "problem", f"{visible} there, torch ({build}) uses none: {why}", mend)
 
 
@@ -79,20 +81,22 @@ def ranks(_: None) -> list[Finding]:
     started = time.monotonic()
     signal.alarm(60)  # ranks that have not met are given up, and end with this process
     scrub()
-    backend = "nccl" if torch.cuda.device_count() > 1 else "gloo"
+    backend, mend = ("nccl", NCCL) if torch.cuda.device_count() > 1 else ("gloo", LOOPBACK)
     job = Job(folder=Path("doctor"), study="doctor", row="doctor", slot=Slot(2))
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         redirect(log)
         try:
-            with Rendezvous().open() as meeting:
-                refusals = elastic_launch(group(job, meeting), _rank)(backend).values()
+            with Rendezvous().open() as rendezvous:
+                errors = [*filter(None, elastic_launch(group(job, rendezvous), _rank)(backend).values())]
         except Exception as error:
-            said = log.read_text(errors="replace").strip().splitlines()
-            refusals = [_line(error) + (f" ({said[-1]})" if said else "")]
-    if refusal := next(filter(None, refusals), None):
-        found = f"{backend}: two ranks on this host cannot work together: {refusal}"
-        return [Finding("ranks", "problem", found, cure(refusal))]
+            lines = log.read_text(errors="replace").strip().splitlines()
+            errors = [_line(error) + (f" ({lines[-1]})" if lines else "")]
+            mend = PORTS if isinstance(error, OSError) and error.errno == errno.EADDRINUSE else mend
+    if errors:
+        return [
+            Finding("ranks", "problem", f"{backend}: two ranks on this host cannot work together: {errors[0]}", mend)
+        ]
     seconds = time.monotonic() - started
     return [Finding("ranks", "ok", f"{backend}: two ranks met and added through torch's launcher in {seconds:.1f} s")]
 
@@ -112,18 +116,6 @@ def _rank(backend: str) -> str:
     except Exception as error:
         return _line(error)
     return ""
-
-
-def cure(error: str) -> str:
-    """Return what mends ranks that do not meet, from what the first of them said."""
-    error = error.lower()
-    if "no space left" in error:
-        return f"make room in /dev/shm and in {tempfile.gettempdir()}, where ranks meet"
-    if "already in use" in error:
-        return "no port is free: `ss -tanp` shows who holds them; sysctl -w net.ipv4.ip_local_port_range='10240 65535'"
-    if "nccl" in error:
-        return "NCCL_DEBUG=INFO bam doctor says more; try NCCL_P2P_DISABLE=1, and docker run --shm-size=8g"
-    return LOOPBACK
 
 
 def _line(error: BaseException) -> str:

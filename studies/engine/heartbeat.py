@@ -11,49 +11,44 @@ from contextlib import suppress
 from studies.engine.source import Source, TrialHandle
 from studies.storage.postgres import BEAT
 
-PATIENCE = 1.0
-"""Seconds that a beat which is under way gets at the end; the thread of one that hangs ends with its process."""
+END_WAIT = 1.0
+"""Seconds that a heartbeat which is under way gets at the end; the thread of one that hangs ends with its process."""
 
 
 class Heartbeat:
     """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
 
-    Its thread has connections of its own, is told no signals, and is no reason for a process to go on.
-
-    Args:
-        source: whose leases and trials they are.
-        trials: returns those that are running.
-
+    Its thread has connections of its own, hears no signals, and is no reason for a process to go on. `trials` returns
+    those of `source` that are running.
     """
 
     def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:
         self.source = source
         self.trials = trials
-        self._gone: dict[str, float] = {}
-        self._over = threading.Event()
-        shared = source.leases.coordination.shared
-        self._thread = threading.Thread(target=self._beat, daemon=True) if shared else None
+        self._taken_over: dict[str, float] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        if self._thread is not None:
+        """Begin, where hosts take part that do not see the runs folder."""
+        if self.source.leases.coordination.shared:
             self._thread.start()
 
     def stop(self) -> None:
         """End it, if it has begun."""
-        self._over.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(PATIENCE)
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(END_WAIT)
 
     def taken_over(self, key: str, since: float) -> bool:
         """Say whether another host has taken over a run that was started here at that time (`time.monotonic`)."""
-        return self._gone.get(key, since) > since
+        return self._taken_over.get(key, since) > since
 
     def _beat(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the first thread's
-        while not self._over.wait(BEAT):
+        while not self._stop.wait(BEAT):
             with suppress(Exception):  # a database that is away for a moment: its leases last longer than that
                 self.source.send_heartbeat(self.trials())
-            began = time.monotonic()
+            start = time.monotonic()
             with suppress(Exception):
-                self._gone |= dict.fromkeys(self.source.leases.taken_over(), began)
+                self._taken_over |= dict.fromkeys(self.source.leases.taken_over(), start)

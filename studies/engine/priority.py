@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import log
-from statistics import fmean, median
 
 from studies.records.records import Record
 
 
-def longest_first(missing: Sequence[Record], records: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
-    """Return `missing` with the longest expected run first; among runs of about equal length, the order stays.
+def longest_first(missing: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
+    """Return `missing` with the most work first, by epochs and `macs` of a row; among about equal ones the order stays.
 
     Runs that were interrupted go before all others: whose workers are stopped again and again would otherwise begin
-    every run of a study before one is complete.
-
-    A run is expected to take what the finished seeds of its row took, else its epochs times its network's MACs at the
-    pace of what has finished; less what its checkpoint has done. Two lengths within about a tenth count as equal.
-
-    Args:
-        missing: what is to be trained.
-        records: every record of the study.
-        macs: row -> multiply-accumulates of one image.
-
+    every run of a study before one is complete. Two lengths within about a tenth count as equal.
     """
-    taken: dict[str, list[float]] = defaultdict(list)
-    paces = []
-    for record in records:
-        if record.result is not None:
-            taken[record.row].append(record.result.seconds)
-            paces.append(record.result.seconds / (record.result.macs * record.result.epochs))
-    pace = median(paces) if paces else 1.0
-
-    def expected(record: Record) -> float:
-        epochs = record.run.recipe.epochs
-        whole = fmean(taken[record.row]) if taken[record.row] else pace * epochs * macs.get(record.row, 1)
-        done = record.epochs if record.state == "interrupted" else 0
-        return whole * max(epochs - done, 1) / epochs
 
     def place(record: Record) -> tuple[bool, int]:
         begun = record.state == "interrupted" and record.epochs > 0
-        return not begun, -round(log(max(expected(record), 1e-9), 1.1))
+        epochs = max(record.run.recipe.epochs - (record.epochs if begun else 0), 1)
+        return not begun, -round(log(epochs * max(macs.get(record.row, 1), 1), 1.1))
 
     return sorted(missing, key=place)

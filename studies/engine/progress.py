@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from statistics import fmean
 from types import TracebackType
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -17,20 +17,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import headline
+from lightning_bam.run_folder.result import reported, so_far
 from studies.definition.study import Cell
 from studies.engine.source import TrialHandle
 from studies.job.devices import Slot
+from studies.job.observer import End, Observer
 from studies.records.records import Record
 from studies.terminal.console import Console
 from studies.terminal.text import one_line, visible_streams
 
 
-@dataclass
+@dataclass(eq=False)
 class Active:
-    """A run in training."""
+    """A run in training; `epochs` is how many the observers have heard of."""
 
     cell: Cell
     trial: TrialHandle
@@ -38,10 +38,10 @@ class Active:
     process: ForkServerProcess
     slot: Slot
     started: float = field(default_factory=time.monotonic)
-    seen: int = 0
-    last_error: float | None = None
+    epochs: int = 0
+    figure: float | None = None
     pruned: bool = False
-    taken_over: bool = False
+    observers: list[Observer] = field(default_factory=list)
 
 
 @dataclass
@@ -68,21 +68,48 @@ class Progress:
 View = Callable[[Progress], None]
 
 
+@dataclass
+class RunProgress:
+    """The progress as an observer of one run."""
+
+    progress: Progress
+    active: Active
+
+    def start(self) -> None:
+        """Show the run as active."""
+        self.progress.pending = max(0, self.progress.pending - 1)
+        self.progress.active.append(self.active)
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Show the epoch's figure, where it was scored."""
+        figure = so_far(self.active.cell.run, line)
+        self.active.figure = self.active.figure if figure is None else figure
+
+    def end(self, end: End) -> None:
+        """Count the run among those that have ended, or are to come."""
+        progress, cell = self.progress, self.active.cell
+        progress.active.remove(self.active)
+        if end.result is not None:
+            progress.finished.append((cell, reported(cell.run, end.result)))
+            progress.seconds.append(time.monotonic() - self.active.started)
+        elif end.state == "pruned":
+            progress.pruned.append(cell)
+        elif end.state == "failed":
+            progress.failed.append((cell, end.error))
+        elif end.again:
+            progress.pending += 1
+
+
 class LiveView:
-    """Shows the progress of a scheduler; use it as a context, and call it with the progress.
-
-    Args:
-        console: where to show it; a live table if it is a terminal.
-
-    """
+    """Shows the progress of a scheduler on a console, live if that is a terminal; use it as a context, and call it."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.started = time.monotonic()
         self.live = Live(console=self.console, transient=True, auto_refresh=False) if self.console.is_terminal else None
         self.streams = ExitStack()
-        self.told = 0
-        self.told_failed = 0
+        self.finished = 0
+        self.failed = 0
 
     def __enter__(self) -> LiveView:
         if self.live:
@@ -99,16 +126,14 @@ class LiveView:
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`."""
-        for cell, error in progress.finished[self.told :]:
-            self.told += 1
-            line = (
-                f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {short(cell.run)} {error:.2f} %"
-            )
+        for cell, figure in progress.finished[self.finished :]:
+            name = "mAP" if cell.run.detects else "error"
+            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {name} {figure:.2f} %"
             self.console.print(Text(one_line(f"{line}  ({remaining(progress)})")), soft_wrap=True)
-        for cell, reason in progress.failed[self.told_failed :]:
-            self.told_failed += 1
+        for cell, reason in progress.failed[self.failed :]:
             line = one_line(f"failed: {cell.row} seed {cell.run.seed}: {reason}")
             self.console.print(Text(line, "red"), soft_wrap=True)
+        self.finished, self.failed = len(progress.finished), len(progress.failed)
         if self.live:
             self.live.update(render(progress, time.monotonic() - self.started), refresh=True)
 
@@ -120,30 +145,13 @@ def done(progress: Progress) -> int:
 
 def remaining(progress: Progress) -> str:
     """Return an estimate of the time left, from the runs that this call has finished."""
-    left = progress.pending + len(progress.active)
-    if not left:
+    runs = progress.pending + len(progress.active)
+    if not runs:
         return "all done"
     if not progress.seconds:
         return "estimating"
-    rounds = max(1.0, left / progress.slots)
+    rounds = max(1.0, runs / progress.slots)
     return f"about {clock(rounds * fmean(progress.seconds))} left"
-
-
-def best(progress: Progress) -> str:
-    """Return the row with the best mean so far, with its number of seeds."""
-    rows: dict[str, list[float]] = defaultdict(list)
-    for cell, error in (*progress.before, *progress.finished):
-        rows[cell.row].append(error)
-    if not rows:
-        return "no run finished yet"
-    sign = -1 if any(headline(cell.run).higher_is_better for cell, _ in (*progress.before, *progress.finished)) else 1
-    row = min(rows, key=lambda name: sign * fmean(rows[name]))
-    return f"best so far: {row} {fmean(rows[row]):.2f} % ({len(rows[row])})"
-
-
-def short(run: Run) -> str:
-    """Return what a run's figure is called in a line."""
-    return "mAP" if run.detects else "error"
 
 
 def clock(seconds: float) -> str:
@@ -159,13 +167,13 @@ def render(progress: Progress, elapsed: float) -> Group:
     for name in ("row", "seed", "epoch", "", "error %", "time"):
         table.add_column(name, justify="left" if name in ("row", "") else "right")
     for active in progress.active:
-        epochs, metrics = active.cell.run.recipe.epochs, active.last_error
+        epochs = active.cell.run.recipe.epochs
         table.add_row(
             active.cell.row,
             str(active.cell.run.seed),
-            f"{active.seen}/{epochs}",
-            ProgressBar(total=epochs, completed=active.seen, width=24),
-            "" if metrics is None else f"{metrics:.2f}",
+            f"{active.epochs}/{epochs}",
+            ProgressBar(total=epochs, completed=active.epochs, width=24),
+            "" if active.figure is None else f"{active.figure:.2f}",
             clock(time.monotonic() - active.started),
         )
     parts = [
@@ -175,5 +183,5 @@ def render(progress: Progress, elapsed: float) -> Group:
     ]
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
     parts += [f"{len(progress.pruned)} pruned"] if progress.pruned else []
-    parts += [clock(elapsed), remaining(progress), best(progress)]
+    parts += [clock(elapsed), remaining(progress)]
     return Group(table, Text(" · ".join(parts)))

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import reported
-from studies.coordination.sync import fetch, seen_from_here, tell_finished, tell_of_torn
+from studies.coordination.retries import begin_contradictions_anew
+from studies.coordination.sync import fetch, mark_elsewhere, publish_finished, warn_of_torn
 from studies.definition.study import Cell, Study
 from studies.engine.priority import longest_first
 from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
 from studies.engine.study_trials import StudyTrials
-from studies.records.records import Record, record_of
+from studies.records.records import Record, gather
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 from studies.workers.signals import termination_as_interrupt
 
 
-def wanted(records: Sequence[Record], options: Options) -> list[Record]:
+def to_train(records: Sequence[Record], options: Options) -> list[Record]:
     """Return the records that a run of the study has to train, or to wait for."""
     states = {"missing", "interrupted", "pruned"}
     states |= {"failed"} if options.retry_failed else set()
@@ -33,11 +34,7 @@ def wanted(records: Sequence[Record], options: Options) -> list[Record]:
 def run_study(study: Study, root: Path, options: Options, view: View) -> Progress:
     """Train what is missing of `study` under `root`, and say how it went; calling it again trains the rest.
 
-    Args:
-        study: what is wanted.
-        root: the runs folder.
-        options: where and how.
-        view: called about five times a second, and at the end.
+    `view` is called about five times a second, and at the end.
 
     Raises:
         FolderError: a folder that cannot be trusted, or a root that cannot be written.
@@ -49,9 +46,9 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     study_trials = StudyTrials(root, study, options.storage, patient=options.patient)
     with closing(study_trials):
         if options.retry_failed:
-            study_trials.leases.put_away_contradictions(RunFolder.of(root, cell.run) for cell in study.runs())
+            begin_contradictions_anew(RunFolder.of(root, cell.run) for cell in study.runs())
         records = up_to_date(study, root, study_trials)
-        missing = wanted(records, options)
+        missing = to_train(records, options)
         if options.retry_failed:
             study_trials.retry(missing)
         before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
@@ -68,31 +65,22 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
             return progress
         context = forkserver(tracked=options.wandb != "off")
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
-        study_trials.want(longest_first(missing, records, macs))
+        study_trials.enqueue(longest_first(missing, macs))
         drive(study_trials, root, options, context, progress, view)
-        progress.records = up_to_date(study, root, study_trials, records)
+        progress.records = up_to_date(study, root, study_trials)
     return progress
 
 
-def up_to_date(study: Study, root: Path, study_trials: StudyTrials, before: Sequence[Record] = ()) -> list[Record]:
-    """Read what every host has of `study`, and make its trials agree with it.
-
-    Args:
-        study: whose runs.
-        root: the runs folder.
-        study_trials: the study's trials in Optuna.
-        before: records that were read before; a complete one is not read again.
-
-    """
+def up_to_date(study: Study, root: Path, study_trials: StudyTrials) -> list[Record]:
+    """Read what every host has of `study`, and make its trials agree with that."""
     hosts = study_trials.leases.coordination
     if hosts.shared and (torn := fetch(hosts, root, [cell.run for cell in study.runs()])):
-        tell_of_torn(study, torn)
+        warn_of_torn(study, torn)
         hosts.forget(torn)
-    complete = {(record.row, record.run.key): record for record in before if record.result is not None}
-    records = [complete.get((cell.row, cell.run.key)) or record_of(cell, root) for cell in study.runs()]
+    records = gather(study, root)
     if hosts.shared:
-        records = seen_from_here(records, hosts)
-        tell_finished(hosts, records)
+        records = mark_elsewhere(records, hosts)
+        publish_finished(hosts, records)
     study_trials.bring_up_to_date(records)
     return records
 
@@ -100,15 +88,7 @@ def up_to_date(study: Study, root: Path, study_trials: StudyTrials, before: Sequ
 def drive(
     source: Source, root: Path, options: Options, context: ForkServerContext, progress: Progress, view: View
 ) -> None:
-    """Train what `source` gives until it gives no more.
-
-    Args:
-        source: a study's trials or a search.
-        root: the runs folder.
-        options: where and how.
-        context: whose warm server every run is forked from.
-        progress: kept up to date.
-        view: shown the progress.
+    """Train what `source` gives until it gives no more, and keep `progress` up to date; see `run_study`.
 
     Raises:
         FolderError: the runs folder's disk is full.

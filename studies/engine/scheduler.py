@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,16 +14,16 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
-from lightning_bam.run_folder.folder import TakenOverError
-from lightning_bam.run_folder.result import reported, so_far
-from studies.coordination.retries import count_interruption, no_space
+from lightning_bam.run_folder.folder import RunFolder, TakenOverError
+from studies.coordination.retries import TABLE, count_interruption
 from studies.definition.study import Cell
 from studies.engine.heartbeat import Heartbeat
-from studies.engine.progress import Active, Progress, View
-from studies.engine.source import Source, TrialHandle
+from studies.engine.progress import Active, Progress, RunProgress, View
+from studies.engine.source import Source, TrialHandle, TrialObserver
 from studies.errors import StudyError
 from studies.job.devices import Slot
-from studies.job.job import FULL, TAKEN, Job, WandbMode
+from studies.job.job import FULL, Job, WandbMode
+from studies.job.observer import End
 from studies.stopping_rules.declaration import seal
 from studies.storage.postgres import patience
 from studies.workers.forkserver import end_all, kill_group
@@ -43,7 +44,7 @@ class Options:
 
 
 class Scheduler:
-    """The loop that keeps every slot busy until there is no run left to claim."""
+    """The loop that keeps every slot busy until there is no run to claim."""
 
     def __init__(
         self,
@@ -61,37 +62,32 @@ class Scheduler:
         self.progress = progress
         self.view = view
         self.free = list(options.slots)
-        self.lifeline, self.alive = context.Pipe(duplex=False)
+        self.lifeline, self.other_end = context.Pipe(duplex=False)
         self.heartbeat = Heartbeat(source, lambda: [active.trial for active in list(progress.active)])
 
     def loop(self) -> None:
-        """Start, watch and close runs until nothing is left to claim, running, or worth waiting for.
-
-        Raises:
-            FolderError: the runs folder's disk is full.
-
-        """
+        """Start, watch and close runs until nothing is to be claimed, running, or worth waiting for."""
         self.heartbeat.start()
         try:
             while True:
-                self._fill()
+                while self.free and not self.progress.halted and (claim := self.source.claim()):
+                    self._start(*claim)
                 more = bool(self.free) and not self.progress.halted and self.source.waits()
                 if not self.progress.active:
                     if not more:
                         return
                     time.sleep(0.2)
                 wait([active.process.sentinel for active in self.progress.active], timeout=0.2)
-                self._end_taken_over()
                 for active in list(self.progress.active):
+                    if self._taken_over(active):
+                        end_all([active.process])
                     ended = active.process.exitcode is not None  # before: what it writes from here on is followed later
                     self._follow(active)
                     if ended:
                         self._close(active)
                 self.view(self.progress)
-        except FullDiskError:
-            raise FolderError(no_space(self.root)) from None
-        except OSError as error:
-            if error.errno not in FULL_DISK:
+        except (FullDiskError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in FULL_DISK:
                 raise
             raise FolderError(no_space(self.root)) from None
 
@@ -100,18 +96,11 @@ class Scheduler:
         end_all([active.process for active in self.progress.active])
         self.heartbeat.stop()
         with patience.none():
-            self._give_all_back()
-
-    def _give_all_back(self) -> None:
-        for active in self.progress.active:
-            with suppress(OSError, StudyError, FolderError):  # a full disk, a database away: the next call mends it
-                self.source.fail(active.trial)
-            with suppress(OSError, StudyError, FolderError):
-                self.source.leases.give_back(active.cell.run)
-
-    def _fill(self) -> None:
-        while self.free and not self.progress.halted and (claimed := self.source.claim()):
-            self._start(*claimed)
+            for active in list(self.progress.active):
+                with suppress(OSError, StudyError, FolderError):  # a full disk, a database away: the next call mends it
+                    self._notify(active, End(state="interrupted"))
+                with suppress(OSError, StudyError, FolderError):
+                    self.source.leases.give_back(active.cell.run.key)
 
     def _start(self, trial: TrialHandle, cell: Cell) -> None:
         lease = self.source.lease(cell.run)
@@ -135,112 +124,91 @@ class Scheduler:
             process = start(self.context, job, self.lifeline, lease.lock)
         finally:
             lease.let_go()
-        self.progress.pending = max(0, self.progress.pending - 1)
-        self.progress.active.append(Active(cell, trial, lease.folder, process, slot))
+        active = Active(cell, trial, lease.folder, process, slot)
+        active.observers += [TrialObserver(self.source, trial, cell), RunProgress(self.progress, active)]
+        for observer in active.observers:
+            observer.start()
 
-    def _end_taken_over(self) -> None:
-        """End the runs that another host has taken over."""
-        for active in self.progress.active:
-            if not active.taken_over and self.heartbeat.taken_over(active.cell.run.key, active.started):
-                active.taken_over = True
-                end_all([active.process])
+    def _taken_over(self, active: Active) -> bool:
+        """Say whether another attempt has a run: by its folder, or by the database where hosts share no folder."""
+        try:
+            active.folder.check_attempt()
+        except TakenOverError:
+            return True
+        return self.heartbeat.taken_over(active.cell.run.key, active.started)
 
     def _follow(self, active: Active) -> None:
-        """Report the epochs that have come in."""
-        if active.pruned:
-            self._stop(active)  # an attempt that was just beginning has not heard it
-            return
-        for line in active.folder.metrics()[active.seen :]:
-            figure = so_far(active.cell.run, line)
-            if figure is not None:
-                self.source.report(active.trial, figure, line["epoch"])
-                active.last_error = figure
-            active.seen += 1
-            spared = active.cell.run.recipe.epochs - active.seen > 1  # an epoch that has begun is trained to its end
+        """Tell the observers of the epochs that have come in, and prune where the source says so."""
+        for line in [] if active.pruned else active.folder.metrics()[active.epochs :]:
+            for observer in active.observers:
+                observer.epoch(line)
+            active.epochs += 1
+            spared = active.cell.run.recipe.epochs - active.epochs > 1  # an epoch that has begun is trained to its end
             if spared and self.source.prune(active.trial):
                 active.pruned = True
-                self._stop(active)
-                return
-
-    def _stop(self, active: Active) -> None:
-        """Ask a pruned run to leave; one whose folder is gone will find out for itself."""
-        if active.folder.path.is_dir():
+                break
+        if active.pruned and active.folder.path.is_dir():  # again and again: an attempt that begins forgets it
             with suppress(TakenOverError):
                 active.folder.request_stop("pruned")
 
     def _close(self, active: Active) -> None:
-        """Tell how a group ended, and free its slot."""
+        """Tell the observers how a group ended, and free its slot."""
         if active.process.exitcode != 0:
             kill_group(active.process)
-        state = active.folder.state()
-        if state == "complete":
-            figure = self._figure(active)
-            if active.process.exitcode == 0:
-                self.source.complete(active.trial, figure)
-            else:  # killed, and finished by somebody else since, whose trial it is; or in its very last moment
-                self.source.fail(active.trial)
-            self.progress.finished.append((active.cell, figure))
-            self.progress.seconds.append(time.monotonic() - active.started)
-        elif state == "pruned":
-            self.source.fail(active.trial)
-            self.progress.pruned.append(active.cell)
-        elif state == "failed":
-            self._give_up(active, str(active.folder.manifest().error))
-        elif active.taken_over or active.process.exitcode == TAKEN:
-            self._leave(active)
-        elif active.process.exitcode == FULL:
-            self.progress.halted = no_space(self.root, active.folder)
-            self.source.fail(active.trial)
-        else:
-            self._retry(active)
-        self.source.leases.give_back(active.cell.run)
-        self.progress.active.remove(active)
+        end = self._end_of(active, active.process.exitcode or 0)
+        self._notify(active, end)
+        if end.again:
+            self.source.requeue(active.trial, active.cell)
+        self.source.leases.give_back(active.cell.run.key)
         self.free.append(active.slot)
 
-    def _leave(self, active: Active) -> None:
-        """Leave a run to whoever has taken it over.
+    def _notify(self, active: Active, end: End) -> None:
+        for observer in active.observers:
+            observer.end(end)
 
-        Without a database the other one's lock cannot be seen from here: to take the run back would go on for ever.
-        """
-        if not self.source.leases.coordination.shared:
+    def _end_of(self, active: Active, code: int) -> End:
+        """Say how a group ended; an interruption is counted."""
+        folder = active.folder
+        state = folder.state()
+        if state in ("complete", "pruned", "failed"):
+            error = str(folder.manifest().error) if state == "failed" else ""
+            return End(state=state, code=code, result=folder.result(), error=error)
+        if self._taken_over(active):
+            if self.source.leases.coordination.shared:
+                return End(state="running", code=code, again=True)
+            # the other one's lock cannot be seen from here: to take the run back would go on for ever
             print(
-                f"bam: {active.folder.path}: another attempt has taken this run over, on a host whose locks cannot be "
+                f"bam: {folder.path}: another attempt has taken this run over, on a host whose locks cannot be "
                 "seen here (`bam doctor` says more); it is left to that one",
                 file=sys.stderr,
             )
-            self.source.leave(active.trial, active.cell)
-        else:
-            self.source.requeue(active.trial, active.cell)
+            return End(state="running", code=code)
+        if code == FULL:
+            self.progress.halted = no_space(self.root, folder)
+            return End(state="interrupted", code=code)
+        return self._interruption(active, code)
 
-    def _figure(self, active: Active) -> float:
-        result = active.folder.result()
-        assert result is not None
-        return reported(active.cell.run, result)
-
-    def _retry(self, active: Active) -> None:
-        """Put an interrupted run back, unless that was too often, it is somebody else's now, or its folder is gone."""
+    def _interruption(self, active: Active, code: int) -> End:
+        """Count an interruption, unless the run is somebody else's now, or its folder is gone."""
         lock = active.folder.acquire()
-        error = None
-        if lock is not None:
-            try:
-                if active.pruned:
-                    active.folder.note(state="pruned")
-                else:
-                    error = count_interruption(active.folder, active.process.exitcode)
-            except TakenOverError:
-                self._leave(active)
-                return
-            finally:
-                os.close(lock)
-        self.source.leases.give_back(active.cell.run)
+        if lock is None:
+            return End(state="interrupted", code=code, again=True)
+        try:
+            if active.pruned:
+                active.folder.note(state=TABLE["prune", "running"].state)
+                return End(state="pruned", code=code)
+            error = count_interruption(active.folder, code)
+        finally:
+            os.close(lock)
         if error is not None:
-            self._give_up(active, error)
-        elif active.pruned and lock is not None:
-            self.progress.pruned.append(active.cell)
-        else:
-            self.source.requeue(active.trial, active.cell)
-            self.progress.pending += 1
+            return End(state="failed", code=code, cause="interrupted", error=error)
+        return End(state="interrupted", code=code, again=True)
 
-    def _give_up(self, active: Active, reason: str) -> None:
-        self.source.fail(active.trial)
-        self.progress.failed.append((active.cell, reason))
+
+def no_space(root: Path, folder: RunFolder | None = None) -> str:
+    """Return the line for a full disk, which is the runs folder's unless a run can tell otherwise."""
+    error = folder.manifest().error if folder is not None else None
+    if folder is None or not error or str(folder.path.absolute()) in error:
+        return f"{root}: no space left on its disk; make room, then the same command goes on"
+    places = f"on the disk of {root}, in {tempfile.gettempdir()} or in /dev/shm"
+    return f"no space left ({error}); make room {places}, then the same command goes on"

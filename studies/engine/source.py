@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -14,8 +15,10 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
+from lightning_bam.run_folder.result import reported, so_far
 from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
+from studies.job.observer import End
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
 from studies.storage.postgres import patiently
 
@@ -33,16 +36,7 @@ class TrialHandle(Protocol):
 
 
 class Source(ABC):
-    """Runs to be trained, each an Optuna trial.
-
-    Attributes:
-        root: the runs folder.
-        label: of the study or search.
-        leases: who may train which run.
-        storage: where Optuna keeps the trials.
-        optuna: the study they belong to.
-
-    """
+    """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`."""
 
     root: Path
     label: str
@@ -72,13 +66,15 @@ class Source(ABC):
 
     def complete(self, trial: TrialHandle, error: float) -> None:
         """Tell a finished run's figure, in percent; a trial that another one has closed meanwhile stays closed."""
-        with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
-            patiently(lambda: self.optuna.tell(trial.number, error, skip_if_finished=True))
+        self._tell(trial, TrialState.COMPLETE, error)
 
     def fail(self, trial: TrialHandle) -> None:
         """Close a trial that gave nothing."""
-        with suppress(UpdateFinishedTrialError):
-            patiently(lambda: self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True))
+        self._tell(trial, TrialState.FAIL)
+
+    def _tell(self, trial: TrialHandle, state: TrialState, value: float | None = None) -> None:
+        with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
+            patiently(lambda: self.optuna.tell(trial.number, value, state=state, skip_if_finished=True))
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and send its first heartbeat."""
@@ -99,15 +95,39 @@ class Source(ABC):
     def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
         """Send a heartbeat for running trials, where the storage asks for it."""
         if isinstance(self.storage, RDBStorage):
+            study = self.storage.get_study_id_from_name(self.label)
             for trial in trials:
-                self.storage.record_heartbeat(self.trial_id(trial))
-
-    def trial_id(self, trial: TrialHandle) -> int:
-        """Return the storage's number of a trial."""
-        study = self.storage.get_study_id_from_name(self.label)
-        return self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+                number = self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+                self.storage.record_heartbeat(number)
 
     def close(self) -> None:
         """Close the connections to the database, if there are any."""
         self.leases.close()
         close_storage(self.storage)
+
+
+@dataclass
+class TrialObserver:
+    """The trial of one run as an observer: its source has begun it, and hears of its epochs and its end."""
+
+    source: Source
+    trial: TrialHandle
+    cell: Cell
+
+    def start(self) -> None:
+        """Do nothing: the trial was begun when the run was claimed."""
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Report the epoch's figure, where it was scored."""
+        figure = so_far(self.cell.run, line)
+        if figure is not None:
+            self.source.report(self.trial, figure, line["epoch"])
+
+    def end(self, end: End) -> None:
+        """Close the trial: with the figure, where its own process group has brought it to its end."""
+        if end.result is not None and end.code == 0:
+            self.source.complete(self.trial, reported(self.cell.run, end.result))
+        elif end.state == "running" and not end.again:
+            self.source.leave(self.trial, self.cell)
+        elif not end.again:  # else `requeue` says whether it goes on
+            self.source.fail(self.trial)

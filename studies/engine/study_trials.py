@@ -1,10 +1,10 @@
-"""A study as an Optuna study: each run is a trial, so that any Optuna tool can read what was asked and answered."""
+"""A study as an Optuna study: each run is a trial, so that any Optuna tool can read what was trained."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,88 +13,59 @@ from typing import Any, Final
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage, fail_stale_trials
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError, inside
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported, so_far
-from studies.coordination.leases import Failed, Lease, Leases
+from studies.coordination.leases import Lease, Leases
 from studies.coordination.location import Place
-from studies.definition.panels import telling_apart
+from studies.coordination.retries import FailedAttempt, ended, failures
+from studies.definition.panels import panel_names
 from studies.definition.study import Cell, Study
 from studies.engine.source import Source, TrialHandle
-from studies.engine.trial_params import asked, distributions, parameters
+from studies.engine.trial_params import distributions, new_trial, parameters
 from studies.records.records import Record
-from studies.storage.optuna_storage import close_storage, open_storage, open_study, quiet_heartbeat
+from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
 from studies.storage.postgres import GRACE, patiently
 
 
-def settle_all(study: optuna.Study, root: Path, storage: object) -> None:
-    """Close the trials that claim to be running while nobody trains their run; a finished run completes one trial.
+def close_interrupted(study: optuna.Study, root: Path, storage: BaseStorage) -> None:
+    """Fail the trials that claim to be running while nobody trains their run.
 
-    In PostgreSQL another host's trial is known for dead by its heartbeat alone. Of several trials of one run the last
-    one's scheduler has had the run last; the others are what a dead scheduler left, and gave nothing.
+    In PostgreSQL another host's trial is closed only where it sends no heartbeat.
     """
     shared = isinstance(storage, RDBStorage)
     if shared:
-        with quiet_heartbeat():
-            fail_stale_trials(study)
-    trials, here = study.get_trials(deepcopy=False), str(Place.of(root))
-    done = {trial.user_attrs.get("key") for trial in trials if trial.state == TrialState.COMPLETE}
-    for trial in reversed(trials):
-        ours = trial.user_attrs.get("home") in (None, here)  # without one: its host died as it asked
-        if trial.state == TrialState.RUNNING and (ours or not shared):
-            settle(study, root, trial, done)
+        close_stale_trials(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        home, begin = trial.user_attrs.get("home"), trial.datetime_start
+        if home is None and begin is not None and (datetime.now() - begin).total_seconds() < GRACE:
+            continue  # its scheduler is about to say whose it is; without a home it died before
+        if (home in (None, str(Place.of(root))) or not shared) and not _is_trained(root, trial.user_attrs.get("key")):
+            with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
+                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def settle(study: optuna.Study, root: Path, trial: FrozenTrial, done: set[str | None]) -> None:
-    """Close a running trial unless somebody trains its run: with its figure, if there is one and no trial has told it.
-
-    Args:
-        study: whose trial.
-        root: the runs folder.
-        trial: a running one.
-        done: the keys of the runs that a trial has told; this one's is added where it is the one.
-
-    """
-    key, asked = trial.user_attrs.get("key"), trial.datetime_start
-    if "home" not in trial.user_attrs and asked is not None and (datetime.now() - asked).total_seconds() < GRACE:
-        return  # its scheduler is about to say whose it is
+def _is_trained(root: Path, key: object) -> bool:
     try:
-        folder = RunFolder(inside(root, key or "none"))
+        return RunFolder(inside(root, str(key))).state() == "running"
     except FolderError:  # no name of a run: nobody trains it
-        folder, key = RunFolder(root / "none"), None
-    state, result = folder.state(), folder.result()
-    with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
-        if result is not None and key not in done:
-            done.add(key)
-            study.tell(trial.number, reported(folder.run(), result), skip_if_finished=True)
-        elif result is not None or state != "running":
-            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        return False
 
 
-LOOK: Final = 2.0
-"""Seconds between two looks at the runs that others train."""
+POLL: Final = 2.0
+"""Seconds between two questions after the runs that others train."""
 
 
 class StudyTrials(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
-    What is wanted is decided here and now, from the folders; Optuna keeps the record. (A queue of enqueued trials in
-    the storage would be shared by every caller, and a call with `--only` would eat what another one waits for.)
-
-    Args:
-        root: the runs folder; its journal file holds every study.
-        study: the study.
-        url: PostgreSQL instead of the journal.
-        patient: wait for the runs that others train, and take over those that they lose.
-
-    Raises:
-        FolderError: the root cannot be written.
-        StudyError: the database does not answer.
-
+    The folders decide what is trained; the trials are written, and never read for that. They are in the journal of
+    `root`, or in the database at `url`. With `patient` the runs that others train are waited for, and taken over where
+    they are interrupted.
     """
 
     def __init__(self, root: Path, study: Study, url: str | None = None, *, patient: bool = False) -> None:
@@ -102,111 +73,116 @@ class StudyTrials(Source):
         self.root = root
         self.label = study.label
         self.patient = patient
-        self.again: dict[str, Failed] = {}
-        self.wanted: list[Cell] = []
+        self.again: dict[str, FailedAttempt] = {}
+        self.queue: list[Cell] = []
         self.others: list[Cell] = []
-        self.looked = 0.0
-        self.taken: dict[str, Lease] = {}
-        factors = (*telling_apart(study.rows, study.within), *study.scientific, "seed")
+        self.last_poll = 0.0
+        self.claims: dict[str, Lease] = {}
+        factors = (*panel_names(study.rows, study.within), *study.scientific, "seed")
         self.distributions = distributions(factors, [cell.run for cell in study.runs()])
-        self.known: dict[str, BaseDistribution] = {}
-        self.seen = 0
         self.metric = headline(next(iter(study.rows.values())))
-        with ExitStack() as undo:  # a database may go away at any of these
-            self.storage = open_storage(root, url)
-            undo.callback(close_storage, self.storage)
-            self.leases = Leases(root, url)
-            undo.callback(self.leases.close)
-            self.optuna = open_study(self.storage, study)
-            self.number = self.storage.get_study_id_from_name(study.label)
-            undo.pop_all()
+        self.storage = open_storage(root, url)
+        self.leases = Leases(root, url)
+        self.optuna = open_study(self.storage, study)
+        self.number = self.storage.get_study_id_from_name(study.label)
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Make the trials agree with the folders.
 
-        A trial that claims to be running while nobody trains its run was interrupted; a finished run that another study
-        trained becomes a finished trial here.
+        A trial that claims to be running while nobody trains its run was interrupted; each finished run has one
+        complete trial, also if another study or a scheduler that died has trained it.
         """
         with self.leases.exclusively():
-            settle_all(self.optuna, self.root, self.storage)
-            trials = self.optuna.get_trials(deepcopy=False)
+            close_interrupted(self.optuna, self.root, self.storage)
             open_states = (TrialState.COMPLETE, TrialState.RUNNING)
-            known = {trial.user_attrs.get("key") for trial in trials if trial.state in open_states}
+            trials = self.optuna.get_trials(deepcopy=False, states=open_states)
+            keys = {trial.user_attrs.get("key") for trial in trials}
             for record in records:
-                if record.result is not None and record.run.key not in known:
-                    told = self._ask(Cell(record.row, record.run))
-                    report(told, record.run, record.metrics)
-                    self.complete(told, reported(record.run, record.result))
+                if record.result is not None and record.run.key not in keys:
+                    figures = {line["epoch"]: so_far(record.run, line) for line in record.metrics}
+                    self._create_trial(
+                        Cell(record.row, record.run),
+                        home=True,
+                        state=TrialState.COMPLETE,
+                        value=reported(record.run, record.result),
+                        intermediate_values={epoch: value for epoch, value in figures.items() if value is not None},
+                    )
 
     def retry(self, records: Sequence[Record]) -> None:
         """Take note of which attempts have failed by now: they are made again, and none that fails later is."""
-        self.again = self.leases.failures([record.run for record in records])
+        entries = patiently(self.leases.coordination.entries)
+        self.again = failures(self.root, [record.run for record in records], entries)
 
-    def want(self, records: Sequence[Record]) -> None:
+    def enqueue(self, records: Sequence[Record]) -> None:
         """Take note of what is to be trained, in this order."""
-        self.wanted = [Cell(record.row, record.run) for record in records]
+        self.queue = [Cell(record.row, record.run) for record in records]
 
-    def _ask(self, cell: Cell) -> Trial:
+    def begin_trial(self, cell: Cell) -> Trial:
         """Begin the trial of a run, with the marks that say which run it is.
 
         In PostgreSQL its first heartbeat comes before it is marked as this runs folder's: by that mark other hosts
-        leave a trial alone until it is silent, and one that never gave a sign is never silent.
+        leave a trial alone until its heartbeat stops, and one that has never begun never stops.
         """
         shared = isinstance(self.storage, RDBStorage)
-        marks = {"key": cell.run.key, "row": cell.row} | ({} if shared else {"home": str(Place.of(self.root))})
-        try:
-            number = self._begun(cell, marks, look=not (shared and self.seen))
-        except FolderError:
-            raise
-        except ValueError:  # in PostgreSQL: another process has begun a trial whose parameters are of another kind
-            number = self._begun(cell, marks, look=True)
+        number = self._create_trial(cell, home=not shared, state=TrialState.RUNNING)
         trial = patiently(lambda: Trial(self.optuna, number))
         patiently(lambda: self.send_heartbeat([trial]))
         if shared:
             patiently(lambda: trial.set_user_attr("home", str(Place.of(self.root))))
         return trial
 
-    def _begun(self, cell: Cell, marks: dict[str, str], *, look: bool) -> int:
-        """Write a new trial in one step; `look` at what kind the parameters of others' are first."""
-        if look:
-            trials = patiently(lambda: self.optuna.get_trials(deepcopy=False))
-            for trial in trials[self.seen :]:
-                self.known = {**trial.distributions, **self.known}
-            self.seen = len(trials)
-        template = asked(parameters(cell.run, self.distributions), self.distributions, self.known, marks)
-        return patiently(lambda: self.storage.create_new_trial(self.number, template))
+    def _create_trial(self, cell: Cell, *, home: bool, **outcome: Any) -> int:
+        """Write a new trial in one step and return its number; its parameters are of the kinds that the study has."""
+        marks = {"key": cell.run.key, "row": cell.row} | ({"home": str(Place.of(self.root))} if home else {})
+
+        def create() -> int:
+            kinds: dict[str, BaseDistribution] = {}
+            for trial in self.optuna.get_trials(deepcopy=False):
+                kinds = {**trial.distributions, **kinds}
+            values = parameters(cell.run, self.distributions)
+            return self.storage.create_new_trial(
+                self.number, new_trial(values, self.distributions, kinds, marks, **outcome)
+            )
+
+        try:
+            return patiently(create)
+        except FolderError:
+            raise
+        except ValueError:  # in PostgreSQL: another process has just begun one with parameters of another kind
+            return patiently(create)
 
     def claim(self) -> tuple[Trial, Cell] | None:
-        """Take the next wanted run that nobody has or has finished, or None where none is left."""
-        while self.wanted:
-            cell = self.wanted.pop(0)
+        """Take the next run of the queue that nobody has or has finished, or None where there is none."""
+        while self.queue:
+            cell = self.queue.pop(0)
             lease = self.leases.take(cell.run, again=self.again.get(cell.run.key))
             if lease is None:
                 self.others.append(cell)
                 continue
-            self.taken[cell.run.key] = lease
-            return self._ask(cell), cell
+            self.claims[cell.run.key] = lease
+            return self.begin_trial(cell), cell
         return None
 
     def lease(self, run: Run) -> Lease | None:
         """Return the lease that was taken when the run was claimed."""
-        return self.taken.pop(run.key)
+        return self.claims.pop(run.key)
 
     def waits(self) -> bool:
         """Say whether others still train runs of this study; those whose training was interrupted are wanted again."""
         if not self.patient or not self.others:
             return False
-        if time.monotonic() - self.looked > LOOK:
-            self.looked = time.monotonic()
-            ended = self.leases.ended([cell.run for cell in self.others])
-            self.wanted += [cell for cell in self.others if cell.run.key not in ended]
+        if time.monotonic() - self.last_poll > POLL:
+            self.last_poll = time.monotonic()
+            entries = patiently(self.leases.coordination.entries)
+            keys = ended(self.root, [cell.run for cell in self.others], entries)
+            self.queue += [cell for cell in self.others if cell.run.key not in keys]
             self.others = []
-        return bool(self.wanted or self.others)
+        return bool(self.queue or self.others)
 
     def requeue(self, trial: TrialHandle, cell: Cell) -> None:
         """Close an interrupted run's trial and put the run back."""
         self.fail(trial)
-        self.wanted.append(cell)
+        self.queue.append(cell)
 
     def prune(self, trial: TrialHandle) -> bool:  # noqa: ARG002
         """Never: a table holds complete runs only."""
@@ -214,9 +190,9 @@ class StudyTrials(Source):
 
     def close(self) -> None:
         """Let go of a run whose trial could not be begun, and close the connections to the database."""
-        for lease in self.taken.values():
+        for lease in self.claims.values():
             lease.let_go()
-        self.taken.clear()
+        self.claims.clear()
         super().close()
 
 

@@ -25,26 +25,23 @@ MAX_SEED = 2**31 - 1
 def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDistribution]:
     """Return a distribution for each flat name: all that its type admits, else what occurs in `runs`."""
     flats = [flatten(run) for run in runs]
-    found = {name: list(dict.fromkeys(flat[name] for flat in flats if name in flat)) for name in names}
-    return {name: _distribution(name, values) for name, values in found.items()}
+    occurring = {name: list(dict.fromkeys(flat[name] for flat in flats if name in flat)) for name in names}
+    return {name: _distribution(name, values) for name, values in occurring.items()}
 
 
 def _distribution(name: str, values: list[Scalar]) -> BaseDistribution:
     if name == "seed":
         return IntDistribution(0, MAX_SEED)
-    if name in KINDS:
-        return CategoricalDistribution((*sorted(KINDS[name]), "none"))
-    if literals := _literals(name):
-        return CategoricalDistribution(literals)
+    if choices := (*sorted(KINDS[name]), "none") if name in KINDS else _literals(name):
+        return CategoricalDistribution(choices)
     if all(isinstance(value, bool) for value in values):
         return CategoricalDistribution((False, True))
-    if all(isinstance(value, int) for value in values):
-        whole = [int(value) for value in values if value is not None]
-        return IntDistribution(min(whole), max(whole))
-    if all(isinstance(value, int | float) for value in values):
-        numbers = [float(value) for value in values if value is not None]
-        return FloatDistribution(min(numbers), max(numbers))
-    return CategoricalDistribution(sorted(map(str, values)))
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values):
+        return CategoricalDistribution(sorted(map(str, values)))
+    if all(isinstance(number, int) for number in numbers):
+        return IntDistribution(int(min(numbers)), int(max(numbers)))
+    return FloatDistribution(min(numbers), max(numbers))
 
 
 def _literals(name: str) -> tuple[Scalar, ...]:
@@ -62,46 +59,39 @@ def _literals(name: str) -> tuple[Scalar, ...]:
 def parameters(run: Run, dists: Mapping[str, BaseDistribution]) -> dict[str, Scalar]:
     """Return the values that `run` has for those parameters that it has at all."""
     flat = flatten(run)
-    text = {
-        n
-        for n, d in dists.items()
-        if isinstance(d, CategoricalDistribution) and all(isinstance(c, str) for c in d.choices)
-    }
-    return {name: str(flat[name]) if name in text else flat[name] for name in dists if name in flat}
+    return {name: str(flat[name]) if _is_text(dist) else flat[name] for name, dist in dists.items() if name in flat}
 
 
-def asked(
+def _is_text(dist: BaseDistribution) -> bool:
+    return isinstance(dist, CategoricalDistribution) and all(isinstance(choice, str) for choice in dist.choices)
+
+
+def new_trial(
     values: Mapping[str, Scalar],
     dists: Mapping[str, BaseDistribution],
-    known: Mapping[str, BaseDistribution],
+    kinds: Mapping[str, BaseDistribution],
     marks: Mapping[str, Any],
+    **outcome: Any,
 ) -> FrozenTrial:
-    """Return a running trial with those parameters, to be written in one step.
+    """Return a trial with those parameters, user attributes and outcome, to be written in one step.
 
-    A parameter whose choices have changed since the study began can no longer be one in Optuna: it becomes a user
+    A parameter that is of another kind than in the study's trials so far can be none in Optuna: it becomes a user
     attribute of the same name.
-
-    Args:
-        values: the parameters.
-        dists: their distributions.
-        known: those of the study's trials so far.
-        marks: user attributes.
-
     """
-    odd = {name: value for name, value in values.items() if not _fits(value, dists[name], known.get(name))}
+    odd = {name: value for name, value in values.items() if not _fits(value, dists[name], kinds.get(name))}
     fitting = {name: value for name, value in values.items() if name not in odd}
     return optuna.create_trial(
-        state=TrialState.RUNNING,
         params=fitting,
         distributions={name: dists[name] for name in fitting},
         user_attrs={**marks, **odd},
+        **outcome,
     )
 
 
-def _fits(value: Scalar, dist: BaseDistribution, known: BaseDistribution | None) -> bool:
+def _fits(value: Scalar, dist: BaseDistribution, kind: BaseDistribution | None) -> bool:
     try:
-        if known is not None:
-            check_distribution_compatibility(known, dist)
+        if kind is not None:
+            check_distribution_compatibility(kind, dist)
         optuna.create_trial(state=TrialState.RUNNING, params={"": value}, distributions={"": dist})
     except ValueError:
         return False

@@ -34,14 +34,9 @@ class Slot:
 
 
 def parse_devices(text: str | None) -> list[int | None]:
-    """Return one entry a device: its index for a GPU, None for a CPU rank.
+    """Return one entry a device, its index for a GPU, None for a CPU rank: of `0,1` or `cpu:2`, else a `StudyError`.
 
-    Args:
-        text: `0,1`, `cpu:2`, or None for every GPU, else for one rank a core.
-
-    Raises:
-        StudyError: anything else.
-
+    None stands for every GPU, or where there is none for one rank a core.
     """
     if text is None:
         gpus = visible_gpus()
@@ -60,21 +55,15 @@ def visible_gpus() -> list[int]:
 
     CUDA_VISIBLE_DEVICES counts where there is one: clusters and images set it on machines without a GPU, too.
     """
-    there = [path for path in DEVICE_FILES.glob("nvidia[0-9]*") if path.name[6:].isdigit()]
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is None or not (there or (DEVICE_FILES / "dxg").exists()):  # Windows' Linux has a file for them all
-        return list(range(len(there)))
-    return list(range(len([part for part in listed.split(",") if part.strip() not in ("", "-1")])))
+    count = sum(path.name[6:].isdigit() for path in DEVICE_FILES.glob("nvidia[0-9]*"))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and (count or (DEVICE_FILES / "dxg").exists()):  # Windows' Linux has a file for them all
+        count = sum(part.strip() not in ("", "-1") for part in visible.split(","))
+    return list(range(count))
 
 
 def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1, nodes: int = 1) -> list[Slot]:
-    """Cut the devices into slots of `per_run`, each of them `runs_per_device` times.
-
-    Args:
-        devices: see `parse_devices`.
-        per_run: devices that train one run together.
-        runs_per_device: runs that share a device at the same time; small networks leave most of a GPU idle.
-        nodes: how many nodes give as much to each run.
+    """Cut the devices into slots of `per_run`, each of them `runs_per_device` times, on each of `nodes`.
 
     Raises:
         StudyError: `per_run` below 1 or not a divisor of the number of devices, or `runs_per_device` below 1.

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -28,12 +27,7 @@ class Counts(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """Return where counts lie: in `$BAM_CACHE`, else in the user's cache folder.
-
-    Raises:
-        RuntimeError: this user has no home folder.
-
-    """
+    """Return where counts lie: in `$BAM_CACHE`, else in the user's cache folder; RuntimeError without a home folder."""
     home = os.environ.get("BAM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "lightning-bam")
     return Path(home, "counts").expanduser()
 
@@ -51,27 +45,26 @@ def network(run: Run) -> dict[str, Any]:
 
 
 def key_of(net: Mapping[str, Any]) -> str:
-    """Return the name of a network's file."""
-    text = json.dumps([net, version("torch"), version("torchvision")], sort_keys=True)
+    """Return the name of a network's file: a hash of all that decides its counts."""
+    text = json.dumps([net, version("torch"), version("torchvision"), source()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def recall(key: str, net: Mapping[str, Any]) -> Counts | None:
-    """Return the counts of a network, or None where they are not known for this source."""
+def read_counts(key: str) -> Counts | None:
+    """Return the counts that are kept under a key, or None where there are none that can be read."""
     try:
-        found = json.loads((cache_dir() / f"{key}.json").read_text())
-        counts = Counts(found["params"], found["macs"])
-        same = found["source"] == source() and found["network"] == json.loads(json.dumps(net))
+        kept = json.loads((cache_dir() / f"{key}.json").read_text())
+        counts = Counts(kept["params"], kept["macs"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         return None
-    return counts if same and all(type(count) is int and count >= 0 for count in counts) else None
+    return counts if all(type(count) is int and count >= 0 for count in counts) else None
 
 
-def keep(key: str, net: Mapping[str, Any], counts: Counts) -> None:
+def keep_counts(key: str, counts: Counts) -> None:
     """Keep the counts of a network; where that cannot be, they are not kept."""
     with suppress(OSError, RuntimeError, FolderError):
         cache_dir().mkdir(parents=True, exist_ok=True)
-        write_object(cache_dir() / f"{key}.json", {**counts._asdict(), "source": source(), "network": net})
+        write_object(cache_dir() / f"{key}.json", counts._asdict())
 
 
 @cache
@@ -84,48 +77,32 @@ def source() -> str:
     return digest.hexdigest()
 
 
-SHARE = 8
-"""Networks that are worth a process of their own: it takes as long to load torch as to count them."""
-
-
 def counts(rows: Mapping[str, Run]) -> dict[str, Counts]:
-    """Count the network of each row exactly, on the meta device, once for equal networks and from the cache if known.
+    """Count the network of each row exactly, on the meta device: once for equal networks, or read from the cache.
 
     Raises:
         ConfigError: a row whose network cannot be built, with its name.
 
     """
-    nets = {row: network(run) for row, run in rows.items()}
-    keys = {row: key_of(net) for row, net in nets.items()}
+    keys = {row: key_of(network(run)) for row, run in rows.items()}
     first = {key: row for row, key in reversed(keys.items())}
-    known = {key: recall(key, nets[row]) for key, row in first.items()}
-    missing = [row for key, row in first.items() if known[key] is None]
+    kept = {key: read_counts(key) for key in first}
+    missing = [row for key, row in first.items() if kept[key] is None]
     for row, answer in zip(missing, _count([rows[row] for row in missing]), strict=True):
         if isinstance(answer, str):
             raise ConfigError(f"row {row!r}: {answer}")
-        known[keys[row]] = answer
-        keep(keys[row], nets[row], answer)
-    return {row: found for row, key in keys.items() if (found := known[key]) is not None}
+        kept[keys[row]] = answer
+        keep_counts(keys[row], answer)
+    return {row: count for row, key in keys.items() if (count := kept[key]) is not None}
 
 
 def _count(runs: Sequence[Run]) -> list[Counts | str]:
-    """Count on as many processes as there are cores and work for; a string says why a network cannot be built."""
+    """Count in a process that loads torch; a string says why a network cannot be built."""
     if not runs:
         return []
-    workers = max(1, min(os.cpu_count() or 1, len(runs) // SHARE))
-    answers: list[Counts | str] = [""] * len(runs)
-    with ThreadPoolExecutor(workers) as pool:
-        shares = [list(runs[start::workers]) for start in range(workers)]
-        for start, found in enumerate(pool.map(_ask, shares)):
-            answers[start::workers] = found
-    return answers
-
-
-def _ask(runs: Sequence[Run]) -> list[Counts | str]:
-    lines = "".join(json.dumps(to_dict(run)) + "\n" for run in runs)
     answer = subprocess.run(
         [sys.executable, "-P", "-m", "lightning_bam.network"],
-        input=lines,
+        input="".join(json.dumps(to_dict(run)) + "\n" for run in runs),
         capture_output=True,
         text=True,
         check=False,
@@ -133,7 +110,5 @@ def _ask(runs: Sequence[Run]) -> list[Counts | str]:
     )
     if answer.returncode:
         raise RuntimeError(f"counting failed: {answer.stderr.strip().splitlines()[-1:]}")
-    found = [json.loads(line) for line in answer.stdout.splitlines()]
-    if len(found) != len(runs):
-        raise RuntimeError(f"counting failed: {len(runs)} networks asked for, {len(found)} answers")
-    return [data["error"] if "error" in data else Counts(data["params"], data["macs"]) for data in found]
+    lines = map(json.loads, answer.stdout.splitlines())
+    return [data["error"] if "error" in data else Counts(data["params"], data["macs"]) for data in lines]

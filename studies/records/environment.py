@@ -1,4 +1,4 @@
-"""What the runs of one comparison should share beside what they were told: machine, versions, commit, images."""
+"""What the runs of one comparison should share beside their `Run`: machine, versions, commit, images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning_bam.run_folder.manifest import ENTRIES, Manifest
 SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host")}
 """Entries of the manifest that the runs of one comparison should share, and what a note calls them."""
 FAILED: Final = "failed"
-"""Under which name the first attempt is told with the causes of those that have failed."""
+"""Under which name the first attempt has the causes of those that have failed."""
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
@@ -26,11 +26,11 @@ def circumstances(manifest: Manifest) -> str:
 
 
 @lru_cache(maxsize=1024)
-def by_attempt(told: str) -> tuple[Mapping[str, Any], ...]:
-    """Return what `circumstances` told: the entries of `SHARED` that were recorded, attempt by attempt."""
-    return tuple(json.loads(told))
+def by_attempt(text: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the entries of `SHARED` in what `circumstances` returned, attempt by attempt."""
+    return tuple(json.loads(text))
 
 
-def failures(told: str) -> tuple[str, ...]:
-    """Return the causes of the attempts that had failed before the figures came, as `circumstances` told them."""
-    return tuple(by_attempt(told)[0].get(FAILED, ()))
+def failures(text: str) -> tuple[str, ...]:
+    """Return the causes of the attempts that had failed before the figures came, from what `circumstances` returned."""
+    return tuple(by_attempt(text)[0].get(FAILED, ()))

@@ -19,14 +19,9 @@ KEY: Final = re.compile("[0-9a-f]{16}")
 
 
 class Other(NamedTuple):
-    """A run that was begun for a study, of whose runs it is none now.
+    """A run that was begun for a row of a study, of whose runs it is none now; `ended` with a result or a failure.
 
-    Attributes:
-        row: which row of it the run was.
-        run: what was trained.
-        purpose: the row and, where the study had a stopping rule, the rule's seal.
-        ended: whether it has a result, or has failed.
-
+    `purpose` is the row and, where the study had a stopping rule, the rule's seal.
     """
 
     row: str
@@ -37,34 +32,29 @@ class Other(NamedTuple):
 
 def purpose(manifest: Manifest, label: str) -> dict[str, str] | None:
     """Return for what a study has begun a run; None where it has not, or an older version did."""
-    purpose = (manifest.studies or {}).get(label)
-    return purpose if purpose and "row" in purpose else None
+    entry = (manifest.studies or {}).get(label)
+    return entry if entry and "row" in entry else None
 
 
 def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:
     """Return for each study what was begun for it and is none of its runs, by name of the folder.
 
-    The run folders are the source: they travel where a database does not. One that cannot be read says
-    nothing here.
-
-    Args:
-        root: the runs folder.
-        keys: study -> the keys of its runs.
-
+    The run folders are the source: they travel where a database does not. One that cannot be read says nothing here.
+    `keys` are those of each study's runs.
     """
-    found: dict[str, list[Other]] = {label: [] for label in keys}
+    runs: dict[str, list[Other]] = {label: [] for label in keys}
     everyone = set.intersection(*map(set, keys.values())) if keys else set()
     try:
         names = sorted(name for name in os.listdir(root) if name not in everyone and KEY.fullmatch(name))  # noqa: PTH208
     except OSError:
-        return found
+        return runs
     for name in names:
         folder = RunFolder(f"{root}/{name}")
         with suppress(FolderError):
             manifest = folder.manifest()
             for label in keys:
-                told = purpose(manifest, label) if name not in keys[label] else None
-                if told is not None and (run := folder.run()).key == name:
+                entry = purpose(manifest, label) if name not in keys[label] else None
+                if entry is not None and (run := folder.run()).key == name:
                     ended = (folder.path / "result.json").exists() or manifest.state == "failed"
-                    found[label].append(Other(told["row"], run, told, ended))
-    return found
+                    runs[label].append(Other(entry["row"], run, entry, ended))
+    return runs

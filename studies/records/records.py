@@ -19,9 +19,9 @@ from studies.records.environment import circumstances
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run of a study and what its folder says of it; what is seldom asked for is read when it is.
+    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for.
 
-    `epochs` is how many it has been trained for.
+    What few readers want is read once one does.
     """
 
     row: str
@@ -65,9 +65,7 @@ class Record:
 def gather(study: Study, root: Path) -> list[Record]:
     """Join every run of `study` with its folder under `root`; nothing is left out, whatever its state.
 
-    Raises:
-        FolderError: a folder that cannot be trusted (torn, edited, of another version).
-
+    A folder that cannot be trusted (torn, edited, of another version) raises `FolderError`.
     """
     return read(study.runs(), root)
 
@@ -94,12 +92,7 @@ def record_of(cell: Cell, root: Path) -> Record:
 
 
 def agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
-    """Make sure that a result is that of the last epoch, whose figure is given.
-
-    Raises:
-        FolderError: it is not.
-
-    """
+    """Refuse a result that is not that of the last epoch, whose figure is given."""
     figure, epochs = result.figure(headline(run).name), len(lines)
     if epochs != result.epochs or last is None or last != figure:
         folder.metrics(lines)  # a torn line is the better reason

@@ -2,69 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
 
+from studies.definition.validation import Number, Whole, choice
 from studies.errors import StudyError
 
 
-@dataclass(frozen=True)
+@choice
 class Integer:
-    """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other.
+    """Whole numbers from `low` to `high`, both included; on a log scale each octave is as likely as any other."""
 
-    Raises:
-        StudyError: what is no whole number, an empty range, a step below 1, or a log scale from below 1 or with a step.
-
-    """
-
-    low: int
-    high: int
-    step: int = 1
+    low: Whole
+    high: Whole
+    step: Whole = 1
     log: bool = False
 
     def __post_init__(self) -> None:
         """Check the range."""
-        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
-            if type(value) is not int:
-                raise StudyError(f"{self}: {name}={value!r} is no whole number")
-        _check(self, self.low, self.high, lowest=1)
+        _check(self)
         if self.step < 1 or (self.log and self.step != 1):
             raise StudyError(f"{self}: a step is at least 1, and on a log scale exactly 1")
 
     @property
+    def values(self) -> range:
+        """Every value; the last is `high`, or where no step reaches it the one below."""
+        return range(self.low, self.high + 1, self.step)
+
+    @property
     def size(self) -> int:
         """How many values there are."""
-        return (self.high - self.low) // self.step + 1
+        return len(self.values)
 
     @property
     def last(self) -> int:
-        """The greatest value: `high`, or where no step reaches it the last one below."""
-        return self.low + (self.size - 1) * self.step
+        """The greatest value."""
+        return self.values[-1]
 
 
-@dataclass(frozen=True)
+@choice
 class Real:
-    """Real numbers from `low` to `high`, on a linear or a log scale, or in steps.
+    """Real numbers from `low` to `high`, on a linear or a log scale, or in steps."""
 
-    Raises:
-        StudyError: what is no finite number, an empty range, a step of 0 or less, or a log scale from 0 or with a step.
-
-    """
-
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool = False
-    step: float | None = None
+    step: Number | None = None
 
     def __post_init__(self) -> None:
         """Check the range."""
-        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
-            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            if not number and (value, name) != (None, "step"):
-                raise StudyError(f"{self}: {name}={value!r} is no finite number")
-        _check(self, self.low, self.high, lowest=0)
+        _check(self)
         if self.step is not None and (self.step <= 0 or self.log):
             raise StudyError(f"{self}: a step is above 0, and a log scale has none")
 
@@ -83,7 +69,7 @@ class Real:
         return float(Decimal(str(self.low)) + (self.size - 1) * Decimal(str(self.step)))
 
 
-Choice = Sequence[str] | Integer | Real
+Choice = tuple[str, ...] | Integer | Real
 """A tuple of values as written on the command line, or a range of numbers."""
 
 Value = str | int | float
@@ -92,7 +78,7 @@ Value = str | int | float
 
 def ends(choice: Choice) -> tuple[Value, ...]:
     """Return every listed value, or the two ends of a range."""
-    return (choice.low, choice.last) if isinstance(choice, Integer | Real) else tuple(choice)
+    return (choice.low, choice.last) if isinstance(choice, Integer | Real) else choice
 
 
 def size_of(choice: Choice) -> int | None:
@@ -103,14 +89,14 @@ def size_of(choice: Choice) -> int | None:
 def takes(choice: Choice, value: object) -> bool:
     """Say whether a value is one of those that may be chosen."""
     if isinstance(choice, Integer):
-        return type(value) is int and choice.low <= value <= choice.last and (value - choice.low) % choice.step == 0
+        return type(value) is int and value in choice.values
     if isinstance(choice, Real):
         return type(value) in (int, float) and choice.low <= value <= choice.high  # type: ignore[operator]
-    return isinstance(value, str) and value in choice
+    return value in choice
 
 
-def _check(choice: Integer | Real, low: float, high: float, lowest: int) -> None:
-    if not low < high:
+def _check(choice: Integer | Real) -> None:
+    if not choice.low < choice.high:
         raise StudyError(f"{choice}: low must be below high")
-    if choice.log and (low < lowest or low <= 0):
+    if choice.log and choice.low <= 0:
         raise StudyError(f"{choice}: a log scale begins above 0")

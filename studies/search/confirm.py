@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from lightning_bam.config import AfterStages, Run, flatten
 from lightning_bam.run_folder.result import headline
-from studies.definition.limits import LONGEST
-from studies.definition.names import shortened
+from studies.definition.limits import LONGEST, shortened
 from studies.definition.panels import make_panels, varying
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.search.choices import Value
-from studies.search.space import Space, shown
+from studies.search.space import Space, value_text
 
 SEEDS: Final = 5
 """Fresh seeds of a confirming study."""
 
 
-def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, label: str) -> Study:
+def confirmation(space: Space, best: Sequence[Mapping[str, Value]], used: int, label: str) -> Study:
     """Return a study of the best configurations, each against the same network, data and recipe without attention.
 
     Where these differ between the configurations, each has a panel of its own, so that what the attention does can be
@@ -36,22 +36,26 @@ def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, lab
         label: of the search.
 
     Raises:
-        StudyError: nothing that differs from the baseline has been found.
+        StudyError: no configuration differs from the baseline.
 
     """
-    runs = [replace(space.chosen(values), seed=0) for values in best]
+    runs = [replace(space.configuration(values), seed=0) for values in best]
     flats = [flatten(run) for run in runs]
     names = [n for n in space.choices if len(runs) == 1 or len({flat.get(n) for flat in flats}) > 1]
-    asked = any(name.partition(".")[0] in ("attention", "placement") for name in space.choices)
-    parts = _panels(runs, names) if asked else {}
-    if all(len(part) == 1 for part in parts.values()):
-        parts = _against_base(space, runs, names, asked=asked)
-    rows = {row: run for part in parts.values() for row, run in part.items()}
+    of_attention = any(name.partition(".")[0] in ("attention", "placement") for name in space.choices)
+    parts = _panels(runs, names) if of_attention else []
+    if all(len(part) == 1 for part in parts):
+        base = _plain(space.base) if of_attention else replace(space.base, seed=0)
+        part = {"base" if space.base.attention == base.attention else "base without attention": base}
+        for rank, run in enumerate(runs, 1):
+            _add(part, _label(rank, run, base, names), run)
+        parts = [part]
+    rows = {row: run for part in parts for row, run in part.items()}
     if len(rows) == 1:
         raise StudyError(f"{label}: nothing to confirm: no trial is complete that differs from the baseline")
     slots = ("dataset", "backbone", "recipe") if len(parts) > 1 else ()
     within = tuple(slot for slot in slots if len({getattr(run, slot) for run in rows.values()}) > 1)
-    baselines = tuple(next(iter(part)) for part in parts.values())
+    baselines = tuple(next(iter(part)) for part in parts)
     name = shortened(f"confirm-{label.removeprefix('search+')}", LONGEST)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
     varied = varying(rows, make_panels(name, rows, baselines, within))
@@ -68,32 +72,22 @@ def confirming(space: Space, best: Sequence[Mapping[str, Value]], used: int, lab
     )
 
 
-def _panels(runs: Sequence[Run], names: Collection[str]) -> dict[str, dict[str, Run]]:
-    """Return the rows of each network, data and recipe, the one without attention first, by the key of that one."""
-    bare = [_plain(run) for run in runs]
-    first: dict[str, tuple[int, Run]] = {}
-    for rank, plain in enumerate(bare, 1):
-        first.setdefault(plain.key, (rank, plain))
-    found: dict[str, dict[str, Run]] = {}
-    for key, (rank, plain) in first.items():
-        there = [(k, run) for k, (run, own) in enumerate(zip(runs, bare, strict=True), 1) if own.key == key]
-        own = next((_label(k, run, plain, names) for k, run in there if run.attention is None), None)
-        rows = {own or ("none" if len(first) == 1 else f"plain {rank}"): plain}
-        for k, run in there:  # its recipe may be the same in another spelling
-            _add(rows, _label(k, run, plain, names), replace(plain, attention=run.attention, placement=run.placement))
-        found[key] = rows
-    return found
-
-
-def _against_base(
-    space: Space, runs: Sequence[Run], names: Collection[str], *, asked: bool
-) -> dict[str, dict[str, Run]]:
-    """Return one panel of all rows, compared with the space's base, without attention where that was asked for."""
-    base = _plain(space.base) if asked else replace(space.base, seed=0)
-    rows = {"base" if space.base.attention == base.attention else "base without attention": base}
+def _panels(runs: Sequence[Run], names: Collection[str]) -> list[dict[str, Run]]:
+    """Return the rows of each network, data and recipe, the one without attention first."""
+    ranks: dict[str, list[int]] = {}
     for rank, run in enumerate(runs, 1):
-        _add(rows, _label(rank, run, base, names), run)
-    return {base.key: rows}
+        ranks.setdefault(_plain(run).key, []).append(rank)
+    panels = []
+    for own in ranks.values():
+        plain = _plain(runs[own[0] - 1])
+        labels = {rank: _label(rank, runs[rank - 1], plain, names) for rank in own}
+        usual = "none" if len(ranks) == 1 else f"plain {own[0]}"
+        rows = {next((labels[rank] for rank in own if runs[rank - 1].attention is None), usual): plain}
+        for rank, label in labels.items():  # its recipe may be the same in another spelling
+            run = runs[rank - 1]
+            _add(rows, label, replace(plain, attention=run.attention, placement=run.placement))
+        panels.append(rows)
+    return panels
 
 
 def _plain(run: Run) -> Run:
@@ -106,14 +100,8 @@ def _add(rows: dict[str, Run], label: str, run: Run) -> None:
 
 
 def _label(rank: int, run: Run, baseline: Run, names: Collection[str]) -> str:
-    """Return a row's rank, its module where that is not the baseline's, and the knobs `names` that it has.
-
-    What a label cannot hold is left out of it, knob by knob from the last.
-    """
+    """Return a row's rank, its module where that is not the baseline's, and as many of the knobs `names` as fit."""
     flat = flatten(run)
     module = ("attention",) if flat["attention"] != flatten(baseline)["attention"] else ()
-    told = [f"{n.rpartition('.')[2]}={shown(flat[n])}" for n in dict.fromkeys((*module, *names)) if n in flat]
-    words = [str(rank), *told]
-    while len(" ".join(words)) > LONGEST:
-        words = [*words[: -2 if words[-1] == "..." else -1], "..."]
-    return " ".join(words)
+    knobs = [f"{n.rpartition('.')[2]}={value_text(flat[n])}" for n in dict.fromkeys((*module, *names)) if n in flat]
+    return textwrap.shorten(" ".join((str(rank), *knobs)), LONGEST, placeholder=" ...")

@@ -18,6 +18,8 @@ def importance(
 ) -> dict[str, dict[str, float]]:
     """Return evaluator -> factor -> its share of importance, from the greatest; the shares of an evaluator sum to 1.
 
+    Nothing for fewer than 20 runs, and where so many runs are equally good that the best are all runs.
+
     `PED-ANOVA` (Watanabe, Bansal and Hutter, 2023) says how differently the best tenth of the runs (but at least 5 of
     them) is spread over a factor's levels than all runs are. `fANOVA` (Hutter, Hoos and Leyton-Brown, 2014) says how
     much of the variance of a random forest's predictions a factor explains by itself. Neither tells noise from effect
@@ -29,15 +31,7 @@ def importance(
         higher_is_better: which runs are best.
         seed: of the random forest.
 
-    Returns:
-        Nothing for fewer than 20 runs, and where so many runs are equally good that the best are all runs.
-
-    Raises:
-        ValueError: other than one figure a run.
-
     """
-    if len(levels) != len(figures):
-        raise ValueError(f"importance: {len(levels)} runs and {len(figures)} figures")
     if len(figures) < LEAST_RUNS:
         return {}
     share = max(0.1, BEST_RUNS / len(figures))
@@ -63,5 +57,4 @@ def importance(
             "PED-ANOVA": PedAnovaImportanceEvaluator(target_quantile=share),
             "fANOVA": FanovaImportanceEvaluator(seed=seed),
         }
-    found = {title: get_param_importances(study, evaluator=evaluator) for title, evaluator in evaluators.items()}
-    return {title: {name: float(part) for name, part in shares.items()} for title, shares in found.items()}
+    return {title: get_param_importances(study, evaluator=evaluator) for title, evaluator in evaluators.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from studies.errors import StudyError
@@ -48,26 +47,19 @@ class Method:
         return self.trials or TRIALS
 
     def check(self, space: Space) -> None:
-        """Refuse what cannot go together.
-
-        Raises:
-            StudyError: brute force over a continuum, a pruner with two objectives, one that compares epochs where only
-                the last is scored or where there are too few, or one over seeds without enough of them.
-
-        """
-        pruner, detects = self.pruner_for(space), space.base.detects
-        if self.sampler == "brute" and (
-            endless := [name for name, choice in space.choices.items() if size_of(choice) is None]
-        ):
+        """Raise a StudyError for a sampler, pruner and space that cannot go together."""
+        pruner = self.pruner_for(space)
+        if self.sampler == "brute" and space.size is None:
+            endless = next(name for name, choice in space.choices.items() if size_of(choice) is None)
             raise StudyError(
-                f"--sampler brute: {endless[0]} is from a continuum, which no list ends; give its Real a step or take "
+                f"--sampler brute: {endless} is from a continuum, which no list ends; give its Real a step or take "
                 "another sampler"
             )
         if self.sampler == "nsga2" and pruner != "none":
             raise StudyError(
                 f"--sampler nsga2 --pruner {pruner}: two objectives cannot be pruned; use --pruner none, or tpe"
             )
-        if detects and pruner in BY_EPOCH:
+        if space.base.detects and pruner in BY_EPOCH:
             raise StudyError(
                 f"--pruner {pruner}: compares epochs, and a detector's mAP exists only after its last one; use "
                 f"--pruner none, or --pruner wilcoxon --seeds {LEAST_SEEDS}"
@@ -86,8 +78,9 @@ class Method:
 
 def label(space: Space, method: Method) -> str:
     """Return the name of the search's Optuna study: searches whose figures mean the same share one."""
-    parts: Mapping[str, bool] = {
-        f"seeds={method.seeds}": method.seeds > 1,
-        "error-macs": method.sampler == "nsga2",
-    }
-    return "+".join(("search", space.name, *(part for part, told in parts.items() if told)))
+    parts = ["search", space.name]
+    if method.seeds > 1:
+        parts.append(f"seeds={method.seeds}")
+    if method.sampler == "nsga2":
+        parts.append("error-macs")
+    return "+".join(parts)

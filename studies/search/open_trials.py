@@ -1,11 +1,10 @@
-"""The trials of a search that have been asked for and not told: their runs' figures, and how each is closed."""
+"""The open trials of a search: their runs' figures, and how each trial is closed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -13,27 +12,24 @@ from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
-from studies.coordination.leases import Failed, Lease
+from studies.coordination.leases import Lease
+from studies.coordination.retries import FailedAttempt
 from studies.definition.study import Cell
 from studies.engine.source import Source, TrialHandle
-from studies.search.recovery import ANOTHERS, HARMLESS, RUN_FAILED, requeue, tell_late
+from studies.search.trials import ANOTHERS, HARMLESS, RUN_FAILED, requeue
 from studies.storage.postgres import patiently
 
 
+@dataclass
 class SeedTrial:
-    """An asked trial as the scheduler holds it for one of its runs: it passes on those epochs that Optuna should hear.
+    """A trial as the scheduler holds it for the run of one of its seeds, by index.
 
-    Args:
-        trial: what was asked.
-        index: which of the trial's seeds this run has, from 0.
-        heard: the epochs that Optuna has heard of, shared by all who go on with the run; None where it hears of none.
-
+    `reported` are the epochs that Optuna has, shared by all who go on with the run; None where it gets none.
     """
 
-    def __init__(self, trial: Trial, index: int, heard: set[int] | None) -> None:
-        self.trial = trial
-        self.index = index
-        self.heard = heard
+    trial: Trial
+    index: int
+    reported: set[int] | None
 
     @property
     def number(self) -> int:
@@ -42,20 +38,16 @@ class SeedTrial:
 
     def report(self, value: float, step: int) -> None:
         """Report an epoch's figure, once."""
-        if self.heard is not None and step not in self.heard:
+        if self.reported is not None and step not in self.reported:
             self.trial.report(value, step)
-            self.heard.add(step)  # not before: a database that was away is told again
+            self.reported.add(step)  # not before: a database that was away is told again
 
 
 @dataclass
 class Attempt:
-    """A trial that has been asked and not told: what is still to run, what runs, and the figures so far.
+    """An open trial: its runs, those to be started, those that run, and the figures so far, each by its seed's index.
 
-    Args:
-        trial: the trial.
-        cells: a run for each seed.
-        by_epoch: whether Optuna hears of the first run's epochs.
-
+    Optuna hears of the first run's epochs if `by_epoch`.
     """
 
     trial: Trial
@@ -64,7 +56,7 @@ class Attempt:
     waiting: list[int] = field(default_factory=list)
     running: set[int] = field(default_factory=set)
     figures: dict[int, float] = field(default_factory=dict)
-    heard: set[int] = field(default_factory=set)
+    reported: set[int] = field(default_factory=set)
 
     def next(self, *, one_by_one: bool) -> tuple[SeedTrial, Cell] | None:
         """Take the run of the next seed; with `one_by_one` only when none is running, so that it may be spared."""
@@ -76,29 +68,7 @@ class Attempt:
 
     def handle(self, index: int) -> SeedTrial:
         """Return the trial as the scheduler holds it for one seed."""
-        return SeedTrial(self.trial, index, self.heard if self.by_epoch and index == 0 else None)
-
-    def put_back(self, index: int) -> None:
-        """Put an interrupted run first among those to be started; what Optuna has heard of it stays."""
-        self.running.discard(index)
-        self.waiting.insert(0, index)
-
-    @property
-    def over(self) -> bool:
-        """Whether every seed has its figure."""
-        return len(self.figures) == len(self.cells)
-
-    def values(self, root: Path, objectives: int) -> float | list[float]:
-        """Return what the trial is told: the mean over the seeds, in percent, and as a second objective the MACs.
-
-        Those are what `lightning_bam.network` counts, read from the first run's result.
-        """
-        figure = fmean(self.figures.values())
-        if objectives == 1:
-            return figure
-        result = RunFolder.of(root, self.cells[0].run).result()
-        assert result is not None
-        return [figure, float(result.macs)]
+        return SeedTrial(self.trial, index, self.reported if self.by_epoch and index == 0 else None)
 
 
 def index_of(trial: TrialHandle) -> int:
@@ -122,21 +92,19 @@ class OpenTrials(Source):
     def __init__(self) -> None:
         self.open: dict[int, Attempt] = {}
         self.troubles = 0
-        self.again: dict[str, Failed] = {}
-        self._stopped: dict[int, Attempt] = {}
+        self.again: dict[str, FailedAttempt] = {}
         self._refused: set[str] = set()
 
     def requeue(self, trial: TrialHandle, cell: Cell) -> None:  # noqa: ARG002
-        """Put an interrupted run back; its trial goes on where the run does."""
+        """Put an interrupted run first among those to be started; its trial goes on where the run does."""
         if (attempt := self.open.get(trial.number)) is not None:
-            attempt.put_back(index_of(trial))
+            attempt.running.discard(index_of(trial))
+            attempt.waiting.insert(0, index_of(trial))
 
     def complete(self, trial: TrialHandle, error: float) -> None:
         """Take the figure of one run, in percent; after the last seed's the trial is told their mean."""
         if (attempt := self.open.get(trial.number)) is not None:
             self.take(attempt, index_of(trial), error)
-        elif (attempt := self._stopped.pop(trial.number, None)) is not None and len(attempt.cells) == 1:
-            tell_late(self.optuna, trial.number, error)
 
     def take(self, attempt: Attempt, index: int, figure: float) -> None:
         """Take the figure of one seed, in percent; tell the trial when it has all of them or is to be pruned."""
@@ -147,12 +115,17 @@ class OpenTrials(Source):
         with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
             if over_seeds:
                 patiently(lambda: attempt.trial.report(figure, index))
-            if attempt.over:
+            if len(attempt.figures) == len(attempt.cells):
                 self.open.pop(attempt.trial.number, None)
-                values = attempt.values(self.root, objectives)
+                values = [fmean(attempt.figures.values()), *self._macs(attempt)][:objectives]
                 patiently(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
             elif over_seeds and patiently(attempt.trial.should_prune):
                 self.close_trial(attempt.trial, TrialState.PRUNED)
+
+    def _macs(self, attempt: Attempt) -> list[float]:
+        """Return the second objective: what `lightning_bam.network` counts, from the first run's result."""
+        result = RunFolder.of(self.root, attempt.cells[0].run).result()
+        return [] if result is None else [float(result.macs)]
 
     def lease(self, run: Run) -> Lease | None:
         """Return the lease of a claimed run, or None where somebody else has it."""
@@ -194,24 +167,16 @@ class OpenTrials(Source):
         attempt = self.open.get(trial.number)
         if attempt is None:
             return True
-        if not isinstance(trial, SeedTrial) or trial.heard is None:
+        if not isinstance(trial, SeedTrial) or trial.reported is None:
             return False
         with suppress(UpdateFinishedTrialError):
             done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
             if patiently(attempt.trial.should_prune) and not done:
-                self._stopped[trial.number] = attempt
                 self.close_trial(attempt.trial, TrialState.PRUNED)
         return trial.number not in self.open
 
     def close_trial(self, trial: Trial, state: TrialState, why: str = "") -> None:
-        """Close a trial that has no figure.
-
-        Args:
-            trial: to be closed.
-            state: pruned or failed.
-            why: it counts as made; without, a failed one was interrupted.
-
-        """
+        """Close a trial without a figure, as pruned or failed; one that failed and does not say why was interrupted."""
         self.open.pop(trial.number, None)
         self.troubles += state == TrialState.FAIL and why not in ("", RUN_FAILED, *HARMLESS)
         with suppress(UpdateFinishedTrialError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Final, Literal, assert_never
+from typing import Final, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -35,19 +35,16 @@ LEAST_SEEDS: Final = 5
 def make_pruner(name: PrunerName, epochs: int) -> BasePruner:
     """Return the pruner for runs of so many epochs (for `wilcoxon`, of so many seeds as there are)."""
     first = max(1, round(epochs / ETA**RUNGS))
-    match name:
-        case "none":
-            return optuna.pruners.NopPruner()
-        case "median":
-            return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-        case "asha":
-            return optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=ETA)
-        case "hyperband":
-            return optuna.pruners.HyperbandPruner(
-                min_resource=first, max_resource=max(first, epochs), reduction_factor=ETA
-            )
-        case "wilcoxon":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Wilcoxon
+        match name:
+            case "none":
+                return optuna.pruners.NopPruner()
+            case "median":
+                return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+            case "asha":
+                return optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=ETA)
+            case "hyperband":
+                return optuna.pruners.HyperbandPruner(first, max(first, epochs), reduction_factor=ETA)
+            case "wilcoxon":
                 return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
-    assert_never(name)

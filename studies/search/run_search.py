@@ -1,4 +1,4 @@
-"""Run a search, and return what it has found so far."""
+"""Run a search, and return the best of its trials."""
 
 from __future__ import annotations
 
@@ -21,43 +21,39 @@ from studies.workers.preflight import preflight
 def run_search(search: Search, options: Options, view: View) -> Progress:
     """Train what the search asks for, and say how it went; calling it again goes on.
 
-    Raises:
-        ConfigError: a corner of the space that cannot be trained, found before anything is started.
-        KeyboardInterrupt: interrupted; every process group has been ended.
-
+    A ConfigError, before anything is started, where a corner of the space cannot be trained.
     """
-    left, before = max(0, search.left) * search.method.seeds, _before(search)
+    pending, before = max(0, search.remaining) * search.method.seeds, _before(search)
     progress = Progress(
-        title=search.label, total=len(before) + left, slots=len(options.slots), before=before, pending=left
+        title=search.label, total=len(before) + pending, slots=len(options.slots), before=before, pending=pending
     )
-    if left or search.waits():
+    if pending or search.waits():
         context = forkserver(tracked=options.wandb != "off")
         try:
             preflight(context, search.space.corners(), options.slots, noun="configuration")
         except ConfigError:
-            _forget(search)
+            with search.leases.exclusively():
+                if not search.optuna.get_trials(deepcopy=False):  # nothing has been tried: its name is free again
+                    optuna.delete_study(study_name=search.label, storage=search.storage)
             raise
         drive(search, search.root, options, context, progress, view)
     return progress
 
 
+def _complete(search: Search) -> list[FrozenTrial]:
+    """Return the complete trials; one without a key was never asked for by a search."""
+    trials = search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in trials if "key" in trial.user_attrs]
+
+
 def _before(search: Search) -> list[tuple[Cell, float]]:
-    """Return the runs of the trials that were complete, each with its trial's figure."""
-    found = []
-    for trial in search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        if "key" not in trial.user_attrs:
-            continue
+    """Return the runs of the complete trials, each with its trial's figure."""
+    cells = []
+    for trial in _complete(search):
         run = search.space.run(trial.params)
         seeds = range(run.seed, run.seed + search.method.seeds)
-        found += [(Cell(search.space.label(run), replace(run, seed=seed)), trial.values[0]) for seed in seeds]
-    return found
-
-
-def _forget(search: Search) -> None:
-    """Take back that a search was begun, unless something has been tried in it."""
-    with search.leases.exclusively():
-        if not search.optuna.get_trials(deepcopy=False):
-            optuna.delete_study(study_name=search.label, storage=search.storage)
+        cells += [(Cell(search.space.label(run), replace(run, seed=seed)), trial.values[0]) for seed in seeds]
+    return cells
 
 
 def best(search: Search, count: int = 5) -> list[FrozenTrial]:
@@ -65,16 +61,12 @@ def best(search: Search, count: int = 5) -> list[FrozenTrial]:
 
     With two objectives: those that no other beats in both, the least error first.
     """
-    if len(search.optuna.directions) > 1:
-        return _once(sorted(search.optuna.best_trials, key=lambda t: (*t.values, t.number)))[:count]
     sign = -1 if search.metric.higher_is_better else 1
-    complete = search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return _once(sorted(complete, key=lambda t: (sign * t.values[0], t.number)))[:count]
-
-
-def _once(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    found: dict[str, FrozenTrial] = {}
-    for trial in trials:
-        if key := trial.user_attrs.get("key"):  # one without was never asked for by a search
-            found.setdefault(key, trial)
-    return list(found.values())
+    trials: Iterable[FrozenTrial] = _complete(search)
+    if len(search.optuna.directions) > 1:
+        trials = search.optuna.best_trials
+    first: dict[str, FrozenTrial] = {}
+    for trial in sorted(trials, key=lambda t: (sign * t.values[0], *t.values[1:], t.number)):
+        if key := trial.user_attrs.get("key"):
+            first.setdefault(key, trial)
+    return list(first.values())[:count]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Final, Literal, assert_never
+from typing import Final, Literal
 
 import numpy as np
 import optuna
@@ -42,24 +42,10 @@ class EachOnce(optuna.samplers.BruteForceSampler):
 def own_sampler(study: optuna.Study, name: SamplerName, trials: int, seed: int) -> BaseSampler:
     """Return a sampler whose numbers no other process of this search has drawn, before or beside this one.
 
-    Whoever calls keeps all others out.
+    Whoever calls keeps all others out. A search of few trials in all starts to learn earlier.
     """
     worker = max(0, study.user_attrs.get("workers", 0))
     study.set_user_attr("workers", worker + 1)
-    return make_sampler(name, trials, seed, worker)
-
-
-def make_sampler(name: SamplerName, trials: int, seed: int, worker: int) -> BaseSampler:
-    """Return the sampler.
-
-    Args:
-        name: which.
-        trials: how many the search has in all: a short one starts to learn earlier.
-        seed: of the search.
-        worker: the how manieth process to ask since the search began; each draws numbers of its own, so neither a
-            restart nor a second process repeats what was drawn before.
-
-    """
     own = int(np.random.SeedSequence([seed, worker]).generate_state(1)[0])
     startup = min(10, max(4, trials // 4))
     with warnings.catch_warnings():
@@ -84,7 +70,6 @@ def make_sampler(name: SamplerName, trials: int, seed: int, worker: int) -> Base
                 )
             case "brute":
                 return EachOnce(seed=own)
-    assert_never(name)
 
 
 def suggest(trial: Trial, name: str, choice: Choice) -> Value:

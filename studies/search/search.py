@@ -17,26 +17,23 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported
 from studies.coordination.leases import Leases
 from studies.coordination.process_lock import ProcessLock
+from studies.coordination.retries import begin_contradictions_anew, failures
 from studies.definition.study import Cell
 from studies.engine.study_trials import report
 from studies.errors import StudyError
-from studies.search.choices import Choice, Integer, Real
+from studies.search.choices import Integer, Real
 from studies.search.method import Method, label
 from studies.search.open_trials import Attempt, OpenTrials, SeedTrial
-from studies.search.proposals import Proposals
+from studies.search.proposals import LOOK, Proposals
 from studies.search.pruners import make_pruner
-from studies.search.recovery import (
-    FAILED_BEFORE,
-    LOOK,
-    TRIED_ALREADY,
-    pruned_before,
-    requeue_failed,
-)
 from studies.search.space import Space
+from studies.search.trials import FAILED_BEFORE, TRIED_ALREADY, requeue_failed
 from studies.storage.optuna_storage import open_storage
 from studies.storage.postgres import patiently
 
 OTHER: Final = "give the space another name, or use another --root"
+DYING: Final = 30.0
+"""Seconds that the run of an interrupted trial is given to die."""
 
 
 def directions(space: Space, method: Method) -> list[Literal["minimize", "maximize"]]:
@@ -46,48 +43,33 @@ def directions(space: Space, method: Method) -> list[Literal["minimize", "maximi
 
 
 def check_same(study: optuna.Study, space: Space, method: Method) -> None:
-    """Note what is searched, or find it noted already.
-
-    Raises:
-        StudyError: the study was begun over another base or other choices, or where the same ones meant other runs.
-
-    """
-    searched = {"base": space.base.key} | {name: _written(choice) for name, choice in space.choices.items()}
-    begun = study.user_attrs.get("searched")
-    ways = [way.name.lower() for way in study.directions]
-    if ways != (wanted := directions(space, method)):
-        told = f"was begun to {' and '.join(ways)}, not to {' and '.join(wanted)}"
-        raise StudyError(f"{study.study_name}: {told}; {OTHER}")
-    if begun is None:
+    """Write down what is searched; a StudyError where it was begun over another space, or that meant other runs."""
+    texts = {
+        name: repr(choice) if isinstance(choice, Integer | Real) else ", ".join(choice)
+        for name, choice in space.choices.items()
+    }
+    searched = {"base": space.base.key} | texts
+    before = study.user_attrs.get("searched")
+    ways, wanted = [way.name.lower() for way in study.directions], directions(space, method)
+    if ways != wanted:
+        difference = f"was begun to {' and '.join(ways)}, not to {' and '.join(wanted)}"
+        raise StudyError(f"{study.study_name}: {difference}; {OTHER}")
+    if before is None:
         study.set_user_attr("objective", f"held-out {headline(space.base).name} in percent")
         study.set_user_attr("question", space.question)
         study.set_user_attr("searched", searched)
         return
-    for name in {**begun, **searched}:
-        if begun.get(name) != searched.get(name):
-            raise StudyError(
-                f"{study.study_name}: was begun with {name}={begun.get(name)}, now it has {searched.get(name)}; {OTHER}"
-            )
+    for name in {**before, **searched}:
+        then, now = before.get(name), searched.get(name)
+        if then != now:
+            raise StudyError(f"{study.study_name}: was begun with {name}={then}, now it has {now}; {OTHER}")
     for trial in study.get_trials(deepcopy=False):
-        asked = trial.user_attrs.get("key")
-        if asked is not None and not space.takes(trial.params):
-            raise StudyError(
-                f"{study.study_name}: trial {trial.number} has values that are none of this space's; {OTHER}"
-            )
-        if asked is not None and asked != (now := space.run(trial.params).key):
-            told = " ".join(f"{name}={value}" for name, value in trial.params.items())
-            raise StudyError(
-                f"{study.study_name}: trial {trial.number} ({told}) was run {asked} when it was asked for and would "
-                f"now be {now}; {OTHER}"
-            )
-
-
-def _written(choice: Choice) -> str:
-    return repr(choice) if isinstance(choice, Integer | Real) else ", ".join(choice)
-
-
-DYING: Final = 30.0
-"""Seconds that the run of an interrupted trial is given to die."""
+        key, where = trial.user_attrs.get("key"), f"{study.study_name}: trial {trial.number}"
+        if key is not None and not space.takes(trial.params):
+            raise StudyError(f"{where} has values that are none of this space's; {OTHER}")
+        if key is not None and key != (now := space.run(trial.params).key):
+            values = " ".join(f"{name}={value}" for name, value in trial.params.items())
+            raise StudyError(f"{where} ({values}) was run {key} when it was asked for and would now be {now}; {OTHER}")
 
 
 class Search(OpenTrials):
@@ -145,19 +127,14 @@ class Search(OpenTrials):
             check_same(self.optuna, space, method)
             shared = isinstance(self.storage, RDBStorage)
             self.proposals = Proposals(self.optuna, root, space, method, self.owner, shared=shared)
-            self.proposals.recovery.requeue_interrupted()
+            self.proposals.requeue_interrupted()
             if again:
                 requeue_failed(self.optuna)
 
     @property
-    def trials(self) -> int:
-        """How many trials there are to be."""
-        return self.proposals.trials
-
-    @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many trials are still to be asked for; interrupted ones do not count as made."""
-        return self.proposals.left
+        return self.proposals.remaining
 
     def claim(self) -> tuple[SeedTrial, Cell] | None:
         """Take the next seed of an open trial, or ask the sampler for another configuration.
@@ -168,10 +145,10 @@ class Search(OpenTrials):
             for attempt in self.open.values():
                 if taken := attempt.next(one_by_one=True):
                     return taken
-            if self._rests() or (asked := self._ask()) is None:
+            if self._rests() or (proposal := self._ask()) is None:
                 waiting = (attempt.next(one_by_one=False) for attempt in self.open.values())
                 return next(filter(None, waiting), None)
-            trial, run = asked
+            trial, run = proposal
             if isinstance(run, str):
                 self.close_trial(trial, TrialState.FAIL, run)
                 continue
@@ -179,13 +156,13 @@ class Search(OpenTrials):
             self._begin(trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds])
 
     def _ask(self) -> tuple[Trial, Run | str] | None:
-        asked, self.proposals.asked = patiently(self._ask_alone), None
-        return asked
+        def ask() -> tuple[Trial, Run | str] | None:
+            with self.leases.exclusively():
+                self.send_heartbeat(())  # who was stopped for a while is not dead
+                return self.proposals.next(self.ask)
 
-    def _ask_alone(self) -> tuple[Trial, Run | str] | None:
-        with self.leases.exclusively():
-            self.send_heartbeat(())  # who was stopped for a while is not dead
-            return self.proposals.next(self.ask)
+        proposal, self.proposals.pending = patiently(ask), None
+        return proposal
 
     def _rests(self) -> bool:
         """Say whether nothing is to be asked for right now: somebody else still has what is wanted."""
@@ -195,7 +172,7 @@ class Search(OpenTrials):
 
     def waits(self) -> bool:
         """Say whether it is too early to leave: a configuration comes back soon, or others are awaited."""
-        others = patiently(self.proposals.recovery.others) if self.rest_until is None and self.patient else 0
+        others = patiently(self.proposals.others) if self.rest_until is None and self.patient else 0
         if others:
             if not self.waited:
                 print(f"bam: {self.label}: waiting for what others try ({others} trials)", file=sys.stderr)
@@ -207,9 +184,9 @@ class Search(OpenTrials):
         """Open a trial for its runs, or tell it at once where its configuration is known."""
         folders = [RunFolder.of(self.root, cell.run) for cell in cells]
         if self.retries:
-            self.leases.put_away_contradictions(folders)
+            begin_contradictions_anew(folders)
         states = [folder.state() for folder in folders]
-        mine = {cell.run.key for other in self.open.values() for cell in other.cells}
+        running = {cell.run.key for other in self.open.values() for cell in other.cells}
         attempt = Attempt(trial, cells, by_epoch=self.pruner not in ("none", "wilcoxon"))
         self.open[trial.number] = attempt
         attempt.waiting = [index for index, state in enumerate(states) if state != "complete"]
@@ -223,20 +200,24 @@ class Search(OpenTrials):
         failed = [cell.run for cell, state in zip(cells, states, strict=True) if state == "failed"]
         if failed and not trial.user_attrs.get("retry"):
             self.close_trial(trial, TrialState.FAIL, FAILED_BEFORE)
-        elif any(cell.run.key in mine for cell in cells):
+        elif any(cell.run.key in running for cell in cells):
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         elif "running" in states:
             self._wait_for_the_dying(trial, cells[0].run.key)
-        elif "pruned" in states and self.pruner != "none" and pruned_before(self.optuna, cells[0].run.key):
+        elif "pruned" in states and self.pruner != "none" and self._pruned_before(cells[0].run.key):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
             self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
         if failed and trial.number in self.open:
-            self.again |= self.leases.failures(failed)
+            self.again |= failures(self.root, failed, patiently(self.leases.coordination.entries))
+
+    def _pruned_before(self, key: str) -> bool:
+        pruned = self.optuna.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        return any(trial.user_attrs.get("key") == key for trial in pruned)
 
     def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
         """Close a trial whose run is another's; that of an interrupted one may be dying, and is asked again."""
         began = self.dying.setdefault(key, time.monotonic())
-        if "again" not in trial.user_attrs or self.proposals.recovery.others(key) or time.monotonic() - began > DYING:
+        if "again" not in trial.user_attrs or self.proposals.others(key) or time.monotonic() - began > DYING:
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
             self.rest_until = time.monotonic() + LOOK

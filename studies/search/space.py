@@ -8,21 +8,23 @@ so no condition is written twice; the names are put in an order in which what de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import product
+from typing import Annotated
 
-from lightning_bam.config import KINDS, ConfigError, Run, flatten, nearest, with_settings
-from studies.definition.limits import LABEL_BYTES
-from studies.definition.names import shortened
-from studies.definition.selection import settled
-from studies.definition.validation import check_space_name
+from pydantic import Field
+
+from lightning_bam.config import KINDS, ConfigError, Run, flatten, with_settings
+from studies.definition.limits import LABEL_BYTES, shortened
+from studies.definition.settings import at_preset, setting_texts
+from studies.definition.validation import SpaceName, definition, expected
 from studies.errors import StudyError
 from studies.search.choices import Choice, Integer, Real, Value, ends, size_of, takes
 
 
-@dataclass(frozen=True, kw_only=True)
+@definition
 class Space:
     """What a search may try. Its results select; they never enter a table.
 
@@ -35,77 +37,66 @@ class Space:
         presets: other scales: name -> a run that gives data, backbone and recipe.
 
     Raises:
-        StudyError: a name that no file could have, a base that is scored on held-out data already, no choices, a knob
-            without at least two values or with one of them twice, or one that plays no part anywhere in the space.
+        StudyError: no choices, a knob without two values, or one that plays no part anywhere in the space.
         ConfigError: a value that cannot be.
 
     """
 
-    name: str
+    name: SpaceName
     question: str
     base: Run
-    choices: Mapping[str, Choice]
+    choices: Annotated[
+        Mapping[str, Annotated[Choice, expected('give a tuple of texts, as ("2", "4"), Integer(...) or Real(...)')]],
+        Field(min_length=1),
+    ]
     presets: Mapping[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Try each value once, wherever it plays a part."""
-        check_space_name(self.name)
         if self.base.score_on != "test":
             raise StudyError(f"{self.name}: score_on={self.base.score_on!r} is the search's own to choose")
-        if not self.choices:
-            raise StudyError(f"{self.name}: choices={dict(self.choices)}: give a knob and what to try for it")
         for name, choice in self.choices.items():
-            if not isinstance(choice, Integer | Real | list | tuple):
-                raise StudyError(f"{self.name}: {name}={choice!r}: give a tuple of values, Integer(...) or Real(...)")
-            if isinstance(choice, list | tuple) and not all(isinstance(value, str) for value in choice):
-                written = ", ".join(f'"{value}"' for value in choice)
-                raise StudyError(f"{self.name}: {name}={choice!r}: write values as --set takes them, ({written})")
-            if len(set(ends(choice))) < 2:
-                raise StudyError(f"{self.name}: {name} has {list(ends(choice))}: give at least two values")
-            if not isinstance(choice, Integer | Real) and len(set(choice)) < len(choice):
-                raise StudyError(f"{self.name}: {name} has {list(choice)}: give each value once")
+            values = ends(choice)
+            if len(values) < 2 or len(set(values)) < len(values):
+                raise StudyError(f"{self.name}: {name} has {list(values)}: give at least two values, each once")
             if name in ("seed", "score_on"):
                 raise StudyError(f"{self.name}: {name} is the search's own to choose")
         tried = set()
         for settings, name in self._tries():
             with_settings(self.base, settings)
-            self._try_between(settings, name)
             tried.add(name)
+            choice = self.choices[name]
+            if isinstance(choice, Real):  # between its ends, as a knob may take whole numbers alone
+                between = choice.low + (choice.step or 0.37 * (choice.high - choice.low))
+                try:
+                    with_settings(self.base, {**settings, name: str(between)})
+                except ConfigError as error:
+                    raise StudyError(f"{self.name}: {name}={choice}: {error}; whole numbers are an Integer") from None
         for name in set(self.choices) - tried:
             with_settings(self.base, {name: str(ends(self.choices[name])[0])})  # says what is wrong with the name
             raise StudyError(f"{self.name}: {name} plays no part in any run of this space")
-
-    def _try_between(self, settings: Mapping[str, str], name: str) -> None:
-        """Try a value between the ends of a range of real numbers: a knob may take whole ones alone."""
-        choice = self.choices[name]
-        if isinstance(choice, Real):
-            between = choice.low + (choice.step or 0.37 * (choice.high - choice.low))
-            try:
-                with_settings(self.base, {**settings, name: str(between)})
-            except ConfigError as error:
-                raise StudyError(f"{self.name}: {name}={choice}: {error}; whole numbers are an Integer") from None
 
     def _tries(self) -> Iterator[tuple[dict[str, str], str]]:
         """Yield, for each kind of each searched slot, the settings that try each value that plays a part there."""
         slots = [name for name in self.choices if name in KINDS]
         for kinds in product(*(ends(self.choices[slot]) for slot in slots)):
             context = {slot: str(kind) for slot, kind in zip(slots, kinds, strict=True)}
-            there = flatten(with_settings(self.base, context))
+            flat = flatten(with_settings(self.base, context))
             for name in self.choices:
-                if name in there:
+                if name in flat:
                     yield from ((context | {name: str(value)}, name) for value in ends(self.choices[name]))
 
     @cached_property
     def deciders(self) -> dict[str, set[str]]:
         """For each name, the others that decide whether it plays a part."""
-        found: dict[str, set[str]] = {name: set() for name in self.choices}
-        seen: dict[tuple[tuple[str, str], ...], set[str]] = {}
+        deciders: dict[str, set[str]] = {name: set() for name in self.choices}
+        first: dict[tuple[tuple[str, str], ...], set[str]] = {}  # the knobs at the first value of a name, by all else
         for settings, name in self._tries():
             context = tuple(item for item in settings.items() if item[0] != name)
-            there = set(flatten(with_settings(self.base, settings))) & set(self.choices)
-            for other in (seen.setdefault((*context, (name, "")), there) ^ there) - {name}:
-                found[other].add(name)
-        return found
+            knobs = set(flatten(with_settings(self.base, settings))) & set(self.choices)
+            for other in (first.setdefault((*context, (name, "")), knobs) ^ knobs) - {name}:
+                deciders[other].add(name)
+        return deciders
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -117,14 +108,9 @@ class Space:
         return tuple(TopologicalSorter(names).static_order())
 
     def draw(self, choose: Callable[[str, Choice], Value]) -> dict[str, Value]:
-        """Return a chosen value for each name that plays a part.
+        """Return a value for each name that plays a part, of which `choose` is asked for one after the other.
 
-        Args:
-            choose: asked for a value of one name after the other, given those chosen before.
-
-        Raises:
-            ConfigError: values that cannot stand together.
-
+        A ConfigError for values that cannot stand together.
         """
         values: dict[str, Value] = {}
         run = self.base
@@ -150,8 +136,8 @@ class Space:
             choice = self.choices[name]
             if name not in deciding:
                 return (size_of(choice) or 0) * count(run, rest)
-            whole = range(choice.low, choice.high + 1, choice.step) if isinstance(choice, Integer) else ends(choice)
-            return sum(count(with_settings(run, {name: str(value)}), rest) for value in whole)
+            values = choice.values if isinstance(choice, Integer) else ends(choice)
+            return sum(count(with_settings(run, {name: str(value)}), rest) for value in values)
 
         return count(self.base, self.order)
 
@@ -165,51 +151,29 @@ class Space:
 
         Every other name has the base's value where that is one of the choices, else the first choice.
         """
-
-        def drawn(settings: Mapping[str, str]) -> Run:
-            base = flatten(with_settings(self.base, settings))
-
-            def choose(name: str, choice: Choice) -> Value:
-                usual = str(base.get(name))
-                return settings.get(name) or (usual if usual in map(str, ends(choice)) else ends(choice)[0])
-
-            return self.run(self.draw(choose))
-
-        found: dict[str, tuple[str, Run]] = {}
+        corners: dict[str, tuple[str, Run]] = {}
         for settings, _ in self._tries():
-            run = drawn(settings)
-            found.setdefault(run.key, (" ".join(f"{name}={value}" for name, value in settings.items()), run))
-        return dict(found.values())
+            usual = {name: str(value) for name, value in flatten(with_settings(self.base, settings)).items()} | settings
+
+            def choose(name: str, choice: Choice, usual: Mapping[str, str] = usual) -> Value:
+                return usual[name] if usual.get(name, "") in map(str, ends(choice)) else ends(choice)[0]
+
+            run = self.run(self.draw(choose))
+            corners.setdefault(run.key, (" ".join(f"{name}={value}" for name, value in settings.items()), run))
+        return dict(corners.values())
 
     def at(self, preset: str) -> Space:
-        """Return the space at another scale.
-
-        Raises:
-            StudyError: the space has no such preset.
-
-        """
-        if preset not in self.presets:
-            hint = nearest(preset, self.presets) if self.presets else "it has none"
-            raise StudyError(f"{self.name}: no preset {preset!r}; {hint}")
-        scale = self.presets[preset]
-        base = replace(self.base, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe)
+        """Return the space at the scale of a preset, which it must have."""
+        (base,) = at_preset(self.name, self.presets, preset, [self.base])
         return self if base == self.base else replace(self, base=base, name=f"{self.name}+{preset}")
 
     def override(self, settings: Mapping[str, str]) -> Space:
-        """Return the space with flat names of its base set from text.
-
-        Raises:
-            StudyError: a name that is searched over.
-            ConfigError: an unknown name or a value outside its range.
-
-        """
-        if not settings:
-            return self
+        """Return the space with flat names of its base set from text, none of which it may search over."""
         if searched := set(settings) & {*self.choices, "seed", "score_on"}:
             raise StudyError(f"--set {min(searched)}: {self.name} searches over it or fixes it")
         base = with_settings(self.base, settings)
-        label = "+".join((self.name, *settled([base], settings)))
-        return replace(self, base=base, name=shortened(label, LABEL_BYTES))
+        name = "+".join((self.name, *setting_texts([base], settings)))
+        return replace(self, base=base, name=shortened(name, LABEL_BYTES))
 
     def takes(self, values: Mapping[str, object]) -> bool:
         """Say whether each of these is a value of this space, as of a trial that others may have written."""
@@ -217,18 +181,18 @@ class Space:
 
     def run(self, values: Mapping[str, Value]) -> Run:
         """Return the run with these values, scored on a held-out part of train."""
-        return replace(self.chosen(values), score_on="held_out")
+        return replace(self.configuration(values), score_on="held_out")
 
-    def chosen(self, values: Mapping[str, Value]) -> Run:
+    def configuration(self, values: Mapping[str, Value]) -> Run:
         """Return the run with these values as a study would ask for it."""
         return with_settings(self.base, {name: str(value) for name, value in values.items()})
 
     def label(self, run: Run) -> str:
         """Return the varied values of a run as a row label."""
         flat = flatten(run)
-        return " ".join(f"{name.rpartition('.')[2]}={shown(flat[name])}" for name in self.choices if name in flat)
+        return " ".join(f"{name.rpartition('.')[2]}={value_text(flat[name])}" for name in self.choices if name in flat)
 
 
-def shown(value: object) -> str:
+def value_text(value: object) -> str:
     """Return a value as a person reads it: three digits of a real number."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -7,29 +7,43 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lightning_bam.config.spec import changed
-from lightning_bam.run_folder.files import FolderError, inside, read_text
+from lightning_bam.run_folder.files import FolderError, inside, read_text, unwritable
 from lightning_bam.run_folder.files import replace as put
-from studies.definition.panels import telling_apart
+from studies.definition.panels import panel_names
 from studies.definition.study import Study
 from studies.terminal.text import one_line
 
+FILE: Final = '''\
+"""{docstring}
+"""
+
+from dataclasses import replace
+
+from lightning_bam.config import {classes}
+from studies import Study
+
+base = {base}
+STUDY = Study(
+    name={study.name!r},
+    question={study.question!r},
+    rows={{
+{rows}
+    }},
+    baseline={study.baseline!r},
+{within}    scientific={study.scientific!r},
+    seeds={study.seed_list!r},
+{metric})
+'''
+
 
 def write(study: Study, root: Path, command: str) -> Path:
-    """Write the study as a Python file under `root`, and return its path.
+    """Write a study that `confirmation` returned as a Python file under `root`, and return its path.
 
-    One that is there and asks the same is left as it is, whatever it says it was found by.
-
-    Args:
-        study: what `confirming` returned.
-        root: the runs folder.
-        command: what has found its rows.
-
-    Raises:
-        FolderError: another file is there, or the root cannot be written.
-
+    One that is there and asks the same is left as it is, whatever `command` it says it was found by; a FolderError for
+    any other file.
     """
     path = inside(root, f"{study.name}.py")
     text = source(study, commands(path, root), command)
@@ -37,8 +51,8 @@ def write(study: Study, root: Path, command: str) -> Path:
         there = read_text(path) if os.path.lexists(path) else text
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
-    if _asked(there) != _asked(text):
+        raise unwritable(path, error) from None
+    if _without_origin(there) != _without_origin(text):
         raise FolderError(f"{path}: is there and says something else; move it away to confirm what is best now")
     put(path, there)
     return path
@@ -50,61 +64,43 @@ def commands(path: Path, root: Path) -> str:
     return f"bam run {file} --root {folder} && bam table {file} --root {folder}"
 
 
-def _asked(text: str) -> tuple[list[str], str]:
-    """Return what a written study asks: all but the lines of its docstring that tell where it comes from."""
-    told, _, code = text.partition('\n"""\n')
-    return [line for line in told.splitlines() if not line.startswith(("command  ", "found by  "))], code
+def _without_origin(text: str) -> list[str]:
+    docstring, _, code = text.partition('\n"""\n')
+    return [line for line in docstring.splitlines() if not line.startswith(("command  ", "found by  "))] + [code]
 
 
 def source(study: Study, command: str, found_by: str) -> str:
     """Return the study as the source of a file that defines `STUDY`."""
     first = study.baselines[0]
     base = study.rows[first]
-    used = {"Run"}
-    base_code = code(base, used)
+    classes = {"Run"}
+    base_code = code(base, classes)
     rows = [f"        {first!r}: base,"]
     for row, run in study.rows.items():
         if row != first:
             differing = [f.name for f in fields(run) if getattr(run, f.name) != getattr(base, f.name)]
-            parts = "".join(f"            {name}={code(getattr(run, name), used)},\n" for name in differing)
+            parts = "".join(f"            {name}={code(getattr(run, name), classes)},\n" for name in differing)
             rows.append(f"        {row!r}: replace(\n            base,\n{parts}        ),")
     seeds = study.seed_list
-    told = (
+    lines = (
         f"Question: {study.question}",
         "",
         f"scientific  {', '.join(study.scientific)}",
         "nuisance    seed (initial weights and order of the data)",
-        *compared(study),
+        *comparison_lines(study),
         f"command     {command}",
         f"n           {len(seeds)} seeds a row, {seeds[0]} to {seeds[-1]}, none of which the search has used",
         f"found by    {found_by}",
         "result      not run yet",
     )
-    return "\n".join(
-        (
-            f'"""{docstring(told)}',
-            '"""',
-            "",
-            "from dataclasses import replace",
-            "",
-            f"from lightning_bam.config import {', '.join(sorted(used))}",
-            "from studies import Study",
-            "",
-            f"base = {base_code}",
-            "STUDY = Study(",
-            f"    name={study.name!r},",
-            f"    question={study.question!r},",
-            "    rows={",
-            *rows,
-            "    },",
-            f"    baseline={study.baseline!r},",
-            *([f"    within={study.within!r},"] if study.within else []),
-            f"    scientific={study.scientific!r},",
-            f"    seeds={seeds!r},",
-            *([f"    metric={study.metric!r},"] if study.metric != "error_top1" else []),
-            ")",
-            "",
-        )
+    return FILE.format(
+        docstring=docstring(lines),
+        classes=", ".join(sorted(classes)),
+        base=base_code,
+        study=study,
+        rows="\n".join(rows),
+        within=f"    within={study.within!r},\n" if study.within else "",
+        metric=f"    metric={study.metric!r},\n" if study.metric != "error_top1" else "",
     )
 
 
@@ -113,13 +109,13 @@ def docstring(lines: Iterable[str]) -> str:
     return "\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines)
 
 
-def compared(study: Study) -> list[str]:
+def comparison_lines(study: Study) -> list[str]:
     """Return the lines that say what is fixed, and where there are panels what a row is compared with."""
     if not study.within:
         return [f"fixed       all else; rows are compared with {study.baseline!r}"]
     slots = " and ".join(study.within)
     lines = [
-        f"panels      {', '.join(telling_apart(study.rows, study.within))}",
+        f"panels      {', '.join(panel_names(study.rows, study.within))}",
         f"fixed       all else; a row is compared with the one of its own {slots} without attention",
     ]
     if any(baseline.startswith("plain ") for baseline in study.baselines):
@@ -129,10 +125,10 @@ def compared(study: Study) -> list[str]:
     return lines
 
 
-def code(item: Any, used: set[str]) -> str:
-    """Return the Python that makes `item`, with what differs from the defaults alone; adds its classes to `used`."""
+def code(item: Any, classes: set[str]) -> str:
+    """Return the Python that makes `item`, with what differs from the defaults alone; adds its classes to `classes`."""
     if not is_dataclass(item):
         return repr(item)
-    used.add(type(item).__name__)
-    inner = ", ".join(f"{name}={code(value, used)}" for name, value in changed(item).items())
+    classes.add(type(item).__name__)
+    inner = ", ".join(f"{name}={code(value, classes)}" for name, value in changed(item).items())
     return f"{type(item).__name__}({inner})"

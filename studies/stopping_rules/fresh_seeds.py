@@ -15,26 +15,18 @@ from studies.records.records import Record
 def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
     """Return the first seed from which on none of a rule's seeds has shown a figure, in whatever study it was trained.
 
-    Args:
-        study: the whole study; without a rule, the one that `--until-resolved` declares counts.
-        root: the runs folder.
-        url: PostgreSQL, where other hosts tell what they have trained.
-
-    Raises:
-        FolderError: a folder that cannot be trusted.
-        StudyError: the database does not answer.
-
+    For a study without a rule, the one that `--until-resolved` declares counts. Other hosts' runs are in PostgreSQL.
     """
     rule, first = study.stopping or Stopping(), min(study.seed_list)
     while True:
-        asked = study.stopping_by(rule, first)
-        begun = looked(asked, gather_everywhere(asked, root, url, keep=False))
+        later = study.stopping_by(rule, first)
+        begun = begun_rows(later, gather_everywhere(later, root, url, keep=False))
         if not begun:
             return first
         first = max(record.run.seed for record in begun) + 1
 
 
-def looked(study: Study, records: Sequence[Record]) -> list[Record]:
+def begun_rows(study: Study, records: Sequence[Record]) -> list[Record]:
     """Return the runs that have shown what the study's rule could have been chosen by.
 
     A run of a row that has trained an epoch has shown a figure. A baseline that other studies have trained shows no
@@ -44,13 +36,8 @@ def looked(study: Study, records: Sequence[Record]) -> list[Record]:
 
 
 def refuse_looked(study: Study, records: Sequence[Record], root: Path, url: str | None = None) -> None:
-    """Make sure that nothing which a rule could have been chosen by is known yet.
-
-    Raises:
-        StudyError: there is such a run.
-
-    """
-    if begun := looked(study, records):
+    """Raise a StudyError where a run has shown what the study's rule could have been chosen by."""
+    if begun := begun_rows(study, records):
         raise StudyError(
             f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
             f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: ask fresh "

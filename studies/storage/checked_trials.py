@@ -1,8 +1,4 @@
-"""Trials as others may have written them, into a journal or a database: what is not as we write it is left out.
-
-Whoever may write there may write anything. What is left out here can stumble nobody later on: no attribute of another
-type, no entry of a journal that Optuna could not have written.
-"""
+"""Trials as others may have written them, into a journal or a database: what is not as we write it is left out."""
 
 from __future__ import annotations
 
@@ -16,56 +12,42 @@ from optuna.trial import TrialState
 from studies.errors import StudyError
 
 ATTRIBUTES: Final[Mapping[str, type]] = {
-    "key": str,
-    "row": str,
-    "home": str,
-    "owner": str,
-    "by": str,
-    "why": str,
-    "again": int,
-    "late": int,
+    **dict.fromkeys(("key", "row", "home", "owner", "by", "why", "rule"), str),
+    **dict.fromkeys(("again", "late", "workers"), int),
+    **dict.fromkeys(("searched", "fixed_params"), dict),
     "retry": bool,
-    "searched": dict,
-    "workers": int,
-    "rule": str,
-    "fixed_params": dict,
 }
 """The attributes of trials and studies that are read here, ours and one of Optuna's, and their types."""
 LONGEST: Final = 2**20
 """Characters of a text among them: a stopping rule of a thousand rows has fewer."""
-STUMBLES: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 """What reading data of other types or sizes raises."""
 
 
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes without those that are not of their type."""
-    return {name: value for name, value in given.items() if _is(value, ATTRIBUTES.get(name))}
+    return {name: value for name, value in given.items() if name not in ATTRIBUTES or _fits(value, ATTRIBUTES[name])}
 
 
-def _is(value: object, kind: type | None) -> bool:
-    if isinstance(value, str) and len(value) > LONGEST and kind is not None:
-        return False
-    return kind is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))
+def _fits(value: object, kind: type) -> bool:
+    return type(value) is kind and not (isinstance(value, str) and len(value) > LONGEST)
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
-def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def _finite(value: Any) -> bool:
+    return _number(value) and isfinite(value)
 
 
 CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "study_name": lambda value: isinstance(value, str),
-    "study_id": lambda value: type(value) is int,
-    "trial_id": lambda value: type(value) is int,
-    "step": lambda value: type(value) is int,
+    **dict.fromkeys(("study_name", "param_name"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("study_id", "trial_id", "step"), lambda value: type(value) is int),
     "intermediate_value": _number,
     "value": lambda value: value is None or _finite(value),
     "values": lambda value: value is None or (isinstance(value, list) and all(map(_finite, value))),
     "params": lambda value: isinstance(value, dict),
-    "param_name": lambda value: isinstance(value, str),
     "intermediate_values": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
     **dict.fromkeys(
         ("user_attr", "system_attr", "user_attrs", "system_attrs"),
@@ -88,15 +70,10 @@ def is_entry(entry: Any) -> bool:
 
 @contextmanager
 def readable(whose: str) -> Iterator[None]:
-    """Say in one line what Optuna stumbles over that neither it nor we have written.
-
-    Raises:
-        StudyError: it did.
-
-    """
+    """Raise a `StudyError` of one line where Optuna stumbles over what neither it nor we have written."""
     try:
         yield
-    except STUMBLES as error:
+    except MALFORMED as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith(("lightning_bam", "studies")):
             raise  # a line already
         raise StudyError(

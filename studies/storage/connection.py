@@ -1,4 +1,10 @@
-"""A deadline for each answer of PostgreSQL: a server that hangs, or a network that is cut, raises no error."""
+"""A deadline for each answer of PostgreSQL: a server that hangs, or a network that is cut, raises no error.
+
+libpq's own options do not reach so far. `connect_timeout`, which is set here, ends with the connection; keepalives and
+`tcp_user_timeout` are about a host that does not answer: the kernel of one whose server hangs does, and a Unix socket
+has neither; `statement_timeout` is the server's to keep. Hence `Connection.wait`, the one place where psycopg waits, is
+overridden; test_connection.py has a server that hangs.
+"""
 
 from __future__ import annotations
 
@@ -12,76 +18,70 @@ from psycopg.abc import PQGen
 
 from studies.storage import postgres
 
-LOOK: Final = 0.1
-"""Seconds between two looks at the clock, and at whether somebody wants this process to end."""
+INTERVAL: Final = 0.1
+"""Seconds between two looks at the clock, and at signals."""
 
 Answer = TypeVar("Answer")
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that is closed, with an error, when the server has been silent for too long, or at Ctrl-C.
-
-    A server that is silent would not hear that a query is cancelled, either.
-    """
+    """A connection that is closed, with an error, when the server has been silent for too long, or at Ctrl-C."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **keywords: Any) -> Connection:
         """Connect within the time that `patience` leaves."""
-        left = postgres.patience.left()
-        if left <= 0:
+        seconds = min(postgres.patience.remaining(), float(keywords.pop("connect_timeout", postgres.CONNECT)))
+        if seconds <= 0:
             raise psycopg.OperationalError("no time is left to ask it")
-        limit = min(left, float(keywords.pop("connect_timeout", postgres.CONNECT)))
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            made = super().connect(conninfo, connect_timeout=max(2, round(limit)), **keywords)
+            connection = super().connect(conninfo, connect_timeout=max(2, round(seconds)), **keywords)
         finally:
-            _heard(began)
-        with made.transaction():  # not an option of the connection: the user may give some, and poolers take few
-            made.execute(f"SET lock_timeout = '{postgres.LOCKED} s'")
-        return made
+            _note_outage(started)
+        with connection.transaction():  # not an option of the connection: the user may give some, and poolers take few
+            connection.execute(f"SET lock_timeout = '{postgres.LOCKED} s'")
+        return connection
 
     def __del__(self, *_warn: Any) -> None:
-        """Close what an engine leaves open that fails while it is made."""
+        """Close what an engine that fails while it is made leaves open."""
         self.close()
 
-    def wait(self, gen: PQGen[Answer], interval: float = LOOK, timeout: float | None = None) -> Answer:  # noqa: ARG002
-        """Talk with the server; psycopg does so here, whatever is asked."""
+    def wait(self, gen: PQGen[Answer], interval: float = INTERVAL, timeout: float | None = None) -> Answer:  # noqa: ARG002
+        """Talk with the server."""
         try:
-            return waiting.wait(self._within(gen), self.pgconn.socket, min(interval, LOOK))
-        except KeyboardInterrupt:
+            return waiting.wait(self._within(gen), self.pgconn.socket, min(interval, INTERVAL))
+        except KeyboardInterrupt:  # to cancel the query, as psycopg does, would wait for the server once more
             self.close()
             raise
 
     def _within(self, gen: PQGen[Answer]) -> PQGen[Answer]:
         """Hand `gen` what comes in, for as long as something does."""
-        heard = time.monotonic()
+        last = time.monotonic()
         try:
-            wanted = next(gen)
+            state = next(gen)
             while True:
-                ready = yield wanted
+                ready = yield state
+                silence = time.monotonic() - last
                 if ready:
-                    _heard(heard)
-                    heard = time.monotonic()
-                elif (silent := time.monotonic() - heard) > postgres.SILENCE or postgres.patience.left() < 0:
-                    _heard(heard)
+                    _note_outage(last)
+                    last = time.monotonic()
+                elif silence > postgres.SILENCE or postgres.patience.remaining() < 0:
+                    _note_outage(last)
                     self.close()
-                    raise psycopg.OperationalError(f"no word from it in {silent:.0f} s")
-                wanted = gen.send(ready)
+                    raise psycopg.OperationalError(f"no word from it in {silence:.0f} s")
+                state = gen.send(ready)
         except StopIteration as end:
             answer: Answer = end.value
             return answer
 
 
-def _heard(since: float) -> None:
-    """Note an outage where nothing was heard for so long that others could send no heartbeat meanwhile."""
+def _note_outage(since: float) -> None:
+    """Note an outage where nothing came for so long that others could send no heartbeat meanwhile."""
     if time.monotonic() - since > postgres.BEAT:
         postgres.patience.missed()
 
 
-DRIVER: Final = SimpleNamespace(**vars(psycopg) | {"connect": Connection.connect})
-"""psycopg, as SQLAlchemy wants it, with these connections."""
-
-
 def engine_options() -> dict[str, Any]:
-    """Return what SQLAlchemy's engines are made with: no connection waits for good for a server that is silent."""
-    return {"module": DRIVER, "pool_pre_ping": True, "connect_args": {"connect_timeout": postgres.CONNECT}}
+    """Return what SQLAlchemy's engines are made with: psycopg with these connections."""
+    driver = SimpleNamespace(**vars(psycopg) | {"connect": Connection.connect})
+    return {"module": driver, "pool_pre_ping": True, "connect_args": {"connect_timeout": postgres.CONNECT}}

@@ -1,252 +1,154 @@
-"""Optuna's journal file under the runs folder: whole lines only, and one that is no longer there is noticed."""
+"""Optuna's journal file under the runs folder: whole lines only, and one that is replaced meanwhile is noticed."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import BaseJournalBackend
 
 from lightning_bam.run_folder.files import FolderError, open_plain
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
-from studies.storage.checked_trials import STUMBLES, is_entry
+from studies.storage.checked_trials import MALFORMED, is_entry
 from studies.storage.postgres import patience
 
 HEAD: Final = 1024
-"""Bytes by which a journal is known again: its first entry names the process that wrote it."""
+"""Bytes by which a journal is recognised: its first entry names the process that wrote it."""
+TAIL: Final = 2**20
+"""Bytes that an entry has at most."""
+NO_ENTRY: Final[dict[str, Any]] = {"op_code": 8, "worker_id": "", "trial_id": -1, "user_attr": {"": ""}}
+"""An attribute of a trial that there is not, which Optuna passes over."""
 
 
-class KernelLock(JournalFileOpenLock):
-    """The journal's lock: the kernel lets go of it when its holder dies, and who takes it mends what a dead one tore.
+class Journal(BaseJournalBackend):
+    """The file of Optuna's `JournalFileBackend`, here under a lock of the kernel, which its holder's death frees.
 
-    A writer that is killed or finds the disk full in the middle of a line leaves half of one behind. Nobody has been
-    told that it was written, so it is cut off before the next one is.
-
-    A journal that is moved away, replaced or removed under those who write to it has lost what they know by number: to
-    take the lock raises `FolderError` from then on.
+    Optuna knows entries by their number. A journal that is moved away, replaced or removed under those who write to it
+    raises `FolderError` from then on.
     """
 
-    def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal))
-        self._journal = journal
-        self._path = journal.with_name(f".{journal.name}.lock")
-        self._fd = -1
-        self._seen = 0
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._starts = [0]  # of each entry that was read, and of the next one, in bytes
         self._head = b""
 
-    def acquire(self) -> bool:
-        """Wait for the lock, then cut off an unfinished last line.
-
-        Raises:
-            FolderError: somebody has had it for too long, or the journal is another one.
-
-        """
-        self.release()  # what an interrupt in this method has left open
-        self._fd = open_lock(self._path, self._journal.parent)
-        try:
-            wait_for(self._fd, self._path, patience.at_most(LIMIT))
-            self._look()
-        except BaseException:
-            self.release()
-            raise
-        return True
-
-    def _look(self) -> None:
-        """Mend the journal, and see that it is the one that it was: whole lines only ever become more."""
-        try:
-            with os.fdopen(open_plain(self._journal, os.O_RDWR), "r+b") as file:
-                size = _cut_unfinished_line(file)
-                self.recognise(file)
-        except FileNotFoundError:
-            raise _gone(self._journal) from None
-        self._seen = size
-
-    def recognise(self, file: BinaryIO) -> None:
-        """See that an open journal is the one that it was.
-
-        Raises:
-            FolderError: it is another one.
-
-        """
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        head = file.read(min(HEAD, size))
-        if size < self._seen or not head.startswith(self._head):
-            raise _gone(self._journal)
-        self._head = self._head or head[: head.rfind(b"\n") + 1]
-
-    def release(self) -> None:
-        """Let the lock go."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
-
-
-class Journal(JournalFileBackend):
-    """Optuna's journal file, under `KernelLock`; one that is no longer there is said in a line.
-
-    Args:
-        path: the file.
-        lock: its lock.
-
-    """
-
-    def __init__(self, path: Path, lock: KernelLock) -> None:
-        super().__init__(str(path), lock_obj=lock)
-        self._path = path
-        self._known = lock
-
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Read the entries from a number on.
-
-        One that Optuna cannot have written is read as one that says nothing.
-
-        Raises:
-            FolderError: the file is no longer there, or is another one, or torn.
-
-        """
-        try:
-            with os.fdopen(open_plain(self._path), "rb") as file:
-                self._known.recognise(file)
-            for entry in super().read_logs(log_number_from):
-                if is_entry(entry):
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Read the entries from a number on, as `NO_ENTRY` those that Optuna cannot have written."""
+        with self._open(os.O_RDONLY) as file:
+            first = min(log_number_from, len(self._starts) - 1)
+            file.seek(self._starts[first])
+            for number, line in enumerate(file, first):
+                entry = self._entry(line)
+                if entry is None:
+                    return
+                self._starts[number + 1 :] = [self._starts[number] + len(line)]
+                if number >= log_number_from:
                     yield entry
-                else:
-                    passed_over(self._path.absolute())
-                    yield NOTHING
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries."""
+        with self.locked() as file:
+            file.write("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def locked(self) -> Iterator[BinaryIO]:
+        """Wait for the lock, and yield the file, without a last line that a dead writer has not finished."""
+        path = self.path.with_name(f".{self.path.name}.lock")
+        lock = open_lock(path, self.path.parent)
+        try:
+            wait_for(lock, path, patience.at_most(LIMIT))
+            with self._open(os.O_RDWR | os.O_APPEND) as file:
+                _cut_unfinished_line(file)
+                yield file
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def _open(self, flags: int) -> Iterator[BinaryIO]:
+        """Open the file, and check that it is the one that it was: whole lines only ever become more."""
+        try:
+            fd = open_plain(self.path, flags)
         except FileNotFoundError:
-            raise _gone(self._path) from None
-        except FolderError:
-            raise
+            raise self._replaced() from None
+        with os.fdopen(fd, "rb" if flags == os.O_RDONLY else "r+b") as file:
+            head, size = file.read(HEAD), file.seek(0, os.SEEK_END)
+            if size < self._starts[-1] or not head.startswith(self._head):
+                raise self._replaced()
+            self._head = self._head or head[: head.rfind(b"\n") + 1]
+            yield file
+
+    def _entry(self, line: bytes) -> dict[str, Any] | None:
+        """Return the entry in a line; None for one that is being written."""
+        whole = line.endswith(b"\n")
+        if not whole and line.startswith(b"{"):
+            return None
+        try:
+            entry: dict[str, Any] = json.loads(line if whole else b"")
         except (ValueError, RecursionError) as error:
-            raise _torn(self._path, error) from None
+            raise FolderError(
+                f"{self.path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the "
+                "run folders hold every result, and the next run makes a new journal"
+            ) from None
+        if is_entry(entry):
+            return entry
+        pass_over(self.path.absolute())
+        return NO_ENTRY
+
+    def _replaced(self) -> FolderError:
+        return FolderError(
+            f"{self.path}: was moved away or replaced while it was in use; the run folders hold what was trained, and "
+            "the same command goes on with the journal that is there"
+        )
 
 
-class Account(JournalStorage):
+class Storage(JournalStorage):
     """Optuna's storage in a journal; an entry of another process that makes no sense is passed over by all alike.
 
-    Args:
-        path: the file.
-        lock: its lock.
-
+    Optuna itself stumbles over it in every process, once. It has no public way to apply entries one by one: hence its
+    private names, in this class alone, which test_hostile_journal.py tests.
     """
 
-    def __init__(self, path: Path, lock: KernelLock) -> None:
-        self.path = path
-        super().__init__(Journal(path, lock))
+    _backend: Journal
 
     def _sync_with_backend(self) -> None:
-        read = self._replay_result
-        for entry in self._backend.read_logs(read.log_number_read):
+        replay = self._replay_result
+        for entry in self._backend.read_logs(replay.log_number_read):
             try:
-                read.apply_logs((entry,))
-            except STUMBLES:
-                if entry.get("worker_id") == read.worker_id:
+                replay.apply_logs((entry,))
+            except MALFORMED:
+                if entry.get("worker_id") == replay.worker_id:
                     raise
-                passed_over(self.path.absolute())
-
-
-NOTHING: Final[dict[str, Any]] = {
-    "op_code": 8,  # a trial's user attribute
-    "worker_id": "",
-    "trial_id": -1,
-    "user_attr": {"": ""},
-}
-"""An entry about a trial that there is not, which Optuna passes over."""
+                pass_over(self._backend.path.absolute())
 
 
 @cache
-def passed_over(journal: Path) -> None:
+def pass_over(journal: Path) -> None:
     """Say once that a journal has entries that nobody's Optuna can have written."""
     print(f"bam: {journal}: entries that Optuna cannot have written are passed over", file=sys.stderr)
 
 
 def journal(root: Path) -> JournalStorage:
-    """Open the journal of `root`; optuna-dashboard opens the same file.
-
-    Raises:
-        FolderError: `root` cannot be written, or the journal is damaged.
-
-    """
-    path = root / "studies.journal"
-    make_root(root)
-    try:
-        os.close(open_plain(path, os.O_RDWR | os.O_CREAT))
-        lock = KernelLock(path)
-        lock.acquire()
-        try:
-            _check_end(path)
-        finally:
-            lock.release()
-        return Account(path, lock)
-    except FolderError:
-        raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _torn(path, error) from None
-    except OSError as error:
-        raise _unwritable(root, error) from None
+    """Open the journal of `root`, which optuna-dashboard opens, too; `FolderError` where it is damaged."""
+    file = Journal(root / "studies.journal")
+    os.close(open_plain(file.path, os.O_RDWR | os.O_CREAT))
+    with file.locked():  # who cannot write here learns it before anything is trained
+        pass
+    return Storage(file)
 
 
-def make_root(root: Path) -> None:
-    """Make the runs folder.
-
-    Raises:
-        FolderError: it cannot be written.
-
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(root, error) from None
-
-
-def _unwritable(root: Path, error: OSError) -> FolderError:
-    return FolderError(f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT")
-
-
-def _torn(path: Path, error: Exception) -> FolderError:
-    return FolderError(
-        f"{path}: torn, or not Optuna's journal ({error}); move it away while nothing trains there: the run "
-        "folders hold every result, and the next run makes a new journal"
-    )
-
-
-def _gone(path: Path) -> FolderError:
-    return FolderError(
-        f"{path}: was moved away or replaced while it was in use; the run folders hold what was trained, and the same "
-        "command goes on with the journal that is there"
-    )
-
-
-def _check_end(path: Path) -> None:
-    """Read the last line, which Optuna itself forgives until it has written behind it."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2**20))
-        *_, last, rest = (b"{}\n" + file.read()).split(b"\n")
-    if rest:
-        raise ValueError(f"it ends in {rest[-20:]!r}")
-    json.loads(last)
-
-
-def _cut_unfinished_line(file: BinaryIO) -> int:
-    """Cut a file behind its last line feed, and return its size in bytes."""
+def _cut_unfinished_line(file: BinaryIO) -> None:
+    """Cut a file behind its last line feed; what does not begin as an entry is not Optuna's, and not ours to cut."""
     size = file.seek(0, os.SEEK_END)
-    if not size:
-        return 0
-    file.seek(size - 1)
-    if file.read(1) == b"\n":
-        return size
-    file.seek(max(0, size - 2**20))
-    tail = file.read()
-    start = tail.rfind(b"\n") + 1
-    whole = start > 0 or size == len(tail)
-    if whole and tail[start:].startswith(b"{"):  # anything else is not Optuna's, and not ours to cut
-        file.truncate(size - len(tail) + start)
-        size += start - len(tail)
-    return size
+    start = file.seek(max(0, size - TAIL))
+    *whole, last = file.read().rsplit(b"\n", 1)
+    if last.startswith(b"{") and (whole or start == 0):
+        file.truncate(size - len(last))

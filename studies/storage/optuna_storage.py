@@ -12,17 +12,18 @@ from typing import Any, Final
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.result import headline
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.storage.checked_trials import STUMBLES, attributes, readable
+from studies.storage.checked_trials import MALFORMED, attributes, readable
 from studies.storage.connection import engine_options
-from studies.storage.journal import journal, make_root
-from studies.storage.postgres import BEAT, GRACE, address, shown, unreachable
+from studies.storage.journal import journal
+from studies.storage.postgres import BEAT, GRACE, address, hide_password, patience, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (
@@ -32,7 +33,10 @@ MIGRATE: Final = (
 
 
 class Database(RDBStorage):
-    """Optuna's storage in a database; a trial that cannot be read is one that failed, and nobody else's trouble."""
+    """Optuna's storage in a database; a trial that cannot be read counts as one that failed.
+
+    Optuna itself would read no trial of that study: hence its private method, which test_hostile_records.py tests.
+    """
 
     def _build_frozen_trial_from_trial_model(self, trial: Any) -> FrozenTrial:
         """Return a trial as it stands in the database, without attributes of other types than we write."""
@@ -41,7 +45,7 @@ class Database(RDBStorage):
             built.user_attrs, built.system_attrs = attributes(built.user_attrs), attributes(built.system_attrs)
             if built.state != TrialState.COMPLETE or (built.values and all(map(isfinite, built.values))):
                 return built
-        except STUMBLES:
+        except MALFORMED:
             pass
         return FrozenTrial(
             trial_id=trial.trial_id,
@@ -52,40 +56,29 @@ class Database(RDBStorage):
             datetime_complete=trial.datetime_complete,
             params={},
             distributions={},
-            user_attrs={"why": UNREADABLE},
+            user_attrs={"why": "its trial in the database cannot be read"},
             system_attrs={},
             intermediate_values={},
         )
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """Return a study's attributes, without those of other types than we write.
-
-        Raises:
-            StudyError: one that is no JSON.
-
-        """
+        """Return a study's attributes, without those of other types than we write."""
         with readable(f"study {study_id}"):
             return attributes(super().get_study_user_attrs(study_id))
-
-
-UNREADABLE: Final = "its trial in the database cannot be read"
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
     """Open the storage of the studies under `root`: its journal, or the database at `url`.
 
-    Args:
-        root: the runs folder.
-        url: `postgresql://user@host:port/database`; libpq's own variables and `~/.pgpass` give a password.
-
-    Raises:
-        FolderError: `root` cannot be written, or its journal is damaged.
-        StudyError: an address of something else, or a database that does not answer.
-
+    The address is `postgresql://user@host:port/database`; libpq's own variables and `~/.pgpass` give a password.
     """
-    if url is None:
-        return journal(root)
-    make_root(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if url is None:
+            return journal(root)
+    except OSError as error:
+        line = f"{root}: cannot be written ({error.strerror}); choose another --root or set BAM_ROOT"
+        raise FolderError(line) from None
     return database(url)
 
 
@@ -98,19 +91,24 @@ def close_storage(storage: BaseStorage) -> None:
 
 @contextmanager
 def quiet_heartbeat() -> Iterator[None]:
-    """Silence what Optuna says of its heartbeat: that it is experimental, and not kept up by asking (we keep it up)."""
+    """Silence what Optuna says of its heartbeat: that it is experimental, and not kept up by `ask` (we keep it up)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used with")
         yield
 
 
+def close_stale_trials(study: optuna.Study) -> None:
+    """Fail the trials whose host has sent no heartbeat for long, unless the database was away and nobody could."""
+    if patience.since() > GRACE:
+        with quiet_heartbeat():
+            fail_stale_trials(study)
+
+
 def database(url: str) -> RDBStorage:
-    """Open the database at `url` with a heartbeat, so that the trials of a dead host are known for dead.
+    """Open the database at `url` with a heartbeat, by which others see that a trial's host is dead.
 
-    Raises:
-        StudyError: an address of something else, or a database that does not answer or is another Optuna's.
-
+    Raises `StudyError` for an address of something else, and a database that does not answer or is another Optuna's.
     """
     full = address(url)
     with quiet_heartbeat():
@@ -126,7 +124,7 @@ def database(url: str) -> RDBStorage:
                 if storage.get_current_version() == storage.get_head_version():
                     return storage
                 close_storage(storage)
-                raise StudyError(f"--storage {shown(url)}: {FOREIGN}; {MIGRATE}")
+                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}; {MIGRATE}")
             except (SQLAlchemyError, StorageInternalError) as error:
                 # two hosts that make the tables at the same time: one of them is refused, and finds them made
                 made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)
@@ -137,27 +135,22 @@ def database(url: str) -> RDBStorage:
 
 
 def open_study(storage: BaseStorage, study: Study) -> optuna.Study:
-    """Open the Optuna study of a study in `storage`, or begin it.
-
-    Raises:
-        StudyError: it was begun for other figures.
-
-    """
+    """Open the Optuna study of a study in `storage`, or begin it; `StudyError` if it was begun for other figures."""
     metric = headline(next(iter(study.rows.values())))
-    opened = optuna.create_study(
+    optuna_study = optuna.create_study(
         storage=storage,
         study_name=study.label,
-        sampler=optuna.samplers.RandomSampler(),  # never asked: what is trained is given
+        sampler=optuna.samplers.RandomSampler(),  # never used: what is trained is given
         pruner=optuna.pruners.NopPruner(),
         direction="maximize" if metric.higher_is_better else "minimize",
         load_if_exists=True,
     )
-    if len(opened.directions) > 1 or (opened.direction.name == "MAXIMIZE") != metric.higher_is_better:
+    if len(optuna_study.directions) > 1 or (optuna_study.direction.name == "MAXIMIZE") != metric.higher_is_better:
         raise StudyError(
             f"{study.label}: its Optuna study was begun for other figures; use another --root or --storage"
         )
-    if not opened.user_attrs:
-        opened.set_user_attr("objective", f"{metric.name} in percent")
-        opened.set_user_attr("question", study.question)
-        opened.set_user_attr("fixed", study.fixed())
-    return opened
+    if not optuna_study.user_attrs:
+        optuna_study.set_user_attr("objective", f"{metric.name} in percent")
+        optuna_study.set_user_attr("question", study.question)
+        optuna_study.set_user_attr("fixed", study.fixed())
+    return optuna_study

@@ -10,16 +10,8 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from optuna.exceptions import StorageInternalError
+from sqlalchemy import exc
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    PendingRollbackError,
-    SQLAlchemyError,
-)
 
 from studies.errors import StudyError
 
@@ -69,33 +61,37 @@ def away(error: BaseException) -> bool:
     Optuna answers a connection that breaks while it reads trials by reading them in another way, over the same one.
     """
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(cause, OperationalError | InterfaceError | PendingRollbackError)
+    return isinstance(cause, exc.OperationalError | exc.InterfaceError | exc.PendingRollbackError)
 
 
 def refusal(error: BaseException) -> str | None:
     """Return the line for a database that answers and refuses, or waits for a lock; None where it is something else."""
+    parts = refusal_and_mend(error)
+    return f"--storage: {parts[0]}; {parts[1]}" if parts else None
+
+
+def refusal_and_mend(error: BaseException) -> tuple[str, str] | None:
+    """Return what a database refuses, and what mends that; see `refusal`."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    orig = cause.orig if isinstance(cause, DBAPIError) else None
-    code = getattr(orig, "sqlstate", None) or ""
+    code = getattr(cause.orig, "sqlstate", None) if isinstance(cause, exc.DBAPIError) else None
     if code not in MENDS:
         return None
-    said = "what is wanted there is locked by another transaction" if code == LOCK_TIMEOUT else "the database refuses"
-    return f"--storage: {said} ({_first_line(orig)}); {MENDS[code]}"
+    locked = code == LOCK_TIMEOUT
+    refused = "what is wanted there is locked by another transaction" if locked else "the database refuses"
+    return f"{refused} ({_reason(error)})", MENDS[code]
 
 
-def _first_line(error: object) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: BaseException) -> str:
+    """Return the first line of what the driver says."""
+    cause = error.__cause__ or error
+    return str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
 
 
 def silent(error: BaseException) -> str:
     """Return the line for a database that went away and stayed away, or whose rows somebody else has locked."""
-    if line := refusal(error):
-        return line
-    cause = error.__cause__ or error
-    reason = _first_line(getattr(cause, "orig", None) or cause)
-    return (
-        f"--storage: the database does not answer any more ({reason}); the run folders hold what was trained: once it "
-        "is back, the same command goes on"
+    return refusal(error) or (
+        f"--storage: the database does not answer any more ({_reason(error)}); the run folders hold what was trained: "
+        "once it is back, the same command goes on"
     )
 
 
@@ -112,16 +108,16 @@ class Patience:
         self.away = time.monotonic()
 
     def since(self) -> float:
-        """Return for how many seconds it has been there, as far as this process knows."""
+        """Return for how many seconds it has answered, as far as this process knows."""
         return time.monotonic() - self.away
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Return for how many seconds an answer may still be waited for."""
         return self.until - time.monotonic()
 
     def at_most(self, seconds: float) -> float:
         """Return for how many of these seconds something else may be waited for, as a lock."""
-        return max(0.0, min(seconds, self.left()))
+        return max(0.0, min(seconds, self.remaining()))
 
     @contextmanager
     def none(self) -> Iterator[None]:
@@ -138,17 +134,12 @@ patience: Final = Patience()
 
 
 def patiently(call: Callable[[], Answer]) -> Answer:
-    """Call, and again for as long as the database is away and `patience` lasts.
-
-    Raises:
-        StudyError: it stayed away, or it refuses.
-
-    """
+    """Call, again while the database is away and `patience` lasts; then, and where it refuses, raise `StudyError`."""
     deadline = time.monotonic() + patience.seconds
     while True:
         try:
             return call()
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except (exc.SQLAlchemyError, StorageInternalError) as error:
             if not away(error):
                 if line := refusal(error):
                     raise StudyError(line) from None
@@ -159,39 +150,34 @@ def patiently(call: Callable[[], Answer]) -> Answer:
             time.sleep(1.0)
 
 
-def shown(url: str) -> str:
-    """Return what was given as an address as it may be printed: without a password, also where it is no address."""
+def hide_password(url: str) -> str:
+    """Return an address as it may be printed: without a password, also where it is no address."""
     for pattern, instead in SECRETS:
         url = pattern.sub(instead, url)
     return url
 
 
 def address(url: str) -> str:
-    """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3.
-
-    Raises:
-        StudyError: not an address of PostgreSQL.
-
-    """
+    """Return `url` as SQLAlchemy's address of PostgreSQL through psycopg 3; `StudyError` where it is none."""
     try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        parsed = None
-    if parsed is not None and "@" in (parsed.host or ""):
-        raise StudyError(f"--storage {shown(url)}: an @ too many; in a name or a password write @ as %40")
-    if parsed is None or parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        location = make_url(url)
+    except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        location = None
+    if location is not None and "@" in (location.host or ""):
+        raise StudyError(f"--storage {hide_password(url)}: an @ too many; in a name or a password write @ as %40")
+    if location is None or location.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise StudyError(
-            f"--storage {shown(url) or repr(url)}: not an address of PostgreSQL; give "
+            f"--storage {hide_password(url) or repr(url)}: not an address of PostgreSQL; give "
             "postgresql://user@host:5432/database, or leave --storage out for the journal under --root"
         )
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return location.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def unreachable(url: str, error: Exception) -> StudyError:
     """Return the line for a database that does not answer, without its password."""
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
     if line := refusal(error):
-        return StudyError(line.replace("--storage:", f"--storage {shown(url)}:", 1))
-    missing = isinstance(error, NoSuchModuleError | ImportError)
-    hint = "install psycopg" if missing else "is the server up, and may this user connect?"
-    return StudyError(f"--storage {shown(url)}: no answer ({reason[0] if reason else type(error).__name__}); {hint}")
+        return StudyError(line.replace("--storage:", f"--storage {hide_password(url)}:", 1))
+    reason = _reason(error) or type(error).__name__
+    return StudyError(
+        f"--storage {hide_password(url)}: no answer ({reason}); is the server up, and may this user connect?"
+    )

@@ -25,7 +25,7 @@ def visible(text: str) -> str:
 
     These are the escapes of JSON and of Python: JSON with such signs stays JSON.
     """
-    return SPECIAL.sub(lambda found: _escape(found[0]), text)
+    return SPECIAL.sub(lambda match: _escape(match[0]), text)
 
 
 def one_line(text: str) -> str:
@@ -41,7 +41,7 @@ def _escape(sign: str) -> str:
 
 
 class VisibleStream:
-    """A stream that writes what `visible` returns; rich knows the stream behind it by its own name for that."""
+    """A stream that writes what `visible` returns; rich knows the stream behind it by `rich_proxied_file`."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = unfiltered(stream)
@@ -77,10 +77,7 @@ codecs.register_error("bam-plainer", plainer)
 
 
 def writable(stream: TextIO | None) -> TextIO:
-    """Return a stream that takes every text: a file gets UTF-8, a terminal of another encoding what it can show.
-
-    Where there is none (`>&-`), what is written is lost.
-    """
+    """Return a stream that takes every text: a file in UTF-8, a terminal what it can show, nobody for `>&-`."""
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":

@@ -20,12 +20,13 @@ from urllib.parse import urlparse
 from lightning_bam.config import Run, to_dict
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.provenance import commit
-from lightning_bam.run_folder.result import METRICS, Result
-from studies.definition.names import shortened
+from lightning_bam.run_folder.result import METRICS
+from studies.definition.limits import shortened
 from studies.errors import StudyError
 from studies.job.job import Job, WandbMode
+from studies.job.observer import End
 
-PATIENCE = 20.0
+SERVER_WAIT = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -50,23 +51,24 @@ first step."""
 
 def default_mode() -> WandbMode:
     """`online` where somebody is logged in, else `offline`."""
-    if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
-        return "offline" if os.environ["WANDB_MODE"] == "offline" else "off"
+    mode: dict[str | None, WandbMode] = {"offline": "offline", "disabled": "off"}
+    if os.environ.get("WANDB_MODE") in mode:
+        return mode[os.environ["WANDB_MODE"]]
     if os.environ.get("WANDB_API_KEY"):
         return "online"
     try:
-        known = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
+        logins = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
     except (OSError, netrc.NetrcParseError):
         return "offline"
-    there = urlparse(address())
-    host = there.hostname or ""
-    return "online" if any(map(known.authenticators, (there.netloc, host, RENAMED.get(host, host)))) else "offline"
+    server = urlparse(address())
+    host = server.hostname or ""
+    return "online" if any(map(logins.authenticators, (server.netloc, host, RENAMED.get(host, host)))) else "offline"
 
 
 def address() -> str:
     """Return the address of the server that W&B would send runs to, by the environment and the user's own settings."""
     try:
-        sealed()
+        isolated_wandb()
         from wandb.sdk.wandb_setup import singleton
 
         with redirect_stderr(StringIO()):  # it says which files it reads
@@ -75,11 +77,11 @@ def address() -> str:
         return "https://api.wandb.ai"
 
 
-def sealed() -> Any:
+def isolated_wandb() -> Any:
     """Return W&B, kept from the working directory, whose files may be anybody's.
 
-    W&B takes from there, before it is told anything, whom it sends the user's key to (`wandb/settings`) and more of a
-    config (`config-defaults.yaml`), and no setting of its own forbids it. The user's own settings count.
+    W&B takes from there, before it reads a setting of ours, whom it sends the user's key to (`wandb/settings`) and more
+    of a config (`config-defaults.yaml`), and no setting of its own forbids it. The user's own settings count.
     """
     import wandb
     from wandb.sdk.wandb_config import Config
@@ -90,12 +92,7 @@ def sealed() -> Any:
 
 
 def project() -> str:
-    """Return the W&B project: `WANDB_PROJECT`, or `lightning-bam`.
-
-    Raises:
-        StudyError: a name that W&B refuses, which would be found out in every run.
-
-    """
+    """Return the W&B project, `WANDB_PROJECT` or `lightning-bam`; a `StudyError` for a name that W&B refuses."""
     name = os.environ.get("WANDB_PROJECT", "lightning-bam")
     wrong = next((sign for sign in REFUSED if sign in name), "")
     if not name.strip() or len(name) > NAME or wrong:
@@ -112,120 +109,110 @@ def config_of(run: Run) -> dict[str, Any]:
 
     W&B filters and groups by what stands inside (`attention.reduction`), which a key with a dot in it would break.
     """
-    told = to_dict(run)
-    return told | {"attention": told["attention"] or {"kind": "none"}}
+    slots = to_dict(run)
+    return slots | {"attention": slots["attention"] or {"kind": "none"}}
 
 
 class Tracking:
-    """A run's W&B run, and the Lightning logger that tells it of each epoch; the training never waits for either.
+    """A run's W&B run as an observer of the training, which never waits for it (id = key, group = study).
 
     A thread does all that W&B does: it opens the W&B run (a quarter of a second offline, seconds online, all of it
-    waiting) while the data is loaded and the first epoch trained, then writes what it is told. `logger` is None where
-    nothing is tracked.
+    waiting) while the data is loaded and the first epoch trained, then writes what it hears. The config is that of the
+    run, and `study`, `row`, `commit` and `host` of this training: another study that has the run does not train it
+    again. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, job: Job, run: Run) -> None:
         self.logger: Any = None
-        self.patience = DISK
-        self.sync = "`wandb sync`"
+        self.end_wait = DISK
         self._code = 1
-        self._told: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._job = job
+        self._run = run
+        self._thread = threading.Thread(target=self._track, daemon=True)
 
-    @classmethod
-    def start(cls, job: Job, run: Run) -> Tracking:
-        """Begin to open the W&B run of `run`: id = key, group = study, job type = row, name = row and seed.
-
-        Its config is `config_of(run)`, and `study`, `row`, `commit` and `host` of this training: another study that has
-        the run too, maybe as another row, does not train it again.
-        """
-        tracking = cls()
-        tracking.sync = f"`wandb sync --include-online {quote(str(job.folder))}/wandb/*run-*`"
-        if job.wandb != "off":
+    def start(self) -> None:
+        """Begin to open the W&B run."""
+        if self._job.wandb != "off":
             from studies.tracking.lightning_logger import EpochLogger
 
-            tracking.logger = EpochLogger(tracking.log, run.key)
-            # before there is a thread: a new variable moves all of them; W&B asks git, too, before it is told anything
-            os.environ |= {"WANDB_MODE": job.wandb, "WANDB_DISABLE_GIT": "true", "WANDB_USE_DOT_WANDB": "false"}
-            tracking._thread = threading.Thread(target=tracking._track, args=(job, run), daemon=True)
-            tracking._thread.start()
-        return tracking
+            self.logger = EpochLogger(self.epoch, self._run.key)
+            # before there is a thread: a new variable moves all of them; W&B asks git, too, before it reads a setting
+            os.environ |= {"WANDB_MODE": self._job.wandb, "WANDB_DISABLE_GIT": "true", "WANDB_USE_DOT_WANDB": "false"}
+            self._thread.start()
 
-    def log(self, figures: Mapping[str, Any]) -> None:
+    def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures under the names of `FIGURES`, as soon as W&B can.
 
         The epoch is W&B's step, so that a server which has it already, of an attempt before, takes it no second time.
         """
-        told = {FIGURES.get(name, name): figure for name, figure in figures.items()}
-        self._told.put(lambda run: run.log(told, step=int(figures["epoch"])))
+        figures = {FIGURES.get(name, name): figure for name, figure in line.items()}
+        self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
-    def report(self, result: Result) -> None:
-        """Put the reported figures into the summary, as soon as W&B can."""
-        figures = {name: figure for name, figure in vars(result).items() if figure is not None}
-        self._told.put(lambda run: run.summary.update(figures))
+    def end(self, end: End, limit: float = DISK) -> None:
+        """Close the W&B run, with the reported figures or the reason of a failure in its summary.
 
-    def fail(self, cause: str, error: str) -> None:
-        """Put into the summary why the run has failed, as soon as W&B can."""
-        self._told.put(lambda run: run.summary.update({"cause": cause, "error": error}))
-
-    def finish(self, code: int, patience: float = DISK) -> None:
-        """Close the W&B run; a server that does not answer is waited for `PATIENCE` seconds, the disk for `DISK`.
-
-        Args:
-            code: the run's exit code.
-            patience: seconds to wait at most, also for it to be opened.
-
+        A server that does not answer is waited for `SERVER_WAIT` seconds, the disk for `DISK`, and neither longer than
+        `limit`, nor the W&B run to be opened.
         """
-        if self._thread is None:
+        if self.logger is None:
             return
-        self._code = code
-        self._told.put(None)
-        until = time.monotonic() + patience
-        if not self._tried.wait(patience):
+        if end.result is not None:
+            figures = end.result.figures()
+            self._calls.put(lambda run: run.summary.update(figures))
+        elif end.state == "failed":
+            self._calls.put(lambda run: run.summary.update({"cause": end.cause, "error": end.error}))
+        self._code = end.code
+        self._calls.put(None)
+        deadline = time.monotonic() + limit
+        if not self._tried.wait(limit):
             print("W&B: not open yet; it knows nothing of this attempt, the run folder has the figures")
             return
-        self._thread.join(max(0.0, min(until - time.monotonic(), self.patience)))
+        self._thread.join(max(0.0, min(deadline - time.monotonic(), self.end_wait)))
         if self._thread.is_alive():
-            print(f"W&B: no answer; the record stays in the run folder, {self.sync} sends it")
+            sync = f"`wandb sync --include-online {quote(str(self._job.folder))}/wandb/*run-*`"
+            print(f"W&B: no answer; the record stays in the run folder, {sync} sends it")
 
-    def _track(self, job: Job, run: Run) -> None:
+    def _track(self) -> None:
         """Do all that W&B does, one after the other."""
         try:
-            opened = self._open(job, run)
+            wandb_run = self._open(self._job, self._run)
         finally:
             self._tried.set()  # also where W&B itself cannot be loaded: nobody waits for this thread then
-        heard = opened is not None
-        while (said := self._told.get()) is not None:
-            if heard:
+        logging = wandb_run is not None
+        while (call := self._calls.get()) is not None:
+            if logging:
                 try:
-                    said(opened)
+                    call(wandb_run)
                 except Exception as error:  # whatever W&B dies of, the run folder has the figures
-                    heard = False
+                    logging = False
                     print(f"W&B: logging failed ({error}); the run goes on without it")
-        if opened is not None:
+        if wandb_run is not None:
             try:
-                opened.finish(exit_code=self._code)
+                wandb_run.finish(exit_code=self._code)
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
     def _open(self, job: Job, run: Run) -> Any:
-        """Open the W&B run and return it; None where it cannot be opened.
+        """Open the W&B run and return it; None where that fails.
 
         An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
         """
-        wandb = sealed()
-        for there in (job.folder / "wandb", job.folder / ".wandb"):  # W&B prefers the second where there is one
-            if there.is_symlink() or not there.is_dir():  # it would write where a link points to, and wait for a pipe
-                there.unlink(missing_ok=True)
+        wandb = isolated_wandb()
+        for path in (job.folder / "wandb", job.folder / ".wandb"):  # W&B prefers the second where there is one
+            if path.is_symlink() or not path.is_dir():  # it would write where a link points to, and wait for a pipe
+                path.unlink(missing_ok=True)
             else:
-                shutil.rmtree(there, ignore_errors=True)
+                shutil.rmtree(path, ignore_errors=True)
         seed = f" / seed {run.seed}"
-        wanted: Literal["online", "offline"] = "online" if job.wandb == "online" else "offline"
-        for mode in dict.fromkeys((wanted, "offline")):
+        modes: tuple[Literal["online", "offline"], ...] = (
+            ("online", "offline") if job.wandb == "online" else ("offline",)
+        )
+        for mode in modes:
             os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody
             try:
-                opened = wandb.init(
+                wandb_run = wandb.init(
                     project=project(),
                     id=run.key,
                     group=shortened(job.study, NAME),
@@ -236,7 +223,7 @@ class Tracking:
                     mode=mode,
                     resume="allow" if mode == "online" else None,
                     settings=wandb.Settings(
-                        init_timeout=PATIENCE,
+                        init_timeout=SERVER_WAIT,
                         silent=True,
                         console="wrap" if job.monitor else "off",
                         x_disable_stats=not job.monitor,
@@ -247,15 +234,15 @@ class Tracking:
                         x_save_requirements=False,  # a sixth of a second a run; the manifest holds the versions
                     ),
                 )
-                opened.define_metric("epoch")
-                opened.define_metric("*", step_metric="epoch")
-                if opened.resumed:
-                    opened.summary.update({"cause": None, "error": None})  # an earlier attempt's
+                wandb_run.define_metric("epoch")
+                wandb_run.define_metric("*", step_metric="epoch")
+                if wandb_run.resumed:
+                    wandb_run.summary.update({"cause": None, "error": None})  # an earlier attempt's
             except Exception as error:  # a dead or strange server must never stop a run
                 print(f"W&B: {mode} failed ({error}); the run goes on")
                 with suppress(Exception):
                     wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
             else:
-                self.patience = PATIENCE if mode == "online" else DISK
-                return opened
+                self.end_wait = SERVER_WAIT if mode == "online" else DISK
+                return wandb_run
         return None

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.resource_tracker import ensure_running as ensure_tracker
@@ -16,82 +15,57 @@ from typing import Final
 
 import psutil
 
-from studies.workers.import_path import safe_path
+from studies.workers.process_environment import variables
 
 VARIABLE: Final = "BAM_SCHEDULER"
-"""`<process id>:<when it was started, in seconds since 1970>`."""
-SAME: Final = 10.0
+"""`<process id>:<when it was started, in seconds since 1970>`, in the environment of all that a scheduler starts."""
+CLOCK_CHANGE: Final = 10.0
 """Seconds by which two readings of when a process was started may differ (the clock has been set meanwhile)."""
-
-
-@dataclass(frozen=True)
-class Scheduler:
-    """A scheduler as its processes remember it."""
-
-    pid: int
-    started: float
-
-    def alive(self) -> bool:
-        """Say whether it is still there, and is not another process that has got its number."""
-        try:
-            process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < SAME
-        except psutil.NoSuchProcess:
-            return False
-
-
-def leave_mark() -> None:
-    """Mark this process's environment, for all that it starts from now on."""
-    os.environ[VARIABLE] = f"{os.getpid()}:{psutil.Process().create_time():.2f}"
-
-
-def scheduler_of(process: psutil.Process) -> Scheduler | None:
-    """Return the scheduler of a process that was forked for a run; None for every other process.
-
-    The environment is what the fork server was started with, which whatever is forked from it shows, too.
-    """
-    try:
-        if not any("multiprocessing.forkserver" in word for word in process.cmdline()):
-            return None
-        pid, _, started = process.environ().get(VARIABLE, "").partition(":")
-        return Scheduler(int(pid), float(started))
-    except (psutil.Error, OSError, ValueError):  # ended meanwhile, another user's, or not ours
-        return None
-
-
 PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**28)}
 """glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
 53 against 77 ms a step, small_resnet 32x32, batch 64, one thread of an EPYC, n=20 steps)."""
-
-
 TRACKED: Final = ("studies.tracking.lightning_logger", "wandb.sdk.launch.inputs.internal")
 """What a tracked run loads beyond an untracked one: all of W&B that `wandb.init` comes to import, a second or two.
 
-The second is a private name of W&B's, of which no public one loads as much; a module that is not there is passed over.
+The second is a private name of W&B's: no public one loads as much. test_forkserver.py tells when it is not there any
+more; the server passes over it.
 """
 
 
+def is_orphan(process: psutil.Process) -> bool:
+    """Say whether a process was forked for a run by a scheduler that is dead, whose number may be another process's."""
+    try:
+        if not any("multiprocessing.forkserver" in word for word in process.cmdline()):
+            return False
+        pid, _, started = process.environ().get(VARIABLE, "").partition(":")
+        number, since = int(pid), float(started)
+    except (psutil.Error, OSError, ValueError):  # ended meanwhile, another user's, or not ours
+        return False
+    try:
+        scheduler = psutil.Process(number)
+        return scheduler.status() == psutil.STATUS_ZOMBIE or abs(scheduler.create_time() - since) >= CLOCK_CHANGE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def forkserver(*, tracked: bool = False) -> ForkServerContext:
-    """Return a context whose server has torch, Lightning and torchvision loaded; it starts with the first process.
+    """Return a context whose server has torch, Lightning and torchvision loaded, and W&B for `tracked` runs.
 
-    Args:
-        tracked: whether runs are recorded by W&B, which is then loaded, too.
-
+    The server starts with the first process.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["studies.workers.ignore_sigint", "studies.workers.worker", *(TRACKED if tracked else ())]
-    )
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asking for GPUs must not open CUDA in the server
+    preload = ["studies.workers.ignore_sigint", "studies.workers.worker"]
+    context.set_forkserver_preload([*preload, *TRACKED] if tracked else preload)
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # to count GPUs must not open CUDA in the server
     for name, value in PINNED.items():
         os.environ.setdefault(name, value)
-    leave_mark()
+    os.environ[VARIABLE] = f"{os.getpid()}:{psutil.Process().create_time():.2f}"
     return context
 
 
 def serve() -> None:
-    """Have the server run; from its first moment on it does not hear Ctrl-C, which would end it with a traceback."""
-    with safe_path():
+    """Have the server run; from its first moment on it ignores Ctrl-C, which would end it with a traceback."""
+    with variables({"PYTHONSAFEPATH": "1"}):
         ensure_tracker()  # by itself: at its end it unblocks the signal
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -100,9 +74,9 @@ def serve() -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> None:
-    """End process groups: ask, wait up to `patience` seconds, then kill; nothing is left alive."""
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+def end_all(processes: Sequence[ForkServerProcess], timeout: float = 10.0) -> None:
+    """End process groups by SIGTERM, after `timeout` seconds by SIGKILL."""
+    for number, seconds in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
         for process in processes:
             _signal_group(process, number)
         deadline = time.monotonic() + seconds
@@ -110,9 +84,9 @@ def end_all(processes: Sequence[ForkServerProcess], patience: float = 10.0) -> N
             process.join(max(0.0, deadline - time.monotonic()))
 
 
-def kill_group(process: ForkServerProcess, patience: float = 5.0) -> None:
-    """End what a dead group's leader has left behind, and wait until it is gone: it may still hold the run's lock."""
-    deadline = time.monotonic() + patience
+def kill_group(process: ForkServerProcess, timeout: float = 5.0) -> None:
+    """Kill what outlives a group's leader, and wait for its end: it may still hold the run's lock."""
+    deadline = time.monotonic() + timeout
     while process.pid is not None and time.monotonic() < deadline:
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -3,8 +3,7 @@
 The folder stands in nobody's `sys.path`: libraries look there for modules that they can do without (`redis`, `cython`)
 and for the entry points of installed packages, and would run what somebody has put beside the study. A finder behind
 all others answers only where the import stands in a file of that folder. Processes that are forked for runs get the
-same finder; Python processes that are started anew look in no folder of their own accord: `-P`, or `safe_path` where
-the words are not ours.
+same finder; Python processes that are started anew have `-P`, or PYTHONSAFEPATH where the command is not ours.
 """
 
 from __future__ import annotations
@@ -12,45 +11,42 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from threading import Lock
 from types import FrameType, ModuleType
 from typing import Any, Final
 
 OURS: Final = ("analysis", "lightning_bam", "studies")
-_starting: Final = Lock()
+MACHINERY: Final = ("<frozen importlib", importlib.__file__)
 
 
 class _Neighbours(MetaPathFinder):
     """Finds the modules beside one study file, for code that lies there.
 
-    Attributes:
-        folder: where the study file is; None before one is read.
-        known: modules that code from there has imported; whoever unpickles one of their objects gets them, too.
-
+    `folder` is the study file's; `imports` are the modules that code from there has imported: whoever unpickles one of
+    their objects gets them, too.
     """
 
     folder: str | None = None
-    known: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if path is not None or self.folder is None or not (fullname in self.known or self._asks()):
+        if path is not None or self.folder is None or not (fullname in self.imports or self._importer_is_inside()):
             return None
         spec = PathFinder.find_spec(fullname, [self.folder], target)
         if spec is not None:
-            self.known |= {fullname}
+            self.imports |= {fullname}
         return spec
 
-    def _asks(self) -> bool:
+    def _importer_is_inside(self) -> bool:
         """Say whether the import stands in a file of the study's folder."""
         frame: FrameType | None = sys._getframe(2)  # Python tells a finder in no other way who imports
-        while frame is not None and _is_import_machinery(frame.f_code.co_filename):
+        while frame is not None and frame.f_code.co_filename.startswith(MACHINERY):
             frame = frame.f_back
         code, here = frame.f_globals.get("__file__") if frame is not None else None, str(self.folder)
         if not isinstance(code, str) or not Path(code).is_relative_to(here):
@@ -62,21 +58,18 @@ class _Neighbours(MetaPathFinder):
 _neighbours: Final = _Neighbours()
 
 
-class Handed:
-    """What a study's file may import, on its way to a forked process: as the first argument it comes before others.
+class StudyImports:
+    """What a study's file may import, on its way to a forked process, as its first argument.
 
-    A pickled object of a class from beside the study can only be read where that module is found.
+    Those that follow may be of classes from beside the study, which can only be unpickled where the module is found.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _serve, (_neighbours.folder, _neighbours.known)
+        return _serve, (_neighbours.folder, _neighbours.imports)
 
 
 def allow(file: Path) -> None:
-    """Let `file` import what lies beside it; modules beside a file that was read earlier are forgotten.
-
-    Two studies may each have a `models.py`.
-    """
+    """Let `file` import what lies beside it, and nothing beside an earlier file: both may have a `models.py`."""
     if _neighbours.folder is not None:
         for name in _modules(Path(_neighbours.folder)):
             del sys.modules[name]
@@ -88,28 +81,8 @@ def imported(file: Path) -> list[Path]:
     return sorted(set(_modules(file.resolve().parent).values()))
 
 
-@contextmanager
-def safe_path() -> Iterator[None]:
-    """Have Python processes that are started meanwhile import what is installed, and nothing from a working directory.
-
-    They and all that they start keep `PYTHONSAFEPATH`. One thread at a time: the environment is the process's.
-    """
-    with _starting:
-        before = os.environ.get("PYTHONSAFEPATH")
-        os.environ["PYTHONSAFEPATH"] = "1"
-        try:
-            yield
-        finally:
-            del os.environ["PYTHONSAFEPATH"]
-            os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
-
-
-def _is_import_machinery(file: str) -> bool:
-    return file.startswith("<frozen importlib") or file == importlib.__file__
-
-
-def _serve(folder: str | None, known: frozenset[str]) -> None:
-    _neighbours.folder, _neighbours.known = folder, known
+def _serve(folder: str | None, imports: frozenset[str]) -> None:
+    _neighbours.folder, _neighbours.imports = folder, imports
     with suppress(ValueError):
         sys.meta_path.remove(_neighbours)
     sys.meta_path.append(_neighbours)  # behind the finder of an editable installation, too
@@ -118,11 +91,11 @@ def _serve(folder: str | None, known: frozenset[str]) -> None:
 
 def _modules(folder: Path) -> dict[str, Path]:
     """Return the modules that were imported from `folder` itself, by name, and their files; none of ours."""
-    within, found = str(folder / "_")[:-1], {}
+    within, modules = str(folder / "_")[:-1], {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and os.path.normpath(file).startswith(within):  # of thousands of modules a few are paths worth making
             path, top = Path(file), folder / name.partition(".")[0]
             if top.name not in OURS and (path == top.with_suffix(".py") or path.is_relative_to(top)):
-                found[name] = path
-    return found
+                modules[name] = path
+    return modules

@@ -17,63 +17,40 @@ from typing import Any, Final
 
 from studies.job.job import Job
 from studies.workers.forkserver import serve
-from studies.workers.import_path import Handed
+from studies.workers.import_path import StudyImports
 
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
     """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed.
 
-    Args:
-        context: whose server is forked.
-        job: what to train, and where.
-        lifeline: whose other end this process holds.
-        lock: a descriptor of the run folder's lock, which the group holds to its end; None where there is none to hold.
-
+    `lock` is a descriptor of the run folder's lock, if there is one to hold, which the group holds to its end.
     """
-    held = _Descriptor(lock) if lock is not None else None
-    return _started(lambda: context.Process(target=_train, args=(Handed(), job, lifeline, held), name=job.folder.name))
+    descriptor = _Descriptor(lock) if lock is not None else None
+    return _start(context, _train, (StudyImports(), job, lifeline, descriptor))
 
 
-def _started(make: Callable[[], ForkServerProcess]) -> ForkServerProcess:
-    """Start a process; a server that dies while it is asked is replaced by a new one at the next asking.
-
-    Raises:
-        OSError: servers keep dying.
-        EOFError: likewise.
-
-    """
-    for _ in range(4):
-        process = make()
+def _start(context: ForkServerContext, target: Callable[..., None], arguments: tuple[Any, ...]) -> ForkServerProcess:
+    """Start a process; a server that dies meanwhile is replaced by a new one, as long as servers do not keep dying."""
+    for attempt in range(5):
+        process = context.Process(target=target, args=arguments)
         try:
             serve()
             process.start()
+            break
         except (EOFError, ConnectionError):
+            if attempt == 4:
+                raise
             time.sleep(0.2)
-        else:
-            return process
-    process = make()
-    serve()
-    process.start()
     return process
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:
-    """Call a function in a process that has torch loaded, and return its answer.
+    """Call a function of a module in a process that has torch loaded; return its answer, or raise its exception.
 
-    Args:
-        context: whose server is forked.
-        module: where the function is.
-        function: its name.
-        argument: what it is called with.
-        limit: seconds after which it is killed; None to wait for as long as it takes.
-
-    Raises:
-        Exception: whatever the function raised.
-        RuntimeError: the process died, or was killed, without an answer.
-
+    A process that dies without an answer, or has none after `limit` seconds, is a `RuntimeError`.
     """
     receiver, sender = context.Pipe(duplex=False)
-    process = _started(lambda: context.Process(target=_answer, args=(Handed(), sender, module, function, argument)))
+    process = _start(context, _answer, (StudyImports(), sender, module, function, argument))
     sender.close()
     if not receiver.poll(limit):
         process.kill()
@@ -91,53 +68,53 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any, l
 
 
 class _Descriptor:
-    """A file descriptor that is handed on to the forked process."""
+    """A file descriptor that the forked process gets, too."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (reduction.DupFd(self.number),)
+        return _descriptor, (reduction.DupFd(self.number),)
 
 
-def _received(duplicate: Any) -> _Descriptor:
+def _descriptor(duplicate: Any) -> _Descriptor:
     return _Descriptor(duplicate.detach())
 
 
 def _train(_: object, job: Job, lifeline: Connection, lock: _Descriptor | None) -> None:
     os.setsid()
-    held.append(lifeline)
+    lifelines.append(lifeline)
     watch_lifeline()
     import_module("studies.workers.worker").work(job, lock and lock.number)
 
 
-held: Final[list[Connection]] = []
+lifelines: Final[list[Connection]] = []
 """The lifeline of the group that this process is of, if it is of one."""
 
 
 def watch_lifeline() -> None:
     """End this process group with its scheduler; each process of it watches, since any of them may be stopped."""
-    for lifeline in held:
+    for lifeline in lifelines:
         threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
 
 
 def _watch(lifeline: Connection) -> None:
-    """Kill this process group once nobody holds the lifeline's other end: the scheduler is gone, however it went."""
+    """Kill this process group once nobody holds the lifeline's other end: the scheduler is dead."""
     with suppress(EOFError, OSError):
         lifeline.recv_bytes()
     os.killpg(0, signal.SIGKILL)
 
 
-def _leave_unheard(pipe: int) -> None:
-    """End this process once nobody reads what it has to say: who asked is gone, however it went."""
-    watched = select.poll()
-    watched.register(pipe, 0)  # an error is told unasked: the pipe's other end was closed
-    watched.poll()
+def _exit_unread(pipe: int) -> None:
+    """End this process once nobody can read its answer: who asked is dead."""
+    poll = select.poll()
+    poll.register(pipe, 0)  # that the other end was closed is an error, which it always reports
+    poll.poll()
     os._exit(1)
 
 
 def _answer(_: object, sender: Connection, module: str, function: str, argument: Any) -> None:
-    threading.Thread(target=_leave_unheard, args=(sender.fileno(),), daemon=True).start()
+    threading.Thread(target=_exit_unread, args=(sender.fileno(),), daemon=True).start()
     try:
         sender.send((True, getattr(import_module(module), function)(argument)))
     except Exception as error:

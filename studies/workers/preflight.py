@@ -1,4 +1,4 @@
-"""What is found out before anything is started: that every row can be built, and that its data is there."""
+"""What is checked before anything is started: that every row can be built, and that its data is there."""
 
 from __future__ import annotations
 
@@ -13,33 +13,18 @@ from studies.workers.launch import ask
 def preflight(
     context: ForkServerContext, rows: Mapping[str, Run], slots: Sequence[Slot], *, noun: str = "row"
 ) -> dict[str, int]:
-    """Check devices and every row in one process that has torch loaded; data that can be downloaded is, once.
+    """Check devices and every row (label -> run) in one process that has torch loaded; data is downloaded, once.
 
-    Args:
-        context: whose server is forked.
-        rows: label -> run.
-        slots: where they are to be trained.
-        noun: what a label is called.
-
-    Returns:
-        The multiply-accumulates that each row's network makes of one image.
-
-    Raises:
-        ConfigError: a GPU that is not there, or the first row that cannot be trained on a slot's devices, and why.
-
+    Returns the multiply-accumulates that each row's network makes of one image. A `ConfigError` is about a GPU that is
+    not there, or the first row that cannot be trained on a slot's devices; `noun` is what a label is called there.
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    macs: dict[str, int] = ask(context, "studies.workers.preflight", "check", (dict(rows), slots[0].world, gpus, noun))
+    macs: dict[str, int] = ask(context, __name__, "check", (dict(rows), slots[0].world, gpus, noun))
     return macs
 
 
 def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int]:
-    """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs.
-
-    Raises:
-        ConfigError: the first problem, with the row's label.
-
-    """
+    """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs."""
     import torch
 
     from lightning_bam.data import ImageData
@@ -47,21 +32,19 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
     from lightning_bam.network import count
 
     rows, ranks, gpus, noun = question
-    there = torch.cuda.device_count() if gpus else 0
-    if gpus and not there:
+    count_here = torch.cuda.device_count() if gpus else 0
+    if gpus and not count_here:
         raise ConfigError(
             f"torch {torch.__version__} finds no GPU that it can use (it has no CUDA, or an older driver?); "
             "--devices cpu:N trains on N cores, `bam doctor` says more"
         )
-    if gpus and max(gpus) >= there:
-        raise ConfigError(f"--devices {max(gpus)}: torch sees {there} GPUs here; use indices below that, or cpu:N")
-    seen = set()
-    macs = {}
+    if gpus and max(gpus) >= count_here:
+        raise ConfigError(f"--devices {max(gpus)}: torch sees {count_here} GPUs here; use indices below that, or cpu:N")
+    data, macs = set(), {}
     for row, run in rows.items():
         try:
-            same = (run.dataset, run.recipe, run.score_on)
-            if same not in seen:
-                seen.add(same)
+            if (key := (run.dataset, run.recipe, run.score_on)) not in data:
+                data.add(key)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
             macs[row] = count(run).macs
         except ConfigError as error:

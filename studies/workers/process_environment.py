@@ -1,4 +1,4 @@
-"""A training process's surroundings: its parent's death, other launchers' variables, its log, its GPUs."""
+"""A training process's environment: its parent's death, other launchers' variables, its log, its GPUs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Final
 
 from lightning_bam.run_folder.files import open_plain
@@ -27,13 +29,8 @@ LEAKY: Final = (
     "OMPI_",
     "PL_",
     "WANDB_SWEEP_",
-)
-"""Variables of other launchers that would make a run believe that it is a rank of something, those by which Lightning
-fills in what a Trainer is not told, and those by which a W&B sweep gives all runs its own id and knobs."""
-NEEDLESS: Final = (
     "WANDB_SERVICE",
-    "WANDB_RUN_ID",
-    "WANDB_RUN_GROUP",
+    "WANDB_RUN_",
     "WANDB_JOB_TYPE",
     "WANDB_NAME",
     "WANDB_RESUME",
@@ -42,11 +39,29 @@ NEEDLESS: Final = (
     "BAM_STORAGE",
     "PGPASSWORD",
 )
-"""Variables that a run has no use for: the service of another W&B, what another program's W&B run is called, what makes
-cuBLAS and cuDNN round 32 bits to 19, and what opens the database of its scheduler."""
+"""How variables begin that change a run: those of other launchers, by which it would be a rank of something, those by
+which Lightning fills in what a Trainer lacks, a W&B sweep's, the service and the names of another W&B run, what makes
+cuBLAS and cuDNN round 32 bits to 19; and what opens the database of its scheduler."""
 
 SERVER: Final = os.getpid()
 """The process that loaded this module: the server that runs are forked from."""
+
+
+_changing: Final = RLock()
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set these variables meanwhile, for processes that are started; one thread at a time."""
+    with _changing:
+        before = dict(os.environ)
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for name in values:
+                del os.environ[name]
+                os.environ.update({name: before[name]} if name in before else {})
 
 
 def die_with_parent() -> None:
@@ -63,23 +78,18 @@ def die_with_server() -> None:
 
 
 def scrub() -> None:
-    """Forget `LEAKY` and `NEEDLESS` variables: a run is what its `Run` says, whatever the environment does.
+    """Delete `LEAKY` variables: a run is what its `Run` says, whatever the environment does.
 
-    It has a W&B service of its own: another's may be gone, or go, and with it the run's record. Variables that change
-    figures and that libraries read as they are loaded stay, and are recorded (`lightning_bam.run_folder.provenance`).
+    Variables that change figures and that libraries read as they are loaded stay, and are recorded
+    (`lightning_bam.run_folder.provenance`).
     """
     for name in list(os.environ):
-        if name.startswith(LEAKY) or name in NEEDLESS:
+        if name.startswith(LEAKY):
             del os.environ[name]
 
 
 def redirect(log: Path) -> None:
-    """Append all that this process prints, from Python or below, to `log`.
-
-    Raises:
-        FolderError: something else than a plain file is there.
-
-    """
+    """Append all that this process prints, from Python or below, to `log`, a plain file."""
     fd = open_plain(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.set_blocking(fd, True)
     os.dup2(fd, 1)

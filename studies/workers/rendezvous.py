@@ -19,20 +19,13 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch do
 LOOPBACK: Final = "127.0.0.1"
 TIMEOUT: Final = 120
 """Seconds that a node waits for the others when a run begins."""
-INTERFACES: Final = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
-"""By which gloo and NCCL choose the network; by themselves they take one that other hosts can reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendezvous:
-    """One node's part in a run; by default the only node's.
+    """One node's part in a run on `nodes`; by default the only node's.
 
-    Attributes:
-        nodes: how many train the run together.
-        node: which of them this is; the first, 0, keeps the store.
-        address: the first node's.
-        port: of the store; 0 for a free one.
-
+    Node 0 keeps the store, at its `address` and `port`, 0 for a free one.
     """
 
     nodes: int = 1
@@ -42,12 +35,7 @@ class Rendezvous:
 
     @contextmanager
     def open(self) -> Iterator[dict[str, Any]]:
-        """Keep the store open, if it is this node's, and yield what torch's `LaunchConfig` needs to know of it.
-
-        Raises:
-            OSError: the first node cannot listen at its address.
-
-        """
+        """Keep the store open, if it is this node's, and yield what torch's `LaunchConfig` needs to know of it."""
         store, port = None, self.port
         if self.node == 0:
             with socket.create_server((self.address, port)) as listener:
@@ -60,8 +48,8 @@ class Rendezvous:
                     multi_tenant=True,  # torch's launcher, in this process, then opens no other
                     master_listen_fd=listener.detach(),
                 )
-        mine = self.address if self.node == 0 else local_address(self.address)
-        self._choose_interface(mine)
+        own_address = self.address if self.node == 0 else local_address(self.address)
+        self._choose_interface(own_address)
         try:
             yield {
                 "min_nodes": self.nodes,
@@ -69,31 +57,25 @@ class Rendezvous:
                 "rdzv_backend": "static",
                 "rdzv_endpoint": f"{self.address}:{port}",
                 "rdzv_configs": {"rank": self.node, "timeout": TIMEOUT},
-                "local_addr": mine,
+                "local_addr": own_address,
             }
         finally:
             del store
 
     def _choose_interface(self, address: str) -> None:
-        """Have gloo and NCCL, in the ranks that this process will fork, meet on the network of this address."""
+        """Have gloo and NCCL meet on the network of this address, and not on one that other hosts can reach."""
         os.environ.pop("NCCL_COMM_ID", None)  # an address of its own, on which NCCL would listen
-        os.environ["NCCL_RAS_ENABLE"] = "0"  # a server that tells whoever connects how the ranks fare
+        os.environ["NCCL_RAS_ENABLE"] = "0"  # a server that shows whoever connects how the ranks fare
         network = interface(address)
         # without the sign NCCL takes every interface whose name begins so
-        for name, chosen in zip(INTERFACES, (network, f"={network}"), strict=True):
-            if self.nodes == 1:
-                os.environ[name] = chosen
-            else:
-                os.environ.setdefault(name, chosen)
+        networks = {"GLOO_SOCKET_IFNAME": network, "NCCL_SOCKET_IFNAME": f"={network}"}
+        os.environ.update(
+            networks if self.nodes == 1 else networks | os.environ
+        )  # between hosts the user's choice counts
 
 
 def interface(address: str) -> str:
-    """Return the name of the network interface that has this address.
-
-    Raises:
-        OSError: this host has none.
-
-    """
+    """Return the name of the network interface that has this address; OSError where this host has none."""
     for name, addresses in psutil.net_if_addrs().items():
         if address in [one.address for one in addresses]:
             return name
@@ -101,15 +83,10 @@ def interface(address: str) -> str:
 
 
 def local_address(other: str) -> str:
-    """Return the address of this host on the network that leads to another host; nothing is sent.
-
-    Raises:
-        OSError: there is no way to it.
-
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.connect((other, 9))
-        return str(way.getsockname()[0])
+    """Return the address of this host on the network that leads to another host; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        route.connect((other, 9))
+        return str(route.getsockname()[0])
 
 
 def free_port(address: str) -> int:

@@ -20,47 +20,31 @@ from studies.workers.signals import termination_as_interrupt
 
 
 def slot_like(manifest: Manifest, devices: str | None) -> Slot:
-    """Return a slot with as many ranks as a run was trained by, on the same kind of device unless told otherwise.
-
-    Args:
-        manifest: the run's.
-        devices: as `--devices` has them, of which the first ones are taken; None for the kind that the run was on.
-
-    Raises:
-        StudyError: fewer devices than there were ranks.
-
-    """
+    """Return a slot with as many ranks as trained a run, on `devices` or on the same kind; `StudyError` for fewer."""
     world = manifest.world_size or 1
     device = manifest.device or "cpu"
     if devices is not None:
-        given = parse_devices(devices)
-    elif device == "cpu":
-        given = [None] * world
+        here = parse_devices(devices)
     else:
-        given = list(visible_gpus())
-    if len(given) < world:
-        there = f"--devices {devices}" if devices is not None else f"this machine has {len(given)} GPUs"
+        here = [None] * world if device == "cpu" else list(visible_gpus())
+    if len(here) < world:
+        offer = f"--devices {devices}" if devices is not None else f"this machine has {len(here)} GPUs"
         raise StudyError(
-            f"{there}: the run was trained by {world} rank{'s' * (world > 1)} on {device}; give as many devices, as "
+            f"{offer}: the run was trained by {world} rank{'s' * (world > 1)} on {device}; give as many devices, as "
             f"--devices cpu:{world}"
         )
-    return slots(given[:world], world)[0]
+    return slots(here[:world], world)[0]
 
 
 def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int], None]) -> RunFolder:
-    """Train `run` from its start under `root`, and return its folder, in whatever state it ended.
+    """Train `run` from its start in a new folder under `root`, and return the folder, in whatever state it ended.
 
-    Args:
-        run: what to train.
-        root: a folder for the new run folder, which must not be there.
-        slot: the devices of its ranks.
-        threads: torch's threads of each rank.
-        tell: called with the number of finished epochs, whenever there are more.
+    `threads` are torch's of each rank; `tell` is called with the number of epochs, whenever there are more.
 
     Raises:
         FolderError: the new run folder is there, or cannot be written.
         ConfigError: the run cannot be trained on these devices, or its data is not here.
-        KeyboardInterrupt: interrupted; the process group has been ended.
+        KeyboardInterrupt: the process group has been ended.
 
     """
     folder = RunFolder.of(root, run)
@@ -77,11 +61,11 @@ def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int]
         if lock is not None:
             os.close(lock)
         try:
-            seen = 0
+            before = 0
             while process.exitcode is None:
                 process.join(0.2)
-                if (epochs := len(folder.metrics())) > seen:
-                    tell(seen := epochs)
+                if (epochs := len(folder.metrics())) > before:
+                    tell(before := epochs)
             kill_group(process)
         finally:
             end_all([process])

@@ -18,14 +18,13 @@ def termination_as_interrupt() -> Iterator[None]:
     """Take each signal of `ENDING` as Ctrl-C, so that all end every group; a second one changes nothing.
 
     What this process ignores it goes on ignoring: under nohup a closed terminal ends nothing, and a Slurm job of ours
-    hears the notice in the worker's stead. Within another such block, or in another thread than the first, this one
-    does nothing.
+    answers the notice in the worker's stead. Within another such block, or in another thread, this one does nothing.
     """
     if threading.current_thread() is not threading.main_thread() or _interrupt in map(signal.getsignal, ENDING):
         yield
         return
-    heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _interrupt) for number in heard}
+    answered = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in answered}
     try:
         yield
     finally:

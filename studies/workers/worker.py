@@ -1,4 +1,4 @@
-"""The process group that trains one run: forked from a warm server, its own session, gone with its parent.
+"""The process group that trains one run: forked from a warm server, in its own session, killed with its parent.
 
 This module loads torch and Lightning; the scheduler's forkserver imports it once.
 """
@@ -9,25 +9,23 @@ import os
 import sys
 from contextlib import suppress
 
-from torch.distributed.elastic.multiprocessing.api import SignalException
-
 from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.folder import RunFolder, TakenOverError
+from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
-from lightning_bam.signals import Leaving, Signals
+from lightning_bam.signals import Interruption, Signals
 from studies.job.job import FULL, TAKEN, Job
-from studies.workers.failure import Failure, Interrupted, RankError, taken_over
+from studies.workers.failure import Failure, RankError
 from studies.workers.nodes import run_step
 from studies.workers.process_environment import die_with_server, redirect, scrub
 from studies.workers.ranks import launch, rank
 
-commit()  # asked once, by the server: what trains is the code that it has loaded, whatever is checked out later
+commit()  # the server looks it up: what trains is the code that it has loaded, whatever is checked out later
 
 
 def work(job: Job, lock: int | None = None) -> None:
     """Train `job`'s run in this process and, on several devices, in ranks launched from it.
 
-    Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the signal that it was told by.
+    Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the number of a signal.
     """
     die_with_server()
     signals = Signals()
@@ -35,8 +33,7 @@ def work(job: Job, lock: int | None = None) -> None:
     environment = dict(os.environ)
     scrub()
     os.environ["BAM_RANKS_HERE"] = str(job.ranks_here)
-    folder = RunFolder(job.folder, job.nonce)
-    code = _worked(job, folder, signals, environment, lock)
+    code = _train(job, signals, environment, lock)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -45,8 +42,9 @@ def work(job: Job, lock: int | None = None) -> None:
     sys.exit(code)
 
 
-def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str, str], lock: int | None) -> int:
-    """Train, write down how it ended, and return the exit code."""
+def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | None) -> int:
+    """Train, record how it ended, and return the exit code."""
+    folder = RunFolder(job.folder, job.nonce)
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
         Failure.forget(folder.path)
@@ -56,34 +54,28 @@ def _worked(job: Job, folder: RunFolder, signals: Signals, environment: dict[str
             launch(job)
         else:
             run_step(job, environment, lock)
-    except TakenOverError as error:
-        return taken_over(error)
-    except Leaving as told:
-        return _interrupted(folder, told.code, str(told))
-    except SignalException as told:  # one of those that torch's launcher answers; it has ended the ranks
-        return _interrupted(folder, 128 + told.sigval, f"stopped by signal {int(told.sigval)}")
-    except Interrupted as interrupted:
-        return _interrupted(folder, int(interrupted.code or 0), interrupted.cause)
+    except Interruption as error:
+        return _interrupt(folder, error)
     except BaseException as error:  # whatever it is, it belongs in the record
         if signals.number:  # what breaks on the way out is no failure of the run
-            return _interrupted(folder, 128 + signals.number, f"stopped by signal {signals.number}")
+            return _interrupt(folder, Interruption.by(signals.number))
         return fail(folder, error)
     return 0
 
 
-def _interrupted(folder: RunFolder, code: int, cause: str) -> int:
-    if code == TAKEN:
-        return code
-    failure = Failure.first(folder.path) if cause in ("disk", "storage") else None
-    with suppress(FolderError):
-        folder.note(state="interrupted", cause=cause, error=failure.error if failure else None)
-    return code
+def _interrupt(folder: RunFolder, error: Interruption) -> int:
+    """Record an interruption, and return the exit code."""
+    if error.code != TAKEN:
+        failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
+        with suppress(FolderError):
+            folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
+    return error.code
 
 
 def fail(folder: RunFolder, error: BaseException) -> int:
-    """Record why the run ended: in the manifest, in the log; return the exit code.
+    """Record why the run ended, in the manifest and in the log, and return the exit code.
 
-    A full or failed disk and a broken connection are the machine's: the run is interrupted, and can be gone on with.
+    A full or failed disk and a broken connection are the machine's: the run is interrupted, and can be resumed.
     """
     failure = error.failure if isinstance(error, RankError) else Failure.of(error, 0)
     failure.show()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.checks.notes import device_time, shown
+from analysis.checks.notes import device_time, three_digits
 from analysis.environment import device_hours, device_seconds
 from lightning_bam.config import BAMSpec, Run
+from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import Result
 from studies.records.records import Record
 
@@ -36,7 +37,7 @@ def record(*attempts, finished=True):
         epochs=4,
     )
     made.__dict__["metrics"] = [{"epoch": epoch, "seconds": seconds} for epoch, seconds in enumerate(SECONDS)]
-    made.__dict__["manifest"] = {"attempts": [{"world_size": n, "from_epoch": first} for n, first in attempts]}
+    made.__dict__["manifest"] = Manifest(attempts=[Attempt(world_size=n, from_epoch=first) for n, first in attempts])
     return made
 
 
@@ -80,4 +81,4 @@ def test_hours_are_of_the_finished_runs_that_are_known():
     ],
 )
 def test_hours_have_three_digits(hours, text):
-    assert shown(hours) == text
+    assert three_digits(hours) == text

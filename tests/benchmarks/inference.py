@@ -35,12 +35,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.bootstrap import bootstrap_interval, expansion
-from analysis.statistics.equivalence import tost
-from analysis.statistics.exact import sign_flip
 from analysis.statistics.factorial import factorial
 from analysis.statistics.families import holm
-from analysis.statistics.paired import paired
+from analysis.statistics.paired import paired, tost
+from analysis.statistics.resampling import bootstrap_interval, expansion, sign_flip
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping

@@ -59,11 +59,12 @@ TRACKED = f"""{FRESH}
 import {", ".join(processes.TRACKED)}
 from studies.job.devices import Slot
 from studies.job.job import Job
+from studies.job.observer import End
 from studies.tracking.wandb_run import Tracking
 job = Job(folder=folder.path, study="overhead", row=sys.argv[2], slot=Slot(1), wandb=sys.argv[3])
-tracking = Tracking.start(job, folder.run())
-tracking.report(train(folder, logger=tracking.logger))
-tracking.finish(0)
+tracking = Tracking(job, folder.run())
+tracking.start()
+tracking.end(End(state="complete", result=train(folder, logger=tracking.logger)))
 """
 
 

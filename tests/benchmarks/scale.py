@@ -130,7 +130,7 @@ def trial_seconds(
     taken = []
     for cell in cells[:asked]:
         started = time.perf_counter()
-        trial = study_trials._ask(cell)
+        trial = study_trials.begin_trial(cell)
         begun = time.perf_counter()
         trial.report(20.0, 0)
         trial.report(10.0, 1)

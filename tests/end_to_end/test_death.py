@@ -21,11 +21,12 @@ from analysis.cli.errors import line_for
 from lightning_bam.config import ClutteredDigits, SmallResNet
 from lightning_bam.run_folder.files import FAULTY, unwritable
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.signals import Interruption
 from studies.engine.study_trials import StudyTrials
 from studies.job.job import FULL
 from studies.library import find_study
-from studies.workers.failure import Failure, Interrupted, cause_of
-from studies.workers.ranks import CODES, _ended
+from studies.workers.failure import Failure, cause_of
+from studies.workers.ranks import CODES, verdict
 from studies.workers.worker import fail
 from tests.lightning_bam.training.groups import Group, described, figures, longer, same_weights, trained
 
@@ -353,6 +354,6 @@ def test_a_run_whose_disk_fails_is_lost_and_gone_on_with(tmp_path, number):
 
 def test_a_rank_whose_disk_has_failed_says_so_by_its_exit_code(tmp_path):
     """It may be unable to leave any other word."""
-    lost = _ended(tmp_path, 1, CODES["storage"])
-    assert isinstance(lost, Interrupted)
-    assert (lost.code, lost.cause) == (CODES["storage"], "storage")
+    interruption = verdict(tmp_path, 1, CODES["storage"])
+    assert isinstance(interruption, Interruption)
+    assert (interruption.code, str(interruption)) == (CODES["storage"], "storage")

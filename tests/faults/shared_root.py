@@ -150,7 +150,7 @@ def make(home: Path) -> dict[str, Path]:
         else:
             finish(folder, run, place, hashed=seed == 0)
     search(root)
-    Place.marked(root)
+    Place.make(root)
     main(["run", "asked.py", "--wandb", "off", "--devices", "cpu:1"])
     (root / "slurm").mkdir()
     note = {"job": "12", "study": "asked", "workers": 2, "submitted": "2026-01-02T03:04:05+00:00"}

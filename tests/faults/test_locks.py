@@ -165,7 +165,7 @@ def test_a_session_that_holds_the_database_s_lock_is_named(tmp_path, hurried, ca
 def test_a_row_that_is_locked_stalls_no_other_s_sign_of_life(postgres):  # noqa: F811
     place = Place("here", "/runs", "here")
     with closing(Registry(postgres, place, "here:1", 60.0)) as ours, psycopg.connect(postgres) as session:
-        assert [ours.take(key) for key in "ab"] == [True, True]
+        assert [ours.take(key) for key in "ab"] == [(0, 0), (0, 0)]
         before = ours.entries()
         session.execute("SELECT * FROM bam_runs WHERE key = 'a' FOR UPDATE")
         began = time.monotonic()
@@ -210,7 +210,7 @@ def test_a_table_that_is_locked_is_not_taken_for_a_dead_server(tmp_path, monkeyp
         assert "is locked by another transaction" in err
         assert err.count("\n") == 1
         session.rollback()
-        leases.give_back(BASE)
+        leases.give_back(BASE.key)
         lease.let_go()
 
 

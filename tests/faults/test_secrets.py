@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from studies.job.devices import Slot
 from studies.job.job import Job
+from studies.job.observer import End
 from studies.tracking import wandb_run as tracking
 from tests.analysis.cli.conftest import TINY
 from tests.studies.conftest import BASE
@@ -45,7 +46,9 @@ def test_wandb_keeps_no_command_line_path_or_remote(tmp_path, monkeypatch):
         monkeypatch.setenv(name, CANARY.ljust(40, "0"))
     folder = tmp_path / "run"
     folder.mkdir()
-    tracking.Tracking.start(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE).finish(0)
+    observer = tracking.Tracking(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
+    observer.start()
+    observer.end(End(state="complete"))
     assert settled(folder)["exit"] == 0
     assert holders(folder) == []
 

@@ -125,7 +125,7 @@ def test_a_scheduler_leaves_a_run_that_was_taken_over(tmp_path, one_slot, capfd)
 
     def take_over(progress):
         for active in progress.active:
-            if active.seen and not lock:
+            if active.epochs and not lock:
                 (active.folder.path / "lock").unlink()
                 lock.append(active.folder.acquire())
                 RunFolder(active.folder.path).begin()

@@ -31,8 +31,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from lightning_bam.weights.authors_checkpoint import import_checkpoint
 
-    imported = import_checkpoint(file, output, backbone=arguments.backbone, dataset=arguments.dataset)
-    for note in imported.notes:
+    _, notes = import_checkpoint(file, output, backbone=arguments.backbone, dataset=arguments.dataset)
+    for note in notes:
         print(f"bam import-checkpoint: {note}", file=sys.stderr)
     print(output)
     return 0

@@ -169,7 +169,7 @@ def show(inspection: Inspection) -> None:
     """Print the table."""
     from rich.table import Table
 
-    from analysis.inspection.page import HEADINGS, cells, explained
+    from analysis.inspection.page import HEADINGS, cells, legend
     from studies.terminal.console import Console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -179,4 +179,4 @@ def show(inspection: Inspection) -> None:
         table.add_row(*row)
     console = Console()
     console.print(table)
-    console.print(explained(inspection))
+    console.print(legend(inspection))

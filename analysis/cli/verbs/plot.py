@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from analysis.cli.parser import add_margin, add_root, add_selection, add_storage
 from analysis.cli.selection import gathered, looked_at, selected
-from analysis.plots.glyphs import lacking_signs
-from analysis.plots.kinds import KINDS, draw, known
+from analysis.plots.glyphs import missing_glyphs
+from analysis.plots.kinds import KINDS, check_kind, draw
 from lightning_bam.run_folder.files import FolderError, put_in_place, refuse
 
 if TYPE_CHECKING:
-    from analysis.plots.drawn import Drawn, Form
+    from analysis.plots.plot import Form, Plot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
         0, or 2 where a kind that was asked for by name, or all of them, had nothing to show.
 
     """
-    asked = list(dict.fromkeys(known(kind) for kind in arguments.kind))
+    asked = list(dict.fromkeys(check_kind(kind) for kind in arguments.kind))
     output = Path("plots" if arguments.output is None else arguments.output)
     if arguments.output is None:
         refuse(output, stat.S_IFDIR)
@@ -52,24 +52,25 @@ def execute(arguments: argparse.Namespace) -> int:
     study = selected(arguments.study, arguments)
     records = gathered(study, arguments)
 
-    from analysis.plots.drawn import Absent
+    from analysis.plots.plot import NoPlot
     from analysis.table.build import tabulate
 
     table = tabulate(records, study)
     shown, absent = [], []
-    with lacking_signs() as lacking:
+    with missing_glyphs() as missing:
         for kind in asked or KINDS:
             figure = draw(kind, study, records, table)
-            if isinstance(figure, Absent):
+            if isinstance(figure, NoPlot):
                 absent.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
             else:
                 shown.append((write(figure, output, study.label, arguments.format), figure))
-    if lacking and arguments.format != "svg":
-        signs = "".join(lacking)
+    if missing and arguments.format != "svg":
+        signs = "".join(missing)
         print(f"bam plot: {study.label}: matplotlib's font lacks {signs}: a box stands for each", file=sys.stderr)
     if arguments.json:
-        told = [{"path": str(path)} | figure.told for path, figure in shown]
-        print(json.dumps(told, indent=1, ensure_ascii=False))
+        words = ("name", "title", "alt", "caption")
+        entries = [{"path": str(path)} | {word: getattr(figure, word) for word in words} for path, figure in shown]
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
     else:
         for path, _ in shown:
             print(path)
@@ -79,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 2 if nothing else 0
 
 
-def write(figure: Drawn, output: Path, label: str, form: Form) -> Path:
+def write(figure: Plot, output: Path, label: str, form: Form) -> Path:
     """Write one figure as `<label>-<kind>.<form>`, not through a link; what no file name should hold becomes `_`.
 
     Raises:

@@ -13,7 +13,7 @@ from pathlib import Path
 from analysis.cli.again import selection
 from analysis.cli.parser import add_studies
 from analysis.cli.selection import chosen, gathered, looked_at
-from analysis.plots.glyphs import lacking_signs
+from analysis.plots.glyphs import missing_glyphs
 from lightning_bam.run_folder.files import FolderError, replace
 from studies.definition.study import Study
 
@@ -28,7 +28,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
     output = writable("report.html" if arguments.output is None else arguments.output)
     studies = chosen("report", arguments)
-    with lacking_signs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
+    with missing_glyphs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
         text = write(studies, arguments)
     replace(output, text, follow=arguments.output is not None)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)

@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
             return 1
         found = compare(record, repetition)
         if arguments.json:
-            more = {"equal": found.equal, "comparable": found.comparable}
+            more = {"equal": found.equal, "comparable": not found.deciding}
             kept = {"kept": str(repetition.path) if arguments.keep else None}
             print(json_text(asdict(found) | more | kept))
         else:
@@ -85,10 +85,11 @@ def told(found: Reproduction) -> list[str]:
     else:
         parting = found.parting
         before = f"equal up to epoch {parting.epoch - 1}" if parting.epoch else "not equal from the start"
-        share = f", {abs(parting.by / parting.was):.1e} of it" if parting.was else ""
+        change = parting.now - parting.was
+        share = f", {abs(change / parting.was):.1e} of it" if parting.was else ""
         lines.append(
             f"parted      {before}; at epoch {parting.epoch} {parting.figure} is {parting.now!r}, was {parting.was!r} "
-            f"({parting.by:+.3g}{share})"
+            f"({change:+.3g}{share})"
         )
         lines.append(
             f"reported    {metric} {found.now:.2f} %, was {found.was:.2f} % ({signed(found.now - found.was)} points)"
@@ -98,7 +99,7 @@ def told(found: Reproduction) -> list[str]:
         lines.append(f"differs     {name} is {value['now']}, was {value['was']}{why}")
     if found.changed:
         lines.append(f"record      {', '.join(found.changed)} changed since the training: `bam verify` says more")
-    elif found.parting is not None and found.comparable:
+    elif found.parting is not None and not found.deciding:
         lines.append(
             "likely      nothing that decides over the last digits is known to differ: another version or commit, an "
             "operation of the GPU that is not deterministic, or a fault"

@@ -18,14 +18,14 @@ from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView
 from studies.library import find_space
-from studies.search.confirm import confirming
+from studies.search.confirm import confirmation
 from studies.search.method import Method
 from studies.search.pruners import PRUNERS
-from studies.search.recovery import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.search.run_search import best, run_search
 from studies.search.samplers import SAMPLERS
 from studies.search.search import Search
 from studies.search.study_file import commands, write
+from studies.search.trials import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
@@ -122,7 +122,7 @@ def confirm(search: Search, count: int) -> None:
     if len(values) < count:
         kind = "on the front" if len(search.optuna.directions) > 1 else "complete"
         print(f"bam: --confirm {count}: only {len(values)} configurations are {kind}", file=sys.stderr)
-    study = confirming(search.space, values, search.method.seeds, search.label)
+    study = confirmation(search.space, values, search.method.seeds, search.label)
     path = write(study, search.root, found_by(search))
     print(f"wrote {path}; now: {commands(path, search.root)}", file=sys.stderr)
 
@@ -145,7 +145,7 @@ def as_json(search: Search) -> list[dict[str, Any]]:
 
 def listed(search: Search) -> list[Any]:
     """Return the five best trials, or with two objectives every one that no other beats in both."""
-    return best(search) if len(search.optuna.directions) == 1 else best(search, search.trials)
+    return best(search) if len(search.optuna.directions) == 1 else best(search, search.proposals.trials)
 
 
 def show(search: Search) -> None:
@@ -158,6 +158,6 @@ def show(search: Search) -> None:
     table.add_column("run", no_wrap=True)
     for trial in listed(search):
         figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]
-        label = search.space.label(search.space.chosen(trial.params))
+        label = search.space.label(search.space.configuration(trial.params))
         table.add_row(*figures, label, trial.user_attrs["key"])
     Console().print(table)

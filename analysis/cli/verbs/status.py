@@ -18,7 +18,7 @@ from analysis.formats.json_text import json_text
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import headline, reported
-from studies.cluster import clusters
+from studies import cluster as clusters
 from studies.cluster.cluster import Job
 from studies.definition.study import Study
 from studies.records.records import Record

@@ -13,8 +13,8 @@ from pathlib import Path
 from analysis.cli.argument_types import checked, positive, up_to
 from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
 from analysis.cli.selection import gathered, root_of, selected
+from studies.cluster import submission_cluster
 from studies.cluster.cluster import Request
-from studies.cluster.clusters import submission_cluster
 from studies.definition.limits import MOST_RANKS
 from studies.errors import StudyError
 from studies.job.devices import slots
@@ -117,9 +117,9 @@ def named_storage(url: str | None) -> list[str]:
     """Return the variable that a job's environment has, as it may be printed."""
     if url is None:
         return []
-    from studies.storage.postgres import shown
+    from studies.storage.postgres import hide_password
 
-    return [f"BAM_STORAGE={shown(url)}"]
+    return [f"BAM_STORAGE={hide_password(url)}"]
 
 
 def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:

@@ -11,7 +11,7 @@ from analysis.cli.parser import add_margin, add_root, add_selection
 from analysis.cli.selection import every_scale, root_of, selected
 from analysis.cli.verbs.table import concluded
 from analysis.formats.json_text import json_text
-from analysis.verification.finding import Finding
+from analysis.verification import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
 from lightning_bam.run_folder.files import FolderError

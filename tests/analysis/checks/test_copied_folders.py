@@ -79,7 +79,7 @@ def test_a_manifest_of_another_run(tmp_path, seed):
 def test_records_of_versions_that_noted_no_key_are_read(tmp_path):
     finish(tmp_path, NONE, 20.0)
     finish(tmp_path, BAM, 20.0, loss=3.0)
-    assert "key" not in RunFolder.of(tmp_path, NONE).manifest()
+    assert RunFolder.of(tmp_path, NONE).manifest().key is None
     checked(tmp_path)
 
 

@@ -14,18 +14,20 @@ from analysis.environment import CODE
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import manifest_of
 from studies.definition.study import Study
 from studies.records.environment import SHARED
 from studies.records.records import Record, gather
 from tests.analysis.synthetic import finish
 
 LIKE_ALL = {"commit": "aaa", "torch": "2.11.0", "world_size": 1}
+OTHER = {entry: 7 if entry in ("world_size", "threads") else "other" for entry in SHARED}
 
 
 def record(row, seed, run=None, **manifest):
     """Return the record of a run that was made like all, but for what is given."""
     made = Record(row=row, run=replace(run or Run(), seed=seed), folder=None, state="complete", result=None, epochs=0)
-    made.__dict__["manifest"] = LIKE_ALL | manifest
+    made.__dict__["manifest"] = manifest_of(LIKE_ALL | manifest, "here")
     return made
 
 
@@ -124,13 +126,13 @@ def test_panels_may_have_images_of_their_own():
     )
 )
 def test_a_row_is_marked_if_and_only_if_one_of_its_runs_is_unlike_most(changed):
-    apart: dict[tuple[str, int], dict[str, str]] = {}
+    apart: dict[tuple[str, int], dict[str, object]] = {}
     for row, seed, entry in changed:
-        apart.setdefault((row, seed), {})[entry] = "other"
+        apart.setdefault((row, seed), {})[entry] = OTHER[entry]
     cells = grid(apart)
     found = footnotes(cells, ("none",))
     for entry in SHARED:
-        values = {(row, seed): apart.get((row, seed), {}).get(entry) == "other" for row in cells for seed in range(4)}
+        values = {(row, seed): entry in apart.get((row, seed), {}) for row in cells for seed in range(4)}
         usual = Counter(values.values()).most_common()
         if len(usual) == 2 and usual[0][1] == usual[1][1]:
             continue
@@ -160,7 +162,7 @@ def test_a_table_says_whether_it_mixes_code(tmp_path):
     folder = RunFolder.of(tmp_path, study.runs()[-1].run)
     for entry in SHARED:
         before = folder.manifest().entries
-        folder.note(**{entry: 7 if entry in ("world_size", "threads") else "other"})
+        folder.note(**{entry: OTHER[entry]})
         table = tabulate(gather(study, tmp_path), study)
         assert [row.marks for row in table.rows] == [(), ("a",)]
         assert table.mixes_code == (entry in CODE), entry

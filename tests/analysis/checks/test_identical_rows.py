@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.checks.identical_rows import IdenticalRow, identical_rows
 from lightning_bam.config import BAMSpec, Recipe, Run, SESpec
+from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import Result
 from studies.definition.panels import Panel
 from studies.records.records import Record
@@ -41,7 +42,7 @@ def record(row, seed=0, losses=(), first=None, error=20.0):
     if done:
         lines[-1]["error_top1"] = error
     made.__dict__["metrics"] = lines
-    made.__dict__["manifest"] = {} if first is None else {"first_loss": first}
+    made.__dict__["manifest"] = Manifest(first_loss=first)
     return made
 
 
@@ -125,7 +126,7 @@ def test_the_recipe_acts_after_the_first_step_and_two_schedules_part_late():
 def test_a_shorter_run_that_ends_at_the_same_figure_is_another_training():
     whole = record("none", losses=ALL, error=49.0)
     shorter = replace(record("slow", losses=ALL, error=49.0), epochs=2)
-    shorter.__dict__.update(metrics=whole.metrics[:2], manifest={})
+    shorter.__dict__.update(metrics=whole.metrics[:2], manifest=Manifest())
     assert notes(whole, shorter) == [], "the third epoch did not change the error of the second"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.cli import main
 from studies.library import find_study
-from tests.analysis.plots.pictured import complete
+from tests.analysis.plots.sample_studies import complete
 
 STUDY = "quickstart"
 

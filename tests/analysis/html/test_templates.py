@@ -26,7 +26,6 @@ def test_blanks_are_one_and_a_dotted_name_may_break():
 
 def test_a_template_escapes_all_that_it_prints():
     column = Column(heading=HOSTILE, kind="label", cells=[HOSTILE])
-    values = {name: [] for name in ("best", "breaks")} | {"goal": HOSTILE, "note_prefix": HOSTILE, "figures": None}
     foot = [Line("a", HOSTILE)]
     html = render(
         "formats/table.html.j2",
@@ -34,8 +33,9 @@ def test_a_template_escapes_all_that_it_prints():
         columns=[column],
         classes=[HOSTILE],
         foot=foot,
-        unbroken=plain,
-        **values,
+        breaks=[],
+        goal=HOSTILE,
+        note_prefix=HOSTILE,
     )
     assert "<script" not in html
     assert "\x1b" not in html

@@ -7,29 +7,27 @@ import random
 from dataclasses import replace
 from itertools import combinations, product
 
-import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.markers import MarkerStyle
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 from scipy import stats
 
-from analysis.plots.curves import Curve, chunks, curve, pairs
-from analysis.plots.drawn import Absent
+from analysis.plots.curves import chunks, curve, pairs
 from analysis.plots.effects import effects, symbol
+from analysis.plots.factorial import interaction, marginal
 from analysis.plots.kinds import draw
 from analysis.plots.ladder import limits
-from analysis.plots.marginal import interaction, marginal
-from analysis.plots.pareto import fronts_of, pareto, placed, scatter
+from analysis.plots.pareto import fronts_of, pareto
+from analysis.plots.plot import NoPlot
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
-from analysis.statistics.factorial import Factorial, Level, Source
+from analysis.statistics.factorial import Factorial, Level
 from analysis.statistics.factorial import factorial as factorial_of
 from analysis.statistics.paired import prediction_interval
 from analysis.statistics.power import least_resolvable
 from analysis.table.verdict import Verdict
 from lightning_bam.run_folder.result import METRICS
-from tests.analysis.plots import pictured
+from tests.analysis.plots import sample_studies
 from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts
 from tests.analysis.plots.test_every_kind import TWO, crossed
 
@@ -65,7 +63,7 @@ class TestEffects:
         rows = [row for row in table.rows if row.delta]
         assert [beside[points(axes, f"_mean {row.label}")[0][1]] for row in rows] == [str(row.delta.n) for row in rows]
         bold = [tick.get_text() for tick in axes.get_yticklabels() if tick.get_fontweight() == "bold"]
-        assert bold == list(pictured.NETWORKS)
+        assert bold == list(sample_studies.NETWORKS)
         assert "no pair yet" in [text.get_text() for text in axes.texts]
 
     def test_a_row_all_of_whose_seeds_have_failed_waits_for_no_pair(self, small):
@@ -87,20 +85,21 @@ class TestEffects:
 
     def test_a_better_map_points_to_the_right(self):
         better, worse = Verdict(kind="better"), Verdict(kind="worse")
-        assert symbol(better, higher_is_better=True).marker == ">"
-        assert symbol(worse, higher_is_better=True).marker == "<"
+        assert symbol(better, higher_is_better=True)["marker"] == ">"
+        assert symbol(worse, higher_is_better=True)["marker"] == "<"
         settled = symbol(worse, higher_is_better=False)
         so_far, survived = replace(worse, n=2, wanted=5), replace(worse, n=4, wanted=5, failed=1)
-        assert symbol(so_far, higher_is_better=False) == replace(settled, name="worse so far", filled=False)
-        assert symbol(survived, higher_is_better=False) == replace(settled, name="worse (some failed)", filled=False)
+        hollow = settled | {"markerfacecolor": "white"}
+        assert symbol(so_far, higher_is_better=False) == hollow | {"label": "worse so far"}
+        assert symbol(survived, higher_is_better=False) == hollow | {"label": "worse (some failed)"}
 
     def test_the_margin_is_shaded(self, small):
         study, records, table = small
-        (axes,) = draw("effects", study.with_margin(0.4), records, table).figure.axes
+        (axes,) = draw("effects", replace(study, margin=0.4), records, table).figure.axes
         assert [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches] == [(-0.4, 0.4)]
         assert (
             "Shaded: differences of at most 0.4 points"
-            in draw("effects", study.with_margin(0.4), records, table).caption
+            in draw("effects", replace(study, margin=0.4), records, table).caption
         )
         assert not effects(table).figure.axes[0].patches
 
@@ -113,15 +112,13 @@ class TestEffects:
         drawn = effects(replace(table, rows=rows))
         (axes,) = drawn.figure.axes
         assert axes.get_xlim()[1] - axes.get_xlim()[0] < 20
-        assert drawn.caption.endswith("An arrow marks an interval that goes on beyond the frame.")
-        arrows = [one for one in axes.get_lines() if one.get_label() == "_cut"]
+        arrows = [one for one in axes.get_lines() if one.get_label() == "_arrow"]
         assert len(arrows) == 2
         for arrow, edge in zip(arrows, axes.get_xlim(), strict=True):  # it touched the row's label
             marker = MarkerStyle(arrow.get_marker())
             box = marker.get_path().transformed(marker.get_transform()).get_extents()
             assert list(arrow.get_xdata()) == [edge]
             assert (box.x0 if edge < 0 else -box.x1) == near(0), "it lies inside the frame"
-        assert "arrow" not in effects(table).caption
 
     def test_an_interval_ends_where_no_difference_can_be(self, small):
         _, _, table = small
@@ -131,8 +128,6 @@ class TestEffects:
         assert [x for x, _ in points(axes, "_interval BAM sum")] == [-100, 100]
         assert max(map(abs, axes.get_xlim())) < 115
         assert "BAM sum: −2.00 [−100.00, +100.00], n = 2" in drawn.alt
-        assert drawn.caption.endswith("Intervals end at 100 points: no difference is larger.")
-        assert "Intervals end" not in effects(table).caption
 
     def test_words(self, small):
         drawn = effects(small[2])
@@ -161,9 +156,9 @@ class TestPublished:
         rows = {row.label: row for row in table.rows if row.published is not None}
         assert labels(axes, "_published ") == list(rows) == ["none", "BAM sum", "BAM max"]
         for label, row in rows.items():
-            low, high = prediction_interval(pictured.ERRORS[label])
+            low, high = prediction_interval(sample_studies.ERRORS[label])
             ((x, y),) = points(axes, f"_published {label}")
-            assert x == pictured.SMALL.published[label]
+            assert x == sample_studies.SMALL.published[label]
             assert points(axes, f"_mean {label}") == [near((row.mean, y))]
             assert points(axes, f"_interval {label}") == [near((low, y)), near((high, y))]
         assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, not resolved." in drawn.alt
@@ -171,7 +166,7 @@ class TestPublished:
     def test_a_row_that_has_not_run_has_its_cross_alone(self, big):
         drawn = published(big[2])
         (axes,) = drawn.figure.axes
-        last = list(pictured.ROWS)[-1]
+        last = list(sample_studies.ROWS)[-1]
         assert points(axes, f"_published {last}")
         assert last not in labels(axes, "_mean ")
         assert f"{last}: published 23.70, not run." in drawn.alt
@@ -184,7 +179,7 @@ class TestSeeds:
         for seed in range(3):
             name = f"seed {seed}"
             expected = [
-                pictured.ERRORS[row][seed] - pictured.ERRORS["none"][seed]
+                sample_studies.ERRORS[row][seed] - sample_studies.ERRORS["none"][seed]
                 for row in ("BAM sum", "BAM product", "BAM max")
             ]
             assert [x for x, _ in points(left, name)] == near(expected)
@@ -209,20 +204,6 @@ class TestSeeds:
         assert len(spots) == 3 * count
         assert min(max(abs(a - b)) for a, b in combinations(spots, 2)) > 5  # a diamond of 3.6 points, edge and all
 
-    @pytest.mark.parametrize(("count", "apart"), [(7, True), (8, False)])
-    def test_the_caption_says_where_seeds_have_heights_of_their_own(self, small, count, apart):
-        _, _, table = small
-        rows = [replace(row, errors=dict.fromkeys(range(count), 20.0)) for row in table.rows]
-        drawn = seeds(replace(table, rows=rows))
-        heights = {y for one in drawn.figure.axes[0].get_lines() if "seed " in one.get_label() for y in one.get_ydata()}
-        assert (len(heights) > 3) == apart
-        assert ("the seeds stand one below the other" in drawn.caption) == apart
-
-    def test_a_line_joins_no_rows_of_different_panels(self, big):
-        left, _ = seeds(big[2]).figure.axes
-        lines = [one for one in left.get_lines() if "seed 0" in one.get_label()]
-        assert [len(one.get_xdata()) for one in lines] == [6, 6, 4]
-
     def test_power(self, small):
         _, right = seeds(small[2]).figure.axes
         sd = {row.label: row.delta.sd for row in small[2].rows if row.delta}
@@ -245,27 +226,15 @@ class TestSeeds:
         drawn = seeds(replace(table, rows=rows))
         least = {n: least_resolvable(10.0, n, comparisons=3) for n in (2, 3, 5, 10, 20)}
         assert least[2] > 100 > least[3]
-        told = ", ".join(f"{n} seeds resolve {one:.3g}" for n, one in least.items() if n > 2)
+        resolved = ", ".join(f"{n} seeds {one:.3g}" for n, one in least.items() if n > 2)
         assert drawn.alt.endswith(
-            f"At the median spread of 10.00 points, {told} points; 2 seeds resolve nothing: no difference is larger "
-            "than 100 points."
+            f"At the median spread of 10.00 points these differences are resolved: by 2 seeds nothing, {resolved}."
         )
         _, right = drawn.figure.axes
         assert right.get_ylim()[1] < 125
         at_hand = {name: line(right, f"_at hand {name}") for name in spreads}
         assert [one.get_marker() for one in at_hand.values()] == ["o", "^", "^"]
         assert at_hand["BAM max"].get_ydata()[0] == 100
-        assert drawn.caption.endswith(
-            ", a triangle one that resolves nothing there: no difference is larger than 100 points."
-        )
-        assert "triangle" not in seeds(table).caption
-
-    def test_many_seeds_are_drawn_alike_and_without_a_legend(self, small):
-        _, _, table = small
-        many = [replace(row, errors={seed: 20.0 + seed / 10 for seed in range(8)}) for row in table.rows]
-        drawn = seeds(replace(table, rows=many))
-        assert not drawn.figure.legends
-        assert len({one.get_marker() for one in drawn.figure.axes[0].get_lines() if "seed" in one.get_label()}) == 1
 
     def test_without_a_spread_there_is_no_power_to_draw(self, small):
         _, _, table = small
@@ -305,8 +274,8 @@ class TestPareto:
     def test_rows_that_all_cost_the_same_have_no_trade_off(self, small):
         _, _, table = small
         same = [replace(row, params=81_000, macs=7_440_000) for row in table.rows]
-        assert pareto(replace(table, rows=same)) == Absent(
-            "all rows cost the same, 0.081 M params and 7.44 M MACs: there is no trade-off to show"
+        assert pareto(replace(table, rows=same)) == NoPlot(
+            "all rows cost the same, 0.081 M params, 7.44 M MACs: there is no trade-off to show"
         )
         other = replace(table, rows=[*same[:-1], replace(same[-1], macs=7_500_000)])
         assert len(pareto(other).figure.axes) == 2
@@ -318,83 +287,37 @@ class TestPareto:
         assert f"0.078 M params, {told}" in drawn.alt
         assert drawn.figure.axes[1].get_xlabel().endswith(f"({told.split()[1]})")
 
+    def test_the_key_has_every_row_and_no_two_marks_are_alike(self, big):
+        figure = pareto(big[2]).figure
+        (legend,) = figure.legends
+        labels = [text.get_text().replace("\n", " ") for text in legend.get_texts()]
+        assert labels[:2] == ["ResNet50", "+ BAM after every stage but last"]
+        looks = {(one.get_marker(), one.get_color(), one.get_markerfacecolor()) for one in legend.legend_handles}
+        assert len(looks) == len(labels) == 19
+        assert figure.axes[0].get_xscale() == "log"
+
     def test_panels_of_different_data_have_a_front_each(self, big):
         _, _, table = big
         assert len(fronts_of(table, "macs")) == 1
         fronts = fronts_of(replace(table, within=("backbone", "dataset")), "macs")
-        assert [{row.baseline for row in front} for front in fronts] == [{name} for name in pictured.NETWORKS]
-
-    @pytest.mark.parametrize("name", ["W" * length for length in range(1, 15)] + ["i" * 14])
-    def test_names_touch_neither_their_points_nor_the_axes(self, small, name):
-        _, _, table = small
-        rows = [*table.rows[:-1], replace(table.rows[-1], label=name)]
-        figure = pareto(replace(table, rows=rows)).figure
-        figure.draw_without_rendering()
-        point = figure.dpi / 72
-        for axes in figure.axes:
-            frame = axes.get_window_extent()
-            for text in axes.texts:
-                box = Text.get_window_extent(text)
-                assert box.x0 - frame.x0 > point, text
-                assert frame.x1 - box.x1 > point, text
-                x, y = axes.transData.transform(text.xy)
-                gap = math.hypot(max(box.x0 - x, x - box.x1, 0), max(box.y0 - y, y - box.y1, 0))
-                assert gap > 4 * point, text
-
-    def test_many_rows_have_numbers_and_a_key(self, big):
-        drawn = pareto(big[2])
-        (legend,) = drawn.figure.legends
-        key = [text.get_text() for text in legend.get_texts()]
-        assert key[:2] == ["1  ResNet50", "2  + BAM after every stage but last"]
-        assert len(key) == 19
-        for axes in drawn.figure.axes:
-            assert [text.get_text() for text in axes.texts] == [str(place) for place in range(1, 20)]
-        assert drawn.figure.axes[0].get_xscale() == "log"
-
-    def test_numbers_of_coinciding_costs_stand_on_both_sides_in_the_order_of_their_points(self, big):
-        _, _, table = big
-        figures = [15 + 0.1 * (place * 7 % 20) for place in range(len(table.rows))]
-        rows = [replace(r, params=81_000, macs=7_440_000, mean=y) for r, y in zip(table.rows, figures, strict=True)]
-        figure = scatter(replace(table, rows=rows))
-        assert overlapping(figure) == clipped(figure) == []
-        point = figure.dpi / 72
-        for axes in figure.axes:
-            texts = [(Text.get_window_extent(text), axes.transData.transform(text.xy), text) for text in axes.texts]
-            sides = {True: [], False: []}
-            for box, (x, y), text in texts:
-                right = box.x0 > x
-                gap = math.hypot(box.x0 - x if right else x - box.x1, max(box.y0 - y, y - box.y1, 0))
-                assert (text.arrow_patch is not None) or gap <= 7 * point
-                sides[right].append((y, (box.y0 + box.y1) / 2))
-            assert all(sides.values()), "both sides are used"
-            for side in sides.values():
-                assert [middle for _, middle in sorted(side)] == sorted(middle for _, middle in side)
-
-    def test_a_name_without_a_free_place_next_to_its_point_is_joined_to_it(self):
-        spot, size, frame = np.array([100.0, 100.0]), np.array([30.0, 8.0]), Bbox([[0, 0], [200, 200]])
-        assert placed(spot, size, [], frame) == (near([20.5, 0.0]), False)
-        offset, joined = placed(spot, size, [Bbox([[80, 90], [150, 110]])], frame)
-        assert joined
-        assert abs(offset[1]) - 4 > 10
-        offset, _ = placed(np.array([98.0, 98.0]), size, [], Bbox([[0, 0], [100, 100]]))
-        assert (98 + offset + size / 2 <= 100).all()
+        assert [{row.baseline for row in front} for front in fronts] == [{name} for name in sample_studies.NETWORKS]
 
 
 class TestCurves:
     def test_mean_and_band_by_hand(self, small):
         _, records, _ = small
         found = curve([record for record in records if record.row == "none"], "error_top1")
-        assert (found.epochs, found.n) == ([1, 2, 3, 4], 3)
-        assert found.mean == near([22 + 58 * 27 / 64, 22 + 58 / 8, 22 + 58 / 64, 22.0])
-        assert (found.low[-1], found.high[-1]) == (21.0, 23.0)
+        assert list(found.index) == [1, 2, 3, 4]
+        assert list(found["mean"]) == near([22 + 58 * 27 / 64, 22 + 58 / 8, 22 + 58 / 64, 22.0])
+        assert list(found.iloc[-1]) == [22.0, 21.0, 23.0]
 
     def test_a_single_epoch_has_a_single_tick(self, small):
         _, _, table = small
         found = {
-            row.label: (one := Curve(epochs=[1], mean=[2.0], low=[1.5], high=[2.5], n=3), one) for row in table.rows
+            row.label: (one := pd.DataFrame({"mean": 2.0, "min": 1.5, "max": 2.5}, index=[1]), one)
+            for row in table.rows
         }
-        figure, _ = pairs(table, found)
-        for axes in figure.axes:
+        for axes in pairs(table, found).axes:
             low, high = axes.get_xlim()
             assert [float(tick) for tick in axes.get_xticks() if low <= tick <= high] == [1.0]
 
@@ -404,7 +327,7 @@ class TestCurves:
         for row in table.rows:
             mine = [record for record in records if record.row == row.label]
             assert points(right, f"_test {row.label}")[-1] == near((4.0, row.mean))
-            assert [y for _, y in points(left, f"_loss {row.label}")] == near(curve(mine, "train_loss").mean)
+            assert [y for _, y in points(left, f"_loss {row.label}")] == near(list(curve(mine, "train_loss")["mean"]))
         legend = right.get_legend()
         last = sorted(table.rows, key=lambda row: row.mean, reverse=True)
         assert [text.get_text() for text in legend.get_texts()] == [row.label for row in last]
@@ -418,8 +341,8 @@ class TestCurves:
         one, two = (replace(record) for record in records if record.row == "none" and record.run.seed < 2)
         one.__dict__["metrics"] = [{"epoch": 0, "train_loss": 2.0}, {"epoch": 1, "train_loss": 1.0, "error_top1": 30.0}]
         two.__dict__["metrics"] = [{"epoch": 0, "error_top1": 50.0}, {"epoch": 1, "error_top1": 40.0}]
-        assert curve([one, two], "error_top1").epochs == [2]
-        assert curve([one, two], "error_top1").mean == [35.0]
+        assert curve([one, two], "error_top1")["mean"].to_dict() == {2: 35.0}
+        assert curve([one, two], "loss").empty
 
     def test_rows_without_a_complete_run_are_named(self, big):
         drawn = draw("curves", *big)
@@ -491,13 +414,8 @@ class TestFactorial:
         assert points(axes, "ends") == [near((-0.04, 20.0)), near((0.96, 20.5)), near((1.96, 21.0))]
         assert points(axes, "hidden") == [near((0.04, 19.75)), near((1.04, math.nan)), near((2.04, 20.75))]
         assert axes.get_title() == "n = 5 each"
-        assert "it is not. No interval is drawn; " in drawn.caption
         assert drawn.caption.endswith(f" Gaps: {told}.")
         assert "product and hidden" not in drawn.alt
-        assert "; these runs cannot tell interactions from the noise. Gaps" in drawn.caption
-        line = Source(name=" x ".join(TWO), df=2, sum_of_squares=1.0, f=1.0, p=0.4, share=0.1)
-        tested = interaction(replace(factorial, anova=[line]), ERROR).caption
-        assert tested.endswith("; the analysis of variance says which interactions exceed the noise.")
 
     def test_ticks_that_change_while_the_figure_is_laid_out_have_room(self):
         factors = {"placement": ("after", "every"), "combine": ("sum", "product", "max"), "norm": ("ends", "hidden")}
@@ -523,8 +441,7 @@ class TestFactorial:
         ends = [points for one in axes.get_lines() if one.get_label() == "_interval x" for points in [one.get_xydata()]]
         means = [found.interactions[0].means[at, "x"] for at in "xy"]
         assert [tuple(end[:, 1]) for end in ends] == [near((mean - half, mean + half)) for mean in means]
-        assert [one.get_title() for one in drawn.figure.axes] == ["n = 4 each, 95 % intervals"] * 3
-        assert "it is not. Bars: 95 % intervals of the means at these seeds, by the residual of the" in drawn.caption
+        assert [one.get_title() for one in drawn.figure.axes] == ["n = 4 each"] * 3
 
     def test_the_caption_says_what_the_means_are_and_what_is_left_out(self):
         lacking = replace(crossed(TWO), left_out={"none": ("attention.norm",)})
@@ -539,9 +456,9 @@ class TestFactorial:
     def test_means_that_the_runs_cannot_tell_are_not_drawn(self):
         cells = {("sum", "ends"): {0: 20.0, 1: 21.0}, ("max", "both"): {0: 22.0, 1: 23.5}}
         found = marginal(factorial_of(cells, {"a": ("sum", "max"), "b": ("ends", "both")}), ERROR)
-        assert found == Absent(
+        assert found == NoPlot(
             "no run at a=sum, b=both; no run at a=max, b=ends; no marginal mean at a=sum, max; b=ends, both: these "
-            "runs do not connect the levels of a (sum | max), b (ends | both)"
+            "runs do not connect the levels"
         )
 
 

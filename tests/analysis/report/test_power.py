@@ -9,7 +9,7 @@ import pytest
 
 from analysis.planning.needs import hours_a_run, needs, total_hours
 from analysis.report import power
-from analysis.report.provenance import hours_told
+from analysis.report.provenance import hours_text
 from analysis.report.verdict import sentences
 from analysis.statistics.power import paired_power
 from analysis.table.build import tabulate
@@ -33,20 +33,20 @@ def found(tmp_path):
 
 def test_the_least_difference_has_the_power_it_promises(found):
     _, _, comparisons = found
-    assert [one.row for one in comparisons] == ["r1", "r2", "r3"]
+    assert [one.row.label for one in comparisons] == ["r1", "r2", "r3"]
     for one in comparisons:
-        assert paired_power(one.least / one.sd, 3, 0.05 / 3) == pytest.approx(0.8, abs=1e-6)
+        assert paired_power(one.least / one.row.delta.sd, 3, 0.05 / 3) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_seeds_to_add_reach_the_power_and_one_less_does_not(found):
     table, _, comparisons = found
-    assert [one.stands for one in comparisons] == ["open", "resolved", "open"]
-    assert comparisons[1].more is None
+    assert [one.state for one in comparisons] == ["open", "resolved", "open"]
+    assert comparisons[1].need is None
     for one, row in zip(comparisons[::2], table.rows[1::2], strict=True):
         effect = abs(row.delta.mean) / row.delta.sd
-        assert paired_power(effect, one.n + one.more, 0.05 / 3) >= 0.8
-        assert paired_power(effect, one.n + one.more - 1, 0.05 / 3) < 0.8
-        assert str(row.verdict) == f"not resolved: needs about {one.more} more seeds"
+        assert paired_power(effect, one.need.n + one.need.seeds, 0.05 / 3) >= 0.8
+        assert paired_power(effect, one.need.n + one.need.seeds - 1, 0.05 / 3) < 0.8
+        assert str(row.verdict) == f"not resolved: needs about {one.need.seeds} more seeds"
 
 
 def test_a_baseline_is_paid_once_a_seed_however_many_rows_are_paired_with_it(found):
@@ -54,9 +54,9 @@ def test_a_baseline_is_paid_once_a_seed_however_many_rows_are_paired_with_it(fou
     hours = hours_a_run(records)
     run = 10.0 * 2 / 3600  # ten seconds on two ranks
     assert hours == pytest.approx(dict.fromkeys(("none", "r1", "r2", "r3"), run))
-    more = [one.more for one in comparisons if one.more]
+    more = [one.need.seeds for one in comparisons if one.need]
     assert total_hours(needs(table, records), table, records) == pytest.approx((sum(more) + max(more)) * run)
-    assert [one.hours for one in comparisons] == [pytest.approx(more[0] * run), None, pytest.approx(more[1] * run)]
+    assert [one.need.hours for one in comparisons if one.need] == pytest.approx([seeds * run for seeds in more])
 
 
 def test_under_a_stopping_rule_the_limit_of_the_last_look_counts(tmp_path):
@@ -65,8 +65,8 @@ def test_under_a_stopping_rule_the_limit_of_the_last_look_counts(tmp_path):
     records = gather(study, tmp_path)
     limits = {row.label: row.interim.limit for row in tabulate(records, study).rows if row.interim}
     for one in power.powers(tabulate(records, study), records):
-        assert limits[one.row] < 0.05 / 3
-        assert paired_power(one.least / one.sd, 3, limits[one.row]) == pytest.approx(0.8, abs=1e-6)
+        assert limits[one.row.label] < 0.05 / 3
+        assert paired_power(one.least / one.row.delta.sd, 3, limits[one.row.label]) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_a_margin_closes_rows_at_the_cost_that_bam_seeds_names(tmp_path):
@@ -75,55 +75,53 @@ def test_a_margin_closes_rows_at_the_cost_that_bam_seeds_names(tmp_path):
     records = gather(study, tmp_path)
     table = tabulate(records, study)
     comparisons, needed = power.powers(table, records), needs(table, records)
-    assert [(one.row, one.more, one.hours) for one in comparisons if one.stands == "open"] == [
-        (need.row, need.seeds, need.hours) for need in needed
-    ]
+    assert [one.need for one in comparisons if one.state == "open"] == needed
     one, three = needed
     assert one.seeds == one.to_equal < one.to_differ
     assert (three.seeds, three.to_equal) == (three.to_differ, None), "+0.53 is not within ±0.5"
     assert power.lead(table, comparisons, total_hours(needed, table, records))[1] == (
-        "2 of 3 comparisons are open. Should the differences and spreads seen so far persist, 3 to 5 more seeds would "
-        "close each (resolved, or equivalent within ±0.5 points, whichever takes fewer), at about 0.072 device-hours "
-        "in all, baselines included."
+        "Open: 2 of 3. Should the differences and spreads seen so far persist, 2 would be resolved or found equivalent "
+        "within ±0.5 points with 3 to 5 more seeds, at about 0.072 device-hours in all, baselines included."
     )
-    out_of_reach = [replace(one, more=None) for one in comparisons]
+    out_of_reach = [
+        replace(one, need=one.need and replace(one.need, to_differ=None, to_equal=None)) for one in comparisons
+    ]
     assert power.lead(table, out_of_reach, None)[1] == (
-        "2 of 3 comparisons are open. The differences seen so far are too small for 1000 seeds to resolve them and too "
-        "large to be called equivalent within ±0.5 points."
+        "Open: 2 of 3. The differences seen so far cannot be resolved or found equivalent within ±0.5 points by 1000 "
+        "seeds."
     )
 
 
 def test_the_lead_says_what_was_within_reach_and_what_is_open(found):
     table, records, comparisons = found
     least = sorted(one.least for one in comparisons)
-    more = sorted(one.more for one in comparisons if one.more)
+    more = sorted(one.need.seeds for one in comparisons if one.need)
     hours = total_hours(needs(table, records), table, records)
     assert power.lead(table, comparisons, hours) == [
-        f"With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least "
-        f"{least[0]:.2f} to {least[2]:.2f} points of top-1 error, depending on the row (median {least[1]:.2f}): paired "
-        "t-test at 5 %, shared by 3 comparisons. A smaller one may well be there and go unseen: not resolved does not "
-        "mean equal.",
-        f"2 of 3 comparisons are open. Should the differences and spreads seen so far persist, {more[0]} to {more[1]} "
-        f"more seeds would resolve each, at about {hours_told(hours)} device-hours in all, baselines included.",
+        f"With the spread seen, the seeds so far resolve with 80 % power a true difference of {least[1]:.2f} points of "
+        f"top-1 error (median over the rows; {least[0]:.2f} to {least[2]:.2f}): paired t-test at 5 %, shared by 3 "
+        "comparisons. A smaller one may well be there and go unseen: not resolved does not mean equal.",
+        f"Open: 2 of 3. Should the differences and spreads seen so far persist, 2 would be resolved with {more[0]} to "
+        f"{more[1]} more seeds, at about {hours_text(hours)} device-hours in all, baselines included.",
         "Seeds added because of a look at these figures make p too small: confirm with fresh ones.",
     ]
 
 
 def test_what_is_out_of_reach_and_what_has_no_spread(tmp_path):
     table = golden_table(tmp_path)
-    found = {one.row: one for one in power.powers(table, gather(STUDY, tmp_path))}
-    assert (found["BAM max"].stands, found["BAM max"].more) == ("open", None)
-    assert found["BAM product"].more == 17
-    assert found["BAM r=1"].stands == "changes nothing"
-    assert math.isnan(found["BAM r=1"].sd)
+    found = {one.row.label: one for one in power.powers(table, gather(STUDY, tmp_path))}
+    assert (found["BAM max"].state, found["BAM max"].need.seeds) == ("open", None)
+    assert found["BAM product"].need.seeds == 17
+    assert found["BAM r=1"].state == "changes nothing"
+    assert math.isnan(found["BAM r=1"].least)
     assert math.isnan(found["SE_r8 <light>"].least)
     cells = {column.heading: column.cells for column in power.columns(list(found.values()))}
     assert cells["seeds to add"] == ["", "17", ">997", "", ""]
     assert cells["could resolve"][3:] == ["—", "—"]
     assert cells["Δ allowed (95 %)"][2] == "−3.50 to +3.34"
     assert power.lead(table, list(found.values()), 0.5)[1] == (
-        "2 of 5 comparisons are open. Should the differences and spreads seen so far persist, 17 more seeds would "
-        "resolve 1 of them, at about 0.5 device-hours in all, baselines included; 1 would need more than 1000."
+        "Open: 2 of 5. Should the differences and spreads seen so far persist, 1 would be resolved with 17 more seeds, "
+        "at about 0.5 device-hours in all, baselines included; 1 would need more than 1000 seeds."
     )
 
 
@@ -138,15 +136,9 @@ def test_nothing_is_told_that_an_error_cannot_differ_by(tmp_path):
     )
     assert cells["Δ allowed (95 %)"][0] == "−100.00 to +100.00"
     assert cells["could resolve"] == [">100", f"{found[1].least:.2f}"]
-    assert power.lead(table, found, None)[0].startswith(
-        "With the spread seen, the seeds so far resolve a true difference with 80 % power if it is at least "
-        f"{found[1].least:.2f} points of top-1 error, and none in 1 other row: paired t-test"
-    )
-    assert power.lead(table, found[:1], None)[0].startswith(
-        "With the spread seen, the seeds so far resolve no true difference with 80 % power (none can be more than 100 "
-        "points of top-1 error): paired t-test"
-    )
-    assert "the data allow differences between −100.00 and +100.00 points of top-1 error" in sentences(table)[0]
+    assert f"(median over the rows; {found[1].least:.2f} to >100): paired t-test" in power.lead(table, found, None)[0]
+    assert "a true difference of >100 points of top-1 error: paired t-test" in power.lead(table, found[:1], None)[0]
+    assert "the data allow −100.00 to +100.00 points (" in sentences(table)[0]
 
 
 def test_one_seed_tells_nothing(tmp_path):

@@ -8,8 +8,7 @@ import pytest
 
 from analysis.environment import device_seconds
 from analysis.provenance.explanation import explain
-from analysis.report import runs
-from analysis.report.provenance import clock, conditions, hours_told, provenance
+from analysis.report.provenance import clock, conditions, hours_text, provenance, run_columns
 from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.records.records import gather
@@ -56,14 +55,14 @@ def test_what_nobody_recorded_is_said_to_be_unknown(study, tmp_path):
     first = next(record for record in gather(study, tmp_path) if record.result)
     first.folder.note(world_size=None, attempts=[ATTEMPT | {"commit": None, "world_size": None}])
     told = provenance(gather(study, tmp_path))
-    assert told["device-hours"] == "0.022 (known of 4 of 5 runs)"
-    assert told["commit"].endswith("; not recorded (1)")
+    assert told["device-hours"] == "0.022 (4 of 5 runs)"
+    assert told["commit"].endswith("; not recorded (1 run)")
     assert provenance(gather(asked(2), tmp_path / "elsewhere")) == {}
 
 
 def test_hours_are_those_of_all_ranks(study, tmp_path):
     assert [device_seconds(record) for record in gather(study, tmp_path)[:1]] == [10 * 2]
-    assert [hours_told(hours) for hours in (0.00123, 0.5, 9.94, 12.3, 1234.5)] == [
+    assert [hours_text(hours) for hours in (0.00123, 0.5, 9.94, 12.3, 1234.5)] == [
         "0.0012",
         "0.5",
         "9.9",
@@ -92,7 +91,7 @@ def test_conditions_name_what_varies_before_what_is_fixed():
 def columns(study, root, row):
     records = gather(study, root)
     rows = {one.label: one for one in tabulate(records, study).rows}
-    found = runs.columns(explain(study, records, row), rows[row], rows["none"])
+    found = run_columns(explain(study, records, row), rows[row], rows["none"])
     return {column.heading: column.cells for column in found}
 
 

@@ -26,38 +26,39 @@ def test_a_study_with_everything_in_it(tmp_path):
     assert sentences(golden_table(tmp_path)) == [
         "Incomplete: 20 of 24 runs are complete (1 failed, 1 interrupted, 2 missing), and what follows holds for these "
         "alone.",
-        "Of 5 comparisons with 'none' 1 is resolved at 5 % (Holm over 5, n = 1 to 4 paired seeds): 'BAM' is better "
-        "than 'none' by 2.03 points of top-1 error (95 % interval 1.87 to 2.18, p < 0.001). For 'BAM product' and "
-        "'BAM max', not resolved, the data allow differences between −3.50 and +3.34 points (95 % intervals, not "
-        "adjusted; below 0 is better). 'BAM r=1' changes nothing: the runs computed what 'none' did. 'SE_r8 <light>' "
-        "has fewer than 2 seeds paired with 'none', too few for an interval.",
+        "5 comparisons of top-1 error with 'none': 1 resolved at 5 % (Holm over 5, n = 1 to 4 paired seeds). 'BAM' is "
+        "better than 'none' by 2.03 points (95 % interval 1.87 to 2.18, p < 0.001). Not resolved: 'BAM product' and "
+        "'BAM max'; the data allow −3.50 to +3.34 points (95 % interval, not adjusted; below 0 is better). Fewer "
+        "than 2 seeds paired with 'none', too few for an interval: 'SE_r8 <light>'. No change, the runs computed what "
+        "'none' did: 'BAM r=1'.",
     ]
 
 
 def test_nothing_resolved(tmp_path):
     figures = {"none": NONE, "r1": moved(1, -1, 0.5), "r2": moved(2, -1, -2), "r3": moved(-0.1, 0.1, 0.3)}
     assert sentences(table(tmp_path, asked(3), figures)) == [
-        "Of 3 comparisons with 'none' none is resolved at 5 % (Holm over 3, n = 3 seeds a row): the data allow "
-        "differences between −5.50 and +4.84 points of top-1 error (95 % intervals, not adjusted; below 0 is better)."
+        "3 comparisons of top-1 error with 'none': none resolved at 5 % (Holm over 3, n = 3 paired seeds). Not "
+        "resolved: 'r1', 'r2' and 'r3'; the data allow −5.50 to +4.84 points (95 % interval, not adjusted; below 0 is "
+        "better)."
     ]
 
 
 def test_all_resolved_either_way(tmp_path):
     figures = {"none": NONE, "r1": moved(-2, -2.02, -1.98), "r2": moved(3, 3.02, 2.98)}
     assert sentences(table(tmp_path, asked(2), figures)) == [
-        "All 2 comparisons with 'none' are resolved at 5 % (Holm over 2, n = 3 seeds a row): 'r1' is better than "
-        "'none' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, p < 0.001); 'r2' is worse than 'none' by "
-        "3.00 points (95 % interval 2.95 to 3.05, p < 0.001)."
+        "2 comparisons of top-1 error with 'none': 2 resolved at 5 % (Holm over 2, n = 3 paired seeds). 'r1' is better "
+        "than 'none' by 2.00 points (95 % interval 1.95 to 2.05, p < 0.001). 'r2' is worse than 'none' by 3.00 points "
+        "(95 % interval 2.95 to 3.05, p < 0.001)."
     ]
 
 
 def test_of_many_the_largest_and_the_smallest(tmp_path):
-    figures = {"none": NONE} | {f"r{n}": moved(-n, -n - 0.02, -n + 0.02) for n in range(1, 5)}
-    figures["r5"] = moved(1, 1.01, 0.99)
-    assert sentences(table(tmp_path, asked(5), figures)) == [
-        "All 5 comparisons with 'none' are resolved at 5 % (Holm over 5, n = 3 seeds a row): 4 rows are better than "
-        "'none', 'r4' most, by 4.00 points of top-1 error (95 % interval 3.95 to 4.05, p < 0.001), and 'r1' least, by "
-        "1.00 points (95 % interval 0.95 to 1.05, p < 0.001); 'r5' is worse than 'none' by 1.00 points (95 % interval "
+    figures = {"none": NONE} | {f"r{n}": moved(-n, -n - 0.02, -n + 0.02) for n in range(1, 6)}
+    figures["r6"] = moved(1, 1.01, 0.99)
+    assert sentences(table(tmp_path, asked(6), figures)) == [
+        "6 comparisons of top-1 error with 'none': 6 resolved at 5 % (Holm over 6, n = 3 paired seeds). 5 rows are "
+        "better than 'none', 'r5' most, by 5.00 points (95 % interval 4.95 to 5.05, p < 0.001), and 'r1' least, by "
+        "1.00 points (95 % interval 0.95 to 1.05, p < 0.001). 'r6' is worse than 'none' by 1.00 points (95 % interval "
         "0.98 to 1.02, p < 0.001)."
     ]
 
@@ -67,27 +68,32 @@ def test_of_many_the_largest_and_the_smallest(tmp_path):
     [
         (
             (1, -1, 0.5),
-            "'r1' is not resolved against 'none' at 5 % (p = 0.808, a single comparison, n = 3 seeds): the data allow "
-            "a difference between −2.42 and +2.75 points of top-1 error (95 % interval; below 0 is better).",
+            "none resolved at 5 % (not adjusted, n = 3 paired seeds). Not resolved: 'r1'; the data allow −2.42 to "
+            "+2.75 points (95 % interval; below 0 is better).",
         ),
         (
             (-2, -2.02, -1.98),
-            "'r1' is better than 'none' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, p < 0.001, a single "
-            "comparison, n = 3 seeds).",
+            "1 resolved at 5 % (not adjusted, n = 3 paired seeds). 'r1' is better than 'none' by 2.00 points (95 % "
+            "interval 1.95 to 2.05, p < 0.001).",
         ),
-        ((1, 1, 1), "'r1' differs by the same at every seed: no spread to judge by."),
+        (
+            (1, 1, 1),
+            "none resolved at 5 % (not adjusted, n = 3 paired seeds). The same difference at every seed, no spread to "
+            "judge by: 'r1'.",
+        ),
     ],
 )
 def test_a_single_comparison(tmp_path, differences, told):
-    assert sentences(table(tmp_path, asked(1), {"none": NONE, "r1": moved(*differences)})) == [told]
+    (sentence,) = sentences(table(tmp_path, asked(1), {"none": NONE, "r1": moved(*differences)}))
+    assert sentence == f"1 comparison of top-1 error with 'none': {told}"
 
 
 def test_what_is_better_so_far_says_so(tmp_path):
     figures = {"none": [*NONE, 20.0], "r1": [*moved(-2, -2.02, -1.98), None]}
     assert sentences(table(tmp_path, asked(1, seeds=4), figures)) == [
         "Incomplete: 7 of 8 runs are complete (1 missing), and what follows holds for these alone.",
-        "'r1' is better than 'none' so far (3 of 4 seeds) by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, "
-        "p < 0.001, a single comparison, n = 3 seeds).",
+        "1 comparison of top-1 error with 'none': 1 resolved at 5 % (not adjusted, n = 3 paired seeds). 'r1' is better "
+        "than 'none' so far (3 of 4 seeds) by 2.00 points (95 % interval 1.95 to 2.05, p < 0.001).",
     ]
 
 
@@ -96,7 +102,7 @@ def test_what_is_better_so_far_says_so(tmp_path):
     [
         (None, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
         (5.0, (-2, -2.02, -1.98), "'r1' is better than 'none' (3 of 4 seeds; 1 failed) by 2.00 points "),
-        (5.0, (1, -1, 0.5), "'r1' is equivalent to 'none' within ±5 points (3 of 4 seeds; 1 failed)."),
+        (5.0, (1, -1, 0.5), "Equivalent to 'none' within ±5 points (3 of 4 seeds; 1 failed): 'r1'."),
     ],
 )
 def test_a_claim_on_surviving_seeds_is_one(tmp_path, margin, differences, told):
@@ -105,7 +111,7 @@ def test_a_claim_on_surviving_seeds_is_one(tmp_path, margin, differences, told):
     interrupt(tmp_path, replace(study.rows["r1"], seed=3), "failed")
     first, second = sentences(tabulate(gather(study, tmp_path), study))
     assert first.startswith("Incomplete: 7 of 8 runs are complete (1 failed)")
-    assert second.startswith(told)
+    assert f"paired seeds). {told}" in second
     assert second.endswith(", within the margin of ±5 points.") == (margin is not None and "better" in told)
 
 
@@ -113,9 +119,9 @@ def test_an_interval_without_zero_is_not_a_verdict(tmp_path):
     figures = {"none": NONE, "r1": moved(1, 1.5, 1.2), "r2": moved(2, -1, -2), "r3": moved(1, -1, 0)}
     told = sentences(table(tmp_path, asked(30).only({"row": ["r1", "r2", "r3"]}), figures))
     assert told == [
-        "Of 3 comparisons with 'none' none is resolved at 5 % (Holm over 30, n = 3 seeds a row): the data allow "
-        "differences between −5.50 and +4.84 points of top-1 error (95 % intervals, not adjusted; below 0 is better). "
-        "The interval of 'r1' by itself leaves out 0, but p = 0.408 once adjusted."
+        "3 comparisons of top-1 error with 'none': none resolved at 5 % (Holm over 30, n = 3 paired seeds). Not "
+        "resolved: 'r1', 'r2' and 'r3'; the data allow −5.50 to +4.84 points (95 % interval, not adjusted; below 0 is "
+        "better). Intervals that leave out 0, though p >= 0.408 once adjusted: 'r1'."
     ]
 
 
@@ -134,7 +140,8 @@ def test_an_interval_without_zero_is_not_a_verdict(tmp_path):
             {"none": NONE, "r1": [None] * 3},
             [
                 "Incomplete: 3 of 6 runs are complete (3 missing), and what follows holds for these alone.",
-                "'r1' has fewer than 2 seeds paired with 'none', too few for an interval.",
+                "1 comparison of top-1 error with 'none': none resolved at 5 % (not adjusted). Fewer than 2 seeds "
+                "paired with 'none', too few for an interval: 'r1'.",
             ],
         ),
     ],
@@ -149,14 +156,14 @@ def test_panels_get_a_sentence_each_after_the_count_of_all(tmp_path):
         figures[f"width {width}"] = NONE
         figures[f"width {width} + BAM r=1"] = moved(shift, shift + 0.02, shift - 0.02)
     assert sentences(table(tmp_path, panelled(1), figures)) == [
-        "Of 3 comparisons in 3 panels 2 are resolved at 5 % (Holm over 3).",
-        "'width 8 + BAM r=1' is not resolved against 'width 8' at 5 % (p = 1.000 after Holm, n = 3 seeds): the data "
-        "allow a difference between −0.05 and +0.05 points of top-1 error (95 % interval, not adjusted; below 0 is "
+        "3 comparisons of top-1 error in 3 panels: 2 resolved at 5 % (Holm over 3, n = 3 paired seeds).",
+        "1 comparison of top-1 error with 'width 8': none resolved at 5 % (Holm over 3, n = 3 paired seeds). Not "
+        "resolved: 'width 8 + BAM r=1'; the data allow −0.05 to +0.05 points (95 % interval, not adjusted; below 0 is "
         "better).",
-        "'width 16 + BAM r=1' is worse than 'width 16' by 1.00 points of top-1 error (95 % interval 0.95 to 1.05, "
-        "p < 0.001, n = 3 seeds).",
-        "'width 24 + BAM r=1' is better than 'width 24' by 2.00 points of top-1 error (95 % interval 1.95 to 2.05, "
-        "p < 0.001, n = 3 seeds).",
+        "1 comparison of top-1 error with 'width 16': 1 resolved at 5 % (Holm over 3, n = 3 paired seeds). 'width 16 + "
+        "BAM r=1' is worse than 'width 16' by 1.00 points (95 % interval 0.95 to 1.05, p < 0.001).",
+        "1 comparison of top-1 error with 'width 24': 1 resolved at 5 % (Holm over 3, n = 3 paired seeds). 'width 24 + "
+        "BAM r=1' is better than 'width 24' by 2.00 points (95 % interval 1.95 to 2.05, p < 0.001).",
     ]
 
 
@@ -164,8 +171,8 @@ def test_panels_get_a_sentence_each_after_the_count_of_all(tmp_path):
 def test_of_map_more_is_better(tmp_path, gain, word):
     figures = {"none": NONE, "BAM": moved(gain, gain + 0.02, gain - 0.02)}
     assert sentences(table(tmp_path, detecting(), figures)) == [
-        f"'BAM' is {word} than 'none' by 2.00 points of mAP@[.5:.95] (95 % interval 1.95 to 2.05, p < 0.001, a single "
-        "comparison, n = 3 seeds)."
+        "1 comparison of mAP@[.5:.95] with 'none': 1 resolved at 5 % (not adjusted, n = 3 paired seeds). 'BAM' is "
+        f"{word} than 'none' by 2.00 points (95 % interval 1.95 to 2.05, p < 0.001)."
     ]
 
 
@@ -190,10 +197,10 @@ def test_a_difference_too_small_to_matter_is_told_as_one(tmp_path):
         "r4": moved(1, -1, 0.5),
     }
     assert sentences(table(tmp_path, replace(asked(4), margin=0.5), figures)) == [
-        "Of 4 comparisons with 'none' 1 is resolved at 5 % (Holm over 4, n = 3 seeds a row): 'r3' is better than "
-        "'none' by 0.20 points of top-1 error (95 % interval 0.20 to 0.20, p < 0.001), within the margin of ±0.5 "
-        "points. For 'r4', not resolved, the data allow a difference between −2.42 and +2.75 points (95 % interval, "
-        "not adjusted; below 0 is better). 'r1' and 'r2' are equivalent to 'none' within ±0.5 points."
+        "4 comparisons of top-1 error with 'none': 1 resolved at 5 % (Holm over 4, n = 3 paired seeds). 'r3' is better "
+        "than 'none' by 0.20 points (95 % interval 0.20 to 0.20, p < 0.001), within the margin of ±0.5 points. Not "
+        "resolved: 'r4'; the data allow −2.42 to +2.75 points (95 % interval, not adjusted; below 0 is better). "
+        "Equivalent to 'none' within ±0.5 points: 'r1' and 'r2'."
     ]
 
 
@@ -223,20 +230,18 @@ def test_seeds_by_a_rule(tmp_path):
     )
     assert first == "Incomplete: 13 of 16 runs are complete (3 missing), and what follows holds for these alone."
     assert told.startswith(
-        "Of 4 comparisons with 'none' 1 is resolved at 5 % (stopping rule over 4 comparisons, n = 2 to 4 paired "
-        "seeds): 'r1' is better than 'none' by 5.00 points of top-1 error (repeated 95 % interval 4.86 to 5.14). For "
-        "'r2' and 'r3', not resolved, the data allow differences between "
+        "4 comparisons of top-1 error with 'none': 1 resolved at 5 % (stopping rule over 4, n = 2 to 4 paired seeds). "
+        "'r1' is better than 'none' by 5.00 points (repeated 95 % interval 4.86 to 5.14). Not resolved: 'r2' and 'r3'; "
+        "the data allow "
     )
     assert told.endswith(
-        " points (repeated 95 % intervals; below 0 is better). 'r4' waits for the first look of the stopping rule."
+        " points (repeated 95 % interval; below 0 is better). Before the first look of the stopping rule: 'r4'."
     )
     comparisons = powers(found, [])
-    assert [(one.stands, one.more) for one in comparisons] == [
+    assert [(one.state, one.need and one.need.seeds) for one in comparisons] == [
         ("resolved", None),
         ("not resolved by 4 seeds, the last look", None),
         ("open", 2),
         ("open", 2),
     ]
-    assert lead(found, comparisons, None)[1] == (
-        "2 of 4 comparisons are open: the stopping rule wants the seeds of the next look."
-    )
+    assert lead(found, comparisons, None)[1] == ("Open: 2 of 4. The stopping rule wants the seeds of the next look.")

@@ -164,17 +164,3 @@ def test_shift_unit_and_order_of_the_runs_change_no_f(figures, shift, order):
         assert (one.name, one.df) == (other.name, other.df)
         assert other.sum_of_squares == pytest.approx(16 * one.sum_of_squares, rel=1e-9, abs=1e-9)
         assert (other.f, other.p) == pytest.approx((one.f, one.p), nan_ok=True, rel=1e-6, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("figures", "levels", "seeds", "said"),
-    [
-        ([], "", [], "needs runs"),
-        ([1.0, 2.0], "x", [0, 0], "one level a factor"),
-        ([1.0, 2.0], "xy", [0], "one seed for each"),
-        ([1.0, math.nan], "xy", [0, 0], "needs finite figures"),
-    ],
-)
-def test_refuses(figures, levels, seeds, said):
-    with pytest.raises(ValueError, match=said):
-        anova(figures, {"a": levels}, seeds)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.bootstrap import bootstrap_interval, expansion
 from analysis.statistics.paired import paired
+from analysis.statistics.resampling import bootstrap_interval, expansion
 
 SKEWED = np.array([0.5, 1.8, 0.1, 0.3, 6.0, 0.2, 0.9, 0.4, 3.0, 0.6, 1.2, 0.7])
 

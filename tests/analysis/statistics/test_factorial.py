@@ -134,17 +134,3 @@ def test_cells_that_are_missing_at_every_level_of_another_factor_are_named_once(
         "no run at combine=product, init=zero",
         "no run at norm=both, init=zero",
     ]
-
-
-@pytest.mark.parametrize(
-    ("cells", "said"),
-    [
-        ({("sum",): {0: 1.0}}, "no levels of combine, norm"),
-        ({("sum", "hidden"): {0: 1.0}}, "no levels of combine, norm"),
-        ({("sum", "ends"): {}}, "needs runs"),
-        ({("sum", "ends"): {0: math.nan}}, "finite"),
-    ],
-)
-def test_refuses(cells, said):
-    with pytest.raises(ValueError, match=said):
-        factorial(cells, FACTORS)

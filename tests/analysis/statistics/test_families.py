@@ -22,10 +22,6 @@ def test_holm_by_hand():
     assert holm([]).shape == (0,)
     # a family of four of which two are known: times 4 and 3
     assert holm([0.01, math.nan, 0.02], comparisons=4) == pytest.approx([0.04, math.nan, 0.06], nan_ok=True, abs=1e-15)
-    with pytest.raises(ValueError, match="2 p-values of 1 comparisons"):
-        holm([0.1, 0.2], comparisons=1)
-    with pytest.raises(ValueError, match=r"got \[1.5\]"):
-        holm([0.5, 1.5])
 
 
 @given(p_values)

@@ -121,8 +121,7 @@ def test_levels_that_do_not_connect_have_no_mean_and_are_named():
     # cells (20 + 21) / 2 and (22 + 21) / 2, and one more with zero
     assert [each.mean for each in found.levels[4:]] == pytest.approx([21, 22], abs=1e-12)
     assert found.gaps[-1] == (
-        "no marginal mean at combine=sum, max; norm=ends, both: these runs do not connect the levels of "
-        "combine (sum | max), norm (ends | both)"
+        "no marginal mean at combine=sum, max; norm=ends, both: these runs do not connect the levels"
     )
 
 
@@ -132,7 +131,4 @@ def test_levels_at_seeds_of_their_own_are_named():
     found = factorial(cells, factors)
     assert [math.isnan(each.mean) for each in found.levels] == [True, True, True, False, False]
     assert [each.mean for each in found.levels[3:]] == pytest.approx([22, 22], abs=1e-12), "three levels, three seeds"
-    assert found.gaps[-1] == (
-        "no marginal mean at combine=sum, product, max: these runs do not connect the levels of "
-        "combine (sum, product | max), seeds (0, 1 | 4)"
-    )
+    assert found.gaps[-1] == ("no marginal mean at combine=sum, product, max: these runs do not connect the levels")

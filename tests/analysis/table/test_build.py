@@ -1,6 +1,7 @@
 """The table read from run folders: figures by hand, states, guards."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
@@ -14,7 +15,7 @@ from analysis.table.comparison import compare, conclude
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
-from studies.definition.study import Cell
+from studies.definition.study import Cell, Selection
 from studies.records.records import gather, read
 from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, interrupt, write
 
@@ -48,7 +49,7 @@ def test_equivalence_is_adjusted_for_rows_that_have_not_run(tmp_path):
     }
     found = compare(figures, dict.fromkeys(STUDY.rows, "none"), study)["BAM"]
     assert found.p_tost == pytest.approx(5 * 0.0124, abs=5e-4)
-    assert conclude(found, study, wanted=4, unchanged=False).kind == "not resolved"
+    assert conclude(found, study, 4, Counter(), unchanged=False).kind == "not resolved"
 
 
 def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
@@ -376,7 +377,7 @@ def test_rows_that_another_studys_rule_has_stopped_are_named_where_they_have_run
     write(tmp_path, STUDY, ERRORS)
     rule = {"BAM": "looked", "BAM max": "looked", "SE_r8 <light>": "again", "BAM product": "looked"}
     finished = {row for row, errors in ERRORS.items() if errors}
-    study = replace(STUDY, ruled_by=rule)
+    study = replace(Selection.of(STUDY), ruled_by=rule)
     notes = tabulate(read(study.runs(), tmp_path), study).notes
     (looked, again) = (note for note in notes if "stopping rule of study" in note)
     named = ", ".join(repr(row) for row in STUDY.rows if rule.get(row) == "looked" and row in finished)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -149,5 +149,5 @@ def test_equivalence_at_the_margin_is_claimed_wrongly_at_most_once_in_twenty():
 
 def test_a_rule_reads_back():
     rule = Stopping(looks=(3, 5), spending="pocock", level=0.1)
-    assert Stopping.from_dict(rule.to_dict()) == rule
+    assert Stopping.from_dict(asdict(rule)) == rule
     assert replace(rule, level=0.05) != rule

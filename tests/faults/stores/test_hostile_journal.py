@@ -17,9 +17,9 @@ from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
 from studies.search.method import Method
-from studies.search.recovery import troubles
 from studies.search.run_search import best
 from studies.search.search import Search
+from studies.search.trials import troubles
 from tests.faults.stores.conftest import call
 from tests.studies.conftest import BASE
 from tests.studies.search.surrogate import drive
@@ -67,7 +67,7 @@ def test_an_owner_s_name_removes_no_file(home, canary):
     for name in NAMES:
         study.ask().set_user_attr("owner", name)
     search = opened(6)
-    assert search.left == 3, "they were interrupted, and are asked for again"
+    assert search.remaining == 3, "they were interrupted, and are asked for again"
     search.close()
     canary.unharmed()
 
@@ -141,7 +141,7 @@ def test_entries_that_optuna_cannot_have_written_are_passed_over(home, canary):
     canary.capsys.readouterr()
     search = opened(6)
     drive(search, lambda run, epoch: 40.0 + run.attention.reduction)
-    assert search.left == 0
+    assert search.remaining == 0
     complete = {trial.user_attrs["key"]: trial.value for trial in search.optuna.get_trials() if trial.value is not None}
     assert complete.items() >= {trial["key"]: trial["held_out_error_top1"] for trial in told}.items()
     assert found_by(search) == "search+six (6 trials: 6 by random, pruner none)"

@@ -15,9 +15,9 @@ from lightning_bam.run_folder.files import LARGEST
 from lightning_bam.run_folder.folder import RunFolder
 from studies.coordination.leases import Leases
 from studies.coordination.registry import STORED, UNPACKED, open_registry
-from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, pack, seen_from_here, whole
+from studies.coordination.sync import LINE, LOG_TAIL, fetch, gather_everywhere, mark_elsewhere, pack, whole
 from studies.records.records import gather
-from studies.stopping_rules.declaration import declared
+from studies.stopping_rules.declaration import with_rule
 from studies.storage.optuna_storage import close_storage, database
 from tests.analysis.synthetic import finish
 from tests.faults.stores.conftest import call, listing
@@ -183,7 +183,7 @@ def test_a_row_of_odd_values_stops_no_study(base, canary):
         for name, columns in ROWS.items():
             for key in (BASE.key, "no key\t\x1b[31m"):
                 put(connection, None, key=key, **columns)
-            assert [record.state for record in seen_from_here(gather(mine, Path("new")), registry)] == ["missing"], name
+            assert [record.state for record in mark_elsewhere(gather(mine, Path("new")), registry)] == ["missing"], name
     for words in (["status", "mine.py"], ["table", "other.py"]):
         assert call(*words, "--root", "there", "--storage", url) in (0, 1), words
     canary.unharmed()
@@ -211,7 +211,7 @@ def test_a_study_s_attributes_stop_their_own_study_in_a_line_and_no_other(base, 
         connection.execute(
             "insert into study_user_attributes (study_id, key, value_json) values (%s, 'rule', %s)", [study, text]
         )
-        assert declared(mine, Path("m"), url) == mine
+        assert with_rule(mine, Path("m"), url) == mine
         assert call("table", "other.py", "--root", "there", "--storage", url) in (0, 2)
         told = canary.unharmed()
         assert told.startswith(

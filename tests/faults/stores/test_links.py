@@ -19,6 +19,7 @@ from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.sync import pack
 from studies.job.devices import Slot
 from studies.job.job import Job
+from studies.job.observer import End
 from studies.tracking.wandb_run import DISK, Tracking
 from studies.workers.failure import Failure
 from tests.faults.stores.conftest import SECRET, call, listing
@@ -200,7 +201,9 @@ def test_wandb_writes_into_its_own_folder_and_waits_for_no_pipe(tmp_path, monkey
     make[what]()
     monkeypatch.setenv("WANDB_USE_DOT_WANDB", "true")
     started = time.monotonic()
-    Tracking.start(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE).finish(0)
+    tracking = Tracking(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
+    tracking.start()
+    tracking.end(End(state="complete"))
     assert time.monotonic() - started < DISK / 2
     assert settled(folder)["exit"] == 0
     assert [path.name for path in folder.iterdir()] == ["wandb"]

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lightning_bam import BAM, BAMSpec, ClutteredDigits, ResNet50, Run, SmallResNet, build
-from lightning_bam.inspection.branch import image_reach, noise, own_field, random_field
+from lightning_bam.inspection.branch import image_reach, noise, own_field
 from lightning_bam.inspection.field import FieldOfView, energy, reach, redilated, rms_radius, side_holding
-from lightning_bam.inspection.views import fractions, map_sizes
+from lightning_bam.inspection.receptive_field import fractions, map_sizes
 
 
 def ones(*layers):
@@ -31,16 +31,11 @@ def test_the_branch_sees_one_plus_four_times_its_dilation(dilation):
 
 def test_what_the_centre_of_a_map_sees_of_it():
     view = reach(BAM(16).spatial)
-    assert view.seen(56, 56) == (17, 17)
-    assert view.seen(12, 30) == (12, 17), "row 6: 6 above, 5 below"
-    assert view.seen(20, 2) == (17, 2)
     assert view.read(56, 56) == 25
     assert view.read(12, 30) == 3 * 5, "rows 2, 6 and 10 of 12"
-    assert fractions(view, {"side": 9, "rms": None}, 56, 28) == {
+    assert fractions(view, None, 56, 28) == {
         "theoretical": 17 / 56,
-        "effective": 9 / 56,
         "rms_diameter": None,
-        "area": 17 * 17 / (56 * 28),
         "read": 25 / (56 * 28),
     }
 
@@ -78,18 +73,14 @@ def test_a_redilated_branch_keeps_its_weights_and_the_size_of_the_map():
     assert torch.equal(other(x), same.spatial(x))
 
 
-def test_fields_of_own_and_random_weights_lie_on_the_read_positions():
+def test_the_field_of_its_own_weights_lies_on_the_read_positions():
     x = torch.randn(4, 32, 5, 6, generator=torch.Generator().manual_seed(0))
     grid = torch.zeros(13, 13, dtype=torch.bool)
     grid[::3, ::3] = True
     own = own_field(BAM(32).eval(), x, 3)
-    random = random_field(BAMSpec(norm="hidden"), x, 3)
-    for field in (own, random):
-        assert field.shape == (13, 13)
-        assert float(field[~grid].sum()) == 0
-        assert float(field[6, 6]) > 0
-    assert torch.equal(random, random_field(BAMSpec(norm="hidden"), x, 3)), "drawn, but always the same"
-    assert not torch.equal(own, random)
+    assert own.shape == (13, 13)
+    assert float(own[~grid].sum()) == 0
+    assert float(own[6, 6]) > 0
 
 
 def test_noise_has_the_means_and_deviations_of_the_input():
@@ -120,5 +111,5 @@ def test_at_224_px_the_first_map_of_resnet50_is_covered_to_30_percent():
     sizes = {tuple(grid["input"]): grid["maps"] for grid in map_sizes(run)}
     assert sizes[224, 224] == {"layer1": [56, 56], "layer2": [28, 28], "layer3": [14, 14]}
     view = reach(BAM(256).spatial)
-    assert fractions(view, {"side": None, "rms": None}, 56, 56)["theoretical"] == pytest.approx(0.304, abs=5e-4)
-    assert fractions(view, {"side": None, "rms": None}, 14, 14)["theoretical"] == 1
+    assert fractions(view, None, 56, 56)["theoretical"] == pytest.approx(0.304, abs=5e-4)
+    assert fractions(view, 3.5, 14, 14) == {"theoretical": 1, "rms_diameter": 0.5, "read": 9 / 196}

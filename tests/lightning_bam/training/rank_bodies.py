@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.launcher.api import elastic_launch
 
-from lightning_bam.distributed import gathered
+from lightning_bam.distributed import gather
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.signals import Signals
 from lightning_bam.training import train as training
@@ -89,7 +89,7 @@ def _meet(number: int) -> tuple[list[int], int, str]:
     """Say who is in this rank's group, what its members' numbers add up to, and at which port they met."""
     dist.init_process_group("gloo")
     own = torch.tensor(number)
-    numbers = gathered(own)
+    numbers = gather(own)
     dist.all_reduce(own)
     dist.destroy_process_group()
     return numbers.tolist(), int(own), os.environ["MASTER_PORT"]

@@ -148,7 +148,7 @@ def test_the_default_name_says_run_and_form(here, capsys):
         ),
         (
             ["export", RUN.key, "--format", "authors"],
-            "the authors' code has no such network: backbone=small_resnet: it",
+            "the authors' code has no such network: SmallResNet(",
         ),
         (["import-checkpoint", "no.pth"], "no.pth: no such file"),
     ],

@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from studies.cluster.cluster import Request
-from studies.cluster.local import LocalCluster
 from studies.errors import StudyError
 from tests.studies.cluster.contract import ClusterContract
+from tests.studies.cluster.local import LocalCluster
 
 
 class TestLocalCluster(ClusterContract):

@@ -38,6 +38,7 @@ from studies.storage.optuna_storage import open_storage
 from studies.storage.postgres import Patience
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny
+from tests.studies.coordination.contract import failure_of
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_one_of_many_takes_a_run(on):
     def take(registry):
         gate.wait()
         for key in ("a", "b", "c", "d", "e"):
-            if registry.take(key):
+            if registry.take(key) is not None:
                 taken.append((key, registry.place.host))
 
     threads = [threading.Thread(target=take, args=(registry,)) for registry in registries]
@@ -96,12 +97,12 @@ def test_who_could_show_no_life_because_the_database_was_away_is_not_dead(on, mo
     assert theirs.take("b")
     time.sleep(1.2)
     registry_module.patience.missed()
-    assert [ours.take(key) for key in "ab"] == [False, False]
+    assert [ours.take(key) is not None for key in "ab"] == [False, False]
     assert theirs.heartbeat(["a"]) == set(), "it was only waiting"
     time.sleep(0.7)
     assert theirs.heartbeat(["a"]) == set()
     time.sleep(0.5)
-    assert [ours.take(key) for key in "ab"] == [False, True], "b's holder has not come back"
+    assert [ours.take(key) is not None for key in "ab"] == [False, True], "b's holder has not come back"
 
 
 def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on):
@@ -109,9 +110,9 @@ def test_what_is_complete_is_nobody_s_and_what_has_failed_is_taken_when_asked(on
     for key, state in (("a", "complete"), ("b", "failed"), ("c", "interrupted")):
         assert theirs.take(key)
         theirs.give_back(key, state, {"state": state})
-    assert [ours.take(key) for key in "abc"] == [False, False, True]
+    assert [ours.take(key) is not None for key in "abc"] == [False, False, True]
     known = ours.entries()
-    assert [ours.take(key, again=known[key].beat) for key in "ab"] == [False, True]
+    assert [ours.take(key, again=known[key].beat) is not None for key in "ab"] == [False, True]
     ours.give_back("b", "failed")
     assert not theirs.take("b", again=known["b"].beat), "that attempt was made again"
     assert theirs.take("b", again=theirs.entries()["b"].beat)
@@ -378,7 +379,7 @@ def interrupted(leases):
     if lease is not None:
         lease.let_go()
         count_interruption(lease.folder, -9)
-        leases.give_back(BASE)
+        leases.give_back(BASE.key)
     return lease is not None
 
 
@@ -390,11 +391,10 @@ def test_losses_on_hosts_that_share_no_folder_add_up(tmp_path, postgres):
         told = "interrupted 4 times, the last time its process was ended by SIGKILL"
         assert RunFolder.of(one.root, BASE).manifest().error.startswith(told)
         assert [interrupted(host) for host in (one, two, three)] == [False] * 3
-        (known,) = three.failures([BASE]).values()
-        lease = three.take(BASE, again=known)
+        lease = three.take(BASE, again=failure_of(three))
         assert lease is not None
         lease.let_go()
-        three.give_back(BASE)
+        three.give_back(BASE.key)
         assert [interrupted(host) for host in (one, three, two, two, four, three, two)] == [
             False,
             *[True] * 4,
@@ -409,12 +409,12 @@ def test_trying_again_what_another_host_tries_again_does_not_begin_the_count_ane
         assert [interrupted(one) for _ in range(4)] == [True] * 4
         RunFolder.of(two.root, BASE).describe(BASE)
         RunFolder.of(two.root, BASE).note(state="failed", cause="interrupted", losses=4)  # as fetched
-        known, there = (host.failures([BASE])[BASE.key] for host in (one, two))
+        known, there = failure_of(one), failure_of(two)
         lease = one.take(BASE, again=known)
         assert lease is not None
         lease.let_go()
         count_interruption(lease.folder, -9)
-        one.give_back(BASE)
+        one.give_back(BASE.key)
         lease = two.take(BASE, again=there)
         assert lease is not None
         assert lease.folder.manifest().losses == 1
@@ -429,8 +429,7 @@ def test_a_lease_that_never_became_a_run_is_given_back(tmp_path, postgres, on):
     lease.let_go()
     leases.close()
     other = on("other")
-    assert other.take(BASE.key)
-    assert other.losses(BASE.key) == (0, 0)
+    assert other.take(BASE.key) == (0, 0)
 
 
 def test_losses_of_hosts_that_die_add_up(tmp_path, on, postgres):
@@ -485,8 +484,7 @@ def test_a_table_of_an_earlier_version_grows(on, postgres):
             "insert into bam_runs values ('a', 'running', 'old:1', 'old', '/runs', now() - interval '1 h')"
         )
     ours = on("ours")
-    assert ours.take("a")
-    assert ours.losses("a") == (1, 0)
+    assert ours.take("a") == (1, 0)
     assert on("theirs").entries()["a"].alive
 
 
@@ -533,7 +531,7 @@ def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_s
 def test_what_a_dead_scheduler_of_this_host_had_is_lost_at_once_and_trained(tmp_path, on, postgres, one_slot):
     study = tiny(seeds=1)
     run = study.runs()[0].run
-    dead = on(socket.gethostname(), folder=Place.marked(tmp_path))
+    dead = on(socket.gethostname(), folder=Place.make(tmp_path))
     folder = RunFolder.of(tmp_path, run)
     folder.describe(run)
     folder.note(state="running")
@@ -561,7 +559,7 @@ def test_a_result_that_a_dead_scheduler_did_not_tell_is_told_at_the_next_start(t
         finish(one, cell.run, 12.5)
     run = study.runs()[0].run
     host = socket.gethostname() if holder == "here" else "elsewhere"
-    before = on(host, folder=Place.marked(one) if holder == "here" else None)
+    before = on(host, folder=Place.make(one) if holder == "here" else None)
     assert before.take(run.key)
     assert run_study(study, one, options, silent).finished == []
     entry = before.entries()[run.key]

@@ -9,11 +9,26 @@ import pytest
 from lightning_bam import train
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import MOST
+from studies.coordination import retries
 from studies.coordination.leases import Leases
-from studies.coordination.retries import count_interruption
+from studies.coordination.retries import TABLE, Change, count_interruption
 from tests.studies.conftest import BASE
+from tests.studies.coordination.contract import failure_of
 
 LOGS = "see its logs, then --retry failed"
+
+
+def test_the_docstring_prints_the_table():
+    lines = [line for line in retries.__doc__.splitlines() if "->" in line]
+    head, *rows = [line.replace("->", " ") for line in lines]
+    starts = [head.index(word) for word in head.split()]
+    starts[2] = head.rindex("state")
+    printed = {}
+    for row in rows:
+        cells = [row[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+        printed[cells[0], cells[1]] = Change(*cells[2:])
+    assert printed == TABLE
+    assert set(retries.ENDED) == {"complete", "failed"} - {state for event, state in TABLE if event == "take"}
 
 
 @pytest.fixture
@@ -44,7 +59,7 @@ def test_a_run_that_takes_its_scheduler_with_it_has_failed_after_three_more_trie
         "interrupted 4 times, the last time together with its scheduler, before an epoch had ended; see its logs, then "
         "--retry failed"
     )
-    again = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
+    again = leases.take(BASE, again=failure_of(leases))
     assert again is not None
     assert (folder.manifest().state, folder.manifest().losses) == ("interrupted", 0)
 
@@ -58,7 +73,7 @@ def test_counts_that_somebody_has_set_as_high_as_can_be_are_counted_on_and_can_b
     folder = RunFolder.of(leases.root, BASE)
     folder.describe(BASE)
     folder.note(state="failed", attempt=MOST, losses=MOST, retries=MOST)
-    lease = leases.take(BASE, again=leases.failures([BASE])[BASE.key])
+    lease = leases.take(BASE, again=failure_of(leases))
     assert folder.manifest().retries == MOST
     assert train(lease.folder).epochs == 2
     assert (folder.manifest().attempt, folder.manifest().attempts[-1].attempt) == (MOST, MOST)

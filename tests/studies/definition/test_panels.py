@@ -81,7 +81,7 @@ def test_without_panels_there_is_one():
             "tiny: baselines 'net14 + SE' and 'net14' are rows of equal backbone: name one of them",
         ),
         ({"baseline": ("net8", "net15")}, "tiny: baseline 'net15' is no row; did you mean 'net14'?"),
-        ({"within": "backbone"}, "tiny: within='backbone' must be a tuple, as ('backbone',)"),
+        ({"within": "backbone"}, "tiny: within='backbone': give a tuple of names, as ('attention',)"),
         (
             {"within": ("bakbone",)},
             "tiny: within 'bakbone': no slot that panels may differ in; did you mean 'backbone'?",
@@ -168,7 +168,7 @@ def test_a_trial_says_which_panel_it_belongs_to(tmp_path):
     study_trials = StudyTrials(tmp_path, panelled())
     records = gather(panelled(), tmp_path)
     study_trials.bring_up_to_date(records)
-    study_trials.want(records[:3])
+    study_trials.enqueue(records[:3])
     params = [study_trials.claim()[0].params for _ in range(3)]
     assert params == [
         {"backbone.depth": 8, "attention": "none", "seed": 0},

@@ -75,7 +75,7 @@ def test_a_thousand_rows_are_compared_in_a_moment():
     assert len({cell.run.key for cell in study.runs()}) == 1001
     odd = replace(BASE, recipe=replace(BASE.recipe, lr=0.3))
     with pytest.raises(StudyError, match=r"rows 'none' and 'odd' differ in recipe.lr \(0.1 and 0.3\)"):
-        tiny(rows={"none": BASE, **rows, "odd": odd})
+        tiny(rows={"none": BASE, **rows, "odd": odd}, scientific=study.scientific)
 
 
 def test_fixed_is_what_all_rows_share():
@@ -90,7 +90,7 @@ def test_fixed_is_what_all_rows_share():
 LONG = "x" * 121
 NO_SEEDS = (0, (), (1, 1), (0, -1), 2.5, math.nan, "three", "12", 10**20, (1, 2.0), True)
 SEEDS = "give a number from 1 to 100,000, or which seeds, each once, from 0 to 2147483647"
-NO_LABELS = ("", " ", "S\nE", "a\tb", 7)
+NO_LABELS = ("", " ", "S\nE", "a\tb")
 LABEL = "a label is one line of 1 to 120 printable characters"
 
 
@@ -98,39 +98,40 @@ LABEL = "a label is one line of 1 to 120 printable characters"
     ("changes", "message"),
     [
         ({"baseline": "nun"}, "tiny: baseline 'nun' is no row; did you mean 'none'?"),
-        ({"name": "a b"}, "study name 'a b': use letters, digits, '-' and '_', at most 120"),
+        ({"name": "a b"}, "study: name='a b': use letters, digits, '-' and '_', at most 120"),
         (
             {"name": LONG},
-            f"study name {LONG[:20]!r}... (121 characters): use letters, digits, '-' and '_', at most 120",
+            f"study: name='{LONG[:39]} ...: use letters, digits, '-' and '_', at most 120",
         ),
         *(({"seeds": seeds}, f"tiny: seeds={seeds!r}: {SEEDS}") for seeds in NO_SEEDS),
-        ({"rows": {}}, "tiny: rows={}: give a baseline and what is compared with it, label: Run(...)"),
-        ({"rows": {"none": BASE, "SE": "SE"}}, "tiny, row 'SE': is 'SE', must be a Run(...)"),
+        ({"rows": {}}, "tiny: rows={}: dictionary should have at least 1 item after validation, not 0"),
+        ({"rows": {"none": BASE, "SE": "SE"}}, "tiny: rows.SE='SE': write Run()"),
         *(({"rows": {"none": BASE, label: BAM}}, f"tiny, row {label!r}: {LABEL}") for label in NO_LABELS),
         ({"rows": {"none": BASE, LONG: BAM}}, f"tiny, row {LONG[:20]!r}... (121 characters): {LABEL}"),
-        ({"name": 3}, "study name 3: use letters, digits, '-' and '_', at most 120"),
-        ({"rows": [BAM]}, "tiny: rows=<class 'list'>: give a baseline and what is compared with it, label: Run(...)"),
-        ({"question": 3}, "tiny: question=3: give one sentence, in quotes"),
+        ({"rows": {"none": BASE, 7: BAM}}, "tiny: rows.7.[key]=7: input should be a valid string"),
+        ({"name": 3}, "study: name=3: use letters, digits, '-' and '_', at most 120"),
+        ({"rows": ["BAM"]}, "tiny: rows=['BAM']: input should be a valid dictionary"),
+        ({"question": 3}, "tiny: question=3: input should be a valid string"),
         ({"baseline": None}, "tiny: baseline=None: give the label of a row"),
         ({"baseline": (1,)}, "tiny: baseline=(1,): give the label of a row"),
         ({"scientific": None}, "tiny: scientific=None: give a tuple of names, as ('attention',)"),
-        ({"within": 3}, "tiny: within=3: give a tuple of names, as ('backbone',)"),
+        ({"within": 3}, "tiny: within=3: give a tuple of names, as ('attention',)"),
         *(
             (
                 {"published": {"BAM": value}},
-                f"tiny: published['BAM']={value!r}: give a number, as 5.0, or Published(...)",
+                f"tiny: published.BAM={value!r}: give a number, as 5.0, or Published(...)",
             )
             for value in ("5.0", None, True, math.nan)
         ),
-        ({"published": 5.0}, "tiny: published=5.0: give row: figure, as {'BAM': 5.0}"),
-        ({"presets": {"small": "small"}}, "tiny: presets={'small': 'small'}: give name: run, as {'small': Run(...)}"),
-        ({"metric": ["top1"]}, "tiny: metric=['top1']: give a name, as 'error_top1'"),
+        ({"published": 5.0}, "tiny: published=5.0: input should be a valid dictionary"),
+        ({"presets": {"small": "small"}}, "tiny: presets.small='small': write Run()"),
+        ({"metric": ["top1"]}, "tiny: metric=['top1']: input should be a valid string"),
         *(
             ({"margin": value}, f"tiny: margin={value!r}: give percentage points above 0, as 0.3")
             for value in ("0.3", 0, math.nan, True)
         ),
-        ({"paper": 3}, "tiny: paper=3: give the table of the paper, in quotes"),
-        ({"stopping": (2, 4)}, "tiny: stopping=(2, 4): give a Stopping(...)"),
+        ({"paper": 3}, "tiny: paper=3: input should be a valid string"),
+        ({"stopping": (2, 4)}, "tiny: stopping=(2, 4): write Stopping()"),
         ({"published": {"x": 1.0}}, "tiny: published figures for ['x'], which are no rows"),
         (
             {"rows": {"none": BASE, "BAM": replace(BAM, seed=1)}},
@@ -277,7 +278,7 @@ def test_rows_that_are_left_out_are_still_counted():
 @pytest.mark.parametrize(
     ("scientific", "message"),
     [
-        ("attention", "tiny: scientific='attention' must be a tuple, as ('attention',)"),
+        ("attention", "tiny: scientific='attention': give a tuple of names, as ('attention',)"),
         (("atention",), "tiny: scientific 'atention': no row has such a knob; did you mean 'attention'?"),
     ],
 )

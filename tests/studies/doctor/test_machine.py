@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from studies.doctor import machine, torch_probe
-from studies.doctor.torch_probe import cure
 from tests.studies.doctor.distribution import distribution
 
 
@@ -58,22 +57,10 @@ def test_a_gpu_that_torch_cannot_use(monkeypatch):
     _, found = torch_probe.devices(None)
     assert found.level == "problem"
     assert found.found.startswith("1 there, torch (CUDA 13.0) uses none: ")
-    assert found.mend.startswith("update the NVIDIA driver to one for CUDA 13.0")
+    assert found.mend.startswith("update the NVIDIA driver, or install torch")
     monkeypatch.setattr(torch.version, "cuda", None)
     _, found = torch_probe.devices(None)
-    assert found.found == f"1 there, but torch {torch.__version__} is built for CPUs"
-
-
-@pytest.mark.parametrize(
-    ("error", "mend"),
-    [
-        ("OSError: [Errno 28] No space left on device", "make room in /dev/shm"),
-        ("NCCL error: unhandled system error", "NCCL_DEBUG=INFO bam doctor says more"),
-        ("wait timeout after 20000ms", "ranks meet on 127.0.0.1: `ip link set lo up`; against a firewall: iptables"),
-    ],
-)
-def test_what_mends_ranks(error, mend):
-    assert cure(error).startswith(mend)
+    assert found.found.startswith("1 there, torch (no CUDA) uses none: ")
 
 
 def test_ports_that_have_run_out():

@@ -56,7 +56,7 @@ def test_a_remote_disk_s_locks_are_to_be_looked_at(tmp_path, monkeypatch):
     found = only(runs_folder.files(tmp_path))
     assert (found.check, found.level) == ("locks", "warning")
     assert found.found == "flock holds between processes here, between hosts it is up to nfs4 (/home)"
-    assert found.mend.startswith("one host cannot see that: compare `mount` on each")
+    assert found.mend.startswith("compare `mount` on each host")
 
 
 def test_a_full_disk(small_disk):
@@ -159,7 +159,7 @@ def test_a_stale_lease_and_a_torn_folder(tmp_path):
     os.close(lock)
     found = only(runs_folder.leases(tmp_path))
     assert found.level == "warning"
-    assert found.found == f"1 run says 'running', and nobody trains: {folder.path.name}"
+    assert found.found == f"1 in state 'running', and nobody trains: {folder.path.name}"
     assert found.mend.startswith("`bam run STUDY`")
     (folder.path / "manifest.json").write_text('{"state": "run')
     found = next(iter(runs_folder.leases(tmp_path)))

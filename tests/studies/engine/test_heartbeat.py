@@ -86,7 +86,7 @@ def test_a_scheduler_that_waits_for_a_lock_keeps_its_trials_and_leases(
     with ThreadPoolExecutor(1) as pool, closing(search):
         with pytest.raises(KeyboardInterrupt):
             run_search(search, replace(two_slots, storage=postgres), until_looked_at)
-        assert looks[0].result() == ([TrialState.RUNNING], [False])
+        assert looks[0].result() == ([TrialState.RUNNING], [None])
     assert set(threading.enumerate()) <= before
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_another_host_has_taken_over_is_ended(tmp_path, postgres, one
     study = tiny(rows={"none": LONG}, scientific=(), seeds=1)
 
     def take_over(progress):
-        if progress.active and progress.active[0].seen:
+        if progress.active and progress.active[0].epochs:
             with psycopg.connect(postgres, autocommit=True) as connection:
                 connection.execute("UPDATE bam_runs SET holder = 'another:1', host = 'another', beat = now()")
 
@@ -111,7 +111,7 @@ def test_a_run_that_another_host_has_taken_over_is_ended(tmp_path, postgres, one
 
 
 def interrupt_once_it_trains(progress):
-    if progress.active and progress.active[0].seen > 3:
+    if progress.active and progress.active[0].epochs > 3:
         raise KeyboardInterrupt
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import Result
 from studies.engine.priority import longest_first
 from studies.records.records import Record
 from tests.studies.conftest import BASE
@@ -13,39 +12,23 @@ from tests.studies.conftest import BASE
 MACS = {"small": 1_000_000, "large": 9_000_000}
 
 
-def record(row, seed=0, epochs=10, seconds=None, done=0, state="missing"):
+def record(row, seed=0, epochs=10, done=0, state="missing"):
     run = replace(BASE, seed=seed, recipe=replace(BASE.recipe, epochs=epochs))
-    result = None
-    if seconds is not None:
-        figures = {"error_top1": 1.0, "error_top5": 0.0, "correct_top1": 99, "correct_top5": 100, "loss": 0.1}
-        result = Result(**figures, scored=100, epochs=epochs, params=1, macs=MACS[row], seconds=seconds)
-    return Record(row=row, run=run, folder=RunFolder(f"/none/{row}"), state=state, result=result, epochs=done)
+    return Record(row=row, run=run, folder=RunFolder(f"/none/{row}"), state=state, result=None, epochs=done)
 
 
 def names(records):
     return [(r.row, r.run.seed) for r in records]
 
 
-def test_before_anything_is_measured_work_decides():
+def test_work_decides():
     missing = [record("small"), record("large"), record("small", epochs=100, seed=1)]
-    assert names(longest_first(missing, missing, MACS)) == [("small", 1), ("large", 0), ("small", 0)]
+    assert names(longest_first(missing, MACS)) == [("small", 1), ("large", 0), ("small", 0)]
 
 
 def test_equal_runs_keep_their_order_so_that_seeds_fill_up_evenly():
     missing = [record(row, seed) for seed in range(3) for row in ("large", "small")]
-    assert names(longest_first(missing, missing, {"large": 100, "small": 100})) == names(missing)
-
-
-def test_what_a_row_took_beats_what_its_network_counts():
-    measured = [record("small", 7, seconds=500.0), record("large", 7, seconds=5.0)]
-    missing = [record("large"), record("small")]
-    assert names(longest_first(missing, measured + missing, MACS)) == [("small", 0), ("large", 0)]
-
-
-def test_a_row_without_a_measurement_goes_at_the_pace_of_the_others():
-    measured = [record("small", 7, seconds=10.0)]  # 1 s an epoch and million MACs: 'large' would take 90 s
-    missing = [record("small", 1), record("large", 0)]
-    assert names(longest_first(missing, measured + missing, MACS)) == [("large", 0), ("small", 1)]
+    assert names(longest_first(missing, {"large": 100, "small": 100})) == names(missing)
 
 
 def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
@@ -56,4 +39,4 @@ def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
         record("large", 2, state="interrupted"),
     ]
     rest = [("small", 0), ("large", 0), ("large", 1), ("large", 2)]
-    assert names(longest_first(missing, missing, MACS)) == rest, "one that ended no epoch has nothing to lose"
+    assert names(longest_first(missing, MACS)) == rest, "one that ended no epoch has nothing to lose"

@@ -19,7 +19,7 @@ CELLS = tiny(seeds=3).runs()
 def progress():
     started = time.monotonic() - 5
     process, folder = SimpleNamespace(), SimpleNamespace()
-    active = Active(CELLS[3], None, folder, process, None, started=started, seen=1, last_error=12.5)
+    active = Active(CELLS[3], None, folder, process, None, started=started, epochs=1, figure=12.5)
     return Progress(
         title="tiny",
         total=6,
@@ -58,7 +58,7 @@ def test_in_a_terminal_a_live_table():
     assert re.search(r"\d:\d\d", row)
     summary = next(line for line in text.splitlines() if "3/6 done" in line)
     assert "1 running · 2 to come · 1 failed" in summary
-    assert "about 0:18 left · best so far: BAM 18.00 % (1)" in summary, "none has a mean of 21"
+    assert summary.rstrip().endswith("about 0:18 left")
 
 
 def test_remaining_and_clock():

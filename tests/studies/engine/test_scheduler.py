@@ -173,7 +173,7 @@ def test_a_group_whose_leader_is_killed_is_buried_and_its_run_gone_on_with(tmp_p
 
     def view(progress):
         for active in progress.active:
-            if not killed and active.seen:
+            if not killed and active.epochs:
                 os.kill(active.process.pid, signal.SIGKILL)
                 killed.append(active.cell.run.key)
 

@@ -30,35 +30,39 @@ def states(root, study):
         return [trial.state for trial in account.optuna.get_trials()]
 
 
-def test_of_two_trials_that_schedulers_left_open_the_last_one_tells_the_run(tmp_path):
+def test_a_finished_run_whose_schedulers_died_gets_one_complete_trial(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
     with closing(StudyTrials(tmp_path, study)) as dead:
-        first, last = dead._ask(cell), dead._ask(cell)
+        first, last = dead.begin_trial(cell), dead.begin_trial(cell)
     finish(tmp_path, cell.run, 12.5)
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "and nothing is added"
+    ends = [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
+    assert states(tmp_path, study) == ends
+    assert states(tmp_path, study) == ends, "and nothing is added"
     with closing(StudyTrials(tmp_path, study)) as account:
-        assert [trial.value for trial in account.optuna.get_trials()] == [None, 12.5]
+        complete = account.optuna.get_trials()[2]
+        figures = {line["epoch"]: line["error_top1"] for line in gather(study, tmp_path)[0].metrics}
+        assert (complete.value, complete.intermediate_values) == (12.5, figures)
+        assert complete.user_attrs["home"] == str(Place.of(tmp_path))
         account.complete(first, 12.5)
         account.complete(last, 12.5)
-    assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE], "nor told by who wakes up late"
+    assert states(tmp_path, study) == ends, "nor by who wakes up late"
 
 
-def test_a_run_that_one_trial_has_told_is_not_told_by_another(tmp_path):
+def test_a_run_that_has_a_complete_trial_gets_no_other(tmp_path):
     study = tiny(seeds=1)
     cell = study.runs()[0]
     with closing(StudyTrials(tmp_path, study)) as account:
-        account._ask(cell)
+        account.begin_trial(cell)
         finish(tmp_path, cell.run, 12.5)
-        account.complete(account._ask(cell), 12.5)
+        account.complete(account.begin_trial(cell), 12.5)
     assert states(tmp_path, study) == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 def test_a_trial_of_a_run_that_nobody_trains_gave_nothing(tmp_path):
     study = tiny(seeds=1)
     with closing(StudyTrials(tmp_path, study)) as account:
-        account._ask(study.runs()[0])
+        account.begin_trial(study.runs()[0])
     assert states(tmp_path, study) == [TrialState.FAIL]
 
 
@@ -67,7 +71,7 @@ def test_a_trial_is_begun_in_one_line_of_the_journal(tmp_path):
     with closing(StudyTrials(tmp_path, study)) as account:
         journal = tmp_path / "studies.journal"
         before = len(journal.read_text().splitlines())
-        trial = account._ask(study.runs()[1])
+        trial = account.begin_trial(study.runs()[1])
         (line,) = journal.read_text().splitlines()[before:]
     assert trial.user_attrs == {"key": study.runs()[1].run.key, "row": "BAM", "home": str(Place.of(tmp_path))}
     assert all(word in line for word in (study.runs()[1].run.key, "BAM", str(Place.of(tmp_path)), "attention"))
@@ -89,7 +93,7 @@ def test_a_trial_of_a_host_that_died_before_its_first_sign_of_life_is_closed_by_
     with closing(StudyTrials(tmp_path / "there", study, postgres)) as theirs, monkeypatch.context() as patch:
         patch.setattr(StudyTrials, "send_heartbeat", gone)
         with pytest.raises(HostGoneError):
-            theirs._ask(study.runs()[0])
+            theirs.begin_trial(study.runs()[0])
     with closing(StudyTrials(tmp_path / "here", study, postgres)) as ours:
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING], "it may be about to speak"
@@ -105,7 +109,7 @@ def test_a_trial_of_another_host_that_has_spoken_is_left_alone(tmp_path, postgre
         closing(StudyTrials(tmp_path / "there", study, postgres)) as theirs,
         closing(StudyTrials(tmp_path / "here", study, postgres)) as ours,
     ):
-        assert theirs._ask(study.runs()[0]).user_attrs["home"] == str(Place.of(tmp_path / "there"))
+        assert theirs.begin_trial(study.runs()[0]).user_attrs["home"] == str(Place.of(tmp_path / "there"))
         ours.bring_up_to_date(gather(study, tmp_path / "here"))
         assert [trial.state for trial in ours.optuna.get_trials()] == [TrialState.RUNNING]
 
@@ -115,7 +119,7 @@ def test_a_trial_of_a_host_that_is_named_alike_is_left_alone(tmp_path, postgres,
     study = tiny(seeds=1)
     monkeypatch.setattr(settling, "GRACE", -1)
     with closing(StudyTrials(tmp_path / "runs", study, postgres)) as theirs:
-        theirs._ask(study.runs()[0])
+        theirs.begin_trial(study.runs()[0])
         (tmp_path / "runs").rename(tmp_path / "on another disk")
         with closing(StudyTrials(tmp_path / "runs", study, postgres)) as ours:
             ours.bring_up_to_date(gather(study, tmp_path / "runs"))
@@ -129,10 +133,10 @@ def clash(root, url):
     grown = tiny(rows={**small.rows, "2": at_stage(2)}, scientific=scientific, seeds=1)
     none, whole, first = small.runs()
     with closing(StudyTrials(root, small, url)) as earlier, closing(StudyTrials(root, grown, url)) as later:
-        earlier._ask(none)
-        later._ask(whole)
-        earlier._ask(first)
-        later._ask(grown.runs()[3])
+        earlier.begin_trial(none)
+        later.begin_trial(whole)
+        earlier.begin_trial(first)
+        later.begin_trial(grown.runs()[3])
         return [
             (trial.params.get("placement.stages"), trial.user_attrs.get("placement.stages"))
             for trial in later.optuna.get_trials()

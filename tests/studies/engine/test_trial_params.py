@@ -43,7 +43,7 @@ def study_trials(root, study):
     made = StudyTrials(root, study)
     records = gather(study, root)
     made.bring_up_to_date(records)
-    made.want(records)
+    made.enqueue(records)
     return made
 
 

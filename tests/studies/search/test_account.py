@@ -8,20 +8,19 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from optuna.trial import TrialState
 
 from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked
 from studies import Space, StudyError
 from studies.coordination.process_lock import FOLDER
-from studies.search import recovery as recovery_module
+from studies.search import proposals as proposals_module
 from studies.search import search as search_module
 from studies.search.choices import Integer, Real
 from studies.search.method import Method
-from studies.search.recovery import troubles
 from studies.search.run_search import best, run_search
 from studies.search.search import Search
+from studies.search.trials import troubles
 from tests.studies.conftest import BASE, silent
 from tests.studies.search.surrogate import drive, search_for
 
@@ -41,25 +40,8 @@ def flat(run, epoch):
 @pytest.fixture
 def at_once(monkeypatch):
     """Look for lost trials without a pause."""
-    monkeypatch.setattr(recovery_module, "LOOK", 0.0)
+    monkeypatch.setattr(proposals_module, "LOOK", 0.0)
     monkeypatch.setattr(search_module, "LOOK", 0.0)
-
-
-def test_a_run_that_is_pruned_in_its_last_epoch_has_its_figure(tmp_path):
-    """The pruner's word comes while the last epoch is trained: the run is complete, and so is a trial of it."""
-    search = search_for(tmp_path, Method(sampler="brute", pruner="median"), SIX)
-    drive(search, lambda run, epoch: 40.0, stop=lambda spent: spent.trials == 4)
-    trial, cell = search.claim()
-    for epoch in (0, 1):
-        trial.report(60.0, epoch)
-    assert search.prune(trial)
-    search.complete(trial, 10.0)
-    (pruned,) = search.optuna.get_trials(states=(TrialState.PRUNED,))
-    found = best(search)[0]
-    assert (found.value, found.params, found.user_attrs["key"]) == (10.0, pruned.params, cell.run.key)
-    assert search.left == 1, "it counts once"
-    search.complete(trial, 10.0)
-    assert len(search.optuna.get_trials()) == 6, "and is told once"
 
 
 def test_the_scheduler_asks_no_pruner_when_the_last_epoch_has_begun(tmp_path, one_slot, monkeypatch):
@@ -92,7 +74,7 @@ def test_brute_force_tries_what_other_samplers_have_left(tmp_path):
     keys = [run.key for run in rest.tried]
     assert not set(keys) & tried
     assert len(set(keys) | tried) == 6
-    assert Search(tmp_path, SIX, Method(sampler="brute", pruner="none")).left == 0
+    assert Search(tmp_path, SIX, Method(sampler="brute", pruner="none")).remaining == 0
 
 
 def test_brute_force_goes_on_where_the_choices_order_has_changed(tmp_path):
@@ -113,16 +95,16 @@ def test_a_failed_run_is_tried_again_only_when_asked_for(tmp_path, at_once):
     search.fail(trial)
     drive(search, flat)
     assert troubles(search.optuna.get_trials()) == Counter({"its run failed": 1})
-    assert Search(tmp_path, one, Method(sampler="brute", pruner="none")).left == 0
+    assert Search(tmp_path, one, Method(sampler="brute", pruner="none")).remaining == 0
     again = Search(tmp_path, one, Method(sampler="brute", pruner="none"), again=True)
-    assert again.left == 1
+    assert again.remaining == 1
     retried, same = again.claim()
     assert same == cell
     lease = again.lease(same.run)
     assert lease is not None, "what has failed is taken"
     lease.let_go()
     again.complete(retried, 20.0)
-    assert again.left == 0
+    assert again.remaining == 0
     assert troubles(again.optuna.get_trials()) == Counter()
     assert best(again)[0].value == 20.0
 
@@ -168,7 +150,7 @@ def test_a_patient_search_waits_for_what_others_try(tmp_path, at_once, capsys):
 
 def test_a_patient_search_takes_over_what_others_lose(tmp_path, one_slot, monkeypatch):
     monkeypatch.setattr(search_module, "LOOK", 0.1)
-    monkeypatch.setattr(recovery_module, "LOOK", 0.1)
+    monkeypatch.setattr(proposals_module, "LOOK", 0.1)
     one = replace(SIX, choices={"attention.reduction": ("2", "4")})
     other = Search(tmp_path, one, Method(trials=1, sampler="brute", pruner="none"))
     other.claim()
@@ -200,15 +182,15 @@ def test_an_owner_s_file_goes_with_it(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": 3}, "space name 3: use letters"),
-        ({"name": ""}, "space name '': use letters"),
-        ({"name": "../x y"}, "space name '../x y': use letters"),
-        ({"name": "x" * 200}, "space name 'xxxxxxxxxxxxxxxxxxxx'... (200 characters): use letters"),
+        ({"name": 3}, "space: name=3: use letters"),
+        ({"name": ""}, "space: name='': use letters"),
+        ({"name": "../x y"}, "space: name='../x y': use letters"),
+        ({"name": "x" * 200}, f"space: name='{'x' * 39} ...: use letters"),
         ({"base": replace(FOUR, score_on="held_out")}, "six: score_on='held_out' is the search's own to choose"),
-        ({"choices": {}}, "six: choices={}: give a knob and what to try for it"),
+        ({"choices": {}}, "six: choices={}: dictionary should have at least 1 item"),
         (
             {"choices": {"attention.reduction": ("2", "2", "4")}},
-            "six: attention.reduction has ['2', '2', '4']: give ea",
+            "six: attention.reduction has ['2', '2', '4']: give at least two values, each once",
         ),
         ({"choices": {"attention.reduction": Real(1, 4)}}, "six: attention.reduction=Real(low=1, high=4"),
     ],
@@ -223,12 +205,12 @@ def test_a_space_that_could_not_be_searched_or_confirmed_is_refused(changes, mes
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Integer("1", "4"), "low='1' is no whole number"),
-        (lambda: Integer(1, 4, step=1.5), "step=1.5 is no whole number"),
-        (lambda: Integer(True, 4), "low=True is no whole number"),
-        (lambda: Real("0.1", "0.2"), "low='0.1' is no finite number"),
-        (lambda: Real(0.1, float("inf")), "high=inf is no finite number"),
-        (lambda: Real(0.1, 0.2, step="x"), "step='x' is no finite number"),
+        (lambda: Integer("1", "4"), "integer: low='1': input should be a valid integer"),
+        (lambda: Integer(1, 4, step=1.5), "integer: step=1.5: input should be a valid integer"),
+        (lambda: Integer(True, 4), "integer: low=True: input should be a valid integer"),
+        (lambda: Real("0.1", "0.2"), "real: low='0.1': give a finite number"),
+        (lambda: Real(0.1, float("inf")), "real: high=inf: give a finite number"),
+        (lambda: Real(0.1, 0.2, step="x"), "real: step='x': give a finite number"),
     ],
 )
 def test_a_range_of_what_is_no_number_is_refused(make, message):

@@ -12,7 +12,7 @@ from studies import Space, StudyError
 from studies.definition.panels import Panel
 from studies.library import find_study, spaces
 from studies.search.choices import Real
-from studies.search.confirm import confirming
+from studies.search.confirm import confirmation
 from studies.search.study_file import write
 from tests.studies.conftest import BASE
 
@@ -52,7 +52,7 @@ def at(lr):
 
 
 def test_rows_are_the_best_each_in_a_panel_with_its_recipe_without_attention():
-    study = confirming(SPACE, BEST, 3, "search+mine+seeds=3")
+    study = confirmation(SPACE, BEST, 3, "search+mine+seeds=3")
     assert dict(study.rows) == {
         "plain 1": at(0.031415926535),
         ONE: replace(at(0.031415926535), attention=CBAMSpec(reduction=2), placement=EveryBlock()),
@@ -76,16 +76,16 @@ def test_rows_are_the_best_each_in_a_panel_with_its_recipe_without_attention():
 
 def test_rows_of_one_recipe_share_a_baseline():
     best = ({**BEST[0], "recipe.lr": 0.1}, BEST[0], BEST[1])
-    study = confirming(SPACE, best, 1, "search+mine")
+    study = confirmation(SPACE, best, 1, "search+mine")
     one, two = "1 attention=cbam placement=every_block", "2 attention=cbam placement=every_block lr=0.0314"
     three = "3 attention=bam dilation=2 placement=after_stages lr=0.1"
     assert study.panels == (Panel("plain 1", ("plain 1", f"{one} lr=0.1", three)), Panel("plain 2", ("plain 2", two)))
     assert study.comparisons == 3
-    together = confirming(SPACE, (best[0], best[2]), 1, "search+mine")
+    together = confirmation(SPACE, (best[0], best[2]), 1, "search+mine")
     two = "2 attention=bam dilation=2 placement=after_stages"
     assert together.panels == (Panel("none", ("none", one, two)),)
     assert together.rows["none"] == BASE
-    alone = confirming(SPACE, BEST[:1], 1, "search+mine")
+    alone = confirmation(SPACE, BEST[:1], 1, "search+mine")
     assert list(alone.rows) == ["none", ONE]
     assert alone.rows["none"] == at(0.031415926535), "not at the recipe of the base"
 
@@ -94,7 +94,7 @@ def test_panels_are_told_by_all_that_varies_between_networks():
     choices = {"attention.reduction": ("2", "4"), "backbone.width": ("4", "8"), "recipe.epochs": ("2", "3")}
     space = Space(name="wide", question="Which?", base=replace(BASE, attention=BAMSpec(reduction=4)), choices=choices)
     best = [dict(zip(choices, values, strict=True)) for values in (("2", "4", "2"), ("4", "8", "2"), ("4", "8", "3"))]
-    study = confirming(space, best, 1, "search+wide")
+    study = confirmation(space, best, 1, "search+wide")
     assert study.within == ("backbone", "recipe")
     assert list(study.rows) == [
         "plain 1",
@@ -112,25 +112,25 @@ def test_two_spellings_of_one_recipe_have_one_baseline():
     choices = {"attention.reduction": ("2", "4"), "recipe.schedule": ("step", "cosine")}
     space = Space(name="warm", question="Which?", base=base, choices=choices)
     best = [dict(zip(choices, values, strict=True)) for values in (("2", "step"), ("4", "cosine"))]
-    study = confirming(space, best, 1, "search+warm")
+    study = confirmation(space, best, 1, "search+warm")
     assert next(iter(study.rows)) == "none"
-    assert [study.rows[row].key for row in list(study.rows)[1:]] == [space.chosen(values).key for values in best]
+    assert [study.rows[row].key for row in list(study.rows)[1:]] == [space.configuration(values).key for values in best]
 
 
 def test_where_none_has_attention_the_base_without_it_is_the_baseline(tmp_path):
-    study = confirming(SPACE, (*BEST[3:], {"attention": "none", "recipe.lr": 0.25}), 1, "search+mine")
+    study = confirmation(SPACE, (*BEST[3:], {"attention": "none", "recipe.lr": 0.25}), 1, "search+mine")
     assert dict(study.rows) == {"base without attention": BASE, "1 lr=0.5": at(0.5), "2 lr=0.25": at(0.25)}
     assert (study.baseline, study.within, study.scientific) == ("base without attention", (), ("recipe.lr",))
     text = write(study, tmp_path, "search+mine").read_text()
     assert "fixed       all else; rows are compared with 'base without attention'\n" in text
     assert "plain" not in text
     bare = replace(SPACE, base=BASE)
-    assert confirming(bare, BEST[3:], 1, "search+mine").baseline == "base", "which has none itself"
+    assert confirmation(bare, BEST[3:], 1, "search+mine").baseline == "base", "which has none itself"
 
 
 def test_a_space_that_varies_nothing_of_the_attention_is_compared_with_its_base():
     space = replace(SPACE, choices={"recipe.lr": Real(0.01, 1.0)})
-    study = confirming(space, [{"recipe.lr": 0.5}], 1, "search+mine")
+    study = confirmation(space, [{"recipe.lr": 0.5}], 1, "search+mine")
     assert dict(study.rows) == {"base": SPACE.base, "1 lr=0.5": replace(SPACE.base, recipe=at(0.5).recipe)}
 
 
@@ -147,7 +147,7 @@ def test_a_label_that_would_be_too_long_leaves_out_its_last_knobs():
         "recipe.lr": 0.0314159,
         "recipe.weight_decay": 0.000314159,
     }
-    (_, row) = confirming(packaged, [values], 1, "search+bam").rows
+    (_, row) = confirmation(packaged, [values], 1, "search+bam").rows
     assert row.startswith("1 attention=bam branches=both reduction=16 ")
     assert row.endswith(" ...")
     assert len(row) <= 120
@@ -159,18 +159,18 @@ def test_a_search_of_many_settings_is_confirmed_by_a_study_that_files_can_be_nam
     names = []
     for epochs in ("7", "8"):
         space = SPACE.override(settings | {"recipe.epochs": epochs})
-        names.append(confirming(space, BEST[:1], 1, f"search+{space.name}").name)
+        names.append(confirmation(space, BEST[:1], 1, f"search+{space.name}").name)
     assert names[0] != names[1]
     assert all(len(name) <= 120 and name.startswith("confirm-mine-backbone-width-8-recipe") for name in names)
 
 
 def test_seeds_go_on_after_those_of_a_search_that_began_elsewhere():
     later = replace(SPACE, base=replace(SPACE.base, seed=7))
-    assert confirming(later, BEST, 2, "search+mine+seeds=2").seeds == (9, 10, 11, 12, 13), "7 and 8 have been used"
+    assert confirmation(later, BEST, 2, "search+mine+seeds=2").seeds == (9, 10, 11, 12, 13), "7 and 8 have been used"
 
 
 def test_the_file_is_a_study_like_any_other(tmp_path):
-    study = confirming(SPACE, BEST, 1, "search+mine")
+    study = confirmation(SPACE, BEST, 1, "search+mine")
     path = write(study, tmp_path, "search+mine (4 trials, tpe, median)")
     assert path == tmp_path / "confirm-mine.py"
     read = find_study(str(path))
@@ -194,13 +194,13 @@ def test_the_file_is_a_study_like_any_other(tmp_path):
         write(study, tmp_path, "search+mine (6 trials, random, none)")
     path.write_text(text)
     with pytest.raises(FolderError, match="confirm-mine.py: is there and says something else; move it away to confirm"):
-        write(confirming(SPACE, BEST[:1], 1, "search+mine"), tmp_path, "search+mine (9 trials, tpe, median)")
+        write(confirmation(SPACE, BEST[:1], 1, "search+mine"), tmp_path, "search+mine (9 trials, tpe, median)")
     assert path.read_text() == text
 
 
 def test_a_folder_with_a_space_in_its_name_is_quoted(tmp_path):
     root = tmp_path / "my runs"
-    path = write(confirming(SPACE, BEST, 1, "search+mine"), root, "search+mine")
+    path = write(confirmation(SPACE, BEST, 1, "search+mine"), root, "search+mine")
     assert f"command     bam run '{path}' --root '{root}' && bam table '{path}' --root '{root}'\n" in path.read_text()
 
 
@@ -208,7 +208,7 @@ def test_a_detector_is_confirmed_by_its_map(tmp_path):
     network = FasterRCNN(trunk=ResNet18())
     base = replace(BASE, dataset=DigitScenes(), backbone=network, attention=BAMSpec(), recipe=Recipe(epochs=3))
     space = Space(name="scenes", question="Which?", base=base, choices={"attention.reduction": ("4", "16")})
-    study = confirming(space, [{"attention.reduction": "4"}], 1, "search+scenes")
+    study = confirmation(space, [{"attention.reduction": "4"}], 1, "search+scenes")
     read = find_study(str(write(study, tmp_path, "")))
     assert read.metric == "map_50_95"
     assert list(read.rows) == ["none", "1 attention=bam reduction=4"], "a lone row names what was chosen"
@@ -217,11 +217,11 @@ def test_a_detector_is_confirmed_by_its_map(tmp_path):
 
 def test_a_space_without_attention_is_compared_with_its_base():
     space = Space(name="plain", question="Which?", base=BASE, choices={"recipe.lr": Real(0.01, 1.0)})
-    study = confirming(space, [{"recipe.lr": 0.5}, {"recipe.lr": 0.25}], 1, "search+plain")
+    study = confirmation(space, [{"recipe.lr": 0.5}, {"recipe.lr": 0.25}], 1, "search+plain")
     assert list(study.rows) == ["base", "1 lr=0.5", "2 lr=0.25"]
     assert study.scientific == ("recipe.lr",)
 
 
 def test_nothing_found_is_nothing_to_confirm():
     with pytest.raises(StudyError, match="search.mine: nothing to confirm: no trial is complete that differs from the"):
-        confirming(SPACE, [{"attention": "none", "recipe.lr": 0.1}], 1, "search+mine")
+        confirmation(SPACE, [{"attention": "none", "recipe.lr": 0.1}], 1, "search+mine")

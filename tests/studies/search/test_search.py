@@ -12,7 +12,7 @@ from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError
 from studies.job.devices import Slot
-from studies.search.confirm import confirming
+from studies.search.confirm import confirmation
 from studies.search.method import Method
 from studies.search.run_search import best, run_search
 from studies.search.search import Search
@@ -44,11 +44,11 @@ def test_a_search_selects_on_held_out_data_goes_on_and_stays_out_of_tables(tmp_p
         assert str(folder.run().attention.reduction) == trial.params["attention.reduction"]
     assert run_search(search, two_slots, silent).finished == []
     more = Search(tmp_path, space(), Method(trials=5))
-    assert more.left == 2
+    assert more.remaining == 2
     run_search(more, two_slots, silent)
-    assert more.left == 0
+    assert more.remaining == 0
     assert len(more.optuna.get_trials()) == 5
-    study = confirming(search.space, [trial.params for trial in found], 1, search.label)
+    study = confirmation(search.space, [trial.params for trial in found], 1, search.label)
     left = RunFolder.of(tmp_path, study.runs()[1].run)
     left.describe(study.runs()[1].run)
     left.append_epoch({"epoch": 0, "error_top1": 1.0})
@@ -92,7 +92,7 @@ def test_a_search_that_fails_ends(tmp_path, two_slots):
     search = Search(tmp_path, space(base=wild), Method(trials=3))
     progress = run_search(search, two_slots, silent)
     assert 1 <= len(progress.failed) <= 3
-    assert search.left == 0
+    assert search.remaining == 0
     assert best(search) == []
     assert {trial.user_attrs["why"] for trial in search.optuna.get_trials()} <= {
         "its run failed",

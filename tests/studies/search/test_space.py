@@ -64,7 +64,7 @@ def test_a_knob_is_asked_for_only_where_it_plays_a_part():
     found = every(space(choices=WIDE))
     keys = set()
     for values in found:
-        flat = flatten(space(choices=WIDE).chosen(values))
+        flat = flatten(space(choices=WIDE).configuration(values))
         assert set(values) == set(WIDE) & set(flat), "all that plays a part, and nothing else"
         for name, value in values.items():
             assert str(flat[name]) == str(value)
@@ -117,12 +117,12 @@ def test_corners_try_every_value_where_it_plays_a_part():
         ({"attention.reduction": ("4",)}, r"tiny: attention.reduction has \['4'\]: give at least two values"),
         (
             {"attention.reduction": "48"},
-            r"tiny: attention.reduction='48': give a tuple of values, Integer\(...\) or Real",
+            r"tiny: choices.attention.reduction='48': give a tuple of texts, as",
         ),
         ({"attention.kernel_size": ("3", "7")}, "attention.kernel_size: no such knob"),
         (
             {"attention.reduction": (2, 4)},
-            r'tiny: attention.reduction=\(2, 4\): write values as --set takes them, \("2", "4"\)$',
+            r'tiny: choices.attention.reduction=\(2, 4\): give a tuple of texts, as \("2", "4"\), Integer',
         ),
         ({"attention.reduction": Integer(2, 5, step=4)}, r"attention.reduction has \[2, 2\]: give at least two values"),
         ({"seed": Integer(0, 9)}, "tiny: seed is the search's own to choose"),

@@ -16,11 +16,12 @@ from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
-from studies.search import recovery as recovery_module
+from studies.search import proposals as proposals_module
 from studies.search.choices import Integer, Real, ends
 from studies.search.method import Method
 from studies.search.run_search import best
 from studies.search.search import Search
+from studies.storage import optuna_storage
 from tests.studies.conftest import BASE
 from tests.studies.search.surrogate import EPOCHS, PLANTED, SPACE, curve, drive, limit, search_for
 from tests.test_architecture import loaded_by
@@ -67,7 +68,7 @@ def test_every_sampler_leaves_idle_knobs_alone_and_keeps_the_number_of_trials(tm
     trials = search.optuna.get_trials()
     assert spent.trials + sum("why" in trial.user_attrs for trial in trials) == len(trials) == wanted
     for trial in trials:
-        run = SPACE.chosen(trial.params)
+        run = SPACE.configuration(trial.params)
         assert ("attention.dilation" in trial.params) == (run.attention.branches != "channel")
         assert ("attention.combine" in trial.params) == (run.attention.branches == "both")
         assert ("placement.stages" in trial.params) == (run.placement.kind == "after_stages")
@@ -76,7 +77,7 @@ def test_every_sampler_leaves_idle_knobs_alone_and_keeps_the_number_of_trials(tm
 
 def test_brute_force_tries_everything_once_and_ends(tmp_path):
     search = search_for(tmp_path, Method(sampler="brute", pruner="none"), SMALL)
-    assert search.trials == 7
+    assert search.proposals.trials == 7
     spent = drive(search, last_error, slots=2)
     assert len({run.key for run in spent.tried}) == spent.trials == len(search.optuna.get_trials()) == 7
     assert search.claim() is None
@@ -249,41 +250,39 @@ def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path, kind, reques
     )
     assert child.stdout.readline() == b"1\n"
     beside = Search(tmp_path, SPACE, Method(trials=4), *url)
-    assert beside.left == 2, "its owner lives"
+    assert beside.remaining == 2, "its owner lives"
     lost = beside.optuna.get_trials()
     child.kill()
     child.wait()
     child.stdin.close()
     child.stdout.close()
     search = Search(tmp_path, SPACE, Method(trials=4), *url)
-    assert search.left == 4
+    assert search.remaining == 4
     again = [search.claim()[1].run for _ in range(2)]
     assert [run.key for run in again] == [SPACE.run(trial.params).key for trial in lost]
-    assert search.left == 2
+    assert search.remaining == 2
     third = Search(tmp_path, SPACE, Method(trials=4), *url)
-    assert third.left == 2, "and asked for once"
+    assert third.remaining == 2, "and asked for once"
     for one in (beside, search, third):
         one.close()
 
 
 def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, postgres, monkeypatch):
     """Hosts share the database and no folder: a heartbeat tells the living from the dead, no file does."""
-    monkeypatch.setattr(recovery_module, "LOOK", 0.0)
+    monkeypatch.setattr(proposals_module, "LOOK", 0.0)
     there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
     trial, cell = there.claim()
     here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
-    assert not here.proposals.recovery.requeue_interrupted()
-    assert here.left == 3
+    assert not here.proposals.requeue_interrupted()
+    assert here.remaining == 3
     long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
-        patch.setattr(recovery_module.patience, "away", time.monotonic() - 30)
-        assert not here.proposals.recovery.requeue_interrupted(), (
-            "while the database was away nobody could send a heartbeat"
-        )
-    assert here.proposals.recovery.requeue_interrupted()
-    assert here.left == 4
+        patch.setattr(optuna_storage.patience, "away", time.monotonic() - 30)
+        assert not here.proposals.requeue_interrupted(), "while the database was away nobody could send a heartbeat"
+    assert here.proposals.requeue_interrupted()
+    assert here.remaining == 4
     assert here.claim()[1].run == cell.run
     there.complete(trial, 10.0)
     assert [one.state.name for one in here.optuna.get_trials()] == ["FAIL", "RUNNING"], "its own word comes too late"
@@ -301,13 +300,13 @@ def test_a_lost_run_is_gone_on_with_and_an_interrupted_one_asked_for_again(tmp_p
     same.report(40.0, 0)
     same.report(35.0, 1)
     search.fail(same)  # Ctrl-C: neither failed nor another's
-    assert search.left == 2
+    assert search.remaining == 2
     third, asked = search.claim()
     assert (third.number, asked) == (1, cell)
     RunFolder.of(tmp_path, cell.run).describe(cell.run)
     RunFolder.of(tmp_path, cell.run).note(state="failed")
     search.fail(third)
-    assert search.left == 1, "a failed one counts as made"
+    assert search.remaining == 1, "a failed one counts as made"
 
 
 def test_a_run_that_was_faster_than_its_pruner_counts_whole(tmp_path):

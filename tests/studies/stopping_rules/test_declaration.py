@@ -9,9 +9,10 @@ import pytest
 
 from lightning_bam.run_folder.files import FolderError
 from studies.definition.stopping import Stopping
+from studies.definition.study import Selection
 from studies.errors import StudyError
 from studies.records.records import gather
-from studies.stopping_rules.declaration import declare, declared, file_of
+from studies.stopping_rules.declaration import declare, file_of, with_rule
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))
@@ -19,9 +20,9 @@ RULED = replace(STUDY.stopping_by(RULE), margin=0.3)
 
 
 def test_a_declared_rule_is_read_back_with_its_seeds_and_margin(tmp_path):
-    assert declared(STUDY, tmp_path) is STUDY
+    assert with_rule(STUDY, tmp_path) is STUDY
     assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
-    found = declared(STUDY, tmp_path)
+    found = with_rule(STUDY, tmp_path)
     assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
     assert declare(RULED, tmp_path, []) == RULED, "again, the same"
     told = json.loads(file_of(tmp_path, STUDY).read_text())
@@ -32,7 +33,7 @@ def test_a_declared_rule_is_read_back_with_its_seeds_and_margin(tmp_path):
 
 def test_some_rows_of_a_study_follow_its_rule(tmp_path):
     declare(RULED, tmp_path, [])
-    part = declared(STUDY.only({"row": ["BAM"]}), tmp_path)
+    part = with_rule(STUDY.only({"row": ["BAM"]}), tmp_path)
     assert (part.stopping, part.comparisons, list(part.rows)) == (RULE, 5, ["none", "BAM"])
 
 
@@ -50,12 +51,12 @@ def test_results_from_before_the_rule_are_no_ground_for_one(tmp_path):
 
 
 def test_a_rule_that_was_written_into_the_study_after_a_look_is_refused_whoever_asks(tmp_path):
-    assert declared(RULED, tmp_path) == RULED, "nothing has begun"
+    assert with_rule(RULED, tmp_path) == RULED, "nothing has begun"
     finish(tmp_path, STUDY.rows["none"], 20.0)
-    assert declared(RULED, tmp_path) == RULED, "a baseline shows no difference"
+    assert with_rule(RULED, tmp_path) == RULED, "a baseline shows no difference"
     finish(tmp_path, replace(STUDY.rows["BAM"], seed=2), 20.0)
     with pytest.raises(StudyError, match=r"^combine: 1 of its runs had begun before a stopping rule was declared"):
-        declared(RULED, tmp_path)
+        with_rule(RULED, tmp_path)
 
 
 def test_a_baseline_that_another_study_has_trained_is_no_look(tmp_path):
@@ -74,7 +75,7 @@ def test_a_rule_takes_the_seeds_that_a_study_has_of_its_own():
     [
         (replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3), "looks at 2, 3 seeds, obrien-fleming"),
         (replace(RULED, margin=0.5), "margin 0.5 is not what was declared before the first result (margin 0.3)"),
-        (replace(STUDY.stopping_by(RULE, 9), margin=0.3), "seeds 9 to 12 is not what was declared"),
+        (replace(STUDY.stopping_by(RULE, 9), margin=0.3), "seeds (9, 10, 11, 12) is not what was declared"),
     ],
 )
 def test_a_rule_does_not_change(tmp_path, other, said):
@@ -101,72 +102,72 @@ def test_an_epoch_of_a_lost_run_is_a_look(tmp_path):
 def test_the_baseline_does_not_change(tmp_path):
     declare(RULED, tmp_path, [])
     with pytest.raises(StudyError, match="for other runs than these .the baseline of none, the baseline of BAM, "):
-        declared(replace(STUDY, baseline="BAM max"), tmp_path)
+        with_rule(replace(STUDY, baseline="BAM max"), tmp_path)
 
 
 def test_setting_a_knob_to_what_it_is_does_not_leave_the_rule(tmp_path):
     declare(RULED, tmp_path, [])
     epochs = STUDY.rows["none"].recipe.epochs
-    assert declared(STUDY.override({"recipe.epochs": str(epochs)}), tmp_path).stopping == RULE
+    assert with_rule(STUDY.override({"recipe.epochs": str(epochs)}), tmp_path).stopping == RULE
 
 
 def test_rows_do_not_change_either(tmp_path):
     declare(RULED, tmp_path, [])
     other = STUDY.override({"recipe.epochs": "3"})
-    assert declared(other, tmp_path) is other, "a copy with another label is another study"
+    assert with_rule(other, tmp_path) is other, "a copy with another label is another study"
     changed = replace(
         STUDY, rows={**STUDY.rows, "BAM": replace(STUDY.rows["BAM max"], seed=0), "BAM max": STUDY.rows["BAM"]}
     )
     with pytest.raises(
         StudyError, match=r"declared .* for other runs than these \(row BAM, row BAM max\); rows cannot"
     ):
-        declared(changed, tmp_path)
+        with_rule(changed, tmp_path)
 
 
 def test_a_row_that_is_taken_out_of_the_study_still_shares_the_level(tmp_path):
     declare(RULED, tmp_path, [])
     fewer = replace(STUDY, rows={row: run for row, run in STUDY.rows.items() if row != "BAM r=1"})
     with pytest.raises(StudyError, match=r"declared .* for other runs than these \(comparisons 4\); rows cannot"):
-        declared(fewer, tmp_path)
+        with_rule(fewer, tmp_path)
 
 
 OTHER = replace(STUDY, name="other", seeds=3)
 
 
 def test_a_study_of_another_name_knows_which_of_its_rows_the_rule_stops(tmp_path):
-    assert declared(OTHER, tmp_path) is OTHER
+    assert with_rule(OTHER, tmp_path) is OTHER
     declare(RULED, tmp_path, [])
     ruled = [row for row in STUDY.rows if row != "none"]
-    assert declared(OTHER, tmp_path) == replace(OTHER, ruled_by=dict.fromkeys(ruled, "combine"))
+    assert with_rule(OTHER, tmp_path) == replace(Selection.of(OTHER), ruled_by=dict.fromkeys(ruled, "combine"))
     part = OTHER.only({"row": ["BAM max"]})
-    assert declared(part, tmp_path).ruled_by == {"BAM max": "combine"}, "a baseline is given seeds whatever it shows"
+    assert with_rule(part, tmp_path).ruled_by == {"BAM max": "combine"}, "a baseline is given seeds whatever it shows"
     upside = replace(OTHER.only({"row": ["BAM max"]}), baseline="BAM max")
-    assert declared(upside, tmp_path).ruled_by == {"BAM max": "combine"}, "what is a baseline here was none there"
+    assert with_rule(upside, tmp_path).ruled_by == {"BAM max": "combine"}, "what is a baseline here was none there"
 
 
 def test_other_seeds_or_other_rows_are_no_concern_of_the_rule(tmp_path):
     declare(RULED, tmp_path, [])
     later = replace(OTHER, seeds=(4, 5))
-    assert declared(later, tmp_path) is later
+    assert with_rule(later, tmp_path) is later
     longer = OTHER.override({"recipe.epochs": "3"})
-    assert declared(longer, tmp_path) is longer
+    assert with_rule(longer, tmp_path) is longer
 
 
 def test_seeds_of_the_first_look_which_every_row_gets_were_decided_by_nothing(tmp_path):
     declare(RULED, tmp_path, [])
     first = replace(OTHER, seeds=2)
-    assert declared(first, tmp_path) is first
+    assert with_rule(first, tmp_path) is first
 
 
 def test_the_first_study_by_name_is_told_and_a_rule_of_another_version_says_nothing(tmp_path, capsys):
     declare(RULED, tmp_path, [])
     declare(replace(RULED, name="zebra"), tmp_path, [])
-    assert set(declared(OTHER, tmp_path).ruled_by.values()) == {"combine"}
+    assert set(with_rule(OTHER, tmp_path).ruled_by.values()) == {"combine"}
     path = file_of(tmp_path, STUDY)
     path.write_text('{"schema": 9, "seeds": [0]}')
-    assert set(declared(OTHER, tmp_path).ruled_by.values()) == {"zebra"}
+    assert set(with_rule(OTHER, tmp_path).ruled_by.values()) == {"zebra"}
     path.write_text("{")
-    assert set(declared(OTHER, tmp_path).ruled_by.values()) == {"zebra"}, "another study's, and it stops nobody"
+    assert set(with_rule(OTHER, tmp_path).ruled_by.values()) == {"zebra"}, "another study's, and it stops nobody"
     assert f"bam: passed over: {path}: torn or not JSON" in capsys.readouterr().err
 
 
@@ -175,37 +176,37 @@ def test_a_torn_or_foreign_rule_is_one_line(tmp_path):
     path = file_of(tmp_path, STUDY)
     path.write_text(path.read_text()[:40])
     with pytest.raises(FolderError, match="torn or not JSON"):
-        declared(STUDY, tmp_path)
+        with_rule(STUDY, tmp_path)
     path.write_text('{"schema": 9}')
     with pytest.raises(FolderError, match="written with schema 9, this version reads 1"):
-        declared(STUDY, tmp_path)
+        with_rule(STUDY, tmp_path)
 
 
 def test_another_host_finds_the_rule_in_postgresql(tmp_path, postgres):
     here, there = tmp_path / "here", tmp_path / "there"
     declare(RULED, here, [], postgres)
-    found = declared(STUDY, there, postgres)
+    found = with_rule(STUDY, there, postgres)
     assert (found.stopping, found.seed_list, found.margin) == (RULE, (0, 1, 2, 3), 0.3)
     with pytest.raises(StudyError, match="margin 0.5 is not what was declared"):
         declare(replace(RULED, margin=0.5), there, [], postgres)
     assert file_of(there, STUDY).read_bytes() == file_of(here, STUDY).read_bytes(), "it is kept beside what it stops"
     declare(RULED, there, [], postgres)
-    assert declared(STUDY, there).stopping == RULE, "who trains by it has it for every verb"
+    assert with_rule(STUDY, there).stopping == RULE, "who trains by it has it for every verb"
     elsewhere = replace(STUDY.stopping_by(Stopping(looks=(2, 3))), margin=0.3)
     declare(elsewhere, tmp_path / "third", [])
     with pytest.raises(StudyError, match="and the database hold different stopping rules; the first one declared"):
-        declared(STUDY, tmp_path / "third", postgres)
+        with_rule(STUDY, tmp_path / "third", postgres)
 
 
 def test_a_rule_from_before_the_database_reaches_it(tmp_path, postgres):
     declare(RULED, tmp_path / "here", [])
     declare(RULED, tmp_path / "here", [], postgres)
-    assert declared(STUDY, tmp_path / "there", postgres).stopping == RULE
+    assert with_rule(STUDY, tmp_path / "there", postgres).stopping == RULE
 
 
 @pytest.mark.parametrize(
     ("looks", "said"),
-    [((1, 3), "looks=1,3: give numbers of seeds that rise from 2 up"), ((), "looks=:"), ((4, 4), "looks=4,4:")],
+    [((1, 3), "looks=.1, 3.: give numbers of seeds that rise from 2 up"), ((), "looks=..:"), ((4, 4), "looks=.4, 4.:")],
 )
 def test_looks_that_cannot_be(looks, said):
     with pytest.raises(StudyError, match=said):
@@ -213,12 +214,14 @@ def test_looks_that_cannot_be(looks, said):
 
 
 def test_other_arguments_that_cannot_be():
-    with pytest.raises(StudyError, match="spending='haybittle': choose from obrien-fleming, pocock"):
+    with pytest.raises(
+        StudyError, match="stopping: spending='haybittle': input should be 'obrien-fleming' or 'pocock'"
+    ):
         Stopping(spending="haybittle")
     with pytest.raises(StudyError, match=r"level=1\.5: give a level between 0 and 0"):
         Stopping(level=1.5)
     with pytest.raises(StudyError, match=r"combine: margin=-1: give percentage points above 0, as 0\.3"):
-        STUDY.with_margin(-1)
+        replace(STUDY, margin=-1)
     with pytest.raises(StudyError, match="combine: 4 seeds, but its stopping rule looks last at 3: seeds=3"):
         replace(STUDY, stopping=Stopping(looks=(2, 3)))
     with pytest.raises(StudyError, match="a stopping rule has level, looks, spending, not"):

@@ -164,8 +164,8 @@ def test_an_error_of_ours_is_not_waited_out():
 
     def wrong():
         calls.append(1)
-        raise database.SQLAlchemyError("a wrong statement")
+        raise database.exc.SQLAlchemyError("a wrong statement")
 
-    with pytest.raises(database.SQLAlchemyError, match="a wrong statement"):
+    with pytest.raises(database.exc.SQLAlchemyError, match="a wrong statement"):
         database.patiently(wrong)
     assert calls == [1]

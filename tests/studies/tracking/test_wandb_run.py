@@ -24,11 +24,13 @@ import wandb
 from analysis.cli import main
 from lightning_bam.config import BAMSpec, to_dict
 from lightning_bam.run_folder.folder import RunFolder
+from studies.definition.study import Selection
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import Slot
 from studies.job.job import Job
+from studies.job.observer import End
 from studies.records.records import gather
 from studies.tracking import wandb_run as tracking
 from studies.tracking.lightning_logger import EpochLogger
@@ -105,6 +107,13 @@ def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
     assert manifest.error.endswith(found["summary"]["error"])
 
 
+def track(job, run=BASE):
+    """Return the observer of a training that has just begun."""
+    started = tracking.Tracking(job, run)
+    started.start()
+    return started
+
+
 def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
     class Opened:
         resumed = True
@@ -113,7 +122,7 @@ def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, m
 
     monkeypatch.setattr("wandb.init", lambda **_: Opened())
     job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
-    tracking.Tracking.start(job, BASE).finish(0)
+    track(job).end(End(state="complete"))
     assert Opened.summary == {"cause": None, "error": None, "loss": 2.5}
 
 
@@ -186,7 +195,7 @@ def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys
 def test_long_names_are_shortened_and_stay_apart(tmp_path):
     rows = {f"{'ä' * 100}{i}": replace(BASE, attention=BAMSpec(reduction=4, dilation=i)) for i in (1, 2)}
     study = tiny(seeds=1, rows={"none": BASE} | rows, scientific=("attention", "attention.dilation"))
-    study = replace(study, variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
+    study = replace(Selection.of(study), variant=tuple(f"recipe.knob{i}=0.12345" for i in range(9)))
     run_study(study, tmp_path, replace(OFFLINE, monitor=False), silent)
     found = [read(record.folder.path) for record in gather(study, tmp_path)]
     assert {one["config"]["row"] for one in found} == set(study.rows)
@@ -207,7 +216,7 @@ def kinds(folder):
 @pytest.mark.usefixtures("session")
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(tracking, "PATIENCE", 3.0)
+    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if answers:
@@ -217,11 +226,11 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         run = replace(BASE, attention=BAMSpec(reduction=4))
         job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
         started = time.monotonic()
-        opened = tracking.Tracking.start(job, run)
+        opened = track(job, run)
         assert isinstance(opened.logger, EpochLogger)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < tracking.PATIENCE, "the run waits for nothing"
-        opened.finish(0)
+        assert time.monotonic() - started < tracking.SERVER_WAIT, "the run waits for nothing"
+        opened.end(End(state="complete"))
         assert time.monotonic() - started < 60
     found = settled(tmp_path)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
@@ -253,7 +262,7 @@ class Refusing(ThreadingHTTPServer):
 @pytest.mark.usefixtures("session")
 def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
     """The user's own settings do."""
-    monkeypatch.setattr(tracking, "PATIENCE", 3.0)
+    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
     there, own = tmp_path / "there", tmp_path / "own"
     (there / name).mkdir(parents=True)
     own.mkdir()
@@ -268,7 +277,7 @@ def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monk
         monkeypatch.delenv("WANDB_BASE_URL", raising=False)
         monkeypatch.chdir(there)
         job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
-        tracking.Tracking.start(job, BASE).finish(0)
+        track(job).end(End(state="complete"))
         found = settled(tmp_path)
         assert home.heard, "it was tried"
         assert foreign.heard == []
@@ -281,10 +290,10 @@ def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monk
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_wandb_that_cannot_be_loaded_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)  # what an installation that is broken gives: ImportError
-    opened = tracking.Tracking.start(Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1)), BASE)
+    opened = track(Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1)))
     opened.logger.log_metrics({"epoch": 0.0}, step=0)
     started = time.monotonic()
-    opened.finish(0)
+    opened.end(End(state="complete"))
     assert time.monotonic() - started < tracking.DISK / 2
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
-from studies.cluster.submitit_cluster import make_folder
+from studies.cluster.slurm import make_folder
 from studies.errors import StudyError
 from tests.studies.cluster.contract import until
 from tests.studies.cluster.slurm import cluster

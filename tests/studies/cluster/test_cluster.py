@@ -9,9 +9,9 @@ from typing import ClassVar
 import pytest
 
 from analysis.cli import main
-from studies.cluster import clusters
+from studies import cluster as clusters
+from studies.cluster import submission_cluster
 from studies.cluster.cluster import Cluster, Job
-from studies.cluster.clusters import submission_cluster
 from studies.cluster.slurm import SlurmCluster
 
 STUDY = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analysis.plots.effects import symbol
-from analysis.plots.palette import BLACK, COLOURS, mark
 from analysis.plots.published import OURS
+from analysis.plots.style import BLACK, COLOURS, mark
 from analysis.table.verdict import Verdict
 
 
@@ -28,13 +28,13 @@ def test_lightness_by_hand():
 def test_neighbours_differ_in_lightness_marker_and_line():
     for place in range(140):
         one, two = mark(place), mark(place + 1)
-        assert abs(lightness(one.colour) - lightness(two.colour)) >= 15
-        assert one.marker != two.marker
-        assert one.line != two.line
+        assert abs(lightness(one["color"]) - lightness(two["color"])) >= 15
+        assert one["marker"] != two["marker"]
+        assert one["linestyle"] != two["linestyle"]
 
 
 def test_no_two_series_of_a_plot_look_alike_without_colour():
-    assert len({(mark(place).marker, str(mark(place).line)) for place in range(28)}) == 28
+    assert len({(mark(place)["marker"], str(mark(place)["linestyle"])) for place in range(28)}) == 28
 
 
 def test_none_is_too_pale_for_white_paper():
@@ -53,6 +53,6 @@ def test_verdicts_differ_in_shape_or_fill_and_those_with_a_colour_in_lightness_f
     )
     for higher in (True, False):
         looks = [symbol(verdict, higher_is_better=higher) for verdict in said]
-        assert len({(look.marker, look.filled) for look in looks}) == len(said)
+        assert len({(look["marker"], look["markerfacecolor"]) for look in looks}) == len(said)
     assert len({(look["marker"], look["markerfacecolor"]) for look in OURS.values()}) == 3
     assert len({(look["marker"], look["markerfacecolor"] == "white") for look in OURS.values()}) == 3

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.exact import sign_flip
 from analysis.statistics.paired import paired
-from analysis.table.evidence import evidence
+from analysis.statistics.resampling import sign_flip
+from analysis.table.model import evidence
 
 hundredths = st.integers(-300, 300)
 samples = st.lists(hundredths, min_size=1, max_size=8)

@@ -1,4 +1,4 @@
-"""This machine as a cluster without a queue: each job is a process. It serves tests."""
+"""This machine as a cluster without a queue: each job is a process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psutil
 
 from studies.cluster.cluster import Job, Request
-from studies.cluster.submitit_cluster import PYTHON, TIMEOUTS, SubmititCluster, variables
+from studies.cluster.slurm import PYTHON, TIMEOUTS, SlurmCluster
 from studies.errors import StudyError
+from studies.workers.process_environment import variables
 
 if TYPE_CHECKING:
     from submitit import LocalExecutor
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from studies.cluster.worker_job import WorkerJob
 
 
-class LocalCluster(SubmititCluster):
+class LocalCluster(SlurmCluster):
     """Processes of this machine, which submitit requeues five times; the number of a job is that of its process."""
 
     name: ClassVar = "Local"
+    programs: ClassVar = ()
 
     def __init__(self) -> None:
         self.started: list[Any] = []

@@ -1,70 +1,36 @@
-"""A figure with what it says: readable in grey and with any colour vision, written without a display."""
+"""A plot with its words, written without a display."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-SEQUENTIAL: Final = "cividis"
-"""For what runs from none to all; its lightness rises throughout."""
-
-DIVERGING: Final = "PuOr_r"
-"""For what has a sign, centred at 0; dark at both ends, so signs are also marked."""
-
-INK: Final = "#1a1a1a"
-BLUE: Final = "#0072b2"
-ORANGE: Final = "#d55e00"
-"""Two colours of Okabe and Ito (2008), told apart with any colour vision and, by their lightness, in grey."""
-
-STYLE: Final[Any] = {
-    "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "text.color": INK,
-}
-"""matplotlib's settings for the figures of an inspection."""
-
-
-@contextmanager
-def drawn_in(look: Mapping[str, Any]) -> Iterator[None]:
-    """Draw so, and else as matplotlib comes, in a block or a decorated function: no `matplotlibrc` counts."""
-    with style.context(["default", dict(look)]):
-        yield
-
+from analysis.plots.style import styled
+from lightning_bam.run_folder.result import Metric
 
 Form = Literal["png", "svg", "pdf"]
 """What a figure can be had as."""
 
-_DROPPED: Final[dict[str, dict[str, None]]] = {
+METADATA: Final[dict[str, dict[str, None]]] = {
     "png": {"Software": None},
     "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
-"""What a file would say of when and with what it was made."""
+"""Entries left out of a file: when and with what it was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """One figure.
+class Plot:
+    """One figure, its file's name without the suffix, and the words with it.
 
-    Attributes:
-        name: of its file, without the suffix.
-        title: a heading.
-        figure: the picture, as matplotlib has it; its own dpi is a PNG's.
-        alt: what it shows, for whoever does not see it, with its main numbers.
-        caption: two sentences that say how to read it.
-
+    `alt` says what it shows, with its main numbers, `caption` how to read it. The figure's own dpi is a PNG's.
     """
 
     name: str
@@ -73,30 +39,22 @@ class Drawn:
     alt: str
     caption: str
 
-    @property
-    def told(self) -> dict[str, str]:
-        """All that it says in words: `name`, `title`, `alt` and `caption`."""
-        return {"name": self.name, "title": self.title, "alt": self.alt, "caption": self.caption}
-
     def as_bytes(self, form: Form) -> bytes:
         """Return the picture as a file of that format: the same bytes whenever the same figure is drawn anew.
 
-        An SVG keeps text as text and refers to nothing outside itself; it has no document type, either. A PDF embeds
-        its fonts as TrueType.
+        An SVG keeps text as text, and refers to nothing outside itself. A PDF embeds its fonts as TrueType.
         """
-        written: Any = {"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}
         buffer = io.BytesIO()
-        told = _DROPPED[form] | {"Title": self.title}
-        with drawn_in(written):
-            self.figure.savefig(buffer, format=form, dpi="figure", metadata=told)
+        with styled({"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}):
+            self.figure.savefig(buffer, format=form, dpi="figure", metadata=METADATA[form] | {"Title": self.title})
         if form != "svg":
             return buffer.getvalue()
-        head, doctype, rest = buffer.getvalue().partition(b"<!DOCTYPE")
-        return head + rest.partition(b">")[2].lstrip() if doctype else head
+        head, _, rest = buffer.getvalue().partition(b"<!DOCTYPE")
+        return head + rest.partition(b">")[2].lstrip()
 
 
 @dataclass(frozen=True)
-class Absent:
+class NoPlot:
     """Why there is no figure, as a sentence without its full stop."""
 
     reason: str
@@ -113,7 +71,17 @@ def axes_grid(count: int, across: int, width: float, height: float, **options: A
     return figure, axes[:count]
 
 
-def settled(figure: Figure) -> Figure:
+def legend_below(figure: Figure, handles: Sequence[Artist], columns: int = 4) -> None:
+    """Put a legend of these handles, by their labels, below all axes."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handletextpad=0.4)
+
+
+def colour_bar(axes: Axes, image: AxesImage) -> None:
+    """Draw a scale of colours beside the axes."""
+    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
+
+
+def freeze_layout(figure: Figure) -> Figure:
     """Lay the figure out once and for all, so that it is the same in every format and every time it is written.
 
     Which ticks an axis chooses depends on the size of their labels; they keep it, whatever matplotlib's settings are
@@ -127,6 +95,11 @@ def settled(figure: Figure) -> Figure:
                 axis.set_tick_params(labelsize=ticks[0].label1.get_fontsize())
     figure.set_layout_engine("none")
     return figure
+
+
+def noun(metric: Metric) -> str:
+    """Return a metric's label without its unit."""
+    return metric.label.removesuffix(" (%)")
 
 
 def number(value: float | None) -> str:
