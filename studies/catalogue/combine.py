@@ -3,16 +3,12 @@
 scientific  attention (none or BAM), attention.combine
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
-            branch ends (without them the three start
-            from differently saturated gates)
-command     bam run combine && bam table combine
-small       bam run combine --preset small && bam table combine --preset small
+            branch ends (without them the three start from differently saturated gates)
+command     bam run combine && bam table combine; both take --preset small
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 

@@ -4,14 +4,11 @@ scientific  attention (none or BAM), attention.dilation
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run dilation && bam table dilation
-small       bam run dilation --preset small && bam table dilation --preset small
+command     bam run dilation && bam table dilation; both take --preset small
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 

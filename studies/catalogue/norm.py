@@ -4,14 +4,11 @@ layers (the authors' released code), or both?
 scientific  attention (none or BAM), attention.norm
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), sum
-command     bam run norm && bam table norm
-small       bam run norm --preset small && bam table norm --preset small
+command     bam run norm && bam table norm; both take --preset small
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale; the paper has no such table
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 

@@ -4,14 +4,11 @@ scientific  attention (none or BAM), attention.reduction
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run reduction && bam table reduction
-small       bam run reduction --preset small && bam table reduction --preset small
+command     bam run reduction && bam table reduction; both take --preset small
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 
