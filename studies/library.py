@@ -32,12 +32,12 @@ INNER: Final = ("added", "family", "hidden", "left_out", "ruled_by", "variant")
 
 def catalogue() -> dict[str, Study]:
     """Return the studies that come with the package, by name."""
-    return {study.name: study for study in _defined_in(studies.catalogue, "STUDY")}
+    return _package(studies.catalogue, Study)
 
 
 def spaces() -> dict[str, Space]:
     """Return the search spaces that come with the package, by name."""
-    return {space.name: space for space in _defined_in(studies.spaces, "SPACE")}
+    return _package(studies.spaces, Space)
 
 
 def find_study(name: str) -> Study:
@@ -47,43 +47,40 @@ def find_study(name: str) -> Study:
         StudyError: no such study (with the nearest name), no such file, or a file that defines none.
 
     """
-    return _from_file(name, Study) if _is_file(name) else _named(name, "study", catalogue())
+    return _from_file(name, Study) if is_file(name) else _from_package(name, "study", catalogue(), spaces())
 
 
 def find_space(name: str) -> Space:
-    """Return the search space of that name, or the `SPACE` of that Python file.
-
-    Raises:
-        StudyError: no such space (with the nearest name), no such file, or a file that defines none.
-
-    """
-    return _from_file(name, Space) if _is_file(name) else _named(name, "space", spaces())
+    """Return the search space of that name, or the `SPACE` of that Python file; raises as `find_study` does."""
+    return _from_file(name, Space) if is_file(name) else _from_package(name, "space", spaces(), catalogue())
 
 
-def _defined_in(package: ModuleType, variable: str) -> list[Any]:
-    names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    return [getattr(import_module(name), variable) for name in names]
-
-
-def _named(name: str, noun: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        if name in (spaces() if noun == "study" else catalogue()):
-            raise StudyError(f"{noun} {name!r}: is {_other(noun, name)}")
-        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, known)} (or give a path to a .py file)")
-    return known[name]
-
-
-def _other(noun: str, name: str) -> str:
-    """Say what is asked for with `name`, where it is no `noun`."""
-    return f"a search space, for `bam search {name}`" if noun == "study" else f"a study, for `bam run {name}`"
-
-
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Say whether a name is one of a Python file."""
     return name.endswith(".py") or "/" in name
 
 
-def _from_file(name: str, wanted: type[T]) -> T:
-    path, variable = Path(name), wanted.__name__.upper()
+def _package(package: ModuleType, cls: type[T]) -> dict[str, T]:
+    modules = [import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__)]
+    items: list[T] = [getattr(module, cls.__name__.upper()) for module in modules]
+    return {item.name: item for item in items}
+
+
+def _from_package(name: str, noun: str, items: Mapping[str, T], others: Mapping[str, Study | Space]) -> T:
+    if name in others:
+        raise StudyError(f"{noun} {name!r}: is {_use(others[name], name)}")
+    if name not in items:
+        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, items)} (or give a path to a .py file)")
+    return items[name]
+
+
+def _use(item: Study | Space, name: str) -> str:
+    """Say what is trained with what."""
+    return f"a study, for `bam run {name}`" if isinstance(item, Study) else f"a search space, for `bam search {name}`"
+
+
+def _from_file(name: str, cls: type[T]) -> T:
+    path, variable = Path(name), cls.__name__.upper()
     if not path.is_file():
         raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
     allow(path)
@@ -91,23 +88,16 @@ def _from_file(name: str, wanted: type[T]) -> T:
         names = _run(path)
     except (StudyError, ConfigError) as error:
         raise StudyError(f"{name}: {error}") from None
-    except pydantic.ValidationError as error:
-        raise StudyError(f"{name}{_line(error, path)}: {error.title}.{first_problem(error)}") from None
-    except SystemExit as error:
-        left = f"leaves with sys.exit({'' if error.code is None else repr(error.code)})"
-        raise StudyError(f"{name}{_line(error, path)}: {left}; it has only to define {variable}") from None
-    except Exception as error:  # any mistake in a person's file is theirs to read, in one line
-        said = _no_field(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise StudyError(f"{name}{_line(error, path)}: {said}") from None
+    except (Exception, SystemExit) as error:  # any mistake in a person's file is theirs to read, in one line
+        raise StudyError(f"{name}{_line(error, path)}: {_mistake(error, variable)}") from None
     if variable not in names:
-        other, noun = (Space, "study") if wanted is Study else (Study, "space")
-        theirs = other.__name__.upper()
-        told = f"; its {theirs} is {_other(noun, name)}" if isinstance(names.get(theirs), other) else ""
-        raise StudyError(f"{name}: defines no {variable}{told}")
-    found = names[variable]
-    if not isinstance(found, wanted):
-        raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
-    return found
+        other = names.get("SPACE" if cls is Study else "STUDY")
+        use = f"; its {type(other).__name__.upper()} is {_use(other, name)}" if isinstance(other, Study | Space) else ""
+        raise StudyError(f"{name}: defines no {variable}{use}")
+    item = names[variable]
+    if not isinstance(item, cls):
+        raise StudyError(f"{name}: {variable} is {type(item).__name__}, must be a studies.{cls.__name__}")
+    return item
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -125,14 +115,18 @@ def _run(path: Path) -> dict[str, Any]:
     return vars(module)
 
 
-def _no_field(error: Exception) -> str | None:
-    """Say which fields a study or a space has, where a file gives another."""
-    match = re.match(r"(Study|Space)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if match is None:
-        return None
-    cls, wrong = match.groups()
-    known = [field.name for field in fields(Study if cls == "Study" else Space) if field.name not in INNER]
-    return f"{cls} has no field {wrong!r}; {nearest(wrong, known)}"
+def _mistake(error: BaseException, variable: str) -> str:
+    """Say in one line what is wrong in a file."""
+    if isinstance(error, pydantic.ValidationError):
+        return f"{error.title}.{first_problem(error)}"
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return f"leaves with sys.exit({code}); it has only to define {variable}"
+    if match := re.match(r"(Study|Space)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error)):
+        cls, wrong = match.groups()
+        known = [field.name for field in fields(Study if cls == "Study" else Space) if field.name not in INNER]
+        return f"{cls} has no field {wrong!r}; {nearest(wrong, known)}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _line(error: BaseException, path: Path) -> str:
