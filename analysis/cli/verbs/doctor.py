@@ -12,22 +12,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from analysis.cli.lines import put
-from analysis.cli.parser import add_root, add_storage
+from analysis.cli.arguments import JSON, RUNS
+from analysis.cli.output import put
 from analysis.cli.selection import root_of
 from studies.doctor import Finding, machine, runs_folder, storage
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 from studies.workers.forkserver import forkserver
 
+ARGUMENTS = (*RUNS, JSON)
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    add_root(parser)
-    add_storage(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -72,9 +66,9 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
         try:
             yield from check()
         except Exception as error:
-            found = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
+            problem = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
             mend = "mend what the line names, or report it: a check must not fail"
-            yield Finding(name, "problem", found, mend)
+            yield Finding(name, "problem", problem, mend)
 
 
 def show(finding: Finding, console: Console) -> None:

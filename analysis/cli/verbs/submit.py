@@ -10,80 +10,99 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.argument_types import checked, positive, up_to
-from analysis.cli.parser import add_root, add_selection, add_storage, add_tracking
-from analysis.cli.selection import gathered, root_of, selected
+from analysis.cli.arguments import RANKS, RUNS, SELECTION, SHARES, STUDY, argument, checked, number
+from analysis.cli.selection import records_of, refuse_part, root_of, select
 from studies.cluster.cluster import Request
 from studies.cluster.clusters import submission_cluster
 from studies.definition.limits import MOST_RANKS
-from studies.errors import StudyError
 from studies.job.devices import slots
 
-LEFT = ("missing", "interrupted", "pruned", "running")
+UNFINISHED = ("missing", "interrupted", "pruned", "running")
 """States of runs that a worker trains, or waits for."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments: those of `bam worker`, and what to ask the cluster for."""
-    parser.add_argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
-    workers = checked(positive, "a number from 1 up")
-    number, gpus = up_to(MOST_RANKS), up_to(MOST_RANKS, least=0)
-    parser.add_argument("--workers", type=workers, default=1, metavar="N", help="jobs at a time (1)")
-    parser.add_argument("--gpus-per-worker", type=gpus, default=0, metavar="N", help="on each node (0: train on CPU)")
-    parser.add_argument("--cpus-per-worker", type=number, metavar="N", help="cores on each node (4 a GPU, else 1)")
-    parser.add_argument("--nodes-per-run", type=number, default=1, metavar="N", help="train each run over N nodes (1)")
-    parser.add_argument(
+def minutes(text: str) -> int:
+    """Return a time in minutes, rounded up."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)|(\d+)", text)
+    if match is None:
+        raise ValueError
+    days, hours, mins, seconds, plain = (int(part or 0) for part in match.groups())
+    total = plain or math.ceil(((days * 24 + hours) * 60 + mins) + seconds / 60)
+    if total < 1:
+        raise ValueError
+    return total
+
+
+def option(text: str) -> tuple[str, str]:
+    """Split `name=value` or `name`, with sbatch's own spelling."""
+    name, equals, value = text.removeprefix("--").partition("=")
+    if not re.fullmatch(r"[a-z][a-z_-]*", name) or (equals and not value):
+        raise ValueError
+    return name.replace("_", "-"), value
+
+
+ARGUMENTS = (
+    STUDY,
+    argument("--workers", type=number(1), default=1, metavar="N", help="jobs at a time (1)"),
+    argument(
+        "--gpus-per-worker",
+        type=number(0, MOST_RANKS),
+        default=0,
+        metavar="N",
+        help="on each node (0: train on CPU)",
+    ),
+    argument("--cpus-per-worker", type=RANKS, metavar="N", help="cores on each node (4 a GPU, else 1)"),
+    argument("--nodes-per-run", type=RANKS, default=1, metavar="N", help="train each run over N nodes (1)"),
+    argument(
         "--time",
         type=checked(minutes, "minutes, HH:MM:SS or D-HH:MM:SS"),
         default=240,
         metavar="TIME",
         help="minutes or HH:MM:SS after which a job is requeued and goes on (240)",
-    )
-    parser.add_argument("--partition", metavar="NAME", help="Slurm's partition")
-    parser.add_argument("--account", metavar="NAME", help="Slurm's account")
-    parser.add_argument(
+    ),
+    argument("--partition", metavar="NAME", help="Slurm's partition"),
+    argument("--account", metavar="NAME", help="Slurm's account"),
+    argument(
         "--slurm",
         type=checked(option, "an option of sbatch, as mem=64G or exclusive"),
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
         help="any other option of sbatch, as mem=64G",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted")
-    add_selection(parser)
-    add_root(parser)
-    add_storage(parser)
-    parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="on each node, with DDP over N")
-    parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
-    parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
-    add_tracking(parser)
+    ),
+    argument("--dry-run", action="store_true", help="print what would be submitted"),
+    *SELECTION,
+    *RUNS,
+    argument("--devices-per-run", type=RANKS, default=1, metavar="N", help="on each node, with DDP over N"),
+    *SHARES,
+)
+"""Those of `bam worker`, and what to ask the cluster for."""
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Submit as many workers as there is work for."""
-    study, root = selected(arguments.study, arguments), root_of(arguments)
-    if study.stopping is not None and arguments.only:
-        raise StudyError(f"--only: {study.label} follows a stopping rule, which is for all of its rows")
+    study, root = select(arguments.study, arguments), root_of(arguments)
+    refuse_part(study, arguments)
     cluster, request = submission_cluster(), request_of(arguments)
     a_worker = len(slots(devices_of(request), arguments.devices_per_run, arguments.runs_per_device))
-    states: Counter[str] = Counter(record.state for record in gathered(study, arguments))
-    left = sum(states[state] for state in LEFT)
-    if not left:
+    states: Counter[str] = Counter(record.state for record in records_of(study, arguments))
+    rest = sum(states[state] for state in UNFINISHED)
+    if not rest:
         failed = f", {states['failed']} failed (`bam run --retry failed` tries them again)" if states["failed"] else ""
         print(f"{study.label}: {states['complete']} runs complete{failed}; nothing to submit", file=sys.stderr)
         return 0
-    wanted = min(arguments.workers, math.ceil(left / a_worker))
+    wanted = min(arguments.workers, math.ceil(rest / a_worker))
     if wanted < arguments.workers:
-        print(f"{study.label}: {left} runs are left, so {count(wanted)} will do", file=sys.stderr)
+        print(f"{study.label}: {rest} runs are left, so {count(wanted)} will do", file=sys.stderr)
         request = request_of(arguments, wanted)
     if arguments.dry_run:
         print(cluster.script(root, request))
         print(*named_storage(arguments.storage), shlex.join(command_of(arguments, request)), file=sys.stderr)
         return 0
     before = len([job for job in cluster.jobs(root) if job.study == study.label])
-    number = cluster.submit(root, study.label, command_of(arguments, request), request, arguments.storage)
+    job = cluster.submit(root, study.label, command_of(arguments, request), request, arguments.storage)
     logs = root / cluster.folder(root).name
-    print(f"{study.label}: job {number}, {count(wanted)} for {left} runs; logs in {logs}", file=sys.stderr)
+    print(f"{study.label}: job {job}, {count(wanted)} for {rest} runs; logs in {logs}", file=sys.stderr)
     if before:
         print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
     return 0
@@ -137,23 +156,3 @@ def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
     for name in ("set", "only"):
         command += [f"--{name}={key}={value}" for key, value in getattr(arguments, name)]
     return command
-
-
-def minutes(text: str) -> int:
-    """Return a time in minutes, rounded up."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)|(\d+)", text)
-    if match is None:
-        raise ValueError
-    days, hours, mins, seconds, plain = (int(part or 0) for part in match.groups())
-    total = plain or math.ceil(((days * 24 + hours) * 60 + mins) + seconds / 60)
-    if total < 1:
-        raise ValueError
-    return total
-
-
-def option(text: str) -> tuple[str, str]:
-    """Split `name=value` or `name`, with sbatch's own spelling."""
-    name, equals, value = text.removeprefix("--").partition("=")
-    if not re.fullmatch(r"[a-z][a-z_-]*", name) or (equals and not value):
-        raise ValueError
-    return name.replace("_", "-"), value
