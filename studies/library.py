@@ -1,7 +1,5 @@
 """From what a person types to a study: a catalogue name, or a Python file of their own."""
 
-from __future__ import annotations
-
 import pkgutil
 import re
 import sys
@@ -41,17 +39,12 @@ def spaces() -> dict[str, Space]:
 
 
 def find_study(name: str) -> Study:
-    """Return the study of that name, or the `STUDY` of that Python file.
-
-    Raises:
-        StudyError: no such study (with the nearest name), no such file, or a file that defines none.
-
-    """
+    """Return the study of that name, or the `STUDY` of that Python file; raises StudyError where there is none."""
     return _from_file(name, Study) if is_file(name) else _from_package(name, "study", catalogue(), spaces())
 
 
 def find_space(name: str) -> Space:
-    """Return the search space of that name, or the `SPACE` of that Python file; raises as `find_study` does."""
+    """Return the search space of that name, or the `SPACE` of that Python file; raises StudyError for none."""
     return _from_file(name, Space) if is_file(name) else _from_package(name, "space", spaces(), catalogue())
 
 

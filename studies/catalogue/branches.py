@@ -10,9 +10,7 @@ n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -20,12 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="branches",
     question="Does BAM need both branches?",
-    rows={
-        "none": PAPER,
-        "channel": replace(PAPER, attention=BAMSpec(branches="channel")),
-        "spatial": replace(PAPER, attention=BAMSpec(branches="spatial")),
-        "both": replace(PAPER, attention=BAMSpec(branches="both")),
-    },
+    rows={"none": PAPER} | {name: bam(branches=name) for name in ("channel", "spatial", "both")},
     baseline="none",
     scientific=("attention", "attention.branches"),
     paper="1b",

@@ -10,9 +10,7 @@ n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -20,12 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="combine",
     question="Sum, product or maximum of BAM's two branches?",
-    rows={
-        "none": PAPER,
-        "sum": replace(PAPER, attention=BAMSpec(combine="sum")),
-        "product": replace(PAPER, attention=BAMSpec(combine="product")),
-        "max": replace(PAPER, attention=BAMSpec(combine="max")),
-    },
+    rows={"none": PAPER} | {name: bam(combine=name) for name in ("sum", "product", "max")},
     baseline="none",
     scientific=("attention", "attention.combine"),
     paper="1b",

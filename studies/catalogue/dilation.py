@@ -10,9 +10,7 @@ n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -20,7 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="dilation",
     question="How much context does BAM's spatial branch need?",
-    rows={"none": PAPER} | {f"d={d}": replace(PAPER, attention=BAMSpec(dilation=d)) for d in (1, 2, 4, 6)},
+    rows={"none": PAPER} | {f"d={d}": bam(dilation=d) for d in (1, 2, 4, 6)},
     baseline="none",
     scientific=("attention", "attention.dilation"),
     paper="1a",

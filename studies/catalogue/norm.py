@@ -10,21 +10,14 @@ n           5 seeds a row
 result      not run yet at the paper's scale; the paper has no such table
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 
 STUDY = Study(
     name="norm",
     question="Where should BAM's batch norms stand: at the branch ends, on the hidden layers, or both?",
-    rows={
-        "none": PAPER,
-        "ends": replace(PAPER, attention=BAMSpec(norm="ends")),
-        "hidden": replace(PAPER, attention=BAMSpec(norm="hidden")),
-        "both": replace(PAPER, attention=BAMSpec(norm="both")),
-    },
+    rows={"none": PAPER} | {name: bam(norm=name) for name in ("ends", "hidden", "both")},
     baseline="none",
     scientific=("attention", "attention.norm"),
     presets=PRESETS,

@@ -10,27 +10,19 @@ n           5 seeds a row
 result      not run yet; `bam table paper-1a` holds the counts against the paper's
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import Run
+from studies.catalogue import bam
 from studies.definition.presets import PAPER
 from studies.definition.study import Study
 from studies.paper.networks import BAM
 from studies.paper.published import published
-
-
-def row(dilation: int, reduction: int) -> Run:
-    """Return ResNet50 with BAM of that dilation and reduction."""
-    return replace(PAPER, attention=replace(BAM, dilation=dilation, reduction=reduction))
-
 
 STUDY = Study(
     name="paper-1a",
     question="How much context does BAM's spatial branch need, and how far can its hidden layers be reduced?",
     rows={
         "none": PAPER,
-        **{f"d={d}, r=16": row(d, 16) for d in (1, 2, 4, 6)},
-        **{f"d=4, r={r}": row(4, r) for r in (4, 8, 32)},
+        **{f"d={d}, r=16": bam(BAM, dilation=d, reduction=16) for d in (1, 2, 4, 6)},
+        **{f"d=4, r={r}": bam(BAM, dilation=4, reduction=r) for r in (4, 8, 32)},
     },
     baseline="none",
     scientific=("attention", "attention.dilation", "attention.reduction"),

@@ -9,21 +9,16 @@ n           5 seeds a row
 result      not run yet; `bam table paper-1b` has no printed counts to hold ours against
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import Run
+from studies.catalogue import bam
 from studies.definition.presets import PAPER
 from studies.definition.study import Study
 from studies.paper.networks import BAM
 from studies.paper.published import published
 
-ROWS: dict[str, Run] = {
+ROWS = {
     "none": PAPER,
-    "channel": replace(PAPER, attention=replace(BAM, branches="channel")),
-    "spatial": replace(PAPER, attention=replace(BAM, branches="spatial")),
-    "max": replace(PAPER, attention=replace(BAM, combine="max")),
-    "product": replace(PAPER, attention=replace(BAM, combine="product")),
-    "sum": replace(PAPER, attention=replace(BAM, combine="sum")),
+    **{name: bam(BAM, branches=name) for name in ("channel", "spatial")},
+    **{name: bam(BAM, combine=name) for name in ("max", "product", "sum")},
 }
 
 STUDY = Study(

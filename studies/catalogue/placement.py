@@ -12,21 +12,20 @@ result      not run yet at the paper's scale
 
 from dataclasses import replace
 
-from lightning_bam.config import AfterStages, BAMSpec, EveryBlock
+from lightning_bam.config import AfterStages, EveryBlock
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
-
-WITH_BAM = replace(PAPER, attention=BAMSpec())
 
 STUDY = Study(
     name="placement",
     question="Where should BAM stand: after one stage, after all but the last, or in every block?",
     rows={
         "none": PAPER,
-        **{f"after stage {s}": replace(WITH_BAM, placement=AfterStages(stages=(s,))) for s in (1, 2, 3)},
-        "bottlenecks": WITH_BAM,
-        "every block": replace(WITH_BAM, placement=EveryBlock()),
+        **{f"after stage {s}": replace(bam(), placement=AfterStages(stages=(s,))) for s in (1, 2, 3)},
+        "bottlenecks": bam(),
+        "every block": replace(bam(), placement=EveryBlock()),
     },
     baseline="none",
     scientific=("attention", "placement", "placement.stages"),

@@ -10,9 +10,7 @@ n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -20,7 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="reduction",
     question="How far can BAM's hidden layers be reduced before it stops helping?",
-    rows={"none": PAPER} | {f"r={r}": replace(PAPER, attention=BAMSpec(reduction=r)) for r in (4, 8, 16, 32)},
+    rows={"none": PAPER} | {f"r={r}": bam(reduction=r) for r in (4, 8, 16, 32)},
     baseline="none",
     scientific=("attention", "attention.reduction"),
     paper="1a",

@@ -6,8 +6,6 @@ the best; the stride on the first 1x1 of a bottleneck; norms on BAM's hidden lay
 maps (18 of the paper's 20 CIFAR counts follow from that; the exact layout is open).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, TypedDict
@@ -38,13 +36,7 @@ from lightning_bam.config import (
 from studies.paper.published import Published, figures, published
 
 IMAGENET: Final = Recipe(
-    epochs=100,
-    batch_size=256,
-    lr=0.1,
-    nesterov=False,
-    weight_decay=1e-4,
-    milestones=(0.3, 0.6, 0.9),
-    gamma=0.1,
+    epochs=100, batch_size=256, lr=0.1, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1
 )
 """The authors' ImageNet script: a tenth of the learning rate after every 30 of 100 epochs."""
 

@@ -6,8 +6,6 @@ multiply-accumulates, printed as GFLOPs), `metric`, `value` (percent) and `note`
 counting the network says about the printed params and MACs.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,9 +62,7 @@ def figures() -> tuple[Figure, ...]:
 def published(table: str, backbone: str, *variants: str) -> Published:
     """Return what `table` prints for `backbone` with each of `variants`, which are names of one and the same network.
 
-    Raises:
-        StudyError: no such line, or lines that contradict each other.
-
+    Raises StudyError for no such line, and for lines that contradict each other.
     """
     lines: list[Figure] = []
     for variant in variants:
