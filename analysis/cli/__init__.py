@@ -1,7 +1,5 @@
 """The command `bam`: one verb a file, each loading what it needs when it is called."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

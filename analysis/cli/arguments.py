@@ -1,43 +1,26 @@
 """Arguments as data: those that several verbs share, and what turns an argument's text into what it means."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from studies.definition.limits import MOST_RANKS, MOST_SEEDS
 
 T = TypeVar("T")
+Argument = tuple[tuple[str, ...], dict[str, Any]]
 
-LACKING: Final[dict[str, Any]] = {
-    "preset": None,
-    "set": [],
-    "only": [],
-    "seeds": None,
-    "margin": None,
-    "until_resolved": False,
-    "looks": None,
-    "first_seed": None,
-    "storage": None,
-    "retry": None,
-    "nodes_per_run": 1,
+LACKING: Final = {
+    **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "first_seed", "storage", "retry")),
+    **{"set": [], "only": [], "nodes_per_run": 1},
 }
 """What a call of a verb that lacks one of these arguments asks."""
 
 
-class Argument(NamedTuple):
-    """What `add_argument` of a verb's parser gets."""
-
-    names: tuple[str, ...]
-    options: dict[str, Any]
-
-
 def argument(*names: str, **options: Any) -> Argument:
-    """Return an argument, declared as `argparse` declares it."""
-    return Argument(names, options)
+    """Return an argument as `argparse` declares it: its names and the rest."""
+    return names, options
 
 
 def checked(convert: Callable[[str], T], wanted: str, valid: Callable[[T], bool] = lambda _: True) -> Callable[..., T]:
@@ -89,12 +72,9 @@ class _Storage(argparse.Action):
             print(f"bam: --storage {safe}: other users can read the password in `ps`; {mend}", file=sys.stderr)
 
 
-STUDY: Final = argument("study", help="a name of the catalogue, or a Python file that defines STUDY")
-STUDIES: Final = argument("study", nargs="+", help=STUDY.options["help"])
-ANY_STUDIES: Final = (
-    argument("study", nargs="*", help=STUDY.options["help"]),
-    argument("--all", action="store_true", help="every study of the catalogue"),
-)
+_STUDY: Final = "a name of the catalogue, or a Python file that defines STUDY"
+STUDY: Final = argument("study", help=_STUDY)
+STUDIES: Final = argument("study", nargs="+", help=_STUDY)
 JSON: Final = argument("--json", action="store_true", help="as JSON")
 
 PRESET: Final = argument("--preset", metavar="NAME", help="another scale, as `small`")
@@ -117,12 +97,17 @@ ROWS: Final = (
 )
 SELECTION: Final = (PRESET, SET, *ROWS)
 """What picks and changes a study."""
-MARGIN: Final = argument(
-    "--margin",
-    type=checked(float, "percentage points above 0 and below 100, as 0.3", lambda points: 0 < points < 100),
-    metavar="POINTS",
-    help="a difference too small to matter, chosen before looking: rows can then be equivalent",
-)
+
+
+def margin(when: str = "") -> Argument:
+    """Return --margin, and when it may be given."""
+    return argument(
+        "--margin",
+        type=checked(float, "percentage points above 0 and below 100, as 0.3", lambda points: 0 < points < 100),
+        metavar="POINTS",
+        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
+    )
+
 
 ROOT: Final = argument("--root", metavar="DIR", help="the runs folder (env BAM_ROOT; %(default)s)")
 STORAGE: Final = argument(
@@ -133,6 +118,13 @@ STORAGE: Final = argument(
 )
 RUNS: Final = (ROOT, STORAGE)
 """Where the runs of a study are."""
+ONE_STUDY: Final = (STUDY, *SELECTION, margin(), *RUNS)
+"""Which study to conclude from, by which margin."""
+ANY_STUDIES: Final = (
+    argument("study", nargs="*", help=_STUDY),
+    argument("--all", action="store_true", help="every study of the catalogue"),
+    *ONE_STUDY[1:],
+)
 
 RANKS: Final = number(1, MOST_RANKS)
 SHARES: Final = (

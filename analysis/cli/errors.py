@@ -1,7 +1,5 @@
 """Which exceptions are a person's to mend, told in one line, and which are ours, told with a traceback."""
 
-from __future__ import annotations
-
 import sys
 
 from lightning_bam.config import ConfigError

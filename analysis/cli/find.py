@@ -1,7 +1,5 @@
 """From what a person types for one run to its folder."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os
@@ -15,9 +13,7 @@ from studies.records.purpose import KEY
 def find_run(arguments: argparse.Namespace) -> Path:
     """Return the folder of the run that is named: its key under --root, how that begins, or a folder with `run.json`.
 
-    Raises:
-        FolderError: no such run, with the nearest key, or several whose keys begin so.
-
+    Raises FolderError for no such run, with the nearest key, and for several whose keys begin so.
     """
     text, root = arguments.run, root_of(arguments)
     if not text:

@@ -19,13 +19,9 @@ if TYPE_CHECKING:
 
 
 def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:
-    """Print `rest` behind its heads: folded beside them in a terminal, else one line that grep and cut can work on.
+    """Print `rest` behind its heads, each with the width of its column.
 
-    Args:
-        console: where.
-        heads: each with the width of its column.
-        rest: the last column.
-
+    In a terminal it is folded beside them; elsewhere it is one line that grep and cut can work on.
     """
     if not console.is_terminal:
         columns = [f"{head!s:<{width}}  " for head, width in heads]
@@ -52,12 +48,7 @@ def grid(headings: Iterable[str], left: Container[str] = ()) -> Table:
 
 
 def output_folder(output: str | None, usual: Path) -> Path:
-    """Return the folder of --output, or the usual one, which must not be a link.
-
-    Raises:
-        FolderError: something else is there.
-
-    """
+    """Return the folder of --output, or the usual one, which must not be a link; raises FolderError for a file."""
     if output is None:
         refuse(usual, stat.S_IFDIR)
     folder = usual if output is None else Path(output)
@@ -67,12 +58,7 @@ def output_folder(output: str | None, usual: Path) -> Path:
 
 
 def write_figure(figure: Drawn, path: Path, form: Form) -> None:
-    """Write one figure, not through a link, and make its folder.
-
-    Raises:
-        FolderError: it cannot be written.
-
-    """
+    """Write one figure, not through a link, and make its folder; raises FolderError where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with put_in_place(path, follow=False) as temporary, temporary.open("xb") as file:

@@ -1,7 +1,5 @@
 """The command line, described without loading anything that it leads to."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os

@@ -1,7 +1,5 @@
 """From arguments to what a call asks of studies and to where their runs are, and back to the words of a call."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from dataclasses import replace
@@ -20,15 +18,8 @@ from studies.stopping_rules.declaration import declare, declared, ruled_elsewher
 def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole: bool = False) -> Study:
     """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 
-    Args:
-        name: of the catalogue, or of a file.
-        arguments: of any verb.
-        keep: write a rule that another host has declared under --root.
-        whole: with all of its rows and its own seeds, whatever --only and --seeds say.
-
-    Raises:
-        StudyError: no such study or name in it, or seeds or a margin other than its declared rule's.
-
+    A rule that another host has declared is written under --root to `keep` it. With `whole`, --only and --seeds are
+    passed over. Raises StudyError for what is not in the study, and for seeds or a margin other than its rule's.
     """
     study = find_study(name)
     if arguments.preset is not None:
@@ -54,9 +45,7 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
 def select_to_train(arguments: argparse.Namespace) -> list[Study]:
     """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared.
 
-    Raises:
-        StudyError: a rule that cannot be declared any more, or one for a part of a study; and what `select` raises.
-
+    Raises StudyError for a rule that cannot be declared any more, or for a part of a study.
     """
     studies = []
     for name in arguments.study:
@@ -66,8 +55,8 @@ def select_to_train(arguments: argparse.Namespace) -> list[Study]:
         elif arguments.looks not in (None, study.stopping.looks):
             looks = ",".join(map(str, arguments.looks))
             raise StudyError(f"--looks {looks}: {study.label} has its rule: {study.stopping}; leave --looks out")
-        elif arguments.first_seed not in (None, study.seed_list[0]):
-            rule = f"{study.label} has its rule, whose seeds begin at {study.seed_list[0]}"
+        elif arguments.first_seed not in (None, first := study.seed_list[0]):
+            rule = f"{study.label} has its rule, whose seeds begin at {first}"
             raise StudyError(f"--first-seed {arguments.first_seed}: {rule}; leave --first-seed out")
         if study.stopping is not None:
             refuse_part(study, arguments)
@@ -89,12 +78,7 @@ def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
 
 
 def refuse_part(study: Study, arguments: argparse.Namespace) -> None:
-    """Refuse --only where a rule gives the seeds.
-
-    Raises:
-        StudyError: it is there.
-
-    """
+    """Raise StudyError for --only where a rule gives the seeds."""
     if study.stopping is not None and arguments.only:
         raise StudyError(f"--only: {study.label} follows a stopping rule, which is for all of its rows")
 
@@ -113,12 +97,7 @@ def read(arguments: argparse.Namespace) -> tuple[Study, list[Record]]:
 
 
 def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
-    """Return the studies that are named, or with --all every one of the catalogue, and their records.
-
-    Raises:
-        StudyError: none is named, or some beside --all.
-
-    """
+    """Return the studies that are named, or with --all every one of the catalogue, and all of their records."""
     if bool(arguments.study) == arguments.all:
         raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
     studies = [select(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
@@ -127,11 +106,7 @@ def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list
 
 
 def records_of(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:
-    """Return the records of a study under --root, and with --storage what other hosts have of it.
-
-    That is written under --root, unless `keep` is False. Where seeds follow a stopping rule, only those that it asks
-    for so far.
-    """
+    """Return the due records of a study: under --root, and with --storage of other hosts, which `keep` writes there."""
     return due_records(study, gather_everywhere(study, root_of(arguments), arguments.storage, keep=keep))
 
 
@@ -145,12 +120,7 @@ def due_records(study: Study, records: list[Record]) -> list[Record]:
 
 
 def root_of(arguments: argparse.Namespace) -> Path:
-    """Return --root.
-
-    Raises:
-        FolderError: it is empty, or something else than a folder.
-
-    """
+    """Return --root; raises FolderError where it is empty, or something else than a folder."""
     if not arguments.root:
         raise FolderError("--root '': give the runs folder")
     root = Path(arguments.root)
@@ -162,9 +132,7 @@ def root_of(arguments: argparse.Namespace) -> Path:
 def existing_root(arguments: argparse.Namespace) -> Path:
     """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too.
 
-    Raises:
-        FolderError: it is not; an empty table of a mistyped folder would look like one of runs to come.
-
+    An empty table of a mistyped folder would look like one of runs to come.
     """
     root = root_of(arguments)
     if arguments.root != arguments.usual_root and arguments.storage is None and not root.exists():

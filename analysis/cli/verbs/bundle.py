@@ -1,7 +1,5 @@
 """`bam bundle`: a study in one file, for a paper's artefact."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re
@@ -19,7 +17,7 @@ from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
 from analysis.bundle.contents import installed, stage, tables, trained_with, weights
 from analysis.bundle.readme import readme
 from analysis.checks.unlisted import strays
-from analysis.cli.arguments import MARGIN, RUNS, SELECTION, STUDY, argument
+from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.selection import read, root_of, words
 from analysis.cli.verbs.report import size
 from analysis.cli.verbs.table import tables_of
@@ -36,14 +34,11 @@ from studies.stopping_rules.declaration import file_of
 from studies.workers.import_path import imported
 
 ARGUMENTS = (
-    STUDY,
+    *ONE_STUDY,
     argument("-o", "--output", required=True, metavar="FILE", help="the archive, FILE.tar.gz"),
     argument("--weights", action="store_true", help="with the last checkpoint of every run"),
     argument("--anonymous", action="store_true", help="for blind review: no user, host, path, log"),
     argument("--partial", action="store_true", help="also where runs are missing"),
-    *SELECTION,
-    MARGIN,
-    *RUNS,
 )
 
 
@@ -63,7 +58,9 @@ def execute(arguments: argparse.Namespace) -> int:
             anonymous, rules = blind(study.label, every, rules)
         files = stage(every, Path(folder), blind=anonymous)
         for name, content in rules.items():  # the table reads the rule that lies beside the runs
-            write_to(Path(folder), name.removeprefix("runs/"), content)
+            path_of_rule = Path(folder, name.removeprefix("runs/"))
+            path_of_rule.parent.mkdir(exist_ok=True)
+            path_of_rule.write_bytes(content)
         staged = read_records(study.runs(), Path(folder))
         (table,) = tables_of([(study, staged)])
         complete = sum(record.result is not None for record in staged)
@@ -90,13 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool) -> None:
-    """Refuse what should not be published.
-
-    Raises:
-        StudyError: runs are missing, or there is none at all.
-        FolderError: a record that `bam verify` would name.
-
-    """
+    """Raise StudyError where runs are missing, and FolderError for a record that `bam verify` would name."""
     states = Counter(record.state for record in records)
     complete = states.pop("complete", 0)
     if not complete or (states and not partial):
@@ -110,12 +101,7 @@ def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool)
 
 
 def strays_of(study: Study, root: Path) -> list[Record]:
-    """Return the records of results that were trained for a study and are none of its runs now: its table names them.
-
-    Raises:
-        FolderError: a record that cannot be trusted.
-
-    """
+    """Return the records of results that were trained for a study and are no longer its runs: its table names them."""
     runs = others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label]
     return read_records([Cell(other.row, other.run) for other in strays(study, runs)], root)
 
@@ -132,17 +118,10 @@ def report(study: Study, records: Sequence[Record], table: Table, line: Sequence
     )
 
 
-def rule(study: Study, root: Path) -> dict[str, Content]:
+def rule(study: Study, root: Path) -> dict[str, bytes]:
     """Return the declared stopping rule by its name in a bundle, where there is one."""
     path = file_of(root, study)
     return {f"runs/{path.relative_to(root)}": read_bytes(path)} if os.path.lexists(path) else {}
-
-
-def write_to(folder: Path, name: str, content: Content) -> None:
-    """Write a small file of the bundle where its table is made."""
-    assert isinstance(content, bytes)
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(content)
 
 
 def own_files(file: Path) -> dict[str, Content]:

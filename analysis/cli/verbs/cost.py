@@ -1,7 +1,5 @@
 """`bam cost`: params and MACs of a configuration, without training."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from typing import cast

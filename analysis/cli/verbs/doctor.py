@@ -1,7 +1,5 @@
 """`bam doctor`: what is wrong with this machine or its runs folder, and what mends it."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections import Counter
@@ -44,11 +42,6 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
     """Make every check in turn; one that fails itself is a problem in one line, and the rest goes on.
 
     Changes nothing but for a probe file beside the runs, which is removed, and a row in the database, taken back.
-
-    Args:
-        root: the runs folder; it need not exist.
-        url: PostgreSQL between hosts, `postgresql://...`; None for the journal under `root`.
-
     """
     context = forkserver()
     context.set_forkserver_preload(["studies.doctor.torch_probe"])  # a torchvision that does not fit would end it

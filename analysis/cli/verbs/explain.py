@@ -1,7 +1,5 @@
 """`bam explain`: the runs behind a row."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from dataclasses import asdict

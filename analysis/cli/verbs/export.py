@@ -1,7 +1,5 @@
 """`bam export`: a trained network as a file for others."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,12 +1,10 @@
 """`bam factors`: a factorial study taken apart."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import asdict
 from typing import Any
 
-from analysis.cli.arguments import RUNS, SELECTION, STUDY, argument
+from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY
 from analysis.cli.output import grid
 from analysis.cli.selection import read
 from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
@@ -16,12 +14,7 @@ from analysis.statistics.factorial import Factorial
 from studies.errors import StudyError
 from studies.terminal.console import Console
 
-ARGUMENTS = (
-    STUDY,
-    *SELECTION,
-    *RUNS,
-    argument("--json", action="store_true", help="as JSON, with the interactions"),
-)
+ARGUMENTS = (STUDY, *SELECTION, *RUNS, JSON)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -54,10 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def as_data(factorial: Factorial) -> dict[str, Any]:
     """Return everything as JSON data."""
-    return {
-        "factors": factorial.factors,
-        "anova": [asdict(line) for line in factorial.anova],
-        "levels": [asdict(line) for line in factorial.levels],
+    return asdict(factorial) | {
         "interactions": [
             {
                 "factors": one.factors,
@@ -73,9 +63,5 @@ def as_data(factorial: Factorial) -> dict[str, Any]:
                 ],
             }
             for one in factorial.interactions
-        ],
-        "importance": factorial.importance,
-        "gaps": factorial.gaps,
-        "left_out": factorial.left_out,
-        "alike": factorial.alike,
+        ]
     }

@@ -1,7 +1,5 @@
 """`bam import-checkpoint`: a checkpoint of the authors' code as a model folder."""
 
-from __future__ import annotations
-
 import argparse
 import stat
 import sys

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from analysis.cli.arguments import ROOT, argument, checked
+from analysis.cli.arguments import JSON, ROOT, argument, checked
 from analysis.cli.find import find_run
 from analysis.cli.output import grid, output_folder, write_figure
 from analysis.formats.json_text import json_text
@@ -51,7 +51,7 @@ ARGUMENTS = (
     argument("--unfinished", action="store_true", help="a run that is not complete, too"),
     ROOT,
     argument("-o", "--output", metavar="DIR", help="write there (the run's folder, under inspect)"),
-    argument("--json", action="store_true", help="print the numbers as JSON, not the table"),
+    JSON,
 )
 
 
@@ -76,12 +76,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def refuse_without_attention(folder: Path) -> None:
-    """Refuse at once a run that holds nothing to look at.
-
-    Raises:
-        ConfigError: its attention is none, or a block that has no gate.
-
-    """
+    """Raise ConfigError for a run that holds nothing to look at: its attention is none, or a block without a gate."""
     run = RunFolder(folder).run()
     if run.attention is None:
         raise ConfigError(f"run {run.key}: attention=none, so there is no module to look at; inspect a run with one")
@@ -92,20 +87,11 @@ def refuse_without_attention(folder: Path) -> None:
 
 
 def compute(folder: Path, images: int | list[int], samples: int | None, output: Path, *, unfinished: bool) -> None:
-    """Have a process with torch write `inspect.json` and `inspect.npz` to `output`.
-
-    Raises:
-        ConfigError: what that process says that a person can mend.
-
-    """
+    """Have a process with torch write `inspect.json` and `inspect.npz` to `output`; it may refuse with ConfigError."""
     request = {"path": str(folder), "images": images, "samples": samples, "unfinished": unfinished}
-    answer = subprocess.run(
-        [sys.executable, "-P", "-m", "lightning_bam.inspection"],
-        input=json.dumps(request | {"output": str(output)}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-P", "-m", "lightning_bam.inspection"]
+    text = json.dumps(request | {"output": str(output)})
+    answer = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise RuntimeError(f"inspecting failed: {answer.stderr.strip().splitlines()[-1:]}")
     reply = json.loads(answer.stdout.splitlines()[-1])

@@ -1,7 +1,5 @@
 """`bam plan`: what a study would train, what it costs, and what it could tell; writes nothing."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from typing import Any

@@ -1,21 +1,19 @@
 """`bam plot`: a study as figures."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re
 import sys
 from pathlib import Path
 
-from analysis.cli.arguments import MARGIN, RUNS, SELECTION, STUDY, argument
+from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.output import output_folder, write_figure
 from analysis.cli.selection import read
 from analysis.plots.glyphs import lacking_signs
 from analysis.plots.kinds import KINDS, draw, known
 
 ARGUMENTS = (
-    STUDY,
+    *ONE_STUDY,
     argument(
         "kind",
         nargs="*",
@@ -23,9 +21,6 @@ ARGUMENTS = (
         help="which figures (all that have something to show). "
         + "; ".join(f"{name}: {purpose}" for name, purpose in KINDS.items()),
     ),
-    *SELECTION,
-    MARGIN,
-    *RUNS,
     argument("--format", choices=("png", "svg", "pdf"), default="png", help="how to write them (png)"),
     argument("-o", "--output", metavar="DIR", help="write there (plots)"),
     argument("--json", action="store_true", help="print path, title, alternative text and caption as JSON"),
@@ -33,12 +28,7 @@ ARGUMENTS = (
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Write each figure as `<label>-<kind>.<format>`, print its path, and say of each that has nothing to show why.
-
-    Returns:
-        0, or 2 where a kind that was named, or all of them, had nothing to show.
-
-    """
+    """Write each figure as `<label>-<kind>.<format>` and print its path; 2 where a named one has nothing to show."""
     named = list(dict.fromkeys(known(kind) for kind in arguments.kind))
     folder = output_folder(arguments.output, Path("plots"))
     study, records = read(arguments)

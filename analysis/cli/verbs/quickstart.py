@@ -1,16 +1,14 @@
 """`bam quickstart`: a small real study on embedded data, from nothing to its table."""
 
-from __future__ import annotations
-
 import argparse
 
-from analysis.cli.arguments import DEVICES, MARGIN, ROWS, RUNS, SET
+from analysis.cli.arguments import DEVICES, ROWS, RUNS, SET, margin
 from analysis.cli.selection import root_of, select
 from analysis.cli.verbs.run import train
 from analysis.cli.verbs.table import show, tables_of
 from studies.coordination.sync import gather_everywhere
 
-ARGUMENTS = (SET, *ROWS, MARGIN, *RUNS, *DEVICES)
+ARGUMENTS = (SET, *ROWS, margin(), *RUNS, *DEVICES)
 
 
 def execute(arguments: argparse.Namespace) -> int:

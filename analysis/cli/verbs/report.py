@@ -1,7 +1,5 @@
 """`bam report`: the conclusions as one self-contained page."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys
@@ -9,18 +7,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from analysis.cli.arguments import ANY_STUDIES, MARGIN, RUNS, SELECTION, argument
+from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import due_records, read_all, words
 from analysis.plots.glyphs import lacking_signs
 from lightning_bam.run_folder.files import FolderError, replace
 
-ARGUMENTS = (
-    *ANY_STUDIES,
-    *SELECTION,
-    MARGIN,
-    *RUNS,
-    argument("-o", "--output", metavar="FILE", help="the page (report.html)"),
-)
+ARGUMENTS = (*ANY_STUDIES, argument("-o", "--output", metavar="FILE", help="the page (report.html)"))
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -33,12 +25,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
     command = ["bam", "report", *(["--all"] if arguments.all else arguments.study), *words(arguments)]
     command += ["-o", arguments.output] if arguments.output is not None else []
-    made = Made(
-        command=shlex.join(command),
-        version=version("lightning-bam"),
-        root=str(Path(arguments.root)),
-        when=datetime.now(UTC),
-    )
+    root, now = str(Path(arguments.root)), datetime.now(UTC)
+    made = Made(command=shlex.join(command), version=version("lightning-bam"), root=root, when=now)
     with lacking_signs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
         text = page(studies, tables_of(studies), made)
     replace(output, text, follow=arguments.output is not None)
@@ -47,12 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def page_path(text: str) -> Path:
-    """Return the path of the page, whose folder must be there: better to say so before than after drawing.
-
-    Raises:
-        FolderError: it is a folder, or lies in none.
-
-    """
+    """Return the path of the page; raises FolderError for a folder or in none, before a minute of drawing."""
     if not text:
         raise FolderError("--output '': name the page, as report.html")
     path = Path(text)

@@ -1,7 +1,5 @@
 """`bam reproduce`: a run, trained once more and compared."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

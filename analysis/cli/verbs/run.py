@@ -1,12 +1,10 @@
 """`bam run`: train what is missing."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections import Counter
 
-from analysis.cli.arguments import DEVICES, MARGIN, RETRY, RUNS, SELECTION, STUDIES, argument, checked
+from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
 from analysis.planning.rounds import Round, until_resolved
 from lightning_bam.config import nearest
@@ -55,7 +53,7 @@ TRAINING = (
         metavar="S",
         help="with --until-resolved: the first of the seeds (the study's own first)",
     ),
-    argument(*MARGIN.names, **MARGIN.options | {"help": f"with --until-resolved: {MARGIN.options['help']}"}),
+    margin("with --until-resolved: "),
 )
 """Which studies are trained, and how."""
 
@@ -79,13 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _forget(arguments: argparse.Namespace) -> None:
-    """Take back what the database holds of the runs of --again.
-
-    Raises:
-        StudyError: no such run, no database, or somebody trains it.
-        FolderError: its folder is still here, and would be sent to the database again.
-
-    """
+    """Take back what the database holds of the runs of --again."""
     studies = [select(name, arguments, keep=False) for name in arguments.study]
     keys = [cell.run.key for study in studies for cell in study.runs()]
     for key in arguments.again:

@@ -1,14 +1,12 @@
 """`bam search`: look for the best configuration on held-out data."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from analysis.cli.arguments import DEVICES, PRESET, RETRY, RUNS, SET, argument, checked, number
+from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
 from analysis.cli.output import grid
 from analysis.cli.selection import root_of
 from analysis.cli.verbs.run import options_of
@@ -56,7 +54,7 @@ ARGUMENTS = (
     SET,
     *RUNS,
     *DEVICES,
-    argument("--json", action="store_true", help="the best trials as JSON"),
+    JSON,
 )
 
 
@@ -66,21 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.preset is not None:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
-    method = Method(
-        sampler=arguments.sampler,
-        pruner=arguments.pruner,
-        trials=arguments.trials,
-        seed=arguments.seed,
-        seeds=arguments.seeds,
-    )
-    search = Search(
-        root_of(arguments),
-        space,
-        method,
-        arguments.storage,
-        patient=arguments.confirm is not None,
-        again=arguments.retry is not None,
-    )
+    method = Method(**{name: getattr(arguments, name) for name in ("sampler", "pruner", "trials", "seed", "seeds")})
+    patient, again = arguments.confirm is not None, arguments.retry is not None
+    search = Search(root_of(arguments), space, method, arguments.storage, patient=patient, again=again)
     with closing(search):
         with LiveView() as view:
             progress = run_search(search, options_of(arguments), view)

@@ -1,12 +1,10 @@
 """`bam seeds`: which rows are open, and what closing them costs."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from dataclasses import asdict
 
-from analysis.cli.arguments import JSON, MARGIN, RUNS, SELECTION, STUDY, argument, checked
+from analysis.cli.arguments import JSON, ONE_STUDY, argument, checked
 from analysis.cli.output import grid
 from analysis.cli.selection import read, root_of, run_command, select
 from analysis.formats.columns import signed
@@ -29,10 +27,7 @@ def hours(text: str) -> float:
 
 
 ARGUMENTS = (
-    STUDY,
-    *SELECTION,
-    MARGIN,
-    *RUNS,
+    *ONE_STUDY,
     argument(
         "--budget", type=checked(hours, "a time like 12h, 90m or 2d"), metavar="TIME", help="device-hours to spend"
     ),

@@ -1,7 +1,5 @@
 """`bam status`: where the runs of a study stand."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections import Counter, defaultdict
@@ -9,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.checks.unpaired_seeds import CAUSES
-from analysis.cli.arguments import RUNS, SELECTION, argument
+from analysis.cli.arguments import JSON, RUNS, SELECTION, argument
 from analysis.cli.output import grid, put
 from analysis.cli.selection import every_scale, existing_root, records_of, select
 from analysis.formats.json_text import json_text
@@ -30,7 +28,7 @@ ARGUMENTS = (
     argument("study", nargs="*", help="a name of the catalogue or a Python file (every study of the catalogue)"),
     *SELECTION,
     *RUNS,
-    argument("--json", action="store_true", help="as JSON, run by run (and job by job on Slurm)"),
+    JSON,
     argument("--watch", action="store_true", help="again every two seconds, until every run has ended"),
 )
 

@@ -1,7 +1,5 @@
 """`bam studies`: the catalogue."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

@@ -1,13 +1,12 @@
 """`bam submit`: put workers for a study into a cluster's queue."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import re
 import shlex
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.cli.arguments import RANKS, RUNS, SELECTION, SHARES, STUDY, argument, checked, number
@@ -16,6 +15,7 @@ from studies.cluster.cluster import Request
 from studies.cluster.clusters import submission_cluster
 from studies.definition.limits import MOST_RANKS
 from studies.job.devices import slots
+from studies.library import is_file
 
 UNFINISHED = ("missing", "interrupted", "pruned", "running")
 """States of runs that a worker trains, or waits for."""
@@ -45,11 +45,7 @@ ARGUMENTS = (
     STUDY,
     argument("--workers", type=number(1), default=1, metavar="N", help="jobs at a time (1)"),
     argument(
-        "--gpus-per-worker",
-        type=number(0, MOST_RANKS),
-        default=0,
-        metavar="N",
-        help="on each node (0: train on CPU)",
+        "--gpus-per-worker", type=number(0, MOST_RANKS), default=0, metavar="N", help="on each node (0: train on CPU)"
     ),
     argument("--cpus-per-worker", type=RANKS, metavar="N", help="cores on each node (4 a GPU, else 1)"),
     argument("--nodes-per-run", type=RANKS, default=1, metavar="N", help="train each run over N nodes (1)"),
@@ -83,26 +79,41 @@ def execute(arguments: argparse.Namespace) -> int:
     """Submit as many workers as there is work for."""
     study, root = select(arguments.study, arguments), root_of(arguments)
     refuse_part(study, arguments)
-    cluster, request = submission_cluster(), request_of(arguments)
-    a_worker = len(slots(devices_of(request), arguments.devices_per_run, arguments.runs_per_device))
+    cluster, gpus = submission_cluster(), arguments.gpus_per_worker
+    request = Request(
+        workers=arguments.workers,
+        gpus=gpus,
+        cpus=arguments.cpus_per_worker or max(1, 4 * gpus),
+        minutes=arguments.time,
+        nodes=arguments.nodes_per_run,
+        partition=arguments.partition,
+        account=arguments.account,
+        more=dict(arguments.slurm),
+    )
+    devices: list[int | None] = list(range(gpus)) if gpus else [None] * request.cpus
+    a_worker = len(slots(devices, arguments.devices_per_run, arguments.runs_per_device))
     states: Counter[str] = Counter(record.state for record in records_of(study, arguments))
     rest = sum(states[state] for state in UNFINISHED)
     if not rest:
         failed = f", {states['failed']} failed (`bam run --retry failed` tries them again)" if states["failed"] else ""
         print(f"{study.label}: {states['complete']} runs complete{failed}; nothing to submit", file=sys.stderr)
         return 0
-    wanted = min(arguments.workers, math.ceil(rest / a_worker))
-    if wanted < arguments.workers:
-        print(f"{study.label}: {rest} runs are left, so {count(wanted)} will do", file=sys.stderr)
-        request = request_of(arguments, wanted)
+    workers = min(request.workers, math.ceil(rest / a_worker))
+    if workers < request.workers:
+        print(f"{study.label}: {rest} runs are left, so {count(workers)} will do", file=sys.stderr)
+        request = replace(request, workers=workers)
+    command = command_of(arguments, request)
     if arguments.dry_run:
+        from studies.storage.postgres import shown  # loads SQLAlchemy
+
+        storage = [f"BAM_STORAGE={shown(arguments.storage)}"] if arguments.storage else []
         print(cluster.script(root, request))
-        print(*named_storage(arguments.storage), shlex.join(command_of(arguments, request)), file=sys.stderr)
+        print(*storage, shlex.join(command), file=sys.stderr)
         return 0
     before = len([job for job in cluster.jobs(root) if job.study == study.label])
-    job = cluster.submit(root, study.label, command_of(arguments, request), request, arguments.storage)
+    job = cluster.submit(root, study.label, command, request, arguments.storage)
     logs = root / cluster.folder(root).name
-    print(f"{study.label}: job {job}, {count(wanted)} for {rest} runs; logs in {logs}", file=sys.stderr)
+    print(f"{study.label}: job {job}, {count(workers)} for {rest} runs; logs in {logs}", file=sys.stderr)
     if before:
         print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
     return 0
@@ -113,38 +124,9 @@ def count(workers: int) -> str:
     return f"{workers} worker{'s' * (workers != 1)}"
 
 
-def request_of(arguments: argparse.Namespace, workers: int | None = None) -> Request:
-    """Return what to ask the cluster for."""
-    return Request(
-        workers=workers or arguments.workers,
-        gpus=arguments.gpus_per_worker,
-        cpus=arguments.cpus_per_worker or max(1, 4 * arguments.gpus_per_worker),
-        minutes=arguments.time,
-        nodes=arguments.nodes_per_run,
-        partition=arguments.partition,
-        account=arguments.account,
-        more=dict(arguments.slurm),
-    )
-
-
-def devices_of(request: Request) -> list[int | None]:
-    """Return the devices that a worker has on each of its nodes."""
-    return list(range(request.gpus)) if request.gpus else [None] * request.cpus
-
-
-def named_storage(url: str | None) -> list[str]:
-    """Return the variable that a job's environment has, as it may be printed."""
-    if url is None:
-        return []
-    from studies.storage.postgres import shown
-
-    return [f"BAM_STORAGE={shown(url)}"]
-
-
 def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
     """Return the `bam worker` that each job runs, with absolute paths; a database's address is not for all to read."""
-    named = arguments.study
-    study = str(Path(named).resolve()) if named.endswith(".py") or "/" in named else named
+    study = str(Path(arguments.study).resolve()) if is_file(arguments.study) else arguments.study
     devices = ",".join(map(str, range(request.gpus))) if request.gpus else f"cpu:{request.cpus}"
     command = [sys.executable, "-P", "-m", "analysis.cli", "worker", study, f"--root={root_of(arguments).resolve()}"]
     command += [f"--devices={devices}"]

@@ -1,7 +1,5 @@
 """`bam table`: the conclusions."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.checks.unlisted import Unlisted, unlisted
-from analysis.cli.arguments import ANY_STUDIES, MARGIN, RUNS, SELECTION, argument
+from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import read_all, root_of
 from analysis.formats import ENDINGS, FORMATS, render
 from analysis.formats.data import as_csv
@@ -31,9 +29,6 @@ OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx
 """Endings of files that no table can be written as."""
 ARGUMENTS = (
     *ANY_STUDIES,
-    *SELECTION,
-    MARGIN,
-    *RUNS,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
     argument(
         "--runs",
@@ -73,12 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def format_of(output: str | None) -> str | None:
-    """Return the format of the name of a file, or None where it has none.
-
-    Raises:
-        StudyError: it names one that no table can be written as.
-
-    """
+    """Return the format that a file's name ends in, or None; raises StudyError for one that no table has."""
     ending = Path(output or "").suffix[1:].lower()
     if ending in OTHERS:
         endings = ", ".join(f".{known}" for known in ENDINGS.values())
@@ -123,12 +113,7 @@ def show(tables: list[Table], form: str, output: str | None) -> None:
 
 
 def put(text: str, output: str | None) -> None:
-    """Write to a file, which is replaced whole, or to stdout.
-
-    Raises:
-        FolderError: it cannot be written; what was there stays.
-
-    """
+    """Write to a file, which is replaced whole or stays as it was, or to stdout."""
     if output is None:
         print(text, end="")
         return

@@ -1,13 +1,11 @@
 """`bam verify`: whether the records are what the trainings left, and a written table follows from them."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.cli.arguments import JSON, MARGIN, ROOT, SELECTION, argument
+from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
 from analysis.cli.selection import every_scale, root_of, select
 from analysis.cli.verbs.table import tables_of
 from analysis.formats.json_text import json_text
@@ -33,21 +31,16 @@ ARGUMENTS = (
         help="compare with this table, as `bam table --format json --output FILE` wrote it; may be given several times",
     ),
     *SELECTION,
-    MARGIN,
+    margin(),
     ROOT,
     JSON,
 )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print a line a problem, then what was verified; returns 1 if there is a problem.
-
-    Raises:
-        FolderError: there is no runs folder: nothing verified is not the same as nothing wrong.
-
-    """
+    """Print a line a problem, then what was verified; returns 1 if there is a problem."""
     root = root_of(arguments)
-    if not root.is_dir():
+    if not root.is_dir():  # nothing verified is not the same as nothing wrong
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
     files = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
     studies = studies_of(arguments, root, [table["study"] for _, table in files])
@@ -66,12 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def studies_of(arguments: argparse.Namespace, root: Path, labels: Sequence[str]) -> list[Study]:
-    """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table.
-
-    Raises:
-        StudyError: a table of a study that is not among them.
-
-    """
+    """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table."""
     if arguments.study:
         studies = [select(name, arguments) for name in arguments.study]
     elif arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin:

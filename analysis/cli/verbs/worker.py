@@ -1,7 +1,5 @@
 """`bam worker`: train runs of a study beside other workers until every run of it has ended."""
 
-from __future__ import annotations
-
 import argparse
 import os
 
