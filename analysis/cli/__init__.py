@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             if (line := line_for(error)) is None:
                 raise
-            for said in (f"bam: {line}", *getattr(error, "__notes__", ())):  # a list that goes with it, item by item
-                print(one_line(said), file=sys.stderr)
+            for text in (f"bam: {line}", *getattr(error, "__notes__", ())):  # a list that goes with it, item by item
+                print(one_line(text), file=sys.stderr)
             return 2
         return code

@@ -10,29 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, TypedDict
 
-from lightning_bam.config import (
-    CIFAR100,
-    AfterStages,
-    Attention,
-    BAMSpec,
-    DenseNet,
-    EveryBlock,
-    ExtraBlockSpec,
-    ImageNet,
-    MobileNet,
-    Placement,
-    PreResNet,
-    Recipe,
-    ResNet18,
-    ResNet50,
-    ResNet101,
-    ResNeXt29,
-    ResNeXt50,
-    Run,
-    SESpec,
-    SqueezeNet,
-    WideResNet,
-)
+from lightning_bam import config
+from lightning_bam.config import AfterStages, Attention, BAMSpec, EveryBlock, Placement, Recipe, Run
 from studies.paper.published import Published, figures, published
 
 IMAGENET: Final = Recipe(
@@ -44,31 +23,31 @@ BAM: Final = BAMSpec(norm="maps")
 
 NETWORKS: Final[Mapping[str, Mapping[str, tuple[str, Run]]]] = {
     "cifar100": {
-        name: (label, Run(dataset=CIFAR100(), backbone=backbone, recipe=Recipe()))
+        name: (label, Run(dataset=config.CIFAR100(), backbone=backbone, recipe=Recipe()))
         for name, label, backbone in (
-            ("resnet50", "ResNet50", ResNet50(stride_on="1x1")),
-            ("resnet101", "ResNet101", ResNet101(stride_on="1x1")),
-            ("preresnet110", "PreResNet110", PreResNet(stride_on="1x1")),
-            ("wrn28_8", "WRN28-8", WideResNet()),
-            ("wrn28_10", "WRN28-10", WideResNet(widen_factor=10)),
-            ("resnext29_8x64d", "ResNeXt29 8x64d", ResNeXt29(stride_on="1x1")),
-            ("resnext29_16x64d", "ResNeXt29 16x64d", ResNeXt29(cardinality=16, stride_on="1x1")),
-            ("densenet_bc100_k12", "DenseNet-BC-100-12", DenseNet()),
+            ("resnet50", "ResNet50", config.ResNet50(stride_on="1x1")),
+            ("resnet101", "ResNet101", config.ResNet101(stride_on="1x1")),
+            ("preresnet110", "PreResNet110", config.PreResNet(stride_on="1x1")),
+            ("wrn28_8", "WRN28-8", config.WideResNet()),
+            ("wrn28_10", "WRN28-10", config.WideResNet(widen_factor=10)),
+            ("resnext29_8x64d", "ResNeXt29 8x64d", config.ResNeXt29(stride_on="1x1")),
+            ("resnext29_16x64d", "ResNeXt29 16x64d", config.ResNeXt29(cardinality=16, stride_on="1x1")),
+            ("densenet_bc100_k12", "DenseNet-BC-100-12", config.DenseNet()),
         )
     },
     "imagenet": {
-        name: (label, Run(dataset=ImageNet(resolution=resolution), backbone=backbone, recipe=IMAGENET))
+        name: (label, Run(dataset=config.ImageNet(resolution=resolution), backbone=backbone, recipe=IMAGENET))
         for name, label, backbone, resolution in (
-            ("resnet18", "ResNet18", ResNet18(stem="imagenet"), 224),
-            ("resnet50", "ResNet50", ResNet50(stem="imagenet", stride_on="1x1"), 224),
-            ("resnet101", "ResNet101", ResNet101(stem="imagenet", stride_on="1x1"), 224),
-            ("wrn18_1.5", "WRN18 x1.5", ResNet18(stem="imagenet", width=96), 224),
-            ("wrn18_2.0", "WRN18 x2", ResNet18(stem="imagenet", width=128), 224),
-            ("resnext50_32x4d", "ResNeXt50 32x4d", ResNeXt50(stride_on="1x1"), 224),
-            ("mobilenet_1.0", "MobileNet 1.0", MobileNet(), 224),
-            ("mobilenet_0.7", "MobileNet 0.7", MobileNet(width=0.7), 224),
-            ("mobilenet_1.0_192", "MobileNet 1.0-192", MobileNet(), 192),
-            ("squeezenet1_1", "SqueezeNet 1.1", SqueezeNet(), 224),
+            ("resnet18", "ResNet18", config.ResNet18(stem="imagenet"), 224),
+            ("resnet50", "ResNet50", config.ResNet50(stem="imagenet", stride_on="1x1"), 224),
+            ("resnet101", "ResNet101", config.ResNet101(stem="imagenet", stride_on="1x1"), 224),
+            ("wrn18_1.5", "WRN18 x1.5", config.ResNet18(stem="imagenet", width=96), 224),
+            ("wrn18_2.0", "WRN18 x2", config.ResNet18(stem="imagenet", width=128), 224),
+            ("resnext50_32x4d", "ResNeXt50 32x4d", config.ResNeXt50(stride_on="1x1"), 224),
+            ("mobilenet_1.0", "MobileNet 1.0", config.MobileNet(), 224),
+            ("mobilenet_0.7", "MobileNet 0.7", config.MobileNet(width=0.7), 224),
+            ("mobilenet_1.0_192", "MobileNet 1.0-192", config.MobileNet(), 192),
+            ("squeezenet1_1", "SqueezeNet 1.1", config.SqueezeNet(), 224),
         )
     },
 }
@@ -78,8 +57,8 @@ VARIANTS: Final[Mapping[str, tuple[str, Attention | None, Placement]]] = {
     "none": ("", None, AfterStages()),
     "bam": (" + BAM", BAM, AfterStages()),
     "bam_every_block": (" + BAM in every block", BAM, EveryBlock()),
-    "se": (" + SE", SESpec(), EveryBlock()),
-    "extra_block": (" + extra block", ExtraBlockSpec(), AfterStages()),
+    "se": (" + SE", config.SESpec(), EveryBlock()),
+    "extra_block": (" + extra block", config.ExtraBlockSpec(), AfterStages()),
 }
 """The name in `published.csv` -> the suffix of the row's label, what stands in the network, and where."""
 

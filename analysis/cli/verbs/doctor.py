@@ -29,7 +29,10 @@ def execute(arguments: argparse.Namespace) -> int:
     for finding in examine(root_of(arguments), arguments.storage):
         findings.append(finding)
         if not arguments.json:
-            show(finding, console)
+            text = Text(one_line(finding.found))
+            if finding.mend:
+                text.append(" - mend: ", "dim").append(one_line(finding.mend), "bold")
+            put(console, [(Text(finding.level, COLOURS[finding.level]), 7), (finding.check, 15)], text)
     levels = Counter(finding.level for finding in findings)
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
@@ -62,11 +65,3 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
             problem = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
             mend = "mend what the line names, or report it: a check must not fail"
             yield Finding(name, "problem", problem, mend)
-
-
-def show(finding: Finding, console: Console) -> None:
-    """Print one finding: folded beside its name in a terminal, one plain line elsewhere."""
-    text = Text(one_line(finding.found))
-    if finding.mend:
-        text.append(" - mend: ", "dim").append(one_line(finding.mend), "bold")
-    put(console, [(Text(finding.level, COLOURS[finding.level]), 7), (finding.check, 15)], text)

@@ -58,7 +58,10 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Compute, draw, write, and print the table."""
     folder = find_run(arguments)
-    refuse_without_attention(folder)
+    run = RunFolder(folder).run()
+    if not isinstance(run.attention, BAMSpec | SESpec | CBAMSpec):
+        kind = run.attention.kind if run.attention else "none"
+        raise ConfigError(f"run {run.key}: attention={kind} has no gate to look at; inspect a run with bam, se or cbam")
     output = output_folder(arguments.output or None, folder / "inspect")
     print(one_line(f"inspecting {folder} ..."), file=sys.stderr)
     compute(folder, arguments.images, arguments.samples, output, unfinished=arguments.unfinished)
@@ -73,17 +76,6 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         show(inspection)
     return 0
-
-
-def refuse_without_attention(folder: Path) -> None:
-    """Raise ConfigError for a run that holds nothing to look at: its attention is none, or a block without a gate."""
-    run = RunFolder(folder).run()
-    if run.attention is None:
-        raise ConfigError(f"run {run.key}: attention=none, so there is no module to look at; inspect a run with one")
-    if not isinstance(run.attention, BAMSpec | SESpec | CBAMSpec):
-        raise ConfigError(
-            f"run {run.key}: attention={run.attention.kind} has no gate to look at; inspect a run with bam, se or cbam"
-        )
 
 
 def compute(folder: Path, images: int | list[int], samples: int | None, output: Path, *, unfinished: bool) -> None:

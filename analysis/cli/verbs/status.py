@@ -22,8 +22,6 @@ from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
 STATES = ("complete", "running", "interrupted", "failed", "pruned", "missing")
-
-
 ARGUMENTS = (
     argument("study", nargs="*", help="a name of the catalogue or a Python file (every study of the catalogue)"),
     *SELECTION,

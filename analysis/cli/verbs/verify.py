@@ -81,16 +81,14 @@ def summary(studies: Sequence[Study], verification: Verification, tables: int) -
     """Return the last line: how much was verified, and how it went."""
     complete = sum(run.complete for run in verification.runs)
     missing = sum(run.record is not None and run.record.state == "missing" for run in verification.runs)
-    parts = [f"{complete} complete runs" + (f" of {_many(len(studies), 'study', 'studies')}" if studies else "")]
+    problems = len(verification.problems)
+    of = f" of {len(studies)} {'study' if len(studies) == 1 else 'studies'}" if studies else ""
+    parts = [f"{complete} complete runs{of}"]
     parts += [f"{missing} runs still to come"] if missing else []
-    parts += [f"compared with {_many(tables, 'table', 'tables')}"] if tables else []
-    parts.append(_many(len(verification.problems), "problem", "problems"))
+    parts += [f"compared with {tables} table{'s' * (tables != 1)}"] if tables else []
+    parts.append(f"{problems} problem{'s' * (problems != 1)}")
     rest = "" if studies else "; name a study's file to check its rule, seeds and rows, too"
     return f"verified: {', '.join(parts)}{rest}"
-
-
-def _many(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def as_json(studies: Sequence[Study], verification: Verification, tables: int) -> dict[str, object]:
