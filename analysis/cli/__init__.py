@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Final
 
-GOING_ON: Final = ("quickstart", "run", "search", "worker")
-"""Verbs that begin where an interrupted call of theirs ended."""
+RESUMABLE: Final = ("quickstart", "run", "search", "worker")
+"""Verbs whose repetition resumes an interrupted call."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be gone
                 verb = next(iter(sys.argv[1:] if argv is None else argv), "")
-                rest = "; the same command goes on from here" if verb in GOING_ON else ""
+                rest = "; the same command goes on from here" if verb in RESUMABLE else ""
                 print(f"bam: interrupted{rest}", file=sys.stderr)
             return 130
         except BrokenPipeError:  # `bam table | head`

@@ -78,7 +78,9 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
     if not open_rows:
         console.print("no row is open whose figures tell how many seeds it needs")
         return
-    costs = f"; closing those that can be costs about {total:.2g} device-hours, baseline included" if total is not None else ""
+    costs = ""
+    if total is not None:
+        costs = f"; closing those that can be costs about {total:.2g} device-hours, baseline included"
     if table.stopping is not None:
         console.print(f"{len(open_rows)} open{costs}", soft_wrap=True)
         rule = f"its seeds follow a rule ({table.stopping}): `{run_command(arguments)}` goes on by it"
