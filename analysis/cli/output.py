@@ -36,11 +36,11 @@ def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | 
     console.print(table)
 
 
-def grid(headings: Iterable[str], left: Container[str] = ()) -> Table:
-    """Return an empty table, its columns aligned to the right but for those in `left`, whose cells are folded."""
+def grid(headings: Iterable[str], text: Container[str] = ()) -> Table:
+    """Return an empty table, its columns aligned to the right but for those of `text`, whose cells are folded."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        if heading in left:
+        if heading in text:
             table.add_column(heading, overflow="fold")
         else:
             table.add_column(heading, justify="right")

@@ -26,10 +26,10 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
         study = study.at(arguments.preset)
     study = declared(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
-        for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
-            if given not in (None, ruled):
+        for option, value, own in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
+            if value not in (None, own):
                 raise StudyError(
-                    f"--{option} {given}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
+                    f"--{option} {value}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
                 )
     if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}

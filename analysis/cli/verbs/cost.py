@@ -33,12 +33,12 @@ def execute(arguments: argparse.Namespace) -> int:
     run = with_settings(Run(), settings | dict(arguments.set))
     cost = counts({"configuration": run})["configuration"]
     flat = flatten(run)
-    shown = {name: flat[name] for name in flat if not name.startswith(("recipe", "seed", "score"))}
+    facts = {name: flat[name] for name in flat if not name.startswith(("recipe", "seed", "score"))}
     if arguments.json:
-        print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": shown}))
+        print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": facts}))
         return 0
     shape = " x ".join(map(str, cast(tuple[int, ...], run.dataset.shape)))
-    print(fixed_facts({name: str(value) for name, value in shown.items()}))
+    print(fixed_facts({name: str(value) for name, value in facts.items()}))
     print(f"params  {cost.params:>15,}")
     print(f"MACs    {cost.macs:>15,}  for one image of {shape}")
     return 0

@@ -83,7 +83,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     versions = ""
     for attempt in run["attempts"]:
         line(f"try {attempt.get('attempt', 1)}", where(attempt) + outcome(attempt))
-        if versions != (versions := made_with(attempt)):
+        if versions != (versions := versions_of(attempt)):
             line("with", versions)
     line("logs", ", ".join(Path(log).name for log in run["logs"]))
     for folder in run["wandb"]:
@@ -119,7 +119,7 @@ def outcome(attempt: dict[str, Any]) -> str:
     return failed if attempt["counts"] else f"{failed}; nothing of it is in the figures"
 
 
-def made_with(attempt: dict[str, Any]) -> str:
+def versions_of(attempt: dict[str, Any]) -> str:
     """Return the versions, the commit and the data of an attempt."""
     parts = [f"lightning-bam {attempt.get('version', '?')}"]
     parts += [f"commit {attempt['commit']}"] if "commit" in attempt else []
@@ -133,8 +133,8 @@ def next_step(run: dict[str, Any], command: str) -> str:
     if run["state"] == "failed":
         return f"`{command} --retry failed` trains it again"
     if run["state"] == "interrupted":
-        kept = "its last checkpoint" if run["checkpoint"] else "the start (it has no checkpoint yet)"
-        return f"`{command}` goes on from {kept}"
+        start = "its last checkpoint" if run["checkpoint"] else "the start (it has no checkpoint yet)"
+        return f"`{command}` goes on from {start}"
     if run["state"] in ("missing", "pruned"):
         return f"`{command}` trains it"
     return ""

@@ -33,8 +33,8 @@ def execute(arguments: argparse.Namespace) -> int:
     console.print(f"{study.label}: {study.question}", soft_wrap=True)
     for columns in (anova_columns(factorial), level_columns(factorial, study.scale), importance_columns(factorial)):
         if columns and columns[0].cells:
-            left = [column.heading for column in columns if column.kind != "number"]
-            table = grid((column.heading for column in columns), left)
+            text = [column.heading for column in columns if column.kind != "number"]
+            table = grid((column.heading for column in columns), text)
             for cells in zip(*(column.cells for column in columns), strict=True):
                 table.add_row(*cells)
             console.print()

@@ -113,7 +113,7 @@ def show(inspection: Inspection) -> None:
     from analysis.inspection.page import HEADINGS, cells, explained
     from studies.terminal.console import Console
 
-    table = grid(HEADINGS, left=HEADINGS[:1])
+    table = grid(HEADINGS, text=HEADINGS[:1])
     for row in cells(inspection):
         table.add_row(*row)
     console = Console()

@@ -38,14 +38,14 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for row in study.rows:
         states = Counter(record.state for record in records if record.row == row)
-        left = states.total() - states["complete"] - states["failed"]
+        rest = states.total() - states["complete"] - states["failed"]
         rows.append(
             {
                 "row": row,
                 "params": costs[row].params,
                 "macs": costs[row].macs,
                 "states": dict(states),
-                "device_hours_left": round(left * pace[row], 4) if row in pace else (0.0 if not left else None),
+                "device_hours_left": round(rest * pace[row], 4) if row in pace else (0.0 if not rest else None),
             }
         )
     n = len(study.seed_list)
@@ -66,7 +66,7 @@ def show(one: dict[str, Any]) -> None:
     console = Console()
     console.print(Text.assemble((one["study"], "bold"), f": {one['question']}"))
     headings = ("row", "params", "MACs", "done", "running", "failed", "to train", "device-hours left")
-    table = grid(headings, left=("row",))
+    table = grid(headings, text=("row",))
     for row in one["rows"]:
         states = Counter(row["states"])
         to_train = states["missing"] + states["interrupted"] + states["pruned"]

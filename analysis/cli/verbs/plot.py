@@ -29,7 +29,7 @@ ARGUMENTS = (
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write each figure as `<label>-<kind>.<format>` and print its path; 2 where a named one has nothing to show."""
-    named = list(dict.fromkeys(known(kind) for kind in arguments.kind))
+    kinds = list(dict.fromkeys(known(kind) for kind in arguments.kind))
     folder = output_folder(arguments.output, Path("plots"))
     study, records = read(arguments)
 
@@ -38,25 +38,25 @@ def execute(arguments: argparse.Namespace) -> int:
 
     table = tabulate(records, study)
     label = re.sub(r"[^\w+=,.-]", "_", study.label)
-    figures, absent = {}, []
-    with lacking_signs() as lacking:
-        for kind in named or KINDS:
+    figures, missing = {}, []
+    with lacking_signs() as glyphs:
+        for kind in kinds or KINDS:
             figure = draw(kind, study, records, table)
             if isinstance(figure, Absent):
-                absent.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
+                missing.append(f"bam plot: {study.label}: no {kind}: {figure.reason}")
             else:
                 path = folder / f"{label}-{figure.name}.{arguments.format}"
                 write_figure(figure, path, arguments.format)
                 figures[str(path)] = figure
-    if lacking and arguments.format != "svg":
-        signs = "".join(lacking)
+    if glyphs and arguments.format != "svg":
+        signs = "".join(glyphs)
         print(f"bam plot: {study.label}: matplotlib's font lacks {signs}: a box stands for each", file=sys.stderr)
     if arguments.json:
         data = [{"path": path} | figure.told for path, figure in figures.items()]
         print(json.dumps(data, indent=1, ensure_ascii=False))
     else:
         print(*figures, sep="\n", end="\n" * bool(figures))
-    if not absent or (figures and not named):
+    if not missing or (figures and not kinds):
         return 0
-    print("\n".join(absent), file=sys.stderr)
+    print("\n".join(missing), file=sys.stderr)
     return 2

@@ -52,8 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
         comparison = compare(record, repetition)
         if arguments.json:
             more = {"equal": comparison.equal, "comparable": comparison.comparable}
-            kept = {"kept": str(repetition.path) if arguments.keep else None}
-            print(json_text(asdict(comparison) | more | kept))
+            folder = {"kept": str(repetition.path) if arguments.keep else None}
+            print(json_text(asdict(comparison) | more | folder))
         else:
             print("\n".join(map(one_line, lines_of(comparison))))
             if arguments.keep:
@@ -68,29 +68,28 @@ def show_epoch(done: int, epochs: int) -> None:
         print(f"\repoch {done}/{epochs}", end=end, file=unfiltered(sys.stderr), flush=True)
 
 
-def lines_of(found: Reproduction) -> list[str]:
+def lines_of(outcome: Reproduction) -> list[str]:
     """Return the lines for a person."""
-    metric = METRICS[found.metric].label.removesuffix(" (%)")
-    lines = [f"run         {found.key}, {found.epochs} epochs: {', '.join(found.figures)}"]
-    if found.parting is None:
-        lines.append(f"reproduced  every figure of every epoch is equal, bit for bit; {metric} {found.now:.2f} %")
+    now, was = outcome.now, outcome.was
+    metric = METRICS[outcome.metric].label.removesuffix(" (%)")
+    lines = [f"run         {outcome.key}, {outcome.epochs} epochs: {', '.join(outcome.figures)}"]
+    if outcome.parting is None:
+        lines.append(f"reproduced  every figure of every epoch is equal, bit for bit; {metric} {now:.2f} %")
     else:
-        parting = found.parting
+        parting = outcome.parting
         before = f"equal up to epoch {parting.epoch - 1}" if parting.epoch else "not equal from the start"
         share = f", {abs(parting.by / parting.was):.1e} of it" if parting.was else ""
         lines.append(
             f"parted      {before}; at epoch {parting.epoch} {parting.figure} is {parting.now!r}, was {parting.was!r} "
             f"({parting.by:+.3g}{share})"
         )
-        lines.append(
-            f"reported    {metric} {found.now:.2f} %, was {found.was:.2f} % ({signed(found.now - found.was)} points)"
-        )
-    for name, value in found.differing.items():
-        why = f" (equality cannot be expected: {DECIDING[name]})" if name in found.deciding else ""
+        lines.append(f"reported    {metric} {now:.2f} %, was {was:.2f} % ({signed(now - was)} points)")
+    for name, value in outcome.differing.items():
+        why = f" (equality cannot be expected: {DECIDING[name]})" if name in outcome.deciding else ""
         lines.append(f"differs     {name} is {value['now']}, was {value['was']}{why}")
-    if found.changed:
-        lines.append(f"record      {', '.join(found.changed)} changed since the training: `bam verify` says more")
-    elif found.parting is not None and found.comparable:
+    if outcome.changed:
+        lines.append(f"record      {', '.join(outcome.changed)} changed since the training: `bam verify` says more")
+    elif outcome.parting is not None and outcome.comparable:
         lines.append(
             "likely      nothing that decides over the last digits is known to differ: another version or commit, an "
             "operation of the GPU that is not deterministic, or a fault"

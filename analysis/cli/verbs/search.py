@@ -107,11 +107,11 @@ def confirm(search: Search, count: int) -> None:
         kind = "on the front" if len(search.optuna.directions) > 1 else "complete"
         print(f"bam: --confirm {count}: only {len(values)} configurations are {kind}", file=sys.stderr)
     study = confirming(search.space, values, search.method.seeds, search.label)
-    path = write(study, search.root, found_by(search))
+    path = write(study, search.root, provenance(search))
     print(f"wrote {path}; now: {commands(path, search.root)}", file=sys.stderr)
 
 
-def found_by(search: Search) -> str:
+def provenance(search: Search) -> str:
     """Return the search with the number of its trials, by sampler and pruner."""
     trials = list(counted(search.optuna.get_trials(deepcopy=False)))
     by = Counter(str(trial.user_attrs.get("by", "an older version")) for trial in trials)
@@ -135,7 +135,7 @@ def best_trials(search: Search) -> list[Any]:
 def show(search: Search) -> None:
     """Print the best trials, each with those of its knobs that play a part."""
     macs = ["MACs (M)"] if len(search.optuna.directions) > 1 else []
-    table = grid([f"held-out {search.metric.label}", *macs, "configuration", "run"], left=("configuration",))
+    table = grid([f"held-out {search.metric.label}", *macs, "configuration", "run"], text=("configuration",))
     table.columns[-1].no_wrap = True
     for trial in best_trials(search):
         figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]

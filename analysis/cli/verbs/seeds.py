@@ -62,7 +62,7 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
     console.print(f"{table.study}: {table.question}", soft_wrap=True)
     by_row = {need.row: need for need in open_rows}
     headings = ["row", "n", "Δ", "to resolve it", "to call it none", "device-hours"]
-    lines = grid(headings + ["in budget"] * bool(arguments.budget), left=("row",))
+    lines = grid(headings + ["in budget"] * bool(arguments.budget), text=("row",))
     for row in table.rows:
         if row.verdict.kind == "baseline":
             continue

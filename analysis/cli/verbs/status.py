@@ -99,7 +99,7 @@ def show(studies: list[tuple[Study, list[Record]]]) -> None:
     """Print a line a study, then each run that is neither complete nor missing."""
     if not studies:
         return
-    table, lines = grid(("study", *STATES), left=("study",)), []
+    table, lines = grid(("study", *STATES), text=("study",)), []
     for study, records in studies:
         states: Counter[str] = Counter(record.state for record in records)
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))

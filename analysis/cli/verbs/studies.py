@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
         ]
         print(json.dumps(items, indent=1))
         return 0
-    table = grid(HEADINGS, left=HEADINGS)
+    table = grid(HEADINGS, text=HEADINGS)
     for s in studies:
         table.add_row(s.name, s.question, f"{len(s.rows)} x {len(s.seed_list)}", s.paper, ", ".join(s.presets))
     console = Console()

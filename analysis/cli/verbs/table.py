@@ -71,9 +71,9 @@ def format_of(output: str | None) -> str | None:
     """Return the format that a file's name ends in, or None; raises StudyError for one that no table has."""
     ending = Path(output or "").suffix[1:].lower()
     if ending in OTHERS:
-        endings = ", ".join(f".{known}" for known in ENDINGS.values())
+        endings = ", ".join(f".{name}" for name in ENDINGS.values())
         raise StudyError(f"--output {output}: no table is written as .{ending}; end it in {endings}, or say --format")
-    return next((form for form, known in ENDINGS.items() if known == ending), None)
+    return next((form for form, name in ENDINGS.items() if name == ending), None)
 
 
 def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
