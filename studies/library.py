@@ -1,7 +1,5 @@
 """From what a person types to a study: a catalogue name, or a Python file of their own."""
 
-from __future__ import annotations
-
 import pkgutil
 import sys
 import traceback
@@ -27,58 +25,50 @@ T = TypeVar("T", Study, Space)
 
 def catalogue() -> dict[str, Study]:
     """Return the studies that come with the package, by name."""
-    return {study.name: study for study in _defined_in(studies.catalogue, "STUDY")}
+    return _package(studies.catalogue, Study)
 
 
 def spaces() -> dict[str, Space]:
     """Return the search spaces that come with the package, by name."""
-    return {space.name: space for space in _defined_in(studies.spaces, "SPACE")}
+    return _package(studies.spaces, Space)
 
 
 def find_study(name: str) -> Study:
-    """Return the study of that name, or the `STUDY` of that Python file.
-
-    Raises:
-        StudyError: no such study (with the nearest name), no such file, or a file that defines none.
-
-    """
-    return _from_file(name, Study) if _is_file(name) else _named(name, "study", catalogue())
+    """Return the study of that name, or the `STUDY` of that Python file; raises StudyError where there is none."""
+    return _from_file(name, Study) if is_file(name) else _from_package(name, "study", catalogue(), spaces())
 
 
 def find_space(name: str) -> Space:
-    """Return the search space of that name, or the `SPACE` of that Python file.
-
-    Raises:
-        StudyError: no such space (with the nearest name), no such file, or a file that defines none.
-
-    """
-    return _from_file(name, Space) if _is_file(name) else _named(name, "space", spaces())
+    """Return the search space of that name, or the `SPACE` of that Python file; raises StudyError for none."""
+    return _from_file(name, Space) if is_file(name) else _from_package(name, "space", spaces(), catalogue())
 
 
-def _defined_in(package: ModuleType, variable: str) -> list[Any]:
-    names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    return [getattr(import_module(name), variable) for name in names]
-
-
-def _named(name: str, noun: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        if name in (spaces() if noun == "study" else catalogue()):
-            raise StudyError(f"{noun} {name!r}: is {_other(noun, name)}")
-        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, known)} (or give a path to a .py file)")
-    return known[name]
-
-
-def _other(noun: str, name: str) -> str:
-    """Say what is asked for with `name`, where it is no `noun`."""
-    return f"a search space, for `bam search {name}`" if noun == "study" else f"a study, for `bam run {name}`"
-
-
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Say whether a name is one of a Python file."""
     return name.endswith(".py") or "/" in name
 
 
-def _from_file(name: str, wanted: type[T]) -> T:
-    path, variable = Path(name), wanted.__name__.upper()
+def _package(package: ModuleType, cls: type[T]) -> dict[str, T]:
+    modules = [import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__)]
+    items: list[T] = [getattr(module, cls.__name__.upper()) for module in modules]
+    return {item.name: item for item in items}
+
+
+def _from_package(name: str, noun: str, items: Mapping[str, T], others: Mapping[str, Study | Space]) -> T:
+    if name in others:
+        raise StudyError(f"{noun} {name!r}: is {_use(others[name], name)}")
+    if name not in items:
+        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, items)} (or give a path to a .py file)")
+    return items[name]
+
+
+def _use(item: Study | Space, name: str) -> str:
+    """Say what is trained with what."""
+    return f"a study, for `bam run {name}`" if isinstance(item, Study) else f"a search space, for `bam search {name}`"
+
+
+def _from_file(name: str, cls: type[T]) -> T:
+    path, variable = Path(name), cls.__name__.upper()
     if not path.is_file():
         raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
     allow(path)
@@ -95,14 +85,13 @@ def _from_file(name: str, wanted: type[T]) -> T:
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise StudyError(f"{name}{_line(error, path)}: {message}") from None
     if variable not in names:
-        other, noun = (Space, "study") if wanted is Study else (Study, "space")
-        theirs = other.__name__.upper()
-        told = f"; its {theirs} is {_other(noun, name)}" if isinstance(names.get(theirs), other) else ""
-        raise StudyError(f"{name}: defines no {variable}{told}")
-    found = names[variable]
-    if not isinstance(found, wanted):
-        raise StudyError(f"{name}: {variable} is {type(found).__name__}, must be a studies.{wanted.__name__}")
-    return found
+        other = names.get("SPACE" if cls is Study else "STUDY")
+        use = f"; its {type(other).__name__.upper()} is {_use(other, name)}" if isinstance(other, Study | Space) else ""
+        raise StudyError(f"{name}: defines no {variable}{use}")
+    item = names[variable]
+    if not isinstance(item, cls):
+        raise StudyError(f"{name}: {variable} is {type(item).__name__}, must be a studies.{cls.__name__}")
+    return item
 
 
 def _run(path: Path) -> dict[str, Any]:

@@ -89,9 +89,9 @@ class Blind:
         return kept | ({"commit": self.commits.get(kept["commit"], kept["commit"])} if "commit" in kept else {})
 
 
-def blind(label: str, records: Iterable[Record], rules: Mapping[str, Content]) -> tuple[Blind, dict[str, Content]]:
+def blind(label: str, records: Iterable[Record], rules: Mapping[str, bytes]) -> tuple[Blind, dict[str, bytes]]:
     """Return what hides who made a bundle of these records, and its declared rules, hidden likewise, by name."""
-    declared = {name: json.loads(content) for name, content in rules.items() if isinstance(content, bytes)}
+    declared = {name: json.loads(content) for name, content in rules.items()}
     found = [*(rule.get("commit") for rule in declared.values()), *(made.commit for made in _attempts(records))]
     parts = {commit: commit.partition("+") for commit in found if isinstance(commit, str)}
     heads = sorted({head for head, *_ in parts.values() if head})
@@ -99,7 +99,7 @@ def blind(label: str, records: Iterable[Record], rules: Mapping[str, Content]) -
     commits = {commit: numbers.get(head, "") + plus + sources for commit, (head, plus, sources) in parts.items()}
     hidden = {name: rule | {"commit": commits.get(rule.get("commit"))} for name, rule in declared.items()}
     seals = {_seal(rule): _seal(hidden[name]) for name, rule in declared.items()}
-    texts: dict[str, Content] = {name: object_text(rule).encode() for name, rule in hidden.items()}
+    texts = {name: object_text(rule).encode() for name, rule in hidden.items()}
     return Blind(label=label, commits=commits, rules=seals), texts
 
 

@@ -1,15 +1,13 @@
 """The command `bam`: one verb a file, each loading what it needs when it is called."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Final
 
-GOING_ON: Final = ("quickstart", "run", "search", "worker")
-"""Verbs that begin where an interrupted call of theirs ended."""
+RESUMABLE: Final = ("quickstart", "run", "search", "worker")
+"""Verbs whose repetition resumes an interrupted call."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be gone
                 verb = next(iter(sys.argv[1:] if argv is None else argv), "")
-                rest = "; the same command goes on from here" if verb in GOING_ON else ""
+                rest = "; the same command goes on from here" if verb in RESUMABLE else ""
                 print(f"bam: interrupted{rest}", file=sys.stderr)
             return 130
         except BrokenPipeError:  # `bam table | head`
@@ -45,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             if (line := line_for(error)) is None:
                 raise
-            for said in (f"bam: {line}", *getattr(error, "__notes__", ())):  # a list that goes with it, item by item
-                print(one_line(said), file=sys.stderr)
+            for text in (f"bam: {line}", *getattr(error, "__notes__", ())):  # a list that goes with it, item by item
+                print(one_line(text), file=sys.stderr)
             return 2
         return code

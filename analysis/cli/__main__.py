@@ -1,7 +1,5 @@
 """`python -m analysis.cli` is `bam` with that interpreter, wherever its scripts are installed."""
 
-from __future__ import annotations
-
 import sys
 
 from analysis.cli import main

@@ -1,7 +1,5 @@
 """Which exceptions are a person's to mend, told in one line, and which are ours, told with a traceback."""
 
-from __future__ import annotations
-
 import sys
 
 from lightning_bam.config import ConfigError
@@ -21,8 +19,8 @@ def line_for(error: Exception) -> str | None:
         where = refused.filename or "a file"
         return f"{where}: its disk has failed ({refused.strerror}); mend or remount it, then the same command goes on"
     if refused is not None and refused.errno in FORBIDDEN and refused.filename:
-        said = f"this user may not read or write it ({refused.strerror})"
-        return f"{refused.filename}: {said}; ask whose it is to share it, or give a folder of your own"
+        reason = f"this user may not read or write it ({refused.strerror})"
+        return f"{refused.filename}: {reason}; ask whose it is to share it, or give a folder of your own"
     if "sqlalchemy" in sys.modules:
         from studies.storage.postgres import away, refusal, silent
 

@@ -1,18 +1,14 @@
 """The command line, described without loading anything that it leads to."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os
 import re
-import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-from analysis.cli.argument_types import checked, points, setting, up_to
-from studies.definition.limits import MOST_RANKS, MOST_SEEDS
+from analysis.cli.arguments import LACKING
 
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
@@ -38,7 +34,7 @@ VERBS: Final = {
     "export": "a trained network as a file for others: state dict, torchvision's, the authors', a program",
     "import-checkpoint": "a checkpoint of the authors' code as a model folder",
 }
-"""Every verb and what it does; `analysis.cli.<verb>` adds its arguments and does it."""
+"""Every verb and what it does; `analysis.cli.verbs.<verb>` has its arguments and does it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,17 +51,19 @@ class Parser(argparse.ArgumentParser):
 
 
 class Verb(Parser):
-    """A verb's parser, which imports the verb only when it is the one asked for."""
+    """A verb's parser, which imports the verb only when it is called."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Let the verb add its arguments, then parse."""
+        """Add the verb's arguments, then parse."""
         module = import_module(f"analysis.cli.verbs.{self.prog.split()[-1].replace('-', '_')}")
-        module.add_arguments(self)
-        self.set_defaults(execute=module.execute)
-        found, unknown = super().parse_known_args(args, namespace)
+        root = os.environ.get("BAM_ROOT") or "runs"
+        self.set_defaults(**LACKING, execute=module.execute, root=root, usual_root=root)
+        for names, options in module.ARGUMENTS:
+            self.add_argument(*names, **options)
+        parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown)
-        return found, unknown
+        return parsed, unknown
 
     def _refuse(self, unknown: list[str]) -> NoReturn:
         """Leave with exit code 2, saying of the first unknown option what is like it here."""
@@ -88,102 +86,3 @@ def make_parser() -> Parser:
     for name, purpose in VERBS.items():
         verbs.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
     return parser
-
-
-def add_root(parser: argparse.ArgumentParser) -> None:
-    """Add --root, and in `usual_root` what it is for who names none."""
-    default = os.environ.get("BAM_ROOT") or "runs"
-    parser.set_defaults(usual_root=default)
-    parser.add_argument("--root", default=default, metavar="DIR", help=f"the runs folder (env BAM_ROOT; {default})")
-
-
-class Storage(argparse.Action):
-    """--storage as somebody typed it: every user of the machine can read a password there."""
-
-    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
-        """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
-        from studies.storage.postgres import hide_password  # loads SQLAlchemy
-
-        setattr(namespace, self.dest, values)
-        if (safe := hide_password(values)) != values:
-            sys.argv = [word.replace(values, safe) for word in sys.argv]
-            mend = "put it into ~/.pgpass, or the address into BAM_STORAGE"
-            print(f"bam: --storage {safe}: other users can read the password in `ps`; {mend}", file=sys.stderr)
-
-
-def add_storage(parser: argparse.ArgumentParser) -> None:
-    """Add --storage."""
-    parser.add_argument(
-        "--storage",
-        action=Storage,
-        default=os.environ.get("BAM_STORAGE") or None,
-        metavar="URL",
-        help="postgresql://user@host/database, between hosts (env BAM_STORAGE; the journal under --root)",
-    )
-
-
-def add_studies(parser: argparse.ArgumentParser) -> None:
-    """Add which studies to conclude from, by which margin, and where their runs are; see `selection.chosen`."""
-    parser.add_argument("study", nargs="*", help="a name of the catalogue, or a Python file that defines STUDY")
-    parser.add_argument("--all", action="store_true", help="every study of the catalogue")
-    add_selection(parser)
-    add_margin(parser)
-    add_root(parser)
-    add_storage(parser)
-
-
-def add_selection(parser: argparse.ArgumentParser, *, presets: bool = True) -> None:
-    """Add what picks and changes a study: --preset (where one may have `presets`), --set, --only, --seeds."""
-    if presets:
-        parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
-    else:
-        parser.set_defaults(preset=None)
-    add_set(parser)
-    pair = checked(setting, "name=value, as in attention.combine=sum")
-    parser.add_argument(
-        "--only",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="these rows (row=LABEL or a knob), the baseline",
-    )
-    parser.add_argument("--seeds", type=up_to(MOST_SEEDS), metavar="N", help="N seeds, the study's own first")
-
-
-def add_margin(parser: argparse.ArgumentParser, when: str = "") -> None:
-    """Add --margin, for verbs that conclude something."""
-    parser.add_argument(
-        "--margin",
-        type=checked(points, "percentage points above 0 and below 100, as 0.3"),
-        metavar="POINTS",
-        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
-    )
-
-
-def add_set(parser: argparse.ArgumentParser) -> None:
-    """Add --set."""
-    pair = checked(setting, "name=value, as in recipe.epochs=30")
-    parser.add_argument(
-        "--set", type=pair, action="append", default=[], metavar="NAME=VALUE", help="override, as recipe.epochs=30"
-    )
-
-
-def add_tracking(parser: argparse.ArgumentParser) -> None:
-    """Add what W&B is told."""
-    parser.add_argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)")
-    parser.add_argument(
-        "--wandb-monitor", choices=("on", "off"), default="on", help="W&B's system metrics and console log, too (on)"
-    )
-
-
-def add_devices(parser: argparse.ArgumentParser) -> None:
-    """Add where to train and how to track it."""
-    parser.add_argument(
-        "--devices", metavar="LIST", help="GPUs as 0,1 or CPU ranks as cpu:2 (all GPUs, else all cores)"
-    )
-    number = up_to(MOST_RANKS)
-    parser.add_argument("--devices-per-run", type=number, default=1, metavar="N", help="train each run with DDP over N")
-    parser.add_argument("--runs-per-device", type=number, default=1, metavar="K", help="K runs share a device (1)")
-    parser.add_argument("--threads", type=number, default=1, metavar="N", help="torch threads of a rank (1)")
-    add_tracking(parser)

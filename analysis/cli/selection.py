@@ -1,61 +1,86 @@
-"""From arguments to a study and to where it is trained: the same for every verb."""
-
-from __future__ import annotations
+"""From arguments to what a call asks of studies and to where their runs are, and back to the words of a call."""
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 from lightning_bam.run_folder.files import FolderError
 from studies.coordination.sync import gather_everywhere
+from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.errors import StudyError
 from studies.library import catalogue, find_study
 from studies.records.records import Record
-from studies.stopping_rules.declaration import other_rules, with_rule
+from studies.stopping_rules.declaration import declare, other_rules, with_rule
 
 
-def chosen(verb: str, arguments: argparse.Namespace) -> list[Study]:
-    """Return the studies that `add_studies` lets name, each as `selected` returns it.
-
-    Raises:
-        StudyError: none is named, or some beside --all; and what `selected` raises.
-
-    """
-    if bool(arguments.study) == arguments.all:
-        raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
-    return [selected(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
-
-
-def selected(name: str, arguments: argparse.Namespace, *, keep: bool = True) -> Study:
+def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole: bool = False) -> Study:
     """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 
-    One that another host has declared is written under --root, unless `keep` is False.
-
-    Raises:
-        StudyError: no such study or name in it, or seeds or a margin other than its declared rule's.
-
+    A rule that another host has declared is written under --root to `keep` it. With `whole`, --only and --seeds are
+    passed over. Raises StudyError for what is not in the study, and for seeds or a margin other than its rule's.
     """
-    study, margin = find_study(name), getattr(arguments, "margin", None)
+    study = find_study(name)
     if arguments.preset is not None:
         study = study.at(arguments.preset)
-    url = getattr(arguments, "storage", None)
-    study = with_rule(study.override(dict(arguments.set)), root_of(arguments), url, keep=keep)
+    study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
-        for option, given, ruled in (("seeds", arguments.seeds, None), ("margin", margin, study.margin)):
-            if given not in (None, ruled):
+        for option, value, own in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
+            if value not in (None, own):
                 raise StudyError(
-                    f"--{option} {given}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
+                    f"--{option} {value}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
                 )
-    if arguments.only:
+    if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
             selectors.setdefault(key, []).append(value)
         study = study.only(selectors)
-    if arguments.seeds:
+    if arguments.seeds and not whole:
         study = study.with_seeds(arguments.seeds)
         study = replace(Selection.of(study), ruled_by=other_rules(study, root_of(arguments)))
-    return replace(study, margin=margin) if margin else study
+    return replace(study, margin=arguments.margin) if arguments.margin else study
+
+
+def select_to_train(arguments: argparse.Namespace) -> list[Study]:
+    """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared.
+
+    Raises StudyError for a rule that cannot be declared any more, or for a part of a study.
+    """
+    studies = []
+    for name in arguments.study:
+        study = select(name, arguments)
+        if study.stopping is None:
+            study = _with_rule(study, arguments)
+        elif arguments.looks not in (None, study.stopping.looks):
+            looks = ",".join(map(str, arguments.looks))
+            raise StudyError(f"--looks {looks}: {study.label} has its rule: {study.stopping}; leave --looks out")
+        elif arguments.first_seed not in (None, first := study.seed_list[0]):
+            rule = f"{study.label} has its rule, whose seeds begin at {first}"
+            raise StudyError(f"--first-seed {arguments.first_seed}: {rule}; leave --first-seed out")
+        if study.stopping is not None:
+            refuse_part(study, arguments)
+            root, url = root_of(arguments), arguments.storage
+            study = declare(study, root, gather_everywhere(study, root, url), url)
+        studies.append(study)
+    return studies
+
+
+def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
+    if not arguments.until_resolved:
+        for option in ("looks", "first_seed", "margin"):
+            if getattr(arguments, option) is not None:
+                raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
+        return study
+    if arguments.seeds:
+        raise StudyError(f"--seeds {arguments.seeds}: with --until-resolved the rule says how many; use --looks")
+    return study.stopping_by(Stopping(looks=arguments.looks) if arguments.looks else Stopping(), arguments.first_seed)
+
+
+def refuse_part(study: Study, arguments: argparse.Namespace) -> None:
+    """Raise StudyError for --only where a rule gives the seeds."""
+    if study.stopping is not None and arguments.only:
+        raise StudyError(f"--only: {study.label} follows a stopping rule, which is for all of its rows")
 
 
 def every_scale(root: Path, url: str | None = None) -> list[Study]:
@@ -64,31 +89,38 @@ def every_scale(root: Path, url: str | None = None) -> list[Study]:
     return [with_rule(study, root, url) for study in every]
 
 
-def gathered(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:
-    """Return the records of a study under --root, and with --storage what other hosts have of it.
-
-    That is written under --root, unless `keep` is False. Where seeds follow a stopping rule, only those that it asks
-    for so far.
-    """
-    return wanted_of(study, gather_everywhere(study, root_of(arguments), arguments.storage, keep=keep))
+def read(arguments: argparse.Namespace) -> tuple[Study, list[Record]]:
+    """Return the study of a call that reads one, and its records."""
+    existing_root(arguments)
+    study = select(arguments.study, arguments)
+    return study, records_of(study, arguments)
 
 
-def wanted_of(study: Study, records: list[Record]) -> list[Record]:
+def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
+    """Return the studies that are named, or with --all every one of the catalogue, and all of their records."""
+    if bool(arguments.study) == arguments.all:
+        raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
+    studies = [select(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
+    root = existing_root(arguments)
+    return [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+
+
+def records_of(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:
+    """Return the due records of a study: under --root, and with --storage of other hosts, which `keep` writes there."""
+    return due_records(study, gather_everywhere(study, root_of(arguments), arguments.storage, keep=keep))
+
+
+def due_records(study: Study, records: list[Record]) -> list[Record]:
     """Return the records of those runs that the study wants by now: all of them unless it has a stopping rule."""
     if study.stopping is None:
         return records
-    from analysis.table.interim import due  # loads scipy, which nobody else who selects a study needs
+    from analysis.table.interim import due  # loads scipy
 
     return due(study, records)
 
 
 def root_of(arguments: argparse.Namespace) -> Path:
-    """Return --root.
-
-    Raises:
-        FolderError: it is empty, or something else than a folder.
-
-    """
+    """Return --root; raises FolderError where it is empty, or something else than a folder."""
     if not arguments.root:
         raise FolderError("--root '': give the runs folder")
     root = Path(arguments.root)
@@ -97,14 +129,34 @@ def root_of(arguments: argparse.Namespace) -> Path:
     return root
 
 
-def looked_at(arguments: argparse.Namespace) -> Path:
-    """Return --root for a verb that only reads: one that was named must be there, unless --storage has runs, too.
+def existing_root(arguments: argparse.Namespace) -> Path:
+    """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too.
 
-    Raises:
-        FolderError: it is not; an empty table of a mistyped folder would look like one of runs to come.
-
+    An empty table of a mistyped folder would look like one of runs to come.
     """
     root = root_of(arguments)
     if arguments.root != arguments.usual_root and arguments.storage is None and not root.exists():
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
     return root
+
+
+def words(arguments: argparse.Namespace, *, only: bool = True, seeds: bool = True, root: bool = True) -> list[str]:
+    """Return the words that select a study's scale, rows and seeds, and the runs folder, as far as wanted."""
+    line = ["--preset", arguments.preset] if arguments.preset else []
+    for name, value in arguments.set:
+        line += ["--set", f"{name}={value}"]
+    for name, value in arguments.only if only else []:
+        line += ["--only", f"{name}={value}"]
+    line += ["--seeds", str(arguments.seeds)] if seeds and arguments.seeds else []
+    line += ["--margin", f"{arguments.margin:g}"] if arguments.margin else []
+    return line + (["--root", arguments.root] if root and arguments.root != "runs" else [])
+
+
+def run_command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
+    """Return the `bam run` of the one study that `arguments` select, without --only, and --seeds as far as wanted."""
+    line = ["bam", "run", arguments.study, *words(arguments, seeds=seeds, only=False)]
+    if arguments.storage:
+        from studies.storage.postgres import hide_password  # loads SQLAlchemy
+
+        line += ["--storage", hide_password(arguments.storage)]
+    return shlex.join(line)

@@ -4,18 +4,13 @@ scientific  attention (none or BAM), attention.branches
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run branches && bam table branches
-small       bam run branches --preset small && bam table branches --preset small
+command     bam run branches && bam table branches; both take --preset small
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -23,12 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="branches",
     question="Does BAM need both branches?",
-    rows={
-        "none": PAPER,
-        "channel": replace(PAPER, attention=BAMSpec(branches="channel")),
-        "spatial": replace(PAPER, attention=BAMSpec(branches="spatial")),
-        "both": replace(PAPER, attention=BAMSpec(branches="both")),
-    },
+    rows={"none": PAPER} | {name: bam(branches=name) for name in ("channel", "spatial", "both")},
     baseline="none",
     scientific=("attention", "attention.branches"),
     paper="1b",

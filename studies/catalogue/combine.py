@@ -3,20 +3,14 @@
 scientific  attention (none or BAM), attention.combine
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
-            branch ends (without them the three start
-            from differently saturated gates)
-command     bam run combine && bam table combine
-small       bam run combine --preset small && bam table combine --preset small
+            branch ends (without them the three start from differently saturated gates)
+command     bam run combine && bam table combine; both take --preset small
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -24,12 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="combine",
     question="Sum, product or maximum of BAM's two branches?",
-    rows={
-        "none": PAPER,
-        "sum": replace(PAPER, attention=BAMSpec(combine="sum")),
-        "product": replace(PAPER, attention=BAMSpec(combine="product")),
-        "max": replace(PAPER, attention=BAMSpec(combine="max")),
-    },
+    rows={"none": PAPER} | {name: bam(combine=name) for name in ("sum", "product", "max")},
     baseline="none",
     scientific=("attention", "attention.combine"),
     paper="1b",

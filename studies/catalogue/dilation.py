@@ -4,18 +4,13 @@ scientific  attention (none or BAM), attention.dilation
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run dilation && bam table dilation
-small       bam run dilation --preset small && bam table dilation --preset small
+command     bam run dilation && bam table dilation; both take --preset small
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -23,7 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="dilation",
     question="How much context does BAM's spatial branch need?",
-    rows={"none": PAPER} | {f"d={d}": replace(PAPER, attention=BAMSpec(dilation=d)) for d in (1, 2, 4, 6)},
+    rows={"none": PAPER} | {f"d={d}": bam(dilation=d) for d in (1, 2, 4, 6)},
     baseline="none",
     scientific=("attention", "attention.dilation"),
     paper="1a",

@@ -3,39 +3,26 @@ reduced?
 
 scientific  attention (none or BAM), attention.dilation, attention.reduction
 nuisance    seed (initial weights and order of the data)
-fixed       assumptions where the paper is silent: the public CIFAR-100 recipe (200 epochs, batch 128, lr 0.1 times 0.2
-            after epochs 60, 120 and 160, weight decay 5e-4), the last epoch's error; stride on the first 1x1 of a
-            bottleneck; norms on BAM's hidden layers and one, C wide, on each of its two maps (the printed counts
-            follow from that; the exact layout is open)
+fixed       CIFAR-100 with the assumptions that studies/paper/networks.py lists where the paper is silent
 command     bam run paper-1a && bam table paper-1a
 cost        40 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet; `bam table paper-1a` holds the counts against the paper's
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-from lightning_bam.config import Run
+from studies.catalogue import bam
 from studies.definition.presets import PAPER
 from studies.definition.study import Study
 from studies.paper.networks import BAM
 from studies.paper.published import published
-
-
-def row(dilation: int, reduction: int) -> Run:
-    """Return ResNet50 with BAM of that dilation and reduction."""
-    return replace(PAPER, attention=replace(BAM, dilation=dilation, reduction=reduction))
-
 
 STUDY = Study(
     name="paper-1a",
     question="How much context does BAM's spatial branch need, and how far can its hidden layers be reduced?",
     rows={
         "none": PAPER,
-        **{f"d={d}, r=16": row(d, 16) for d in (1, 2, 4, 6)},
-        **{f"d=4, r={r}": row(4, r) for r in (4, 8, 32)},
+        **{f"d={d}, r=16": bam(BAM, dilation=d, reduction=16) for d in (1, 2, 4, 6)},
+        **{f"d=4, r={r}": bam(BAM, dilation=4, reduction=r) for r in (4, 8, 32)},
     },
     baseline="none",
     scientific=("attention", "attention.dilation", "attention.reduction"),

@@ -14,14 +14,12 @@ n           3 seeds a row
 result      not run yet
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from lightning_bam.config import CocoDetection, FasterRCNN, Recipe, ResNet101, Run
 from studies.definition.study import Study
 from studies.paper.networks import BAM
-from studies.paper.published import Published, published
+from studies.paper.published import published
 
 PLAIN = Run(
     dataset=CocoDetection(),
@@ -31,10 +29,6 @@ PLAIN = Run(
     ),
 )
 
-PRINTED: dict[str, Published] = {
-    row: published("4a", "faster_rcnn_resnet101", variant) for row, variant in (("none", "none"), ("BAM", "bam"))
-}
-
 STUDY = Study(
     name="paper-4a",
     question="Does BAM help a detector?",
@@ -43,6 +37,9 @@ STUDY = Study(
     scientific=("attention",),
     seeds=3,
     paper="4a",
-    published=PRINTED,
+    published={
+        "none": published("4a", "faster_rcnn_resnet101", "none"),
+        "BAM": published("4a", "faster_rcnn_resnet101", "bam"),
+    },
     metric="map_50_95",
 )

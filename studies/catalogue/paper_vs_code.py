@@ -9,40 +9,27 @@ branch, both start at 0, and so it never learns.
 scientific  attention (none or BAM), attention.combine, attention.norm, attention.init
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), r = 16, d = 4
-command     bam run paper-vs-code && bam table paper-vs-code
-small       bam run paper-vs-code --preset small && bam table paper-vs-code --preset small
+command     bam run paper-vs-code && bam table paper-vs-code; both take --preset small
 cost        125 runs of 200 epochs; not measured yet
 n           5 seeds a row; p is adjusted for 24 comparisons
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
 from itertools import product
 
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
-
-CROSSED = [
-    (combine, norm, init)
-    for combine, norm, init in product(
-        ("sum", "product", "max"), ("ends", "hidden", "both"), ("torch", "kaiming", "zero")
-    )
-    if (combine, init) != ("product", "zero")
-]
 
 STUDY = Study(
     name="paper-vs-code",
     question="The paper's equations or the authors' released code: which combination, norm and initial weights?",
     rows={"none": PAPER}
     | {
-        f"{combine}, {norm}, {init}": replace(
-            PAPER,
-            attention=BAMSpec(combine=combine, norm=norm, init=init),  # type: ignore[arg-type]
-        )
-        for combine, norm, init in CROSSED
+        f"{combine}, {norm}, {init}": bam(combine=combine, norm=norm, init=init)
+        for combine in ("sum", "product", "max")
+        for norm, init in product(("ends", "hidden", "both"), ("torch", "kaiming", "zero"))
+        if (combine, init) != ("product", "zero")
     },
     baseline="none",
     scientific=("attention", "attention.combine", "attention.norm", "attention.init"),

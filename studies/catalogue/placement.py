@@ -4,32 +4,28 @@ scientific  attention (none or BAM), placement, placement.stages
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run placement && bam table placement
-small       bam run placement --preset small && bam table placement --preset small
+command     bam run placement && bam table placement; both take --preset small
 cost        30 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
-from lightning_bam.config import AfterStages, BAMSpec, EveryBlock
+from lightning_bam.config import AfterStages, EveryBlock
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
-
-WITH_BAM = replace(PAPER, attention=BAMSpec())
 
 STUDY = Study(
     name="placement",
     question="Where should BAM stand: after one stage, after all but the last, or in every block?",
     rows={
         "none": PAPER,
-        **{f"after stage {s}": replace(WITH_BAM, placement=AfterStages(stages=(s,))) for s in (1, 2, 3)},
-        "bottlenecks": WITH_BAM,
-        "every block": replace(WITH_BAM, placement=EveryBlock()),
+        **{f"after stage {s}": replace(bam(), placement=AfterStages(stages=(s,))) for s in (1, 2, 3)},
+        "bottlenecks": bam(),
+        "every block": replace(bam(), placement=EveryBlock()),
     },
     baseline="none",
     scientific=("attention", "placement", "placement.stages"),

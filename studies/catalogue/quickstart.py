@@ -11,8 +11,6 @@ result      nothing resolved: none 14.82 ± 0.85 %, sum +0.95 [-0.61, +2.51], pr
             max +0.58 [-4.01, +5.18] points (torch 2.14.1, CPU)
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec, ClutteredDigits, SmallResNet

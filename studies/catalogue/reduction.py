@@ -4,18 +4,13 @@ scientific  attention (none or BAM), attention.reduction
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run reduction && bam table reduction
-small       bam run reduction --preset small && bam table reduction --preset small
+command     bam run reduction && bam table reduction; both take --preset small
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-from lightning_bam.config import BAMSpec
+from studies.catalogue import bam
 from studies.definition.presets import PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
@@ -23,7 +18,7 @@ from studies.paper.published import errors
 STUDY = Study(
     name="reduction",
     question="How far can BAM's hidden layers be reduced before it stops helping?",
-    rows={"none": PAPER} | {f"r={r}": replace(PAPER, attention=BAMSpec(reduction=r)) for r in (4, 8, 16, 32)},
+    rows={"none": PAPER} | {f"r={r}": bam(reduction=r) for r in (4, 8, 16, 32)},
     baseline="none",
     scientific=("attention", "attention.reduction"),
     paper="1a",

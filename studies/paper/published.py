@@ -6,8 +6,6 @@ multiply-accumulates, printed as GFLOPs), `metric`, `value` (percent) and `note`
 counting the network says about the printed params and MACs.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,22 +62,29 @@ def figures() -> tuple[Figure, ...]:
 def published(table: str, backbone: str, *variants: str) -> Published:
     """Return what `table` prints for `backbone` with each of `variants`, which are names of one and the same network.
 
-    Raises:
-        StudyError: no such line, or lines that contradict each other.
-
+    Raises StudyError for no such line, and for lines that contradict each other.
     """
-    lines = [line for variant in variants for line in _lines(table, backbone, variant)]
-    values: dict[str, str] = {}
-    for line in lines:
-        if (first := values.setdefault(line.metric, line.value)) != line.value:
+    lines: list[Figure] = []
+    for variant in variants:
+        cell = [line for line in figures() if (line.table, line.backbone, line.variant) == (table, backbone, variant)]
+        if not cell:
+            raise StudyError(f"table {table!r} of the paper prints no {backbone!r} with {variant!r}")
+        lines += cell
+
+    def one(name: str, texts: Iterable[str]) -> str:
+        printed = list(dict.fromkeys(text for text in texts if text))
+        if len(printed) > 1:
             where = f"table {table}, {backbone} {'/'.join(variants)}"
-            raise StudyError(f"{where}: {line.metric} is printed as {first} and as {line.value}")
+            raise StudyError(f"{where}: {name} is printed as {' and as '.join(printed)}")
+        return printed[0] if printed else ""
+
+    metrics = dict.fromkeys(line.metric for line in lines)
     return Published(
-        values=values,
-        params=_one(table, backbone, "params_m", lines),
-        macs=_one(table, backbone, "gmacs", lines),
-        note=_notes(line.note for line in lines),
-        counted_note=_notes(line.counted_note for line in lines),
+        values={metric: one(metric, (line.value for line in lines if line.metric == metric)) for metric in metrics},
+        params=one("params_m", (line.params_m for line in lines)),
+        macs=one("gmacs", (line.gmacs for line in lines)),
+        note=sentences(line.note for line in lines),
+        counted_note=sentences(line.counted_note for line in lines),
     )
 
 
@@ -88,24 +93,6 @@ def errors(table: str, backbone: str, rows: Mapping[str, str]) -> dict[str, floa
     return {row: float(published(table, backbone, variant).values["error_top1"]) for row, variant in rows.items()}
 
 
-def sentence(text: str) -> str:
-    """Write a note as a sentence: it begins with a capital and ends in a full stop."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
-
-
-def _lines(table: str, backbone: str, variant: str) -> list[Figure]:
-    found = [line for line in figures() if (line.table, line.backbone, line.variant) == (table, backbone, variant)]
-    if not found:
-        raise StudyError(f"table {table!r} of the paper prints no {backbone!r} with {variant!r}")
-    return found
-
-
-def _notes(texts: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(sentence(text) for text in texts if text))
-
-
-def _one(table: str, backbone: str, column: str, lines: Iterable[Figure]) -> str:
-    known = {str(getattr(line, column)) for line in lines} - {""}
-    if len(known) > 1:
-        raise StudyError(f"table {table}, {backbone}: {column} is printed as {' and as '.join(sorted(known))}")
-    return next(iter(known), "")
+def sentences(notes: Iterable[str]) -> str:
+    """Write each note once as a sentence: it begins with a capital and ends in a full stop."""
+    return " ".join(dict.fromkeys(note[:1].upper() + note[1:].rstrip(".") + "." for note in notes if note))

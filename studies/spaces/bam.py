@@ -6,8 +6,6 @@ fixed       all else; selected on a held-out fifth of train, never on test
 command     bam search bam --preset small --trials 60 --pruner hyperband --confirm 3
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from lightning_bam.config import BAMSpec

@@ -1,50 +1,44 @@
 """`bam cost`: params and MACs of a configuration, without training."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from typing import cast
 
-from analysis.cli.parser import add_set
+from analysis.cli.arguments import JSON, SET, argument
 from analysis.formats import fixed_facts
 from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
 from lightning_bam.config.spec import changed
 from studies.records.counts import counts
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("--backbone", default="resnet50", metavar="NAME", help=" | ".join(KINDS["backbone"]))
-    parser.add_argument("--dataset", default="cifar100", metavar="NAME", help=" | ".join(KINDS["dataset"]))
-    known = " | ".join((*KINDS["attention"], "bam-released", "none"))
-    parser.add_argument("--attention", default="none", metavar="NAME", help=known)
-    parser.add_argument("--placement", default="after_stages", metavar="NAME", help=" | ".join(KINDS["placement"]))
-    parser.add_argument("--stride-on", metavar="CONV", help="3x3 or 1x1, the same as --set backbone.stride_on=...")
-    add_set(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+ATTENTION = (*KINDS["attention"], "bam-released", "none")
+ARGUMENTS = (
+    argument("--backbone", default="resnet50", metavar="NAME", help=" | ".join(KINDS["backbone"])),
+    argument("--dataset", default="cifar100", metavar="NAME", help=" | ".join(KINDS["dataset"])),
+    argument("--attention", default="none", metavar="NAME", help=" | ".join(ATTENTION)),
+    argument("--placement", default="after_stages", metavar="NAME", help=" | ".join(KINDS["placement"])),
+    argument("--stride-on", metavar="CONV", help="3x3 or 1x1, the same as --set backbone.stride_on=..."),
+    SET,
+    JSON,
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Count one configuration."""
-    slots = {"backbone": arguments.backbone, "dataset": arguments.dataset, "placement": arguments.placement}
+    settings = {name: getattr(arguments, name) for name in ("backbone", "dataset", "placement", "attention")}
     if arguments.stride_on is not None:
-        slots["backbone.stride_on"] = arguments.stride_on
-    knobs = dict(arguments.set)
-    slots["attention"] = arguments.attention
+        settings["backbone.stride_on"] = arguments.stride_on
     if arguments.attention == "bam-released":
-        slots |= {"attention": RELEASED_BAM.kind}
-        slots |= {f"attention.{name}": value for name, value in changed(RELEASED_BAM).items()}
-    run = with_settings(Run(), {**slots, **knobs})
+        settings |= {"attention": RELEASED_BAM.kind}
+        settings |= {f"attention.{name}": value for name, value in changed(RELEASED_BAM).items()}
+    run = with_settings(Run(), settings | dict(arguments.set))
     cost = counts({"configuration": run})["configuration"]
     flat = flatten(run)
-    shown = {name: flat[name] for name in flat if not name.startswith(("recipe", "seed", "score"))}
+    facts = {name: flat[name] for name in flat if not name.startswith(("recipe", "seed", "score"))}
     if arguments.json:
-        print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": shown}))
+        print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": facts}))
         return 0
-    print(fixed_facts({name: str(value) for name, value in shown.items()}))
+    shape = " x ".join(map(str, cast(tuple[int, ...], run.dataset.shape)))
+    print(fixed_facts({name: str(value) for name, value in facts.items()}))
     print(f"params  {cost.params:>15,}")
-    print(
-        f"MACs    {cost.macs:>15,}  for one image of {' x '.join(map(str, cast(tuple[int, ...], run.dataset.shape)))}"
-    )
+    print(f"MACs    {cost.macs:>15,}  for one image of {shape}")
     return 0

@@ -1,7 +1,5 @@
 """`bam doctor`: what is wrong with this machine or its runs folder, and what mends it."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections import Counter
@@ -12,22 +10,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from analysis.cli.lines import put
-from analysis.cli.parser import add_root, add_storage
+from analysis.cli.arguments import JSON, RUNS
+from analysis.cli.output import put
 from analysis.cli.selection import root_of
 from studies.doctor import Finding, machine, runs_folder, storage
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 from studies.workers.forkserver import forkserver
 
+ARGUMENTS = (*RUNS, JSON)
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    add_root(parser)
-    add_storage(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -37,7 +29,10 @@ def execute(arguments: argparse.Namespace) -> int:
     for finding in examine(root_of(arguments), arguments.storage):
         findings.append(finding)
         if not arguments.json:
-            show(finding, console)
+            text = Text(one_line(finding.found))
+            if finding.mend:
+                text.append(" - mend: ", "dim").append(one_line(finding.mend), "bold")
+            put(console, [(Text(finding.level, COLOURS[finding.level]), 7), (finding.check, 15)], text)
     levels = Counter(finding.level for finding in findings)
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
@@ -50,11 +45,6 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
     """Make every check in turn; one that fails itself is a problem in one line, and the rest goes on.
 
     Changes nothing but for a probe file beside the runs, which is removed, and a row in the database, taken back.
-
-    Args:
-        root: the runs folder; it need not exist.
-        url: PostgreSQL between hosts, `postgresql://...`; None for the journal under `root`.
-
     """
     context = forkserver()
     context.set_forkserver_preload(["studies.doctor.torch_probe"])  # a torchvision that does not fit would end it
@@ -72,14 +62,6 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
         try:
             yield from check()
         except Exception as error:
-            found = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
+            problem = f"this check failed itself: {type(error).__name__}: {' '.join(str(error).split())}"
             mend = "mend what the line names, or report it: a check must not fail"
-            yield Finding(name, "problem", found, mend)
-
-
-def show(finding: Finding, console: Console) -> None:
-    """Print one finding: folded beside its name in a terminal, one plain line elsewhere."""
-    text = Text(one_line(finding.found))
-    if finding.mend:
-        text.append(" - mend: ", "dim").append(one_line(finding.mend), "bold")
-    put(console, [(Text(finding.level, COLOURS[finding.level]), 7), (finding.check, 15)], text)
+            yield Finding(name, "problem", problem, mend)

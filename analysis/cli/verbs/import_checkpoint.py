@@ -1,25 +1,22 @@
 """`bam import-checkpoint`: a checkpoint of the authors' code as a model folder."""
 
-from __future__ import annotations
-
 import argparse
 import stat
 import sys
 from pathlib import Path
 from typing import Final
 
+from analysis.cli.arguments import argument
 from lightning_bam.run_folder.files import refuse
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 DATASETS: Final = ("imagenet", "cifar10", "cifar100")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("file", metavar="FILE", help="a checkpoint, or its state dict, written by torch.save")
-    parser.add_argument("--output", metavar="DIR", help="the model folder to make (models/<name of FILE>)")
-    parser.add_argument("--backbone", choices=BACKBONES, default="resnet50", help="the network (resnet50)")
-    parser.add_argument("--dataset", choices=DATASETS, default="imagenet", help="what it was trained on (imagenet)")
+ARGUMENTS = (
+    argument("file", metavar="FILE", help="a checkpoint, or its state dict, written by torch.save"),
+    argument("--output", metavar="DIR", help="the model folder to make (models/<name of FILE>)"),
+    argument("--backbone", choices=BACKBONES, default="resnet50", help="the network (resnet50)"),
+    argument("--dataset", choices=DATASETS, default="imagenet", help="what it was trained on (imagenet)"),
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -1,14 +1,12 @@
 """`bam run`: train what is missing."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections import Counter
 
-from analysis.cli.parser import add_devices, add_root, add_selection, add_storage
-from analysis.cli.ruled import add_rule, chosen, train
-from analysis.cli.selection import root_of, selected, wanted_of
+from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin
+from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
+from analysis.planning.rounds import Round, until_resolved
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
 from studies.definition.study import Study
@@ -28,46 +26,59 @@ HINTS = {
 }
 """What a run that is not complete means after `bam run`."""
 
+TRAINING = (
+    STUDIES,
+    *SELECTION,
+    *RUNS,
+    *DEVICES,
+    RETRY,
+    argument(
+        "--until-resolved",
+        action="store_true",
+        help="give seeds by a stopping rule, declared before the first result, until every row is resolved",
+    ),
+    argument(
+        "--looks",
+        type=checked(
+            lambda text: tuple(int(part) for part in text.split(",")),
+            "numbers of seeds that rise from 2 up, as 4,8,12",
+            lambda looks: looks[0] >= 2 and list(looks) == sorted(set(looks)),
+        ),
+        metavar="N,N,...",
+        help="with --until-resolved: seeds in hand at each look (4,8,12,16)",
+    ),
+    argument(
+        "--first-seed",
+        type=checked(int, "a seed from 0 up", lambda seed: seed >= 0),
+        metavar="S",
+        help="with --until-resolved: the first of the seeds (the study's own first)",
+    ),
+    margin("with --until-resolved: "),
+)
+"""Which studies are trained, and how."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    add_training(parser)
-    parser.add_argument(
+ARGUMENTS = (
+    *TRAINING,
+    argument(
         "--again",
         action="append",
         default=[],
         metavar="KEY",
         help="with --storage: forget what the database holds of this run, whose folder was removed on every host",
-    )
-
-
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what says which studies are trained, and how."""
-    parser.add_argument("study", nargs="+", help="a name of the catalogue, or a Python file that defines STUDY")
-    add_selection(parser)
-    add_root(parser)
-    add_storage(parser)
-    add_devices(parser)
-    parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
-    add_rule(parser)
+    ),
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run each study in turn."""
     if arguments.again:
         _forget(arguments)
-    return max(train(study, arguments, run) for study in chosen(arguments))
+    return max(train(study, arguments) for study in select_to_train(arguments))
 
 
 def _forget(arguments: argparse.Namespace) -> None:
-    """Take back what the database holds of the runs of --again.
-
-    Raises:
-        StudyError: no such run, no database, or somebody trains it.
-        FolderError: its folder is still here, and would tell the database again.
-
-    """
-    studies = [selected(name, arguments, keep=False) for name in arguments.study]
+    """Take back what the database holds of the runs of --again."""
+    studies = [select(name, arguments, keep=False) for name in arguments.study]
     keys = [cell.run.key for study in studies for cell in study.runs()]
     for key in arguments.again:
         if key not in keys:
@@ -79,14 +90,30 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-def run(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
-    """Train what is missing of one study; returns 1 if a run failed or is not there."""
+def train(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
+    """Train what is missing of one study, or by its stopping rule; returns 1 where some run has no result.
+
+    A `patient` call waits for what others train.
+    """
+    if study.stopping is None:
+        return _train(study, arguments, patient=patient)
+    print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
+
+    def train_round(part: Round) -> bool:
+        print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
+        return _train(part.study, arguments, patient=patient) == 0
+
+    _, resolved = until_resolved(study, lambda: records_of(study, arguments), train_round)
+    return 0 if resolved else 1
+
+
+def _train(study: Study, arguments: argparse.Namespace, *, patient: bool) -> int:
     options = options_of(arguments, patient=patient)
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
         print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
-    states: Counter[str] = Counter(record.state for record in wanted_of(study, progress.records))
+    states: Counter[str] = Counter(record.state for record in due_records(study, progress.records))
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
@@ -101,18 +128,14 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
         print(f"bam: --wandb online: nobody is logged in, so runs are recorded offline; {hint}", file=sys.stderr)
         tracking = "offline"
     if tracking != "off":
-        project()  # a name that is refused is told before any run
+        project()  # refuses a name before any run
+    devices = parse_devices(arguments.devices)
     return Options(
-        slots=slots(
-            parse_devices(arguments.devices),
-            arguments.devices_per_run,
-            arguments.runs_per_device,
-            getattr(arguments, "nodes_per_run", 1),
-        ),
+        slots=slots(devices, arguments.devices_per_run, arguments.runs_per_device, arguments.nodes_per_run),
         threads=arguments.threads,
         wandb=tracking,
         monitor=arguments.wandb_monitor == "on",
-        retry_failed=getattr(arguments, "retry", None) == "failed",
+        retry_failed=arguments.retry == "failed",
         storage=arguments.storage,
         patient=patient,
     )

@@ -1,17 +1,13 @@
 """`bam search`: look for the best configuration on held-out data."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from rich.table import Table
-
-from analysis.cli.argument_types import checked, positive, up_to, whole
-from analysis.cli.parser import add_devices, add_root, add_set, add_storage
+from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
+from analysis.cli.output import grid
 from analysis.cli.selection import root_of
 from analysis.cli.verbs.run import options_of
 from analysis.formats.json_text import json_text
@@ -29,37 +25,37 @@ from studies.search.trials import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
-TOLD = 5
-"""Reasons that are told one by one."""
+MOST_REASONS = 5
+"""Reasons that are printed one by one."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("space", help="a name such as bam, or a Python file that defines SPACE")
-    parser.add_argument("--preset", metavar="NAME", help="another scale, as `small`")
-    number = checked(positive, "a number from 1 up")
-    parser.add_argument(
-        "--trials", type=number, metavar="N", help="trials in all, earlier ones too (30; with brute, all there are)"
-    )
-    parser.add_argument("--sampler", choices=SAMPLERS, default="tpe", help=_choices(SAMPLERS, "tpe"))
-    parser.add_argument("--pruner", choices=PRUNERS, help=_choices(PRUNERS, "median, or none where it cannot be"))
-    parser.add_argument(
-        "--seed", type=checked(whole, "a whole number from 0 up"), default=0, metavar="S", help="of the sampler (0)"
-    )
-    parser.add_argument(
-        "--seeds", type=up_to(MOST_SEEDS), default=1, metavar="K", help="runs of each configuration (1)"
-    )
-    parser.add_argument("--confirm", type=number, metavar="N", help="write a study of the N best, with fresh seeds")
-    parser.add_argument("--retry", choices=("failed",), help="train failed runs again, too")
-    add_set(parser)
-    add_root(parser)
-    add_storage(parser)
-    add_devices(parser)
-    parser.add_argument("--json", action="store_true", help="the best trials as JSON")
+def _choices(purposes: dict[Any, str], default: str) -> str:
+    return "; ".join(f"{name}: {purpose}" for name, purpose in purposes.items()) + f" ({default})"
 
 
-def _choices(known: dict[Any, str], default: str) -> str:
-    return "; ".join(f"{name}: {purpose}" for name, purpose in known.items()) + f" ({default})"
+ARGUMENTS = (
+    argument("space", help="a name such as bam, or a Python file that defines SPACE"),
+    PRESET,
+    argument(
+        "--trials", type=number(1), metavar="N", help="trials in all, earlier ones too (30; with brute, all there are)"
+    ),
+    argument("--sampler", choices=SAMPLERS, default="tpe", help=_choices(SAMPLERS, "tpe")),
+    argument("--pruner", choices=PRUNERS, help=_choices(PRUNERS, "median, or none where it cannot be")),
+    argument(
+        "--seed",
+        type=checked(int, "a whole number from 0 up", lambda seed: seed >= 0),
+        default=0,
+        metavar="S",
+        help="of the sampler (0)",
+    ),
+    argument("--seeds", type=number(1, MOST_SEEDS), default=1, metavar="K", help="runs of each configuration (1)"),
+    argument("--confirm", type=number(1), metavar="N", help="write a study of the N best, with fresh seeds"),
+    RETRY,
+    SET,
+    *RUNS,
+    *DEVICES,
+    JSON,
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -68,21 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.preset is not None:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
-    method = Method(
-        sampler=arguments.sampler,
-        pruner=arguments.pruner,
-        trials=arguments.trials,
-        seed=arguments.seed,
-        seeds=arguments.seeds,
-    )
-    search = Search(
-        root_of(arguments),
-        space,
-        method,
-        arguments.storage,
-        patient=arguments.confirm is not None,
-        again=arguments.retry is not None,
-    )
+    method = Method(**{name: getattr(arguments, name) for name in ("sampler", "pruner", "trials", "seed", "seeds")})
+    patient, again = arguments.confirm is not None, arguments.retry is not None
+    search = Search(root_of(arguments), space, method, arguments.storage, patient=patient, again=again)
     with closing(search):
         with LiveView() as view:
             progress = run_search(search, options_of(arguments), view)
@@ -106,14 +90,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def complain(search: Search) -> None:
     """Say which trials gave nothing, and why."""
-    found = troubles(search.optuna.get_trials(deepcopy=False)).most_common()
-    for why, count in found[:TOLD]:
+    reasons = troubles(search.optuna.get_trials(deepcopy=False)).most_common()
+    for why, count in reasons[:MOST_REASONS]:
         advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
-        told = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
-        print(f"bam: {told}", file=sys.stderr)
-    if len(found) > TOLD:
-        rest = sum(count for _, count in found[TOLD:])
-        print(f"bam: {rest} trials without a figure for {len(found) - TOLD} other reasons", file=sys.stderr)
+        line = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
+        print(f"bam: {line}", file=sys.stderr)
+    if rest := reasons[MOST_REASONS:]:
+        trials = sum(count for _, count in rest)
+        print(f"bam: {trials} trials without a figure for {len(rest)} other reasons", file=sys.stderr)
 
 
 def confirm(search: Search, count: int) -> None:
@@ -123,11 +107,11 @@ def confirm(search: Search, count: int) -> None:
         kind = "on the front" if len(search.optuna.directions) > 1 else "complete"
         print(f"bam: --confirm {count}: only {len(values)} configurations are {kind}", file=sys.stderr)
     study = confirmation(search.space, values, search.method.seeds, search.label)
-    path = write(study, search.root, found_by(search))
+    path = write(study, search.root, provenance(search))
     print(f"wrote {path}; now: {commands(path, search.root)}", file=sys.stderr)
 
 
-def found_by(search: Search) -> str:
+def provenance(search: Search) -> str:
     """Return the search with the number of its trials, by sampler and pruner."""
     trials = list(counted(search.optuna.get_trials(deepcopy=False)))
     by = Counter(str(trial.user_attrs.get("by", "an older version")) for trial in trials)
@@ -139,25 +123,24 @@ def as_json(search: Search) -> list[dict[str, Any]]:
     figure = f"held_out_{search.metric.name}"
     return [
         dict(zip((figure, "macs"), trial.values, strict=False)) | trial.params | {"key": trial.user_attrs["key"]}
-        for trial in listed(search)
+        for trial in best_trials(search)
     ]
 
 
-def listed(search: Search) -> list[Any]:
+def best_trials(search: Search) -> list[Any]:
     """Return the five best trials, or with two objectives every one that no other beats in both."""
     return best(search) if len(search.optuna.directions) == 1 else best(search, search.proposals.trials)
 
 
 def show(search: Search) -> None:
     """Print the best trials, each with those of its knobs that play a part."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title=search.space.question, title_justify="left")
-    table.add_column(f"held-out {search.metric.label}", justify="right")
-    if len(search.optuna.directions) > 1:
-        table.add_column("MACs (M)", justify="right")
-    table.add_column("configuration", overflow="fold")
-    table.add_column("run", no_wrap=True)
-    for trial in listed(search):
+    macs = ["MACs (M)"] if len(search.optuna.directions) > 1 else []
+    table = grid([f"held-out {search.metric.label}", *macs, "configuration", "run"], text=("configuration",))
+    table.columns[-1].no_wrap = True
+    for trial in best_trials(search):
         figures = [f"{trial.values[0]:.2f}", *(f"{macs / 1e6:.3f}" for macs in trial.values[1:])]
         label = search.space.label(search.space.configuration(trial.params))
         table.add_row(*figures, label, trial.user_attrs["key"])
-    Console().print(table)
+    console = Console()
+    console.print(search.space.question)
+    console.print(table)

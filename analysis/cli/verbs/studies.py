@@ -1,26 +1,22 @@
 """`bam studies`: the catalogue."""
 
-from __future__ import annotations
-
 import argparse
 import json
 
-from rich.table import Table
-
+from analysis.cli.arguments import JSON
+from analysis.cli.output import grid
 from studies.library import catalogue, spaces
 from studies.terminal.console import Console
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("--json", action="store_true", help="as JSON")
+ARGUMENTS = (JSON,)
+HEADINGS = ("study", "question", "rows x seeds", "paper's table", "presets")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print every study and every search space."""
-    known = catalogue()
+    studies = catalogue().values()
     if arguments.json:
-        listed = [
+        items = [
             {
                 "name": s.name,
                 "question": s.question,
@@ -30,14 +26,12 @@ def execute(arguments: argparse.Namespace) -> int:
                 "paper": s.paper,
                 "presets": list(s.presets),
             }
-            for s in known.values()
+            for s in studies
         ]
-        print(json.dumps(listed, indent=1))
+        print(json.dumps(items, indent=1))
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("study", "question", "rows x seeds", "paper's table", "presets"):
-        table.add_column(column, overflow="fold")
-    for s in known.values():
+    table = grid(HEADINGS, text=HEADINGS)
+    for s in studies:
         table.add_row(s.name, s.question, f"{len(s.rows)} x {len(s.seed_list)}", s.paper, ", ".join(s.presets))
     console = Console()
     console.print(table)

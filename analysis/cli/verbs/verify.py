@@ -1,17 +1,14 @@
 """`bam verify`: whether the records are what the trainings left, and a written table follows from them."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.cli.parser import add_margin, add_root, add_selection
-from analysis.cli.selection import every_scale, root_of, selected
-from analysis.cli.verbs.table import concluded
+from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
+from analysis.cli.selection import every_scale, root_of, select
+from analysis.cli.verbs.table import tables_of
 from analysis.formats.json_text import json_text
-from analysis.verification import Finding
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
 from lightning_bam.run_folder.files import FolderError
@@ -19,71 +16,59 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.terminal.text import one_line
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument(
+ARGUMENTS = (
+    argument(
         "study",
         nargs="*",
         help="a name of the catalogue or a Python file (every study of the catalogue that was begun, and all other "
         "run folders)",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--table",
         action="append",
         default=[],
         metavar="FILE",
         help="compare with this table, as `bam table --format json --output FILE` wrote it; may be given several times",
-    )
-    add_selection(parser)
-    add_margin(parser)
-    add_root(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    ),
+    *SELECTION,
+    margin(),
+    ROOT,
+    JSON,
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print a line a problem, then what was verified; returns 1 if there is a problem.
-
-    Raises:
-        FolderError: there is no runs folder: nothing verified is not the same as nothing wrong.
-
-    """
+    """Print a line a problem, then what was verified; returns 1 if there is a problem."""
     root = root_of(arguments)
-    if not root.is_dir():
+    if not root.is_dir():  # nothing verified is not the same as nothing wrong
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
-    written = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
-    studies = chosen(arguments, root, [table["study"] for _, table in written])
-    found = verify(studies, root, others=not arguments.study)
+    files = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
+    studies = studies_of(arguments, root, [table["study"] for _, table in files])
+    verification = verify(studies, root, others=not arguments.study)
     by_label = {study.label: study for study in studies}
-    compared: list[Finding] = []
-    for path, theirs in written:
-        label = theirs["study"]
-        (ours,) = concluded([(by_label[label], found.records[label])])
-        compared += compare(theirs, ours, path)
-    found.findings.extend(compared)
+    for path, theirs in files:
+        (ours,) = tables_of([(by_label[theirs["study"]], verification.records[theirs["study"]])])
+        verification.findings.extend(compare(theirs, ours, path))
     if arguments.json:
-        print(json_text(as_json(studies, found, len(written))))
+        print(json_text(as_json(studies, verification, len(files))))
     else:
-        for finding in (*found.problems, *found.notes):
+        for finding in (*verification.problems, *verification.notes):
             print(one_line(finding.line if finding.level == "problem" else f"note: {finding.line}"))
-        print(summary(studies, found, len(written)))
-    return int(bool(found.problems))
+        print(summary(studies, verification, len(files)))
+    return int(bool(verification.problems))
 
 
-def chosen(arguments: argparse.Namespace, root: Path, tabled: Sequence[str]) -> list[Study]:
-    """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table.
-
-    Raises:
-        StudyError: a table of a study that is not among them.
-
-    """
+def studies_of(arguments: argparse.Namespace, root: Path, labels: Sequence[str]) -> list[Study]:
+    """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table."""
     if arguments.study:
-        studies = [selected(name, arguments) for name in arguments.study]
+        studies = [select(name, arguments) for name in arguments.study]
+    elif arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin:
+        raise StudyError("verify: --preset, --set, --only, --seeds and --margin change a study; name it")
     else:
-        if arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin:
-            raise StudyError("verify: --preset, --set, --only, --seeds and --margin change a study; name it")
-        studies = [s for s in every_scale(root) if s.label in tabled or begun(s, root)]
-    for label in tabled:
+        studies = [
+            s for s in every_scale(root) if s.label in labels or any((root / c.run.key).is_dir() for c in s.runs())
+        ]
+    for label in labels:
         if label not in {study.label for study in studies}:
             raise StudyError(
                 f"--table: one is of study {label!r}, which is not verified here; name it, with the --preset and --set "
@@ -92,30 +77,21 @@ def chosen(arguments: argparse.Namespace, root: Path, tabled: Sequence[str]) -> 
     return studies
 
 
-def begun(study: Study, root: Path) -> bool:
-    """Say whether some run of a study has a folder."""
-    return any((root / cell.run.key).is_dir() for cell in study.runs())
-
-
-def summary(studies: Sequence[Study], found: Verification, tables: int) -> str:
+def summary(studies: Sequence[Study], verification: Verification, tables: int) -> str:
     """Return the last line: how much was verified, and how it went."""
-    complete = sum(run.complete for run in found.runs)
-    missing = sum(run.record is not None and run.record.state == "missing" for run in found.runs)
-    parts = [
-        f"{complete} complete runs" + (f" of {_many(len(studies), 'study', 'studies')}" if studies else ""),
-        *([f"{missing} runs still to come"] if missing else []),
-        *([f"compared with {_many(tables, 'table', 'tables')}"] if tables else []),
-        _many(len(found.problems), "problem", "problems"),
-    ]
+    complete = sum(run.complete for run in verification.runs)
+    missing = sum(run.record is not None and run.record.state == "missing" for run in verification.runs)
+    problems = len(verification.problems)
+    of = f" of {len(studies)} {'study' if len(studies) == 1 else 'studies'}" if studies else ""
+    parts = [f"{complete} complete runs{of}"]
+    parts += [f"{missing} runs still to come"] if missing else []
+    parts += [f"compared with {tables} table{'s' * (tables != 1)}"] if tables else []
+    parts.append(f"{problems} problem{'s' * (problems != 1)}")
     rest = "" if studies else "; name a study's file to check its rule, seeds and rows, too"
     return f"verified: {', '.join(parts)}{rest}"
 
 
-def _many(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
-
-
-def as_json(studies: Sequence[Study], found: Verification, tables: int) -> dict[str, object]:
+def as_json(studies: Sequence[Study], verification: Verification, tables: int) -> dict[str, object]:
     """Return the verification as JSON data."""
     return {
         "studies": [study.label for study in studies],
@@ -130,9 +106,9 @@ def as_json(studies: Sequence[Study], found: Verification, tables: int) -> dict[
                 "hashes": run.hashed,
                 "checkpoint": run.weights,
             }
-            for run in found.runs
+            for run in verification.runs
         ],
-        "problems": [asdict(finding) for finding in found.problems],
-        "notes": [asdict(finding) for finding in found.notes],
-        "fine": not found.problems,
+        "problems": [asdict(finding) for finding in verification.problems],
+        "notes": [asdict(finding) for finding in verification.notes],
+        "fine": not verification.problems,
     }

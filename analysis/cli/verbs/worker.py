@@ -1,24 +1,23 @@
 """`bam worker`: train runs of a study beside other workers until every run of it has ended."""
 
-from __future__ import annotations
-
 import argparse
 import os
-from functools import partial
 
-from analysis.cli.argument_types import checked, positive
-from analysis.cli.ruled import chosen, train
-from analysis.cli.verbs.run import add_training, run
+from analysis.cli.arguments import argument, number
+from analysis.cli.selection import select_to_train
+from analysis.cli.verbs.run import TRAINING, train
 from studies.errors import StudyError
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments: those of `bam run`, and over how many nodes of a Slurm job each run goes."""
-    add_training(parser)
-    number = checked(positive, "a number from 1 up")
-    parser.add_argument(
-        "--nodes-per-run", type=number, default=1, metavar="N", help="in a Slurm job: train each run over N nodes (1)"
-    )
+ARGUMENTS = (
+    *TRAINING,
+    argument(
+        "--nodes-per-run",
+        type=number(1),
+        default=1,
+        metavar="N",
+        help="in a Slurm job: train each run over N nodes (1)",
+    ),
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -27,4 +26,4 @@ def execute(arguments: argparse.Namespace) -> int:
     if nodes > 1 and not (job.isdigit() and int(job) >= nodes):
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
-    return max(train(study, arguments, partial(run, patient=True)) for study in chosen(arguments))
+    return max(train(study, arguments, patient=True) for study in select_to_train(arguments))

@@ -165,7 +165,7 @@ def test_an_unfinished_study_is_refused_unless_that_is_wanted(runs, tmp_path, ca
     assert "1 interrupted" in (top / "table.txt").read_text()
     assert run(top, commands(top, "table")[0]).stdout == (top / "table.txt").read_text()
     assert main(["bundle", "tiny.py", "--root", "nowhere", "-o", "one.tar.gz", "--partial"]) == 2
-    assert capsys.readouterr().err == "bam: tiny: 0 of 4 runs are complete (4 missing); `bam run` trains them\n"
+    assert capsys.readouterr().err == "bam: --root nowhere: no such folder; give the runs folder\n"
 
 
 def test_failed_runs_are_told_the_option_that_trains_them_again(runs, capsys):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from analysis.cli.again import command
+from analysis.cli.selection import run_command
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
 
@@ -136,8 +136,8 @@ def test_a_missing_run_says_what_trains_it(here, capsys):
 
 def test_a_suggested_command_has_no_password():
     url = "postgresql://me:secret@h/db"
-    given = Namespace(study="rates.py", preset=None, set=[], seeds=3, root="runs", storage=url)
-    assert command(given) == "bam run rates.py --seeds 3 --storage 'postgresql://me:***@h/db'"
+    given = Namespace(study="rates.py", preset=None, set=[], seeds=3, margin=None, root="runs", storage=url)
+    assert run_command(given) == "bam run rates.py --seeds 3 --storage 'postgresql://me:***@h/db'"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_help_names_the_kinds_and_loads_no_matplotlib_and_drawing_no_torch(root,
         "assert not {'torch', 'pytorch_lightning', 'wandb', 'optuna', 'matplotlib.pyplot'} & set(sys.modules)\n"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert "  pareto       the figures against parameters and multiply-accumulates" in out
+    assert "pareto: the figures against parameters and multiply-accumulates" in " ".join(out.split())
 
 
 def test_a_notebook_s_backend_and_a_matplotlibrc_change_nothing(root, tmp_path):

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from analysis.cli import main
-from analysis.cli.verbs.reproduce import told
+from analysis.cli.verbs.reproduce import lines_of
 from analysis.provenance.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
@@ -147,7 +147,7 @@ def pair(tmp_path, error=12.5, **there):
 def test_where_equality_cannot_be_expected_it_says_why(tmp_path):
     found = compare(*pair(tmp_path, error=12.75, cpu="AVX2", threads=2, host="b"))
     assert found.deciding
-    assert told(found) == [
+    assert lines_of(found) == [
         f"run         {BASE.key}, 2 epochs: train_loss, error_top1",
         "parted      equal up to epoch 0; at epoch 1 error_top1 is 12.75, was 12.5 (+0.25, 2.0e-02 of it)",
         "reported    top-1 error 12.75 %, was 12.50 % (+0.25 points)",
@@ -161,7 +161,7 @@ def test_where_equality_cannot_be_expected_it_says_why(tmp_path):
 def test_where_nothing_differs_it_says_what_is_left(tmp_path):
     found = compare(*pair(tmp_path, error=12.25, commit="91bc002"))
     assert not found.deciding
-    assert told(found)[2:] == [
+    assert lines_of(found)[2:] == [
         "reported    top-1 error 12.25 %, was 12.50 % (−0.25 points)",
         "differs     commit is 91bc002, was 3f2a91c",
         "likely      nothing that decides over the last digits is known to differ: another version or commit, an "
@@ -183,7 +183,7 @@ def test_what_an_older_record_does_not_tell_decides_nothing(tmp_path):
     record.note(cpu=None)
     found = compare(record, repetition)
     assert not found.deciding
-    assert told(found)[3] == "differs     cpu is AVX512, was not recorded"
+    assert lines_of(found)[3] == "differs     cpu is AVX512, was not recorded"
 
 
 def test_other_lengths_are_no_repetition(tmp_path):

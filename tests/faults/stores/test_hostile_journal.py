@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from analysis.cli.verbs.search import as_json, found_by
+from analysis.cli.verbs.search import as_json, provenance
 from lightning_bam.config import BAMSpec
 from lightning_bam.run_folder.files import FolderError
 from studies import Space, StudyError
@@ -144,7 +144,7 @@ def test_entries_that_optuna_cannot_have_written_are_passed_over(home, canary):
     assert search.remaining == 0
     complete = {trial.user_attrs["key"]: trial.value for trial in search.optuna.get_trials() if trial.value is not None}
     assert complete.items() >= {trial["key"]: trial["held_out_error_top1"] for trial in told}.items()
-    assert found_by(search) == "search+six (6 trials: 6 by random, pruner none)"
+    assert provenance(search) == "search+six (6 trials: 6 by random, pruner none)"
     search.close()
     assert call("studies", "--json") == 0
     said = canary.unharmed()

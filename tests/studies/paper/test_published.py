@@ -11,7 +11,7 @@ import pytest
 
 from lightning_bam.run_folder.result import METRICS
 from studies.errors import StudyError
-from studies.paper.published import Published, errors, figures, published, sentence
+from studies.paper.published import Published, errors, figures, published, sentences
 
 
 def test_the_transcribed_columns_are_as_they_came():
@@ -54,5 +54,5 @@ def test_errors_are_numbers():
 
 
 def test_a_note_is_a_sentence():
-    assert sentence("counted 68.77") == "Counted 68.77."
-    assert sentence("BAM before and after each transition.") == "BAM before and after each transition."
+    notes = ["counted 68.77", "", "BAM before and after each transition.", "counted 68.77"]
+    assert sentences(notes) == "Counted 68.77. BAM before and after each transition."

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from analysis.cli.verbs.table import conclusions
+from analysis.cli.verbs.table import tables_of
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError
 from studies.job.devices import Slot
+from studies.records.records import gather
 from studies.search.confirm import confirmation
 from studies.search.method import Method
 from studies.search.run_search import best, run_search
@@ -53,7 +54,7 @@ def test_a_search_selects_on_held_out_data_goes_on_and_stays_out_of_tables(tmp_p
     left.describe(study.runs()[1].run)
     left.append_epoch({"epoch": 0, "error_top1": 1.0})
     left.note(state="pruned")
-    (table,) = conclusions([study], tmp_path)
+    (table,) = tables_of([(study, gather(study, tmp_path))])
     assert [row.n for row in table.rows] == [0] * len(study.rows), "neither searched nor pruned runs count"
     assert table.rows[1].states["pruned"] == 1
 

@@ -1,0 +1,144 @@
+"""Arguments as data: those that several verbs share, and what turns an argument's text into what it means."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from studies.definition.limits import MOST_RANKS, MOST_SEEDS
+
+T = TypeVar("T")
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+LACKING: Final = {
+    **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "first_seed", "storage", "retry")),
+    **{"set": [], "only": [], "nodes_per_run": 1},
+}
+"""What a call of a verb that lacks one of these arguments asks."""
+
+
+def argument(*names: str, **options: Any) -> Argument:
+    """Return an argument as `argparse` declares it: its names and the rest."""
+    return names, options
+
+
+def checked(convert: Callable[[str], T], wanted: str, valid: Callable[[T], bool] = lambda _: True) -> Callable[..., T]:
+    """Return a converter whose failure says what was `wanted`."""
+
+    def converter(text: str) -> T:
+        try:
+            if valid(value := convert(text)):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+
+    return converter
+
+
+def number(least: int, most: int | None = None) -> Callable[..., int]:
+    """Return a converter to a whole number from `least` up, or to `most`."""
+    wanted = f"a number from {least} {'up' if most is None else f'to {most:,}'}"
+    return checked(int, wanted, lambda value: value >= least and (most is None or value <= most))
+
+
+def setting(example: str) -> Callable[..., tuple[str, str]]:
+    """Return a converter that splits `name=value`, such as the `example`."""
+
+    def split(text: str) -> tuple[str, str]:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError
+        return name.strip(), value.strip()
+
+    return checked(split, f"name=value, as in {example}")
+
+
+class _Storage(argparse.Action):
+    """--storage as somebody typed it: every user of the machine can read a password there."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"default": os.environ.get("BAM_STORAGE") or None})
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        """Warn of a password, and take it out of `sys.argv`, which W&B records and other processes get."""
+        from studies.storage.postgres import hide_password  # loads SQLAlchemy
+
+        setattr(namespace, self.dest, values)
+        if (safe := hide_password(values)) != values:
+            sys.argv = [word.replace(values, safe) for word in sys.argv]
+            mend = "put it into ~/.pgpass, or the address into BAM_STORAGE"
+            print(f"bam: --storage {safe}: other users can read the password in `ps`; {mend}", file=sys.stderr)
+
+
+_STUDY: Final = "a name of the catalogue, or a Python file that defines STUDY"
+STUDY: Final = argument("study", help=_STUDY)
+STUDIES: Final = argument("study", nargs="+", help=_STUDY)
+JSON: Final = argument("--json", action="store_true", help="as JSON")
+
+PRESET: Final = argument("--preset", metavar="NAME", help="another scale, as `small`")
+SET: Final = argument(
+    "--set",
+    type=setting("recipe.epochs=30"),
+    action="append",
+    metavar="NAME=VALUE",
+    help="override, as recipe.epochs=30",
+)
+ROWS: Final = (
+    argument(
+        "--only",
+        type=setting("attention.combine=sum"),
+        action="append",
+        metavar="NAME=VALUE",
+        help="these rows (row=LABEL or a knob), the baseline",
+    ),
+    argument("--seeds", type=number(1, MOST_SEEDS), metavar="N", help="N seeds, the study's own first"),
+)
+SELECTION: Final = (PRESET, SET, *ROWS)
+"""What picks and changes a study."""
+
+
+def margin(when: str = "") -> Argument:
+    """Return --margin, and when it may be given."""
+    return argument(
+        "--margin",
+        type=checked(float, "percentage points above 0 and below 100, as 0.3", lambda points: 0 < points < 100),
+        metavar="POINTS",
+        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
+    )
+
+
+ROOT: Final = argument("--root", metavar="DIR", help="the runs folder (env BAM_ROOT; %(default)s)")
+STORAGE: Final = argument(
+    "--storage",
+    action=_Storage,
+    metavar="URL",
+    help="postgresql://user@host/database, between hosts (env BAM_STORAGE; the journal under --root)",
+)
+RUNS: Final = (ROOT, STORAGE)
+"""Where the runs of a study are."""
+ONE_STUDY: Final = (STUDY, *SELECTION, margin(), *RUNS)
+"""Which study to conclude from, by which margin."""
+ANY_STUDIES: Final = (
+    argument("study", nargs="*", help=_STUDY),
+    argument("--all", action="store_true", help="every study of the catalogue"),
+    *ONE_STUDY[1:],
+)
+
+RANKS: Final = number(1, MOST_RANKS)
+SHARES: Final = (
+    argument("--runs-per-device", type=RANKS, default=1, metavar="K", help="K runs share a device (1)"),
+    argument("--threads", type=RANKS, default=1, metavar="N", help="torch threads of a rank (1)"),
+    argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)"),
+    argument(
+        "--wandb-monitor", choices=("on", "off"), default="on", help="W&B's system metrics and console log, too (on)"
+    ),
+)
+DEVICES: Final = (
+    argument("--devices", metavar="LIST", help="GPUs as 0,1 or CPU ranks as cpu:2 (all GPUs, else all cores)"),
+    argument("--devices-per-run", type=RANKS, default=1, metavar="N", help="train each run with DDP over N"),
+    *SHARES,
+)
+"""Where to train, and what W&B gets."""
+RETRY: Final = argument("--retry", choices=("failed",), help="train failed runs again, too")

@@ -1,0 +1,67 @@
+"""What verbs print and write: aligned lines and tables for a person, figures in a folder."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from lightning_bam.run_folder.files import FolderError, put_in_place, refuse
+from studies.terminal.console import Console
+from studies.terminal.text import one_line
+
+if TYPE_CHECKING:
+    from analysis.plots.plot import Form, Plot
+
+
+def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:
+    """Print `rest` behind its heads, each with the width of its column.
+
+    In a terminal it is folded beside them; elsewhere it is one line that grep and cut can work on.
+    """
+    if not console.is_terminal:
+        columns = [f"{head!s:<{width}}  " for head, width in heads]
+        console.print(one_line(f"{''.join(columns)}{rest!s}"), soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 2))
+    for _, width in heads:
+        table.add_column(width=width, overflow="fold")
+    table.add_column(overflow="fold")
+    cells = (*(head for head, _ in heads), rest)
+    table.add_row(*(Text(one_line(cell)) if isinstance(cell, str) else cell for cell in cells))
+    console.print(table)
+
+
+def grid(headings: Iterable[str], text: Container[str] = ()) -> Table:
+    """Return an empty table, its columns aligned to the right but for those of `text`, whose cells are folded."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        if heading in text:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right")
+    return table
+
+
+def output_folder(output: str | None, usual: Path) -> Path:
+    """Return the folder of --output, or the usual one, which must not be a link; raises FolderError for a file."""
+    if output is None:
+        refuse(usual, stat.S_IFDIR)
+    folder = usual if output is None else Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"--output {folder}: is a file; give a folder")
+    return folder
+
+
+def write_figure(figure: Plot, path: Path, form: Form) -> None:
+    """Write one figure, not through a link, and make its folder; raises FolderError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with put_in_place(path, follow=False) as temporary, temporary.open("xb") as file:
+            file.write(figure.as_bytes(form))
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
