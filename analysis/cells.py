@@ -1,7 +1,5 @@
 """A study's records by row and seed: the finished runs, those that have begun, and where the others stand."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """With what the runs of a table were trained, as their manifests tell it, and how long that took."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache

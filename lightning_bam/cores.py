@@ -1,7 +1,5 @@
 """How many CPU cores there are to work with."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

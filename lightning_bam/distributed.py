@@ -1,7 +1,5 @@
 """Collective calls outside of training steps; in a process that is alone they return what they get."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

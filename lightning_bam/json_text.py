@@ -1,7 +1,5 @@
 """JSON that somebody else wrote: parsed, checked against its type, and shown in a line where it is not of that type."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from pydantic import ValidationError

@@ -1,7 +1,5 @@
 """The network of a run: built, and its parameters and multiply-accumulates counted from one pass."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Looking at a network by passing one blank image through it, and leaving it as it was."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Seeds for independent random streams: each is a pure function of the run's seed and of what it is for."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What a study that cannot be asked raises."""
 
-from __future__ import annotations
-
 
 class StudyError(ValueError):
     """A study that cannot be asked; the message is one line that carries the offending value."""

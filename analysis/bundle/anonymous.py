@@ -4,8 +4,6 @@ What is written down about a run is kept by a list of what may stay; what the us
 refused where it names somebody.
 """
 
-from __future__ import annotations
-
 import builtins
 import html
 import json

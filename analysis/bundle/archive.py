@@ -3,8 +3,6 @@
 `tar xzf` and `sha256sum -c` are on every machine that trains networks, and a tar has no limit of size.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

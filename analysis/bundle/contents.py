@@ -1,7 +1,5 @@
 """What goes into a bundle: the record of every run, and what else there is to a table."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable, Sequence

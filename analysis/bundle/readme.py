@@ -1,7 +1,5 @@
 """The page that a bundle opens with: what is in it, and the commands that rebuild and check it."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from textwrap import dedent

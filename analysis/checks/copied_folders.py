@@ -1,7 +1,5 @@
 """A run folder that was copied and given another name: two cells of a study with one training behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from lightning_bam.run_folder.files import FolderError

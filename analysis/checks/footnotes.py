@@ -1,7 +1,5 @@
 """Marks in the cells of a table: which runs were trained with something else than the others."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Rows that trained as another row did: what was changed changed nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What stands between a table and a wrong conclusion: notes on the runs behind it."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

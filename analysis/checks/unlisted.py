@@ -5,8 +5,6 @@ settings that leave a study after a look at their results, and a rule that chang
 are there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final

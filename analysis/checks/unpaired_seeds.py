@@ -1,7 +1,5 @@
 """What failures did to a table: seeds that Δ leaves out, and figures that took several tries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """A factorial study taken apart, as columns to print: analysis of variance, marginal means, importance."""
 
-from __future__ import annotations
-
 import math
 from itertools import combinations
 from typing import Final

@@ -1,7 +1,5 @@
 """The factorial part of a study: the rows that cross its factors, taken apart."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import combinations

@@ -1,7 +1,5 @@
 """A table as text, Markdown, CSV, JSON, LaTeX or HTML."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """A table's parts in the order of reading: one grid, or the size of the networks and each figure by itself."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from analysis.formats.columns import (

@@ -1,7 +1,5 @@
 """A table's columns, the same in every format made for reading: texts, and figures that each format prints itself."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The table for a web page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """JSON for programs: what is no number is null, as JSON has no other word for it."""
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """The table for a paper: booktabs and siunitx, for plain pdfLaTeX."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,7 +1,5 @@
 """The lines below a table that say what its figures mean and what they are conditional on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import NamedTuple

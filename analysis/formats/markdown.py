@@ -1,7 +1,5 @@
 """The table for a README: GitHub's Markdown, aligned so that it reads as plain text too."""
 
-from __future__ import annotations
-
 import re
 
 from rich.cells import cell_len

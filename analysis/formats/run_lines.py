@@ -1,7 +1,5 @@
 """Runs as flat lines for programs: a line each, whatever has become of it."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Signs as pdfLaTeX prints them, with no package but the kernel's: each as what it means, or as a `?`."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final

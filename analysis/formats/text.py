@@ -1,7 +1,5 @@
 """The table for a terminal."""
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Templates made HTML: what they print is text, and escaped."""
 
-from __future__ import annotations
-
 import base64
 import html
 import re

@@ -1,7 +1,5 @@
 """Receptive fields: where the gradient lies, and how much of the map the field covers as images grow."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib import colormaps

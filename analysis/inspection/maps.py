@@ -1,7 +1,5 @@
 """The maps of every module for one image, beside the image."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

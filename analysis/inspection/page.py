@@ -1,7 +1,5 @@
 """One self-contained page of an inspection."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

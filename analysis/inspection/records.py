@@ -1,7 +1,5 @@
 """What `lightning_bam.inspection` wrote of a run, read back without torch."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The gate's values before and after training, as histograms with the saturated ends shaded."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """What it would take to close the rows of a table that are open: seeds, device-hours, and which fit a budget."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Seeds by a stopping rule: look, train what the open rows still need, look again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Learning curves: training loss and test figure by epoch, a line a row, with a band over the seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Forest plot: each row's difference to its baseline, with its interval and what may be concluded."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

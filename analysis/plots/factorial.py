@@ -1,7 +1,5 @@
 """What a factorial study says of each factor, and of each pair of them."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Sequence

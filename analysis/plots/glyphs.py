@@ -1,7 +1,5 @@
 """What matplotlib's font cannot draw, listed once instead of in a warning for each sign and line of code."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Iterator

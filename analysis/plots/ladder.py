@@ -1,7 +1,5 @@
 """The rows of a table below each other, panel by panel: what plots with one line a row have in common."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

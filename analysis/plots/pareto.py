@@ -1,7 +1,5 @@
 """Figures against size and cost: what more parameters or multiply-accumulates buy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal

@@ -1,7 +1,5 @@
 """A plot with its words, written without a display."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

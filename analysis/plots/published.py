@@ -1,7 +1,5 @@
 """Published against measured: the paper's figure of each row beside what a run of ours may give."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from matplotlib.axes import Axes

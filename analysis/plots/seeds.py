@@ -1,7 +1,5 @@
 """Seeds and power: every paired difference, and the least difference that a number of seeds resolves."""
 
-from __future__ import annotations
-
 from statistics import median
 from typing import Any, Final
 

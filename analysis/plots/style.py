@@ -1,7 +1,5 @@
 """How figures look: series differ in lightness, marker and line style, never in hue alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final

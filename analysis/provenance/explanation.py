@@ -1,7 +1,5 @@
 """From a row of a table to the runs behind it: what was trained, when, where and with what, and why it failed."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run and its repetition, compared epoch by epoch: equal bit for bit, or where they part and what may be why."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

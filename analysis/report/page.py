@@ -1,7 +1,5 @@
 """The page that holds what studies concluded, how sure that is, and the way back to every run behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What a study's seeds could have resolved, what is open, and what closing it would cost."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where a study's figures come from: what was varied and fixed, commits, versions, hardware, hours, and every run."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

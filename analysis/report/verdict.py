@@ -1,7 +1,5 @@
 """The verdict of a study in sentences: what its table allows to say, and what it does not."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The analysis of variance of a factorial study."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a factorial study says of each factor by itself, of pairs of them, and of all together."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Families of p-values: several comparisons in one table."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,7 +1,5 @@
 """Estimated marginal means: what the additive model says of each level of a factor, whatever cells are missing."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass

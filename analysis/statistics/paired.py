@@ -1,7 +1,5 @@
 """Differences of two samples, pair by pair: t-test, equivalence, effect size, and what one more run may give."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final

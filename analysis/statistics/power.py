@@ -1,7 +1,5 @@
 """What a number of paired seeds can resolve, how many a difference needs, and how many its absence."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What paired differences say without a normal distribution: a bootstrap interval, and an exact sign-flip test."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -12,8 +12,6 @@ where w is independent of v, its density proportional to (1 - w^2)^(n/2 - 1) (th
 independent of its length). So the law of v is carried from look to look on a grid.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import Final

@@ -1,7 +1,5 @@
 """Each row of a study against its baseline, seed by seed, with what one table of many rows takes off each p-value."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping

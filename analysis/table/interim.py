@@ -8,8 +8,6 @@ that is not is an error of another kind. A row that meets either limit has stopp
 not looked at. What is not normal is as close to these levels as a t-test is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

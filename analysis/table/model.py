@@ -1,7 +1,5 @@
 """A row of the table: one variant, its figures, how it compares with the baseline, and what else tells of that."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the paper prints for a row beside what is counted and measured here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal

@@ -1,7 +1,5 @@
 """What a row's figures allow to say."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether the records behind a table are what the trainings left, and whether the table follows from them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Two runs with the same figures or the same attempt: a run folder, or a part of one, was copied over another."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Final

@@ -1,7 +1,5 @@
 """One run folder: is it the run of its name, are its files what the training left, and do its figures agree?"""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Whether a study's stopping rule is the one that its runs were begun under, and was declared before they began."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A table that was written down, compared number by number with the one that the run folders give."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections import Counter

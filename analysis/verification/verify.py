@@ -1,7 +1,5 @@
 """Every run folder of some studies, checked one by one and then against each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bottleneck Attention Module (Park, Woo, Lee, Kweon, BMVC 2018, arXiv 1807.06514)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

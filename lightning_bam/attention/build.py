@@ -1,7 +1,5 @@
 """From a spec to the module it stands for."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 from torch import nn

@@ -1,7 +1,5 @@
 """Convolutional Block Attention Module (Woo, Park, Lee, Kweon, ECCV 2018, arXiv 1807.06521)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

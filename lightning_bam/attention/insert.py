@@ -1,7 +1,5 @@
 """One call that puts attention into any network, at named layers."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Batch norm of one map that stands for many channels."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

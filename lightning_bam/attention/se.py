@@ -1,7 +1,5 @@
 """Squeeze-and-excitation (Hu, Shen, Sun, CVPR 2018, arXiv 1709.01507), torchvision's."""
 
-from __future__ import annotations
-
 from torchvision.ops import SqueezeExcitation
 
 from lightning_bam.attention.layers import hidden_channels

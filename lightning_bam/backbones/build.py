@@ -1,7 +1,5 @@
 """A backbone with attention in it: the backbone says where, the attention spec says which."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """DenseNet-BC for small images (Huang et al., CVPR 2017), of torchvision's layers."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

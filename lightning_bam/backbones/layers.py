@@ -1,7 +1,5 @@
 """What a network must know for attention to find its place in it."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import ClassVar
 

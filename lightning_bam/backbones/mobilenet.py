@@ -1,7 +1,5 @@
 """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861), which torchvision does not have."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from typing import Final
 

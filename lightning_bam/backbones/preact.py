@@ -1,7 +1,5 @@
 """Pre-activation residual networks for small images (He et al., ECCV 2016; Zagoruyko and Komodakis, BMVC 2016)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from torch import Tensor, nn

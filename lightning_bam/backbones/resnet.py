@@ -1,7 +1,5 @@
 """Residual networks for small and for ImageNet's images, of torchvision's blocks (He et al., CVPR 2016)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 from torchvision.models.squeezenet import Fire

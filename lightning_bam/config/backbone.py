@@ -1,7 +1,5 @@
 """Backbones as data: which network, and the choices of structure that the literature leaves open."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

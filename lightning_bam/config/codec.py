@@ -1,7 +1,5 @@
 """The bridges between a `Run` and everything outside: JSON, flat names, and `--set` on the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, get_args

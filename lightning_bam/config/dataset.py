@@ -1,7 +1,5 @@
 """Datasets as data: what is classified, its shape `(C, H, W)` and its number of classes, without loading it."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar

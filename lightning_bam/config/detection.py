@@ -1,7 +1,5 @@
 """Object detection as data: scenes with boxes, and a detector around a residual trunk."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field

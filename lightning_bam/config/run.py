@@ -1,7 +1,5 @@
 """The one object that flows through the house."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """What every description of a run is made of: a frozen, keyword-only, type-checked dataclass with a `kind`."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields

@@ -1,7 +1,5 @@
 """Random crop and flip of a whole batch at once, on any device, and normalisation."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

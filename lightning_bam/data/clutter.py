@@ -1,7 +1,5 @@
 """Handwritten digits, plain and in clutter: real images that come with scikit-learn; nothing is downloaded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution

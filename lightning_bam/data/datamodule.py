@@ -1,7 +1,5 @@
 """What Lightning trains on: batches augmented and normalised on the device, from memory or from files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Final

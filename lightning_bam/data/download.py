@@ -1,7 +1,5 @@
 """Fetching public datasets through torchvision, without hanging and without a word on stdout."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

@@ -1,7 +1,5 @@
 """Random numbers as a pure function of integers, the same on every machine and version of NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Folders of image files: anyone's own, decoded once into memory if they fit, and ImageNet-1k."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from lightning_bam.config import ConfigError, ImageFolder, ImageNet, data_dir

@@ -1,7 +1,5 @@
 """The one way in which an image file is opened, whatever data set it belongs to."""
 
-from __future__ import annotations
-
 import stat
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """From a dataset's description to its images."""
 
-from __future__ import annotations
-
 import torch
 
 from lightning_bam.config import (

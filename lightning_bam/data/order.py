@@ -1,7 +1,5 @@
 """The order of images and their augmentation: a pure function of seed and epoch, whatever the ranks or a resume."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final

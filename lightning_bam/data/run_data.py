@@ -1,7 +1,5 @@
 """Batches of a run in an order that is a pure function of (seed, epoch), and how many were drawn so far."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any

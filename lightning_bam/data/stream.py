@@ -1,7 +1,5 @@
 """Batches decoded from files while the network trains, by worker processes; the same whatever their number."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterable, Iterator

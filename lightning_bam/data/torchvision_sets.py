@@ -1,7 +1,5 @@
 """Public datasets read through torchvision from the data directory, downloaded into it if there is a network."""
 
-from __future__ import annotations
-
 import gzip
 import warnings
 import zlib

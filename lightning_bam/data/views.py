@@ -1,7 +1,5 @@
 """How an image file of any size becomes `(3, H, W)` pixels: a random crop of it, its centre, or all of it that fits."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Final

@@ -1,7 +1,5 @@
 """Scenes in COCO's format: two annotation files and the images that they name."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What Lightning trains a detector on: batches of scenes in an order that is a pure function of (seed, epoch)."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Scenes of handwritten digits with exact boxes, made from scikit-learn's; nothing is downloaded."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """From the description of scenes to the scenes."""
 
-from __future__ import annotations
-
 from lightning_bam.config import CocoDetection, Scenes
 from lightning_bam.detection.coco import coco
 from lightning_bam.detection.digits import digit_scenes

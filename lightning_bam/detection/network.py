@@ -1,7 +1,5 @@
 """Torchvision's Faster R-CNN around a trunk that may hold attention."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

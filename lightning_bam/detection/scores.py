@@ -1,7 +1,5 @@
 """Mean average precision of found boxes, as COCO counts it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """`python -m lightning_bam.inspection`: how a process without torch has a run inspected."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The spatial branch of an attention module, as a function that a gradient can pass."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from typing import Final

@@ -4,8 +4,6 @@ The effective receptive field is that of Luo, Li, Urtasun, Zemel (NeurIPS 2016, 
 gradient of one output position with respect to the input.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A network's attention modules, what reaches them, and the maps they make of it, from their own weights."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Receptive fields as numbers: per module, per dilation, and against the size of the input."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Everything that `bam inspect` reports of a run, as numbers and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """How much of a gate stands still: the share of its values so close to 0 or 1 that the sigmoid's slope is gone."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import torch

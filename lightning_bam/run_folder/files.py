@@ -4,8 +4,6 @@ Folders of runs are shared: a name that somebody else wrote becomes a path in `i
 plain files alone, never what a link points to.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

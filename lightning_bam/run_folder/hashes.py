@@ -5,8 +5,6 @@ is about to be written: a process that is killed leaves an interrupted run, or a
 accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ It belongs to the open file, not to a process: whoever inherits the descriptor h
 closed. Whoever may open the file may hold it, so only those may who may write in the folder that it keeps.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

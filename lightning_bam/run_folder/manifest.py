@@ -4,8 +4,6 @@ What is read from a run folder is checked here once. Every field may be absent, 
 a newer one has added is ignored, and kept in `entries`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple, Required, cast

@@ -1,7 +1,5 @@
 """With what and where a run is trained: versions, commit, machine."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """What a finished run reports."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final

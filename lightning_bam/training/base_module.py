@@ -1,7 +1,5 @@
 """What every trained module shares: the epoch's running loss, kept over a resume, and the recipe's optimizer."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

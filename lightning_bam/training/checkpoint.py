@@ -1,7 +1,5 @@
 """Checkpoints that are whole or absent, also after a kill -9 while one is written, and when they are written."""
 
-from __future__ import annotations
-
 import errno
 import os
 import pickle

@@ -1,7 +1,5 @@
 """The LightningModule: one run's network, its loss, its optimizer, and integer counts of what it gets right."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

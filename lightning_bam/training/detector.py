@@ -1,7 +1,5 @@
 """The LightningModule of a detector: torchvision's losses, the recipe's optimizer, and mean average precision."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

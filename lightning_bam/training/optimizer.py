@@ -1,7 +1,5 @@
 """The optimizer of a recipe."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from typing import Any

@@ -1,7 +1,5 @@
 """The callback that keeps a run's folder: rank 0 writes a line an epoch; each rank checks that losses are finite."""
 
-from __future__ import annotations
-
 import errno
 import math
 import time

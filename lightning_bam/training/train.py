@@ -1,7 +1,5 @@
 """Train the run of one run folder, on this process's device or as one rank of a launched group."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """The authors' checkpoints (github.com/Jongchan/attention-module): their names of weights, and ours."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A trained network in a file that needs this package no more."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Weights in files: read without running what a file says, and loaded whole or refused with a list."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

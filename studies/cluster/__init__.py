@@ -1,7 +1,5 @@
 """The clusters that `bam submit` and `bam status` reach; a new one is a file beside this and an entry of `CLUSTERS`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from studies.cluster.cluster import Cluster

@@ -1,7 +1,5 @@
 """A cluster: where `bam submit` puts workers, and where `bam status` asks for their jobs."""
 
-from __future__ import annotations
-
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What one job of submitit does: it runs a `bam worker`, and ends it in time when the cluster wants the node back."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import signal

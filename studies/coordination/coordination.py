@@ -1,7 +1,5 @@
 """Who may train which run between processes: what a scheduler asks, and the answer where a folder's locks are all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass

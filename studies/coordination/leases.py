@@ -5,8 +5,6 @@ kernel lets go of a lock when its last holder dies. The scheduler takes it and h
 that there is no instant in which a claimed run looks like nobody's.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Who asked for a trial, and whether that process still lives: a file that it holds locked for as long as it does."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -4,8 +4,6 @@ One table, a row a run. A lease is a row with a holder and a heartbeat younger t
 statement, so two hosts cannot both have it. The database's clock counts, never a host's.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

@@ -15,8 +15,6 @@ database by a heartbeat. It is interrupted where its process group, its schedule
 exhausted at the interruption after `RETRIES` of them. The worker itself writes `complete`, `failed` and `pruned`.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ Checkpoints and the logs of runs that went well stay where they are: an interrup
 host that sees it, and from the start on any other.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

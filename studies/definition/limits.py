@@ -1,7 +1,5 @@
 """How much of a thing somebody may mean; loads little, so that the command line knows it, too."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Final
 

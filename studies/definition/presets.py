@@ -1,7 +1,5 @@
 """The scales at which the catalogue's questions can be asked."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from lightning_bam.config import CIFAR100, ClutteredDigits, Recipe, ResNet50, Run, SmallResNet

@@ -1,7 +1,5 @@
 """Flat names of rows (`recipe.lr`): set from text, and rows chosen by them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 

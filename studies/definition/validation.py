@@ -1,7 +1,5 @@
 """What every definition is made of: a spec like those of a run, whose mistakes are a `StudyError` of one line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform

@@ -1,7 +1,5 @@
 """What is wrong with this machine, its installation or its runs folder, found by trying, each with its mend."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

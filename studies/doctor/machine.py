@@ -1,7 +1,5 @@
 """The installed packages, the memory, and what torch can do here."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterator
 from importlib import metadata

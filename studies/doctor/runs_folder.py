@@ -1,7 +1,5 @@
 """The runs folder: room, files and locks on its disk, and what dead runs left in it and on this machine."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shlex

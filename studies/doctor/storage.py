@@ -1,7 +1,5 @@
 """Where Optuna keeps the studies: is the journal whole, does PostgreSQL answer, and may this user write there?"""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """What is tried in a process that has torch loaded: its torchvision, every GPU, and two ranks that meet."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal

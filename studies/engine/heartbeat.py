@@ -1,7 +1,5 @@
 """Heartbeats to the database from a thread of their own: whatever the scheduler waits for, its runs stay its own."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time

@@ -1,7 +1,5 @@
 """In which order runs are started: what was begun, then the longest, so that the last ones to end are short."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import log
 

@@ -1,7 +1,5 @@
 """Run what is missing of a study, or whatever a search asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing.context import ForkServerContext

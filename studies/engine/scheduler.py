@@ -1,7 +1,5 @@
 """The loop: a free slot takes the next run at once, each run in a process group of its own."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

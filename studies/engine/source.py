@@ -1,7 +1,5 @@
 """Where the scheduler gets its runs from and tells how they went: a study's trials, or a search."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """A study as an Optuna study: each run is a trial, so that any Optuna tool can read what was trained."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """A run's differences as Optuna parameters, so that any Optuna tool can read a study."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, get_args, get_origin, get_type_hints

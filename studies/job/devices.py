@@ -1,7 +1,5 @@
 """Where runs may be trained: `--devices 0,1` are GPUs, `--devices cpu:2` two CPU ranks."""
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the scheduler hands to a process group: which folder to train, where, and how to track it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

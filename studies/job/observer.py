@@ -3,8 +3,6 @@
 All hear the same three events and are only written to: what becomes of the run is in its folder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol

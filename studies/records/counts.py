@@ -1,7 +1,5 @@
 """Params and MACs of runs, asked of processes that load torch so that this one need not."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

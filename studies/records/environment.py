@@ -1,7 +1,5 @@
 """What the runs of one comparison should share beside their `Run`: machine, versions, commit, images."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from functools import lru_cache

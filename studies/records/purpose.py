@@ -1,7 +1,5 @@
 """For which studies a run was trained, as its manifest keeps it, so that a study cannot lose runs without a trace."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Collection, Mapping

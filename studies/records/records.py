@@ -1,7 +1,5 @@
 """What a study has so far: its runs joined with their folders, so that a missing run is a visible one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What a search may choose from, knob by knob: listed values, whole numbers, or real numbers."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from studies.definition.validation import Number, Whole, choice

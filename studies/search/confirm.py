@@ -1,7 +1,5 @@
 """From a search to a study: its best configurations, asked again on the test set with seeds that it has not used."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Collection, Mapping, Sequence

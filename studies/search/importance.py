@@ -1,7 +1,5 @@
 """Which factors matter most, as Optuna's evaluators see it: a cross-check of the analysis of variance."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """How a space is searched: which sampler and pruner, how many trials, how many seeds a trial."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from studies.errors import StudyError

@@ -1,7 +1,5 @@
 """The open trials of a search: their runs' figures, and how each trial is closed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field

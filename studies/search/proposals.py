@@ -1,7 +1,5 @@
 """What a search asks Optuna for: what was interrupted once more, then new configurations, until all are made."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """Optuna's pruners by name, set to the number of epochs."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Final, Literal
 

@@ -1,7 +1,5 @@
 """Run a search, and return the best of its trials."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

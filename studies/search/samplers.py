@@ -1,7 +1,5 @@
 """Optuna's samplers by name, set up for conditional spaces that several processes search at once."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Final, Literal

@@ -1,7 +1,5 @@
 """A search: Optuna proposes configurations of a space and prunes them, on held-out data."""
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import replace

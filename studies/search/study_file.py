@@ -1,7 +1,5 @@
 """A study written as a Python file of a person's own, which every verb takes."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Iterable

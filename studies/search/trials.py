@@ -1,7 +1,5 @@
 """The trials of a search: which count as made, why one has no figure, and which are asked for again."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -2,8 +2,6 @@
 rows of another study: what these ran beyond the rule's first look was decided by what it showed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import stat

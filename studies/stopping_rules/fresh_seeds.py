@@ -1,7 +1,5 @@
 """Seeds that have shown nothing yet: those for which a stopping rule may still be declared."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Trials as others may have written them, into a journal or a database: what is not as we write it is left out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite

@@ -1,7 +1,5 @@
 """Optuna's journal file under the runs folder: whole lines only, and one that is replaced meanwhile is noticed."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

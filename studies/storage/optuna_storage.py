@@ -1,7 +1,5 @@
 """Where Optuna keeps the studies: a journal file under the runs folder, or PostgreSQL between hosts."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Iterator

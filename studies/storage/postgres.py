@@ -1,7 +1,5 @@
 """The address of a PostgreSQL server, and what is said of one that does not answer."""
 
-from __future__ import annotations
-
 import math
 import re
 import time

@@ -1,7 +1,5 @@
 """Rich's console for text that is not ours: markup in it is printed as it stands, control signs as their escapes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Text for a terminal: what it would obey, or not show, stands there as its escape."""
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

@@ -1,7 +1,5 @@
 """The Lightning logger of a tracked run. Imported only where runs are tracked: it loads Lightning."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """W&B beside the run folder: one W&B run for each training run, never its only record and never a reason to stop."""
 
-from __future__ import annotations
-
 import netrc
 import os
 import shutil

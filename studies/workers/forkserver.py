@@ -1,7 +1,5 @@
 """Process groups: forked from a warm server, and ended as a whole."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -3,8 +3,6 @@
 Its processes begin so, too; a run answers signals as soon as it can (`lightning_bam.signals`).
 """
 
-from __future__ import annotations
-
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,8 +6,6 @@ all others answers only where the import stands in a file of that folder. Proces
 same finder; Python processes that are started anew have `-P`, or PYTHONSAFEPATH where the command is not ours.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """How a process is forked from the warm server without this process loading torch."""
 
-from __future__ import annotations
-
 import os
 import select
 import signal

@@ -5,8 +5,6 @@ network is torch's own. The step is started on the job's first node, which keeps
 the tasks' stdin open: when that is closed the process is dead, and they end themselves.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

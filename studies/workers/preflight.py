@@ -1,7 +1,5 @@
 """What is checked before anything is started: that every row can be built, and that its data is there."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 

@@ -1,7 +1,5 @@
 """A training process's environment: its parent's death, other launchers' variables, its log, its GPUs."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

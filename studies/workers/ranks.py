@@ -1,7 +1,5 @@
 """The ranks of one run: one process a device, started by torch's own launcher; a rank's death ends the others."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -4,8 +4,6 @@ torch's c10d rendezvous listens on every address of the host and unpickles its s
 may set. The static rendezvous keeps bytes and JSON alone, and uses the store that this process already has at its port.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """One run trained once more beside its record: no study, no trial, no retry, no W&B; the engine's own process group."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Signals that end a process as Ctrl-C does."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

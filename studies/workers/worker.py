@@ -3,8 +3,6 @@
 This module loads torch and Lightning; the scheduler's forkserver imports it once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress
