@@ -2,11 +2,13 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import pytest
 import torch
 
 from lightning_bam.config import ConfigError
+from lightning_bam.data import torchvision_sets
 from lightning_bam.data.torchvision_sets import present, read_idx
 
 
@@ -78,3 +80,14 @@ def test_a_shape_that_is_none(tmp_path, shape):
     (tmp_path / "x").write_bytes(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}i", *shape) + bytes(30))
     with pytest.raises(ConfigError, match="is not a whole idx file of bytes"):
         read_idx(tmp_path / "x")
+
+
+def test_a_packed_file_is_unpacked_so_far_and_no_further(tmp_path, monkeypatch):
+    monkeypatch.setattr(torchvision_sets, "MOST_BYTES", 2**20)
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx_bytes(VALUES) + bytes(2**26)))
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="is not a whole idx file of bytes"):
+        read_idx(tmp_path / "x")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
