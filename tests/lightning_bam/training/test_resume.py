@@ -200,9 +200,9 @@ def test_a_run_does_not_go_on_from_a_damaged_checkpoint_but_begins_anew(tmp_path
     spoil(folder.checkpoint)
     assert figures(trained(folder, ranks)) == before
     (attempt,) = folder.manifest().effective
-    assert (attempt["attempt"], attempt["from_epoch"]) == (2, 0)
+    assert (attempt.attempt, attempt.from_epoch) == (2, 0)
     assert [made.failed is not None for made in folder.manifest().attempts] == [False, False], "lost, and in the record"
-    assert f"{folder.checkpoint}: damaged ({attempt['damaged']}); the run begins anew" in folder.log.read_text()
+    assert f"{folder.checkpoint}: damaged ({attempt.damaged}); the run begins anew" in folder.log.read_text()
     assert len(folder.checkpoint.read_bytes()) == len(weights)
     assert damage(folder.checkpoint) == ""
     assert damage(folder.checkpoint.with_suffix(".damaged")) != "", "kept for who wants to know"
