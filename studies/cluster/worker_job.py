@@ -11,7 +11,7 @@ from typing import Any, Final
 from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
-PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 """Seconds that a worker gets to end its runs, fewer than a cluster's `notice`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
@@ -68,7 +68,7 @@ class WorkerJob:
         self.ending = True
         if self.worker is None:
             return
-        for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 5.0)):
+        for number, seconds in ((signal.SIGTERM, TIMEOUT), (signal.SIGKILL, 5.0)):
             self.worker.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
                 self.worker.wait(seconds)

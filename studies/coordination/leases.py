@@ -31,7 +31,7 @@ from studies.coordination.retries import (
 )
 from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.storage.postgres import patience, patiently, refusal
+from studies.storage.postgres import outage, refusal, with_retries
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Leases:
         event = event_of(folder, again)
         if event is None and not exhausted:
             return False
-        counts = patiently(lambda: self.coordination.take(key, again=again.beat if again else None))
+        counts = with_retries(lambda: self.coordination.take(key, again=again.beat if again else None))
         if counts is None:
             return False
         self.held[key] = folder
@@ -101,20 +101,20 @@ class Leases:
         state = folder.state()
         record = pack(folder) if state in ENDED else None
         losses = folder.manifest().losses
-        patiently(lambda: self.coordination.give_back(key, state, record, losses=losses))
+        with_retries(lambda: self.coordination.give_back(key, state, record, losses=losses))
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Keep every other scheduler of this root, or of this database, out of what is done meanwhile."""
         path = self.root / ".schedulers.lock"
         with os.fdopen(open_lock(path, self.root), "r+b") as file:
-            wait_for(file.fileno(), path, patience.at_most(LIMIT))
+            wait_for(file.fileno(), path, outage.at_most(LIMIT))
             with self.coordination.exclusively():
                 yield
 
     def close(self) -> None:
         """Give back what was taken and never begun, and close the connections to the database, if there are any."""
-        with patience.none():
+        with outage.no_retries():
             for key in [key for key, folder in self.held.items() if folder.state() != "running"]:
                 with suppress(SQLAlchemyError, StudyError, FolderError, OSError):  # its silence says the same
                     self.give_back(key)
@@ -125,7 +125,7 @@ class Leases:
         try:
             return self.coordination.heartbeat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next heartbeat may reach it
-            patience.missed()
+            outage.missed()
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             line = refusal(error) or f"PostgreSQL does not answer ({reason})"
             print(f"bam: {line}; the runs go on", file=sys.stderr)

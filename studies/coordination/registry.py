@@ -27,7 +27,7 @@ from studies.coordination.location import Place
 from studies.coordination.retries import ENDED, TABLE
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
-from studies.storage.postgres import GRACE, address, patience, unreachable
+from studies.storage.postgres import GRACE, address, outage, unreachable
 
 LONGEST: Final = 16
 """Characters of a run's key and of a state."""
@@ -145,7 +145,7 @@ class Registry(Coordination):
         While the database was away nobody could: what counts is the time since it is back.
         """
         free = [RUNS.c.holder.is_(None), self._here()]
-        if patience.since() > self.grace:
+        if outage.since() > self.grace:
             free.append(sa.and_(sa.not_(self._alive()), sa.func.pg_postmaster_start_time() < self._after(-self.grace)))
         return sa.or_(*free)
 
@@ -274,7 +274,7 @@ def _lock(connection: sa.Connection, number: int) -> None:
     It is tried again and again: a server that makes us wait cannot be told from one that hangs.
     """
     lock = sa.select(sa.func.pg_try_advisory_xact_lock(number))
-    what, limit = f"--storage: its advisory lock {number}", patience.at_most(LIMIT)
+    what, limit = f"--storage: its advisory lock {number}", outage.at_most(LIMIT)
     if not wait_until(
         lambda: bool(connection.execute(lock).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
     ):

@@ -25,7 +25,7 @@ def to_train(records: Sequence[Record], options: Options) -> list[Record]:
     """Return the records that a run of the study has to train, or to wait for."""
     states = {"missing", "interrupted", "pruned"}
     states |= {"failed"} if options.retry_failed else set()
-    states |= {"running"} if options.patient else set()
+    states |= {"running"} if options.wait_for_others else set()
     return [record for record in records if record.state in states]
 
 
@@ -41,7 +41,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
 
     """
-    study_trials = StudyTrials(root, study, options.storage, patient=options.patient)
+    study_trials = StudyTrials(root, study, options.storage, wait_for_others=options.wait_for_others)
     with closing(study_trials):
         if options.retry_failed:
             begin_contradictions_anew(RunFolder.of(root, cell.run) for cell in study.runs())

@@ -23,7 +23,7 @@ from studies.job.devices import Slot
 from studies.job.job import FULL, Job, WandbMode
 from studies.job.observer import End
 from studies.stopping_rules.declaration import seal
-from studies.storage.postgres import patience
+from studies.storage.postgres import outage
 from studies.workers.forkserver import end_all, kill_group
 from studies.workers.launch import start
 
@@ -38,7 +38,7 @@ class Options:
     monitor: bool = True
     retry_failed: bool = False
     storage: str | None = None
-    patient: bool = False
+    wait_for_others: bool = False
 
 
 class Scheduler:
@@ -93,7 +93,7 @@ class Scheduler:
         """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
         end_all([active.process for active in self.progress.active])
         self.heartbeat.stop()
-        with patience.none():
+        with outage.no_retries():
             for active in list(self.progress.active):
                 with suppress(OSError, StudyError, FolderError):  # a full disk, a database away: the next call mends it
                     self._notify(active, End(state="interrupted"))

@@ -18,7 +18,7 @@ from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
 from studies.job.observer import End
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
-from studies.storage.postgres import patiently
+from studies.storage.postgres import with_retries
 
 
 class TrialHandle(Protocol):
@@ -72,12 +72,12 @@ class Source(ABC):
 
     def _tell(self, trial: TrialHandle, state: TrialState, value: float | None = None) -> None:
         with suppress(UpdateFinishedTrialError):  # closed between Optuna's look and its word
-            patiently(lambda: self.optuna.tell(trial.number, value, state=state, skip_if_finished=True))
+            with_retries(lambda: self.optuna.tell(trial.number, value, state=state, skip_if_finished=True))
 
     def ask(self) -> Trial:
         """Ask Optuna for a trial, and send its first heartbeat."""
         with quiet_heartbeat():
-            trial = patiently(self.optuna.ask)
+            trial = with_retries(self.optuna.ask)
         self.send_heartbeat([trial])
         return trial
 
@@ -88,7 +88,7 @@ class Source(ABC):
     def report(self, trial: TrialHandle, figure: float, epoch: int) -> None:
         """Tell a running trial's figure after an epoch, unless another scheduler has taken it for interrupted."""
         with suppress(UpdateFinishedTrialError):
-            patiently(lambda: trial.report(figure, epoch))
+            with_retries(lambda: trial.report(figure, epoch))
 
     def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
         """Send a heartbeat for running trials, where the storage asks for it."""

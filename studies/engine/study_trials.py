@@ -27,7 +27,7 @@ from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import distributions, new_trial, parameters
 from studies.records.records import Record
 from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
-from studies.storage.postgres import GRACE, patiently
+from studies.storage.postgres import GRACE, with_retries
 
 
 def close_interrupted(study: optuna.Study, root: Path, storage: BaseStorage) -> None:
@@ -62,15 +62,15 @@ class StudyTrials(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
     The folders decide what is trained; the trials are written, and never read for that. They are in the journal of
-    `root`, or in the database at `url`. With `patient` the runs that others train are waited for, and taken over where
-    they are interrupted.
+    `root`, or in the database at `url`. With `wait_for_others` the runs that others train are waited for,
+    and taken over where they are interrupted.
     """
 
-    def __init__(self, root: Path, study: Study, url: str | None = None, *, patient: bool = False) -> None:
+    def __init__(self, root: Path, study: Study, url: str | None = None, *, wait_for_others: bool = False) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
         self.label = study.label
-        self.patient = patient
+        self.wait_for_others = wait_for_others
         self.again: dict[str, FailedAttempt] = {}
         self.queue: list[Cell] = []
         self.others: list[Cell] = []
@@ -108,7 +108,7 @@ class StudyTrials(Source):
 
     def retry(self, records: Sequence[Record]) -> None:
         """Take note of which attempts have failed by now: they are made again, and none that fails later is."""
-        entries = patiently(self.leases.coordination.entries)
+        entries = with_retries(self.leases.coordination.entries)
         self.again = failures(self.root, [record.run for record in records], entries)
 
     def enqueue(self, records: Sequence[Record]) -> None:
@@ -123,10 +123,10 @@ class StudyTrials(Source):
         """
         shared = isinstance(self.storage, RDBStorage)
         number = self._create_trial(cell, home=not shared, state=TrialState.RUNNING)
-        trial = patiently(lambda: Trial(self.optuna, number))
-        patiently(lambda: self.send_heartbeat([trial]))
+        trial = with_retries(lambda: Trial(self.optuna, number))
+        with_retries(lambda: self.send_heartbeat([trial]))
         if shared:
-            patiently(lambda: trial.set_user_attr("home", str(Place.of(self.root))))
+            with_retries(lambda: trial.set_user_attr("home", str(Place.of(self.root))))
         return trial
 
     def _create_trial(self, cell: Cell, *, home: bool, **outcome: Any) -> int:
@@ -143,11 +143,11 @@ class StudyTrials(Source):
             )
 
         try:
-            return patiently(create)
+            return with_retries(create)
         except FolderError:
             raise
         except ValueError:  # in PostgreSQL: another process has just begun one with parameters of another kind
-            return patiently(create)
+            return with_retries(create)
 
     def claim(self) -> tuple[Trial, Cell] | None:
         """Take the next run of the queue that nobody has or has finished, or None where there is none."""
@@ -167,11 +167,11 @@ class StudyTrials(Source):
 
     def waits(self) -> bool:
         """Say whether others still train runs of this study; those whose training was interrupted are wanted again."""
-        if not self.patient or not self.others:
+        if not self.wait_for_others or not self.others:
             return False
         if time.monotonic() - self.last_poll > POLL:
             self.last_poll = time.monotonic()
-            entries = patiently(self.leases.coordination.entries)
+            entries = with_retries(self.leases.coordination.entries)
             keys = ended(self.root, [cell.run for cell in self.others], entries)
             self.queue += [cell for cell in self.others if cell.run.key not in keys]
             self.others = []
@@ -199,4 +199,4 @@ def report(trial: TrialHandle, run: Run, metrics: Sequence[Mapping[str, Any]]) -
     for line in metrics:
         figure = so_far(run, line)
         if figure is not None:
-            patiently(partial(trial.report, figure, line["epoch"]))
+            with_retries(partial(trial.report, figure, line["epoch"]))

@@ -15,7 +15,7 @@ from studies.coordination.retries import FailedAttempt
 from studies.definition.study import Cell
 from studies.engine.source import Source, TrialHandle
 from studies.search.trials import ANOTHERS, HARMLESS, RUN_FAILED, requeue
-from studies.storage.postgres import patiently
+from studies.storage.postgres import with_retries
 
 
 @dataclass
@@ -112,12 +112,12 @@ class OpenTrials(Source):
         over_seeds = len(attempt.cells) > 1 and not attempt.by_epoch and objectives == 1
         with suppress(UpdateFinishedTrialError):  # closed by another process, which took this one for dead
             if over_seeds:
-                patiently(lambda: attempt.trial.report(figure, index))
+                with_retries(lambda: attempt.trial.report(figure, index))
             if len(attempt.figures) == len(attempt.cells):
                 self.open.pop(attempt.trial.number, None)
                 values = [fmean(attempt.figures.values()), *self._macs(attempt)][:objectives]
-                patiently(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
-            elif over_seeds and patiently(attempt.trial.should_prune):
+                with_retries(lambda: self.optuna.tell(attempt.trial, values, skip_if_finished=True))
+            elif over_seeds and with_retries(attempt.trial.should_prune):
                 self.close_trial(attempt.trial, TrialState.PRUNED)
 
     def _macs(self, attempt: Attempt) -> list[float]:
@@ -144,7 +144,7 @@ class OpenTrials(Source):
             self._refused.discard(run.key)
             self.close_trial(attempt.trial, TrialState.FAIL, ANOTHERS)
         else:
-            patiently(lambda: self.interrupt(attempt.trial))
+            with_retries(lambda: self.interrupt(attempt.trial))
 
     def leave(self, trial: TrialHandle, cell: Cell) -> None:
         """Close the trial of a run that somebody else trains, and do not ask for it again."""
@@ -169,7 +169,7 @@ class OpenTrials(Source):
             return False
         with suppress(UpdateFinishedTrialError):
             done = RunFolder.of(self.root, attempt.cells[trial.index].run).state() == "complete"
-            if patiently(attempt.trial.should_prune) and not done:
+            if with_retries(attempt.trial.should_prune) and not done:
                 self.close_trial(attempt.trial, TrialState.PRUNED)
         return trial.number not in self.open
 
@@ -179,8 +179,8 @@ class OpenTrials(Source):
         self.troubles += state == TrialState.FAIL and why not in ("", RUN_FAILED, *HARMLESS)
         with suppress(UpdateFinishedTrialError):
             if why:
-                patiently(lambda: trial.set_user_attr("why", why))
-            patiently(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
+                with_retries(lambda: trial.set_user_attr("why", why))
+            with_retries(lambda: self.optuna.tell(trial, state=state, skip_if_finished=True))
 
     def send_heartbeat(self, trials: Iterable[TrialHandle]) -> None:
         """Send a heartbeat for every open trial, whether or not one of its runs is running right now."""

@@ -18,7 +18,7 @@ from studies.search.space import Space
 from studies.search.trials import ALL_TRIED, counted, requeue
 from studies.storage.checked_trials import attributes, readable
 from studies.storage.optuna_storage import close_stale_trials
-from studies.storage.postgres import patiently
+from studies.storage.postgres import with_retries
 
 STRANGE: Final = "it was asked for with values that are none of this space's"
 LOOK: Final = 2.0
@@ -53,7 +53,7 @@ class Proposals:
     @property
     def remaining(self) -> int:
         """How many trials are still to be asked for; with brute force, how many configurations."""
-        trials = list(counted(patiently(lambda: self.study.get_trials(deepcopy=False))))
+        trials = list(counted(with_retries(lambda: self.study.get_trials(deepcopy=False))))
         if self.method.sampler != "brute":
             return self.trials - len(trials)
         return 0 if self.exhausted else self.trials - len({frozenset(trial.params.items()) for trial in trials})

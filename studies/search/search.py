@@ -27,7 +27,7 @@ from studies.search.pruners import make_pruner
 from studies.search.space import Space
 from studies.search.trials import FAILED_BEFORE, TRIED_ALREADY, requeue_failed
 from studies.storage.optuna_storage import open_storage
-from studies.storage.postgres import patiently
+from studies.storage.postgres import with_retries
 
 OTHER: Final = "give the space another name, or use another --root"
 DYING: Final = 30.0
@@ -79,7 +79,7 @@ class Search(OpenTrials):
         method: how.
         url: PostgreSQL instead of the journal.
         storage: an Optuna storage instead of both.
-        patient: wait for the trials of others, and take over those that they lose.
+        wait_for_others: wait for the trials of others, and take over those that they lose.
         again: also try what has failed once more.
 
     Raises:
@@ -97,13 +97,13 @@ class Search(OpenTrials):
         url: str | None = None,
         storage: BaseStorage | None = None,
         *,
-        patient: bool = False,
+        wait_for_others: bool = False,
         again: bool = False,
     ) -> None:
         super().__init__()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         method.check(space)
-        self.root, self.space, self.method, self.patient = root, space, method, patient
+        self.root, self.space, self.method, self.wait_for_others = root, space, method, wait_for_others
         self.retries = again
         self.pruner = method.pruner_for(space)
         self.label = label(space, method)
@@ -159,7 +159,7 @@ class Search(OpenTrials):
                 self.send_heartbeat(())  # who was stopped for a while is not dead
                 return self.proposals.next(self.ask)
 
-        proposal, self.proposals.pending = patiently(ask), None
+        proposal, self.proposals.pending = with_retries(ask), None
         return proposal
 
     def _rests(self) -> bool:
@@ -170,7 +170,7 @@ class Search(OpenTrials):
 
     def waits(self) -> bool:
         """Say whether it is too early to leave: a configuration comes back soon, or others are awaited."""
-        others = patiently(self.proposals.others) if self.rest_until is None and self.patient else 0
+        others = with_retries(self.proposals.others) if self.rest_until is None and self.wait_for_others else 0
         if others:
             if not self.waited:
                 print(f"bam: {self.label}: waiting for what others try ({others} trials)", file=sys.stderr)
@@ -206,7 +206,7 @@ class Search(OpenTrials):
             report(attempt.handle(0), cells[0].run, folders[0].metrics())
             self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
         if failed and trial.number in self.open:
-            self.again |= failures(self.root, failed, patiently(self.leases.coordination.entries))
+            self.again |= failures(self.root, failed, with_retries(self.leases.coordination.entries))
 
     def _pruned_before(self, key: str) -> bool:
         pruned = self.optuna.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
@@ -219,4 +219,4 @@ class Search(OpenTrials):
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)
         else:
             self.rest_until = time.monotonic() + LOOK
-            patiently(lambda: self.interrupt(trial))
+            with_retries(lambda: self.interrupt(trial))

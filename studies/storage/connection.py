@@ -29,8 +29,8 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def connect(cls, conninfo: str = "", **keywords: Any) -> Connection:
-        """Connect within the time that `patience` leaves."""
-        seconds = min(postgres.patience.remaining(), float(keywords.pop("connect_timeout", postgres.CONNECT)))
+        """Connect within the time that `outage` leaves."""
+        seconds = min(postgres.outage.remaining(), float(keywords.pop("connect_timeout", postgres.CONNECT)))
         if seconds <= 0:
             raise psycopg.OperationalError("no time is left to ask it")
         started = time.monotonic()
@@ -65,7 +65,7 @@ class Connection(psycopg.Connection[Any]):
                 if ready:
                     _note_outage(last)
                     last = time.monotonic()
-                elif silence > postgres.SILENCE or postgres.patience.remaining() < 0:
+                elif silence > postgres.SILENCE or postgres.outage.remaining() < 0:
                     _note_outage(last)
                     self.close()
                     raise psycopg.OperationalError(f"no word from it in {silence:.0f} s")
@@ -78,7 +78,7 @@ class Connection(psycopg.Connection[Any]):
 def _note_outage(since: float) -> None:
     """Note an outage where nothing came for so long that others could send no heartbeat meanwhile."""
     if time.monotonic() - since > postgres.BEAT:
-        postgres.patience.missed()
+        postgres.outage.missed()
 
 
 def engine_options() -> dict[str, Any]:

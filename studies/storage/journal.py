@@ -15,7 +15,7 @@ from optuna.storages.journal import BaseJournalBackend
 from lightning_bam.run_folder.files import FolderError, open_plain
 from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from studies.storage.checked_trials import MALFORMED, is_entry
-from studies.storage.postgres import patience
+from studies.storage.postgres import outage
 
 HEAD: Final = 1024
 """Bytes by which a journal is recognised: its first entry names the process that wrote it."""
@@ -63,7 +63,7 @@ class Journal(BaseJournalBackend):
         path = self.path.with_name(f".{self.path.name}.lock")
         lock = open_lock(path, self.path.parent)
         try:
-            wait_for(lock, path, patience.at_most(LIMIT))
+            wait_for(lock, path, outage.at_most(LIMIT))
             with self._open(os.O_RDWR | os.O_APPEND) as file:
                 _cut_unfinished_line(file)
                 yield file

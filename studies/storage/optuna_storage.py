@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.storage.checked_trials import MALFORMED, attributes, readable
 from studies.storage.connection import engine_options
 from studies.storage.journal import journal
-from studies.storage.postgres import BEAT, GRACE, address, hide_password, patience, unreachable
+from studies.storage.postgres import BEAT, GRACE, address, hide_password, outage, unreachable
 
 FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
 MIGRATE: Final = (
@@ -98,7 +98,7 @@ def quiet_heartbeat() -> Iterator[None]:
 
 def close_stale_trials(study: optuna.Study) -> None:
     """Fail the trials whose host has sent no heartbeat for long, unless the database was away and nobody could."""
-    if patience.since() > GRACE:
+    if outage.since() > GRACE:
         with quiet_heartbeat():
             fail_stale_trials(study)
 

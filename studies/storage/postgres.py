@@ -17,7 +17,7 @@ BEAT: Final = 10
 """Seconds between two heartbeats of a trial in PostgreSQL."""
 GRACE: Final = 60
 """Seconds without a heartbeat after which another host may take a run for interrupted."""
-PATIENCE: Final = 120
+TIMEOUT: Final = 120
 """Seconds that a database may be away (restarted, say) before a scheduler gives up; until then its runs go on."""
 
 CONNECT: Final = 10
@@ -93,11 +93,11 @@ def silent(error: BaseException) -> str:
     )
 
 
-class Patience:
-    """For how long a database that is away is waited for, in seconds, and when it last was away."""
+class Outage:
+    """When the database last did not answer, and for how many seconds calls are retried."""
 
     def __init__(self) -> None:
-        self.seconds = float(PATIENCE)
+        self.timeout = float(TIMEOUT)
         self.away = -math.inf
         self.until = math.inf
 
@@ -118,22 +118,22 @@ class Patience:
         return max(0.0, min(seconds, self.remaining()))
 
     @contextmanager
-    def none(self) -> Iterator[None]:
-        """Wait for nothing meanwhile, and for a silent database once: who is about to leave tries each thing once."""
-        before, self.seconds, self.until = self.seconds, 0.0, time.monotonic() + LEAVING
+    def no_retries(self) -> Iterator[None]:
+        """Retry nothing meanwhile, and wait for a silent database once, as who is about to end does."""
+        before, self.timeout, self.until = self.timeout, 0.0, time.monotonic() + LEAVING
         try:
             yield
         finally:
-            self.seconds, self.until = before, math.inf
+            self.timeout, self.until = before, math.inf
 
 
-patience: Final = Patience()
+outage: Final = Outage()
 """Of this process."""
 
 
-def patiently(call: Callable[[], Answer]) -> Answer:
-    """Call, again while the database is away and `patience` lasts; then, and where it refuses, raise `StudyError`."""
-    deadline = time.monotonic() + patience.seconds
+def with_retries(call: Callable[[], Answer]) -> Answer:
+    """Call, retrying for `outage.timeout` seconds while nothing answers; raise `StudyError` then, and for a refusal."""
+    deadline = time.monotonic() + outage.timeout
     while True:
         try:
             return call()
@@ -142,7 +142,7 @@ def patiently(call: Callable[[], Answer]) -> Answer:
                 if line := refusal(error):
                     raise StudyError(line) from None
                 raise
-            patience.missed()
+            outage.missed()
             if time.monotonic() > deadline:
                 raise StudyError(silent(error)) from None
             time.sleep(1.0)

@@ -36,7 +36,7 @@ from studies.doctor.storage import database
 from studies.errors import StudyError
 from studies.storage import journal as journal_module
 from studies.storage.optuna_storage import close_storage, open_storage
-from studies.storage.postgres import patience
+from studies.storage.postgres import outage
 from tests.analysis.synthetic import finish
 from tests.faults.another_user import nobody
 from tests.studies.conftest import BASE, postgres, tiny  # noqa: F401, the fixture
@@ -139,8 +139,8 @@ def test_who_leaves_does_not_wait_for_a_lock_as_long(tmp_path, held):
     """Ctrl-C gives everything back within seconds, whoever holds the journal."""
     journal(tmp_path)
     held(tmp_path / ".studies.journal.lock")
-    with patience.none():
-        patience.until -= 4.9
+    with outage.no_retries():
+        outage.until -= 4.9
         with pytest.raises(FolderError, match="still held by process"):
             journal(tmp_path)
 
@@ -185,8 +185,8 @@ SAID = (
 
 
 def test_a_table_that_is_locked_is_not_taken_for_a_dead_server(tmp_path, monkeypatch, capfd, postgres):  # noqa: F811
-    monkeypatch.setattr(patience, "seconds", 0.0)
-    monkeypatch.setattr(patience, "away", patience.away)
+    monkeypatch.setattr(outage, "timeout", 0.0)
+    monkeypatch.setattr(outage, "away", outage.away)
     storage = open_storage(tmp_path, postgres)
     close_storage(storage)
     with closing(Leases(tmp_path, postgres)) as leases, psycopg.connect(postgres) as session:

@@ -15,7 +15,7 @@ from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from studies import Study
 from studies.engine.scheduler import Options
 from studies.job.devices import Slot
-from studies.storage.postgres import patience
+from studies.storage.postgres import outage
 
 BASE = Run(
     dataset=Digits(),
@@ -62,7 +62,7 @@ def postgres(monkeypatch):
 
     What an earlier test has seen of a database that was away is forgotten: for a minute nobody would be taken for dead.
     """
-    monkeypatch.setattr(patience, "away", -math.inf)
+    monkeypatch.setattr(outage, "away", -math.inf)
     server = os.environ.get("BAM_TEST_POSTGRES")
     if not server:
         pytest.skip("no PostgreSQL: set BAM_TEST_POSTGRES to an address whose user may create databases")

@@ -90,25 +90,25 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-def train(study: Study, arguments: argparse.Namespace, *, patient: bool = False) -> int:
+def train(study: Study, arguments: argparse.Namespace, *, wait_for_others: bool = False) -> int:
     """Train what is missing of one study, or by its stopping rule; returns 1 where some run has no result.
 
-    A `patient` call waits for what others train.
+    With `wait_for_others` it waits for what others train.
     """
     if study.stopping is None:
-        return _train(study, arguments, patient=patient)
+        return _train(study, arguments, wait_for_others=wait_for_others)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
 
     def train_round(part: Round) -> bool:
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
-        return _train(part.study, arguments, patient=patient) == 0
+        return _train(part.study, arguments, wait_for_others=wait_for_others) == 0
 
     _, resolved = until_resolved(study, lambda: records_of(study, arguments), train_round)
     return 0 if resolved else 1
 
 
-def _train(study: Study, arguments: argparse.Namespace, *, patient: bool) -> int:
-    options = options_of(arguments, patient=patient)
+def _train(study: Study, arguments: argparse.Namespace, *, wait_for_others: bool) -> int:
+    options = options_of(arguments, wait_for_others=wait_for_others)
     with LiveView() as view:
         progress = run_study(study, root_of(arguments), options, view)
     if progress.halted:
@@ -120,8 +120,8 @@ def _train(study: Study, arguments: argparse.Namespace, *, patient: bool) -> int
     return 0 if states["complete"] == progress.total else 1
 
 
-def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Options:
-    """Return where and how to train; a `patient` one waits for what others train."""
+def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) -> Options:
+    """Return where and how to train, and whether to wait for what others train."""
     tracking = arguments.wandb or default_mode()
     if tracking == "online" and default_mode() != "online":
         hint = "log in with `wandb login` or set WANDB_API_KEY; `wandb sync` sends offline records later"
@@ -137,5 +137,5 @@ def options_of(arguments: argparse.Namespace, *, patient: bool = False) -> Optio
         monitor=arguments.wandb_monitor == "on",
         retry_failed=arguments.retry == "failed",
         storage=arguments.storage,
-        patient=patient,
+        wait_for_others=wait_for_others,
     )

@@ -65,8 +65,8 @@ def execute(arguments: argparse.Namespace) -> int:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
     method = Method(**{name: getattr(arguments, name) for name in ("sampler", "pruner", "trials", "seed", "seeds")})
-    patient, again = arguments.confirm is not None, arguments.retry is not None
-    search = Search(root_of(arguments), space, method, arguments.storage, patient=patient, again=again)
+    wait_for_others, again = arguments.confirm is not None, arguments.retry is not None
+    search = Search(root_of(arguments), space, method, arguments.storage, wait_for_others=wait_for_others, again=again)
     with closing(search):
         with LiveView() as view:
             progress = run_search(search, options_of(arguments), view)

@@ -26,4 +26,4 @@ def execute(arguments: argparse.Namespace) -> int:
     if nodes > 1 and not (job.isdigit() and int(job) >= nodes):
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
-    return max(train(study, arguments, patient=True) for study in select_to_train(arguments))
+    return max(train(study, arguments, wait_for_others=True) for study in select_to_train(arguments))

@@ -20,6 +20,7 @@ from analysis.cli.verbs.reproduce import lines_of
 from analysis.provenance.reproduction import compare
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import Manifest
 from studies.errors import StudyError
 from studies.job.devices import Slot
 from studies.workers.retrain import slot_like
@@ -198,11 +199,11 @@ def test_the_slot_is_like_the_records(monkeypatch, tmp_path):
     for number in range(3):
         (tmp_path / f"nvidia{number}").touch()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    assert slot_like({}, None) == Slot(1)
-    assert slot_like({"world_size": 3, "device": "cpu"}, None) == Slot(3)
-    assert slot_like({"world_size": 2, "device": "A100"}, None) == Slot(2, (0, 1))
-    assert slot_like({"world_size": 2, "device": "A100"}, "2,0,1") == Slot(2, (2, 0))
-    assert slot_like({"world_size": 1, "device": "A100"}, "cpu:2") == Slot(1)
+    assert slot_like(Manifest(), None) == Slot(1)
+    assert slot_like(Manifest(world_size=3, device="cpu"), None) == Slot(3)
+    assert slot_like(Manifest(world_size=2, device="A100"), None) == Slot(2, (0, 1))
+    assert slot_like(Manifest(world_size=2, device="A100"), "2,0,1") == Slot(2, (2, 0))
+    assert slot_like(Manifest(world_size=1, device="A100"), "cpu:2") == Slot(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(StudyError) as error:
         slot_like({"world_size": 1, "device": "A100"}, None)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from studies.cluster.cluster import Request
-from studies.cluster.worker_job import PATIENCE
+from studies.cluster.worker_job import TIMEOUT
 from studies.errors import StudyError
 
 WORKER = """
@@ -113,7 +113,7 @@ class ClusterContract:
         until(lambda: self.jobs(tmp_path) == [])
 
     def test_a_worker_has_less_time_to_end_than_its_job(self):
-        assert self.cluster.notice > PATIENCE + 20, "SIGKILL and submitit's requeueing take some"
+        assert self.cluster.notice > TIMEOUT + 20, "SIGKILL and submitit's requeueing take some"
 
     @pytest.mark.parametrize(
         "more", [{"partition": "gpu\nrm -rf ~"}, {"account": "me\x1b"}, {"more": {"mem": "1G\nid"}}]

@@ -35,7 +35,7 @@ from studies.records.records import gather
 from studies.stopping_rules.declaration import declare, file_of
 from studies.storage import postgres as postgres_module
 from studies.storage.optuna_storage import open_storage
-from studies.storage.postgres import Patience
+from studies.storage.postgres import Outage
 from tests.analysis.synthetic import finish
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.coordination.contract import failure_of
@@ -90,13 +90,13 @@ def test_a_lease_lasts_while_its_holder_shows_life(on):
 
 
 def test_who_could_show_no_life_because_the_database_was_away_is_not_dead(on, monkeypatch):
-    monkeypatch.setattr(postgres_module, "patience", Patience())
-    monkeypatch.setattr(registry_module, "patience", postgres_module.patience)
+    monkeypatch.setattr(postgres_module, "outage", Outage())
+    monkeypatch.setattr(registry_module, "outage", postgres_module.outage)
     ours, theirs = on("ours", 1.0), on("theirs", 1.0)
     assert theirs.take("a")
     assert theirs.take("b")
     time.sleep(1.2)
-    registry_module.patience.missed()
+    registry_module.outage.missed()
     assert [ours.take(key) is not None for key in "ab"] == [False, False]
     assert theirs.heartbeat(["a"]) == set(), "it was only waiting"
     time.sleep(0.7)
@@ -327,7 +327,7 @@ def test_what_failed_elsewhere_takes_the_place_of_what_was_half_trained_here(tmp
 @pytest.fixture
 def two_hosts(tmp_path, postgres, two_slots):
     """Two roots without a shared folder, and options for both."""
-    return tmp_path / "one", tmp_path / "two", replace(two_slots, storage=postgres, patient=True)
+    return tmp_path / "one", tmp_path / "two", replace(two_slots, storage=postgres, wait_for_others=True)
 
 
 def test_what_one_host_has_trained_another_reads_and_does_not_train(two_hosts, postgres):
@@ -368,7 +368,7 @@ def test_runs_of_a_dead_host_are_taken_over(tmp_path, on, postgres, one_slot, mo
     study = tiny(seeds=1)
     assert dead.take(study.runs()[0].run.key)
     started = time.monotonic()
-    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres, patient=True), silent)
+    progress = run_study(study, tmp_path, replace(one_slot, storage=postgres, wait_for_others=True), silent)
     assert time.monotonic() - started > 2
     assert sorted(cell.row for cell, _ in progress.finished) == ["BAM", "none"]
 
@@ -520,7 +520,7 @@ def test_who_may_not_let_a_table_of_an_earlier_version_grow_is_told_who_can(post
             connection.execute(f"drop role {name}")
 
 
-def test_an_impatient_run_leaves_what_others_train(tmp_path, on, postgres, one_slot):
+def test_a_run_that_does_not_wait_leaves_what_others_train(tmp_path, on, postgres, one_slot):
     other = on("other")
     study = tiny(seeds=1)
     assert other.take(study.runs()[0].run.key)

@@ -199,7 +199,7 @@ def test_a_worker_retries_nothing_that_another_has_retried_since_it_began(tmp_pa
         return start(*job)
 
     monkeypatch.setattr(scheduler, "start", while_another_retries)
-    ours = run_study(study, tmp_path, replace(again, patient=True), silent)
+    ours = run_study(study, tmp_path, replace(again, wait_for_others=True), silent)
     assert (len(theirs[0].failed), len(ours.failed)) == (1, 1), "one had begun here"
     assert [record.manifest.attempt for record in gather(study, tmp_path)] == [2, 2]
 

@@ -133,10 +133,10 @@ def test_a_lost_configuration_waits_until_its_run_has_died(tmp_path, at_once, mo
     assert troubles(search.optuna.get_trials()) == Counter()
 
 
-def test_a_patient_search_waits_for_what_others_try(tmp_path, at_once, capsys):
+def test_a_search_waits_for_what_others_try(tmp_path, at_once, capsys):
     one = replace(SIX, choices={"attention.reduction": ("2", "4")})
     method = Method(sampler="brute", pruner="none")
-    other, mine = Search(tmp_path, one, method), Search(tmp_path, one, method, patient=True)
+    other, mine = Search(tmp_path, one, method), Search(tmp_path, one, method, wait_for_others=True)
     theirs = [other.claim(), other.claim()]
     assert mine.claim() is None
     assert mine.waits()
@@ -148,13 +148,13 @@ def test_a_patient_search_waits_for_what_others_try(tmp_path, at_once, capsys):
     assert capsys.readouterr().err == "bam: search+six: waiting for what others try (2 trials)\n"
 
 
-def test_a_patient_search_takes_over_what_others_lose(tmp_path, one_slot, monkeypatch):
+def test_a_search_takes_over_what_others_lose(tmp_path, one_slot, monkeypatch):
     monkeypatch.setattr(search_module, "LOOK", 0.1)
     monkeypatch.setattr(proposals_module, "LOOK", 0.1)
     one = replace(SIX, choices={"attention.reduction": ("2", "4")})
     other = Search(tmp_path, one, Method(trials=1, sampler="brute", pruner="none"))
     other.claim()
-    mine = Search(tmp_path, one, Method(trials=1, sampler="brute", pruner="none"), patient=True)
+    mine = Search(tmp_path, one, Method(trials=1, sampler="brute", pruner="none"), wait_for_others=True)
     threading.Timer(0.5, other.owner.let_go).start()
     progress = run_search(mine, one_slot, silent)
     assert len(progress.finished) == 1

@@ -279,7 +279,7 @@ def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, 
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
-        patch.setattr(optuna_storage.patience, "away", time.monotonic() - 30)
+        patch.setattr(optuna_storage.outage, "away", time.monotonic() - 30)
         assert not here.proposals.requeue_interrupted(), "while the database was away nobody could send a heartbeat"
     assert here.proposals.requeue_interrupted()
     assert here.remaining == 4

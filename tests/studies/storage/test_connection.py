@@ -31,7 +31,7 @@ from studies.errors import StudyError
 from studies.records.records import gather
 from studies.storage import postgres as database
 from studies.storage.optuna_storage import close_storage, open_storage
-from studies.storage.postgres import Patience
+from studies.storage.postgres import Outage
 from tests.studies.conftest import silent, tiny
 
 
@@ -80,9 +80,9 @@ class Wire:
 def wire(postgres, monkeypatch):
     if "port" not in make_url(postgres).query:
         pytest.skip("BAM_TEST_POSTGRES names no socket, as .ci/postgres does")
-    patience = Patience()
+    outage = Outage()
     for module in (database, registry_module, leases):
-        monkeypatch.setattr(module, "patience", patience)
+        monkeypatch.setattr(module, "outage", outage)
     monkeypatch.setattr(database, "CONNECT", 2)
     with tempfile.TemporaryDirectory(prefix="wire") as folder:  # a short path: a socket lies in it
         made = Wire(postgres, Path(folder))
@@ -129,7 +129,7 @@ def test_a_query_is_not_waited_for_for_good(wire, registry, monkeypatch):
     assert database.away(error)
     assert seconds < 4
     wire.cut(seconds=1.5)
-    assert database.patiently(registry.entries)["a"].holder == "here:1"
+    assert database.with_retries(registry.entries)["a"].holder == "here:1"
 
 
 def test_a_silence_that_raised_no_error_was_an_outage(wire, registry, postgres, monkeypatch):
@@ -167,12 +167,12 @@ def test_who_leaves_waits_five_seconds_in_all(wire, registry, monkeypatch):
     monkeypatch.setattr(database, "LEAVING", 2.5)
     registry.entries()
     wire.cut()
-    with database.patience.none():
-        found = [took(lambda: database.patiently(registry.entries)) for _ in range(8)]
+    with database.outage.no_retries():
+        found = [took(lambda: database.with_retries(registry.entries)) for _ in range(8)]
     assert all(isinstance(error, StudyError) for _, error in found)
     assert sum(seconds for seconds, _ in found) < 4
     wire.open.set()
-    assert database.patiently(registry.entries) == {}
+    assert database.with_retries(registry.entries) == {}
 
 
 def test_who_trains_is_waited_for_longer_than_any_answer(wire, registry, monkeypatch):

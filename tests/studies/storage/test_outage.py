@@ -115,7 +115,7 @@ STUDY = tiny()
 
 
 def test_a_database_that_stays_away_is_one_line_and_nothing_is_lost(tmp_path, postgres, outage, monkeypatch, capfd):
-    monkeypatch.setattr(database.patience, "seconds", 2.0)
+    monkeypatch.setattr(database.outage, "timeout", 2.0)
     (tmp_path / "tiny.py").write_text(STUDY)
     root = tmp_path / "runs"
     words = [str(tmp_path / "tiny.py"), "--root", str(root), "--storage", postgres]
@@ -154,7 +154,7 @@ def test_a_connection_that_breaks_while_trials_are_read_is_waited_out(tmp_path, 
             outage.end()
 
     event.listen(storage.engine, "before_cursor_execute", breaks)
-    assert [trial.value for trial in database.patiently(lambda: study.get_trials(deepcopy=False))] == [1.0]
+    assert [trial.value for trial in database.with_retries(lambda: study.get_trials(deepcopy=False))] == [1.0]
     assert len(broken) == 1
     close_storage(storage)
 
@@ -167,5 +167,5 @@ def test_an_error_of_ours_is_not_waited_out():
         raise database.exc.SQLAlchemyError("a wrong statement")
 
     with pytest.raises(database.exc.SQLAlchemyError, match="a wrong statement"):
-        database.patiently(wrong)
+        database.with_retries(wrong)
     assert calls == [1]

@@ -80,7 +80,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start(folder: Path, nodes: int = 1, cpus: int = 2, kill_wait: int = 30, patience: float = 60) -> None:
+def start(folder: Path, nodes: int = 1, cpus: int = 2, kill_wait: int = 30, timeout: float = 60) -> None:
     """Start a cluster in `folder` and wait until its nodes are idle.
 
     Args:
@@ -88,7 +88,7 @@ def start(folder: Path, nodes: int = 1, cpus: int = 2, kill_wait: int = 30, pati
         nodes: how many nodes this machine plays.
         cpus: of each node.
         kill_wait: seconds between a job's SIGTERM and its SIGKILL, as Slurm's KillWait.
-        patience: seconds to wait.
+        timeout: seconds to wait.
 
     Raises:
         RuntimeError: it did not come up; with the last lines of the daemons' logs.
@@ -123,35 +123,35 @@ def start(folder: Path, nodes: int = 1, cpus: int = 2, kill_wait: int = 30, pati
     call("slurmctld", "-c", "-f", str(conf))
     for name in names(nodes):
         call("slurmd", "-c", "-f", str(conf), "-N", name)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while states(folder) != ["idle"] * nodes:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the cluster did not come up in {patience:.0f} s\n{logs(folder)}")
+            raise RuntimeError(f"the cluster did not come up in {timeout:.0f} s\n{logs(folder)}")
         time.sleep(0.3)
 
 
-def stop(folder: Path, patience: float = 30) -> None:
+def stop(folder: Path, timeout: float = 30) -> None:
     """End every job, then the daemons, and wait until they are gone; the folder stays."""
     environment = environment_of(folder)
     with suppress(OSError, subprocess.SubprocessError):
         user = pwd.getpwuid(os.geteuid()).pw_name
         subprocess.run(["scancel", "--user", user], env=environment, timeout=10, capture_output=True, check=False)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and ask(folder, "squeue", "--noheader"):
             time.sleep(0.3)
     for pattern in ("slurmd.*.pid", "slurmctld.pid", "munged.pid"):
         for path in folder.glob(pattern):
-            end(path, patience)
+            end(path, timeout)
 
 
-def end(pid_file: Path, patience: float) -> None:
+def end(pid_file: Path, timeout: float) -> None:
     """End the daemon of that file: ask, wait, kill."""
     try:
         pid = int(pid_file.read_text())
     except (OSError, ValueError):
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + patience / 2
+        deadline = time.monotonic() + timeout / 2
         with suppress(ProcessLookupError):
             os.kill(pid, number)
         while alive(pid) and time.monotonic() < deadline:
