@@ -135,8 +135,8 @@ def test_rows_that_differ_in_more_than_the_factor_are_refused(own, capsys):
     assert table(capsys) == (
         2,
         "",
-        "bam: dilations.py, line 12: dilations: rows 'd=1' and 'lr' differ in recipe.lr (0.1 and 0.2), which is not under "
-        "question; make them equal or name it in `scientific`\n",
+        "bam: dilations.py, line 12: dilations: rows 'd=1' and 'lr' differ in recipe.lr (0.1 and 0.2), which is not "
+        "under question; make them equal or name it in `scientific`\n",
     )
 
 
