@@ -90,8 +90,8 @@ class Blind:
 def blind(label: str, records: Iterable[Record], rules: Mapping[str, bytes]) -> tuple[Blind, dict[str, bytes]]:
     """Return what hides who made a bundle of these records, and its declared rules, hidden likewise, by name."""
     declared = {name: json.loads(content) for name, content in rules.items()}
-    found = [*(rule.get("commit") for rule in declared.values()), *(made.commit for made in _attempts(records))]
-    parts = {commit: commit.partition("+") for commit in found if isinstance(commit, str)}
+    made_at = [*(rule.get("commit") for rule in declared.values()), *(made.commit for made in _attempts(records))]
+    parts = {commit: commit.partition("+") for commit in made_at if isinstance(commit, str)}
     heads = sorted({head for head, *_ in parts.values() if head})
     numbers = {head: str(number) for number, head in enumerate(heads, 1)}
     commits = {commit: numbers.get(head, "") + plus + sources for commit, (head, plus, sources) in parts.items()}

@@ -65,7 +65,7 @@ class Annotation(TypedDict):
 
 
 class Annotations(TypedDict):
-    """An annotation file; every entry is checked, since a figure would not show that one was lost."""
+    """An annotation file; every entry is checked, since a figure would not show that one is missing."""
 
     categories: list[Category]
     images: list[CocoImage]

@@ -33,8 +33,8 @@ class DetectionTask(TrainedModule):
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
         """Return what is found in each image `(3, H, W)`, in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
-        found: list[dict[str, Tensor]] = self.network(images)
-        return found
+        boxes: list[dict[str, Tensor]] = self.network(images)
+        return boxes
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum; what was scored before is no longer this epoch's."""

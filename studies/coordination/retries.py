@@ -29,7 +29,7 @@ from lightning_bam.run_folder.manifest import MOST, Manifest, after_failure
 from studies.coordination.coordination import Counts, Entry
 
 RETRIES: Final = 3
-"""How often an interrupted run is gone on with before the machine, or the run, is taken for broken."""
+"""How often an interrupted run is resumed before the machine, or the run, is taken for broken."""
 
 NOTICES: Final = tuple(128 + number for number in (signal.SIGUSR1, signal.SIGUSR2))
 """Exit codes of runs that left because Slurm gave notice: no interruption to be counted."""

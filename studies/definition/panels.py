@@ -58,7 +58,7 @@ def check_differences(
         if first.setdefault(run.key, row) != row:
             raise StudyError(f"{study}: rows {first[run.key]!r} and {row!r} are the same run")
     flats = {row: flatten(run) for row, run in rows.items()}
-    everywhere = {name: found for name, found in _differences(flats, rows).items() if _slot(name) not in within}
+    everywhere = {name: values for name, values in _differences(flats, rows).items() if _slot(name) not in within}
     for differences in (everywhere, *(_differences(flats, panel.rows) for panel in panels)):
         stray = sorted(differences.keys() - set(scientific))
         if stray:

@@ -90,7 +90,7 @@ class Scheduler:
             raise FolderError(no_space(self.root)) from None
 
     def end(self) -> None:
-        """End every run: each leaves a checkpoint and can be gone on with, here or elsewhere."""
+        """End every run: each leaves a checkpoint and can be resumed, here or elsewhere."""
         end_all([active.process for active in self.progress.active])
         self.heartbeat.stop()
         with outage.no_retries():
@@ -187,7 +187,7 @@ class Scheduler:
         return self._interruption(active, code)
 
     def _interruption(self, active: Active, code: int) -> End:
-        """Count an interruption, unless the run is somebody else's now, or its folder is gone."""
+        """Count an interruption, unless the run is somebody else's now, or its folder is missing."""
         lock = active.folder.acquire()
         if lock is None:
             return End(state="interrupted", code=code, again=True)

@@ -10,7 +10,7 @@ from studies.job.devices import Slot
 WandbMode = Literal["off", "offline", "online"]
 
 FULL: Final = 74
-"""Exit code of a group that could not write because the disk is full; the run can be gone on with."""
+"""Exit code of a group that could not write because the disk is full; the run can be resumed."""
 TAKEN: Final = 77
 """Exit code of a group whose run folder another attempt has taken over; what is there is that one's."""
 

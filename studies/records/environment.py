@@ -18,9 +18,9 @@ def circumstances(manifest: Manifest) -> str:
     """Return the entries of `SHARED` of each attempt that the figures rest on, and of what others failed before, as
     JSON: a text, so that many runs are counted at once.
     """
-    told = [made.model_dump(include=set(SHARED), exclude_none=True) for made in manifest.effective]
+    attempts = [made.model_dump(include=set(SHARED), exclude_none=True) for made in manifest.effective]
     failed = [str(made.cause) for made in manifest.attempts if made.failed is not None]
-    return _SORTED.encode([told[0] | {FAILED: failed}, *told[1:]] if failed else told)
+    return _SORTED.encode([attempts[0] | {FAILED: failed}, *attempts[1:]] if failed else attempts)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""From a search to a study: its best configurations, asked again on the test set with seeds that it has not used."""
+"""From a search to a study: its best configurations, trained anew at fresh seeds and scored on the test set."""
 
 import re
 import textwrap

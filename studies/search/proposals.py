@@ -61,7 +61,7 @@ class Proposals:
     def next(self, ask: Callable[[], Trial]) -> tuple[Trial, Run | str] | None:
         """Return a trial, and its run at the first seed or why there can be none; None where all are made.
 
-        Whoever calls keeps all others out. What `ask` gave when a database went away is gone on with, until the caller
+        Whoever calls keeps all others out. What `ask` gave when a database went away is kept, until the caller
         sets `pending` to None. A StudyError where Optuna stumbles over what somebody else has written to the storage.
         """
         if self.pending is None and self.remaining <= 0 and not self.requeue_interrupted():

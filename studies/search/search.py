@@ -213,7 +213,7 @@ class Search(OpenTrials):
         return any(trial.user_attrs.get("key") == key for trial in pruned)
 
     def _wait_for_the_dying(self, trial: Trial, key: str) -> None:
-        """Close a trial whose run is another's; that of an interrupted one may be dying, and is asked again."""
+        """Close a trial whose run is another's; that of an interrupted one may be dying, and is retried."""
         began = self.dying.setdefault(key, time.monotonic())
         if "again" not in trial.user_attrs or self.proposals.others(key) or time.monotonic() - began > DYING:
             self.close_trial(trial, TrialState.FAIL, TRIED_ALREADY)

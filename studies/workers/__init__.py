@@ -1,1 +1,1 @@
-"""The processes that train one run: forked from a warm server, gone with their scheduler."""
+"""The processes that train one run: forked from a warm server; they end with their scheduler."""
