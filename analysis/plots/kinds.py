@@ -52,5 +52,6 @@ def draw(kind: str, study: Study, records: Sequence[Record], table: Table) -> Pl
             return curves.curves(table, records)
         case "published":
             return published.published(table)
-        case _:
+        case "seeds":
             return seeds.seeds(table)
+    raise NotImplementedError(f"no case draws {kind!r}")

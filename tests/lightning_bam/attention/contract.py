@@ -38,13 +38,11 @@ class AttentionContract:
     module: ClassVar[Any]
     spec: ClassVar[Any]
     others: ClassVar[dict[str, Any]]  # for each knob, values other than its default
+    narrow: ClassVar[dict[str, Any]] = {}  # knobs with which the module takes C channels
+    outside: ClassVar[tuple[str, int]]  # a knob and a value below its range
 
     def small(self, **knobs):
-        return randomise(self.module(C, reduction=4, **knobs))
-
-    def hidden(self, module):
-        """The number of hidden channels of `module`."""
-        raise NotImplementedError
+        return randomise(self.module(C, **(self.narrow | knobs)))
 
     def test_knobs_are_the_specs_fields(self):
         knobs = list(inspect.signature(self.module).parameters.values())[1:]
@@ -52,9 +50,11 @@ class AttentionContract:
         assert {k.kind for k in knobs} == {inspect.Parameter.KEYWORD_ONLY}
 
     def test_spec_builds_the_module_with_its_knobs(self):
-        made = build_attention(self.spec(reduction=4), C)
-        assert type(made) is self.module
-        assert self.hidden(made) == 3
+        for name, value in [*self.narrow.items(), *((n, v) for n, (v, *_) in self.others.items())]:
+            knobs = self.narrow | {name: value}
+            made = build_attention(self.spec(**knobs), C)
+            assert type(made) is self.module
+            assert [p.shape for p in made.parameters()] == [p.shape for p in self.module(C, **knobs).parameters()]
 
     @pytest.mark.parametrize("shape", [(2, C, 7, 7), (3, C, 5, 11), (2, C, 1, 1), (2, C, 2, 1)], ids=str)
     @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
@@ -92,26 +92,11 @@ class AttentionContract:
         torch.testing.assert_close(y, module(x), rtol=1e-12, atol=1e-12)
         assert y.is_contiguous(memory_format=torch.channels_last)
 
-    def test_fewer_channels_than_the_reduction_is_one_clear_error(self):
-        with pytest.raises(ConfigError) as caught:
-            self.module(7, reduction=11)
-        assert str(caught.value) == (
-            "reduction=11: 7 channels are fewer than that and leave no hidden channel; use a reduction of at most 7"
-        )
-
-    def test_as_many_channels_as_the_reduction_is_one_hidden_channel(self):
-        assert self.hidden(self.module(7, reduction=7)) == 1
-
-    @pytest.mark.parametrize(
-        ("channels", "reduction", "hidden"), [(13, 4, 3), (216, 16, 13), (300, 16, 18), (31, 2, 15)]
-    )
-    def test_hidden_channels_are_rounded_down(self, channels, reduction, hidden):
-        assert self.hidden(self.module(channels, reduction=reduction)) == hidden
-
     def test_a_knob_outside_its_range_names_module_and_value(self):
         with pytest.raises(ConfigError) as caught:
-            self.module(C, reduction=0)
-        assert str(caught.value) == (f"{self.module.__name__}.reduction=0: input should be greater than or equal to 1")
+            self.module(C, **dict([self.outside]))
+        name = "{}={}".format(*self.outside)
+        assert str(caught.value) == (f"{self.module.__name__}.{name}: input should be greater than or equal to 1")
 
     def test_no_knob_is_dead(self):
         assert set(self.others) == {f.name for f in fields(self.spec)}
@@ -119,7 +104,7 @@ class AttentionContract:
 
         def trace(knobs):
             torch.manual_seed(5)
-            module = self.module(C, **({"reduction": 4} | knobs))
+            module = self.module(C, **(self.narrow | knobs))
             return sum(p.numel() for p in module.parameters()), module(x)
 
         count, y = trace({})
@@ -131,7 +116,7 @@ class AttentionContract:
     def test_copies_are_equal_and_independent(self):
         module, x = self.small().eval(), image(2, C, 5, 7)
         y = module(x)
-        fresh = self.module(C, reduction=4).double().eval()
+        fresh = self.module(C, **self.narrow).double().eval()
         fresh.load_state_dict(module.state_dict())
         for copy in (deepcopy(module), pickle.loads(pickle.dumps(module)), fresh):
             assert torch.equal(copy(x), y)
@@ -148,5 +133,35 @@ class AttentionContract:
         x = image(3, C, 5, 7)
         for name, values in self.others.items():
             for value in values:
-                module = randomise(self.module(C, **({"reduction": 4} | {name: value}))).train(training)
+                module = randomise(self.module(C, **(self.narrow | {name: value}))).train(training)
                 torch.testing.assert_close(tool(deepcopy(module))(x), module(x), rtol=1e-12, atol=1e-12)
+
+
+class ReductionContract(AttentionContract):
+    """Of a module with C // r hidden channels."""
+
+    narrow: ClassVar[dict[str, Any]] = {"reduction": 4}
+    outside: ClassVar[tuple[str, int]] = ("reduction", 0)
+
+    def hidden(self, module):
+        """The number of hidden channels of `module`."""
+        raise NotImplementedError
+
+    def test_spec_s_reduction_is_the_module_s(self):
+        assert self.hidden(build_attention(self.spec(reduction=4), C)) == 3
+
+    def test_fewer_channels_than_the_reduction_is_one_clear_error(self):
+        with pytest.raises(ConfigError) as caught:
+            self.module(7, reduction=11)
+        assert str(caught.value) == (
+            "reduction=11: 7 channels are fewer than that and leave no hidden channel; use a reduction of at most 7"
+        )
+
+    def test_as_many_channels_as_the_reduction_is_one_hidden_channel(self):
+        assert self.hidden(self.module(7, reduction=7)) == 1
+
+    @pytest.mark.parametrize(
+        ("channels", "reduction", "hidden"), [(13, 4, 3), (216, 16, 13), (300, 16, 18), (31, 2, 15)]
+    )
+    def test_hidden_channels_are_rounded_down(self, channels, reduction, hidden):
+        assert self.hidden(self.module(channels, reduction=reduction)) == hidden

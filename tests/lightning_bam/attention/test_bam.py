@@ -8,10 +8,10 @@ from torch import nn
 
 from lightning_bam import BAM, RELEASED_BAM, BAMSpec
 from lightning_bam.attention import build_attention
-from tests.lightning_bam.attention.contract import AttentionContract, C, image, randomise
+from tests.lightning_bam.attention.contract import C, ReductionContract, image, randomise
 
 
-class TestBAM(AttentionContract):
+class TestBAM(ReductionContract):
     module = BAM
     spec = BAMSpec
     others = {  # noqa: RUF012

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from lightning_bam import CBAM, CIFAR100, SE, CBAMSpec, EveryBlock, ResNet50, Run, SESpec, count, count_module
-from tests.lightning_bam.attention.contract import AttentionContract, C, image, randomise
+from tests.lightning_bam.attention.contract import C, ReductionContract, image, randomise
 
 
-class TestSE(AttentionContract):
+class TestSE(ReductionContract):
     module = SE
     spec = SESpec
     others = {"reduction": [2, 13]}  # noqa: RUF012
@@ -17,7 +17,7 @@ class TestSE(AttentionContract):
         return module.fc1.out_channels
 
 
-class TestCBAM(AttentionContract):
+class TestCBAM(ReductionContract):
     module = CBAM
     spec = CBAMSpec
     others = {"reduction": [2, 13], "kernel_size": [1, 3, 9], "spatial_norm": [True]}  # noqa: RUF012
