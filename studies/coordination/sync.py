@@ -158,6 +158,8 @@ def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
     manifest, data = manifest_of(record.get("manifest.json") or {}, run.key), record.get("result.json")
     if not same or described["key"] != run.key or manifest.key not in (None, run.key):
         return False
+    if not isinstance(manifest.sha256, dict | None):
+        return False
     folder = RunFolder(run.key)  # no folder is looked into
     *lines, tail = record.get(METRICS, "").split("\n")
     folder.metrics(lines)

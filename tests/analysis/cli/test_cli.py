@@ -367,9 +367,9 @@ SPECS = "from dataclasses import replace; from studies import Study\nfrom lightn
         (f"{SPECS}EveryBlock(stages=1)\n", ", line 3: EveryBlock.stages: no such knob; 'every_block' has no knobs\n"),
         (
             f"{SPECS}Study(name='x', lr=3)\n",
-            ", line 3: x: lr=3: no such knob; known: baseline, margin, metric, ",
+            ", line 3: x: lr: no such knob; known: baseline, margin, metric, ",
         ),
-        (f"{SPECS}Study(name='x', margn=3)\n", ", line 3: x: margn=3: no such knob; did you mean 'margin'?\n"),
+        (f"{SPECS}Study(name='x', margn=3)\n", ", line 3: x: margn: no such knob; did you mean 'margin'?\n"),
     ],
 )
 def test_a_mistake_in_a_study_file_is_one_line(tmp_path, monkeypatch, capsys, text, message):
