@@ -3,7 +3,6 @@
 from typing import Literal
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
 from lightning_bam.attention.layers import BroadcastNorm, hidden_channels
@@ -40,10 +39,8 @@ class BAM(nn.Module):
     map as if it were broadcast to C channels first. 18 of the paper's 20 CIFAR counts follow from 4C more per module,
     9 from the released structure; that these 4C are laid out so is our reading, which neither paper nor code confirms.
 
-    Raises:
-        ConfigError: a knob outside its range, or fewer channels than `reduction`.
-        ValueError: in `forward`, a training batch of one sample through a normalised channel branch.
-
+    ConfigError for a knob outside its range, and for fewer channels than `reduction`. In `forward` torch refuses a
+    training batch of one sample, of which the channel branch's norm has no variance.
     """
 
     def __init__(
@@ -105,8 +102,6 @@ class BAM(nn.Module):
 
     def _channel_map(self, x: Tensor) -> Tensor:
         assert self.channel is not None
-        if self.training:
-            need_two(x)
         logits: Tensor = self.channel(x.mean(dim=(2, 3)))
         return logits[:, :, None, None]
 
@@ -114,21 +109,6 @@ class BAM(nn.Module):
         assert self.spatial is not None
         logits: Tensor = self.spatial(x)
         return logits
-
-
-@torch.fx.wrap
-def need_two(x: Tensor) -> None:
-    """Refuse a training batch of one sample; one call for torch.fx, which cannot follow an `if` about a shape.
-
-    Raises:
-        ValueError: it is one.
-
-    """
-    if x.shape[0] == 1:
-        raise ValueError(
-            "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, "
-            f"{list(x.shape)}; give each device at least 2 samples"
-        )
 
 
 def channel_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:
