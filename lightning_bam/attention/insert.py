@@ -47,11 +47,8 @@ def insert(
         at: names of layers, as in `model.get_submodule`, each called once.
         input_shape: `(C, H, W)` of an image that the network accepts.
 
-    Raises:
-        ConfigError: no layer, an unknown one (with the nearest name), one that holds attention already, one that is not
-            reached or gives no maps, a width below the spec's reduction, or an attention that is neither
-            a spec nor a function that returns a module. The model is then as before.
-
+    Raises ConfigError, and leaves the model as before: no layer, an unknown one, one that holds attention already, is
+    not reached or gives no maps, a width below the spec's reduction, or an attention that is neither of the two.
     """
     made_by = issubclass(attention, nn.Module) if isinstance(attention, type) else callable(attention)
     if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, Attention)):
@@ -71,18 +68,17 @@ def insert(
             raise ConfigError(f"layer {name!r}: is {identical!r} under another name")
         if names.count(name) > 1:
             raise ConfigError(f"layer {name!r}: named twice")
-    given = outputs(model, names, input_shape)
     modules = []
-    for name in names:
-        channels = given[name].channels
+    for name, output in outputs(model, names, input_shape).items():
+        channels = output.channels
         try:
             made = attention(channels) if callable(attention) else build_attention(attention, channels)
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
         if not isinstance(made, nn.Module):
             raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {channels} channels: {WANTED}")
-        made = made.to(given[name].device, given[name].dtype)
-        if given[name].last:
+        made = made.to(output.map.device, output.map.dtype)
+        if output.last:
             made = nn.Sequential(Permute([0, 3, 1, 2]), made, Permute([0, 2, 3, 1]))
         modules.append(made.train(layers[name].training))
     # the deepest first: wrapping a container moves what it holds

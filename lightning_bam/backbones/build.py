@@ -32,7 +32,7 @@ from lightning_bam.config import (
     SqueezeNet,
     WideResNet,
 )
-from lightning_bam.random_streams import stream
+from lightning_bam.random_streams import seeded, stream
 
 
 def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
@@ -67,12 +67,7 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
 
 
 def places(network: Staged, placement: Placement) -> list[str]:
-    """Return the names of the layers behind which attention stands.
-
-    Raises:
-        ConfigError: a stage that the network does not have.
-
-    """
+    """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there."""
     if isinstance(placement, EveryBlock):
         return [network.branch_end(block) for block in network.blocks]
     if placement.stages is None:
@@ -87,9 +82,7 @@ def places(network: Staged, placement: Placement) -> list[str]:
 def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
     """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it.
 
-    Raises:
-        ConfigError: as `lightning_bam.network.build`.
-
+    ConfigError as `lightning_bam.network.build`. The global random state is left as it was.
     """
     channels, height, width = shape
     if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
@@ -97,27 +90,21 @@ def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Stage
             "attention=extra_block placement=every_block: a block in every block is another network; "
             "use placement=after_stages"
         )
-    with torch.random.fork_rng(devices=[]):
-        _seed(run, "backbone")
+    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
         network = build_backbone(backbone, channels, run.dataset.classes)
-        if min(height, width) < network.smallest:
-            raise ConfigError(
-                f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
-                f"{network.smallest}, got {height} x {width}"
-            )
-        if run.attention is None:
-            return network
-        spec, layers = run.attention, places(network, run.placement)
-        names = iter(layers)
+    if min(height, width) < network.smallest:
+        raise ConfigError(
+            f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
+            f"{network.smallest}, got {height} x {width}"
+        )
+    if run.attention is None:
+        return network
+    spec, layers = run.attention, places(network, run.placement)
+    names = iter(layers)
 
-        def make(width: int) -> nn.Module:
-            _seed(run, "attention", next(names))
+    def make(width: int) -> nn.Module:
+        with seeded(stream(run.seed, "attention", next(names)), torch.device("cpu")):
             return network.extra_block(width) if isinstance(spec, ExtraBlockSpec) else build_attention(spec, width)
 
-        insert(network, make, at=layers, input_shape=shape)
-        return network
-
-
-def _seed(run: Run, *purpose: str) -> None:
-    # not torch.manual_seed: that would also seed the accelerators, whose state is nobody's business here
-    torch.default_generator.manual_seed(stream(run.seed, *purpose))
+    insert(network, make, at=layers, input_shape=shape)
+    return network
