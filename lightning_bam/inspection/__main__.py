@@ -8,7 +8,7 @@ import numpy as np
 
 from lightning_bam.config import ConfigError
 from lightning_bam.inspection.report import inspect
-from lightning_bam.run_folder.files import FolderError, put_in_place, write_object
+from lightning_bam.run_folder.files import FolderError, put_in_place, unwritable, write_object
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     except (ConfigError, FolderError) as error:
         print(json.dumps({"error": str(error)}))
     except OSError as error:
-        print(json.dumps({"error": f"{output}: cannot be written ({error.strerror})"}))
+        print(json.dumps({"error": str(unwritable(output, error))}))
     else:
         print("{}")
 

@@ -34,9 +34,9 @@ def spatial_logits(module: Attention, dilation: int | None = None) -> Callable[[
     return (lambda x: convs(described(x))) if isinstance(module, CBAM) else convs
 
 
-def noise(x: Tensor, side: int, n: int, seed: int) -> Tensor:
+def noise(x: Tensor, side: int, n: int) -> Tensor:
     """Return `(n, C, side, side)` of Gaussian noise with the channels' means and deviations of `x` `(N, C, H, W)`."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     mean, deviation = x.mean(dim=(0, 2, 3)), x.std(dim=(0, 2, 3))
     normal = torch.randn(n, x.shape[1], side, side, generator=generator, dtype=torch.float64).to(x.dtype)
     return normal * deviation[:, None, None] + mean[:, None, None]
@@ -50,7 +50,7 @@ def own_field(module: Attention, x: Tensor, dilation: int) -> Tensor:
     """
     layers = spatial_layers(module)
     assert layers is not None
-    return energy(spatial_logits(module, dilation), noise(x, reach(layers, dilation).side, DRAWS, seed=0))
+    return energy(spatial_logits(module, dilation), noise(x, reach(layers, dilation).side, DRAWS))
 
 
 def image_field(network: nn.Module, name: str, images: Tensor) -> Tensor:
@@ -70,23 +70,14 @@ def image_field(network: nn.Module, name: str, images: Tensor) -> Tensor:
 def image_reach(network: nn.Module, name: str, shape: Sequence[int]) -> tuple[int, int]:
     """Return the rows and columns of an image `(c, h, w)` that the centre of a module's spatial map can see.
 
-    It is the support of the gradient where every weight is positive and nothing cancels; attention modules before
-    this one count as the identity, since a channel branch would make every field the whole image.
+    It is the support of the gradient where nothing cancels: every conv and maximum is a mean, every norm the identity.
+    Attention before this module is the identity, too, since a channel branch would make every field the whole image.
     """
     bare = copy.deepcopy(network).double().eval()
     modules = attention_modules(bare)
     for module in modules.values():
         module.forward = lambda x: x  # type: ignore[method-assign]
-    make_positive(bare)
-    logits = spatial_logits(modules[name])
-    blank = torch.ones(1, *shape, dtype=torch.float64)
-    field = energy(lambda pixels: logits(module_inputs(bare, pixels)[0][name]), blank)
-    return int((field.sum(dim=1) > 0).sum()), int((field.sum(dim=0) > 0).sum())
-
-
-def make_positive(network: nn.Module) -> None:
-    """Make every conv a mean, every norm the identity and every maximum a mean, in place."""
-    for layer in network.modules():
+    for layer in bare.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
             if layer.bias is not None:
@@ -96,3 +87,7 @@ def make_positive(network: nn.Module) -> None:
         elif isinstance(layer, nn.MaxPool2d):
             mean = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
             layer.forward = mean.forward  # type: ignore[method-assign]
+    logits = spatial_logits(modules[name])
+    blank = torch.ones(1, *shape, dtype=torch.float64)
+    field = energy(lambda pixels: logits(module_inputs(bare, pixels)[0][name]), blank)
+    return int((field.sum(dim=1) > 0).sum()), int((field.sum(dim=0) > 0).sum())
