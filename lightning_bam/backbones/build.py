@@ -1,37 +1,20 @@
 """A backbone with attention in it: the backbone says where, the attention spec says which."""
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from lightning_bam import config
 from lightning_bam.attention import build_attention, insert
-from lightning_bam.backbones import densenet, mobilenet, squeezenet
+from lightning_bam.backbones.densenet import DenseNet
 from lightning_bam.backbones.layers import Staged
+from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
-from lightning_bam.config import (
-    Backbone,
-    ConfigError,
-    DenseNet,
-    EveryBlock,
-    ExtraBlockSpec,
-    MobileNet,
-    Placement,
-    PreResNet,
-    ResNet18,
-    ResNet34,
-    ResNet50,
-    ResNet101,
-    ResNeXt29,
-    ResNeXt50,
-    Run,
-    SmallResNet,
-    SqueezeNet,
-    WideResNet,
-)
+from lightning_bam.backbones.squeezenet import SqueezeNet
+from lightning_bam.config import Backbone, ConfigError, EveryBlock, ExtraBlockSpec, Placement, Run
 from lightning_bam.random_streams import seeded, stream
 
 
@@ -40,30 +23,30 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
     resnet = partial(ResNet, in_channels=in_channels, classes=classes)
     preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
     match spec:
-        case SmallResNet():
+        case config.SmallResNet():
             return resnet(BasicBlock, [(spec.depth - 2) // 6] * 3, width=spec.width)
-        case ResNet18():
+        case config.ResNet18():
             return resnet(BasicBlock, [2, 2, 2, 2], width=spec.width, stem=spec.stem)
-        case ResNet34():
+        case config.ResNet34():
             return resnet(BasicBlock, [3, 4, 6, 3], width=spec.width, stem=spec.stem)
-        case ResNet50():
+        case config.ResNet50():
             return resnet(Bottleneck, [3, 4, 6, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
-        case ResNet101():
+        case config.ResNet101():
             return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
-        case ResNeXt29() | ResNeXt50():
-            shape: dict[str, Any] = {"width": 64, "groups": spec.cardinality, "base_width": spec.base_width}
-            depths, stem = ([3, 3, 3], "small") if isinstance(spec, ResNeXt29) else ([3, 4, 6, 3], "imagenet")
-            return resnet(Bottleneck, depths, **shape, stem=stem, stride_on=spec.stride_on)
-        case WideResNet():
+        case config.ResNeXt29() | config.ResNeXt50():
+            depths, stem = ([3, 3, 3], "small") if isinstance(spec, config.ResNeXt29) else ([3, 4, 6, 3], "imagenet")
+            resnext = partial(resnet, width=64, groups=spec.cardinality, base_width=spec.base_width)
+            return resnext(Bottleneck, depths, stem=stem, stride_on=spec.stride_on)
+        case config.WideResNet():
             return preact(PreActBasic, 4, planes=16 * spec.widen_factor)
-        case PreResNet():
+        case config.PreResNet():
             return preact(PreActBottleneck, (spec.depth - 2) // 9, planes=16, stride_on=spec.stride_on)
-        case DenseNet():
-            return densenet.DenseNet((spec.depth - 4) // 6, spec.growth, in_channels=in_channels, classes=classes)
-        case MobileNet():
-            return mobilenet.MobileNet(spec.width, in_channels=in_channels, classes=classes)
-        case SqueezeNet():
-            return squeezenet.SqueezeNet(in_channels=in_channels, classes=classes)
+        case config.DenseNet():
+            return DenseNet((spec.depth - 4) // 6, spec.growth, in_channels=in_channels, classes=classes)
+        case config.MobileNet():
+            return MobileNet(spec.width, in_channels=in_channels, classes=classes)
+        case config.SqueezeNet():
+            return SqueezeNet(in_channels=in_channels, classes=classes)
 
 
 def places(network: Staged, placement: Placement) -> list[str]:
