@@ -80,7 +80,14 @@ class BAM(nn.Module):
         self.residual = knobs.residual
         self.channel = channel_branch(channels, hidden, knobs) if knobs.branches != "spatial" else None
         self.spatial = spatial_branch(channels, hidden, knobs) if knobs.branches != "channel" else None
-        initialise(self, knobs)
+        if knobs.init == "kaiming":
+            for layer in self.spatial or ():
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        if knobs.init == "zero":
+            for branch in filter(None, (self.channel, self.spatial)):
+                for last in branch[-1].parameters():
+                    nn.init.zeros_(last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
@@ -148,18 +155,3 @@ def _between(branch: nn.Sequential, layer: int, norm: nn.Module, knobs: BAMSpec)
         branch.add_module(f"norm{layer}", norm)
     if knobs.activation == "relu":
         branch.add_module(f"relu{layer}", nn.ReLU(inplace=True))
-
-
-def initialise(module: BAM, knobs: BAMSpec) -> None:
-    """Apply `init` to a module that torch has initialised."""
-    if knobs.init == "kaiming" and module.spatial is not None:
-        for layer in module.spatial:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    if knobs.init == "zero":
-        for branch in (module.channel, module.spatial):
-            if branch is not None:
-                last = branch[-1]
-                assert isinstance(last, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d | BroadcastNorm)
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)  # type: ignore[arg-type]

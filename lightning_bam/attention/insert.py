@@ -100,7 +100,7 @@ def attach(model: nn.Module, name: str, attention: nn.Module) -> None:
     elif isinstance(layer, nn.Sequential | nn.ModuleDict):  # its forward may walk its children: wrap it instead
         wrapped = nn.Sequential(OrderedDict(layer=layer, attention=attention))
         wrapped.training = layer.training
-        for parent in [module for module in model.modules() if module is not wrapped]:
+        for parent in list(model.modules()):
             for child, there in list(parent._modules.items()):  # it may have several names
                 if there is layer:
                     parent.register_module(child, wrapped)
