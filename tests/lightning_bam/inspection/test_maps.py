@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lightning_bam import BAM, CBAM, SE, BAMSpec, ConfigError, Digits, ResNet18, Run, SmallResNet, build
-from lightning_bam.inspection.branch import image_reach
+from lightning_bam.inspection.field import image_reach
 from lightning_bam.inspection.maps import attention_modules, maps, module_inputs
 from lightning_bam.inspection.saturation import Saturation, saturation
 
