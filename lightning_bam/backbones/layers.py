@@ -1,6 +1,5 @@
 """What a network must know for attention to find its place in it."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -28,11 +27,12 @@ class SharedDropout(nn.Dropout):
         return x * whole[rank * share : (rank + 1) * share]
 
 
-def he_normal(network: nn.Module) -> None:
+def he_normal(network: nn.Module) -> nn.Module:
     """Draw each conv's weights from N(0, 2 / fan_out) (He et al., ICCV 2015), in the order of `network.modules()`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
 
 
 class Staged(nn.Module):
@@ -69,12 +69,12 @@ class Staged(nn.Module):
         """Names of the layers behind which the paper puts BAM: every stage but the last."""
         return self.stages[:-1]
 
-    @abstractmethod
     def branch_end(self, block: str) -> str:
         """Return the layer behind which attention in this block stands.
 
-        It ends the block's branch before what is added to or concatenated with it, or else the block itself.
+        It ends the block's branch before what is added to or concatenated with it, or else it is the block itself.
         """
+        return block
 
     def extra_block(self, channels: int) -> nn.Module:
         """Build one more block of this network's own kind, `(N, channels, H, W)` to the same shape, or ConfigError."""
@@ -117,6 +117,4 @@ class Residual(Staged):
 
     def extra_block(self, channels: int) -> nn.Module:
         """Build a residual block of stride 1, `(N, channels, H, W)` to the same shape."""
-        block: nn.Module = self.block(channels, channels // self.expansion, 1)
-        he_normal(block)
-        return block
+        return he_normal(self.block(channels, channels // self.expansion, 1))

@@ -57,15 +57,9 @@ class MobileNet(Staged):
         logits: Tensor = self.fc(self.pass_stages(self.stem(x)).mean((2, 3)))
         return logits
 
-    def branch_end(self, block: str) -> str:
-        """Return the block itself."""
-        return block
-
     def extra_block(self, channels: int) -> nn.Module:
         """Build a separable block of stride 1, `(N, channels, H, W)` to the same shape."""
-        block = Separable(channels, channels)
-        he_normal(block)
-        return block
+        return he_normal(Separable(channels, channels))
 
 
 def scaled(channels: int, width: float) -> int:
