@@ -64,10 +64,9 @@ def insert(
             )
         if hasattr(layers[name], "attention"):
             raise ConfigError(f"layer {name!r}: has something of the name 'attention' already")
-        if identical := next((other for other in names if other != name and layers[other] is layers[name]), None):
-            raise ConfigError(f"layer {name!r}: is {identical!r} under another name")
-        if names.count(name) > 1:
-            raise ConfigError(f"layer {name!r}: named twice")
+        same = [other for other in names if layers.get(other) is layers[name]]
+        if len(same) > 1:
+            raise ConfigError(f"layer {name!r}: named {len(same)} times, as {', '.join(map(repr, same))}")
     modules = []
     for name, output in outputs(model, names, input_shape).items():
         channels = output.channels
