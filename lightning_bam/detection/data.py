@@ -71,7 +71,7 @@ class TrainScenes(EpochBatches):
                 image, target = next(scenes)
                 if flip and self.run.recipe.flip:
                     image, target = mirrored(image, target)
-                images.append(normalise(image[None].to(device), mean, std)[0])
+                images.append(normalise(image.to(device), mean, std))
                 single = ~target.crowd
                 targets.append({"boxes": target.boxes[single].to(device), "labels": target.labels[single].to(device)})
             yield images, targets
@@ -93,7 +93,7 @@ class ScoredScenes:
     def __iter__(self) -> Iterator[tuple[list[Tensor], list[Target]]]:
         mean, std = self.sets.mean.to(self.device), self.sets.std.to(self.device)
         for image, target in read(self.sets.test, range(len(self.sets.test))):
-            yield [normalise(image[None].to(self.device), mean, std)[0]], [target]
+            yield [normalise(image.to(self.device), mean, std)], [target]
 
 
 class DetectionData(RunData):
