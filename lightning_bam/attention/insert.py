@@ -71,18 +71,18 @@ def insert(
     for name, output in outputs(model, names, input_shape).items():
         channels = output.channels
         try:
-            made = attention(channels) if callable(attention) else build_attention(attention, channels)
+            module = attention(channels) if callable(attention) else build_attention(attention, channels)
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
-        if not isinstance(made, nn.Module):
-            raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {channels} channels: {WANTED}")
-        made = made.to(output.map.device, output.map.dtype)
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"layer {name!r}: attention gave {_short(module)} for {channels} channels: {WANTED}")
+        module = module.to(output.map.device, output.map.dtype)
         if output.last:
-            made = nn.Sequential(Permute([0, 3, 1, 2]), made, Permute([0, 2, 3, 1]))
-        modules.append(made.train(layers[name].training))
+            module = nn.Sequential(Permute([0, 3, 1, 2]), module, Permute([0, 2, 3, 1]))
+        modules.append(module.train(layers[name].training))
     # the deepest first: wrapping a container moves what it holds
-    for name, made in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
-        attach(model, name, made)
+    for name, module in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
+        attach(model, name, module)
     return model
 
 

@@ -86,10 +86,10 @@ def coco(spec: CocoDetection) -> SceneSets:
     categories: list[list[int]] = []
     for split in ("train", "val"):
         path, folder = root / "annotations" / f"instances_{split}{spec.year}.json", root / f"{split}{spec.year}"
-        for wanted in (path, folder):
-            if not wanted.exists():
+        for source in (path, folder):
+            if not source.exists():
                 raise ConfigError(
-                    f"dataset.name={spec.name}: no {wanted}; put COCO's annotations into {path.parent} and the images "
+                    f"dataset.name={spec.name}: no {source}; put COCO's annotations into {path.parent} and the images "
                     f"into {folder}, or set BAM_DATA to the folder that holds {spec.name!r}"
                 )
         try:
@@ -111,8 +111,8 @@ def coco(spec: CocoDetection) -> SceneSets:
             names.update(os.fsencode(file.relative_to(data_dir())) + f" {file.stat().st_size}\n".encode())
         sets.append(SceneSet(partial(_image, files, sizes), targets))
     if categories[0] != categories[1]:
-        odd = sorted(set(categories[0]) ^ set(categories[1]))
-        raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {odd}; make them equal")
+        ids = sorted(set(categories[0]) ^ set(categories[1]))
+        raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {ids}; make them equal")
     digest = f"annotations:{notes.hexdigest()[:16]} names+sizes:{names.hexdigest()[:16]}"
     mean, std = map(torch.tensor, NORMAL)
     return SceneSets(sets[0], sets[1], mean, std, digest)
@@ -146,8 +146,8 @@ def _read(path: Path) -> Annotations:
 
 def _ids(entries: Iterable[Category | CocoImage], kind: str) -> list[int]:
     ids = sorted(entry["id"] for entry in entries)
-    if twice := [one for one, other in pairwise(ids) if one == other]:
-        raise ValueError(f"{kind} {short(twice[0])} is there twice; give each its own id")
+    if duplicates := [one for one, other in pairwise(ids) if one == other]:
+        raise ValueError(f"{kind} {short(duplicates[0])} is there twice; give each its own id")
     return ids
 
 

@@ -85,8 +85,8 @@ def modules(run: Run, network: nn.Module, inputs: Arrays, many: Tensor) -> tuple
     for position, (name, module) in enumerate(attention_modules(network).items()):
         x = inputs[name]
         with torch.no_grad():
-            made = maps(module, x)
-        logits = {"channel": made.channel, "spatial": made.spatial, "gate": made.gate.expand_as(x).mean(dim=1)}
+            views = maps(module, x)
+        logits = {"channel": views.channel, "spatial": views.spatial, "gate": views.gate.expand_as(x).mean(dim=1)}
         shown = {key: value for key, value in logits.items() if value is not None}
         field, energies = receptive_field(run, network, name, on_images[name], many[:FIELD_IMAGES], grids)
         entries.append(

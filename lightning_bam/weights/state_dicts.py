@@ -52,14 +52,14 @@ def read_file(path: Path, *, follow: bool = True) -> Any:
     return weights
 
 
-def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
-    """List every way in which `state` does not fit the state dict `wanted`, one line each; empty where it does."""
-    shapes = {name: str(tuple(tensor.shape)) for name, tensor in wanted.items()}
-    given = {name: _shape(value) for name, value in state.items()}
-    lines = [f"unknown  {name}  {shape}" for name, shape in given.items() if name not in shapes]
-    lines += [f"missing  {name}  {shape}" for name, shape in shapes.items() if name not in given]
-    both = [name for name in shapes if name in given and given[name] != shapes[name]]
-    return lines + [f"shape    {name}  {given[name]}, wanted {shapes[name]}" for name in both]
+def differences(reference: Mapping[str, Tensor], state: Mapping[str, Any]) -> list[str]:
+    """List every way in which `state` does not fit the state dict `reference`, one line each; empty where it does."""
+    shapes = {name: str(tuple(tensor.shape)) for name, tensor in reference.items()}
+    stored = {name: _shape(value) for name, value in state.items()}
+    lines = [f"unknown  {name}  {shape}" for name, shape in stored.items() if name not in shapes]
+    lines += [f"missing  {name}  {shape}" for name, shape in shapes.items() if name not in stored]
+    both = [name for name in shapes if name in stored and stored[name] != shapes[name]]
+    return lines + [f"shape    {name}  {stored[name]}, wanted {shapes[name]}" for name in both]
 
 
 def _shape(value: Any) -> str:
