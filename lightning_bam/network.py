@@ -2,16 +2,17 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import ConfigError, Detector, Run, from_dict
-from lightning_bam.detection.network import build_detector, count_detector
+from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
 
 
@@ -42,15 +43,14 @@ def build(run: Run) -> nn.Module:
 
 
 def count(run: Run) -> Cost:
-    """Count the network of a run for one image of its dataset.
+    """Count the network of a run for one image of its dataset; ConfigError for one that cannot be built.
 
-    Raises ConfigError: a run whose network cannot be built.
+    A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
     """
-    if run.detects:
-        params, macs = count_detector(run)
-        return Cost(params=params, macs=macs)
     with torch.device("meta"):
         network = build(run)
+        if isinstance(network, FasterRCNN):
+            return _count(network, lambda: most_work(run, network))
     return count_module(network, run.dataset.shape)
 
 
@@ -59,9 +59,13 @@ def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
 
     One blank input passes through it, where the module lies and in eval mode; nothing of that is kept.
     """
+    return _count(module, lambda: module(blank_image(module, input_shape)))
+
+
+def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
     counter = FlopCounterMode(display=False)
     with eval_mode(module), counter:
-        module(blank_image(module, input_shape))
+        work()
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
 
 
@@ -73,7 +77,7 @@ def main() -> None:
         except ConfigError as error:
             print(json.dumps({"error": str(error)}))
         else:
-            print(json.dumps({"params": cost.params, "macs": cost.macs}))
+            print(json.dumps(asdict(cost)))
 
 
 if __name__ == "__main__":

@@ -30,23 +30,24 @@ def blank_image(model: nn.Module, input_shape: Sequence[int]) -> Tensor:
     return torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Output:
-    """What a layer gives: its channels, and whether they come last, `(N, H, W, C)`, as in torchvision's Swin."""
+    """A layer's `map` `(1, C, H, W)` of one image; `last` where its channels came last, as in torchvision's Swin."""
 
-    channels: int
+    map: Tensor
     last: bool
-    device: torch.device
-    dtype: torch.dtype
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.map.shape[1]
 
 
 def outputs(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) -> dict[str, Output]:
-    """Return what each named layer gives for one blank image of `input_shape` `(C, H, W)`.
+    """Return what each named layer gives for one blank image of `input_shape` `(C, H, W)`, in eval mode.
 
-    Raises:
-        ConfigError: an image that the network does not accept, or a layer that is called other than once or gives
-            neither `(N, C, H, W)` nor `(N, H, W, C)`.
-
+    ConfigError for an image that the network does not accept, and for a layer that is called other than once or gives
+    neither `(N, C, H, W)` nor `(N, H, W, C)`.
     """
     calls: dict[str, list[Any]] = {name: [] for name in names}
     hooks = [
@@ -62,21 +63,21 @@ def outputs(model: nn.Module, names: Sequence[str], input_shape: Sequence[int]) 
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: _output(name, calls[name], tuple(input_shape[-2:])) for name in names}
+    return {name: _output(name, calls[name], input_shape[-2:]) for name in names}
 
 
-def _output(name: str, calls: list[Any], image: tuple[int, ...]) -> Output:
+def _output(name: str, calls: list[Any], image: Sequence[int]) -> Output:
     if len(calls) != 1:
         raise ConfigError(f"layer {name!r}: called {len(calls)} times in one pass; name a layer called once")
     output = calls[0]
-    if not isinstance(output, Tensor) or output.dim() != 4 or not output.is_floating_point():
-        gives = type(output).__name__
-        if isinstance(output, Tensor):
-            gives = str(tuple(output.shape) if output.dim() != 4 else output.dtype)
+    if not isinstance(output, Tensor):
+        raise ConfigError(f"layer {name!r}: gives {type(output).__name__}, attention needs (N, C, H, W)")
+    if output.dim() != 4 or not output.is_floating_point():
+        gives = output.dtype if output.dim() == 4 else tuple(output.shape)
         raise ConfigError(f"layer {name!r}: gives {gives}, attention needs (N, C, H, W)")
     # a map keeps the image's proportions, as far as whole pixels can
     last = _in_proportion(output.shape[1:3], image) and not _in_proportion(output.shape[2:], image)
-    return Output(channels=output.shape[3 if last else 1], last=last, device=output.device, dtype=output.dtype)
+    return Output(output.permute(0, 3, 1, 2) if last else output, last)
 
 
 def _in_proportion(shape: Sequence[int], image: Sequence[int]) -> bool:

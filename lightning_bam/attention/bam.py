@@ -3,7 +3,6 @@
 from typing import Literal
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
 from lightning_bam.attention.layers import BroadcastNorm, hidden_channels
@@ -40,10 +39,8 @@ class BAM(nn.Module):
     map as if it were broadcast to C channels first. 18 of the paper's 20 CIFAR counts follow from 4C more per module,
     9 from the released structure; that these 4C are laid out so is our reading, which neither paper nor code confirms.
 
-    Raises:
-        ConfigError: a knob outside its range, or fewer channels than `reduction`.
-        ValueError: in `forward`, a training batch of one sample through a normalised channel branch.
-
+    ConfigError for a knob outside its range, and for fewer channels than `reduction`. In `forward` torch refuses a
+    training batch of one sample, of which the channel branch's norm has no variance.
     """
 
     def __init__(
@@ -83,7 +80,14 @@ class BAM(nn.Module):
         self.residual = knobs.residual
         self.channel = channel_branch(channels, hidden, knobs) if knobs.branches != "spatial" else None
         self.spatial = spatial_branch(channels, hidden, knobs) if knobs.branches != "channel" else None
-        initialise(self, knobs)
+        if knobs.init == "kaiming":
+            for layer in self.spatial or ():
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        if knobs.init == "zero":
+            for branch in filter(None, (self.channel, self.spatial)):
+                for last in branch[-1].parameters():
+                    nn.init.zeros_(last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
@@ -105,8 +109,6 @@ class BAM(nn.Module):
 
     def _channel_map(self, x: Tensor) -> Tensor:
         assert self.channel is not None
-        if self.training:
-            need_two(x)
         logits: Tensor = self.channel(x.mean(dim=(2, 3)))
         return logits[:, :, None, None]
 
@@ -114,21 +116,6 @@ class BAM(nn.Module):
         assert self.spatial is not None
         logits: Tensor = self.spatial(x)
         return logits
-
-
-@torch.fx.wrap
-def need_two(x: Tensor) -> None:
-    """Refuse a training batch of one sample; one call for torch.fx, which cannot follow an `if` about a shape.
-
-    Raises:
-        ValueError: it is one.
-
-    """
-    if x.shape[0] == 1:
-        raise ValueError(
-            "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, "
-            f"{list(x.shape)}; give each device at least 2 samples"
-        )
 
 
 def channel_branch(channels: int, hidden: int, knobs: BAMSpec) -> nn.Sequential:
@@ -168,18 +155,3 @@ def _between(branch: nn.Sequential, layer: int, norm: nn.Module, knobs: BAMSpec)
         branch.add_module(f"norm{layer}", norm)
     if knobs.activation == "relu":
         branch.add_module(f"relu{layer}", nn.ReLU(inplace=True))
-
-
-def initialise(module: BAM, knobs: BAMSpec) -> None:
-    """Apply `init` to a module that torch has initialised."""
-    if knobs.init == "kaiming" and module.spatial is not None:
-        for layer in module.spatial:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    if knobs.init == "zero":
-        for branch in (module.channel, module.spatial):
-            if branch is not None:
-                last = branch[-1]
-                assert isinstance(last, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d | BroadcastNorm)
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)  # type: ignore[arg-type]

@@ -10,20 +10,13 @@ from lightning_bam.config import CBAMSpec, construct
 class CBAM(nn.Module):
     """Channel gate, then spatial gate, on X of shape `(N, C, H, W)`:
 
-        M_c = sigmoid(MLP(mean_hw X) + MLP(max_hw X)),   MLP = W1 relu(W0 .), C // r hidden
-        M_s = sigmoid(conv_kxk([mean_c X'; max_c X'])),  X' = M_c X
+        M_c = sigmoid(MLP(mean_hw X) + MLP(max_hw X)),   MLP = W1 relu(W0 .), C // r hidden, r the reduction
+        M_s = sigmoid(conv_kxk([mean_c X'; max_c X'])),  X' = M_c X,  k the kernel_size, odd
         Y   = M_s X'
 
-    Args:
-        channels: C of the input.
-        reduction: r of the shared MLP.
-        kernel_size: k, odd.
-        spatial_norm: batch norm of the spatial map before its sigmoid, with momentum 0.01, as the authors' released
-            code has it and the paper's equations have not: two parameters more.
-
-    Raises:
-        ConfigError: a knob outside its range, or fewer channels than `reduction`.
-
+    `spatial_norm` is a batch norm of the spatial map before its sigmoid, with momentum 0.01, as the authors' released
+    code has it and the paper's equations have not: two parameters more. ConfigError for a knob outside its range, and
+    for fewer channels than `reduction`.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16, kernel_size: int = 7, spatial_norm: bool = False) -> None:

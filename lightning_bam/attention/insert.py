@@ -47,11 +47,8 @@ def insert(
         at: names of layers, as in `model.get_submodule`, each called once.
         input_shape: `(C, H, W)` of an image that the network accepts.
 
-    Raises:
-        ConfigError: no layer, an unknown one (with the nearest name), one that holds attention already, one that is not
-            reached or gives no maps, a width below the spec's reduction, or an attention that is neither
-            a spec nor a function that returns a module. The model is then as before.
-
+    Raises ConfigError, and leaves the model as before: no layer, an unknown one, one that holds attention already, is
+    not reached or gives no maps, a width below the spec's reduction, or an attention that is neither of the two.
     """
     made_by = issubclass(attention, nn.Module) if isinstance(attention, type) else callable(attention)
     if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, Attention)):
@@ -67,27 +64,25 @@ def insert(
             )
         if hasattr(layers[name], "attention"):
             raise ConfigError(f"layer {name!r}: has something of the name 'attention' already")
-        if identical := next((other for other in names if other != name and layers[other] is layers[name]), None):
-            raise ConfigError(f"layer {name!r}: is {identical!r} under another name")
-        if names.count(name) > 1:
-            raise ConfigError(f"layer {name!r}: named twice")
-    given = outputs(model, names, input_shape)
+        same = [other for other in names if layers.get(other) is layers[name]]
+        if len(same) > 1:
+            raise ConfigError(f"layer {name!r}: named {len(same)} times, as {', '.join(map(repr, same))}")
     modules = []
-    for name in names:
-        channels = given[name].channels
+    for name, output in outputs(model, names, input_shape).items():
+        channels = output.channels
         try:
-            made = attention(channels) if callable(attention) else build_attention(attention, channels)
+            module = attention(channels) if callable(attention) else build_attention(attention, channels)
         except ConfigError as error:
             raise ConfigError(f"layer {name!r}: {error}") from None
-        if not isinstance(made, nn.Module):
-            raise ConfigError(f"layer {name!r}: attention gave {_short(made)} for {channels} channels: {WANTED}")
-        made = made.to(given[name].device, given[name].dtype)
-        if given[name].last:
-            made = nn.Sequential(Permute([0, 3, 1, 2]), made, Permute([0, 2, 3, 1]))
-        modules.append(made.train(layers[name].training))
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"layer {name!r}: attention gave {_short(module)} for {channels} channels: {WANTED}")
+        module = module.to(output.map.device, output.map.dtype)
+        if output.last:
+            module = nn.Sequential(Permute([0, 3, 1, 2]), module, Permute([0, 2, 3, 1]))
+        modules.append(module.train(layers[name].training))
     # the deepest first: wrapping a container moves what it holds
-    for name, made in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
-        attach(model, name, made)
+    for name, module in sorted(zip(names, modules, strict=True), key=lambda pair: -pair[0].count(".")):
+        attach(model, name, module)
     return model
 
 
@@ -104,7 +99,7 @@ def attach(model: nn.Module, name: str, attention: nn.Module) -> None:
     elif isinstance(layer, nn.Sequential | nn.ModuleDict):  # its forward may walk its children: wrap it instead
         wrapped = nn.Sequential(OrderedDict(layer=layer, attention=attention))
         wrapped.training = layer.training
-        for parent in [module for module in model.modules() if module is not wrapped]:
+        for parent in list(model.modules()):
             for child, there in list(parent._modules.items()):  # it may have several names
                 if there is layer:
                     parent.register_module(child, wrapped)

@@ -1,4 +1,4 @@
-"""Batch norm of one map that stands for many channels."""
+"""Small parts of attention modules."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,7 @@ from lightning_bam.config import ConfigError
 
 
 def hidden_channels(channels: int, reduction: int) -> int:
-    """Return m = C // r (DenseNet's 216 channels at r = 16 give 13).
-
-    Raises:
-        ConfigError: C < r, which would leave no hidden channel.
-
-    """
+    """Return m = C // r; ConfigError where C < r, which would leave no hidden channel."""
     if channels < reduction:
         raise ConfigError(
             f"reduction={reduction}: {channels} channels are fewer than that and leave no hidden channel; "
@@ -26,10 +21,6 @@ class BroadcastNorm(nn.Module):
 
     Every channel has the same statistics, so they are taken once, of the one-channel map; weight and bias are each
     channel's own. Starts as `nn.BatchNorm2d` does: weight 1, bias 0.
-
-    Args:
-        channels: channels of the output.
-
     """
 
     def __init__(self, channels: int) -> None:

@@ -9,13 +9,7 @@ from lightning_bam.config import SESpec, construct
 class SE(SqueezeExcitation):  # type: ignore[misc]
     """`Y = sigmoid(W2 relu(W1 GAP(X))) X` on X of shape `(N, C, H, W)`, with C // r hidden channels.
 
-    Args:
-        channels: C of the input.
-        reduction: r.
-
-    Raises:
-        ConfigError: `reduction` outside its range, or fewer channels than it.
-
+    ConfigError for a `reduction` r outside its range, and for fewer channels than it.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16) -> None:

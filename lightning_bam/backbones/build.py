@@ -1,38 +1,21 @@
 """A backbone with attention in it: the backbone says where, the attention spec says which."""
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from lightning_bam import config
 from lightning_bam.attention import build_attention, insert
-from lightning_bam.backbones import densenet, mobilenet, squeezenet
+from lightning_bam.backbones.densenet import DenseNet
 from lightning_bam.backbones.layers import Staged
+from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
-from lightning_bam.config import (
-    Backbone,
-    ConfigError,
-    DenseNet,
-    EveryBlock,
-    ExtraBlockSpec,
-    MobileNet,
-    Placement,
-    PreResNet,
-    ResNet18,
-    ResNet34,
-    ResNet50,
-    ResNet101,
-    ResNeXt29,
-    ResNeXt50,
-    Run,
-    SmallResNet,
-    SqueezeNet,
-    WideResNet,
-)
-from lightning_bam.random_streams import stream
+from lightning_bam.backbones.squeezenet import SqueezeNet
+from lightning_bam.config import Backbone, ConfigError, EveryBlock, ExtraBlockSpec, Placement, Run
+from lightning_bam.random_streams import seeded, stream
 
 
 def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
@@ -40,39 +23,34 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
     resnet = partial(ResNet, in_channels=in_channels, classes=classes)
     preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
     match spec:
-        case SmallResNet():
+        case config.SmallResNet():
             return resnet(BasicBlock, [(spec.depth - 2) // 6] * 3, width=spec.width)
-        case ResNet18():
+        case config.ResNet18():
             return resnet(BasicBlock, [2, 2, 2, 2], width=spec.width, stem=spec.stem)
-        case ResNet34():
+        case config.ResNet34():
             return resnet(BasicBlock, [3, 4, 6, 3], width=spec.width, stem=spec.stem)
-        case ResNet50():
+        case config.ResNet50():
             return resnet(Bottleneck, [3, 4, 6, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
-        case ResNet101():
+        case config.ResNet101():
             return resnet(Bottleneck, [3, 4, 23, 3], width=spec.width, stem=spec.stem, stride_on=spec.stride_on)
-        case ResNeXt29() | ResNeXt50():
-            shape: dict[str, Any] = {"width": 64, "groups": spec.cardinality, "base_width": spec.base_width}
-            depths, stem = ([3, 3, 3], "small") if isinstance(spec, ResNeXt29) else ([3, 4, 6, 3], "imagenet")
-            return resnet(Bottleneck, depths, **shape, stem=stem, stride_on=spec.stride_on)
-        case WideResNet():
+        case config.ResNeXt29() | config.ResNeXt50():
+            depths, stem = ([3, 3, 3], "small") if isinstance(spec, config.ResNeXt29) else ([3, 4, 6, 3], "imagenet")
+            resnext = partial(resnet, width=64, groups=spec.cardinality, base_width=spec.base_width)
+            return resnext(Bottleneck, depths, stem=stem, stride_on=spec.stride_on)
+        case config.WideResNet():
             return preact(PreActBasic, 4, planes=16 * spec.widen_factor)
-        case PreResNet():
+        case config.PreResNet():
             return preact(PreActBottleneck, (spec.depth - 2) // 9, planes=16, stride_on=spec.stride_on)
-        case DenseNet():
-            return densenet.DenseNet((spec.depth - 4) // 6, spec.growth, in_channels=in_channels, classes=classes)
-        case MobileNet():
-            return mobilenet.MobileNet(spec.width, in_channels=in_channels, classes=classes)
-        case SqueezeNet():
-            return squeezenet.SqueezeNet(in_channels=in_channels, classes=classes)
+        case config.DenseNet():
+            return DenseNet((spec.depth - 4) // 6, spec.growth, in_channels=in_channels, classes=classes)
+        case config.MobileNet():
+            return MobileNet(spec.width, in_channels=in_channels, classes=classes)
+        case config.SqueezeNet():
+            return SqueezeNet(in_channels=in_channels, classes=classes)
 
 
 def places(network: Staged, placement: Placement) -> list[str]:
-    """Return the names of the layers behind which attention stands.
-
-    Raises:
-        ConfigError: a stage that the network does not have.
-
-    """
+    """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there."""
     if isinstance(placement, EveryBlock):
         return [network.branch_end(block) for block in network.blocks]
     if placement.stages is None:
@@ -87,9 +65,7 @@ def places(network: Staged, placement: Placement) -> list[str]:
 def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
     """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it.
 
-    Raises:
-        ConfigError: as `lightning_bam.network.build`.
-
+    ConfigError as `lightning_bam.network.build`. The global random state is left as it was.
     """
     channels, height, width = shape
     if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
@@ -97,27 +73,21 @@ def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Stage
             "attention=extra_block placement=every_block: a block in every block is another network; "
             "use placement=after_stages"
         )
-    with torch.random.fork_rng(devices=[]):
-        _seed(run, "backbone")
+    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
         network = build_backbone(backbone, channels, run.dataset.classes)
-        if min(height, width) < network.smallest:
-            raise ConfigError(
-                f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
-                f"{network.smallest}, got {height} x {width}"
-            )
-        if run.attention is None:
-            return network
-        spec, layers = run.attention, places(network, run.placement)
-        names = iter(layers)
+    if min(height, width) < network.smallest:
+        raise ConfigError(
+            f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
+            f"{network.smallest}, got {height} x {width}"
+        )
+    if run.attention is None:
+        return network
+    spec, layers = run.attention, places(network, run.placement)
+    names = iter(layers)
 
-        def make(width: int) -> nn.Module:
-            _seed(run, "attention", next(names))
+    def make(width: int) -> nn.Module:
+        with seeded(stream(run.seed, "attention", next(names)), torch.device("cpu")):
             return network.extra_block(width) if isinstance(spec, ExtraBlockSpec) else build_attention(spec, width)
 
-        insert(network, make, at=layers, input_shape=shape)
-        return network
-
-
-def _seed(run: Run, *purpose: str) -> None:
-    # not torch.manual_seed: that would also seed the accelerators, whose state is nobody's business here
-    torch.default_generator.manual_seed(stream(run.seed, *purpose))
+    insert(network, make, at=layers, input_shape=shape)
+    return network

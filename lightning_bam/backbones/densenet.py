@@ -32,15 +32,9 @@ class DenseBlock(nn.Module):
 class DenseNet(Staged):
     """A 3x3 stem of 2 `growth` channels, three dense blocks of `depth` layers, between them transitions that halve.
 
-    Parameter names are torchvision's. The stages are dense block, transition, dense block, transition, dense block.
-    Attention in every block stands behind each layer's last conv, on the `growth` channels that the layer adds.
-
-    Args:
-        depth: layers of each dense block.
-        growth: channels that each layer adds.
-        in_channels: channels of the image.
-        classes: number of classes.
-
+    Each layer adds `growth` channels. Parameter names are torchvision's. The stages are dense block, transition, dense
+    block, transition, dense block. Attention in every block stands behind each layer's last conv, on the channels that
+    the layer adds.
     """
 
     smallest = 4

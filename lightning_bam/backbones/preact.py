@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from lightning_bam.backbones.layers import Staged, he_normal
+from lightning_bam.backbones.layers import Residual, he_normal
 
 STEM = 16
 """Channels of the stem, in both families."""
@@ -31,11 +31,9 @@ class PreActBasic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(N, planes, H / stride, W / stride)`."""
-        out = self.relu(self.bn1(x))
-        identity = x if self.downsample is None else self.downsample(out)
-        out = self.conv1(out)
-        out = self.conv2(self.relu(self.bn2(out)))
-        return out + identity  # type: ignore[no-any-return]
+        active = self.relu(self.bn1(x))
+        out: Tensor = self.conv2(self.relu(self.bn2(self.conv1(active))))
+        return out + (x if self.downsample is None else self.downsample(active))
 
 
 class PreActBottleneck(nn.Module):
@@ -61,28 +59,17 @@ class PreActBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(N, 4 * planes, H / stride, W / stride)`."""
-        out = self.relu(self.bn1(x))
-        identity = x if self.downsample is None else self.downsample(out)
-        out = self.conv1(out)
-        out = self.conv2(self.relu(self.bn2(out)))
+        active = self.relu(self.bn1(x))
+        out = self.conv2(self.relu(self.bn2(self.conv1(active))))
         out = self.conv3(self.relu(self.bn3(out)))
-        return out + identity  # type: ignore[no-any-return]
+        return out + (x if self.downsample is None else self.downsample(active))  # type: ignore[no-any-return]
 
 
-class PreActResNet(Staged):
+class PreActResNet(Residual):
     """A 3x3 stem of 16 channels, three stages of pre-activation blocks, batch norm and ReLU, pooling, a linear layer.
 
-    Input `(N, in_channels, H, W)`, output `(N, classes)`. Stage i has `depth` blocks of width `planes * 2**i`, the
-    first of the second and third stages strides by 2. A stage gives the sum of its last block, not yet normalised.
-
-    Args:
-        block: `PreActBasic` or `PreActBottleneck`.
-        depth: blocks of each stage.
-        planes: width of the first stage's blocks.
-        in_channels: channels of the image.
-        classes: number of classes.
-        stride_on: which conv of a bottleneck carries its stride, `3x3` or `1x1`.
-
+    Each stage has `depth` blocks, the first stage's of width `planes`. A stage gives the sum of its last block, not yet
+    normalised.
     """
 
     def __init__(
@@ -95,45 +82,20 @@ class PreActResNet(Staged):
         classes: int,
         stride_on: str = "3x3",
     ) -> None:
-        super().__init__()
-        self.block = block
+        super().__init__(block, block.expansion, block.end, stride_on)
         self.conv1 = nn.Conv2d(in_channels, STEM, 3, padding=1, bias=False)
-        channels = STEM
-        for index in range(3):
-            name, stage = f"layer{index + 1}", nn.Sequential()
-            for i in range(depth):
-                stage.append(block(channels, planes * 2**index, 2 if index and i == 0 else 1))
-                channels = planes * 2**index * block.expansion
-                self.blocks.append(f"{name}.{i}")
-            self.add_module(name, stage)
-            self.stages.append(name)
+        channels = self.add_stages(STEM, planes, [depth] * 3)
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
         he_normal(self)
-        for module in self.modules():
-            if isinstance(module, PreActBottleneck) and stride_on == "1x1":
-                module.conv1.stride, module.conv2.stride = module.conv2.stride, module.conv1.stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify images `(N, C, H, W)`; returns logits `(N, classes)`."""
-        x = self.conv1(x)
-        for name in self.stages:
-            x = self.get_submodule(name)(x)
-        x = self.relu(self.bn(x))
+        x = self.relu(self.bn(self.pass_stages(self.conv1(x))))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
-
-    def branch_end(self, block: str) -> str:
-        """Return the layer that ends the residual branch of a block: its last conv, which nothing normalises."""
-        return f"{block}.{self.block.end}"
-
-    def extra_block(self, channels: int) -> nn.Module:
-        """Build a pre-activation block of stride 1, `(N, channels, H, W)` to the same shape."""
-        block = self.block(channels, channels // self.block.expansion, 1)
-        he_normal(block)
-        return block
 
 
 def _shortcut(channels: int, out: int, stride: int) -> nn.Conv2d | None:

@@ -10,11 +10,11 @@ from lightning_bam.backbones.layers import SharedDropout, Staged
 class SqueezeNet(Staged):
     """torchvision's SqueezeNet 1.1 and its parameter names, for images of `in_channels` channels.
 
-    Attention in every block stands behind each fire module. The four stages end with the first pooling layer (64
-    channels) and with the last fire module before each other one (128, 256 and 512). That BAM stands behind the first
-    three is inferred, as the paper does not say it: with it the parameters are the printed 1.26 M and the module's
-    MACs, 14.6 M, are the printed difference, 0.304 - 0.290 G. The printed GMACs themselves do not follow from the
-    structure, which has 0.349 without BAM.
+    Attention in every block stands behind each fire module, which ends with a concatenation. The four stages end with
+    the first pooling layer (64 channels) and with the last fire module before each other one (128, 256 and 512). That
+    BAM stands behind the first three is inferred, as the paper does not say it: with it the parameters are the printed
+    1.26 M and the module's MACs, 14.6 M, are the printed difference, 0.304 - 0.290 G. The printed GMACs themselves do
+    not follow from the structure, which has 0.349 without BAM.
     """
 
     smallest = 17
@@ -35,10 +35,6 @@ class SqueezeNet(Staged):
         """Classify images `(N, C, H, W)`; returns logits `(N, classes)`."""
         logits: Tensor = self.classifier(self.features(x)).flatten(1)
         return logits
-
-    def branch_end(self, block: str) -> str:
-        """Return the block itself, which ends with a concatenation."""
-        return block
 
     def extra_block(self, channels: int) -> nn.Module:
         """Build a fire module, `(N, channels, H, W)` to the same shape, an eighth of it squeezed."""

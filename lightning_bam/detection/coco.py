@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NotRequired
@@ -19,7 +19,7 @@ from lightning_bam.config import CocoDetection, ConfigError, data_dir
 from lightning_bam.config.spec import first_problem
 from lightning_bam.data.image_folder import NORMAL
 from lightning_bam.data.image_reader import image_size, read_image
-from lightning_bam.detection.sets import SceneSets, Target, no_boxes
+from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 from lightning_bam.json_text import short
 
 LEAST: Final = 1e-3
@@ -40,13 +40,13 @@ def _file_name(name: str) -> str:
 
 
 class Category(TypedDict):
-    """A category, as an annotation file has it."""
+    """A category."""
 
     id: int
 
 
 class CocoImage(TypedDict):
-    """An image, likewise; width and height in pixels."""
+    """An image; width and height in pixels."""
 
     id: int
     width: pydantic.PositiveInt
@@ -55,7 +55,7 @@ class CocoImage(TypedDict):
 
 
 class Annotation(TypedDict):
-    """A box, likewise: x, y, width, height in pixels."""
+    """A box: x, y, width, height in pixels."""
 
     id: NotRequired[Any]
     image_id: int
@@ -75,99 +75,62 @@ class Annotations(TypedDict):
 FORMAT: Final = pydantic.TypeAdapter(Annotations)
 
 
-@dataclass(frozen=True)
-class CocoSet:
-    """Scenes read from a folder of images when asked for, in order of their ids.
-
-    `sizes` are width and height as the annotation file declares them.
-    """
-
-    files: list[Path]
-    sizes: list[tuple[int, int]]
-    targets: list[Target]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def image(self, index: int) -> Tensor:
-        """Return a scene's image `(3, H, W)` uint8.
-
-        Raises:
-            ConfigError: the file is no image, or not of the declared size.
-
-        """
-        image = read_image(self.files[index])
-        self._compare(index, image.size)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-    def target(self, index: int) -> Target:
-        """Return what is in it."""
-        return self.targets[index]
-
-    def check_size(self, index: int) -> None:
-        """Refuse an image that has not the declared size, by its header.
-
-        Raises:
-            ConfigError: likewise.
-
-        """
-        self._compare(index, image_size(self.files[index]))
-
-    def _compare(self, index: int, size: tuple[int, int]) -> None:
-        if size != self.sizes[index]:
-            (width, height), (wide, high) = size, self.sizes[index]
-            why = "; EXIF turns it, and the boxes must be those of the upright image" if size == (high, wide) else ""
-            raise ConfigError(
-                f"{self.files[index]}: the image has {width} x {height} pixels, and its annotations are made for "
-                f"{wide} x {high}{why}"
-            )
-
-
 def coco(spec: CocoDetection) -> SceneSets:
     """Return the scenes under `<data dir>/<name>`. Labels are 1 to `classes` in order of the category ids.
 
     The digest is that of the two annotation files, and another of the names and sizes of the images; pixels are not in
-    it.
-
-    Raises:
-        ConfigError: in one line, what is missing or does not fit.
-
+    it. ConfigError in one line for what is missing or does not fit.
     """
-    (train, categories), (test, scored) = _part(spec, "train"), _part(spec, "val")
-    if categories != scored:
-        odd = sorted(set(categories) ^ set(scored))
-        raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {odd}; make them equal")
-    notes, names = hashlib.sha256(), hashlib.sha256()
-    for split, part in (("train", train), ("val", test)):
-        notes.update(_annotations(spec, split).read_bytes())
-        for file in part.files:
+    root, notes, names = data_dir() / spec.name, hashlib.sha256(), hashlib.sha256()
+    sets: list[SceneSet] = []
+    categories: list[list[int]] = []
+    for split in ("train", "val"):
+        path, folder = root / "annotations" / f"instances_{split}{spec.year}.json", root / f"{split}{spec.year}"
+        for source in (path, folder):
+            if not source.exists():
+                raise ConfigError(
+                    f"dataset.name={spec.name}: no {source}; put COCO's annotations into {path.parent} and the images "
+                    f"into {folder}, or set BAM_DATA to the folder that holds {spec.name!r}"
+                )
+        try:
+            annotations = _read(path)
+            categories.append(_ids(annotations["categories"], "category"))
+            images = sorted(annotations["images"], key=lambda image: image["id"])
+            targets = _targets(annotations, images, categories[-1])
+            files = _files(images, folder)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        if len(categories[-1]) != spec.classes:
+            raise ConfigError(f"dataset.classes={spec.classes}: {path} has {len(categories[-1])} categories")
+        sizes = [(image["width"], image["height"]) for image in images]
+        with ThreadPoolExecutor() as pool:
+            for file, size, declared in zip(files, pool.map(image_size, files), sizes, strict=True):
+                _check_size(file, size, declared)
+        notes.update(path.read_bytes())
+        for file in files:
             names.update(os.fsencode(file.relative_to(data_dir())) + f" {file.stat().st_size}\n".encode())
+        sets.append(SceneSet(partial(_image, files, sizes), targets))
+    if categories[0] != categories[1]:
+        ids = sorted(set(categories[0]) ^ set(categories[1]))
+        raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {ids}; make them equal")
     digest = f"annotations:{notes.hexdigest()[:16]} names+sizes:{names.hexdigest()[:16]}"
     mean, std = map(torch.tensor, NORMAL)
-    return SceneSets(train, test, mean, std, digest)
+    return SceneSets(sets[0], sets[1], mean, std, digest)
 
 
-def _annotations(spec: CocoDetection, split: str) -> Path:
-    return data_dir() / spec.name / "annotations" / f"instances_{split}{spec.year}.json"
+def _image(files: Sequence[Path], sizes: Sequence[tuple[int, int]], index: int) -> Tensor:
+    image = read_image(files[index])
+    _check_size(files[index], image.size, sizes[index])
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def _part(spec: CocoDetection, split: str) -> tuple[CocoSet, list[int]]:
-    path, folder = _annotations(spec, split), data_dir() / spec.name / f"{split}{spec.year}"
-    for wanted in (path, folder):
-        if not wanted.exists():
-            raise ConfigError(
-                f"dataset.name={spec.name}: no {wanted}; put COCO's annotations into {path.parent} and the images into "
-                f"{folder}, or set BAM_DATA to the folder that holds {spec.name!r}"
-            )
-    try:
-        scenes, categories = _scenes(_read(path), folder)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if len(categories) != spec.classes:
-        raise ConfigError(f"dataset.classes={spec.classes}: {path} has {len(categories)} categories")
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(scenes.check_size, range(len(scenes))))
-    return scenes, categories
+def _check_size(file: Path, size: tuple[int, int], declared: tuple[int, int]) -> None:
+    if size != declared:
+        (width, height), (wide, high) = size, declared
+        why = "; EXIF turns it, and the boxes must be those of the upright image" if size == (high, wide) else ""
+        raise ConfigError(
+            f"{file}: the image has {width} x {height} pixels, and its annotations are made for {wide} x {high}{why}"
+        )
 
 
 def _read(path: Path) -> Annotations:
@@ -181,33 +144,10 @@ def _read(path: Path) -> Annotations:
         raise ValueError(f"not annotations in COCO's format: {text}") from None
 
 
-def _scenes(read: Annotations, folder: Path) -> tuple[CocoSet, list[int]]:
-    """Return the scenes in order of their ids, and the ids of the categories in order.
-
-    Raises:
-        ValueError: an id that is there twice or refers to nothing, an image that is not in `folder`, or a box that
-            lies outside of its image.
-
-    """
-    labels = {category: label for label, category in enumerate(_ids(read["categories"], "category"), 1)}
-    boxes: dict[int, list[Annotation]] = {key: [] for key in _ids(read["images"], "image")}
-    images = sorted(read["images"], key=lambda image: image["id"])
-    for annotation in read["annotations"]:
-        of = f"annotation {short(annotation.get('id'))}"
-        if annotation["image_id"] not in boxes:
-            raise ValueError(f"{of}: image_id {short(annotation['image_id'])} is no image's id")
-        if annotation["category_id"] not in labels:
-            raise ValueError(f"{of}: category_id {short(annotation['category_id'])} is no category's id")
-        boxes[annotation["image_id"]].append(annotation)
-    sizes = [(image["width"], image["height"]) for image in images]
-    targets = [_target(boxes[image["id"]], labels, *size) for image, size in zip(images, sizes, strict=True)]
-    return CocoSet(_files(images, folder), sizes, targets), list(labels)
-
-
 def _ids(entries: Iterable[Category | CocoImage], kind: str) -> list[int]:
     ids = sorted(entry["id"] for entry in entries)
-    if twice := [one for one, other in pairwise(ids) if one == other]:
-        raise ValueError(f"{kind} {short(twice[0])} is there twice; give each its own id")
+    if duplicates := [one for one, other in pairwise(ids) if one == other]:
+        raise ValueError(f"{kind} {short(duplicates[0])} is there twice; give each its own id")
     return ids
 
 
@@ -231,8 +171,22 @@ def _files(images: list[CocoImage], folder: Path) -> list[Path]:
     return list(owners)
 
 
+def _targets(annotations: Annotations, images: list[CocoImage], categories: list[int]) -> list[Target]:
+    """Return what is in each image; ValueError for an id that refers to nothing, or a box outside of its image."""
+    labels = {category: label for label, category in enumerate(categories, 1)}
+    boxes: dict[int, list[Annotation]] = {key: [] for key in _ids(images, "image")}
+    for annotation in annotations["annotations"]:
+        of = f"annotation {short(annotation.get('id'))}"
+        if annotation["image_id"] not in boxes:
+            raise ValueError(f"{of}: image_id {short(annotation['image_id'])} is no image's id")
+        if annotation["category_id"] not in labels:
+            raise ValueError(f"{of}: category_id {short(annotation['category_id'])} is no category's id")
+        boxes[annotation["image_id"]].append(annotation)
+    return [_target(boxes[image["id"]], labels, image["width"], image["height"]) for image in images]
+
+
 def _target(annotations: list[Annotation], labels: Mapping[int, int], width: int, height: int) -> Target:
-    """Return an image's boxes, cut at its edges; those without area, as COCO itself has some, are left out."""
+    """Return an image's boxes, cut at its edges; those without area, as COCO has some, are left out."""
     boxes, kinds, crowds = [], [], []
     for annotation in annotations:
         x, y, wide, high = annotation["bbox"]
@@ -246,6 +200,4 @@ def _target(annotations: list[Annotation], labels: Mapping[int, int], width: int
             boxes.append([left, top, right, bottom])
             kinds.append(labels[annotation["category_id"]])
             crowds.append(bool(annotation.get("iscrowd", 0)))
-    if not boxes:
-        return no_boxes()
-    return Target(torch.tensor(boxes, dtype=torch.float32), torch.tensor(kinds), torch.tensor(crowds))
+    return Target.of(boxes, kinds, crowds)

@@ -11,10 +11,11 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from lightning_bam.config import ConfigError, Run, Scenes
+from lightning_bam.config import CocoDetection, ConfigError, Run, Scenes
 from lightning_bam.data.augment import normalise
 from lightning_bam.data.run_data import EpochBatches, RunData
-from lightning_bam.detection.load import load_scenes
+from lightning_bam.detection.coco import coco
+from lightning_bam.detection.digits import digit_scenes
 from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 
 DetectionBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -25,15 +26,20 @@ AHEAD: Final = 16
 """Scenes that are read ahead."""
 
 
+def load_scenes(dataset: Scenes) -> SceneSets:
+    """Return the scenes that `dataset` describes; ConfigError in one line where files are missing or do not fit."""
+    return coco(dataset) if isinstance(dataset, CocoDetection) else digit_scenes(dataset)
+
+
 def read(scenes: SceneSet, indices: Sequence[int]) -> Iterator[tuple[Tensor, Target]]:
     """Yield the scenes of these indices in their order, images as uint8; the next are read in the meantime."""
     with ThreadPoolExecutor(READERS) as pool:
-        coming: deque[Future[Tensor]] = deque(pool.submit(scenes.image, index) for index in indices[:AHEAD])
+        images: deque[Future[Tensor]] = deque(pool.submit(scenes.image, index) for index in indices[:AHEAD])
         for position, index in enumerate(indices):
-            image = coming.popleft().result()
+            image = images.popleft().result()
             if position + AHEAD < len(indices):
-                coming.append(pool.submit(scenes.image, indices[position + AHEAD]))
-            yield image, scenes.target(index)
+                images.append(pool.submit(scenes.image, indices[position + AHEAD]))
+            yield image, scenes.targets[index]
 
 
 def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
@@ -47,12 +53,6 @@ class TrainScenes(EpochBatches):
     """This rank's batches of whichever epoch the trainer is in, mirrored and normalised on the device.
 
     Yields a list of images `(3, H, W)` float32 and a list of dicts: `boxes` `(n, 4)`, `labels` `(n,)`, crowds left out.
-
-    Args:
-        run: what is trained.
-        sets: its scenes.
-        trainer: tells the epoch, the rank, the number of ranks and the device.
-
     """
 
     def __init__(self, run: Run, sets: SceneSets, trainer: Trainer) -> None:
@@ -61,18 +61,17 @@ class TrainScenes(EpochBatches):
 
     def __iter__(self) -> Iterator[DetectionBatch]:
         batches = list(self.rest())
-        indices = [index for batch in batches for index in batch.indices.tolist()]
-        coming = read(self.sets.train, indices)
+        scenes = read(self.sets.train, [index for batch in batches for index in batch.indices.tolist()])
         device = self.trainer.strategy.root_device
         mean, std = self.sets.mean.to(device), self.sets.std.to(device)
         for batch in batches:
             self.note(batch)
             images, targets = [], []
             for flip in batch.flips.tolist():
-                image, target = next(coming)
+                image, target = next(scenes)
                 if flip and self.run.recipe.flip:
                     image, target = mirrored(image, target)
-                images.append(normalise(image[None].to(device), mean, std)[0])
+                images.append(normalise(image.to(device), mean, std))
                 single = ~target.crowd
                 targets.append({"boxes": target.boxes[single].to(device), "labels": target.labels[single].to(device)})
             yield images, targets
@@ -94,16 +93,11 @@ class ScoredScenes:
     def __iter__(self) -> Iterator[tuple[list[Tensor], list[Target]]]:
         mean, std = self.sets.mean.to(self.device), self.sets.std.to(self.device)
         for image, target in read(self.sets.test, range(len(self.sets.test))):
-            yield [normalise(image[None].to(self.device), mean, std)[0]], [target]
+            yield [normalise(image.to(self.device), mean, std)], [target]
 
 
 class DetectionData(RunData):
-    """A run's scenes, in an order that is a pure function of (seed, epoch).
-
-    Args:
-        run: what to train.
-
-    """
+    """A run's scenes, in an order that is a pure function of (seed, epoch)."""
 
     @cached_property
     def sets(self) -> SceneSets:
@@ -118,12 +112,7 @@ class DetectionData(RunData):
         return self.sets.digest
 
     def check(self, world_size: int) -> None:
-        """Refuse a run that could not be trained on `world_size` devices.
-
-        Raises:
-            ConfigError: one line that carries the values and says what to do.
-
-        """
+        """Refuse with a ConfigError a run that could not be trained on `world_size` devices."""
         batch, count = self.run.recipe.batch_size, len(self.sets.train)
         if world_size > 1:
             raise ConfigError(
@@ -136,7 +125,7 @@ class DetectionData(RunData):
                 f"set it to {count} or less"
             )
         for name, scenes in (("train", self.sets.train), ("scored", self.sets.test)):
-            if not any((~scenes.target(index).crowd).any() for index in range(len(scenes))):
+            if not any((~target.crowd).any() for target in scenes.targets):
                 raise ConfigError(f"dataset={self.run.dataset.kind}: none of the {len(scenes)} {name} scenes has a box")
 
     @cached_property

@@ -1,7 +1,6 @@
 """Scenes of handwritten digits with exact boxes, made from scikit-learn's; nothing is downloaded."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -13,7 +12,7 @@ from lightning_bam.config import DigitScenes
 from lightning_bam.data.clutter import DIMMEST, Bytes, Sources, paint, sources
 from lightning_bam.data.draws import Ints, words
 from lightning_bam.data.images import statistics
-from lightning_bam.detection.sets import SceneSets, Target
+from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 
 STREAM: Final = 20
 """First word of the keys, so that no other stream is this one."""
@@ -23,25 +22,6 @@ WIDTHS: Final = (8, 24)
 """Its least and greatest width."""
 TRIES: Final = 8
 """How often a free place for a digit is looked for."""
-
-
-@dataclass(frozen=True)
-class DigitSet:
-    """Scenes `(N, 3, H, W)` uint8 in memory, and what is in each."""
-
-    images: Tensor
-    targets: list[Target]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def image(self, index: int) -> Tensor:
-        """Return a scene's image `(3, H, W)` uint8."""
-        return self.images[index]
-
-    def target(self, index: int) -> Target:
-        """Return what is in it."""
-        return self.targets[index]
 
 
 @cache
@@ -68,8 +48,8 @@ def extent(patch: Bytes) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def scenes(spec: DigitScenes, source: Sources, count: int, part: int) -> DigitSet:
-    """Return `count` scenes of the digits of `source`; `part` tells train's draws from test's."""
+def scenes(spec: DigitScenes, source: Sources, count: int, part: int) -> tuple[Tensor, list[Target]]:
+    """Return `count` scenes `(count, 3, H, W)` uint8 of `source`'s digits; `part` tells train's draws from test's."""
     canvas = np.zeros((count, 3, spec.height, spec.width), np.uint8)
     drawn = words(count * (1 + spec.most * (6 + 2 * TRIES)), STREAM, spec.seed, part).reshape(count, -1)
     targets = []
@@ -92,9 +72,8 @@ def scenes(spec: DigitScenes, source: Sources, count: int, part: int) -> DigitSe
             x1, y1, x2, y2 = extent(patch)
             boxes.append([left + x1, top + y1, left + x2, top + y2])
             labels.append(1 + int(source.labels[draw[0] % len(source.images)]))
-        crowd = torch.zeros(len(boxes), dtype=torch.bool)
-        targets.append(Target(torch.tensor(boxes).float().reshape(-1, 4), torch.tensor(labels).long(), crowd))
-    return DigitSet(torch.from_numpy(canvas), targets)
+        targets.append(Target.of(boxes, labels, [False] * len(boxes)))
+    return torch.from_numpy(canvas), targets
 
 
 def _overlap(one: tuple[int, int, int, int], two: tuple[int, int, int, int]) -> bool:
@@ -104,12 +83,13 @@ def _overlap(one: tuple[int, int, int, int], two: tuple[int, int, int, int]) -> 
 
 def digit_scenes(spec: DigitScenes) -> SceneSets:
     """Return train and test scenes, a pure function of `spec`. Digit d has label d + 1."""
-    of_train, of_test = sources()
-    train, test = scenes(spec, of_train, spec.train, 0), scenes(spec, of_test, spec.test, 1)
-    mean, std = statistics(train.images)
     digest = hashlib.sha256()
-    for made in (train, test):
-        digest.update(made.images.numpy().data)
-        for target in made.targets:
+    parts = []
+    for part, (source, count) in enumerate(zip(sources(), (spec.train, spec.test), strict=True)):
+        images, targets = scenes(spec, source, count, part)
+        digest.update(images.numpy().data)
+        for target in targets:
             digest.update(target.boxes.numpy().tobytes() + target.labels.numpy().tobytes())
-    return SceneSets(train, test, mean, std, digest.hexdigest()[:16])
+        parts.append((images, targets))
+    train, test = (SceneSet(images.__getitem__, targets) for images, targets in parts)
+    return SceneSets(train, test, *statistics(parts[0][0]), digest.hexdigest()[:16])

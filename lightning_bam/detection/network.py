@@ -3,8 +3,6 @@
 from typing import Final
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -13,8 +11,8 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import CocoDetection, Detector, Run
-from lightning_bam.probe import blank_image, eval_mode
-from lightning_bam.random_streams import stream
+from lightning_bam.probe import blank_image, outputs
+from lightning_bam.random_streams import seeded, stream
 
 RATIOS: Final = (0.5, 1.0, 2.0)
 """Height of an anchor in units of its width, as torchvision's."""
@@ -23,7 +21,7 @@ STRIDES: Final = 8
 POOLED: Final = 7
 """Side of the map that is pooled from a proposed region."""
 PADDED: Final = 32
-"""Images are padded to a multiple of this many pixels, as torchvision does."""
+"""Images are padded to a multiple of this many pixels."""
 PROBE: Final = (3, 64, 64)
 """Shape of the blank image that finds the trunk's widths and strides, which no image size changes."""
 
@@ -33,27 +31,22 @@ def build_detector(run: Run) -> FasterRCNN:
 
     At equal seed the weights of trunk, pyramid and heads are the same whatever attention is in the trunk. Every stage
     of the trunk, refined by the attention behind it, is a level of the pyramid. The global random state is left as it
-    was.
-
-    Raises:
-        ConfigError: a run that does not detect, a stage that the trunk does not have, or a reduction above the
-            channels there.
-
+    was. ConfigError for a run that does not detect, a stage that the trunk does not have, or a reduction above the
+    channels there.
     """
     assert run.detects
     spec = run.backbone
     assert isinstance(spec, Detector)
     trunk = attended(run, spec.trunk, PROBE)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream(run.seed, "detector"))
-        widths, strides = _levels(trunk, trunk.stages)
+    with seeded(stream(run.seed, "detector"), torch.device("cpu")):
+        maps = outputs(trunk, trunk.stages, PROBE)
+        strides = [PROBE[1] // maps[name].map.shape[2] for name in trunk.stages]
         names = {name: str(level) for level, name in enumerate(trunk.stages)}
-        pyramid = BackboneWithFPN(trunk, names, widths, spec.pyramid)
+        pyramid = BackboneWithFPN(trunk, names, [maps[name].channels for name in trunk.stages], spec.pyramid)
         anchors = AnchorGenerator(
             sizes=tuple((STRIDES * stride,) for stride in (*strides, 2 * strides[-1])),
             aspect_ratios=(RATIOS,) * (len(strides) + 1),
         )
-        coco = isinstance(run.dataset, CocoDetection)
         _, height, width = run.dataset.shape
         return FasterRCNN(
             pyramid,
@@ -61,7 +54,7 @@ def build_detector(run: Run) -> FasterRCNN:
             max_size=max(height, width),
             image_mean=[0.0] * 3,  # the images come normalised
             image_std=[1.0] * 3,
-            _skip_resize=not coco,
+            _skip_resize=not isinstance(run.dataset, CocoDetection),
             rpn_anchor_generator=anchors,
             rpn_pre_nms_top_n_train=2 * spec.proposals,
             rpn_pre_nms_top_n_test=spec.proposals,
@@ -73,40 +66,15 @@ def build_detector(run: Run) -> FasterRCNN:
         )
 
 
-def _levels(trunk: nn.Module, stages: list[str]) -> tuple[list[int], list[int]]:
-    """Return the channels and the stride of each stage's output, found by one blank image."""
-    shapes: list[torch.Size] = []
-    hooks = [
-        trunk.get_submodule(name).register_forward_hook(lambda _m, _i, out: shapes.append(out.shape)) for name in stages
-    ]
-    try:
-        with eval_mode(trunk):
-            trunk(blank_image(trunk, PROBE))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return [shape[1] for shape in shapes], [PROBE[1] // shape[2] for shape in shapes]
+def most_work(run: Run, network: FasterRCNN) -> None:
+    """Pass a blank image of `run.dataset.shape` through a run's detector, and as many regions as its box head may have.
 
-
-def count_detector(run: Run) -> tuple[int, int]:
-    """Count the detector of a run: params exactly, and MACs for one blank image of `run.dataset.shape`.
-
-    How much work the box head has depends on the image; counted is the most that it can have, `proposals` regions.
-    Padding to a multiple of 32 pixels is counted, pooling and everything else that is neither conv nor FC is not.
-
-    Raises:
-        ConfigError: a detector that cannot be built.
-
+    The image is padded to a multiple of 32 pixels, as torchvision does.
     """
     assert isinstance(run.backbone, Detector)
     channels, height, width = run.dataset.shape
     padded = (channels, -(-height // PADDED) * PADDED, -(-width // PADDED) * PADDED)
-    counter = FlopCounterMode(display=False)
-    with torch.device("meta"):
-        network = build_detector(run)
-        with eval_mode(network), counter:
-            levels = network.backbone(blank_image(network, padded))
-            network.rpn.head(list(levels.values()))
-            regions = torch.zeros(run.backbone.proposals, run.backbone.pyramid, POOLED, POOLED)
-            network.roi_heads.box_predictor(network.roi_heads.box_head(regions))
-    return sum(weight.numel() for weight in network.parameters()), counter.get_total_flops() // 2
+    levels = network.backbone(blank_image(network, padded))
+    network.rpn.head(list(levels.values()))
+    regions = torch.zeros(run.backbone.proposals, run.backbone.pyramid, POOLED, POOLED)
+    network.roi_heads.box_predictor(network.roi_heads.box_head(regions))

@@ -1,4 +1,4 @@
-"""Mean average precision of found boxes, as COCO counts it."""
+"""Mean average precision of boxes, as COCO counts it."""
 
 from collections.abc import Sequence
 
@@ -21,19 +21,13 @@ class BoxScores:
         self.metric.warn_on_many_detections = False
         self.scored = 0
 
-    def add(self, found: Sequence[dict[str, Tensor]], wanted: Sequence[Target]) -> None:
-        """Add scenes.
-
-        Args:
-            found: one dict a scene: `boxes` `(n, 4)` as x1, y1, x2, y2 in pixels, `scores` `(n,)`, `labels` `(n,)`.
-            wanted: what is there.
-
-        """
+    def add(self, predictions: Sequence[dict[str, Tensor]], targets: Sequence[Target]) -> None:
+        """Add scenes, of each its boxes `(n, 4)` as x1, y1, x2, y2 in pixels, `scores` `(n,)`, `labels` `(n,)`."""
         self.metric.update(
-            [{name: scene[name].detach().cpu() for name in ("boxes", "scores", "labels")} for scene in found],
-            [{"boxes": t.boxes, "labels": t.labels, "iscrowd": t.crowd.long()} for t in wanted],
+            [{name: scene[name].detach().cpu() for name in ("boxes", "scores", "labels")} for scene in predictions],
+            [{"boxes": t.boxes, "labels": t.labels, "iscrowd": t.crowd.long()} for t in targets],
         )
-        self.scored += len(wanted)
+        self.scored += len(targets)
 
     def figures(self) -> dict[str, float | int]:
         """Return mAP in percent, over intersections of .5 to .95 and at .5 and .75, and how many scenes it is of."""

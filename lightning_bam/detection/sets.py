@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -25,40 +24,26 @@ class Target:
     labels: Tensor
     crowd: Tensor
 
-
-class SceneSet(Protocol):
-    """Scenes in a fixed order."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        ...
-
-    def image(self, index: int) -> Tensor:
-        """Return a scene's image `(3, H, W)` uint8; may be called from several threads."""
-        ...
-
-    def target(self, index: int) -> Target:
-        """Return what is in it."""
-        ...
+    @staticmethod
+    def of(boxes: Sequence[Sequence[float]], labels: Sequence[int], crowd: Sequence[bool]) -> Target:
+        """Make it of lists, which may be empty."""
+        corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+        return Target(corners, torch.tensor(labels, dtype=torch.int64), torch.tensor(crowd, dtype=torch.bool))
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some scenes of another set."""
+class SceneSet:
+    """Scenes in a fixed order: `image(i)` is the i-th one's `(3, H, W)` uint8, and may be called in several threads."""
 
-    whole: SceneSet
-    indices: Sequence[int]
+    image: Callable[[int], Tensor]
+    targets: Sequence[Target]
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.targets)
 
-    def image(self, index: int) -> Tensor:
-        """Return a scene's image `(3, H, W)` uint8."""
-        return self.whole.image(self.indices[index])
-
-    def target(self, index: int) -> Target:
-        """Return what is in it."""
-        return self.whole.target(self.indices[index])
+    def part(self, indices: Sequence[int]) -> SceneSet:
+        """Return the scenes of these indices."""
+        return SceneSet(lambda index: self.image(indices[index]), [self.targets[index] for index in indices])
 
 
 @dataclass(frozen=True)
@@ -77,19 +62,11 @@ class SceneSets:
     def held_out(self) -> SceneSets:
         """Return a fixed random fifth of train in the place of test, and the rest to be trained on.
 
-        Raises:
-            ConfigError: fewer than five train scenes.
-
+        ConfigError for fewer than five train scenes.
         """
         count = len(self.train)
         if count < SHARE:
             raise ConfigError(f"score_on='held_out' needs {SHARE} train scenes to hold a fifth out, got {count}")
-        shuffled = permutation(count, SHARE)
-        scored = set(shuffled[: count // SHARE].tolist())
-        kept = [index for index in range(count) if index not in scored]
-        return replace(self, train=Part(self.train, kept), test=Part(self.train, sorted(scored)))
-
-
-def no_boxes() -> Target:
-    """Return what is in an empty scene."""
-    return Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
+        scored = set(permutation(count, SHARE)[: count // SHARE].tolist())
+        rest = [index for index in range(count) if index not in scored]
+        return replace(self, train=self.train.part(rest), test=self.train.part(sorted(scored)))

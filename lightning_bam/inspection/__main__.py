@@ -8,7 +8,7 @@ import numpy as np
 
 from lightning_bam.config import ConfigError
 from lightning_bam.inspection.report import inspect
-from lightning_bam.run_folder.files import FolderError, put_in_place, write_object
+from lightning_bam.run_folder.files import FolderError, put_in_place, unwritable, write_object
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     """
     request = json.load(sys.stdin)
     output = Path(request.pop("output"))
+    answer = {}
     try:
         numbers, arrays = inspect(**request | {"path": Path(request["path"])})
         output.mkdir(parents=True, exist_ok=True)
@@ -26,11 +27,10 @@ def main() -> None:
             np.savez_compressed(file, **{k: v.detach().numpy() for k, v in arrays.items()})  # type: ignore[arg-type]
         write_object(output / "inspect.json", numbers)
     except (ConfigError, FolderError) as error:
-        print(json.dumps({"error": str(error)}))
+        answer = {"error": str(error)}
     except OSError as error:
-        print(json.dumps({"error": f"{output}: cannot be written ({error.strerror})"}))
-    else:
-        print("{}")
+        answer = {"error": str(unwritable(output, error))}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

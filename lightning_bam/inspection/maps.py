@@ -1,5 +1,7 @@
 """A network's attention modules, what reaches them, and the maps they make of it, from their own weights."""
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.attention import BAM, CBAM, SE
+from lightning_bam.attention.layers import BroadcastNorm
 from lightning_bam.config import ConfigError
 
 Attention = BAM | SE | CBAM
@@ -75,3 +78,28 @@ def maps(module: Attention, x: Tensor) -> Maps:
 def described(x: Tensor) -> Tensor:
     """Return CBAM's two-channel description `(N, 2, H, W)` of `x` `(N, C, H, W)`: mean and maximum over channels."""
     return torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
+
+
+def spatial_layers(module: Attention) -> nn.Module | None:
+    """Return the convs of the spatial branch, None for a module without one (SE, BAM's channel branch alone)."""
+    layers = module.spatial if isinstance(module, BAM | CBAM) else None
+    if isinstance(layers, nn.Sequential) and len(layers) and isinstance(layers[-1], BroadcastNorm):
+        return layers[:-1]  # a scale and a shift of each channel: it sees what the map sees
+    return layers
+
+
+def spatial_logits(module: Attention, dilation: int | None = None) -> Callable[[Tensor], Tensor]:
+    """Return `(N, C, H, W) -> (N, 1, H, W)` logits of the spatial branch, with its convs above 1x1 at `dilation`."""
+    layers = spatial_layers(module)
+    assert layers is not None
+    convs = layers if dilation is None else redilated(layers, dilation)
+    return (lambda x: convs(described(x))) if isinstance(module, CBAM) else convs
+
+
+def redilated(branch: nn.Module, dilation: int) -> nn.Module:
+    """Return a copy of `branch` with its own weights and its convs above 1x1 at `dilation`, padded by as much."""
+    other = copy.deepcopy(branch)
+    for conv in other.modules():
+        if isinstance(conv, nn.Conv2d) and conv.kernel_size[0] > 1:
+            conv.dilation, conv.padding = (dilation, dilation), (dilation * (conv.kernel_size[0] // 2),) * 2
+    return other

@@ -7,9 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from lightning_bam.config import BAMSpec, Run
-from lightning_bam.inspection.branch import DRAWS, image_field, image_reach, own_field, spatial_layers, spatial_logits
-from lightning_bam.inspection.field import SHARE, FieldOfView, energy, reach, rms_radius, side_holding
-from lightning_bam.inspection.maps import attention_modules, module_inputs
+from lightning_bam.inspection.field import (
+    DRAWS,
+    FieldOfView,
+    energy,
+    extent,
+    image_field,
+    image_reach,
+    own_field,
+    reach,
+)
+from lightning_bam.inspection.maps import attention_modules, module_inputs, spatial_layers, spatial_logits
 from lightning_bam.network import build
 
 DILATIONS: Final = (1, 2, 4, 6)
@@ -38,7 +46,7 @@ def receptive_field(
     rows = []
     for dilation in [None] if own_dilation is None else sorted({*DILATIONS, own_dilation}):
         view = reach(layers, dilation)
-        field = _numbers(own_field(module, x, dilation or 1), DRAWS)
+        field = extent(own_field(module, x, dilation or 1), DRAWS)
         positions = len(view.offsets) ** 2
         rows.append({"dilation": dilation, "theoretical": view.side, "positions": positions, "own": field})
     return {
@@ -46,8 +54,8 @@ def receptive_field(
         "theoretical": own.side,
         "positions": len(own.offsets) ** 2,
         "read": own.read(*x.shape[2:]),
-        "on_maps": _numbers(on_maps, len(x)),
-        "on_image": _numbers(on_images, len(images), (row, column))
+        "on_maps": extent(on_maps, len(x)),
+        "on_image": extent(on_images, len(images), (row, column))
         | {"theoretical": image_reach(network, name, images.shape[1:])},
         "by_dilation": rows,
         "by_size": [
@@ -56,12 +64,6 @@ def receptive_field(
             for size in [grid["maps"][name]]
         ],
     }, {"module": on_maps, "image": on_images}
-
-
-def _numbers(field: Tensor, n: int, centre: tuple[int, int] | None = None) -> dict[str, Any]:
-    centre = centre or (field.shape[0] // 2, field.shape[1] // 2)
-    side, rms = side_holding(field, SHARE, centre), rms_radius(field, centre)
-    return {"n": n, "centre": list(centre), "side": side, "rms": rms}
 
 
 def map_sizes(run: Run) -> list[dict[str, Any]]:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from lightning_bam.config import ConfigError, Run, flatten
 from lightning_bam.data import ImageData, normalise
-from lightning_bam.inspection.branch import DRAWS
-from lightning_bam.inspection.field import SHARE
+from lightning_bam.inspection.field import DRAWS, SHARE
 from lightning_bam.inspection.maps import attention_modules, maps, module_inputs
 from lightning_bam.inspection.receptive_field import map_sizes, receptive_field
 from lightning_bam.inspection.saturation import BATCH, HIGH, LOW, saturation
@@ -40,7 +39,6 @@ def inspect(
     ConfigError for images that there are not or a network without attention, FolderError for a torn folder.
     """
     run, network = load_network(path, unfinished=unfinished)
-    attention_modules(network)
     data = ImageData(run).images
     indices = image_indices(images, len(data.test))
     if samples is None:
@@ -87,8 +85,8 @@ def modules(run: Run, network: nn.Module, inputs: Arrays, many: Tensor) -> tuple
     for position, (name, module) in enumerate(attention_modules(network).items()):
         x = inputs[name]
         with torch.no_grad():
-            made = maps(module, x)
-        logits = {"channel": made.channel, "spatial": made.spatial, "gate": made.gate.expand_as(x).mean(dim=1)}
+            views = maps(module, x)
+        logits = {"channel": views.channel, "spatial": views.spatial, "gate": views.gate.expand_as(x).mean(dim=1)}
         shown = {key: value for key, value in logits.items() if value is not None}
         field, energies = receptive_field(run, network, name, on_images[name], many[:FIELD_IMAGES], grids)
         entries.append(

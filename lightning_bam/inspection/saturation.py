@@ -52,23 +52,16 @@ def saturation(network: nn.Module, images: Tensor, *, batch_statistics: bool) ->
     """Count the gate of every attention module over normalised `images` `(N, C, H, W)`.
 
     With `batch_statistics` (2 images or more) norms use their batch of at most `BATCH`, as in the first training step:
-    running statistics of untrained weights are still 0 and 1. The network's mode and buffers stay as they were.
+    running statistics of untrained weights are still 0 and 1. It leaves the network in that mode, and then with other
+    running statistics.
     """
-    modes = {layer: layer.training for layer in network.modules()}
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    network.train(batch_statistics)
     modules = attention_modules(network)
     counts = {name: Saturation() for name in modules}
     batches = images.tensor_split(-(-len(images) // BATCH))  # of nearly equal size, so that none holds a single image
-    try:
-        network.train(batch_statistics)
-        with torch.no_grad():
-            for batch in batches:
-                inputs, _ = module_inputs(network, batch)
-                for name, module in modules.items():
-                    counts[name].add(maps(module, inputs[name]).gate)
-    finally:
-        for layer, mode in modes.items():
-            layer.training = mode
-        for name, buffer in network.named_buffers():
-            buffer.copy_(buffers[name])
+    with torch.no_grad():
+        for batch in batches:
+            inputs, _ = module_inputs(network, batch)
+            for name, module in modules.items():
+                counts[name].add(maps(module, inputs[name]).gate)
     return counts

@@ -55,12 +55,8 @@ def released_run(backbone: str, dataset: str) -> Run:
     """Return the authors' network on a dataset: a ResNet with the stem meant for it, BAM after three stages.
 
     The file does not say how it was trained: on ImageNet the recipe is that of their public script (which keeps the
-    best epoch), on CIFAR, for which they published none, the default one. ConfigError for what their code has not.
+    best epoch), on CIFAR, for which they published none, the default one.
     """
-    if backbone not in BACKBONES or dataset not in DATASETS:
-        raise ConfigError(
-            f"{backbone} on {dataset}: the authors' code has {', '.join(BACKBONES)} on {', '.join(DATASETS)}"
-        )
     stem = "imagenet" if dataset == "imagenet" else "small"
     return Run(
         dataset=KINDS["dataset"][dataset](),
@@ -77,12 +73,9 @@ def import_checkpoint(
 
     The file holds a state dict, or a dict with one under `state_dict`; `module.` may stand before the names. Every
     weight must be one of the network's, and of its shape, and the other way round; the counters that batch norms of
-    torch before 0.4.1 did not keep may be absent, all of them.
-
-    Raises:
-        ConfigError: weights of another network: all unknown and missing names and other shapes, one a line.
-        FolderError: a file that cannot be read or wants more than weights, or an output that cannot be written.
-
+    torch before 0.4.1 did not keep may be absent, all of them. ConfigError for weights of another network, with all
+    unknown and missing names and other shapes, one a line; FolderError for a file that cannot be read or wants more,
+    and for an output that cannot be written.
     """
     run = released_run(backbone, dataset)
     content = read_file(file)

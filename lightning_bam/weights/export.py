@@ -9,9 +9,9 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from lightning_bam.config import KINDS, ConfigError, Run
-from lightning_bam.run_folder.files import FolderError, put_in_place
+from lightning_bam.run_folder.files import put_in_place, unwritable
+from lightning_bam.training.checkpoint import save
 from lightning_bam.weights.authors_checkpoint import to_authors
-from lightning_bam.weights.state_dicts import write_file
 
 TORCHVISION: Final = {
     "resnet18": "resnet18",
@@ -31,19 +31,19 @@ def export(run: Run, network: nn.Module, form: str, path: Path, *, follow: bool 
     ConfigError for a network that has no such form, FolderError for a file that cannot be written.
     """
     content, use = FORMATS[form](run, network)
-    if not isinstance(content, ExportedProgram):
-        write_file(path, content, follow=follow)
-        return use
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with put_in_place(path, follow=follow) as temporary, temporary.open("xb") as file:
-            torch.export.save(content, file)  # of a file's name it wants the suffix
+        if isinstance(content, dict):
+            save(dict(content), path, follow=follow)
+        else:
+            with put_in_place(path, follow=follow) as temporary, temporary.open("xb") as file:
+                torch.export.save(content, file)  # of a file's name it wants the suffix
     except OSError as error:
-        raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+        raise unwritable(path, error) from None
     return use
 
 
-Content = Mapping[str, Any] | ExportedProgram
+Content = dict[str, Any] | ExportedProgram
 
 
 def _state_dict(run: Run, network: nn.Module) -> tuple[Content, str]:

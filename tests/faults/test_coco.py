@@ -46,9 +46,9 @@ def annotated():
 def test_what_is_whole_is_read(coco):
     scenes = load_scenes(SPEC).train
     assert [int(scenes.image(index).max()) for index in range(2)] == [2, 7]
-    assert [scenes.target(index).labels.tolist() for index in range(2)] == [[2], [1]]
-    assert scenes.target(0).boxes.tolist() == [[0.5, 2, 30, 8]]
-    assert scenes.target(0).crowd.tolist() == [True]
+    assert [scenes.targets[index].labels.tolist() for index in range(2)] == [[2], [1]]
+    assert scenes.targets[0].boxes.tolist() == [[0.5, 2, 30, 8]]
+    assert scenes.targets[0].crowd.tolist() == [True]
 
 
 def test_boxes_without_area_and_those_within_a_pixel_of_the_edge_are_left_out(coco):
@@ -58,7 +58,7 @@ def test_boxes_without_area_and_those_within_a_pixel_of_the_edge_are_left_out(co
         for number, box in enumerate(([3, 3, 0, 4], [3, 3, 4, 0], [30.0, 1, 0.5, 4], [-0.5, 1, 0.5, 4]))
     ]
     (coco / "annotations" / "instances_val2017.json").write_text(json.dumps(read))
-    assert load_scenes(SPEC).test.target(1).boxes.tolist() == [[1, 2, 6, 8]]
+    assert load_scenes(SPEC).test.targets[1].boxes.tolist() == [[1, 2, 6, 8]]
 
 
 FAULTS = (

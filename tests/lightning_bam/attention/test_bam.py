@@ -151,15 +151,6 @@ def test_kaiming_init_leaves_the_channel_branch_and_biases():
     assert changed == {f"spatial.{conv}.weight" for conv in ("conv0", "conv1", "conv2", "conv_out")}
 
 
-def test_one_training_sample_is_one_clear_error():
-    with pytest.raises(ValueError, match=r"^BAM normalises a pooled vector") as caught:
-        BAM(C, reduction=4)(torch.zeros(1, C, 5, 7))
-    assert str(caught.value) == (
-        "BAM normalises a pooled vector over the batch and got a training batch of 1 sample, [1, 13, 5, 7]; "
-        "give each device at least 2 samples"
-    )
-
-
 def test_the_released_structure_layer_by_layer():
     bam = build_attention(RELEASED_BAM, 32)
     channel = ["Linear", "BatchNorm1d", "ReLU", "Linear"]

@@ -64,7 +64,7 @@ REFUSED = [
         "layer '': the network has none of that name; "
         "known: head, head.0, head.1, head.2, never, norm, pair, stem, twice",
     ),
-    (["stem", "stem"], "layer 'stem': named twice"),
+    (["stem", "stem"], "layer 'stem': named 2 times, as 'stem', 'stem'"),
     (["twice"], "layer 'twice': called 2 times in one pass; name a layer called once"),
     (["never"], "layer 'never': called 0 times in one pass; name a layer called once"),
     (["stem", "pair"], "layer 'pair': gives tuple, attention needs (N, C, H, W)"),
@@ -287,5 +287,5 @@ def test_a_layer_of_two_names(layer, name):
     insert(model, lambda _: Double(), at=[name], input_shape=(3, 4, 5))
     assert model.first is model.second
     assert torch.equal(model(x), 2 * before)
-    with pytest.raises(ConfigError, match="layer 'first': is 'second' under another name"):
+    with pytest.raises(ConfigError, match="layer 'first': named 2 times, as 'first', 'second'"):
         insert(Aliased(nn.Conv2d(3, 7, 1)), lambda _: Double(), at=["first", "second"], input_shape=(3, 4, 5))

@@ -50,11 +50,11 @@ def test_average_precision_by_hand():
 def test_every_box_holds_its_digit_and_nothing_is_lit_outside_of_all_canvases():
     sets = load_scenes(SCENES)
     assert sets.digest == load_scenes(SCENES).digest != load_scenes(replace(SCENES, seed=1)).digest
-    counts = [len(sets.train.target(i).labels) for i in range(20)]
+    counts = [len(sets.train.targets[i].labels) for i in range(20)]
     assert set(counts) == {0, 1, 2}, "scenes without objects, too"
     sides = set()
     for index in range(20):
-        image, target = sets.train.image(index), sets.train.target(index)
+        image, target = sets.train.image(index), sets.train.targets[index]
         assert image.shape == (3, 40, 56)
         assert bool(image.any()) == bool(len(target.labels))
         for left, top, right, bottom in target.boxes.int().tolist():
@@ -88,7 +88,7 @@ def test_gradient_reaches_every_parameter():
     network, sets = build(WITH_BAM).train(), load_scenes(SCENES)
     torch.manual_seed(5)
     images = [sets.train.image(i) / 255 for i in range(6)]
-    targets = [{"boxes": t.boxes, "labels": t.labels} for t in map(sets.train.target, range(6))]
+    targets = [{"boxes": t.boxes, "labels": t.labels} for t in sets.train.targets[:6]]
     sum(network(images, targets).values()).backward()
     dead = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not [name for name in dead if "backbone" in name and "fpn" not in name]
@@ -110,7 +110,7 @@ def write_coco(root, sets):
             Image.fromarray(scenes.image(index).permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
             images.append({"id": index, "file_name": f"{index}.png", "height": 40, "width": 56})
             for box, label in zip(
-                scenes.target(index).boxes.tolist(), scenes.target(index).labels.tolist(), strict=True
+                scenes.targets[index].boxes.tolist(), scenes.targets[index].labels.tolist(), strict=True
             ):
                 place = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
                 annotations.append(
@@ -135,10 +135,10 @@ def test_coco_format_gives_the_scenes_back(tmp_path, monkeypatch):
     assert (len(read.train), len(read.test)) == (20, 7)
     for index in range(1, 20):
         assert torch.equal(read.train.image(index), sets.train.image(index))
-        assert torch.equal(read.train.target(index).boxes, sets.train.target(index).boxes)
-        assert torch.equal(read.train.target(index).labels, sets.train.target(index).labels)
-    assert read.train.target(0).crowd.tolist()[-1] is True
-    assert read.train.target(0).boxes[-1].tolist() == [50, 1, 56, 21], "cut at the image's edge"
+        assert torch.equal(read.train.targets[index].boxes, sets.train.targets[index].boxes)
+        assert torch.equal(read.train.targets[index].labels, sets.train.targets[index].labels)
+    assert read.train.targets[0].crowd.tolist()[-1] is True
+    assert read.train.targets[0].boxes[-1].tolist() == [50, 1, 56, 21], "cut at the image's edge"
     with pytest.raises(ConfigError, match=r"dataset\.classes=80: .* has 10 categories"):
         load_scenes(replace(spec, classes=80))
     (tmp_path / "coco" / "val2017" / "3.png").unlink()
@@ -154,10 +154,10 @@ def test_coco_splits_with_other_categories_are_refused_and_boxes_without_width_l
         tmp_path / "coco/annotations/instances_val2017.json",
     )
     read = json.loads(path.read_text())
-    boxes = len(load_scenes(spec).test.target(0).boxes)
+    boxes = len(load_scenes(spec).test.targets[0].boxes)
     read["annotations"].append({"id": 999, "image_id": 0, "category_id": 3, "bbox": [1, 1, 1e-8, 20]})
     path.write_text(json.dumps(read))
-    assert len(load_scenes(spec).test.target(0).boxes) == boxes, "in float32 its sides are one"
+    assert len(load_scenes(spec).test.targets[0].boxes) == boxes, "in float32 its sides are one"
     read["categories"][-1]["id"] = 33
     read["annotations"] = [one for one in read["annotations"] if one["category_id"] != 30]
     path.write_text(json.dumps(read))
@@ -215,7 +215,7 @@ def test_a_head_that_gives_no_numbers_makes_the_score_none(head):
         torch.nn.init.constant_(task.network.get_submodule(head).bias, math.nan)
     scenes = load_scenes(SCENES).test
     task.on_validation_epoch_start()
-    task.validation_step(([scenes.image(0) / 255], [scenes.target(0)]), 0)
+    task.validation_step(([scenes.image(0) / 255], [scenes.targets[0]]), 0)
     figures = task.score()
     assert figures.pop("scored") == 1
     assert [math.isnan(figure) for figure in figures.values()] == [head is not None] * 3

@@ -43,7 +43,7 @@ def precision(detector):
     scores, scenes = BoxScores(), load_scenes(RUN.dataset)
     with torch.no_grad():
         for image, target in read(scenes.train, range(8)):
-            scores.add(detector([normalise(image[None], scenes.mean, scenes.std)[0]]), [target])
+            scores.add(detector([normalise(image, scenes.mean, scenes.std)]), [target])
     figures = scores.figures()
     assert figures["scored"] == 8
     return figures["map_50"]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lightning_bam import BAM, BAMSpec, ClutteredDigits, ResNet50, Run, SmallResNet, build
-from lightning_bam.inspection.branch import image_reach, noise, own_field
-from lightning_bam.inspection.field import FieldOfView, energy, reach, redilated, rms_radius, side_holding
+from lightning_bam.inspection.field import FieldOfView, energy, extent, image_reach, noise, own_field, reach
+from lightning_bam.inspection.maps import redilated
 from lightning_bam.inspection.receptive_field import fractions, map_sizes
 
 
@@ -24,9 +24,10 @@ def ones(*layers):
 def test_the_branch_sees_one_plus_four_times_its_dilation(dilation):
     """1x1, 3x3, 3x3, 1x1: 1 + 2d + 2d, and 5 x 5 positions whatever d is."""
     view = reach(BAM(16, dilation=dilation).spatial)
-    assert view == FieldOfView(1 + 4 * dilation, tuple(dilation * k for k in (-2, -1, 0, 1, 2)))
+    assert view == FieldOfView(tuple(dilation * k for k in (-2, -1, 0, 1, 2)))
+    assert view.side == 1 + 4 * dilation
     assert reach(BAM(16, dilation=3).spatial, dilation) == view
-    assert reach(BAM(16, dilation=dilation, dilated_convs=0).spatial) == FieldOfView(1, (0,))
+    assert reach(BAM(16, dilation=dilation, dilated_convs=0).spatial) == FieldOfView((0,))
 
 
 def test_what_the_centre_of_a_map_sees_of_it():
@@ -49,17 +50,14 @@ def test_energy_of_two_dilated_convs_counts_paths():
     paths[1:10:2, 2:11:2] = axis[:, None] * axis
     assert torch.equal(field, paths.square())
     along = {0: 9, 2: 8, 4: 2}  # squares of one axis, both signs together; they sum to 19
-    assert side_holding(field, 81 / 361) == 1
-    assert side_holding(field, 82 / 361) == 5
-    assert side_holding(field, 17**2 / 361) == 5
-    assert side_holding(field, 0.95) == 9
-    assert rms_radius(field) == pytest.approx((2 * (along[2] * 4 + along[4] * 16) / 19) ** 0.5, rel=1e-12)
+    shares = {81 / 361: 1, 82 / 361: 5, 17**2 / 361: 5, 0.95: 9}
+    assert {share: extent(field, 3, share=share)["side"] for share in shares} == shares
+    assert extent(field, 3)["rms"] == pytest.approx((2 * (along[2] * 4 + along[4] * 16) / 19) ** 0.5, rel=1e-12)
 
 
 def test_a_dead_branch_has_no_effective_field():
     field = torch.zeros(3, 5, dtype=torch.float64)
-    assert side_holding(field) is None
-    assert rms_radius(field) is None
+    assert extent(field, 2) == {"n": 2, "centre": [1, 2], "side": None, "rms": None}
 
 
 def test_a_redilated_branch_keeps_its_weights_and_the_size_of_the_map():
@@ -86,7 +84,7 @@ def test_the_field_of_its_own_weights_lies_on_the_read_positions():
 def test_noise_has_the_means_and_deviations_of_the_input():
     x = torch.randn(8, 3, 20, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x = x * torch.tensor([1.0, 2, 5])[:, None, None] + torch.tensor([0.0, -7, 3])[:, None, None]
-    made = noise(x, 50, 8, seed=1)
+    made = noise(x, 50, 8)
     assert made.shape == (8, 3, 50, 50)
     torch.testing.assert_close(made.mean((0, 2, 3)), x.mean((0, 2, 3)), atol=0.3, rtol=0)
     torch.testing.assert_close(made.std((0, 2, 3)), x.std((0, 2, 3)), atol=0.1, rtol=0)

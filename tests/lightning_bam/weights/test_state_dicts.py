@@ -113,14 +113,8 @@ def test_the_weights_of_another_run(folder):
     ("spoil", "said"),
     [
         (lambda state: {3: torch.ones(2), **state}, "1 differences, unknown  3  (2,)"),
-        (
-            lambda state: state | {"fc.bias": state["fc.bias"].to("meta")},
-            "a tensor without numbers (on the device meta)",
-        ),
-        (
-            lambda state: state | {"fc.bias": state["fc.bias"] * 1j},
-            "a tensor that is sparse, nested, quantized or complex",
-        ),
+        (lambda state: state | {"fc.bias": state["fc.bias"].to("meta")}, "a tensor of another kind"),
+        (lambda state: state | {"fc.bias": state["fc.bias"] * 1j}, "a tensor of another kind"),
     ],
     ids=["numbers for names", "meta", "complex"],
 )
