@@ -12,7 +12,6 @@ from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import Result, headline, so_far
 from studies.definition.study import Cell, Study
-from studies.records.environment import circumstances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +37,6 @@ class Record:
     def metrics(self) -> list[dict[str, Any]]:
         """A line an epoch."""
         return self.folder.metrics()
-
-    @cached_property
-    def circumstances(self) -> str:
-        """What each attempt was trained with; `studies.records.environment.by_attempt` reads it."""
-        return circumstances(self.manifest)
 
     @cached_property
     def key_noted(self) -> str:
