@@ -85,12 +85,8 @@ HOLDERS = sa.text(
 class Registry(Coordination):
     """The table of runs at `url`, for the process `holder` with the runs folder `place`.
 
-    A lease may be taken over after `grace` seconds without a heartbeat.
-
-    Raises:
-        StudyError: the database does not answer, another user's table in it is of an earlier version, or another
-            session makes it for too long.
-
+    A lease may be taken over after `grace` seconds without a heartbeat. Raises `StudyError` where the database does not
+    answer, or its table is another user's and of an earlier version.
     """
 
     shared = True
@@ -106,10 +102,7 @@ class Registry(Coordination):
             raise unreachable(url, error) from None
 
     def take(self, key: str, *, again: datetime | None = None) -> Counts | None:
-        """Take the lease of a run by one statement; see `Coordination.take`.
-
-        A holder on this host and under this root is dead: the caller holds the run folder's lock.
-        """
+        """Take the lease of a run by one statement; a holder under this root is dead, as its folder's lock is ours."""
         failed = sa.and_(RUNS.c.state == "failed", RUNS.c.beat == again) if again else sa.false()
         free = sa.and_(sa.or_(RUNS.c.state.not_in(ENDED), failed), self._free())
         ours = {
@@ -140,9 +133,9 @@ class Registry(Coordination):
         return None if row is None else Counts(row[0], row[1])
 
     def _free(self) -> sa.ColumnElement[bool]:
-        """Nobody has the run, or somebody here who is dead, or a host that could send heartbeats and has not for long.
+        """Nobody has the run, or a dead process here, or a host that has not sent a heartbeat for long but could have.
 
-        While the database was away nobody could: what counts is the time since it is back.
+        While the database was away nobody could.
         """
         free = [RUNS.c.holder.is_(None), self._here()]
         if outage.since() > self.grace:
@@ -186,10 +179,7 @@ class Registry(Coordination):
             connection.execute(sa.update(RUNS).where(mine).values(**values))
 
     def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:
-        """Publish a run that has ended without a lease, or whose lease nobody gave back, unless it is complete.
-
-        Whoever trains it anew meanwhile learns with its next heartbeat that the run is not its own any more.
-        """
+        """Publish a run; whoever trains it anew meanwhile learns so with its next heartbeat."""
         values = {"state": state, "record": packed(record), "holder": None}
         statement = insert(RUNS).values(key=key, **values)
         statement = statement.on_conflict_do_update(
@@ -199,10 +189,7 @@ class Registry(Coordination):
             connection.execute(statement)
 
     def entries(self) -> dict[str, Entry]:
-        """Return the entry of every run, without the records; a heartbeat that no clock gave is none.
-
-        Keys and states are no longer than ours, also in a table that somebody else has made.
-        """
+        """Return the entry of every run; in a table that others write to, a heartbeat that no clock gave is none."""
         clock = sa.and_(RUNS.c.beat > EARLIEST, RUNS.c.beat <= self._after(1.0))
         columns = (
             RUNS.c.key,
@@ -269,10 +256,7 @@ def _count(how: str, counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
 
 
 def _lock(connection: sa.Connection, number: int) -> None:
-    """Take an advisory lock for the rest of a transaction, or raise a `StudyError` after too long.
-
-    It is tried again and again: a server that makes us wait cannot be told from one that hangs.
-    """
+    """Take an advisory lock for the rest of a transaction; tried again and again, as a server that waits may hang."""
     lock = sa.select(sa.func.pg_try_advisory_xact_lock(number))
     what, limit = f"--storage: its advisory lock {number}", outage.at_most(LIMIT)
     if not wait_until(

@@ -14,11 +14,7 @@ END_WAIT = 1.0
 
 
 class Heartbeat:
-    """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
-
-    Its thread has connections of its own, hears no signals, and is no reason for a process to go on. `trials` returns
-    those of `source` that are running.
-    """
+    """The heartbeat of one scheduler, every `BEAT` seconds; `trials` returns those of `source` that are running."""
 
     def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:
         self.source = source

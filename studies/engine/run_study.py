@@ -32,14 +32,9 @@ def to_train(records: Sequence[Record], options: Options) -> list[Record]:
 def run_study(study: Study, root: Path, options: Options, view: View) -> Progress:
     """Train what is missing of `study` under `root`, and say how it went; calling it again trains the rest.
 
-    `view` is called about five times a second, and at the end.
-
-    Raises:
-        FolderError: a folder that cannot be trusted, or a root that cannot be written.
-        StudyError: a database that does not answer.
-        ConfigError: a row that cannot be trained so, found before anything is started.
-        KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
-
+    `view` is called about five times a second, and at the end. Raises `FolderError` for a folder that cannot be trusted
+    or written, `StudyError` for a database that does not answer, `ConfigError`, before anything is started, for a row
+    that cannot be trained so, and `KeyboardInterrupt` once every process group has been ended.
     """
     study_trials = StudyTrials(root, study, options.storage, wait_for_others=options.wait_for_others)
     with closing(study_trials):
@@ -86,13 +81,7 @@ def up_to_date(study: Study, root: Path, study_trials: StudyTrials) -> list[Reco
 def drive(
     source: Source, root: Path, options: Options, context: ForkServerContext, progress: Progress, view: View
 ) -> None:
-    """Train what `source` gives until it gives no more, and keep `progress` up to date; see `run_study`.
-
-    Raises:
-        FolderError: the runs folder's disk is full.
-        KeyboardInterrupt: interrupted; every process group has been ended.
-
-    """
+    """Train what `source` gives until it gives no more, and keep `progress` up to date; see `run_study`."""
     scheduler = Scheduler(root, options, source, context, progress, view)
     with termination_as_interrupt():
         try:

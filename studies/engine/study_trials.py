@@ -31,10 +31,7 @@ from studies.storage.postgres import GRACE, with_retries
 
 
 def close_interrupted(study: optuna.Study, root: Path, storage: BaseStorage) -> None:
-    """Fail the trials that claim to be running while nobody trains their run.
-
-    In PostgreSQL another host's trial is closed only where it sends no heartbeat.
-    """
+    """Fail the trials whose run nobody trains; another host's in PostgreSQL where it sends no heartbeat."""
     shared = isinstance(storage, RDBStorage)
     if shared:
         close_stale_trials(study)
@@ -61,9 +58,8 @@ POLL: Final = 2.0
 class StudyTrials(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
-    The folders decide what is trained; the trials are written, and never read for that. They are in the journal of
-    `root`, or in the database at `url`. With `wait_for_others` the runs that others train are waited for,
-    and taken over where they are interrupted.
+    The folders decide what is trained, never the trials, which are in the journal of `root`, or in the database at
+    `url`. With `wait_for_others` the runs of others are waited for, and taken over where they are interrupted.
     """
 
     def __init__(self, root: Path, study: Study, url: str | None = None, *, wait_for_others: bool = False) -> None:
@@ -85,11 +81,7 @@ class StudyTrials(Source):
         self.number = self.storage.get_study_id_from_name(study.label)
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
-        """Make the trials agree with the folders.
-
-        A trial that claims to be running while nobody trains its run was interrupted; each finished run has one
-        complete trial, also if another study or a scheduler that died has trained it.
-        """
+        """Close interrupted trials, and give each finished run a complete one, whichever study has trained it."""
         with self.leases.exclusively():
             close_interrupted(self.optuna, self.root, self.storage)
             open_states = (TrialState.COMPLETE, TrialState.RUNNING)
@@ -107,7 +99,7 @@ class StudyTrials(Source):
                     )
 
     def retry(self, records: Sequence[Record]) -> None:
-        """Take note of which attempts have failed by now: they are made again, and none that fails later is."""
+        """Retry the attempts that have failed by now, and none that fails later."""
         entries = with_retries(self.leases.coordination.entries)
         self.again = failures(self.root, [record.run for record in records], entries)
 
@@ -116,10 +108,10 @@ class StudyTrials(Source):
         self.queue = [Cell(record.row, record.run) for record in records]
 
     def begin_trial(self, cell: Cell) -> Trial:
-        """Begin the trial of a run, with the marks that say which run it is.
+        """Begin the trial of a run.
 
-        In PostgreSQL its first heartbeat comes before it is marked as this runs folder's: by that mark other hosts
-        leave a trial alone until its heartbeat stops, and one that has never begun never stops.
+        In PostgreSQL its first heartbeat comes before `home`, by which other hosts leave a trial alone until its
+        heartbeat stops: one that has never begun never stops.
         """
         shared = isinstance(self.storage, RDBStorage)
         number = self._create_trial(cell, home=not shared, state=TrialState.RUNNING)

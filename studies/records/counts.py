@@ -76,12 +76,7 @@ def source() -> str:
 
 
 def counts(rows: Mapping[str, Run]) -> dict[str, Counts]:
-    """Count the network of each row exactly, on the meta device: once for equal networks, or read from the cache.
-
-    Raises:
-        ConfigError: a row whose network cannot be built, with its name.
-
-    """
+    """Count each row's network exactly, on the meta device or from the cache; `ConfigError` for one that cannot be."""
     keys = {row: key_of(network(run)) for row, run in rows.items()}
     first = {key: row for row, key in reversed(keys.items())}
     kept = {key: read_counts(key) for key in first}

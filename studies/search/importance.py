@@ -23,12 +23,7 @@ def importance(
     much of the variance of a random forest's predictions a factor explains by itself. Neither tells noise from effect
     nor knows about seeds: among factors that do nothing, some are more important.
 
-    Args:
-        levels: factor -> level, of each run; every run has the same factors.
-        figures: the figure of each run.
-        higher_is_better: which runs are best.
-        seed: of the random forest.
-
+    `levels` has factor -> level and `figures` the figure of each run; `seed` is the random forest's.
     """
     if len(figures) < LEAST_RUNS:
         return {}

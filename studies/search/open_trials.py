@@ -78,13 +78,7 @@ class OpenTrials(Source):
     """Those of one process. A trial is told the mean of its runs' figures, or pruned, or failed and says `why`.
 
     One that failed without saying why was interrupted with its process or its machine, does not count as made, and its
-    configuration is asked for again.
-
-    Attributes:
-        open: number -> the trial's runs.
-        again: key -> which failed attempt of a run is to be made again.
-        troubles: how many trials have given nothing without a run that failed now.
-
+    configuration is asked for again. `troubles` counts trials that have given nothing without a run that failed now.
     """
 
     def __init__(self) -> None:

@@ -26,10 +26,7 @@ SAMPLERS: Final[dict[SamplerName, str]] = {
 
 
 class EachOnce(optuna.samplers.BruteForceSampler):
-    """Optuna's brute force for ask and tell: it does not stop `optimize`, which is not used here.
-
-    The search counts the space's configurations and so knows itself when it is done.
-    """
+    """Optuna's brute force without its stop of `optimize`, which is not used here: the search counts configurations."""
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None

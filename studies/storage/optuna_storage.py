@@ -66,10 +66,7 @@ class Database(RDBStorage):
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
-    """Open the storage of the studies under `root`: its journal, or the database at `url`.
-
-    The address is `postgresql://user@host:port/database`; libpq's own variables and `~/.pgpass` give a password.
-    """
+    """Open the storage of the studies under `root`: its journal, or the database at `url`."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         if url is None:
@@ -104,10 +101,7 @@ def close_stale_trials(study: optuna.Study) -> None:
 
 
 def database(url: str) -> RDBStorage:
-    """Open the database at `url` with a heartbeat, by which others see that a trial's host is dead.
-
-    Raises `StudyError` for an address of something else, and a database that does not answer or is another Optuna's.
-    """
+    """Open the database at `url`; `StudyError` for one that does not answer or is another Optuna's."""
     full = address(url)
     with quiet_heartbeat():
         for attempt in range(5):

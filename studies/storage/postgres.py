@@ -54,10 +54,7 @@ Answer = TypeVar("Answer")
 
 
 def away(error: BaseException) -> bool:
-    """Say whether this is what a database raises that is away or out of its depth, through SQLAlchemy or Optuna.
-
-    Optuna answers a connection that breaks while it reads trials by reading them in another way, over the same one.
-    """
+    """Say whether this is what a database raises that is away, through SQLAlchemy or Optuna."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     return isinstance(cause, exc.OperationalError | exc.InterfaceError | exc.PendingRollbackError)
 

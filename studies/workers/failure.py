@@ -42,10 +42,9 @@ LONGEST: Final = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What went wrong, as the manifest holds it.
+    """What went wrong, as the manifest holds it; `error` is one line.
 
-    The cause is `nan` (a loss that is not finite), `memory`, `disk` (it is full), `storage` (it has failed),
-    `connection` (another rank has ended), or `error`; `error` is one line.
+    The cause is `nan` (a loss), `disk` where it is full, `storage` where it has failed, `connection` of another rank.
     """
 
     rank: int
