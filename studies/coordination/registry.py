@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from lightning_bam.json_text import parse
-from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
+from lightning_bam.run_folder.lock import LIMIT, still_held, wait_until
 from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.coordination import Coordination, Counts, Entry
 from studies.coordination.location import Place
@@ -74,12 +74,7 @@ UNPACKED: Final = 2**24
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 PAUSE = 0.1
 """Seconds between two tries to take a lock of the database."""
-HOLDERS = sa.text(
-    "SELECT a.pid, a.usename, a.application_name, host(a.client_addr) FROM pg_locks l JOIN pg_stat_activity a "
-    "USING (pid) JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND l.granted "
-    "AND d.datname = current_database() AND l.classid = 0 AND l.objid = :lock AND l.objsubid = 1 ORDER BY a.pid"
-)
-"""The sessions that hold an advisory lock, as far as this user may see them."""
+HOLDER: Final = "a session of it (`SELECT pid FROM pg_locks WHERE locktype = 'advisory'` says which)"
 
 
 class Registry(Coordination):
@@ -259,19 +254,8 @@ def _lock(connection: sa.Connection, number: int) -> None:
     """Take an advisory lock for the rest of a transaction; tried again and again, as a server that waits may hang."""
     lock = sa.select(sa.func.pg_try_advisory_xact_lock(number))
     what, limit = f"--storage: its advisory lock {number}", outage.at_most(LIMIT)
-    if not wait_until(
-        lambda: bool(connection.execute(lock).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
-    ):
-        raise StudyError(f"{what}: {still_held(_holders(connection, number), limit)}")
-
-
-def _holders(connection: sa.Connection, number: int) -> str:
-    """Say which sessions hold an advisory lock; what they call themselves is only shown where it does no harm."""
-    sessions = []
-    for pid, user, application, host in connection.execute(HOLDERS, {"lock": number}):
-        called = [f"user {user!r}", *([application] if HARMLESS.fullmatch(application or "") else [])]
-        sessions.append(f"session {pid} ({', '.join([*called, f'from {host}' if host else 'on its own host'])})")
-    return " and ".join(sessions) or "a session that has just let go of it"
+    if not wait_until(lambda: bool(connection.execute(lock).scalar()), what, lambda: HOLDER, limit, PAUSE):
+        raise StudyError(f"{what}: {still_held(HOLDER, limit)}")
 
 
 def open_registry(root: Path, url: str) -> Registry:

@@ -121,7 +121,7 @@ def _news(hosts: Coordination, root: Path, runs: Iterable[Run]) -> dict[str, dic
 
 
 def whole(run: Run, record: Mapping[str, Any]) -> bool:
-    """Say whether the record of a run that has ended is one, whoever wrote it; another version's is for its reader to refuse."""
+    """Say whether the record of a run that has ended is one, whoever wrote it; other versions are for its reader."""
     try:
         return _bounded(run, record) and _consistent(run, record)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):

@@ -1,7 +1,8 @@
 """Run what is missing of a study, or whatever a search asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from math import log
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from lightning_bam.run_folder.result import reported
 from studies.coordination.retries import begin_contradictions_anew
 from studies.coordination.sync import fetch, mark_elsewhere, publish_finished, warn_of_torn
 from studies.definition.study import Cell, Study
-from studies.engine.priority import longest_first
 from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
@@ -27,6 +27,21 @@ def to_train(records: Sequence[Record], options: Options) -> list[Record]:
     states |= {"failed"} if options.retry_failed else set()
     states |= {"running"} if options.wait_for_others else set()
     return [record for record in records if record.state in states]
+
+
+def longest_first(missing: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
+    """Return `missing` with the most work first, by epochs and `macs` of a row; among about equal ones the order stays.
+
+    Runs that were interrupted go before all others: whose workers are stopped again and again would otherwise begin
+    every run of a study before one is complete. Two lengths within about a tenth count as equal.
+    """
+
+    def place(record: Record) -> tuple[bool, int]:
+        begun = record.state == "interrupted" and record.epochs > 0
+        epochs = max(record.run.recipe.epochs - (record.epochs if begun else 0), 1)
+        return not begun, -round(log(epochs * max(macs.get(record.row, 1), 1), 1.1))
+
+    return sorted(missing, key=place)
 
 
 def run_study(study: Study, root: Path, options: Options, view: View) -> Progress:

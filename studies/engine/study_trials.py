@@ -1,10 +1,9 @@
 """A study as an Optuna study: each run is a trial, so that any Optuna tool can read what was trained."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -184,11 +183,3 @@ class StudyTrials(Source):
             lease.let_go()
         self.claims.clear()
         super().close()
-
-
-def report(trial: TrialHandle, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Report each epoch's figure to a trial."""
-    for line in metrics:
-        figure = so_far(run, line)
-        if figure is not None:
-            with_retries(partial(trial.report, figure, line["epoch"]))

@@ -19,7 +19,7 @@ from studies.coordination.location import Place
 from studies.coordination.process_lock import ProcessLock, alive
 from studies.coordination.retries import begin_contradictions_anew, failures
 from studies.definition.study import Cell
-from studies.engine.study_trials import report
+from studies.engine.source import TrialObserver
 from studies.errors import StudyError
 from studies.search.choices import Integer, Real
 from studies.search.method import Method, label
@@ -259,7 +259,7 @@ class Search(OpenTrials):
         for index, (cell, folder) in enumerate(zip(cells, folders, strict=True)):
             result = folder.result()
             if result is not None and trial.number in self.open:
-                report(attempt.handle(index), cell.run, folder.metrics())
+                self._report(attempt, index)
                 self.take(attempt, index, reported(cell.run, result))
         if trial.number not in self.open:
             return
@@ -271,10 +271,16 @@ class Search(OpenTrials):
         elif "running" in states:
             self._wait_for_the_dying(trial, cells[0].run.key)
         elif "pruned" in states and self.pruner != "none" and self._pruned_before(cells[0].run.key):
-            report(attempt.handle(0), cells[0].run, folders[0].metrics())
+            self._report(attempt, 0)
             self.close_trial(trial, TrialState.PRUNED, "this configuration has been pruned before")
         if failed and trial.number in self.open:
             self.again |= failures(self.root, failed, with_retries(self.leases.coordination.entries))
+
+    def _report(self, attempt: Attempt, index: int) -> None:
+        """Report the epochs of a run that was trained before."""
+        observer = TrialObserver(self, attempt.handle(index), attempt.cells[index])
+        for line in RunFolder.of(self.root, attempt.cells[index].run).metrics():
+            observer.epoch(line)
 
     def _pruned_before(self, key: str) -> bool:
         pruned = self.optuna.get_trials(deepcopy=False, states=(TrialState.PRUNED,))

@@ -123,9 +123,11 @@ def verdict(folder: Path, number: int, code: int) -> RankError | Interruption:
         return Interruption(code, INTERRUPTIONS[code])
     failure = None if code == VICTIM else Failure.first(folder)
     if failure is None:
-        line = _last_line(folder / f"rank{number}.log") or f"ended with code {code}"
+        line = ""
+        with suppress(OSError, FolderError):
+            line = read_tail(folder / f"rank{number}.log").strip().rpartition("\n")[2]
         cause: Cause = "connection" if code == VICTIM else "error"
-        failure = Failure(rank=number, cause=cause, error=line, traceback="")
+        failure = Failure(rank=number, cause=cause, error=line or f"ended with code {code}", traceback="")
     return RankError(failure)
 
 
@@ -149,10 +151,3 @@ def _crash(job: Job, error: BaseException) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(LINGER)
     return CODES.get(failure.cause, 1)
-
-
-def _last_line(log: Path) -> str:
-    try:
-        return read_tail(log).strip().rpartition("\n")[2]
-    except (OSError, FolderError):
-        return ""

@@ -4,18 +4,23 @@ This module loads torch and Lightning; the scheduler's forkserver imports it onc
 """
 
 import os
+import signal
 import sys
 from contextlib import suppress
+from typing import Final
 
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Interruption, Signals
-from studies.job.job import FULL, TAKEN, Job
+from studies.job.job import FULL, Job
 from studies.workers.failure import Failure, RankError
 from studies.workers.nodes import run_step
-from studies.workers.process_environment import die_with_server, redirect, scrub
+from studies.workers.process_environment import die_with_parent, redirect, scrub
 from studies.workers.ranks import launch, rank
+
+SERVER: Final = os.getpid()
+"""The process that loaded this module: the server that runs are forked from."""
 
 commit()  # the server looks it up: what trains is the code that it has loaded, whatever is checked out later
 
@@ -25,7 +30,9 @@ def work(job: Job, lock: int | None = None) -> None:
 
     Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the number of a signal.
     """
-    die_with_server()
+    die_with_parent()
+    if os.getppid() != SERVER:  # it has died meanwhile, and the scheduler believes that this run has failed
+        os._exit(128 + signal.SIGKILL)
     signals = Signals()
     signals.listen()
     environment = dict(os.environ)
@@ -62,11 +69,10 @@ def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | 
 
 
 def _interrupt(folder: RunFolder, error: Interruption) -> int:
-    """Record an interruption, and return the exit code."""
-    if error.code != TAKEN:
-        failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
-        with suppress(FolderError):
-            folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
+    """Record an interruption, unless another attempt has taken the run over, and return the exit code."""
+    failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
+    with suppress(FolderError):
+        folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
     return error.code
 
 
