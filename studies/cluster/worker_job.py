@@ -23,10 +23,9 @@ job's arguments, log and pickle."""
 class WorkerJob:
     """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
 
-    The notice is submitit's signal, before the time is up and, where Slurm is set to, before pre-emption: the worker is
-    ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol requeue`, `scancel`
-    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it. `shared` says
-    that the study is in a database, whose address the job's environment has.
+    At submitit's signal, before the time is up or pre-emption, the worker is ended, its runs leave checkpoints, and
+    submitit requeues the job. At SIGTERM, of `scontrol requeue`, `scancel` and pre-emption, the worker is ended, and
+    the job is requeued where Slurm does nothing else with it. `shared` says that the study is in a database.
     """
 
     def __init__(self, command: list[str], *, shared: bool = False) -> None:

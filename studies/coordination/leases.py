@@ -58,10 +58,7 @@ class Leases:
             self.coordination = open_registry(root, url)
 
     def take(self, run: Run, *, again: FailedAttempt | None = None) -> Lease | None:
-        """Take the lease of `run`, or return None where somebody else has it, or `coordination.retries` refuses.
-
-        One that has failed is taken `again` if it did so in that attempt and in none since.
-        """
+        """Take the lease of `run`, of a failed one if it is that attempt; None where it is another's, or refused."""
         folder = RunFolder.of(self.root, run)
         folder.describe(run)
         if (lock := folder.acquire()) is None:

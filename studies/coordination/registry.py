@@ -151,10 +151,7 @@ class Registry(Coordination):
         return sa.and_(*(RUNS.c[name] == value for name, value in vars(self.place).items()))
 
     def heartbeat(self, keys: Iterable[str]) -> set[str]:
-        """Send a heartbeat for these runs, and return those of them that somebody else has taken over.
-
-        One whose row another transaction has locked is left for the next time: the others do not wait for it.
-        """
+        """Send a heartbeat, and return what was taken over; a row that is locked is left for the next time."""
         leases = set(keys)
         if not leases:
             return set()

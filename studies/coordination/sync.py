@@ -229,10 +229,7 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
 
 
 def mark_elsewhere(records: list[Record], hosts: Coordination) -> list[Record]:
-    """Return the records with those called running that another host is training right now.
-
-    A run that was begun here is not: its folder's lock says more.
-    """
+    """Return the records with those called running that another host trains; a folder's lock here says more."""
     elsewhere = {key for key, entry in hosts.entries().items() if entry.elsewhere}
     return [
         replace(record, state="running")

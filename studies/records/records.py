@@ -16,10 +16,7 @@ from studies.definition.study import Cell, Study
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for.
-
-    What few readers want is read once one does.
-    """
+    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for."""
 
     row: str
     run: Run
@@ -55,10 +52,7 @@ class Record:
 
 
 def gather(study: Study, root: Path) -> list[Record]:
-    """Join every run of `study` with its folder under `root`; nothing is left out, whatever its state.
-
-    A folder that cannot be trusted (torn, edited, of another version) raises `FolderError`.
-    """
+    """Join every run of `study` with its folder under `root`; `FolderError` for one that cannot be trusted."""
     return read(study.runs(), root)
 
 

@@ -43,7 +43,7 @@ class SeedTrial:
 
 @dataclass
 class Attempt:
-    """An open trial: its runs, those to be started, those that run, and the figures so far, each by its seed's index.
+    """An open trial: its runs, and by their seed's index those waiting, those running and the figures so far.
 
     Optuna hears of the first run's epochs if `by_epoch`.
     """

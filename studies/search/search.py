@@ -158,8 +158,7 @@ class Search(OpenTrials):
     def _ask(self) -> tuple[Trial, Run | str] | None:
         """Return a trial, and its run at the first seed or why there can be none; None where all are made.
 
-        What was asked for when a database went away is gone on with. A StudyError where Optuna stumbles over what
-        somebody else has written to the storage.
+        What was asked for when a database went away is `pending`.
         """
         proposal, self.pending = with_retries(self._propose), None
         return proposal

@@ -161,7 +161,7 @@ def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = 
 
 
 def declare(study: Study, root: Path, records: Sequence[Record], url: str | None = None) -> Study:
-    """Write down the rule of a whole study before its first result, also in PostgreSQL at `url`, unless it is there.
+    """Write down the rule of a whole study, also in PostgreSQL at `url`, unless it is there.
 
     A StudyError where another rule was declared before, or where `records` of its runs are from before any.
     """
@@ -276,10 +276,7 @@ def _in_database(study: Study, url: str) -> dict[str, Any] | None:
 
 
 def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
-    """Return the first seed from which on none of a rule's seeds has shown a figure, in whatever study it was trained.
-
-    For a study without a rule, the one that `--until-resolved` declares counts. Other hosts' runs are in PostgreSQL.
-    """
+    """Return the first seed from which on none of a rule's seeds, by default `Stopping`'s, has shown a figure."""
     rule, first = study.stopping or Stopping(), min(study.seed_list)
     while True:
         later = study.stopping_by(rule, first)

@@ -31,10 +31,7 @@ MIGRATE: Final = (
 
 
 class Database(RDBStorage):
-    """Optuna's storage in a database; a trial that cannot be read counts as one that failed.
-
-    Optuna itself would read no trial of that study: hence its private method, which test_hostile_records.py tests.
-    """
+    """Optuna's storage in a database; a trial that cannot be read counts as failed, where Optuna would read none."""
 
     def _build_frozen_trial_from_trial_model(self, trial: Any) -> FrozenTrial:
         """Return a trial as it stands in the database, without attributes of other types than we write."""

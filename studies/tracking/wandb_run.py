@@ -103,10 +103,7 @@ def project() -> str:
 
 
 def config_of(run: Run) -> dict[str, Any]:
-    """Return a run as `run.json` has it, slot by slot: `attention: {kind: bam, reduction: 16}`, `{kind: none}` without.
-
-    W&B filters and groups by what stands inside (`attention.reduction`), which a key with a dot in it would break.
-    """
+    """Return a run as `run.json` has it: W&B filters by what stands inside a slot, as `attention.reduction`."""
     slots = to_dict(run)
     return slots | {"attention": slots["attention"] or {"kind": "none"}}
 
@@ -141,10 +138,7 @@ class Tracking:
             self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch's figures under the names of `FIGURES`, as soon as W&B can.
-
-        The epoch is W&B's step, so that a server which has it already, of an attempt before, takes it no second time.
-        """
+        """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
         figures = {FIGURES.get(name, name): figure for name, figure in line.items()}
         self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
@@ -193,9 +187,9 @@ class Tracking:
                 print(f"W&B: could not finish ({error})")
 
     def _open(self, job: Job, run: Run) -> Any:
-        """Open the W&B run and return it; None where that fails.
+        """Open the W&B run in place of an earlier attempt's offline record, whose epochs the run folder replays.
 
-        An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
+        None where that fails.
         """
         wandb = isolated_wandb()
         for path in (job.folder / "wandb", job.folder / ".wandb"):  # W&B prefers the second where there is one

@@ -1,7 +1,4 @@
-"""The process group that trains one run: forked from a warm server, in its own session, killed with its parent.
-
-This module loads torch and Lightning; the scheduler's forkserver imports it once.
-"""
+"""The process group that trains one run; this module loads torch and Lightning, once, in the scheduler's forkserver."""
 
 import os
 import signal
