@@ -8,7 +8,7 @@ that there is no instant in which a claimed run looks like nobody's.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +64,12 @@ class Leases:
         if (lock := folder.acquire()) is None:
             return None
         lease = Lease(folder, lock)
-        try:
+        with ExitStack() as stack:
+            stack.callback(lease.let_go)
             if self._take(run.key, folder, again):
                 folder.begin()
+                stack.pop_all()
                 return lease
-        except BaseException:
-            lease.let_go()
-            raise
-        lease.let_go()
         self.give_back(run.key)  # of one that is exhausted every host hears that it has failed
         return None
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from studies.engine.source import Source, TrialHandle
 from studies.storage.postgres import BEAT
@@ -13,12 +14,15 @@ END_WAIT = 1.0
 """Seconds that a heartbeat which is under way gets at the end; the thread of one that hangs ends with its process."""
 
 
+@dataclass
 class Heartbeat:
     """The heartbeat of one scheduler, every `BEAT` seconds; `trials` returns those of `source` that are running."""
 
-    def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:
-        self.source = source
-        self.trials = trials
+    source: Source
+    trials: Callable[[], Sequence[TrialHandle]]
+
+    def __post_init__(self) -> None:
+        """Make the thread."""
         self._taken_over: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
@@ -27,28 +26,6 @@ from studies.engine.trial_params import distributions, new_trial, parameters
 from studies.records.records import Record
 from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
 from studies.storage.postgres import GRACE, with_retries
-
-
-def close_interrupted(study: optuna.Study, root: Path, storage: BaseStorage) -> None:
-    """Fail the trials whose run nobody trains; another host's in PostgreSQL where it sends no heartbeat."""
-    shared = isinstance(storage, RDBStorage)
-    if shared:
-        close_stale_trials(study)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        home, begin = trial.user_attrs.get("home"), trial.datetime_start
-        if home is None and begin is not None and (datetime.now() - begin).total_seconds() < GRACE:
-            continue  # its scheduler is about to say whose it is; without a home it died before
-        if (home in (None, str(Place.of(root))) or not shared) and not _is_trained(root, trial.user_attrs.get("key")):
-            with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
-                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-
-
-def _is_trained(root: Path, key: object) -> bool:
-    try:
-        return RunFolder(inside(root, str(key))).state() == "running"
-    except FolderError:  # no name of a run: nobody trains it
-        return False
-
 
 POLL: Final = 2.0
 """Seconds between two questions after the runs that others train."""
@@ -82,7 +59,7 @@ class StudyTrials(Source):
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Close interrupted trials, and give each finished run a complete one, whichever study has trained it."""
         with self.leases.exclusively():
-            close_interrupted(self.optuna, self.root, self.storage)
+            self._close_interrupted()
             open_states = (TrialState.COMPLETE, TrialState.RUNNING)
             trials = self.optuna.get_trials(deepcopy=False, states=open_states)
             keys = {trial.user_attrs.get("key") for trial in trials}
@@ -96,6 +73,22 @@ class StudyTrials(Source):
                         value=reported(record.run, record.result),
                         intermediate_values={epoch: value for epoch, value in figures.items() if value is not None},
                     )
+
+    def _close_interrupted(self) -> None:
+        """Fail the trials whose run nobody trains; another host's in PostgreSQL where it sends no heartbeat."""
+        shared = isinstance(self.storage, RDBStorage)
+        if shared:
+            close_stale_trials(self.optuna)
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            home, begin = trial.user_attrs.get("home"), trial.datetime_start
+            if home is None and begin is not None and (datetime.now() - begin).total_seconds() < GRACE:
+                continue  # its scheduler is about to say whose it is; without a home it died before
+            if shared and home not in (None, str(Place.of(self.root))):
+                continue
+            with suppress(FolderError):  # no name of a run: nobody trains it
+                if RunFolder(inside(self.root, str(trial.user_attrs.get("key")))).state() == "running":
+                    continue
+            self.fail(trial)
 
     def retry(self, records: Sequence[Record]) -> None:
         """Retry the attempts that have failed by now, and none that fails later."""

@@ -69,10 +69,8 @@ def keep_counts(key: str, counts: Counts) -> None:
 def source() -> str:
     """Return a digest of every source file of `lightning_bam`, any of which may decide a count."""
     home = Path(lightning_bam.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(home.rglob("*.py")):
-        digest.update(f"{path.relative_to(home)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    files = (f"{path.relative_to(home)}\n".encode() + path.read_bytes() for path in sorted(home.rglob("*.py")))
+    return hashlib.sha256(b"".join(files)).hexdigest()
 
 
 def counts(rows: Mapping[str, Run]) -> dict[str, Counts]:

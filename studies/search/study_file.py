@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -90,7 +89,8 @@ def source(study: Study, command: str, found_by: str) -> str:
         "result      not run yet",
     )
     return FILE.format(
-        docstring=docstring(lines),
+        # what a database says of a trial neither ends the docstring nor begins a line
+        docstring="\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines),
         classes=", ".join(sorted(classes)),
         base=base_code,
         study=study,
@@ -98,11 +98,6 @@ def source(study: Study, command: str, found_by: str) -> str:
         within=f"    within={study.within!r},\n" if study.within else "",
         metric=f"    metric={study.metric!r},\n" if study.metric != "error_top1" else "",
     )
-
-
-def docstring(lines: Iterable[str]) -> str:
-    """Return lines as they stand in a docstring: what a database says of a trial neither ends it nor begins a line."""
-    return "\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines)
 
 
 def comparison_lines(study: Study) -> list[str]:

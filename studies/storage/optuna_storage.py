@@ -23,10 +23,9 @@ from studies.storage.connection import engine_options
 from studies.storage.journal import journal
 from studies.storage.postgres import BEAT, GRACE, address, hide_password, outage, unreachable
 
-FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
-MIGRATE: Final = (
-    "give a database of its own, install the Optuna that made them, or, where this one is newer, end all work there "
-    "and call `optuna storage upgrade --storage URL`"
+FOREIGN: Final = (
+    f"its tables are another Optuna's than {optuna.__version__}; give a database of its own, install the Optuna that "
+    "made them, or, where this one is newer, end all work there and call `optuna storage upgrade --storage URL`"
 )
 
 
@@ -113,7 +112,7 @@ def database(url: str) -> RDBStorage:
                 if storage.get_current_version() == storage.get_head_version():
                     return storage
                 close_storage(storage)
-                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}; {MIGRATE}")
+                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}")
             except (SQLAlchemyError, StorageInternalError) as error:
                 # two hosts that make the tables at the same time: one of them is refused, and finds them made
                 made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)

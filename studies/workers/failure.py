@@ -20,7 +20,6 @@ from lightning_bam.run_folder.files import (
     FolderError,
     FullDiskError,
     read_text,
-    remove,
     system_error,
 )
 from lightning_bam.training.recorder import NotFiniteError, TrainingError
@@ -81,11 +80,6 @@ class Failure:
             return TypeAdapter(cls).validate_json(read_text(folder / RECORD))
         except (OSError, ValueError):
             return None
-
-    @staticmethod
-    def forget(folder: Path) -> None:
-        """Remove what an earlier attempt has written."""
-        remove(folder / RECORD)
 
 
 class RankError(TrainingError):

@@ -6,12 +6,12 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import FolderError, remove
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Interruption, Signals
 from studies.job.job import FULL, Job
-from studies.workers.failure import Failure, RankError
+from studies.workers.failure import RECORD, Failure, RankError
 from studies.workers.nodes import run_step
 from studies.workers.process_environment import die_with_parent, redirect, scrub
 from studies.workers.ranks import launch, rank
@@ -49,7 +49,7 @@ def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | 
     folder = RunFolder(job.folder, job.nonce)
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
-        Failure.forget(folder.path)
+        remove(folder.path / RECORD)  # an earlier attempt's
         if job.slot.world == 1:
             rank(job, signals)
         elif job.slot.nodes == 1:
