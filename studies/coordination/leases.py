@@ -31,7 +31,7 @@ from studies.coordination.retries import (
 )
 from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.storage.postgres import outage, refusal, with_retries
+from studies.storage.postgres import outage, reason, refusal, with_retries
 
 
 @dataclass
@@ -121,7 +121,6 @@ class Leases:
             return self.coordination.heartbeat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next heartbeat may reach it
             outage.missed()
-            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            line = refusal(error) or f"PostgreSQL does not answer ({reason})"
+            line = refusal(error) or f"PostgreSQL does not answer ({reason(error)})"
             print(f"bam: {line}; the runs go on", file=sys.stderr)
             return set()

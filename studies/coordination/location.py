@@ -61,5 +61,4 @@ class Place:
         return cls.of(root)
 
     def __str__(self) -> str:
-        """Say it as a trial's `home` does."""
         return f"{self.host}:{self.root}:{self.folder}"

@@ -243,7 +243,6 @@ def _believed(counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
 
 
 def _count(how: str, counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """Return a counter after a change of it; see `retries.count`."""
     return {"": counter, "0": sa.literal(0), "+1": _believed(counter) + 1}[how]
 
 

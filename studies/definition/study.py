@@ -77,7 +77,6 @@ class Study:
     stopping: Stopping | None = None
 
     def __post_init__(self) -> None:
-        """Check everything that makes the comparison fair."""
         knobs = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
             if name not in knobs:

@@ -22,7 +22,6 @@ class Heartbeat:
     trials: Callable[[], Sequence[TrialHandle]]
 
     def __post_init__(self) -> None:
-        """Make the thread."""
         self._taken_over: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)

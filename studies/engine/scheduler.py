@@ -53,7 +53,6 @@ class Scheduler:
     view: View
 
     def __post_init__(self) -> None:
-        """Make the lifeline, whose other end closes with this process."""
         self.free = list(self.options.slots)
         self.lifeline, self.other_end = self.context.Pipe(duplex=False)
         self.heartbeat = Heartbeat(self.source, lambda: [active.trial for active in list(self.progress.active)])

@@ -276,7 +276,6 @@ class Search(OpenTrials):
             self.again |= failures(self.root, failed, with_retries(self.leases.coordination.entries))
 
     def _report(self, attempt: Attempt, index: int) -> None:
-        """Report the epochs of a run that was trained before."""
         observer = TrialObserver(self, attempt.handle(index), attempt.cells[index])
         for line in RunFolder.of(self.root, attempt.cells[index].run).metrics():
             observer.epoch(line)

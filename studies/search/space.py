@@ -47,7 +47,6 @@ class Space:
     presets: Mapping[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Try each value once, wherever it plays a part."""
         if self.base.score_on != "test":
             raise StudyError(f"{self.name}: score_on={self.base.score_on!r} is the search's own to choose")
         for name, choice in self.choices.items():

@@ -209,7 +209,6 @@ def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> N
 
 
 def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
-    """Write the file of a rule, unless it is there."""
     path = file_of(root, study)
     if os.path.lexists(path):
         return
@@ -245,7 +244,6 @@ def _stored(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
 
 
 def _purpose(study: Study) -> dict[str, Any]:
-    """Return what a rule is for."""
     return {
         "study": study.label,
         "metric": study.metric,
@@ -256,7 +254,6 @@ def _purpose(study: Study) -> dict[str, Any]:
 
 
 def _in_database(study: Study, url: str) -> dict[str, Any] | None:
-    """Return the rule in its Optuna study in PostgreSQL, if there is one."""
     from studies.storage.optuna_storage import close_storage, database
 
     storage = database(url)

@@ -73,10 +73,10 @@ def refusal_and_mend(error: BaseException) -> tuple[str, str] | None:
         return None
     locked = code == LOCK_TIMEOUT
     refused = "what is wanted there is locked by another transaction" if locked else "the database refuses"
-    return f"{refused} ({_reason(error)})", MENDS[code]
+    return f"{refused} ({reason(error)})", MENDS[code]
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of what the driver says."""
     cause = error.__cause__ or error
     return str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
@@ -85,7 +85,7 @@ def _reason(error: BaseException) -> str:
 def silent(error: BaseException) -> str:
     """Return the line for a database that went away and stayed away, or whose rows somebody else has locked."""
     return refusal(error) or (
-        f"--storage: the database does not answer any more ({_reason(error)}); the run folders hold what was trained: "
+        f"--storage: the database does not answer any more ({reason(error)}); the run folders hold what was trained: "
         "once it is back, the same command goes on"
     )
 
@@ -172,7 +172,7 @@ def unreachable(url: str, error: Exception) -> StudyError:
     """Return the line for a database that does not answer, without its password."""
     if line := refusal(error):
         return StudyError(line.replace("--storage:", f"--storage {hide_password(url)}:", 1))
-    reason = _reason(error) or type(error).__name__
     return StudyError(
-        f"--storage {hide_password(url)}: no answer ({reason}); is the server up, and may this user connect?"
+        f"--storage {hide_password(url)}: no answer ({reason(error) or type(error).__name__}); is the server up, and "
+        "may this user connect?"
     )

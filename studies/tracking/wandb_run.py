@@ -92,13 +92,9 @@ def isolated_wandb() -> Any:
 def project() -> str:
     """Return the W&B project, `WANDB_PROJECT` or `lightning-bam`; a `StudyError` for a name that W&B refuses."""
     name = os.environ.get("WANDB_PROJECT", "lightning-bam")
-    wrong = next((sign for sign in REFUSED if sign in name), "")
-    if not name.strip() or len(name) > NAME or wrong:
-        why = f"has {wrong!r}" if wrong else f"has {len(name)} characters" if name.strip() else "is empty"
-        raise StudyError(
-            f"WANDB_PROJECT={short(name)}: {why}; give a name of 1 to {NAME} characters without {' '.join(REFUSED)}, "
-            "or unset it"
-        )
+    if not name.strip() or len(name) > NAME or {*REFUSED} & {*name}:
+        expected = f"a name of 1 to {NAME} characters without {' '.join(REFUSED)}"
+        raise StudyError(f"WANDB_PROJECT={short(name)}: give {expected}, or unset it")
     return name
 
 
@@ -167,7 +163,6 @@ class Tracking:
             print(f"W&B: no answer; the record stays in the run folder, {sync} sends it")
 
     def _track(self) -> None:
-        """Do all that W&B does, one after the other."""
         try:
             wandb_run = self._open(self._job, self._run)
         finally:

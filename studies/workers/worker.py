@@ -45,7 +45,6 @@ def work(job: Job, lock: int | None = None) -> None:
 
 
 def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | None) -> int:
-    """Train, record how it ended, and return the exit code."""
     folder = RunFolder(job.folder, job.nonce)
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
