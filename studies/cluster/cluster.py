@@ -82,10 +82,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def script(self, root: Path, request: Request) -> str:
-        """Return what `submit` would hand to the cluster, as the cluster reads it, and write nothing.
-
-        Raises `StudyError` as `check`, or where the cluster does not take an option of the request.
-        """
+        """Return what `submit` would hand to the cluster, and write nothing; `StudyError` for an option it refuses."""
 
     @abstractmethod
     def submit(self, root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:

@@ -204,11 +204,8 @@ class Study:
 class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
-    Args:
-        study: the definition that it was selected from.
-        variant: the preset and the settings of the call (`small`, `recipe.epochs=3`).
-        ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
-
+    `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
+    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none.
     """
 
     study: Study

@@ -142,9 +142,8 @@ def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = 
     """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
-    One of another host, in PostgreSQL at `url`, is with `keep` written under `root`, to the runs that it stopped.
-    Raises `FolderError` for a rule that cannot be read or written, and `StudyError` for one that was declared for other
-    rows, another baseline or metric, or that was not, of a study that has results.
+    One of another host, in PostgreSQL at `url`, is with `keep` written under `root`, to the runs that it stopped. A
+    `StudyError` for one that was declared for other rows, another baseline or metric, or after the first result.
     """
     data = _stored(study, root, url)
     if data is None:

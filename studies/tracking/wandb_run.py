@@ -42,9 +42,8 @@ FIGURES: Final = {
     "loss": "test/loss",
     **{name: f"test/{name}" for name in METRICS},
 }
-"""What an epoch's figures are called in W&B: the phase that they were measured in, and the name they have in the run
-folder. `train/loss` is the mean over the epoch's batches as they were trained on, `train/lr` the rate of the epoch's
-first step."""
+"""What an epoch's figures are called in W&B; `train/loss` is the mean over the epoch's batches as they were trained on,
+`train/lr` the rate of its first step."""
 
 
 def default_mode() -> WandbMode:
@@ -107,10 +106,9 @@ def config_of(run: Run) -> dict[str, Any]:
 class Tracking:
     """A run's W&B run as an observer of the training, which never waits for it (id = key, group = study).
 
-    A thread does all that W&B does: it opens the W&B run (a quarter of a second offline, seconds online, all of it
-    waiting) while the data is loaded and the first epoch trained, then writes what it hears. The config is that of the
-    run, and `study`, `row`, `commit` and `host` of this training: another study that has the run does not train it
-    again. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
+    A thread does all that W&B does: it opens the W&B run while the data is loaded and the first epoch trained, then
+    writes what it hears. The config is that of the run, and `study`, `row`, `commit` and `host` of this training.
+    `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
     def __init__(self, job: Job, run: Run) -> None:
@@ -139,11 +137,7 @@ class Tracking:
         self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
     def end(self, end: End, limit: float = DISK) -> None:
-        """Close the W&B run, with the reported figures or the reason of a failure in its summary.
-
-        A server that does not answer is waited for `SERVER_WAIT` seconds, the disk for `DISK`, and neither longer than
-        `limit`, nor the W&B run to be opened.
-        """
+        """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
         if self.logger is None:
             return
         if end.result is not None:

@@ -98,9 +98,8 @@ def group(job: Job, meeting: dict[str, Any]) -> LaunchConfig:
 def launch(job: Job, rendezvous: Rendezvous | None = None) -> None:
     """Start one rank a device with torch's own launcher; a rank's death ends the others.
 
-    `rendezvous` is this node's part where several train the run; by default the ranks meet on this host's loopback.
-    Raises `RankError` for the first rank that failed, and `Interruption` where the machine has killed a rank, a signal
-    came, or a disk is full.
+    `rendezvous` is this node's part where several train the run. Raises `RankError` for the first rank that failed, and
+    `Interruption` where the machine has killed a rank, a signal came, or a disk is full.
     """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     try:
