@@ -67,7 +67,6 @@ class WorkerJob:
         return self.worker.wait()
 
     def _end(self, *_signal: Any) -> None:
-        """Ask the worker to end, and wait until it has."""
         self.ending = True
         if self.worker is None:
             return

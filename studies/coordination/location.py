@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.run_folder.files import FolderError, open_plain, read_text, unwritable
+from lightning_bam.run_folder.files import FolderError, open_plain, read_bytes, unwritable
 from lightning_bam.run_folder.lock import wait_for
 
 FILE: Final = ".place"
@@ -32,11 +32,9 @@ class Place:
     def of(cls, root: Path) -> Place:
         """Return the place of a runs folder, whose number, if it has one, must be one that `make` gives."""
         try:
-            number = read_text(root / FILE)
+            number = read_bytes(root / FILE).decode(errors="replace")
         except OSError:
             number = ""
-        except UnicodeDecodeError:
-            number = "\0"
         if number and not NUMBER.fullmatch(number):
             raise FolderError(
                 f"{root / FILE}: is no mark of a runs folder: remove it, and the next run makes a new one"

@@ -238,7 +238,6 @@ def unpacked(stored: bytes) -> dict[str, Any]:
 
 
 def _believed(counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """Return a counter, as far as it can be one."""
     return sa.func.least(sa.func.greatest(counter, 0), MOST)
 
 

@@ -70,10 +70,7 @@ def new_trial(
     marks: Mapping[str, Any],
     **outcome: Any,
 ) -> FrozenTrial:
-    """Return a trial with those parameters, user attributes and outcome, to be written in one step.
-
-    A parameter that is of another kind than in the study's trials so far becomes a user attribute of its name.
-    """
+    """Return a trial to be written in one step; a parameter of another kind than `kinds` is a user attribute."""
     odd = {name: value for name, value in values.items() if not _fits(value, dists[name], kinds.get(name))}
     fitting = {name: value for name, value in values.items() if name not in odd}
     return optuna.create_trial(

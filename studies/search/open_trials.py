@@ -152,10 +152,7 @@ class OpenTrials(Source):
             requeue(self.optuna, trial)
 
     def prune(self, trial: TrialHandle) -> bool:
-        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
-
-        A run that has finished before its epochs were seen is let be: nothing is left to be spared.
-        """
+        """Say whether a run should stop: its trial has been closed, or is pruned now, unless the run has finished."""
         attempt = self.open.get(trial.number)
         if attempt is None:
             return True

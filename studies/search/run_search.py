@@ -42,7 +42,6 @@ def _complete(search: Search) -> list[FrozenTrial]:
 
 
 def _before(search: Search) -> list[tuple[Cell, float]]:
-    """Return the runs of the complete trials, each with its trial's figure."""
     cells = []
     for trial in _complete(search):
         run = search.space.run(trial.params)

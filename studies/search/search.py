@@ -137,10 +137,7 @@ class Search(OpenTrials):
         return 0 if self.exhausted else self.trials - len({frozenset(trial.params.items()) for trial in trials})
 
     def claim(self) -> tuple[SeedTrial, Cell] | None:
-        """Take the next seed of an open trial, or ask the sampler for another configuration.
-
-        The seeds of one trial run one after another, so that some may be spared, until nothing else is left to do.
-        """
+        """Take a seed of an open trial, one by one while there is other work so that some may be spared, or ask."""
         while True:
             for attempt in self.open.values():
                 if taken := attempt.next(one_by_one=True):

@@ -219,7 +219,6 @@ def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
 
 
 def _stored(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
-    """Return the rule as it was written down, if it was, and for these rows."""
     path = file_of(root, study)
     here, there = read_rule(path), _in_database(study, url) if url is not None else None
     if here is not None and there is not None and here != there:

@@ -28,13 +28,12 @@ LOCKED: Final = 5
 """Seconds for which a row or a table that another transaction has locked is waited for, fewer than those of a beat."""
 LEAVING: Final = 5.0
 """Seconds for all that a scheduler tells the database when it has to leave."""
-RIGHTS: Final = "GRANT this user INSERT, UPDATE and DELETE on its tables, and CREATE on its schema; `bam doctor` checks"
 TABLES: Final = "its tables are not ours or of another version: give a database of its own"
 LOCK_TIMEOUT: Final = "55P03"
 """PostgreSQL's code for a lock that it has waited for too long."""
 MENDS: Final = {
     LOCK_TIMEOUT: "end that one: pg_stat_activity shows it, and `SELECT pg_terminate_backend(PID)` ends it",
-    "42501": RIGHTS,
+    "42501": "GRANT this user INSERT, UPDATE and DELETE on its tables, and CREATE on its schema; `bam doctor` checks",
     "25006": "it is read-only: name the primary server, or switch default_transaction_read_only off for this user",
     "42P01": TABLES,
     "42703": TABLES,

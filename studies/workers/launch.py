@@ -42,10 +42,7 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:
-    """Call a function of a module in a process that has torch loaded; return its answer, or raise its exception.
-
-    A process that dies without an answer, or has none after `limit` seconds, is a `RuntimeError`.
-    """
+    """Call a function in a process that has torch loaded; RuntimeError where it does not answer in `limit` seconds."""
     receiver, sender = context.Pipe()
     process = _start(context, _answer, (StudyImports(), sender, module, function, argument))
     sender.close()
