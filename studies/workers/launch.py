@@ -21,9 +21,8 @@ def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int 
 
     `lock` is a descriptor of the run folder's lock, if there is one to hold, which the group holds to its end.
     """
-    # of all that holds a descriptor, a connection is what a forked process is sent
-    held = Connection(os.dup(lock)) if lock is not None else None
-    return _start(context, _train, (StudyImports(), job, lifeline, held))
+    connection = Connection(os.dup(lock)) if lock is not None else None  # a bare descriptor would not be sent along
+    return _start(context, _train, (StudyImports(), job, lifeline, connection))
 
 
 def _start(context: ForkServerContext, target: Callable[..., None], arguments: tuple[Any, ...]) -> ForkServerProcess:
