@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from studies.records.environment import SHARED, by_attempt
+from studies.records.environment import SHARED
 from studies.records.records import Record
 
 UNKNOWN: Final = "not recorded"
@@ -14,11 +13,10 @@ CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "pytorch_l
 """Those entries of `SHARED` in which runs differ that would not come out the same if they were trained today."""
 
 
-@lru_cache(maxsize=1024)  # most runs of a table have the same
-def made_with(circumstances: str) -> tuple[str, ...]:
-    """Return what a run of these circumstances was trained with, as text, in the order of `SHARED`."""
-    made = by_attempt(circumstances)
-    return tuple(over_attempts(attempt.get(entry) for attempt in made) for entry in SHARED)
+def made_with(record: Record) -> tuple[str, ...]:
+    """Return what a run was trained with, as text, in the order of `SHARED`."""
+    attempts = record.manifest.effective
+    return tuple(over_attempts(getattr(attempt, entry) for attempt in attempts) for entry in SHARED)
 
 
 def over_attempts(values: Iterable[object]) -> str:
@@ -40,7 +38,7 @@ def device_seconds(record: Record) -> float | None:
     in it, nor what was done twice after an interruption. Runs that share a device are counted as if each had one for
     itself.
     """
-    noted = [attempt.get("world_size") for attempt in by_attempt(record.circumstances)]
+    noted = [attempt.world_size for attempt in record.manifest.effective]
     ranks = [count for count in noted if isinstance(count, int)]
     if record.result is None or len(ranks) < len(noted):
         return None

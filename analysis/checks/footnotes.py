@@ -61,7 +61,7 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     """
     order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
     records = {(row, seed): record for row in order for seed, record in cells[row].items()}
-    made = {place: made_with(record.circumstances) for place, record in records.items()}
+    made = {place: made_with(record) for place, record in records.items()}
     apart: dict[Difference, list[Place]] = {}
     for number, entry in enumerate(SHARED):
         values: dict[object, dict[Place, str]] = {}

@@ -8,7 +8,7 @@ from itertools import groupby
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
 from analysis.environment import UNKNOWN, made_with
-from studies.records.environment import SHARED, by_attempt
+from studies.records.environment import SHARED
 from studies.records.records import Record
 
 
@@ -79,8 +79,12 @@ def split_norm(records: Sequence[Record]) -> list[str]:
     split: Counter[tuple[tuple[int, ...], int]] = Counter()
     for record in records:
         recipe = record.run.recipe
-        made = [a for a in by_attempt(record.circumstances) if isinstance(a.get("world_size"), int) and "device" in a]
-        alone = [a["world_size"] if a["device"] == "cpu" or not recipe.sync_batchnorm else 1 for a in made]
+        made = [(a.world_size, a.device) for a in record.manifest.effective]
+        alone = [
+            ranks if device == "cpu" or not recipe.sync_batchnorm else 1
+            for ranks, device in made
+            if ranks is not None and device is not None
+        ]
         if alone:
             split[tuple(dict.fromkeys(alone)), recipe.batch_size] += 1
     if len({ranks for ranks, _ in split}) < 2:
@@ -109,7 +113,7 @@ def trained_with(records: Sequence[Record], footnotes: Sequence[Footnote]) -> li
         "commit": "{}",
     }
     usual = {difference.entry: difference.usual for footnote in footnotes for difference in footnote.differences}
-    common = dict(zip(SHARED, made_with(records[0].circumstances), strict=True)) | usual if records else {}
+    common = dict(zip(SHARED, made_with(records[0]), strict=True)) | usual if records else {}
     alike: list[str] = []
     marked: list[str] = []
     for entry, text in words.items():

@@ -62,7 +62,7 @@ def several_tries(rows: Cells) -> dict[str, str]:
     for row, cells in rows.items():
         alike: dict[tuple[str, ...], list[int]] = {}
         for seed, record in cells.items():
-            if causes := environment.failures(record.circumstances):
+            if causes := environment.failures(record.manifest):
                 alike.setdefault(causes, []).append(seed)
         parts = []
         for causes, seeds in alike.items():

@@ -14,7 +14,7 @@ from analysis.table.interim import due
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Study
-from studies.records.environment import by_attempt, failures
+from studies.records.environment import failures
 from studies.records.records import Record
 from studies.terminal.text import visible
 
@@ -39,8 +39,7 @@ def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
         home = homes(study)
         for record in due(study, records):
             present = record.state != "missing"
-            attempts = by_attempt(record.circumstances) if present else ({},)
-            commit = over_attempts(attempt.get("commit") for attempt in attempts)
+            commit = over_attempts(attempt.commit for attempt in record.manifest.effective)
             lines.append(
                 {"study": study.label}
                 | ({"panel": home[record.row]} if panels else {})
@@ -50,7 +49,7 @@ def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
                 | {name: getattr(record.result, name, None) for name in figures}
                 | {"epochs": record.epochs, "seconds": getattr(record.result, "seconds", None)}
                 | {"commit": None if commit == UNKNOWN else commit}
-                | {"failed_before": len(failures(record.circumstances)) if present else None}
+                | {"failed_before": len(failures(record.manifest)) if present else None}
             )
     return lines
 

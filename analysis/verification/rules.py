@@ -54,7 +54,7 @@ def check_purpose(
 
 
 def _is_late(study: Study, declared: str, cell: Cell, manifest: Manifest) -> bool:
-    """Say whether the rule counts a run that was begun before it; `fresh_seeds.begun_rows` says which it counts."""
+    """Say whether the rule counts a run that was begun before it; `declaration.begun_rows` says which it counts."""
     entry = purpose(manifest, study.label)
     if (entry and "rule" in entry) or (cell.row in study.baselines and study.seed_list[0] == 0):
         return False

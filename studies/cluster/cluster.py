@@ -71,8 +71,9 @@ class Cluster(ABC):
         """Check that this machine can submit, and that no value is a line of its own in a job's script."""
         for name, value in {"root": str(root.absolute()), **vars(request), **request.more}.items():
             if isinstance(value, str) and not value.isprintable():
-                instead = "leave out what is no printable sign"
-                raise StudyError(f"--{name} {value!r}: cannot stand in a job's script; {instead}")
+                raise StudyError(
+                    f"--{name} {value!r}: cannot stand in a job's script; leave out what is no printable sign"
+                )
         if missing := self.missing():
             raise StudyError(
                 f"no {self.name} here: {missing[0]} is not installed; submit from a login node of the cluster, or "
@@ -81,19 +82,15 @@ class Cluster(ABC):
 
     @abstractmethod
     def script(self, root: Path, request: Request) -> str:
-        """Return what `submit` would hand to the cluster, as the cluster reads it, and write nothing.
-
-        Raises `StudyError` as `check`, or where the cluster does not take an option of the request.
-        """
+        """Return what `submit` would hand to the cluster, and write nothing; `StudyError` for an option it refuses."""
 
     @abstractmethod
     def submit(self, root: Path, study: str, command: list[str], request: Request, storage: str | None = None) -> str:
         """Submit `request.workers` jobs that run `command`, and return their number.
 
         Every node sees the runs folder `root` under this path; `study` is the label of what the command, `bam worker`
-        with absolute paths, works on. The address of the database, `storage`, may hold a password: the jobs get it in
-        their environment alone, as BAM_STORAGE. Raises `StudyError` as `script`, and with what the cluster says where
-        it refuses; `FolderError`, or `StudyError`, where the folder of the jobs is no folder of this user's.
+        with absolute paths, works on. The jobs get the address of the database, `storage`, which may hold a password,
+        in their environment alone, as BAM_STORAGE. Raises `StudyError` with what the cluster says where it refuses.
         """
 
     @abstractmethod

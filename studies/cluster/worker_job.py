@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from submitit import JobEnvironment
@@ -15,6 +16,8 @@ TIMEOUT: Final = 60.0
 """Seconds that a worker gets to end its runs, fewer than a cluster's `notice`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
+NOTICE: Final = signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
+"""The signal by which submitit is told to requeue; Slurm sends it to every process of a job."""
 STORAGE: Final = "BAM_STORAGE"
 """The variable by which a job's worker learns the database: its address may hold a password, and others can read a
 job's arguments, log and pickle."""
@@ -23,10 +26,9 @@ job's arguments, log and pickle."""
 class WorkerJob:
     """A callable for submitit that runs a command in a process of its own, and is requeued when it has to leave.
 
-    The notice is submitit's signal, before the time is up and, where Slurm is set to, before pre-emption: the worker is
-    ended, its runs leave checkpoints, and submitit requeues the job. SIGTERM comes with `scontrol requeue`, `scancel`
-    and pre-emption: the worker is ended, and the job is requeued where Slurm does nothing else with it. `shared` says
-    that the study is in a database, whose address the job's environment has.
+    At submitit's signal, before the time is up or pre-emption, the worker is ended, its runs leave checkpoints, and
+    submitit requeues the job. At SIGTERM, of `scontrol requeue`, `scancel` and pre-emption, the worker is ended, and
+    the job is requeued where Slurm does nothing else with it. `shared` says that the study is in a database.
     """
 
     def __init__(self, command: list[str], *, shared: bool = False) -> None:
@@ -45,7 +47,7 @@ class WorkerJob:
             starts += 1
         if self.ending:
             if running_in_slurm():
-                os.kill(os.getpid(), notice_signal())  # submitit's handler requeues the job and leaves
+                os.kill(os.getpid(), NOTICE)  # submitit's handler requeues the job and leaves
             sys.exit(128 + signal.SIGTERM)
         if code not in (0, 1):
             raise RuntimeError(f"bam worker ended with code {code}; what it said stands above")
@@ -58,13 +60,13 @@ class WorkerJob:
 
     def _run(self) -> int:
         print(shlex.join(self.command), flush=True)
-        self.worker = subprocess.Popen(self.command, preexec_fn=_ignore_notice)  # noqa: PLW1509 - there is one thread here
+        ignore_notice = partial(signal.signal, NOTICE, signal.SIG_IGN)
+        self.worker = subprocess.Popen(self.command, preexec_fn=ignore_notice)  # noqa: PLW1509 - there is one thread here
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs
         return self.worker.wait()
 
     def _end(self, *_signal: Any) -> None:
-        """Ask the worker to end, and wait until it has."""
         self.ending = True
         if self.worker is None:
             return
@@ -83,13 +85,3 @@ def running_in_slurm() -> bool:
     except (OSError, KeyError, subprocess.SubprocessError):
         return False
     return answer[:1] == ["RUNNING"]
-
-
-def notice_signal() -> signal.Signals:
-    """Return the signal by which submitit is told to requeue."""
-    return signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
-
-
-def _ignore_notice() -> None:
-    """Let the worker and all that it starts ignore the notice: Slurm sends it to every process of a job."""
-    signal.signal(notice_signal(), signal.SIG_IGN)

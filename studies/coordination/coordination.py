@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Entry:
-    """A run between hosts: its state, who has it, and whether that one has sent a heartbeat lately.
+    """A run between hosts: its state, who has it, whether that one is alive, and `beat`, its last heartbeat.
 
-    `here` says that it was on this host and under this runs folder, whose lock and files say more. `beat` is the last
-    heartbeat of whoever had it.
+    `here` says that it was on this host and under this runs folder, whose lock and files say more.
     """
 
     key: str

@@ -8,7 +8,7 @@ that there is no instant in which a claimed run looks like nobody's.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from studies.coordination.retries import (
 )
 from studies.coordination.sync import pack
 from studies.errors import StudyError
-from studies.storage.postgres import outage, refusal, with_retries
+from studies.storage.postgres import outage, reason, refusal, with_retries
 
 
 @dataclass
@@ -58,23 +58,18 @@ class Leases:
             self.coordination = open_registry(root, url)
 
     def take(self, run: Run, *, again: FailedAttempt | None = None) -> Lease | None:
-        """Take the lease of `run`, or return None where somebody else has it, or `coordination.retries` refuses.
-
-        One that has failed is taken `again` if it did so in that attempt and in none since.
-        """
+        """Take the lease of `run`, of a failed one if it is that attempt; None where it is another's, or refused."""
         folder = RunFolder.of(self.root, run)
         folder.describe(run)
         if (lock := folder.acquire()) is None:
             return None
         lease = Lease(folder, lock)
-        try:
+        with ExitStack() as stack:
+            stack.callback(lease.let_go)
             if self._take(run.key, folder, again):
                 folder.begin()
+                stack.pop_all()
                 return lease
-        except BaseException:
-            lease.let_go()
-            raise
-        lease.let_go()
         self.give_back(run.key)  # of one that is exhausted every host hears that it has failed
         return None
 
@@ -126,7 +121,6 @@ class Leases:
             return self.coordination.heartbeat(list(self.held))
         except SQLAlchemyError as error:  # away for a moment: the next heartbeat may reach it
             outage.missed()
-            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            line = refusal(error) or f"PostgreSQL does not answer ({reason})"
+            line = refusal(error) or f"PostgreSQL does not answer ({reason(error)})"
             print(f"bam: {line}; the runs go on", file=sys.stderr)
             return set()

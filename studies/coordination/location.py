@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from lightning_bam.run_folder.files import FolderError, open_plain, read_text, unwritable
+from lightning_bam.run_folder.files import FolderError, open_plain, read_bytes, unwritable
 from lightning_bam.run_folder.lock import wait_for
 
 FILE: Final = ".place"
@@ -19,10 +19,9 @@ NUMBER: Final = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Place:
-    """A runs folder as a host sees it.
+    """A runs folder as a host sees it; `folder` is a number in it, empty where nothing has been trained in it yet.
 
-    Two hosts may be named alike and have folders of one absolute path; a number in the folder tells whether it is one
-    and the same (empty where nothing has been trained in it yet). The path tells a folder from its copy on one host.
+    It tells the folders of one path on two hosts of one name apart, and the path a folder from its copy on one host.
     """
 
     host: str
@@ -31,16 +30,11 @@ class Place:
 
     @classmethod
     def of(cls, root: Path) -> Place:
-        """Return the place of a runs folder, as far as it has a number; nothing is written.
-
-        A number that `make` does not give is refused: it would go into the database.
-        """
+        """Return the place of a runs folder, whose number, if it has one, must be one that `make` gives."""
         try:
-            number = read_text(root / FILE)
+            number = read_bytes(root / FILE).decode(errors="replace")
         except OSError:
             number = ""
-        except UnicodeDecodeError:
-            number = "\0"
         if number and not NUMBER.fullmatch(number):
             raise FolderError(
                 f"{root / FILE}: is no mark of a runs folder: remove it, and the next run makes a new one"
@@ -49,7 +43,7 @@ class Place:
 
     @classmethod
     def make(cls, root: Path) -> Place:
-        """Return the place of a runs folder in which runs are to be trained; one that has no number gets one."""
+        """Return the place of a runs folder, which gets a number where it has none."""
         path = root / FILE
         if not cls.of(root).folder:
             try:
@@ -65,5 +59,4 @@ class Place:
         return cls.of(root)
 
     def __str__(self) -> str:
-        """Return the name by which a trial says where it is trained."""
         return f"{self.host}:{self.root}:{self.folder}"

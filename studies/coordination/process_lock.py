@@ -36,10 +36,9 @@ def _let_go(path: Path, descriptor: int) -> None:
 
 
 def alive(root: Path, name: object) -> bool:
-    """Say whether the process of that name lives, as one of a user does whose lock is none of ours to open.
+    """Say whether the process of that name lives, and remove the file of a dead one.
 
-    The file of a dead one is removed. The name stands in a store that others write to: one that no `ProcessLock` has is
-    nobody's.
+    One whose file this user may not open counts as alive; a name that no `ProcessLock` has is nobody's.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return False

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from lightning_bam.json_text import parse
-from lightning_bam.run_folder.lock import HARMLESS, LIMIT, still_held, wait_until
+from lightning_bam.run_folder.lock import LIMIT, still_held, wait_until
 from lightning_bam.run_folder.manifest import MOST
 from studies.coordination.coordination import Coordination, Counts, Entry
 from studies.coordination.location import Place
@@ -74,23 +74,14 @@ UNPACKED: Final = 2**24
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 PAUSE = 0.1
 """Seconds between two tries to take a lock of the database."""
-HOLDERS = sa.text(
-    "SELECT a.pid, a.usename, a.application_name, host(a.client_addr) FROM pg_locks l JOIN pg_stat_activity a "
-    "USING (pid) JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND l.granted "
-    "AND d.datname = current_database() AND l.classid = 0 AND l.objid = :lock AND l.objsubid = 1 ORDER BY a.pid"
-)
-"""The sessions that hold an advisory lock, as far as this user may see them."""
+HOLDER: Final = "a session of it (`SELECT pid FROM pg_locks WHERE locktype = 'advisory'` says which)"
 
 
 class Registry(Coordination):
     """The table of runs at `url`, for the process `holder` with the runs folder `place`.
 
-    A lease may be taken over after `grace` seconds without a heartbeat.
-
-    Raises:
-        StudyError: the database does not answer, another user's table in it is of an earlier version, or another
-            session makes it for too long.
-
+    A lease may be taken over after `grace` seconds without a heartbeat. Raises `StudyError` where the database does not
+    answer, or its table is another user's and of an earlier version.
     """
 
     shared = True
@@ -106,10 +97,7 @@ class Registry(Coordination):
             raise unreachable(url, error) from None
 
     def take(self, key: str, *, again: datetime | None = None) -> Counts | None:
-        """Take the lease of a run by one statement; see `Coordination.take`.
-
-        A holder on this host and under this root is dead: the caller holds the run folder's lock.
-        """
+        """Take the lease of a run by one statement; a holder under this root is dead, as its folder's lock is ours."""
         failed = sa.and_(RUNS.c.state == "failed", RUNS.c.beat == again) if again else sa.false()
         free = sa.and_(sa.or_(RUNS.c.state.not_in(ENDED), failed), self._free())
         ours = {
@@ -140,9 +128,9 @@ class Registry(Coordination):
         return None if row is None else Counts(row[0], row[1])
 
     def _free(self) -> sa.ColumnElement[bool]:
-        """Nobody has the run, or somebody here who is dead, or a host that could send heartbeats and has not for long.
+        """Nobody has the run, or a dead process here, or a host that has not sent a heartbeat for long but could have.
 
-        While the database was away nobody could: what counts is the time since it is back.
+        While the database was away nobody could.
         """
         free = [RUNS.c.holder.is_(None), self._here()]
         if outage.since() > self.grace:
@@ -163,10 +151,7 @@ class Registry(Coordination):
         return sa.and_(*(RUNS.c[name] == value for name, value in vars(self.place).items()))
 
     def heartbeat(self, keys: Iterable[str]) -> set[str]:
-        """Send a heartbeat for these runs, and return those of them that somebody else has taken over.
-
-        One whose row another transaction has locked is left for the next time: the others do not wait for it.
-        """
+        """Send a heartbeat, and return what was taken over; a row that is locked is left for the next time."""
         leases = set(keys)
         if not leases:
             return set()
@@ -186,10 +171,7 @@ class Registry(Coordination):
             connection.execute(sa.update(RUNS).where(mine).values(**values))
 
     def publish(self, key: str, state: str, record: Mapping[str, Any]) -> None:
-        """Publish a run that has ended without a lease, or whose lease nobody gave back, unless it is complete.
-
-        Whoever trains it anew meanwhile learns with its next heartbeat that the run is not its own any more.
-        """
+        """Publish a run; whoever trains it anew meanwhile learns so with its next heartbeat."""
         values = {"state": state, "record": packed(record), "holder": None}
         statement = insert(RUNS).values(key=key, **values)
         statement = statement.on_conflict_do_update(
@@ -199,10 +181,7 @@ class Registry(Coordination):
             connection.execute(statement)
 
     def entries(self) -> dict[str, Entry]:
-        """Return the entry of every run, without the records; a heartbeat that no clock gave is none.
-
-        Keys and states are no longer than ours, also in a table that somebody else has made.
-        """
+        """Return the entry of every run; in a table that others write to, a heartbeat that no clock gave is none."""
         clock = sa.and_(RUNS.c.beat > EARLIEST, RUNS.c.beat <= self._after(1.0))
         columns = (
             RUNS.c.key,
@@ -259,35 +238,19 @@ def unpacked(stored: bytes) -> dict[str, Any]:
 
 
 def _believed(counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """Return a counter, as far as it can be one."""
     return sa.func.least(sa.func.greatest(counter, 0), MOST)
 
 
 def _count(how: str, counter: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """Return a counter after a change of it; see `retries.count`."""
     return {"": counter, "0": sa.literal(0), "+1": _believed(counter) + 1}[how]
 
 
 def _lock(connection: sa.Connection, number: int) -> None:
-    """Take an advisory lock for the rest of a transaction, or raise a `StudyError` after too long.
-
-    It is tried again and again: a server that makes us wait cannot be told from one that hangs.
-    """
+    """Take an advisory lock for the rest of a transaction; tried again and again, as a server that waits may hang."""
     lock = sa.select(sa.func.pg_try_advisory_xact_lock(number))
     what, limit = f"--storage: its advisory lock {number}", outage.at_most(LIMIT)
-    if not wait_until(
-        lambda: bool(connection.execute(lock).scalar()), what, lambda: _holders(connection, number), limit, PAUSE
-    ):
-        raise StudyError(f"{what}: {still_held(_holders(connection, number), limit)}")
-
-
-def _holders(connection: sa.Connection, number: int) -> str:
-    """Say which sessions hold an advisory lock; what they call themselves is only shown where it does no harm."""
-    sessions = []
-    for pid, user, application, host in connection.execute(HOLDERS, {"lock": number}):
-        called = [f"user {user!r}", *([application] if HARMLESS.fullmatch(application or "") else [])]
-        sessions.append(f"session {pid} ({', '.join([*called, f'from {host}' if host else 'on its own host'])})")
-    return " and ".join(sessions) or "a session that has just let go of it"
+    if not wait_until(lambda: bool(connection.execute(lock).scalar()), what, lambda: HOLDER, limit, PAUSE):
+        raise StudyError(f"{what}: {still_held(HOLDER, limit)}")
 
 
 def open_registry(root: Path, url: str) -> Registry:

@@ -59,10 +59,8 @@ ENDED: Final = ("complete", "failed")
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """Which failed attempt of a run is retried, so that one that fails later is not taken for it.
-
-    It is known by how often the run had been retried before (None where it has not failed here), and by the attempt's
-    last heartbeat (None where no host has told of one).
+    """Which failed attempt of a run is retried, and no later one: by how often the run had been retried before, and by
+    the attempt's last heartbeat; None where it has not failed here, or on no other host.
     """
 
     retries: int | None
@@ -126,10 +124,7 @@ def count(how: str, number: int) -> int:
 
 
 def count_interruption(folder: RunFolder, code: int | None) -> str | None:
-    """Note one more interruption of a run whose lock is held; return the line for one too many.
-
-    `code` is its process group's exit code; None where its scheduler ended with it.
-    """
+    """Count an interruption of a run whose lock is held, by its group's exit code; return the line for one too many."""
     if code in NOTICES:
         return None
     losses = count(TABLE["interruption", "running"].losses, folder.manifest().losses)
@@ -137,10 +132,9 @@ def count_interruption(folder: RunFolder, code: int | None) -> str | None:
 
 
 def count_crash_of_scheduler(folder: RunFolder) -> bool:
-    """Count the interruption of a run that nobody has counted, its scheduler being dead; say whether it was too many.
+    """Count the interruption of a run together with its scheduler; say whether it was one too many.
 
-    It is not counted where that attempt had ended an epoch: a run that gets on ends some day, however often its machine
-    is taken.
+    Where that attempt had ended an epoch it is none: a run that gets on ends some day, however often it is interrupted.
     """
     manifest = folder.manifest()
     if manifest.state != "running":
@@ -150,10 +144,7 @@ def count_crash_of_scheduler(folder: RunFolder) -> bool:
 
 
 def take_over_counts(folder: RunFolder, counts: Counts) -> bool:
-    """Take over what hosts that share no folder have counted together; say whether a run was interrupted too often.
-
-    What was counted here before another host retried the run counts no more.
-    """
+    """Note what all hosts have counted since the last retry; say whether a run was interrupted too often."""
     manifest = folder.manifest()
     if manifest.tried_again != counts.retries:
         folder.note(losses=0, tried_again=counts.retries)

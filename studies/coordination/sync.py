@@ -60,8 +60,7 @@ def pack(folder: RunFolder) -> dict[str, Any]:
 def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
     """Write a record as a run folder, its result last, unless somebody here trains the run or has finished it.
 
-    What was half trained here is put away first: its checkpoint and its epochs are another attempt's. Of a record that
-    is not `whole` the names that no record has are passed over.
+    The checkpoint and the epochs of another attempt are put away; names that no record has are passed over.
     """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -91,10 +90,7 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
 
 
 def fetch(hosts: Coordination, root: Path, runs: Iterable[Run]) -> list[str]:
-    """Write the folders of those of these runs that have ended on another host and not here.
-
-    Return the keys of those of which the database holds nothing that could be read: nobody has trained them.
-    """
+    """Write the folders of those of these runs that have ended elsewhere only; return the keys of torn records."""
     news = _news(hosts, root, runs)
     for key, record in news.items():
         if record is not None:
@@ -125,10 +121,7 @@ def _news(hosts: Coordination, root: Path, runs: Iterable[Run]) -> dict[str, dic
 
 
 def whole(run: Run, record: Mapping[str, Any]) -> bool:
-    """Say whether the record of a run that has ended is one; what another version wrote is for its reader to refuse.
-
-    Whoever may write to the database may have written it, so nothing of it is taken for what it should be.
-    """
+    """Say whether the record of a run that has ended is one, whoever wrote it; other versions are for its reader."""
     try:
         return _bounded(run, record) and _consistent(run, record)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
@@ -200,10 +193,7 @@ def publish_finished(hosts: Coordination, records: Iterable[Record]) -> None:
 def forget(root: Path, url: str, keys: Iterable[str]) -> None:
     """Remove what the database holds of these runs, so that they are trained again and not fetched.
 
-    Raises:
-        FolderError: the folder of one of them is under `root`, and would be published again.
-        StudyError: somebody trains one of them, or the database does not answer.
-
+    Raises `FolderError` where a folder under `root` would be published again, `StudyError` where somebody trains one.
     """
     from studies.coordination.registry import open_registry
 
@@ -224,12 +214,7 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
     """Join every run of `study` with its folder under `root`, after fetching those that ended on other hosts.
 
     These are in PostgreSQL at `url`; None means this folder alone. What is fetched is written under `root` with `keep`,
-    else it is in the records that are returned, and nowhere.
-
-    Raises:
-        FolderError: a folder that cannot be trusted.
-        StudyError: the database does not answer.
-
+    else it is in the returned records alone. A `FolderError` for a folder that cannot be trusted.
     """
     if url is None:
         return gather(study, root)
@@ -246,10 +231,7 @@ def gather_everywhere(study: Study, root: Path, url: str | None, *, keep: bool =
 
 
 def mark_elsewhere(records: list[Record], hosts: Coordination) -> list[Record]:
-    """Return the records with those called running that another host is training right now.
-
-    Of a run that was begun here the folder's own lock says it: who had it may have died a moment ago.
-    """
+    """Return the records with those called running that another host trains; a folder's lock here says more."""
     elsewhere = {key for key, entry in hosts.entries().items() if entry.elsewhere}
     return [
         replace(record, state="running")

@@ -49,10 +49,7 @@ def make_panels(
 def check_differences(
     study: str, rows: Mapping[str, Run], panels: Sequence[Panel], scientific: Sequence[str], within: Sequence[str]
 ) -> None:
-    """Raise a StudyError unless rows differ in all that is under question, and in nothing else.
-
-    Panels may also differ in the slots `within`.
-    """
+    """Raise a StudyError unless rows differ in all that is under question, and panels in `within`, and in no more."""
     first: dict[str, str] = {}
     for row, run in rows.items():
         if first.setdefault(run.key, row) != row:

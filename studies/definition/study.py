@@ -60,9 +60,6 @@ class Study:
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
 
-    Raises:
-        StudyError: a comparison that would not be fair, or a field of another type.
-
     """
 
     name: Name
@@ -80,7 +77,6 @@ class Study:
     stopping: Stopping | None = None
 
     def __post_init__(self) -> None:
-        """Check everything that makes the comparison fair."""
         knobs = {name for run in self.rows.values() for name in flatten(run)}
         for name in self.scientific:
             if name not in knobs:
@@ -162,10 +158,7 @@ class Study:
         return self._with_rows(dict(zip(self.rows, runs, strict=True)), preset)
 
     def override(self, settings: Mapping[str, str]) -> Study:
-        """Return the study with flat names set from text in every row that has them; itself where that changes no run.
-
-        A StudyError for a name under question, a ConfigError for one that no row has or a value outside its range.
-        """
+        """Return the study with flat names, none under question, set from text in every row that has them."""
         for name in settings:
             if name in (*self.scientific, "seed", "score_on"):
                 raise StudyError(f"--set {name}: this is what {self.name} varies; use --only or --seeds")
@@ -180,10 +173,7 @@ class Study:
         return replace(selection, rows=rows, published={}, variant=(*selection.variant, *variant))
 
     def only(self, selectors: Mapping[str, Sequence[str]]) -> Selection:
-        """Return the study with the rows whose flat names (or `row`, the label) have these values, and their baselines.
-
-        A StudyError for a name that no row has, or where only baselines remain.
-        """
+        """Return the study with the rows whose flat names, or `row`, have these values, and their baselines."""
         labels = select_rows(self.rows, self.baselines, selectors)
         panels = [panel for panel in self.panels if labels & set(panel.rows)]
         labels |= {panel.baseline for panel in panels}
@@ -205,10 +195,7 @@ class Study:
         return replace(Selection.of(self), seeds=tuple(seeds))
 
     def stopping_by(self, rule: Stopping, first_seed: int | None = None) -> Study:
-        """Return the study with a stopping rule, and with as many seeds as a row can get by it, its own first or not.
-
-        A study that confirms a search has seeds of its own, which the search has not seen.
-        """
+        """Return the study with a stopping rule, and as many seeds as a row can get by it, from its first on."""
         first = min(self.seed_list) if first_seed is None else first_seed
         return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.most)))
 
@@ -217,11 +204,8 @@ class Study:
 class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
-    Args:
-        study: the definition that it was selected from.
-        variant: the preset and the settings of the call (`small`, `recipe.epochs=3`).
-        ruled_by: row -> the other study whose stopping rule gives seeds to it, where this one has none.
-
+    `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
+    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none.
     """
 
     study: Study

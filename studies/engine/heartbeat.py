@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from studies.engine.source import Source, TrialHandle
 from studies.storage.postgres import BEAT
@@ -13,16 +14,14 @@ END_WAIT = 1.0
 """Seconds that a heartbeat which is under way gets at the end; the thread of one that hangs ends with its process."""
 
 
+@dataclass
 class Heartbeat:
-    """The heartbeat of one scheduler, every `BEAT` seconds; without a database there is none.
+    """The heartbeat of one scheduler, every `BEAT` seconds; `trials` returns those of `source` that are running."""
 
-    Its thread has connections of its own, hears no signals, and is no reason for a process to go on. `trials` returns
-    those of `source` that are running.
-    """
+    source: Source
+    trials: Callable[[], Sequence[TrialHandle]]
 
-    def __init__(self, source: Source, trials: Callable[[], Sequence[TrialHandle]]) -> None:
-        self.source = source
-        self.trials = trials
+    def __post_init__(self) -> None:
         self._taken_over: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from statistics import fmean
-from types import TracebackType
 from typing import Any
 
 from rich.console import Group
@@ -46,10 +45,7 @@ class Active:
 
 @dataclass
 class Progress:
-    """What a view shows: what was finished at the start, what is running, what has ended since.
-
-    `records` are those of a study's runs, as they were read last: at the start, and at the end.
-    """
+    """What a view shows: what was finished `before`, what is running, what has ended since; `records` as last read."""
 
     title: str
     total: int
@@ -117,9 +113,7 @@ class LiveView:
             self.streams.enter_context(visible_streams())  # what others print meanwhile goes through it
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.streams.close()
         if self.live:
             self.live.stop()

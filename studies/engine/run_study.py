@@ -1,7 +1,8 @@
 """Run what is missing of a study, or whatever a search asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from math import log
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from lightning_bam.run_folder.result import reported
 from studies.coordination.retries import begin_contradictions_anew
 from studies.coordination.sync import fetch, mark_elsewhere, publish_finished, warn_of_torn
 from studies.definition.study import Cell, Study
-from studies.engine.priority import longest_first
 from studies.engine.progress import Progress, View
 from studies.engine.scheduler import Options, Scheduler
 from studies.engine.source import Source
@@ -29,17 +29,27 @@ def to_train(records: Sequence[Record], options: Options) -> list[Record]:
     return [record for record in records if record.state in states]
 
 
+def longest_first(missing: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
+    """Return `missing` with the most work first, by epochs and `macs` of a row; among about equal ones the order stays.
+
+    Runs that were interrupted go before all others: whose workers are stopped again and again would otherwise begin
+    every run of a study before one is complete. Two lengths within about a tenth count as equal.
+    """
+
+    def place(record: Record) -> tuple[bool, int]:
+        begun = record.state == "interrupted" and record.epochs > 0
+        epochs = max(record.run.recipe.epochs - (record.epochs if begun else 0), 1)
+        return not begun, -round(log(epochs * max(macs.get(record.row, 1), 1), 1.1))
+
+    return sorted(missing, key=place)
+
+
 def run_study(study: Study, root: Path, options: Options, view: View) -> Progress:
     """Train what is missing of `study` under `root`, and say how it went; calling it again trains the rest.
 
-    `view` is called about five times a second, and at the end.
-
-    Raises:
-        FolderError: a folder that cannot be trusted, or a root that cannot be written.
-        StudyError: a database that does not answer.
-        ConfigError: a row that cannot be trained so, found before anything is started.
-        KeyboardInterrupt: interrupted; every process group has been ended, and the next call goes on.
-
+    `view` is called about five times a second, and at the end. Raises `FolderError` for a folder that cannot be trusted
+    or written, `StudyError` for a database that does not answer, `ConfigError`, before anything is started, for a row
+    that cannot be trained so, and `KeyboardInterrupt` once every process group has been ended.
     """
     study_trials = StudyTrials(root, study, options.storage, wait_for_others=options.wait_for_others)
     with closing(study_trials):
@@ -86,13 +96,7 @@ def up_to_date(study: Study, root: Path, study_trials: StudyTrials) -> list[Reco
 def drive(
     source: Source, root: Path, options: Options, context: ForkServerContext, progress: Progress, view: View
 ) -> None:
-    """Train what `source` gives until it gives no more, and keep `progress` up to date; see `run_study`.
-
-    Raises:
-        FolderError: the runs folder's disk is full.
-        KeyboardInterrupt: interrupted; every process group has been ended.
-
-    """
+    """Train what `source` gives until it gives no more, and keep `progress` up to date; see `run_study`."""
     scheduler = Scheduler(root, options, source, context, progress, view)
     with termination_as_interrupt():
         try:

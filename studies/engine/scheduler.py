@@ -41,27 +41,21 @@ class Options:
     wait_for_others: bool = False
 
 
+@dataclass
 class Scheduler:
     """The loop that keeps every slot busy until there is no run to claim."""
 
-    def __init__(
-        self,
-        root: Path,
-        options: Options,
-        source: Source,
-        context: ForkServerContext,
-        progress: Progress,
-        view: View,
-    ) -> None:
-        self.root = root
-        self.options = options
-        self.source = source
-        self.context = context
-        self.progress = progress
-        self.view = view
-        self.free = list(options.slots)
-        self.lifeline, self.other_end = context.Pipe(duplex=False)
-        self.heartbeat = Heartbeat(source, lambda: [active.trial for active in list(progress.active)])
+    root: Path
+    options: Options
+    source: Source
+    context: ForkServerContext
+    progress: Progress
+    view: View
+
+    def __post_init__(self) -> None:
+        self.free = list(self.options.slots)
+        self.lifeline, self.other_end = self.context.Pipe(duplex=False)
+        self.heartbeat = Heartbeat(self.source, lambda: [active.trial for active in list(self.progress.active)])
 
     def loop(self) -> None:
         """Start, watch and close runs until nothing is to be claimed, running, or worth waiting for."""

@@ -27,7 +27,6 @@ class TrialHandle(Protocol):
     @property
     def number(self) -> int:
         """Its number in the study."""
-        ...
 
     def report(self, value: float, step: int) -> None:
         """Report the figure of an epoch."""

@@ -1,17 +1,15 @@
 """A study as an Optuna study: each run is a trial, so that any Optuna tool can read what was trained."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 
 from lightning_bam.config import Run
@@ -29,31 +27,6 @@ from studies.records.records import Record
 from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
 from studies.storage.postgres import GRACE, with_retries
 
-
-def close_interrupted(study: optuna.Study, root: Path, storage: BaseStorage) -> None:
-    """Fail the trials that claim to be running while nobody trains their run.
-
-    In PostgreSQL another host's trial is closed only where it sends no heartbeat.
-    """
-    shared = isinstance(storage, RDBStorage)
-    if shared:
-        close_stale_trials(study)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        home, begin = trial.user_attrs.get("home"), trial.datetime_start
-        if home is None and begin is not None and (datetime.now() - begin).total_seconds() < GRACE:
-            continue  # its scheduler is about to say whose it is; without a home it died before
-        if (home in (None, str(Place.of(root))) or not shared) and not _is_trained(root, trial.user_attrs.get("key")):
-            with suppress(UpdateFinishedTrialError):  # its own scheduler was quicker
-                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-
-
-def _is_trained(root: Path, key: object) -> bool:
-    try:
-        return RunFolder(inside(root, str(key))).state() == "running"
-    except FolderError:  # no name of a run: nobody trains it
-        return False
-
-
 POLL: Final = 2.0
 """Seconds between two questions after the runs that others train."""
 
@@ -61,9 +34,8 @@ POLL: Final = 2.0
 class StudyTrials(Source):
     """The trials of one study, and the runs of it that are still to be claimed.
 
-    The folders decide what is trained; the trials are written, and never read for that. They are in the journal of
-    `root`, or in the database at `url`. With `wait_for_others` the runs that others train are waited for,
-    and taken over where they are interrupted.
+    The folders decide what is trained, never the trials, which are in the journal of `root`, or in the database at
+    `url`. With `wait_for_others` the runs of others are waited for, and taken over where they are interrupted.
     """
 
     def __init__(self, root: Path, study: Study, url: str | None = None, *, wait_for_others: bool = False) -> None:
@@ -85,13 +57,9 @@ class StudyTrials(Source):
         self.number = self.storage.get_study_id_from_name(study.label)
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
-        """Make the trials agree with the folders.
-
-        A trial that claims to be running while nobody trains its run was interrupted; each finished run has one
-        complete trial, also if another study or a scheduler that died has trained it.
-        """
+        """Close interrupted trials, and give each finished run a complete one, whichever study has trained it."""
         with self.leases.exclusively():
-            close_interrupted(self.optuna, self.root, self.storage)
+            self._close_interrupted()
             open_states = (TrialState.COMPLETE, TrialState.RUNNING)
             trials = self.optuna.get_trials(deepcopy=False, states=open_states)
             keys = {trial.user_attrs.get("key") for trial in trials}
@@ -106,8 +74,24 @@ class StudyTrials(Source):
                         intermediate_values={epoch: value for epoch, value in figures.items() if value is not None},
                     )
 
+    def _close_interrupted(self) -> None:
+        """Fail the trials whose run nobody trains; another host's in PostgreSQL where it sends no heartbeat."""
+        shared = isinstance(self.storage, RDBStorage)
+        if shared:
+            close_stale_trials(self.optuna)
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            home, begin = trial.user_attrs.get("home"), trial.datetime_start
+            if home is None and begin is not None and (datetime.now() - begin).total_seconds() < GRACE:
+                continue  # its scheduler is about to say whose it is; without a home it died before
+            if shared and home not in (None, str(Place.of(self.root))):
+                continue
+            with suppress(FolderError):  # no name of a run: nobody trains it
+                if RunFolder(inside(self.root, str(trial.user_attrs.get("key")))).state() == "running":
+                    continue
+            self.fail(trial)
+
     def retry(self, records: Sequence[Record]) -> None:
-        """Take note of which attempts have failed by now: they are made again, and none that fails later is."""
+        """Retry the attempts that have failed by now, and none that fails later."""
         entries = with_retries(self.leases.coordination.entries)
         self.again = failures(self.root, [record.run for record in records], entries)
 
@@ -116,10 +100,10 @@ class StudyTrials(Source):
         self.queue = [Cell(record.row, record.run) for record in records]
 
     def begin_trial(self, cell: Cell) -> Trial:
-        """Begin the trial of a run, with the marks that say which run it is.
+        """Begin the trial of a run.
 
-        In PostgreSQL its first heartbeat comes before it is marked as this runs folder's: by that mark other hosts
-        leave a trial alone until its heartbeat stops, and one that has never begun never stops.
+        In PostgreSQL its first heartbeat comes before `home`, by which other hosts leave a trial alone until its
+        heartbeat stops: one that has never begun never stops.
         """
         shared = isinstance(self.storage, RDBStorage)
         number = self._create_trial(cell, home=not shared, state=TrialState.RUNNING)
@@ -192,11 +176,3 @@ class StudyTrials(Source):
             lease.let_go()
         self.claims.clear()
         super().close()
-
-
-def report(trial: TrialHandle, run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Report each epoch's figure to a trial."""
-    for line in metrics:
-        figure = so_far(run, line)
-        if figure is not None:
-            with_retries(partial(trial.report, figure, line["epoch"]))

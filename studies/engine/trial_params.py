@@ -16,8 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.config import KINDS, Run, flatten
 from lightning_bam.config.codec import Scalar
-
-MAX_SEED = 2**31 - 1
+from studies.definition.limits import LAST_SEED
 
 
 def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDistribution]:
@@ -29,7 +28,7 @@ def distributions(names: Iterable[str], runs: Iterable[Run]) -> dict[str, BaseDi
 
 def _distribution(name: str, values: list[Scalar]) -> BaseDistribution:
     if name == "seed":
-        return IntDistribution(0, MAX_SEED)
+        return IntDistribution(0, LAST_SEED)
     if choices := (*sorted(KINDS[name]), "none") if name in KINDS else _literals(name):
         return CategoricalDistribution(choices)
     if all(isinstance(value, bool) for value in values):
@@ -71,11 +70,7 @@ def new_trial(
     marks: Mapping[str, Any],
     **outcome: Any,
 ) -> FrozenTrial:
-    """Return a trial with those parameters, user attributes and outcome, to be written in one step.
-
-    A parameter that is of another kind than in the study's trials so far can be none in Optuna: it becomes a user
-    attribute of the same name.
-    """
+    """Return a trial to be written in one step; a parameter of another kind than `kinds` is a user attribute."""
     odd = {name: value for name, value in values.items() if not _fits(value, dists[name], kinds.get(name))}
     fitting = {name: value for name, value in values.items() if name not in odd}
     return optuna.create_trial(

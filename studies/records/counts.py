@@ -69,19 +69,12 @@ def keep_counts(key: str, counts: Counts) -> None:
 def source() -> str:
     """Return a digest of every source file of `lightning_bam`, any of which may decide a count."""
     home = Path(lightning_bam.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(home.rglob("*.py")):
-        digest.update(f"{path.relative_to(home)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    files = (f"{path.relative_to(home)}\n".encode() + path.read_bytes() for path in sorted(home.rglob("*.py")))
+    return hashlib.sha256(b"".join(files)).hexdigest()
 
 
 def counts(rows: Mapping[str, Run]) -> dict[str, Counts]:
-    """Count the network of each row exactly, on the meta device: once for equal networks, or read from the cache.
-
-    Raises:
-        ConfigError: a row whose network cannot be built, with its name.
-
-    """
+    """Count each row's network exactly, on the meta device or from the cache; `ConfigError` for one that cannot be."""
     keys = {row: key_of(network(run)) for row, run in rows.items()}
     first = {key: row for row, key in reversed(keys.items())}
     kept = {key: read_counts(key) for key in first}

@@ -37,8 +37,7 @@ def purpose(manifest: Manifest, label: str) -> dict[str, str] | None:
 def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:
     """Return for each study what was begun for it and is none of its runs, by name of the folder.
 
-    The run folders are the source: they travel where a database does not. One that cannot be read says nothing here.
-    `keys` are those of each study's runs.
+    `keys` are those of each study's runs. A run folder that cannot be read says nothing here.
     """
     runs: dict[str, list[Other]] = {label: [] for label in keys}
     everyone = set.intersection(*map(set, keys.values())) if keys else set()

@@ -12,15 +12,11 @@ from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.run_folder.result import Result, headline, so_far
 from studies.definition.study import Cell, Study
-from studies.records.environment import circumstances
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for.
-
-    What few readers want is read once one does.
-    """
+    """One run of a study and what its folder says of it; `epochs` is how many it has been trained for."""
 
     row: str
     run: Run
@@ -40,11 +36,6 @@ class Record:
         return self.folder.metrics()
 
     @cached_property
-    def circumstances(self) -> str:
-        """What each attempt was trained with; `studies.records.environment.by_attempt` reads it."""
-        return circumstances(self.manifest)
-
-    @cached_property
     def key_noted(self) -> str:
         """The key of the run of which the manifest is; its own where none is noted."""
         return self.manifest.key or self.run.key
@@ -61,10 +52,7 @@ class Record:
 
 
 def gather(study: Study, root: Path) -> list[Record]:
-    """Join every run of `study` with its folder under `root`; nothing is left out, whatever its state.
-
-    A folder that cannot be trusted (torn, edited, of another version) raises `FolderError`.
-    """
+    """Join every run of `study` with its folder under `root`; `FolderError` for one that cannot be trusted."""
     return read(study.runs(), root)
 
 

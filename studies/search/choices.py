@@ -16,7 +16,6 @@ class Integer:
     log: bool = False
 
     def __post_init__(self) -> None:
-        """Check the range."""
         _check(self)
         if self.step < 1 or (self.log and self.step != 1):
             raise StudyError(f"{self}: a step is at least 1, and on a log scale exactly 1")
@@ -47,7 +46,6 @@ class Real:
     step: Number | None = None
 
     def __post_init__(self) -> None:
-        """Check the range."""
         _check(self)
         if self.step is not None and (self.step <= 0 or self.log):
             raise StudyError(f"{self}: a step is above 0, and a log scale has none")

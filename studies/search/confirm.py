@@ -23,19 +23,11 @@ def confirmation(space: Space, best: Sequence[Mapping[str, Value]], used: int, l
     """Return a study of the best configurations, each against the same network, data and recipe without attention.
 
     Where these differ between the configurations, each has a panel of its own, so that what the attention does can be
-    told from what the recipe does; those that share them share the baseline. One without attention is the baseline of
-    its panel, alone where no other has its recipe. Where none has attention, they are compared with the space's base
-    without attention; where the space varies nothing of the attention, with its base.
+    told from what the recipe does. One without attention is the baseline of its panel. Where none has attention, they
+    are compared with the space's base without attention; where the space varies nothing of it, with its base.
 
-    Args:
-        space: what was searched.
-        best: the values of each configuration, the best first.
-        used: how many seeds, from the base's on, the search has used.
-        label: of the search.
-
-    Raises:
-        StudyError: no configuration differs from the baseline.
-
+    `best` has the values of each configuration, the best first; `used` is how many seeds, from the base's on, the
+    search called `label` has used. A `StudyError` where no configuration differs from the baseline.
     """
     runs = [replace(space.configuration(values), seed=0) for values in best]
     flats = [flatten(run) for run in runs]

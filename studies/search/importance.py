@@ -16,19 +16,13 @@ def importance(
 ) -> dict[str, dict[str, float]]:
     """Return evaluator -> factor -> its share of importance, from the greatest; the shares of an evaluator sum to 1.
 
-    Nothing for fewer than 20 runs, and where so many runs are equally good that the best are all runs.
+    `levels` has factor -> level and `figures` the figure of each run; `seed` is the random forest's. Nothing for fewer
+    than 20 runs, and where so many runs are equally good that the best are all runs.
 
     `PED-ANOVA` (Watanabe, Bansal and Hutter, 2023) says how differently the best tenth of the runs (but at least 5 of
     them) is spread over a factor's levels than all runs are. `fANOVA` (Hutter, Hoos and Leyton-Brown, 2014) says how
     much of the variance of a random forest's predictions a factor explains by itself. Neither tells noise from effect
     nor knows about seeds: among factors that do nothing, some are more important.
-
-    Args:
-        levels: factor -> level, of each run; every run has the same factors.
-        figures: the figure of each run.
-        higher_is_better: which runs are best.
-        seed: of the random forest.
-
     """
     if len(figures) < LEAST_RUNS:
         return {}

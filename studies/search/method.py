@@ -14,15 +14,10 @@ TRIALS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """How to search.
+    """How to search; `trials` are configurations in all, earlier calls' included, None for 30 or all of `brute`.
 
-    Args:
-        sampler: what proposes a configuration.
-        pruner: what stops one early; None for `median` where epochs can be compared, else `none`.
-        trials: configurations in all, earlier calls' included; None for 30, or for all of them with `brute`.
-        seed: of the sampler.
-        seeds: runs of each configuration, with the seeds from the base's on; what counts is their mean.
-
+    None as pruner is `median` where epochs can be compared, else `none`; `seed` is the sampler's. Each configuration is
+    run with so many `seeds`, from the base's on; what counts is their mean.
     """
 
     sampler: SamplerName = "tpe"

@@ -43,7 +43,7 @@ class SeedTrial:
 
 @dataclass
 class Attempt:
-    """An open trial: its runs, those to be started, those that run, and the figures so far, each by its seed's index.
+    """An open trial: its runs, and by their seed's index those waiting, those running and the figures so far.
 
     Optuna hears of the first run's epochs if `by_epoch`.
     """
@@ -78,13 +78,7 @@ class OpenTrials(Source):
     """Those of one process. A trial is told the mean of its runs' figures, or pruned, or failed and says `why`.
 
     One that failed without saying why was interrupted with its process or its machine, does not count as made, and its
-    configuration is asked for again.
-
-    Attributes:
-        open: number -> the trial's runs.
-        again: key -> which failed attempt of a run is to be made again.
-        troubles: how many trials have given nothing without a run that failed now.
-
+    configuration is asked for again. `troubles` counts trials that have given nothing without a run that failed now.
     """
 
     def __init__(self) -> None:
@@ -158,10 +152,7 @@ class OpenTrials(Source):
             requeue(self.optuna, trial)
 
     def prune(self, trial: TrialHandle) -> bool:
-        """Say whether a run should stop: its trial has been closed, or the pruner says so at the last epoch.
-
-        A run that has finished before its epochs were seen is let be: nothing is left to be spared.
-        """
+        """Say whether a run should stop: its trial has been closed, or is pruned now, unless the run has finished."""
         attempt = self.open.get(trial.number)
         if attempt is None:
             return True

@@ -17,10 +17,7 @@ from studies.workers.preflight import preflight
 
 
 def run_search(search: Search, options: Options, view: View) -> Progress:
-    """Train what the search asks for, and say how it went; calling it again goes on.
-
-    A ConfigError, before anything is started, where a corner of the space cannot be trained.
-    """
+    """Train what the search asks for, and say how it went; ConfigError where a corner of the space cannot be."""
     pending, before = max(0, search.remaining) * search.method.seeds, _before(search)
     progress = Progress(
         title=search.label, total=len(before) + pending, slots=len(options.slots), before=before, pending=pending
@@ -45,7 +42,6 @@ def _complete(search: Search) -> list[FrozenTrial]:
 
 
 def _before(search: Search) -> list[tuple[Cell, float]]:
-    """Return the runs of the complete trials, each with its trial's figure."""
     cells = []
     for trial in _complete(search):
         run = search.space.run(trial.params)
@@ -55,10 +51,7 @@ def _before(search: Search) -> list[tuple[Cell, float]]:
 
 
 def best(search: Search, count: int = 5) -> list[FrozenTrial]:
-    """Return the complete trials with the best held-out figure, each configuration once.
-
-    With two objectives: those that no other beats in both, the least error first.
-    """
+    """Return the best complete trials, each configuration once; of two objectives those that no other beats in both."""
     sign = -1 if search.metric.higher_is_better else 1
     trials: Iterable[FrozenTrial] = _complete(search)
     if len(search.optuna.directions) > 1:

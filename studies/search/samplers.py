@@ -26,10 +26,7 @@ SAMPLERS: Final[dict[SamplerName, str]] = {
 
 
 class EachOnce(optuna.samplers.BruteForceSampler):
-    """Optuna's brute force for ask and tell: it does not stop `optimize`, which is not used here.
-
-    The search counts the space's configurations and so knows itself when it is done.
-    """
+    """Optuna's brute force without its stop of `optimize`, which is not used here: the search counts configurations."""
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -38,10 +35,7 @@ class EachOnce(optuna.samplers.BruteForceSampler):
 
 
 def own_sampler(study: optuna.Study, name: SamplerName, trials: int, seed: int) -> BaseSampler:
-    """Return a sampler whose numbers no other process of this search has drawn, before or beside this one.
-
-    Whoever calls keeps all others out. A search of few trials in all starts to learn earlier.
-    """
+    """Return a sampler whose numbers no other process of this search draws; whoever calls keeps all others out."""
     worker = max(0, study.user_attrs.get("workers", 0))
     study.set_user_attr("workers", worker + 1)
     own = int(np.random.SeedSequence([seed, worker]).generate_state(1)[0])

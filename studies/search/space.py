@@ -1,8 +1,7 @@
 """A search space: choices for some flat names, everything else fixed.
 
 A knob is chosen only where it plays a part: `attention.dilation` where a spatial branch stands, `attention.combine`
-where both do, a module's knobs where that module is chosen. What plays a part is read from the run itself (`flatten`),
-so no condition is written twice; the names are put in an order in which what decides comes first.
+where both do, a module's knobs where that module is chosen. What plays a part is read from the run itself (`flatten`).
 """
 
 from __future__ import annotations
@@ -36,10 +35,6 @@ class Space:
             `Real(0.01, 0.3, log=True)`.
         presets: other scales: name -> a run that gives data, backbone and recipe.
 
-    Raises:
-        StudyError: no choices, a knob without two values, or one that plays no part anywhere in the space.
-        ConfigError: a value that cannot be.
-
     """
 
     name: SpaceName
@@ -52,7 +47,6 @@ class Space:
     presets: Mapping[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Try each value once, wherever it plays a part."""
         if self.base.score_on != "test":
             raise StudyError(f"{self.name}: score_on={self.base.score_on!r} is the search's own to choose")
         for name, choice in self.choices.items():
@@ -100,18 +94,12 @@ class Space:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The names in the order in which they are chosen: whatever decides whether a knob plays a part comes first.
-
-        It does not depend on the order in which they are written, which a search that goes on may meet changed.
-        """
+        """The names with what decides whether a knob plays a part before it, in whatever order they are written."""
         names = {name: sorted(self.deciders[name]) for name in sorted(self.deciders)}
         return tuple(TopologicalSorter(names).static_order())
 
     def draw(self, choose: Callable[[str, Choice], Value]) -> dict[str, Value]:
-        """Return a value for each name that plays a part, of which `choose` is asked for one after the other.
-
-        A ConfigError for values that cannot stand together.
-        """
+        """Return a value of `choose` for each name that plays a part; a ConfigError where they cannot be together."""
         values: dict[str, Value] = {}
         run = self.base
         for name in self.order:
@@ -147,10 +135,7 @@ class Space:
         return max(int(value) for value in ends(self.choices.get("recipe.epochs", (str(self.base.recipe.epochs),))))
 
     def corners(self) -> dict[str, Run]:
-        """Return a run for each value of each name in each kind of module, by what is set: to be checked first.
-
-        Every other name has the base's value where that is one of the choices, else the first choice.
-        """
+        """Return a run for each value of each name in each kind of module, by what is set: to be checked first."""
         corners: dict[str, tuple[str, Run]] = {}
         for settings, _ in self._tries():
             usual = {name: str(value) for name, value in flatten(with_settings(self.base, settings)).items()} | settings

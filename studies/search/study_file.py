@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,11 +36,14 @@ STUDY = Study(
 '''
 
 
-def write(study: Study, root: Path, command: str) -> Path:
-    """Write a study that `confirmation` returned as a Python file under `root`, and return its path.
+END: Final = '\n"""\n'
+"""How the docstring of a study's file ends: behind it stands what the study asks."""
 
-    One that is there and asks the same is left as it is, whatever `command` it says it was found by; a FolderError for
-    any other file.
+
+def write(study: Study, root: Path, command: str) -> Path:
+    """Write a study of `confirmation` as a Python file under `root`, unless one that asks the same is there.
+
+    Return its path; a FolderError for any other file.
     """
     path = inside(root, f"{study.name}.py")
     text = source(study, commands(path, root), command)
@@ -50,7 +52,7 @@ def write(study: Study, root: Path, command: str) -> Path:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(path, error) from None
-    if _without_origin(there) != _without_origin(text):
+    if there.partition(END)[2] != text.partition(END)[2]:
         raise FolderError(f"{path}: is there and says something else; move it away to confirm what is best now")
     put(path, there)
     return path
@@ -60,11 +62,6 @@ def commands(path: Path, root: Path) -> str:
     """Return what runs a written study and prints its table."""
     file, folder = shlex.quote(str(path)), shlex.quote(str(root))
     return f"bam run {file} --root {folder} && bam table {file} --root {folder}"
-
-
-def _without_origin(text: str) -> list[str]:
-    docstring, _, code = text.partition('\n"""\n')
-    return [line for line in docstring.splitlines() if not line.startswith(("command  ", "found by  "))] + [code]
 
 
 def source(study: Study, command: str, found_by: str) -> str:
@@ -92,7 +89,8 @@ def source(study: Study, command: str, found_by: str) -> str:
         "result      not run yet",
     )
     return FILE.format(
-        docstring=docstring(lines),
+        # what a database says of a trial neither ends the docstring nor begins a line
+        docstring="\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines),
         classes=", ".join(sorted(classes)),
         base=base_code,
         study=study,
@@ -100,11 +98,6 @@ def source(study: Study, command: str, found_by: str) -> str:
         within=f"    within={study.within!r},\n" if study.within else "",
         metric=f"    metric={study.metric!r},\n" if study.metric != "error_top1" else "",
     )
-
-
-def docstring(lines: Iterable[str]) -> str:
-    """Return lines as they stand in a docstring: what a database says of a trial neither ends it nor begins a line."""
-    return "\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines)
 
 
 def comparison_lines(study: Study) -> list[str]:

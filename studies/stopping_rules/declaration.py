@@ -25,10 +25,9 @@ from studies.definition.study import Margin, Selection, Study
 from studies.definition.validation import Whole, distinct
 from studies.errors import StudyError
 from studies.records.records import Record
-from studies.stopping_rules.fresh_seeds import refuse_looked
 
 RULES: Final = "rules"
-"""The folder of declared rules under the runs folder; see `studies.stopping_rules.declaration`."""
+"""The folder of declared rules under the runs folder."""
 SCHEMA: Final = 1
 """Version of a rule's file."""
 ATTRIBUTE: Final = "rule"
@@ -143,19 +142,8 @@ def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = 
     """Return the study with the rule that was declared for it, or as it is where none was; then `ruled_by` is filled.
 
     A rule that stands in the study's file alone counts as long as none of its runs has begun: `bam run` declares it.
-    One that stands in the database alone is written under `root`, where the runs that it stopped are fetched to.
-
-    Args:
-        study: the study, or some of its rows.
-        root: the runs folder.
-        url: PostgreSQL, where another host may have declared it.
-        keep: write that under `root`.
-
-    Raises:
-        FolderError: a rule that cannot be read, or one of another host that cannot be written.
-        StudyError: a rule that was declared for other rows, another baseline or metric; or one that was not, of a
-            study that has results.
-
+    One of another host, in PostgreSQL at `url`, is with `keep` written under `root`, to the runs that it stopped. A
+    `StudyError` for one that was declared for other rows, another baseline or metric, or after the first result.
     """
     data = _stored(study, root, url)
     if data is None:
@@ -172,7 +160,7 @@ def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = 
 
 
 def declare(study: Study, root: Path, records: Sequence[Record], url: str | None = None) -> Study:
-    """Write down the rule of a whole study before its first result, also in PostgreSQL at `url`, unless it is there.
+    """Write down the rule of a whole study, also in PostgreSQL at `url`, unless it is there.
 
     A StudyError where another rule was declared before, or where `records` of its runs are from before any.
     """
@@ -220,7 +208,6 @@ def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> N
 
 
 def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
-    """Write the file of a rule, unless it is there."""
     path = file_of(root, study)
     if os.path.lexists(path):
         return
@@ -232,7 +219,6 @@ def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
 
 
 def _stored(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
-    """Return the rule as it was written down, if it was, and for these rows."""
     path = file_of(root, study)
     here, there = read_rule(path), _in_database(study, url) if url is not None else None
     if here is not None and there is not None and here != there:
@@ -256,7 +242,6 @@ def _stored(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
 
 
 def _purpose(study: Study) -> dict[str, Any]:
-    """Return what a rule is for."""
     return {
         "study": study.label,
         "metric": study.metric,
@@ -267,7 +252,6 @@ def _purpose(study: Study) -> dict[str, Any]:
 
 
 def _in_database(study: Study, url: str) -> dict[str, Any] | None:
-    """Return the rule in its Optuna study in PostgreSQL, if there is one."""
     from studies.storage.optuna_storage import close_storage, database
 
     storage = database(url)
@@ -284,3 +268,33 @@ def _in_database(study: Study, url: str) -> dict[str, Any] | None:
         raise
     except ValueError as error:
         raise FolderError(f"{where}: not JSON ({error})") from None
+
+
+def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
+    """Return the first seed from which on none of a rule's seeds, by default `Stopping`'s, has shown a figure."""
+    rule, first = study.stopping or Stopping(), min(study.seed_list)
+    while True:
+        later = study.stopping_by(rule, first)
+        begun = begun_rows(later, gather_everywhere(later, root, url, keep=False))
+        if not begun:
+            return first
+        first = max(record.run.seed for record in begun) + 1
+
+
+def begun_rows(study: Study, records: Sequence[Record]) -> list[Record]:
+    """Return the runs that have shown what the study's rule could have been chosen by.
+
+    A run of a row that has trained an epoch has shown a figure. A baseline that other studies have trained shows no
+    difference, so that seeds from 0 on are no choice; any other seeds might have been chosen for its figures there.
+    """
+    return [r for r in records if r.epochs and (r.row not in study.baselines or study.seed_list[0] > 0)]
+
+
+def refuse_looked(study: Study, records: Sequence[Record], root: Path, url: str | None = None) -> None:
+    """Raise a StudyError where a run has shown what the study's rule could have been chosen by."""
+    if begun := begun_rows(study, records):
+        raise StudyError(
+            f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
+            f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: ask fresh "
+            f"seeds with --first-seed {first_fresh(study, root, url)}, or another --root"
+        )

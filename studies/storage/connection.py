@@ -1,9 +1,7 @@
 """A deadline for each answer of PostgreSQL: a server that hangs, or a network that is cut, raises no error.
 
-libpq's own options do not reach so far. `connect_timeout`, which is set here, ends with the connection; keepalives and
-`tcp_user_timeout` are about a host that does not answer: the kernel of one whose server hangs does, and a Unix socket
-has neither; `statement_timeout` is the server's to keep. Hence `Connection.wait`, the one place where psycopg waits, is
-overridden; test_connection.py has a server that hangs.
+libpq's `connect_timeout` ends with the connection, its keepalives and `tcp_user_timeout` are about a host that does not
+answer, and `statement_timeout` is the server's to keep. Hence `Connection.wait`, where psycopg waits, is overridden.
 """
 
 from __future__ import annotations

@@ -28,8 +28,7 @@ NO_ENTRY: Final[dict[str, Any]] = {"op_code": 8, "worker_id": "", "trial_id": -1
 class Journal(BaseJournalBackend):
     """The file of Optuna's `JournalFileBackend`, here under a lock of the kernel, which its holder's death frees.
 
-    Optuna knows entries by their number. A journal that is moved away, replaced or removed under those who write to it
-    raises `FolderError` from then on.
+    Optuna knows entries by their number: a journal that is replaced or removed under its writers is a `FolderError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,8 +110,7 @@ class Journal(BaseJournalBackend):
 class Storage(JournalStorage):
     """Optuna's storage in a journal; an entry of another process that makes no sense is passed over by all alike.
 
-    Optuna itself stumbles over it in every process, once. It has no public way to apply entries one by one: hence its
-    private names, in this class alone, which test_hostile_journal.py tests.
+    Optuna has no public way to apply entries one by one: hence its private names, which test_hostile_journal.py tests.
     """
 
     _backend: Journal

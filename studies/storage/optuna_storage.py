@@ -23,18 +23,14 @@ from studies.storage.connection import engine_options
 from studies.storage.journal import journal
 from studies.storage.postgres import BEAT, GRACE, address, hide_password, outage, unreachable
 
-FOREIGN: Final = f"its tables are another Optuna's than {optuna.__version__}"
-MIGRATE: Final = (
-    "give a database of its own, install the Optuna that made them, or, where this one is newer, end all work there "
-    "and call `optuna storage upgrade --storage URL`"
+FOREIGN: Final = (
+    f"its tables are another Optuna's than {optuna.__version__}; give a database of its own, install the Optuna that "
+    "made them, or, where this one is newer, end all work there and call `optuna storage upgrade --storage URL`"
 )
 
 
 class Database(RDBStorage):
-    """Optuna's storage in a database; a trial that cannot be read counts as one that failed.
-
-    Optuna itself would read no trial of that study: hence its private method, which test_hostile_records.py tests.
-    """
+    """Optuna's storage in a database; a trial that cannot be read counts as failed, where Optuna would read none."""
 
     def _build_frozen_trial_from_trial_model(self, trial: Any) -> FrozenTrial:
         """Return a trial as it stands in the database, without attributes of other types than we write."""
@@ -66,10 +62,7 @@ class Database(RDBStorage):
 
 
 def open_storage(root: Path, url: str | None = None) -> BaseStorage:
-    """Open the storage of the studies under `root`: its journal, or the database at `url`.
-
-    The address is `postgresql://user@host:port/database`; libpq's own variables and `~/.pgpass` give a password.
-    """
+    """Open the storage of the studies under `root`: its journal, or the database at `url`."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         if url is None:
@@ -104,10 +97,7 @@ def close_stale_trials(study: optuna.Study) -> None:
 
 
 def database(url: str) -> RDBStorage:
-    """Open the database at `url` with a heartbeat, by which others see that a trial's host is dead.
-
-    Raises `StudyError` for an address of something else, and a database that does not answer or is another Optuna's.
-    """
+    """Open the database at `url`; `StudyError` for one that does not answer or is another Optuna's."""
     full = address(url)
     with quiet_heartbeat():
         for attempt in range(5):
@@ -122,7 +112,7 @@ def database(url: str) -> RDBStorage:
                 if storage.get_current_version() == storage.get_head_version():
                     return storage
                 close_storage(storage)
-                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}; {MIGRATE}")
+                raise StudyError(f"--storage {hide_password(url)}: {FOREIGN}")
             except (SQLAlchemyError, StorageInternalError) as error:
                 # two hosts that make the tables at the same time: one of them is refused, and finds them made
                 made_twice = isinstance(error, DBAPIError) and "already exists" in str(error.orig)

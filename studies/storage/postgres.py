@@ -23,21 +23,17 @@ TIMEOUT: Final = 120
 CONNECT: Final = 10
 """Seconds in which a server must let us in."""
 SILENCE: Final = 20.0
-"""Seconds without a word from a server that was asked something, after which it counts as away.
-
-The longest answer, 10,000 trials with 20 reports each, takes 23 s on two busy cores, with no silence above 0.02 s.
-"""
+"""Seconds without a word from a server that was asked something, after which it counts as away."""
 LOCKED: Final = 5
 """Seconds for which a row or a table that another transaction has locked is waited for, fewer than those of a beat."""
 LEAVING: Final = 5.0
 """Seconds for all that a scheduler tells the database when it has to leave."""
-RIGHTS: Final = "GRANT this user INSERT, UPDATE and DELETE on its tables, and CREATE on its schema; `bam doctor` checks"
 TABLES: Final = "its tables are not ours or of another version: give a database of its own"
 LOCK_TIMEOUT: Final = "55P03"
 """PostgreSQL's code for a lock that it has waited for too long."""
 MENDS: Final = {
     LOCK_TIMEOUT: "end that one: pg_stat_activity shows it, and `SELECT pg_terminate_backend(PID)` ends it",
-    "42501": RIGHTS,
+    "42501": "GRANT this user INSERT, UPDATE and DELETE on its tables, and CREATE on its schema; `bam doctor` checks",
     "25006": "it is read-only: name the primary server, or switch default_transaction_read_only off for this user",
     "42P01": TABLES,
     "42703": TABLES,
@@ -54,10 +50,7 @@ Answer = TypeVar("Answer")
 
 
 def away(error: BaseException) -> bool:
-    """Say whether this is what a database raises that is away or out of its depth, through SQLAlchemy or Optuna.
-
-    Optuna answers a connection that breaks while it reads trials by reading them in another way, over the same one.
-    """
+    """Say whether this is what a database raises that is away, through SQLAlchemy or Optuna."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     return isinstance(cause, exc.OperationalError | exc.InterfaceError | exc.PendingRollbackError)
 
@@ -76,10 +69,10 @@ def refusal_and_mend(error: BaseException) -> tuple[str, str] | None:
         return None
     locked = code == LOCK_TIMEOUT
     refused = "what is wanted there is locked by another transaction" if locked else "the database refuses"
-    return f"{refused} ({_reason(error)})", MENDS[code]
+    return f"{refused} ({reason(error)})", MENDS[code]
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of what the driver says."""
     cause = error.__cause__ or error
     return str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
@@ -88,13 +81,13 @@ def _reason(error: BaseException) -> str:
 def silent(error: BaseException) -> str:
     """Return the line for a database that went away and stayed away, or whose rows somebody else has locked."""
     return refusal(error) or (
-        f"--storage: the database does not answer any more ({_reason(error)}); the run folders hold what was trained: "
+        f"--storage: the database does not answer any more ({reason(error)}); the run folders hold what was trained: "
         "once it is back, the same command goes on"
     )
 
 
 class Outage:
-    """When the database last did not answer, and for how many seconds calls are retried."""
+    """When this process's database last did not answer, and for how many seconds calls are retried."""
 
     def __init__(self) -> None:
         self.timeout = float(TIMEOUT)
@@ -128,7 +121,6 @@ class Outage:
 
 
 outage: Final = Outage()
-"""Of this process."""
 
 
 def with_retries(call: Callable[[], Answer]) -> Answer:
@@ -175,7 +167,7 @@ def unreachable(url: str, error: Exception) -> StudyError:
     """Return the line for a database that does not answer, without its password."""
     if line := refusal(error):
         return StudyError(line.replace("--storage:", f"--storage {hide_password(url)}:", 1))
-    reason = _reason(error) or type(error).__name__
     return StudyError(
-        f"--storage {hide_password(url)}: no answer ({reason}); is the server up, and may this user connect?"
+        f"--storage {hide_password(url)}: no answer ({reason(error) or type(error).__name__}); is the server up, and "
+        "may this user connect?"
     )

@@ -42,9 +42,8 @@ FIGURES: Final = {
     "loss": "test/loss",
     **{name: f"test/{name}" for name in METRICS},
 }
-"""What an epoch's figures are called in W&B: the phase that they were measured in, and the name they have in the run
-folder. `train/loss` is the mean over the epoch's batches as they were trained on, `train/lr` the rate of the epoch's
-first step."""
+"""What an epoch's figures are called in W&B; `train/loss` is the mean over the epoch's batches as they were trained on,
+`train/lr` the rate of its first step."""
 
 
 def default_mode() -> WandbMode:
@@ -92,21 +91,14 @@ def isolated_wandb() -> Any:
 def project() -> str:
     """Return the W&B project, `WANDB_PROJECT` or `lightning-bam`; a `StudyError` for a name that W&B refuses."""
     name = os.environ.get("WANDB_PROJECT", "lightning-bam")
-    wrong = next((sign for sign in REFUSED if sign in name), "")
-    if not name.strip() or len(name) > NAME or wrong:
-        why = f"has {wrong!r}" if wrong else f"has {len(name)} characters" if name.strip() else "is empty"
-        raise StudyError(
-            f"WANDB_PROJECT={short(name)}: {why}; give a name of 1 to {NAME} characters without {' '.join(REFUSED)}, "
-            "or unset it"
-        )
+    if not name.strip() or len(name) > NAME or {*REFUSED} & {*name}:
+        expected = f"a name of 1 to {NAME} characters without {' '.join(REFUSED)}"
+        raise StudyError(f"WANDB_PROJECT={short(name)}: give {expected}, or unset it")
     return name
 
 
 def config_of(run: Run) -> dict[str, Any]:
-    """Return a run as `run.json` has it, slot by slot: `attention: {kind: bam, reduction: 16}`, `{kind: none}` without.
-
-    W&B filters and groups by what stands inside (`attention.reduction`), which a key with a dot in it would break.
-    """
+    """Return a run as `run.json` has it: W&B filters by what stands inside a slot, as `attention.reduction`."""
     slots = to_dict(run)
     return slots | {"attention": slots["attention"] or {"kind": "none"}}
 
@@ -114,10 +106,9 @@ def config_of(run: Run) -> dict[str, Any]:
 class Tracking:
     """A run's W&B run as an observer of the training, which never waits for it (id = key, group = study).
 
-    A thread does all that W&B does: it opens the W&B run (a quarter of a second offline, seconds online, all of it
-    waiting) while the data is loaded and the first epoch trained, then writes what it hears. The config is that of the
-    run, and `study`, `row`, `commit` and `host` of this training: another study that has the run does not train it
-    again. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
+    A thread does all that W&B does: it opens the W&B run while the data is loaded and the first epoch trained, then
+    writes what it hears. The config is that of the run, and `study`, `row`, `commit` and `host` of this training.
+    `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
     def __init__(self, job: Job, run: Run) -> None:
@@ -141,19 +132,12 @@ class Tracking:
             self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch's figures under the names of `FIGURES`, as soon as W&B can.
-
-        The epoch is W&B's step, so that a server which has it already, of an attempt before, takes it no second time.
-        """
+        """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
         figures = {FIGURES.get(name, name): figure for name, figure in line.items()}
         self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
     def end(self, end: End, limit: float = DISK) -> None:
-        """Close the W&B run, with the reported figures or the reason of a failure in its summary.
-
-        A server that does not answer is waited for `SERVER_WAIT` seconds, the disk for `DISK`, and neither longer than
-        `limit`, nor the W&B run to be opened.
-        """
+        """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
         if self.logger is None:
             return
         if end.result is not None:
@@ -173,7 +157,6 @@ class Tracking:
             print(f"W&B: no answer; the record stays in the run folder, {sync} sends it")
 
     def _track(self) -> None:
-        """Do all that W&B does, one after the other."""
         try:
             wandb_run = self._open(self._job, self._run)
         finally:
@@ -193,9 +176,9 @@ class Tracking:
                 print(f"W&B: could not finish ({error})")
 
     def _open(self, job: Job, run: Run) -> Any:
-        """Open the W&B run and return it; None where that fails.
+        """Open the W&B run in place of an earlier attempt's offline record, whose epochs the run folder replays.
 
-        An earlier attempt's offline record is replaced: the run folder replays its epochs into this one.
+        None where that fails.
         """
         wandb = isolated_wandb()
         for path in (job.folder / "wandb", job.folder / ".wandb"):  # W&B prefers the second where there is one

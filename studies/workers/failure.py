@@ -20,7 +20,6 @@ from lightning_bam.run_folder.files import (
     FolderError,
     FullDiskError,
     read_text,
-    remove,
     system_error,
 )
 from lightning_bam.training.recorder import NotFiniteError, TrainingError
@@ -42,10 +41,9 @@ LONGEST: Final = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What went wrong, as the manifest holds it.
+    """What went wrong, as the manifest holds it; `error` is one line.
 
-    The cause is `nan` (a loss that is not finite), `memory`, `disk` (it is full), `storage` (it has failed),
-    `connection` (another rank has ended), or `error`; `error` is one line.
+    The cause is `nan` (a loss), `disk` where it is full, `storage` where it has failed, `connection` of another rank.
     """
 
     rank: int
@@ -82,11 +80,6 @@ class Failure:
             return TypeAdapter(cls).validate_json(read_text(folder / RECORD))
         except (OSError, ValueError):
             return None
-
-    @staticmethod
-    def forget(folder: Path) -> None:
-        """Remove what an earlier attempt has written."""
-        remove(folder / RECORD)
 
 
 class RankError(TrainingError):

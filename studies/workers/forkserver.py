@@ -23,11 +23,7 @@ PINNED: Final = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32), 
 """glibc keeps freed memory: without it page faults cost a third to a half of a small net's step on CPU (measured:
 53 against 77 ms a step, small_resnet 32x32, batch 64, one thread of an EPYC, n=20 steps)."""
 TRACKED: Final = ("studies.tracking.lightning_logger", "wandb.sdk.launch.inputs.internal")
-"""What a tracked run loads beyond an untracked one: all of W&B that `wandb.init` comes to import, a second or two.
-
-The second is a private name of W&B's: no public one loads as much. test_forkserver.py tells when it is not there any
-more; the server passes over it.
-"""
+"""What a tracked run loads, too: by a private name of W&B's all that `wandb.init` comes to import, a second or two."""
 
 
 def is_orphan(process: psutil.Process) -> bool:
@@ -47,10 +43,7 @@ def is_orphan(process: psutil.Process) -> bool:
 
 
 def forkserver(*, tracked: bool = False) -> ForkServerContext:
-    """Return a context whose server has torch, Lightning and torchvision loaded, and W&B for `tracked` runs.
-
-    The server starts with the first process.
-    """
+    """Return a context whose server, which starts with the first process, has torch loaded, and W&B if `tracked`."""
     context = multiprocessing.get_context("forkserver")
     preload = ["studies.workers.ignore_sigint", "studies.workers.worker"]
     context.set_forkserver_preload([*preload, *TRACKED] if tracked else preload)

@@ -1,9 +1,8 @@
 """What lies beside a study file: the file may import it by name, behind everything that is installed.
 
-The folder stands in nobody's `sys.path`: libraries look there for modules that they can do without (`redis`, `cython`)
-and for the entry points of installed packages, and would run what somebody has put beside the study. A finder behind
-all others answers only where the import stands in a file of that folder. Processes that are forked for runs get the
-same finder; Python processes that are started anew have `-P`, or PYTHONSAFEPATH where the command is not ours.
+The folder stands in nobody's `sys.path`: libraries look there for modules that they can do without, and would run what
+somebody has put beside the study. A finder behind all others answers only where the import stands in a file of that
+folder. Processes that are forked for runs get the same finder; those that are started anew have `-P`.
 """
 
 import importlib
@@ -22,10 +21,8 @@ MACHINERY: Final = ("<frozen importlib", importlib.__file__)
 
 
 class _Neighbours(MetaPathFinder):
-    """Finds the modules beside one study file, for code that lies there.
-
-    `folder` is the study file's; `imports` are the modules that code from there has imported: whoever unpickles one of
-    their objects gets them, too.
+    """Finds modules in a study file's `folder` for code that lies there, and again what that has imported (`imports`)
+    for whoever unpickles an object of theirs.
     """
 
     folder: str | None = None
@@ -57,10 +54,7 @@ _neighbours: Final = _Neighbours()
 
 
 class StudyImports:
-    """What a study's file may import, on its way to a forked process, as its first argument.
-
-    Those that follow may be of classes from beside the study, which can only be unpickled where the module is found.
-    """
+    """What a study's file may import, as a forked process's first argument: others may be of classes from there."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _serve, (_neighbours.folder, _neighbours.imports)

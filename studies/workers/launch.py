@@ -1,14 +1,12 @@
 """How a process is forked from the warm server without this process loading torch."""
 
 import os
-import select
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Final
@@ -23,8 +21,8 @@ def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int 
 
     `lock` is a descriptor of the run folder's lock, if there is one to hold, which the group holds to its end.
     """
-    descriptor = _Descriptor(lock) if lock is not None else None
-    return _start(context, _train, (StudyImports(), job, lifeline, descriptor))
+    connection = Connection(os.dup(lock)) if lock is not None else None  # a bare descriptor would not be sent along
+    return _start(context, _train, (StudyImports(), job, lifeline, connection))
 
 
 def _start(context: ForkServerContext, target: Callable[..., None], arguments: tuple[Any, ...]) -> ForkServerProcess:
@@ -43,11 +41,8 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:
-    """Call a function of a module in a process that has torch loaded; return its answer, or raise its exception.
-
-    A process that dies without an answer, or has none after `limit` seconds, is a `RuntimeError`.
-    """
-    receiver, sender = context.Pipe(duplex=False)
+    """Call a function in a process that has torch loaded; RuntimeError where it does not answer in `limit` seconds."""
+    receiver, sender = context.Pipe()
     process = _start(context, _answer, (StudyImports(), sender, module, function, argument))
     sender.close()
     if not receiver.poll(limit):
@@ -65,25 +60,24 @@ def ask(context: ForkServerContext, module: str, function: str, argument: Any, l
     return answer
 
 
-class _Descriptor:
-    """A file descriptor that the forked process gets, too."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _descriptor, (reduction.DupFd(self.number),)
+def _train(_: object, job: Job, lifeline: Connection, lock: Connection | None) -> None:
+    _lead(lifeline)
+    import_module("studies.workers.worker").work(job, lock and lock.fileno())
 
 
-def _descriptor(duplicate: Any) -> _Descriptor:
-    return _Descriptor(duplicate.detach())
+def _answer(_: object, sender: Connection, module: str, function: str, argument: Any) -> None:
+    _lead(sender)
+    try:
+        sender.send((True, getattr(import_module(module), function)(argument)))
+    except Exception as error:
+        sender.send((False, error))
 
 
-def _train(_: object, job: Job, lifeline: Connection, lock: _Descriptor | None) -> None:
+def _lead(lifeline: Connection) -> None:
+    """Make this process the leader of a group that ends once nobody holds the other end of its lifeline."""
     os.setsid()
     lifelines.append(lifeline)
     watch_lifeline()
-    import_module("studies.workers.worker").work(job, lock and lock.number)
 
 
 lifelines: Final[list[Connection]] = []
@@ -101,19 +95,3 @@ def _watch(lifeline: Connection) -> None:
     with suppress(EOFError, OSError):
         lifeline.recv_bytes()
     os.killpg(0, signal.SIGKILL)
-
-
-def _exit_unread(pipe: int) -> None:
-    """End this process once nobody can read its answer: who asked is dead."""
-    poll = select.poll()
-    poll.register(pipe, 0)  # that the other end was closed is an error, which it always reports
-    poll.poll()
-    os._exit(1)
-
-
-def _answer(_: object, sender: Connection, module: str, function: str, argument: Any) -> None:
-    threading.Thread(target=_exit_unread, args=(sender.fileno(),), daemon=True).start()
-    try:
-        sender.send((True, getattr(import_module(module), function)(argument)))
-    except Exception as error:
-        sender.send((False, error))

@@ -42,14 +42,9 @@ EXIT_WAIT: Final = 6.0
 def run_step(job: Job, environment: Mapping[str, str], lock: int | None) -> None:
     """Train a run over the nodes of this Slurm job, and wait for its end.
 
-    `environment` is what this process was started with, Slurm's variables among it. `lock` is a descriptor of the run
-    folder's lock: srun holds it, too, until every task has ended, so that nobody else trains the run while a rank that
-    has outlived this process still writes.
-
-    Raises:
-        RankError: the first rank that failed, on whichever node.
-        Interruption: by a signal, or a rank or a node was killed, or a disk is full.
-
+    `environment` is what this process was started with, Slurm's variables among it. srun holds `lock`, a descriptor of
+    the run folder's lock, too, until every task has ended: a rank that has outlived this process may still write.
+    Raises `RankError` for the first rank that failed, and `Interruption` as `launch`.
     """
     nodes, address = job.slot.nodes, first_address(environment)
     task = {"job": asdict(job) | {"folder": str(job.folder)}, "address": address, "port": free_port(address)}

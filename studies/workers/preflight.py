@@ -30,14 +30,9 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
     from lightning_bam.network import count
 
     rows, ranks, gpus, noun = question
-    count_here = torch.cuda.device_count() if gpus else 0
-    if gpus and not count_here:
-        raise ConfigError(
-            f"torch {torch.__version__} finds no GPU that it can use (it has no CUDA, or an older driver?); "
-            "--devices cpu:N trains on N cores, `bam doctor` says more"
-        )
-    if gpus and max(gpus) >= count_here:
-        raise ConfigError(f"--devices {max(gpus)}: torch sees {count_here} GPUs here; use indices below that, or cpu:N")
+    if gpus and max(gpus) >= (visible := torch.cuda.device_count()):
+        instead = "use indices below that, or cpu:N; `bam doctor` says more"
+        raise ConfigError(f"--devices {max(gpus)}: torch {torch.__version__} sees {visible} GPUs here; {instead}")
     data, macs = set(), {}
     for row, run in rows.items():
         try:

@@ -13,37 +13,15 @@ from typing import Final
 from lightning_bam.run_folder.files import open_plain
 
 LEAKY: Final = (
-    "RANK",
-    "NODE_RANK",
-    "JSM_NAMESPACE_",
-    "LOCAL_",
-    "WORLD_SIZE",
-    "GROUP_",
-    "ROLE_",
-    "MASTER_",
-    "TORCHELASTIC_",
-    "SLURM_",
-    "PMI",
-    "OMPI_",
-    "PL_",
-    "WANDB_SWEEP_",
-    "WANDB_SERVICE",
-    "WANDB_RUN_",
-    "WANDB_JOB_TYPE",
-    "WANDB_NAME",
-    "WANDB_RESUME",
-    "WANDB_CONFIG_PATHS",
-    "NVIDIA_TF32_OVERRIDE",
-    "BAM_STORAGE",
-    "PGPASSWORD",
+    *("RANK", "NODE_RANK", "LOCAL_", "WORLD_SIZE", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_"),  # torch's launcher
+    *("JSM_NAMESPACE_", "SLURM_", "PMI", "OMPI_"),  # other launchers, by which a run would be a rank of something
+    "PL_",  # by which Lightning fills in what a Trainer lacks
+    *("WANDB_SWEEP_", "WANDB_SERVICE", "WANDB_RUN_", "WANDB_JOB_TYPE"),  # another W&B run, or a sweep
+    *("WANDB_NAME", "WANDB_RESUME", "WANDB_CONFIG_PATHS"),
+    "NVIDIA_TF32_OVERRIDE",  # makes cuBLAS and cuDNN round 32 bits to 19
+    *("BAM_STORAGE", "PGPASSWORD"),  # what opens the database of its scheduler
 )
-"""How variables begin that change a run: those of other launchers, by which it would be a rank of something, those by
-which Lightning fills in what a Trainer lacks, a W&B sweep's, the service and the names of another W&B run, what makes
-cuBLAS and cuDNN round 32 bits to 19; and what opens the database of its scheduler."""
-
-SERVER: Final = os.getpid()
-"""The process that loaded this module: the server that runs are forked from."""
-
+"""How variables begin that change a run, or that it should not have."""
 
 _changing: Final = RLock()
 
@@ -68,19 +46,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def die_with_server() -> None:
-    """Do so, and leave at once if the server has died between its fork and now: its scheduler believes it failed."""
-    die_with_parent()
-    if os.getppid() != SERVER:
-        os._exit(128 + signal.SIGKILL)
-
-
 def scrub() -> None:
-    """Delete `LEAKY` variables: a run is what its `Run` says, whatever the environment does.
-
-    Variables that change figures and that libraries read as they are loaded stay, and are recorded
-    (`lightning_bam.run_folder.provenance`).
-    """
+    """Delete `LEAKY` variables: a run is what its `Run` says, whatever the environment does."""
     for name in list(os.environ):
         if name.startswith(LEAKY):
             del os.environ[name]

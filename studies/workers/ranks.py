@@ -98,9 +98,8 @@ def group(job: Job, meeting: dict[str, Any]) -> LaunchConfig:
 def launch(job: Job, rendezvous: Rendezvous | None = None) -> None:
     """Start one rank a device with torch's own launcher; a rank's death ends the others.
 
-    `rendezvous` is this node's part where several train the run; by default the ranks meet on this host's loopback.
-    Raises `RankError` for the first rank that failed, and `Interruption` where the machine has killed a rank, a signal
-    came, or a disk is full.
+    `rendezvous` is this node's part where several train the run. Raises `RankError` for the first rank that failed, and
+    `Interruption` where the machine has killed a rank, a signal came, or a disk is full.
     """
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     try:
@@ -123,9 +122,11 @@ def verdict(folder: Path, number: int, code: int) -> RankError | Interruption:
         return Interruption(code, INTERRUPTIONS[code])
     failure = None if code == VICTIM else Failure.first(folder)
     if failure is None:
-        line = _last_line(folder / f"rank{number}.log") or f"ended with code {code}"
+        line = ""
+        with suppress(OSError, FolderError):
+            line = read_tail(folder / f"rank{number}.log").strip().rpartition("\n")[2]
         cause: Cause = "connection" if code == VICTIM else "error"
-        failure = Failure(rank=number, cause=cause, error=line, traceback="")
+        failure = Failure(rank=number, cause=cause, error=line or f"ended with code {code}", traceback="")
     return RankError(failure)
 
 
@@ -149,10 +150,3 @@ def _crash(job: Job, error: BaseException) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(LINGER)
     return CODES.get(failure.cause, 1)
-
-
-def _last_line(log: Path) -> str:
-    try:
-        return read_tail(log).strip().rpartition("\n")[2]
-    except (OSError, FolderError):
-        return ""

@@ -21,10 +21,7 @@ TIMEOUT: Final = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Rendezvous:
-    """One node's part in a run on `nodes`; by default the only node's.
-
-    Node 0 keeps the store, at its `address` and `port`, 0 for a free one.
-    """
+    """One node's part in a run on `nodes`; node 0 keeps the store, at its `address` and `port`, 0 for a free one."""
 
     nodes: int = 1
     node: int = 0

@@ -37,13 +37,8 @@ def slot_like(manifest: Manifest, devices: str | None) -> Slot:
 def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int], None]) -> RunFolder:
     """Train `run` from its start in a new folder under `root`, and return the folder, in whatever state it ended.
 
-    `threads` are torch's of each rank; `tell` is called with the number of epochs, whenever there are more.
-
-    Raises:
-        FolderError: the new run folder is there, or cannot be written.
-        ConfigError: the run cannot be trained on these devices, or its data is not here.
-        KeyboardInterrupt: the process group has been ended.
-
+    `threads` are torch's of each rank; `tell` is called with the number of epochs, whenever there are more. Raises
+    `FolderError` for a folder that is there, and `ConfigError` where the run cannot be trained so.
     """
     folder = RunFolder.of(root, run)
     if folder.path.exists():

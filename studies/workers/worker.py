@@ -1,21 +1,23 @@
-"""The process group that trains one run: forked from a warm server, in its own session, killed with its parent.
-
-This module loads torch and Lightning; the scheduler's forkserver imports it once.
-"""
+"""The process group that trains one run; this module loads torch and Lightning, once, in the scheduler's forkserver."""
 
 import os
+import signal
 import sys
 from contextlib import suppress
+from typing import Final
 
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import FolderError, remove
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Interruption, Signals
-from studies.job.job import FULL, TAKEN, Job
-from studies.workers.failure import Failure, RankError
+from studies.job.job import FULL, Job
+from studies.workers.failure import RECORD, Failure, RankError
 from studies.workers.nodes import run_step
-from studies.workers.process_environment import die_with_server, redirect, scrub
+from studies.workers.process_environment import die_with_parent, redirect, scrub
 from studies.workers.ranks import launch, rank
+
+SERVER: Final = os.getpid()
+"""The process that loaded this module: the server that runs are forked from."""
 
 commit()  # the server looks it up: what trains is the code that it has loaded, whatever is checked out later
 
@@ -25,7 +27,9 @@ def work(job: Job, lock: int | None = None) -> None:
 
     Exits with 0 (finished, or pruned), 1 (failed), FULL, TAKEN, or 128 and the number of a signal.
     """
-    die_with_server()
+    die_with_parent()
+    if os.getppid() != SERVER:  # it has died meanwhile, and the scheduler believes that this run has failed
+        os._exit(128 + signal.SIGKILL)
     signals = Signals()
     signals.listen()
     environment = dict(os.environ)
@@ -41,11 +45,10 @@ def work(job: Job, lock: int | None = None) -> None:
 
 
 def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | None) -> int:
-    """Train, record how it ended, and return the exit code."""
     folder = RunFolder(job.folder, job.nonce)
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
-        Failure.forget(folder.path)
+        remove(folder.path / RECORD)  # an earlier attempt's
         if job.slot.world == 1:
             rank(job, signals)
         elif job.slot.nodes == 1:
@@ -62,11 +65,10 @@ def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | 
 
 
 def _interrupt(folder: RunFolder, error: Interruption) -> int:
-    """Record an interruption, and return the exit code."""
-    if error.code != TAKEN:
-        failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
-        with suppress(FolderError):
-            folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
+    """Record an interruption, unless another attempt has taken the run over, and return the exit code."""
+    failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
+    with suppress(FolderError):
+        folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
     return error.code
 
 

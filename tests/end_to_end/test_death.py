@@ -25,7 +25,7 @@ from lightning_bam.signals import Interruption
 from studies.engine.study_trials import StudyTrials
 from studies.job.job import FULL
 from studies.library import find_study
-from studies.workers.failure import Failure, cause_of
+from studies.workers.failure import RECORD, Failure, cause_of
 from studies.workers.ranks import CODES, verdict
 from studies.workers.worker import fail
 from tests.lightning_bam.training.groups import Group, described, figures, longer, same_weights, trained
@@ -139,7 +139,7 @@ def test_the_first_crash_is_the_one_that_is_kept(tmp_path):
         Failure.of(error, rank).record(tmp_path)
     found = Failure.first(tmp_path)
     assert (found.rank, found.cause, found.error) == (2, "error", "ValueError: the cause")
-    Failure.forget(tmp_path)
+    (tmp_path / RECORD).unlink()
     assert Failure.first(tmp_path) is None
 
 

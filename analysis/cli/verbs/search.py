@@ -129,7 +129,7 @@ def as_json(search: Search) -> list[dict[str, Any]]:
 
 def best_trials(search: Search) -> list[Any]:
     """Return the five best trials, or with two objectives every one that no other beats in both."""
-    return best(search) if len(search.optuna.directions) == 1 else best(search, search.proposals.trials)
+    return best(search) if len(search.optuna.directions) == 1 else best(search, search.trials)
 
 
 def show(search: Search) -> None:

@@ -12,7 +12,7 @@ from analysis.formats.json_text import json_text
 from analysis.planning.needs import Need, needs, total_hours
 from analysis.table.build import Table, tabulate
 from analysis.table.model import Row
-from studies.stopping_rules.fresh_seeds import first_fresh
+from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}

@@ -206,7 +206,7 @@ def test_the_slot_is_like_the_records(monkeypatch, tmp_path):
     assert slot_like(Manifest(world_size=1, device="A100"), "cpu:2") == Slot(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(StudyError) as error:
-        slot_like({"world_size": 1, "device": "A100"}, None)
+        slot_like(Manifest(world_size=1, device="A100"), None)
     assert str(error.value) == (
         "this machine has 0 GPUs: the run was trained by 1 rank on A100; give as many devices, as --devices cpu:1"
     )

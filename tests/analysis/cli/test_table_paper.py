@@ -21,8 +21,7 @@ def known(tmp_path, monkeypatch):
     monkeypatch.setenv("BAM_ROOT", str(tmp_path / "runs"))
     for study in catalogue().values():
         for run in study.rows.values():
-            net = network(run)
-            keep_counts(key_of(net), Counts(1_234_567, 2_345_678_901))
+            keep_counts(key_of(network(run)), Counts(1_234_567, 2_345_678_901))
 
 
 def test_a_paper_table_before_any_training(known, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine.priority import longest_first
+from studies.engine.run_study import longest_first
 from studies.records.records import Record
 from tests.studies.conftest import BASE
 

@@ -14,7 +14,6 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.lock import locked
 from studies import Space, StudyError
 from studies.coordination.process_lock import FOLDER
-from studies.search import proposals as proposals_module
 from studies.search import search as search_module
 from studies.search.choices import Integer, Real
 from studies.search.method import Method
@@ -40,7 +39,7 @@ def flat(run, epoch):
 @pytest.fixture
 def at_once(monkeypatch):
     """Look for lost trials without a pause."""
-    monkeypatch.setattr(proposals_module, "LOOK", 0.0)
+    monkeypatch.setattr(search_module, "LOOK", 0.0)
     monkeypatch.setattr(search_module, "LOOK", 0.0)
 
 
@@ -150,7 +149,7 @@ def test_a_search_waits_for_what_others_try(tmp_path, at_once, capsys):
 
 def test_a_search_takes_over_what_others_lose(tmp_path, one_slot, monkeypatch):
     monkeypatch.setattr(search_module, "LOOK", 0.1)
-    monkeypatch.setattr(proposals_module, "LOOK", 0.1)
+    monkeypatch.setattr(search_module, "LOOK", 0.1)
     one = replace(SIX, choices={"attention.reduction": ("2", "4")})
     other = Search(tmp_path, one, Method(trials=1, sampler="brute", pruner="none"))
     other.claim()

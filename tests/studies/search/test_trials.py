@@ -16,7 +16,7 @@ from lightning_bam.config import BAMSpec, DigitScenes, FasterRCNN
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.result import Result
 from studies import Space, StudyError
-from studies.search import proposals as proposals_module
+from studies.search import search as search_module
 from studies.search.choices import Integer, Real, ends
 from studies.search.method import Method
 from studies.search.run_search import best
@@ -77,7 +77,7 @@ def test_every_sampler_leaves_idle_knobs_alone_and_keeps_the_number_of_trials(tm
 
 def test_brute_force_tries_everything_once_and_ends(tmp_path):
     search = search_for(tmp_path, Method(sampler="brute", pruner="none"), SMALL)
-    assert search.proposals.trials == 7
+    assert search.trials == 7
     spent = drive(search, last_error, slots=2)
     assert len({run.key for run in spent.tried}) == spent.trials == len(search.optuna.get_trials()) == 7
     assert search.claim() is None
@@ -269,19 +269,19 @@ def test_what_a_dead_process_asked_for_is_asked_for_again(tmp_path, kind, reques
 
 def test_a_trial_of_another_host_is_left_alone_until_it_shows_no_life(tmp_path, postgres, monkeypatch):
     """Hosts share the database and no folder: a heartbeat tells the living from the dead, no file does."""
-    monkeypatch.setattr(proposals_module, "LOOK", 0.0)
+    monkeypatch.setattr(search_module, "LOOK", 0.0)
     there = Search(tmp_path / "there", SPACE, Method(trials=4), postgres)
     trial, cell = there.claim()
     here = Search(tmp_path / "here", SPACE, Method(trials=4), postgres)
-    assert not here.proposals.requeue_interrupted()
+    assert not here.requeue_interrupted()
     assert here.remaining == 3
     long_ago = sa.text("update trial_heartbeats set heartbeat = heartbeat - interval '1 hour'")
     with here.storage.engine.begin() as connection:
         connection.execute(long_ago)
     with monkeypatch.context() as patch:
         patch.setattr(optuna_storage.outage, "away", time.monotonic() - 30)
-        assert not here.proposals.requeue_interrupted(), "while the database was away nobody could send a heartbeat"
-    assert here.proposals.requeue_interrupted()
+        assert not here.requeue_interrupted(), "while the database was away nobody could send a heartbeat"
+    assert here.requeue_interrupted()
     assert here.remaining == 4
     assert here.claim()[1].run == cell.run
     there.complete(trial, 10.0)

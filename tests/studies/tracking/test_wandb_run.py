@@ -173,19 +173,10 @@ def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("", "is empty"),
-        ("  ", "is empty"),
-        ("a/b", "has '/'"),
-        ("50%", "has '%'"),
-        ("p" * 129, "has 129 characters"),
-    ],
-)
-def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys, name, why):
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "50%", "p" * 129])
+def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys, name):
     monkeypatch.setenv("WANDB_PROJECT", name)
-    with pytest.raises(StudyError, match=f"^WANDB_PROJECT='.*: {why}; give a name of 1 to 128 characters without "):
+    with pytest.raises(StudyError, match="^WANDB_PROJECT='.*: give a name of 1 to 128 characters without "):
         tracking.project()
     assert main(["run", "quickstart", "--wandb", "offline"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
