@@ -3,11 +3,9 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import flatten
-from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
@@ -69,6 +67,7 @@ def explain(study: Study, records: Sequence[Record], row: str, seed: int | None 
 def _run(record: Record) -> dict[str, Any]:
     """Return everything about one run as JSON data."""
     manifest, path, result = record.manifest, record.folder.path, record.result
+    ranks = sorted(log.name for log in path.glob("rank*.log"))
     scores = [figure for line in record.metrics if (figure := so_far(record.run, line)) is not None]
     failure = manifest if record.state == "failed" else Manifest()
     return {
@@ -84,7 +83,7 @@ def _run(record: Record) -> dict[str, Any]:
         "result": result.figures() if result else None,
         "attempts": _attempts(manifest),
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
-        "logs": [str(log) for log in logs(path)],
+        "logs": [str(path / name) for name in (*ranks, "launcher.log") if record.folder.has(name)],
         "wandb": [str(run) for run in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
         **{name: getattr(failure, name) for name in ("cause", "error", "rank", "traceback")},
     }
@@ -101,8 +100,7 @@ def _attempts(manifest: Manifest) -> list[dict[str, Any]]:
     ]
 
 
-def logs(folder: Path) -> list[Path]:
-    """Return what the ranks and their launcher printed, those that printed anything."""
-    run = RunFolder(folder)
-    names = [*sorted(path.name for path in folder.glob("rank*.log")), "launcher.log"]
-    return [folder / name for name in names if run.has(name)]
+def device_of(attempt: dict[str, Any]) -> str:
+    """Return the device of an attempt, of a CPU with its instructions; empty where it is not recorded."""
+    device = str(attempt.get("device", ""))
+    return f"cpu {attempt.get('cpu', '')}".strip() if device == "cpu" else device

@@ -70,29 +70,16 @@ def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> lis
         f"points of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go unseen: not resolved "
         "does not mean equal."
     ]
-    open_needs = [one.need for one in comparisons if one.state == "open" and one.need is not None]
-    if not open_needs:
-        return lines
-    head = f"Open: {len(open_needs)} of {len(comparisons)}."
-    cost = f", at about {hours_text(hours)} device-hours in all, baselines included" if hours is not None else ""
-    if table.stopping is not None:
-        return [*lines, f"{head} The stopping rule wants the seeds of the next look{cost}."]
-    return [*lines, *_closing(table, head, open_needs, cost)]
-
-
-def _closing(table: Table, head: str, open_needs: Sequence[Need], cost: str) -> list[str]:
-    seeds = sorted(need.seeds for need in open_needs if need.seeds is not None)
-    equal = f" or found equivalent within ±{table.margin:g} points" if table.margin is not None else ""
-    beyond = len(open_needs) - len(seeds)
-    if not seeds:
-        return [f"{head} The differences seen so far cannot be resolved{equal} by {MOST_SEEDS} seeds."]
-    more = f"{seeds[0]}" if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
-    rest = f"; {beyond} would need more than {MOST_SEEDS} seeds" if beyond else ""
-    return [
-        f"{head} Should the differences and spreads seen so far persist, {len(seeds)} would be resolved{equal} with "
-        f"{more} more seeds{cost}{rest}.",
-        "Seeds added because of a look at these figures make p too small: confirm with fresh ones.",
-    ]
+    if count := sum(one.state == "open" for one in comparisons):
+        cost = "" if hours is None else f"; about {hours_text(hours)} device-hours in all, baselines included"
+        equal = "" if table.margin is None else f" or found equivalent within ±{table.margin:g} points"
+        seeds = "seeds to add until the next look of the stopping rule"
+        if table.stopping is None:
+            seeds = f"seeds to add until it is resolved{equal}, should the difference and spread seen so far persist"
+        lines.append(f"Open: {count} of {len(comparisons)}. The table has for each the {seeds}{cost}.")
+        if table.stopping is None:
+            lines.append("Seeds added because of a look at these figures make p too small: confirm with fresh ones.")
+    return lines
 
 
 def columns(comparisons: Sequence[Power]) -> list[Column]:
