@@ -15,12 +15,8 @@ from analysis.plots.style import DIVERGING, SEQUENTIAL, STYLE, styled
 HALO = withStroke(linewidth=2.5, foreground="white")
 
 
-def map_figures(inspection: Inspection) -> list[Plot]:
-    """Draw one figure per chosen image."""
-    return [_of_image(inspection, place) for place in range(len(inspection.numbers["images"]))]
-
-
-def _of_image(inspection: Inspection, place: int) -> Plot:
+def map_figure(inspection: Inspection, place: int) -> Plot:
+    """Draw the figure of one chosen image."""
     image = inspection.numbers["images"][place]
     title = f"Image {image['index']}: label {image['label']}, predicted {image['predicted']}"
     summaries = [_summary(inspection, position, place) for position in range(len(inspection.modules))]
@@ -31,8 +27,7 @@ def _of_image(inspection: Inspection, place: int) -> Plot:
         alt=f"{title}. " + " ".join(summaries),
         caption="Each row is one module: the spatial map before the sigmoid (orange above 0, purple below, a line at "
         "0, + and − at its extremes), the gate after it as a mean over channels, and the channel map before the "
-        "sigmoid. "
-        "Spatial colours are centred at 0 and gate colours run from 0 to 1 in every figure.",
+        "sigmoid. Spatial colours are centred at 0 and gate colours run from 0 to 1 in every figure.",
     )
 
 

@@ -94,11 +94,12 @@ def compute(folder: Path, images: int | list[int], samples: int | None, output: 
 def write(inspection: Inspection, output: Path) -> list[Path]:
     """Draw every figure and the page into `output`; figures of an earlier call are removed."""
     from analysis.inspection.field import field_figures
-    from analysis.inspection.maps import map_figures
+    from analysis.inspection.maps import map_figure
     from analysis.inspection.page import page
     from analysis.inspection.saturation import saturation_figure
 
-    figures = [saturation_figure(inspection), *field_figures(inspection), *map_figures(inspection)]
+    figures = [saturation_figure(inspection), *field_figures(inspection)]
+    figures += [map_figure(inspection, place) for place in range(len(inspection.numbers["images"]))]
     for old in [*output.glob("maps-*.png"), *output.glob("field-*.png")]:
         old.unlink()
     paths = [output / f"{figure.name}.png" for figure in figures]
