@@ -66,12 +66,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
 
 
 def _files(checked: Checked) -> list[str]:
-    """Check the files and fill in what they say; return a line a problem.
-
-    Raises:
-        FolderError: a problem that leaves nothing more to be said.
-
-    """
+    """Check the files, fill in what they say, and return a line a problem; FolderError for one that says it all."""
     folder, run, path = checked.folder, checked.cell.run, checked.folder.path
     complete = folder.state() == "complete"
     manifest = folder.manifest()
@@ -133,11 +128,8 @@ def disagreement(record: Record) -> str | None:
         last = lines[-1].get(name)
         if name in result and last is not None and last != result[name]:
             return f"{path}/result.json: says {name} {result[name]}, metrics.jsonl {last} at its last epoch; {REMOVE}"
-    for line in lines:
-        if wrong := miscount(line):
-            return f"{path}/metrics.jsonl: epoch {line['epoch']}: {wrong}; {REMOVE}"
-    wrong = miscount(result)
-    return f"{path}/result.json: {wrong}; {REMOVE}" if wrong else None
+    counts = [(f"metrics.jsonl: epoch {line['epoch']}", line) for line in lines] + [("result.json", result)]
+    return next((f"{path}/{where}: {wrong}; {REMOVE}" for where, each in counts if (wrong := miscount(each))), None)
 
 
 def miscount(figures: Mapping[str, Any]) -> str | None:
@@ -158,30 +150,26 @@ def trained(path: Path) -> bool:
     return any((path / name).exists() for name in TRAINED)
 
 
-def strangers(root: Path, keys: set[str]) -> list[Checked]:
-    """Check the run folders that have none of these keys, each by its own description."""
-    return [_stranger(path) for path in sorted(root.iterdir()) if path.name not in keys and _is_run(path)]
-
-
-def _is_run(path: Path) -> bool:
-    """Say whether this is a run folder; a model folder has a run.json, too."""
-    try:
-        return path.is_dir() and (trained(path) or ((path / "run.json").exists() and not (path / WEIGHTS).exists()))
-    except PermissionError:  # another user's: its line says so
-        return True
-
-
-def _stranger(path: Path) -> Checked:
+def check_stranger(path: Path) -> Checked | None:
+    """Check a folder of no study by its own description; None for what is no run folder, as a model folder."""
     folder = RunFolder(path)
     checked = Checked(study=None, cell=Cell("", Run()), folder=folder)
     try:
+        described = (path / "run.json").exists() and not (path / WEIGHTS).exists()
+        if not path.is_dir() or not (trained(path) or described):
+            return None
+    except PermissionError:  # another user's: the next line says so
+        pass
+    try:
         run = folder.run()
     except FolderError as error:
-        checked.problems = [checked.finding(str(error))]
-        return checked
-    if path.name == run.key:
-        return check(Cell("", run), path.parent, None)
-    home = path.with_name(run.key)
-    text = f"{path}: describes run {run.key}, which belongs in {home}: copied or renamed; remove it, or name it so"
-    checked.problems = [checked.finding(text)]
+        problem = str(error)
+    else:
+        if path.name == run.key:
+            return check(Cell("", run), path.parent, None)
+        home = path.with_name(run.key)
+        problem = (
+            f"{path}: describes run {run.key}, which belongs in {home}: copied or renamed; remove it, or name it so"
+        )
+    checked.problems = [checked.finding(problem)]
     return checked

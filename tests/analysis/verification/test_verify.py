@@ -271,17 +271,6 @@ def test_hashes_that_were_copied_along_tell_of_the_description_and_the_manifest(
     assert [line.partition(":")[0].partition("/")[2] for line in lines] == ["run.json", "manifest.json"]
 
 
-def test_a_copied_manifest_is_known_by_its_attempt(folders):
-    source, target = folders["none", 0], folders["SE", 0]
-    for folder in (source, target):
-        folder.note(nonce="a")
-        sign(folder)
-    assert found(folders) == [
-        f"{target.path.name}/manifest.json: is of the attempt at {source.path.name} (made-up, row 'none', seed 0): one "
-        "was copied over the other; remove both folders to train them again (made-up, row 'SE', seed 0)"
-    ]
-
-
 def test_equal_losses_at_one_seed_are_a_note(folders):
     one, other = folders["none", 0], folders["SE", 0]
     disguise(one, other)
