@@ -93,7 +93,8 @@ def files(root: Path) -> Iterator[Finding]:
             except OSError as error:
                 yield Finding("locks", "problem", f"{flock} fails: {error.strerror}", local)
                 return
-            shared = lockable(path)
+            command = [sys.executable, "-I", "-S", "-c", TRY, str(path)]
+            shared = subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
     except OSError as error:
         mend = "choose another --root or set BAM_ROOT, or mend the file system (full, read-only, not yours?)"
         yield Finding("files", "problem", f"{folder}: cannot be written ({error.strerror})", mend)
@@ -109,12 +110,6 @@ def files(root: Path) -> Iterator[Finding]:
         yield Finding("locks", "warning", message, BETWEEN_HOSTS)
     else:
         yield Finding("locks", "ok", f"{flock} keeps two processes apart")
-
-
-def lockable(path: Path) -> bool:
-    """Say whether another process gets the lock."""
-    command = [sys.executable, "-I", "-S", "-c", TRY, str(path)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
 
 
 def leases(root: Path) -> Iterator[Finding]:
@@ -137,23 +132,9 @@ def leases(root: Path) -> Iterator[Finding]:
         yield Finding("leases", "ok", message)
 
 
-def parentless() -> list[psutil.Process]:
-    """Return the processes of this machine that were forked for a run by a scheduler that has ended."""
-    here = _namespace(os.getpid())
-    return [process for process in psutil.process_iter() if is_orphan(process) and _namespace(process.pid) == here]
-
-
-def _namespace(pid: int) -> str:
-    """Return the namespace in which a process's number counts: a container's processes are not judged from outside."""
-    try:
-        return str(Path(f"/proc/{pid}/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
 def orphans() -> Iterator[Finding]:
     """Look for training processes whose scheduler has ended; they hold devices, memory and their run's lock."""
-    _, alive = psutil.wait_procs(parentless(), timeout=ENDING)
+    _, alive = psutil.wait_procs([*filter(is_orphan, psutil.process_iter())], timeout=ENDING)
     pids = [str(process.pid) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     if pids:
         message = f"{len(pids)} of a scheduler that is gone: {listed(pids)}"

@@ -1,6 +1,5 @@
 """Where Optuna keeps the studies: is the journal whole, does PostgreSQL answer, and may this user write there?"""
 
-import json
 import os
 import shlex
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lightning_bam.run_folder.files import FolderError, open_plain
+from lightning_bam.run_folder.files import FolderError
 from studies.doctor import Finding, listed
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
+from studies.storage.journal import Journal
 from studies.storage.postgres import GRACE, address, refusal_and_mend, unreachable
 
 PROBES: Final = {
@@ -28,36 +28,22 @@ STALE: Final = sa.text(
 
 
 def journal(root: Path) -> Iterator[Finding]:
-    """Read the journal line by line, without changing it; its last line may be one that is being written."""
+    """Read the journal as Optuna does, without changing it; its last line may be one that is being written."""
     path = root / "studies.journal"
     mend = shlex.join(["mv", str(path), f"{path}.torn"])
     mend += ", while nothing trains there; the run folders hold every result, and the next run makes a new journal"
-    number = 0
     try:
-        with os.fdopen(open_plain(path), "rb") as file:
-            for number, line in enumerate(file, 1):
-                if not _is_entry(line):
-                    yield Finding("journal", "problem", f"{path} is torn: line {number} is {line[:40]!r}", mend)
-                    return
-    except FileNotFoundError:
-        yield Finding("journal", "ok", f"none yet under {root}")
+        if not os.path.lexists(path):
+            yield Finding("journal", "ok", f"none yet under {root}")
+            return
+        lines = sum(1 for _ in Journal(path).read_logs(0))
     except OSError as error:
         share = "have its owner share it, or choose another --root or BAM_ROOT"
         yield Finding("journal", "problem", f"{path}: cannot be read ({error.strerror})", share)
     except FolderError as error:
         yield Finding("journal", "problem", str(error), mend)
     else:
-        yield Finding("journal", "ok", f"{path} is whole, {number} lines")
-
-
-def _is_entry(line: bytes) -> bool:
-    """Say whether a line is an entry, or one that its writer has not finished, which the next writer cuts off."""
-    if not line.endswith(b"\n"):
-        return line.startswith(b"{")
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+        yield Finding("journal", "ok", f"{path} is whole, {lines} lines")
 
 
 def database(url: str) -> Iterator[Finding]:
@@ -68,9 +54,8 @@ def database(url: str) -> Iterator[Finding]:
             yield from _database(connection)
     except StudyError as error:
         yield Finding("database", "problem", str(error))
-    except (SQLAlchemyError, ImportError) as error:
-        refused = refusal_and_mend(error)
-        line, mend = refused or (str(unreachable(url, error)), CONNECT)
+    except SQLAlchemyError as error:
+        line, mend = refusal_and_mend(error) or (str(unreachable(url, error)), CONNECT)
         yield Finding("database", "problem", line, mend)
 
 
