@@ -1,11 +1,10 @@
 """From a row of a table to the runs behind it: what was trained, when, where and with what, and why it failed."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lightning_bam.config import flatten
+from lightning_bam.config import flatten, nearest
 from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
@@ -33,19 +32,13 @@ def find_row(study: Study, text: str) -> str:
     """Return the row that `text` names, in any case; a StudyError names the nearest one."""
     by_name = {row.lower(): row for row in study.rows} | {row: row for row in study.rows}
     row = by_name.get(text, by_name.get(text.lower()))
-    if row is not None:
-        return row
-    close = difflib.get_close_matches(text.lower(), by_name, n=1, cutoff=0.5)
-    hint = f"did you mean {by_name[close[0]]!r}?" if close else f"rows: {', '.join(study.rows)}"
-    raise StudyError(f"{study.label}: no row {text!r}; {hint}")
+    if row is None:
+        raise StudyError(f"{study.label}: no row {text!r}; {nearest(text, study.rows)}")
+    return row
 
 
 def explain(study: Study, records: Sequence[Record], row: str, seed: int | None = None) -> Explanation:
-    """Gather what is behind a row, as `find_row` returns it, or behind its run of one seed.
-
-    Raises:
-        StudyError: a seed that the study does not ask.
-    """
+    """Gather what is behind a row, as `find_row` returns it, or behind its run of one seed."""
     mine = [record for record in records if record.row == row and seed in (None, record.run.seed)]
     if not mine:
         seeds = ", ".join(map(str, study.seed_list))

@@ -15,6 +15,7 @@ from studies.records.records import Record
 
 NOT_COMPUTED: Final = {"epoch", "lr", "seconds"}
 """What an epoch's line holds besides figures that the training computed."""
+COPIED: Final = "one was copied over the other; remove both folders to train them again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +77,8 @@ def _copies(runs: Sequence[Checked]) -> list[Finding]:
         other = by_figures.setdefault(json.dumps(lines, sort_keys=True), run)
         if other is not run:
             copied = other.cell.run.seed != run.cell.run.seed
-            why = ": what sets them apart changed nothing"
-            if copied:
-                why = (
-                    ", though the seed differs: one was copied over the other; remove both folders to train them again"
-                )
             at = f" ({other.study}, row {other.cell.row!r}, seed {other.cell.run.seed})" if other.study else ""
+            why = f", though the seed differs: {COPIED}" if copied else ": what sets them apart changed nothing"
             text = f"{run.folder.path}/metrics.jsonl: has the losses of {other.folder.path.name}{at}{why}"
             findings.append(run.finding(text, "problem" if copied else "note"))
     return findings
