@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from analysis.formats.columns import Column, signed
+from analysis.formats.columns import Column
 from analysis.planning.needs import Need, needs
 from analysis.plots.plot import noun
 from analysis.report.provenance import hours_text
 from analysis.report.verdict import is_resolved, level
-from analysis.statistics.paired import MOST, possible
+from analysis.statistics.paired import MOST
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import Table
 from analysis.table.model import Row
@@ -87,10 +87,6 @@ def columns(comparisons: Sequence[Power]) -> list[Column]:
     deltas = [one.row.delta for one in comparisons]
     open_needs = [one.need if one.state == "open" else None for one in comparisons]
     add = ["" if need is None else str(need.seeds or f">{MOST_SEEDS - need.n}") for need in open_needs]
-    allowed = [
-        f"{signed(possible(delta.low))} to {signed(possible(delta.high))}" if delta and delta.low == delta.low else "—"
-        for delta in deltas
-    ]
     hours = ["" if need is None or need.hours is None else hours_text(need.hours) for need in open_needs]
     spreads = [f"{delta.sd:.2f}" if delta is not None and delta.sd > 0 else "—" for delta in deltas]
     return [
@@ -98,7 +94,6 @@ def columns(comparisons: Sequence[Power]) -> list[Column]:
         Column(heading="paired seeds", kind="number", cells=[str(delta.n if delta else 0) for delta in deltas]),
         Column(heading="sd of Δ", kind="number", cells=spreads),
         Column(heading="could resolve", kind="number", cells=[_least(one.least) for one in comparisons]),
-        Column(heading="Δ allowed (95 %)", kind="number", cells=allowed),
         Column(heading="state", kind="verdict", cells=[one.state for one in comparisons]),
         Column(heading="seeds to add", kind="number", cells=add),
         Column(heading="device-hours", kind="number", cells=hours),

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from analysis.environment import device_hours, over_attempts
 from analysis.formats.columns import Column, mean_and_sd, signed
@@ -20,7 +19,7 @@ from studies.records.records import Record
 FOLDER = "folder, named by the key"
 KINDS = {"seed": "label"} | dict.fromkeys(("figure (%)", "Δ at this seed", "attempts"), "number")
 """Columns of other kinds than `verdict`."""
-MACHINE_NAMES = (FOLDER, "commit", "W&B id")
+MACHINE_NAMES = (FOLDER, "commit")
 """Headings whose cells are names for a machine."""
 
 
@@ -30,12 +29,8 @@ def hours_text(hours: float) -> str:
 
 
 def clock(text: str) -> str:
-    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it is."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else f"{time:%Y-%m-%d %H:%M}"
+    """Write an ISO time as `2026-11-25 22:48 UTC`; empty for none."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if text else ""
 
 
 def provenance(records: Sequence[Record]) -> dict[str, str]:
@@ -135,16 +130,9 @@ def run_columns(explanation: Explanation, row: Row, baseline: Row) -> list[Colum
             for attempt in last
         ],
         "last started": [clock(str(attempt.get("started", ""))) for attempt in last],
-        "W&B id": [", ".join(map(_wandb, run["wandb"])) for run in runs],
     }
     return [
         Column(heading=heading, kind=KINDS.get(heading, "verdict"), cells=values)
         for heading, values in cells.items()
         if heading == "figure (%)" or any(values)
     ]
-
-
-def _wandb(path: str) -> str:
-    """Return the id at the end of the name of W&B's folder, and whether it is an offline record."""
-    kind, _, rest = Path(path).name.partition("run-")
-    return rest.rpartition("-")[2] + (" (offline)" if kind else "")

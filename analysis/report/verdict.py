@@ -17,8 +17,7 @@ def sentences(table: Table) -> list[str]:
     """Return the verdict: what is lacking, a count over all panels if there are several, and one line a panel.
 
     A difference that is not resolved is described by what its interval allows, never as `no difference`. Intervals are
-    the table's (95 %, each by itself), p-values are adjusted for the whole study. The last line warns of differences
-    that a stopping rule ended with: they are too large on average.
+    the table's (95 %, each by itself), p-values are adjusted for the whole study.
     """
     states = sum((row.states for row in table.rows), Counter[str]())
     lacking = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
