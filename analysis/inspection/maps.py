@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from analysis.inspection.records import Inspection, title_of
-from analysis.plots.plot import Plot, colour_bar, freeze_layout, number, span
+from analysis.plots.plot import Plot, colour_bar, freeze_layout, span
 from analysis.plots.style import DIVERGING, SEQUENTIAL, STYLE, styled
 
 HALO = withStroke(linewidth=2.5, foreground="white")
@@ -35,11 +35,7 @@ def _summary(inspection: Inspection, position: int, place: int) -> str:
     names = {"spatial": "spatial logits", "channel": "channel logits", "gate": "mean gate"}
     arrays = {name: inspection.arrays.get(f"{position}/{name}") for name in names}
     ranges = [f"{names[name]} {_range(values[place])}" for name, values in arrays.items() if values is not None]
-    gate = inspection.arrays[f"{position}/gate"][place]
-    peak = np.unravel_index(gate.argmax(), gate.shape)
-    down, across = (number(100 * (at + 0.5) / length) for at, length in zip(peak, gate.shape, strict=True))
-    most_open = f"most open at {down} % from the top, {across} % from the left"
-    return f"{inspection.modules[position]['name']}: {', '.join(ranges)}; {most_open}."
+    return f"{inspection.modules[position]['name']}: {', '.join(ranges)}."
 
 
 def _range(values: NDArray[Any]) -> str:
