@@ -9,8 +9,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
-from studies.doctor import Finding, listed
+from studies.doctor import Finding
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
 from studies.storage.journal import Journal
@@ -60,29 +61,22 @@ def database(url: str) -> Iterator[Finding]:
 
 
 def _database(connection: sa.Connection) -> Iterator[Finding]:
+    """Write what a run writes first, and take it back; then look for leases of hosts without a heartbeat."""
     version = connection.execute(sa.text("SHOW server_version")).scalar()
     tables = set(sa.inspect(connection).get_table_names())
     stale = connection.execute(STALE, {"grace": GRACE}).all() if "bam_runs" in tables else []
-    if refused := _refusal(connection, tables):
-        yield Finding("database", "problem", f"PostgreSQL {version} answers, but {refused[0]}", refused[1])
-    else:
-        holds = "holds studies" if "studies" in tables else "empty so far"
-        yield Finding("database", "ok", f"PostgreSQL {version} answers, {holds}")
+    holds = "holds studies" if "studies" in tables else "empty so far"
+    finding = Finding("database", "ok", f"PostgreSQL {version} answers, {holds}")
+    try:
+        for table, probe in PROBES.items():
+            connection.execute(sa.text(probe if table in tables else f"CREATE TABLE {table} (probe integer)"))
+            connection.rollback()
+    except DBAPIError as error:
+        if (refused := refusal_and_mend(error)) is None:
+            raise
+        finding = Finding("database", "problem", f"PostgreSQL {version} answers, but {refused[0]}", refused[1])
+    yield finding
     if stale:
-        runs = listed([f"{key} ({host})" for key, host in stale])
+        runs = shortened(", ".join(f"{key} ({host})" for key, host in stale))
         mend = "any `bam worker` or `bam run` of the study takes them over"
         yield Finding("leases", "warning", f"{len(stale)} held by hosts silent for {GRACE} s: {runs}", mend)
-
-
-def _refusal(connection: sa.Connection, tables: set[str]) -> tuple[str, str] | None:
-    """Write what a run writes first, take it back, and return what was refused, with its mend."""
-    for table, probe in PROBES.items():
-        try:
-            connection.execute(sa.text(probe if table in tables else f"CREATE TABLE {table} (probe integer)"))
-        except DBAPIError as error:
-            if (refused := refusal_and_mend(error)) is None:
-                raise
-            return refused
-        finally:
-            connection.rollback()
-    return None
