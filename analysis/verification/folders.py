@@ -13,7 +13,6 @@ from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
-from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Cell
 from studies.records.records import Record, record_of
 
@@ -29,10 +28,9 @@ TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
 
 @dataclass(kw_only=True)
 class Checked:
-    """One run folder and what is wrong with it.
+    """One run folder and what is wrong with it; of no study that was named, it has no `study` and no row.
 
-    `study` is a label, or None for a run of no study that was named; then the cell has no row. `record` is None where
-    it cannot be read. `hashed` says whether every file has its hash, `weights` whether the last checkpoint is here.
+    `record` is None where it cannot be read, `weights` says whether the last checkpoint is here.
     """
 
     study: str | None
@@ -124,10 +122,6 @@ def disagreement(record: Record) -> str | None:
     if epochs != list(range(planned)):
         shown = shortened(", ".join(map(str, epochs)))
         return f"{path}/metrics.jsonl: holds epochs {shown}, not 0 to {planned - 1}; {REMOVE}"
-    for name in (*CLASSIFIED, *DETECTED, "scored"):
-        last = lines[-1].get(name)
-        if name in result and last is not None and last != result[name]:
-            return f"{path}/result.json: says {name} {result[name]}, metrics.jsonl {last} at its last epoch; {REMOVE}"
     counts = [(f"metrics.jsonl: epoch {line['epoch']}", line) for line in lines] + [("result.json", result)]
     return next((f"{path}/{where}: {wrong}; {REMOVE}" for where, each in counts if (wrong := miscount(each))), None)
 

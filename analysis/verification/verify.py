@@ -20,10 +20,7 @@ COPIED: Final = "one was copied over the other; remove both folders to train the
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The run folders that were checked, those of studies first, the findings, and each study's records by its label.
-
-    A folder that several studies share is checked for the first of them.
-    """
+    """The run folders that were checked, for the first study that has them, and each study's records by its label."""
 
     runs: list[Checked]
     findings: list[Finding]

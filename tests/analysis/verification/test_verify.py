@@ -206,10 +206,6 @@ BY_ITSELF = {
         lambda f: edit_lines(f, lambda line: line | {"epoch": 0}),
         "/metrics.jsonl: holds epochs 0, 0, not 0 to 1; remove this run folder to train it again",
     ),
-    "a loss of another result": (
-        lambda f: edit_lines(f, lambda line: line | {"loss": 0.5}),
-        "/result.json: says loss 0.75, metrics.jsonl 0.5 at its last epoch; remove this run folder to train it again",
-    ),
     "an epoch's count": (
         lambda f: edit_lines(f, lambda line: line | {"correct_top1": 64720, "scored": 80000}),
         "/metrics.jsonl: epoch 0: error_top1 60.0 is not that of 64720 right among 80000 (19.1); remove this run",
