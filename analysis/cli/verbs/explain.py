@@ -15,8 +15,6 @@ from analysis.provenance.explanation import Explanation, device_of, explain, fin
 from analysis.report.provenance import clock, facts
 from studies.terminal.console import Console
 
-LAST: Final = 30
-"""Lines of a traceback that are shown."""
 VERSIONS: Final = ("torch", "torchvision", "pytorch_lightning", "python")
 ARGUMENTS = (
     STUDY,
@@ -85,10 +83,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         cause = f"{run['cause']}: " if run["cause"] else ""
         rank = f" (rank {run['rank']})" if run["rank"] is not None else ""
         line("failed", f"{cause}{run['error']}{rank}")
-        traceback = (run["traceback"] or "").splitlines()
-        if len(traceback) > LAST:
-            console.print(f"    ... {len(traceback) - LAST} lines above these; --json has them")
-        for text in traceback[-LAST:]:
+        for text in (run["traceback"] or "").splitlines():
             console.print(f"    {text}", soft_wrap=True)
     line("go on", next_step(run, command))
 
