@@ -48,25 +48,21 @@ def select_to_train(arguments: argparse.Namespace) -> list[Study]:
     studies = []
     for name in arguments.study:
         study = select(name, arguments)
-        if study.stopping is None:
-            study = _with_rule(study, arguments)
+        if study.stopping is None and arguments.until_resolved:
+            if arguments.seeds:
+                raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
+            rule = Stopping(looks=arguments.looks) if arguments.looks else Stopping()
+            study = study.stopping_by(rule, arguments.first_seed)
+        elif study.stopping is None:
+            for option in ("looks", "first_seed", "margin"):
+                if getattr(arguments, option) is not None:
+                    raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
         if study.stopping is not None:
             refuse_part(study, arguments)
             root, url = root_of(arguments), arguments.storage
             study = declare(study, root, gather_everywhere(study, root, url), url)
         studies.append(study)
     return studies
-
-
-def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
-    if not arguments.until_resolved:
-        for option in ("looks", "first_seed", "margin"):
-            if getattr(arguments, option) is not None:
-                raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
-        return study
-    if arguments.seeds:
-        raise StudyError(f"--seeds {arguments.seeds}: with --until-resolved the rule says how many; use --looks")
-    return study.stopping_by(Stopping(looks=arguments.looks) if arguments.looks else Stopping(), arguments.first_seed)
 
 
 def refuse_part(study: Study, arguments: argparse.Namespace) -> None:
@@ -122,10 +118,7 @@ def root_of(arguments: argparse.Namespace) -> Path:
 
 
 def existing_root(arguments: argparse.Namespace) -> Path:
-    """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too.
-
-    An empty table of a mistyped folder would look like one of runs to come.
-    """
+    """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too."""
     root = root_of(arguments)
     if arguments.root != arguments.usual_root and arguments.storage is None and not root.exists():
         raise FolderError(f"--root {root}: no such folder; give the runs folder")

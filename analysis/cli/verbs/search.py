@@ -77,20 +77,15 @@ def execute(arguments: argparse.Namespace) -> int:
             f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
             file=sys.stderr,
         )
-        complain(search)
+        for why, count in troubles(search.optuna.get_trials(deepcopy=False)).most_common():
+            advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
+            line = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
+            print(f"bam: {line}", file=sys.stderr)
         if progress.halted:
             print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
         elif arguments.confirm:
             confirm(search, arguments.confirm)
     return 1 if progress.failed or progress.halted or search.troubles else 0
-
-
-def complain(search: Search) -> None:
-    """Say which trials gave nothing, and why."""
-    for why, count in troubles(search.optuna.get_trials(deepcopy=False)).most_common():
-        advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
-        line = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
-        print(f"bam: {line}", file=sys.stderr)
 
 
 def confirm(search: Search, count: int) -> None:

@@ -246,7 +246,7 @@ def test_cost_in_words(capsys):
         (["run", "quickstart", "--storage", "x"], "bam: --storage x: not an address of PostgreSQL"),
         (["reproduce", ""], "bam: '': give a run's folder, or its key under runs"),
         (["table", "quickstart", "--output", ""], "bam: --output '': cannot be written"),
-        (["report", "quickstart", "--output", ""], "bam: --output '': name the page, as report.html"),
+        (["report", "quickstart", "--output", ""], "bam: --output '': name a page in a folder that is there, as"),
         (["run", "quickstart", "--root", "/proc/nowhere"], "bam: /proc/nowhere: cannot be written"),
         (["table", "quickstart", "--output", "/proc/x"], "bam: --output /proc/x: cannot be written"),
     ],

@@ -94,7 +94,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
         (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
         (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
         (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),
-        (["--until-resolved", "--seeds", "3"], "bam: --seeds 3: with --until-resolved the rule says how many; use "),
+        (["--until-resolved", "--seeds", "3"], "bam: --seeds: with --until-resolved the rule says how many; use "),
         (["--until-resolved", "--only", "row=SE"], "bam: --only: mine follows a stopping rule, which is for all of "),
     ],
 )
