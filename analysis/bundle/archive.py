@@ -65,7 +65,10 @@ def installed(*, anonymous: bool = False) -> Content:
 
 def write(path: Path, top: str, files: Mapping[str, Content]) -> int:
     """Write the files, by name, and their `SHA256SUMS` under the folder `top`; return the size in bytes."""
-    lines = [f"{_digest(content)}  {name}\n" for name, content in sorted(files.items())]
+    lines = []
+    for name, content in sorted(files.items()):
+        digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else hash_file(content)
+        lines.append(f"{digest}  {name}\n")
     try:
         with put_in_place(path) as temporary:
             with (
@@ -80,20 +83,10 @@ def write(path: Path, top: str, files: Mapping[str, Content]) -> int:
         raise unwritable(path, error) from None
 
 
-def _digest(content: Content) -> str:
-    digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else hash_file(content)
-    if digest is None:
-        raise FolderError(f"{content!s}: gone while it was packed")
-    return digest
-
-
 def _add(tar: tarfile.TarFile, name: str, content: Content) -> None:
     info = tarfile.TarInfo(name)
     info.mtime, info.mode = LONG_AGO, 0o644
-    if isinstance(content, bytes):
-        info.size = len(content)
-        tar.addfile(info, io.BytesIO(content))
-        return
-    with os.fdopen(open_plain(content), "rb") as file:
-        info.size = os.fstat(file.fileno()).st_size
+    with io.BytesIO(content) if isinstance(content, bytes) else os.fdopen(open_plain(content), "rb") as file:
+        info.size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         tar.addfile(info, file)
