@@ -16,7 +16,7 @@ from analysis.formats.latex import unprinted_signs
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
 from lightning_bam.config import Run
-from lightning_bam.run_folder.files import FolderError, put_in_place
+from lightning_bam.run_folder.files import replace
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.counts import counts
@@ -101,9 +101,5 @@ def put(text: str, output: str | None) -> None:
     """Write to a file, which is replaced whole or stays as it was, or to stdout."""
     if output is None:
         print(text, end="")
-        return
-    try:
-        with put_in_place(Path(output)) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FolderError(f"--output {output or repr(output)}: cannot be written ({error.strerror})") from None
+    else:
+        replace(output, text, follow=True)

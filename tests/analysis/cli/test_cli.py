@@ -245,10 +245,10 @@ def test_cost_in_words(capsys):
         (["run", "quickstart", "--devices", ""], "bam: --devices '': give GPU indices like 0,1"),
         (["run", "quickstart", "--storage", "x"], "bam: --storage x: not an address of PostgreSQL"),
         (["reproduce", ""], "bam: '': give a run's folder, or its key under runs"),
-        (["table", "quickstart", "--output", ""], "bam: --output '': cannot be written"),
+        (["table", "quickstart", "--output", ""], "bam: .: cannot be written"),
         (["report", "quickstart", "--output", ""], "bam: --output '': name a page in a folder that is there, as"),
         (["run", "quickstart", "--root", "/proc/nowhere"], "bam: /proc/nowhere: cannot be written"),
-        (["table", "quickstart", "--output", "/proc/x"], "bam: --output /proc/x: cannot be written"),
+        (["table", "quickstart", "--output", "/proc/x"], "bam: /proc/x: cannot be written"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv, message):
