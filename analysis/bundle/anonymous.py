@@ -20,7 +20,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.bundle.archive import Content
 from analysis.provenance.explanation import ATTEMPT
 from lightning_bam.run_folder.files import FolderError, object_text
 from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, hash_text, seal
@@ -59,8 +58,11 @@ class Blind:
     def manifest(self, manifest: Manifest) -> dict[str, Any]:
         """Return a run's manifest without what tells where it was trained; it says so, and its hash is made anew."""
         kept = self._entries(manifest.entries)
-        if "attempts" in kept:
-            kept["attempts"] = [self._attempt(attempt) for attempt in kept["attempts"]]
+        if "attempts" in kept:  # that one failed stays, but for the error's own words
+            kept["attempts"] = [
+                self._entries(one) | ({"failed": one.get("cause") or "error"} if "failed" in one else {})
+                for one in kept["attempts"]
+            ]
         if studies := kept.get("studies"):
             kept["studies"] = self._studies(studies)
         kept[ANONYMISED] = True
@@ -77,11 +79,6 @@ class Blind:
             entry["rule"] = self.rules.get(entry["rule"], entry["rule"])
         return {self.label: entry}
 
-    def _attempt(self, attempt: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an attempt without where it was made; that it failed stays, but for the error's own words."""
-        failed = {"failed": attempt.get("cause") or "error"} if "failed" in attempt else {}
-        return self._entries(attempt) | failed
-
     def _entries(self, entries: Mapping[str, Any]) -> dict[str, Any]:
         kept = {name: entry for name, entry in entries.items() if name in STAYS}
         return kept | ({"commit": self.commits.get(kept["commit"], kept["commit"])} if "commit" in kept else {})
@@ -90,15 +87,17 @@ class Blind:
 def blind(label: str, records: Iterable[Record], rules: Mapping[str, bytes]) -> tuple[Blind, dict[str, bytes]]:
     """Return what hides who made a bundle of these records, and its declared rules, hidden likewise, by name."""
     declared = {name: json.loads(content) for name, content in rules.items()}
-    made_at = [*(rule.get("commit") for rule in declared.values()), *(made.commit for made in _attempts(records))]
-    parts = {commit: commit.partition("+") for commit in made_at if isinstance(commit, str)}
+    every = [*(rule.get("commit") for rule in declared.values()), *(made.commit for made in _attempts(records))]
+    parts = {commit: commit.partition("+") for commit in every if isinstance(commit, str)}
     heads = sorted({head for head, *_ in parts.values() if head})
     numbers = {head: str(number) for number, head in enumerate(heads, 1)}
     commits = {commit: numbers.get(head, "") + plus + sources for commit, (head, plus, sources) in parts.items()}
     hidden = {name: rule | {"commit": commits.get(rule.get("commit"))} for name, rule in declared.items()}
-    seals = {_seal(rule): _seal(hidden[name]) for name, rule in declared.items()}
+    before, after = (
+        [hash_text(json.dumps(rule, sort_keys=True)) for rule in part.values()] for part in (declared, hidden)
+    )
     texts = {name: object_text(rule).encode() for name, rule in hidden.items()}
-    return Blind(label=label, commits=commits, rules=seals), texts
+    return Blind(label=label, commits=commits, rules=dict(zip(before, after, strict=True))), texts
 
 
 def _attempts(records: Iterable[Record]) -> Iterator[Environment]:
@@ -106,10 +105,6 @@ def _attempts(records: Iterable[Record]) -> Iterator[Environment]:
     for record in records:
         yield record.manifest
         yield from record.manifest.attempts
-
-
-def _seal(rule: Mapping[str, Any]) -> str:
-    return hash_text(json.dumps(rule, sort_keys=True))
 
 
 def who(records: Iterable[Record]) -> dict[str, str]:
@@ -140,14 +135,11 @@ def where(root: Path, file: Path | None) -> dict[str, str]:
     return {text: what for text, what in places.items() if len(text) > 2}
 
 
-def refuse(files: Mapping[str, Content], names: Mapping[str, str], places: Mapping[str, str]) -> None:
-    """Refuse a bundle that tells who made it.
+def refuse(files: Mapping[str, bytes | Path], names: Mapping[str, str], places: Mapping[str, str]) -> None:
+    """Raise FolderError for a bundle that tells who made it.
 
     No text may hold a place of `places`, nor a name of `names`, unless it is a word of our own in what we have written.
     A Python file, which the user wrote, may hold no address or absolute path either.
-
-    Raises:
-        FolderError: the first line of a file that does, and how many more there are.
     """
     everywhere = [(_pattern(text), what) for text, what in places.items()]
     by_name = {text: (_pattern(text), what) for text, what in names.items()}

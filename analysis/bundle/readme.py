@@ -1,7 +1,7 @@
 """The page that a bundle opens with: what is in it, and the commands that rebuild and check it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import dedent
 from typing import Final
 
@@ -16,12 +16,12 @@ those of the training.
 
 
 def readme(
-    study: Study, words: Sequence[str], *, complete: int, weights: bool, anonymous: bool, made_with: Sequence[str]
+    study: Study, words: Sequence[str], *, complete: int, weights: bool, anonymous: bool, made_with: Mapping[str, str]
 ) -> str:
     """Return the text of README.txt.
 
     `words` name the study on a command line inside the bundle (`study.py` or a name of the catalogue, and options),
-    `complete` counts its complete runs, `made_with` has a line for each version and device of the runs.
+    `complete` counts its complete runs, `made_with` says with which versions, devices, ... they were made.
     """
     named = shlex.join(words)
     total = len(study.rows) * len(study.seed_list)
@@ -62,4 +62,5 @@ def readme(
 
         """
     )
-    return lines + "".join(f"    {one_line(line)}\n" for line in made_with) + (ANONYMOUS if anonymous else "")
+    lines += "".join(f"    {one_line(f'{name:<18} {value}')}\n" for name, value in made_with.items())
+    return lines + (ANONYMOUS if anonymous else "")

@@ -11,16 +11,15 @@ def line_for(error: Exception) -> str | None:
     """Return the line meant for the person at the terminal, or None where `error` is ours."""
     if isinstance(error, ConfigError | FolderError | StudyError):
         return str(error)
-    refused = system_error(error)
-    if refused is not None and refused.errno in FULL_DISK:  # Optuna's journal, above all
-        where = f"{refused.filename}: " if refused.filename else ""
-        return f"{where}no space left on the disk ({refused.strerror}); make room, then the same command goes on"
-    if refused is not None and refused.errno in FAULTY:
-        where = refused.filename or "a file"
-        return f"{where}: its disk has failed ({refused.strerror}); mend or remount it, then the same command goes on"
-    if refused is not None and refused.errno in FORBIDDEN and refused.filename:
-        reason = f"this user may not read or write it ({refused.strerror})"
-        return f"{refused.filename}: {reason}; ask whose it is to share it, or give a folder of your own"
+    if (refused := system_error(error)) is not None:
+        where, reason = refused.filename or "a file", refused.strerror
+        if refused.errno in FULL_DISK:  # Optuna's journal, above all
+            return f"{where}: no space left on the disk ({reason}); make room, then the same command goes on"
+        if refused.errno in FAULTY:
+            return f"{where}: its disk has failed ({reason}); mend or remount it, then the same command goes on"
+        if refused.errno in FORBIDDEN and refused.filename:
+            share = "ask whose it is to share it, or give a folder of your own"
+            return f"{where}: this user may not read or write it ({reason}); {share}"
     if "sqlalchemy" in sys.modules:
         from studies.storage.postgres import away, refusal, silent
 

@@ -1,20 +1,17 @@
 """From what a person types for one run to its folder."""
 
 import argparse
-import difflib
 import os
 from pathlib import Path
 
 from analysis.cli.selection import root_of
+from lightning_bam.config import nearest
 from lightning_bam.run_folder.files import FolderError
 from studies.records.purpose import KEY
 
 
 def find_run(arguments: argparse.Namespace) -> Path:
-    """Return the folder of the run that is named: its key under --root, how that begins, or a folder with `run.json`.
-
-    Raises FolderError for no such run, with the nearest key, and for several whose keys begin so.
-    """
+    """Return the folder of a run: named by its key under --root, by how that begins, or as a folder with `run.json`."""
     text, root = arguments.run, root_of(arguments)
     if not text:
         raise FolderError(f"'': give a run's folder, or its key under {root}")
@@ -30,6 +27,5 @@ def find_run(arguments: argparse.Namespace) -> Path:
     if matches:
         names = ", ".join(matches[:5])
         raise FolderError(f"{text!r}: {len(matches)} runs under {root} begin so: {names}{' ...' * (len(matches) > 5)}")
-    if close := difflib.get_close_matches(text, keys, n=1, cutoff=0.5):
-        raise FolderError(f"{text!r}: no run of this key under {root}; did you mean {close[0]!r}?")
-    raise FolderError(f"{text!r}: neither a folder with a run.json nor the beginning of a run's key under {root}")
+    hint = f"; {nearest(text, keys)}" if keys else ""
+    raise FolderError(f"{text!r}: neither a folder with a run.json nor the beginning of a run's key under {root}{hint}")

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:
-    """Print `rest` behind its heads, each with the width of its column.
-
-    In a terminal it is folded beside them; elsewhere it is one line that grep and cut can work on.
-    """
+    """Print `rest` behind its heads, each as wide as given: folded in a terminal, else in one line for grep and cut."""
     if not console.is_terminal:
         columns = [f"{head!s:<{width}}  " for head, width in heads]
         console.print(one_line(f"{''.join(columns)}{rest!s}"), soft_wrap=True)

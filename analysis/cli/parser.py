@@ -43,10 +43,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with exit code 2."""
         if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            wrong, known = match.group(1), re.findall(r"[\w-]+", match.group(2))
-            close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            message = f"{message.split(':', maxsplit=1)[0]}: {wrong!r} is not known; {hint}"
+            from lightning_bam.config import nearest
+
+            hint = nearest(match[1], re.findall(r"[\w-]+", match[2]))
+            message = f"{message.split(':', maxsplit=1)[0]}: {match[1]!r} is not known; {hint}"
         self.exit(2, f"{self.prog}: {message}\n")
 
 
@@ -61,21 +61,13 @@ class Verb(Parser):
         for names, options in module.ARGUMENTS:
             self.add_argument(*names, **options)
         parsed, unknown = super().parse_known_args(args, namespace)
+        if options := [word.partition("=")[0] for word in unknown if word.startswith("-")]:
+            close = difflib.get_close_matches(options[0], self._option_string_actions, n=1, cutoff=0.7)
+            hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"
+            self.error(f"{options[0]} is no option of it; {hint}")
         if unknown:
-            self._refuse(unknown)
+            self.error(f"{unknown[0]!r} is one word too many; name what has no -- side by side")
         return parsed, unknown
-
-    def _refuse(self, unknown: list[str]) -> NoReturn:
-        """Leave with exit code 2, saying of the first unknown option what is like it here."""
-        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
-        if wrong is None:
-            several = any(not action.option_strings and action.nargs in ("+", "*") for action in self._actions)
-            apart = "stands apart; name what has no -- side by side, before or after the options"
-            self.error(f"{unknown[0]!r} {apart if several else 'is one word too many'}")
-        options = [name[2:] for action in self._actions for name in action.option_strings if name.startswith("--")]
-        close = difflib.get_close_matches(wrong.lstrip("-"), options, n=1)
-        hint = f"did you mean --{close[0]}?" if close else f"`{self.prog} --help` lists those that are"
-        self.error(f"{wrong} is no option of it; {hint}")
 
 
 def make_parser() -> Parser:

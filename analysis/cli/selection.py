@@ -19,18 +19,19 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 
     A rule that another host has declared is written under --root to `keep` it. With `whole`, --only and --seeds are
-    passed over. Raises StudyError for what is not in the study, and for seeds or a margin other than its rule's.
+    passed over.
     """
     study = find_study(name)
     if arguments.preset is not None:
         study = study.at(arguments.preset)
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
-        for option, value, own in (("seeds", arguments.seeds, None), ("margin", arguments.margin, study.margin)):
-            if value not in (None, own):
-                raise StudyError(
-                    f"--{option} {value}: {study.label} follows a stopping rule ({study.stopping}); leave it out"
-                )
+        first = study.seed_list[0]
+        own = {"seeds": None, "margin": study.margin, "looks": study.stopping.looks, "first_seed": first}
+        for option, value in own.items():
+            if getattr(arguments, option) not in (None, value):
+                rule = f"{study.label} follows a stopping rule ({study.stopping}; its seeds begin at {first})"
+                raise StudyError(f"--{option.replace('_', '-')}: {rule}; leave it out")
     if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
@@ -43,38 +44,25 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
 
 
 def select_to_train(arguments: argparse.Namespace) -> list[Study]:
-    """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared.
-
-    Raises StudyError for a rule that cannot be declared any more, or for a part of a study.
-    """
+    """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared."""
     studies = []
     for name in arguments.study:
         study = select(name, arguments)
-        if study.stopping is None:
-            study = _with_rule(study, arguments)
-        elif arguments.looks not in (None, study.stopping.looks):
-            looks = ",".join(map(str, arguments.looks))
-            raise StudyError(f"--looks {looks}: {study.label} has its rule: {study.stopping}; leave --looks out")
-        elif arguments.first_seed not in (None, first := study.seed_list[0]):
-            rule = f"{study.label} has its rule, whose seeds begin at {first}"
-            raise StudyError(f"--first-seed {arguments.first_seed}: {rule}; leave --first-seed out")
+        if study.stopping is None and arguments.until_resolved:
+            if arguments.seeds:
+                raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
+            rule = Stopping(looks=arguments.looks) if arguments.looks else Stopping()
+            study = study.stopping_by(rule, arguments.first_seed)
+        elif study.stopping is None:
+            for option in ("looks", "first_seed", "margin"):
+                if getattr(arguments, option) is not None:
+                    raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
         if study.stopping is not None:
             refuse_part(study, arguments)
             root, url = root_of(arguments), arguments.storage
             study = declare(study, root, gather_everywhere(study, root, url), url)
         studies.append(study)
     return studies
-
-
-def _with_rule(study: Study, arguments: argparse.Namespace) -> Study:
-    if not arguments.until_resolved:
-        for option in ("looks", "first_seed", "margin"):
-            if getattr(arguments, option) is not None:
-                raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
-        return study
-    if arguments.seeds:
-        raise StudyError(f"--seeds {arguments.seeds}: with --until-resolved the rule says how many; use --looks")
-    return study.stopping_by(Stopping(looks=arguments.looks) if arguments.looks else Stopping(), arguments.first_seed)
 
 
 def refuse_part(study: Study, arguments: argparse.Namespace) -> None:
@@ -130,10 +118,7 @@ def root_of(arguments: argparse.Namespace) -> Path:
 
 
 def existing_root(arguments: argparse.Namespace) -> Path:
-    """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too.
-
-    An empty table of a mistyped folder would look like one of runs to come.
-    """
+    """Return --root for a verb that only reads: one that is named must be there, unless --storage has runs, too."""
     root = root_of(arguments)
     if arguments.root != arguments.usual_root and arguments.storage is None and not root.exists():
         raise FolderError(f"--root {root}: no such folder; give the runs folder")

@@ -5,7 +5,6 @@ from typing import Any
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.inspection.records import Inspection, positions_read, title_of
@@ -15,29 +14,31 @@ from analysis.plots.style import COLUMNS, FAINT, MARKERS, ORANGE, SEQUENTIAL, ST
 
 def field_figures(inspection: Inspection) -> list[Plot]:
     """Draw both figures; none for modules without a spatial branch."""
-    return [_coverage(inspection), _energy(inspection)] if spatial(inspection) else []
+    modules = {position: module for position, module in enumerate(inspection.modules) if module["field"]}
+    return [_coverage(inspection, [*modules.values()]), _energy(inspection, modules)] if modules else []
 
 
-def spatial(inspection: Inspection) -> dict[int, dict[str, Any]]:
-    """Return the modules that have a spatial branch, by position."""
-    return {position: module for position, module in enumerate(inspection.modules) if module["field"]}
-
-
-def _coverage(inspection: Inspection) -> Plot:
+@styled(STYLE)
+def _coverage(inspection: Inspection, modules: list[dict[str, Any]]) -> Plot:
+    """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
+    figure, grid = axes_grid(len(modules), COLUMNS, 3.5 if len(modules) > 1 else 5.0, 3.1, sharey=True)
     summaries = []
-    for module in spatial(inspection).values():
+    for axes, module in zip(grid, modules, strict=True):
+        _lines(axes, module)
         size = module["field"]["by_size"][-1]
         shares = ", ".join(
             f"{number(100 * row['theoretical'])} % ({_dilation(row['dilation'])})" for row in size["by_dilation"]
         )
-        summaries.append(
-            f"{module['name']} at {_px(size['input'])} px, map {_px(size['map'])}: the field covers {shares} of the "
-            "side."
-        )
+        place = f"{module['name']} at {_px(size['input'])} px, map {_px(size['map'])}"
+        summaries.append(f"{place}: the field covers {shares} of the side.")
+    for axes in grid[::COLUMNS]:
+        axes.set_ylabel("% of the map's longer side")
+    handles, _ = grid[0].get_legend_handles_labels()
+    legend_below(figure, handles, min(5, len(handles)))
     return Plot(
         name="field-coverage",
         title="Receptive field against input size",
-        figure=coverage(inspection),
+        figure=freeze_layout(figure),
         alt="How much of the map's longer side one position of the spatial map can see, per module. "
         + " ".join(summaries),
         caption="Solid lines: the theoretical receptive field of the spatial branch, as a share of the longer side of "
@@ -53,20 +54,6 @@ def _dilation(dilation: int | None) -> str:
 
 def _px(size: list[int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-@styled(STYLE)
-def coverage(inspection: Inspection) -> Figure:
-    """Draw, for each module, the covered share of the map against the input's longer side, a line a dilation."""
-    modules = spatial(inspection).values()
-    figure, grid = axes_grid(len(modules), COLUMNS, 3.5 if len(modules) > 1 else 5.0, 3.1, sharey=True)
-    for axes, module in zip(grid, modules, strict=True):
-        _lines(axes, module)
-    for axes in grid[::COLUMNS]:
-        axes.set_ylabel("% of the map's longer side")
-    handles, _ = grid[0].get_legend_handles_labels()
-    legend_below(figure, handles, min(5, len(handles)))
-    return freeze_layout(figure)
 
 
 def _lines(axes: Axes, module: dict[str, Any]) -> None:
@@ -87,19 +74,28 @@ def _lines(axes: Axes, module: dict[str, Any]) -> None:
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
 
 
-def _energy(inspection: Inspection) -> Plot:
+@styled(STYLE)
+def _energy(inspection: Inspection, modules: dict[int, dict[str, Any]]) -> Plot:
+    """Draw the energy on the module's own input and on the image, a row a module."""
     share = f"{100 * inspection.numbers['thresholds']['share']:.0f} % of the squared gradient"
-    summaries = [
-        f"{module['name']}: theoretical side {field['theoretical']}, {positions_read(field)} positions read on the "
-        f"map; {share} within a side of {field['on_maps']['side'] or '-'} on the map and "
-        f"{field['on_image']['side'] or '-'} px on the image."
-        for module in spatial(inspection).values()
-        for field in [module["field"]]
-    ]
+    figure, grid = axes_grid(2 * len(modules), 2, 3.4, 3.2)
+    summaries = []
+    for left, right, (position, module) in zip(grid[::2], grid[1::2], modules.items(), strict=True):
+        field, read = module["field"], positions_read(module["field"])
+        on_maps, on_image, side = field["on_maps"], field["on_image"], field["theoretical"]
+        _heat(left, inspection.arrays[f"{position}/field_module"], [side, side], on_maps)
+        left.set_title(f"{title_of(module)}\nside {side}, {read} positions read")
+        _heat(right, inspection.arrays[f"{position}/field_image"], on_image["theoretical"], on_image)
+        theoretical, rms = _px(on_image["theoretical"]), number(on_image["rms"])
+        right.set_title(f"on the image: {theoretical} px can be seen\nrms radius {rms} px")
+        summaries.append(
+            f"{module['name']}: theoretical side {side}, {read} positions read on the map; {share} within a side of "
+            f"{on_maps['side'] or '-'} on the map and {on_image['side'] or '-'} px on the image."
+        )
     return Plot(
         name="field-energy",
         title="Effective receptive field",
-        figure=energies(inspection),
+        figure=freeze_layout(figure),
         alt="Squared gradient of the centre of each spatial map. " + " ".join(summaries),
         caption="Squared gradient of the centre of the spatial map, with respect to what the module gets (left) and to "
         f"the image (right), averaged over {inspection.numbers['n']['field']} images; colours are the square root of "
@@ -108,23 +104,7 @@ def _energy(inspection: Inspection) -> Plot:
     )
 
 
-@styled(STYLE)
-def energies(inspection: Inspection) -> Figure:
-    """Draw the energy on the module's own input and on the image, a row a module."""
-    modules = spatial(inspection)
-    figure, grid = axes_grid(2 * len(modules), 2, 3.4, 3.2)
-    for left, right, (position, module) in zip(grid[::2], grid[1::2], modules.items(), strict=True):
-        field = module["field"]
-        on_image, side = field["on_image"], field["theoretical"]
-        _heat(left, inspection.arrays[f"{position}/field_module"], (side, side), field["on_maps"])
-        left.set_title(f"{title_of(module)}\nside {side}, {positions_read(field)} positions read")
-        _heat(right, inspection.arrays[f"{position}/field_image"], on_image["theoretical"], on_image)
-        theoretical, rms = _px(on_image["theoretical"]), number(on_image["rms"])
-        right.set_title(f"on the image: {theoretical} px can be seen\nrms radius {rms} px")
-    return freeze_layout(figure)
-
-
-def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], measured: dict[str, Any]) -> None:
+def _heat(axes: Axes, values: Any, theoretical: list[int], measured: dict[str, Any]) -> None:
     height, width = values.shape
     image = axes.imshow(values / (float(values.max()) or 1.0), cmap=SEQUENTIAL, norm=PowerNorm(0.5, 0, 1))
     _frame(axes, measured["centre"], theoretical, color="white", linewidth=1.6)
@@ -135,7 +115,7 @@ def _heat(axes: Axes, values: Any, theoretical: tuple[int, int] | list[int], mea
     colour_bar(axes, image)
 
 
-def _frame(axes: Axes, centre: list[int], size: tuple[int, int] | list[int], **style: Any) -> None:
+def _frame(axes: Axes, centre: list[int], size: list[int], **style: Any) -> None:
     """Draw a rectangle of `size` (rows, columns) around `centre`, as much of it as lies within the axes."""
     left, right, bottom, top = axes.get_xlim() + axes.get_ylim()
     x = [min(max(centre[1] + half, left), right) for half in (-size[1] / 2, size[1] / 2)]

@@ -9,18 +9,14 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from analysis.inspection.records import Inspection, title_of
-from analysis.plots.plot import Plot, colour_bar, freeze_layout, number, span
+from analysis.plots.plot import Plot, colour_bar, freeze_layout, span
 from analysis.plots.style import DIVERGING, SEQUENTIAL, STYLE, styled
 
 HALO = withStroke(linewidth=2.5, foreground="white")
 
 
-def map_figures(inspection: Inspection) -> list[Plot]:
-    """Draw one figure per chosen image."""
-    return [_of_image(inspection, place) for place in range(len(inspection.numbers["images"]))]
-
-
-def _of_image(inspection: Inspection, place: int) -> Plot:
+def map_figure(inspection: Inspection, place: int) -> Plot:
+    """Draw the figure of one chosen image."""
     image = inspection.numbers["images"][place]
     title = f"Image {image['index']}: label {image['label']}, predicted {image['predicted']}"
     summaries = [_summary(inspection, position, place) for position in range(len(inspection.modules))]
@@ -31,8 +27,7 @@ def _of_image(inspection: Inspection, place: int) -> Plot:
         alt=f"{title}. " + " ".join(summaries),
         caption="Each row is one module: the spatial map before the sigmoid (orange above 0, purple below, a line at "
         "0, + and − at its extremes), the gate after it as a mean over channels, and the channel map before the "
-        "sigmoid. "
-        "Spatial colours are centred at 0 and gate colours run from 0 to 1 in every figure.",
+        "sigmoid. Spatial colours are centred at 0 and gate colours run from 0 to 1 in every figure.",
     )
 
 
@@ -40,11 +35,7 @@ def _summary(inspection: Inspection, position: int, place: int) -> str:
     names = {"spatial": "spatial logits", "channel": "channel logits", "gate": "mean gate"}
     arrays = {name: inspection.arrays.get(f"{position}/{name}") for name in names}
     ranges = [f"{names[name]} {_range(values[place])}" for name, values in arrays.items() if values is not None]
-    gate = inspection.arrays[f"{position}/gate"][place]
-    peak = np.unravel_index(gate.argmax(), gate.shape)
-    down, across = (number(100 * (at + 0.5) / length) for at, length in zip(peak, gate.shape, strict=True))
-    most_open = f"most open at {down} % from the top, {across} % from the left"
-    return f"{inspection.modules[position]['name']}: {', '.join(ranges)}; {most_open}."
+    return f"{inspection.modules[position]['name']}: {', '.join(ranges)}."
 
 
 def _range(values: NDArray[Any]) -> str:

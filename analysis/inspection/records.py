@@ -1,6 +1,6 @@
 """What `lightning_bam.inspection` wrote of a run, read back without torch."""
 
-import os
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_bam.run_folder.files import FolderError, open_plain, read_object
-
-SCHEMA = 1
+from lightning_bam.run_folder.files import read_text
 
 
 @dataclass(frozen=True)
@@ -32,17 +30,9 @@ class Inspection:
 
 
 def read(folder: Path) -> Inspection:
-    """Read `inspect.json` and `inspect.npz`; FolderError where they are missing, torn, or of another version."""
-    numbers = read_object(folder / "inspect.json")
-    if numbers is None:
-        raise FolderError(f"{folder}: holds no inspect.json; make it with `bam inspect RUN`")
-    if numbers.get("schema") != SCHEMA:
-        raise FolderError(f"{folder}/inspect.json: schema {numbers.get('schema')!r}, this version reads {SCHEMA}")
-    try:
-        with os.fdopen(open_plain(folder / "inspect.npz"), "rb") as raw, np.load(raw) as file:
-            return Inspection(numbers, {name: file[name] for name in file.files})
-    except (OSError, ValueError) as error:
-        raise FolderError(f"{folder}/inspect.npz: cannot be read ({error})") from None
+    """Read `inspect.json` and `inspect.npz`, as `lightning_bam.inspection` has just written them."""
+    with np.load(folder / "inspect.npz") as file:
+        return Inspection(json.loads(read_text(folder / "inspect.json")), dict(file))
 
 
 def title_of(module: dict[str, Any]) -> str:

@@ -3,16 +3,20 @@
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.inspection.records import Inspection, title_of
 from analysis.plots.plot import Plot, axes_grid, freeze_layout, number
 from analysis.plots.style import BLUE, COLUMNS, FAINT, ORANGE, STYLE, styled
 
 
+@styled(STYLE)
 def saturation_figure(inspection: Inspection) -> Plot:
     """Draw a histogram of each module's gate."""
-    limits, n = inspection.numbers["thresholds"], inspection.numbers["n"]
+    limits, n, count = inspection.numbers["thresholds"], inspection.numbers["n"], len(inspection.modules)
+    figure, grid = axes_grid(count, COLUMNS, 3.6 if count > 1 else 5.0, 2.7)
+    for position, axes in enumerate(grid):
+        _histogram(axes, inspection, position)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     summaries = [
         f"{module['name']}: {percent(module, 'trained')} saturated, {percent(module, 'initial')} before training."
         for module in inspection.modules
@@ -20,7 +24,7 @@ def saturation_figure(inspection: Inspection) -> Plot:
     return Plot(
         name="saturation",
         title="Saturation of the gate",
-        figure=histograms(inspection),
+        figure=freeze_layout(figure),
         alt="Histograms of the gate of each module. " + " ".join(summaries),
         caption=f"How often the gate takes each value over {n['samples']} images: trained (filled), and the same "
         f"network before training (line), there with the statistics of batches of {n['batch']} as in a first training "
@@ -32,17 +36,6 @@ def saturation_figure(inspection: Inspection) -> Plot:
 def percent(module: dict[str, Any], when: str) -> str:
     """Return a module's saturated share, `trained` or `initial`, as `11.4 %`."""
     return f"{100 * module['saturation'][when]['saturated']:.1f} %"
-
-
-@styled(STYLE)
-def histograms(inspection: Inspection) -> Figure:
-    """Draw one histogram a module."""
-    count = len(inspection.modules)
-    figure, grid = axes_grid(count, COLUMNS, 3.6 if count > 1 else 5.0, 2.7)
-    for position, axes in enumerate(grid):
-        _histogram(axes, inspection, position)
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return freeze_layout(figure)
 
 
 def _histogram(axes: Axes, inspection: Inspection, position: int) -> None:

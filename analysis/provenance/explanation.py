@@ -1,13 +1,10 @@
 """From a row of a table to the runs behind it: what was trained, when, where and with what, and why it failed."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from lightning_bam.config import flatten
-from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.config import flatten, nearest
 from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Study
@@ -35,19 +32,13 @@ def find_row(study: Study, text: str) -> str:
     """Return the row that `text` names, in any case; a StudyError names the nearest one."""
     by_name = {row.lower(): row for row in study.rows} | {row: row for row in study.rows}
     row = by_name.get(text, by_name.get(text.lower()))
-    if row is not None:
-        return row
-    close = difflib.get_close_matches(text.lower(), by_name, n=1, cutoff=0.5)
-    hint = f"did you mean {by_name[close[0]]!r}?" if close else f"rows: {', '.join(study.rows)}"
-    raise StudyError(f"{study.label}: no row {text!r}; {hint}")
+    if row is None:
+        raise StudyError(f"{study.label}: no row {text!r}; {nearest(text, study.rows)}")
+    return row
 
 
 def explain(study: Study, records: Sequence[Record], row: str, seed: int | None = None) -> Explanation:
-    """Gather what is behind a row, as `find_row` returns it, or behind its run of one seed.
-
-    Raises:
-        StudyError: a seed that the study does not ask.
-    """
+    """Gather what is behind a row, as `find_row` returns it, or behind its run of one seed."""
     mine = [record for record in records if record.row == row and seed in (None, record.run.seed)]
     if not mine:
         seeds = ", ".join(map(str, study.seed_list))
@@ -69,6 +60,7 @@ def explain(study: Study, records: Sequence[Record], row: str, seed: int | None 
 def _run(record: Record) -> dict[str, Any]:
     """Return everything about one run as JSON data."""
     manifest, path, result = record.manifest, record.folder.path, record.result
+    ranks = sorted(log.name for log in path.glob("rank*.log"))
     scores = [figure for line in record.metrics if (figure := so_far(record.run, line)) is not None]
     failure = manifest if record.state == "failed" else Manifest()
     return {
@@ -84,7 +76,7 @@ def _run(record: Record) -> dict[str, Any]:
         "result": result.figures() if result else None,
         "attempts": _attempts(manifest),
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
-        "logs": [str(log) for log in logs(path)],
+        "logs": [str(path / name) for name in (*ranks, "launcher.log") if record.folder.has(name)],
         "wandb": [str(run) for run in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
         **{name: getattr(failure, name) for name in ("cause", "error", "rank", "traceback")},
     }
@@ -101,8 +93,7 @@ def _attempts(manifest: Manifest) -> list[dict[str, Any]]:
     ]
 
 
-def logs(folder: Path) -> list[Path]:
-    """Return what the ranks and their launcher printed, those that printed anything."""
-    run = RunFolder(folder)
-    names = [*sorted(path.name for path in folder.glob("rank*.log")), "launcher.log"]
-    return [folder / name for name in names if run.has(name)]
+def device_of(attempt: dict[str, Any]) -> str:
+    """Return the device of an attempt, of a CPU with its instructions; empty where it is not recorded."""
+    device = str(attempt.get("device", ""))
+    return f"cpu {attempt.get('cpu', '')}".strip() if device == "cpu" else device

@@ -1,7 +1,7 @@
 """A run and its repetition, compared epoch by epoch: equal bit for bit, or where they part and what may be why."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from analysis.environment import UNKNOWN, over_attempts
 from lightning_bam.run_folder.files import FolderError
@@ -30,12 +30,9 @@ class Parting:
 class Reproduction:
     """What came of a repetition of the run `key`, of whose `epochs` these `figures` were compared.
 
-    `was` and `now` are the reported figure, of the name `metric`, in percent, of the run and its repetition.
-
-    Attributes:
-        parting: where the two part; None where every figure is equal.
-        differing: entry of the manifest -> what it was and what it is, where that differs.
-        changed: files of the record that are not what its training left.
+    `was` and `now` are the reported figure, of the name `metric`, in percent, of the run and its repetition; `parting`
+    is None where every figure is equal. `differing` has what an entry of the manifest was and is, where that differs,
+    `changed` the files of the record that are not what its training left.
     """
 
     key: str
@@ -60,12 +57,7 @@ class Reproduction:
 
 
 def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
-    """Compare a complete run with its repetition.
-
-    Raises:
-        FolderError: a folder that cannot be trusted, or one that is not complete.
-
-    """
+    """Compare a complete run with its repetition; FolderError for a folder that cannot be trusted."""
     run = record.run()
     was, now = record.result(), repetition.result()
     if was is None or now is None:
@@ -75,6 +67,15 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         raise FolderError(f"{record.path}/metrics.jsonl: holds {len(old)} epochs, the repetition {len(new)}")
     repeated = {name for line in new for name in line}.difference(NOT_COMPUTED)
     names = tuple(name for name in dict.fromkeys(name for line in old for name in line) if name in repeated)
+    pairs = ((one, other, name) for one, other in zip(old, new, strict=True) for name in names)
+    parting = next(
+        (
+            Parting(epoch=one["epoch"], figure=name, was=one[name], now=other[name])
+            for one, other, name in pairs
+            if name in one and name in other and one[name] != other[name]
+        ),
+        None,
+    )
     before, after = record.manifest().effective, repetition.manifest().effective
     entries = {
         name: [over_attempts(getattr(attempt, name) for attempt in attempts) for attempts in (before, after)]
@@ -88,7 +89,7 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         key=run.key,
         epochs=len(old),
         figures=names,
-        parting=first_parting(old, new, names),
+        parting=parting,
         metric=headline(run).name,
         was=reported(run, was),
         now=reported(run, now),
@@ -99,12 +100,3 @@ def compare(record: RunFolder, repetition: RunFolder) -> Reproduction:
         },
         changed=tuple(changed),
     )
-
-
-def first_parting(old: list[dict[str, Any]], new: list[dict[str, Any]], names: tuple[str, ...]) -> Parting | None:
-    """Return the first of these figures, epoch by epoch, that both have and that is not equal; None where all are."""
-    for one, other in zip(old, new, strict=True):
-        for name in names:
-            if name in one and name in other and one[name] != other[name]:
-                return Parting(epoch=one["epoch"], figure=name, was=one[name], now=other[name])
-    return None

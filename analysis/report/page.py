@@ -7,12 +7,13 @@ from datetime import datetime
 from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
 from analysis.factorial.study import factorial_of
 from analysis.formats.blocks import blocks
+from analysis.formats.columns import Column
 from analysis.formats.html import html_table, note_prefix
 from analysis.formats.legend import below
 from analysis.html.templates import render
 from analysis.planning.needs import needs, total_hours
 from analysis.plots.kinds import KINDS, draw
-from analysis.plots.plot import Plot
+from analysis.plots.plot import NoPlot, Plot
 from analysis.report import power
 from analysis.report.provenance import MACHINE_NAMES, conditions, provenance, row_runs
 from analysis.report.verdict import sentences
@@ -65,16 +66,13 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
     rows = {row.label: row for row in table.rows}
     factorial = factorial_of(study, records)
-    factors = (
-        {}
-        if factorial is None
-        else {
-            "Analysis of variance": anova_columns(factorial),
-            "Estimated marginal means": level_columns(factorial, table.metric),
-            "Importance": importance_columns(factorial),
-        }
-    )
-    figures, absent = plots(study, records, table)
+    factors: dict[str, list[Column]] = {}
+    if factorial is not None:
+        factors["Analysis of variance"] = anova_columns(factorial)
+        factors["Estimated marginal means"] = level_columns(factorial, table.metric)
+        factors["Importance"] = importance_columns(factorial)
+    drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
+    absent = "; ".join(f"{kind} ({one.reason})" for kind, one in drawings.items() if isinstance(one, NoPlot))
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
     blocks_of_rows = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
@@ -92,24 +90,11 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "note_prefix": note_prefix(table),
         "factorial": [(title, columns) for title, columns in factors.items() if columns and columns[0].cells],
         "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
-        "figures": figures,
-        "absent": absent,
+        "figures": [drawing for drawing in drawings.values() if isinstance(drawing, Plot)],
+        "absent": f"Not drawn: {absent}." if absent else "",
         "conditions": conditions(study),
         "power": power.columns(comparisons),
         "power_lead": power.lead(table, comparisons, hours),
         "provenance": provenance(records) or {"runs": "none is complete"},
         "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
     }
-
-
-def plots(study: Study, records: Sequence[Record], table: Table) -> tuple[list[Plot], str]:
-    """Return the figures in the order of `KINDS`, and a sentence about those that cannot be drawn, or none."""
-    figures, absent = [], dict[str, list[str]]()
-    for kind in KINDS:
-        drawing = draw(kind, study, records, table)
-        if isinstance(drawing, Plot):
-            figures.append(drawing)
-        else:
-            absent.setdefault(drawing.reason, []).append(kind)
-    why = "; ".join(f"{', '.join(kinds)} ({reason})" for reason, kinds in absent.items())
-    return figures, f"Not drawn: {why}." if why else ""

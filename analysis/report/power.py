@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from analysis.formats.columns import Column, signed
+from analysis.formats.columns import Column
 from analysis.planning.needs import Need, needs
 from analysis.plots.plot import noun
 from analysis.report.provenance import hours_text
 from analysis.report.verdict import is_resolved, level
-from analysis.statistics.paired import MOST, possible
+from analysis.statistics.paired import MOST
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import Table
 from analysis.table.model import Row
@@ -70,29 +70,16 @@ def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> lis
         f"points of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go unseen: not resolved "
         "does not mean equal."
     ]
-    open_needs = [one.need for one in comparisons if one.state == "open" and one.need is not None]
-    if not open_needs:
-        return lines
-    head = f"Open: {len(open_needs)} of {len(comparisons)}."
-    cost = f", at about {hours_text(hours)} device-hours in all, baselines included" if hours is not None else ""
-    if table.stopping is not None:
-        return [*lines, f"{head} The stopping rule wants the seeds of the next look{cost}."]
-    return [*lines, *_closing(table, head, open_needs, cost)]
-
-
-def _closing(table: Table, head: str, open_needs: Sequence[Need], cost: str) -> list[str]:
-    seeds = sorted(need.seeds for need in open_needs if need.seeds is not None)
-    equal = f" or found equivalent within ±{table.margin:g} points" if table.margin is not None else ""
-    beyond = len(open_needs) - len(seeds)
-    if not seeds:
-        return [f"{head} The differences seen so far cannot be resolved{equal} by {MOST_SEEDS} seeds."]
-    more = f"{seeds[0]}" if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
-    rest = f"; {beyond} would need more than {MOST_SEEDS} seeds" if beyond else ""
-    return [
-        f"{head} Should the differences and spreads seen so far persist, {len(seeds)} would be resolved{equal} with "
-        f"{more} more seeds{cost}{rest}.",
-        "Seeds added because of a look at these figures make p too small: confirm with fresh ones.",
-    ]
+    if count := sum(one.state == "open" for one in comparisons):
+        cost = "" if hours is None else f"; about {hours_text(hours)} device-hours in all, baselines included"
+        equal = "" if table.margin is None else f" or found equivalent within ±{table.margin:g} points"
+        seeds = "seeds to add until the next look of the stopping rule"
+        if table.stopping is None:
+            seeds = f"seeds to add until it is resolved{equal}, should the difference and spread seen so far persist"
+        lines.append(f"Open: {count} of {len(comparisons)}. The table has for each the {seeds}{cost}.")
+        if table.stopping is None:
+            lines.append("Seeds added because of a look at these figures make p too small: confirm with fresh ones.")
+    return lines
 
 
 def columns(comparisons: Sequence[Power]) -> list[Column]:
@@ -100,10 +87,6 @@ def columns(comparisons: Sequence[Power]) -> list[Column]:
     deltas = [one.row.delta for one in comparisons]
     open_needs = [one.need if one.state == "open" else None for one in comparisons]
     add = ["" if need is None else str(need.seeds or f">{MOST_SEEDS - need.n}") for need in open_needs]
-    allowed = [
-        f"{signed(possible(delta.low))} to {signed(possible(delta.high))}" if delta and delta.low == delta.low else "—"
-        for delta in deltas
-    ]
     hours = ["" if need is None or need.hours is None else hours_text(need.hours) for need in open_needs]
     spreads = [f"{delta.sd:.2f}" if delta is not None and delta.sd > 0 else "—" for delta in deltas]
     return [
@@ -111,7 +94,6 @@ def columns(comparisons: Sequence[Power]) -> list[Column]:
         Column(heading="paired seeds", kind="number", cells=[str(delta.n if delta else 0) for delta in deltas]),
         Column(heading="sd of Δ", kind="number", cells=spreads),
         Column(heading="could resolve", kind="number", cells=[_least(one.least) for one in comparisons]),
-        Column(heading="Δ allowed (95 %)", kind="number", cells=allowed),
         Column(heading="state", kind="verdict", cells=[one.state for one in comparisons]),
         Column(heading="seeds to add", kind="number", cells=add),
         Column(heading="device-hours", kind="number", cells=hours),

@@ -4,13 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from analysis.environment import device_hours, over_attempts
 from analysis.formats.columns import Column, mean_and_sd, signed
 from analysis.formats.legend import fixed_facts
-from analysis.provenance.explanation import Explanation, explain
+from analysis.provenance.explanation import Explanation, device_of, explain
 from analysis.table.model import Row
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.manifest import ENTRIES
@@ -21,7 +19,7 @@ from studies.records.records import Record
 FOLDER = "folder, named by the key"
 KINDS = {"seed": "label"} | dict.fromkeys(("figure (%)", "Δ at this seed", "attempts"), "number")
 """Columns of other kinds than `verdict`."""
-MACHINE_NAMES = (FOLDER, "commit", "W&B id")
+MACHINE_NAMES = (FOLDER, "commit")
 """Headings whose cells are names for a machine."""
 
 
@@ -31,12 +29,8 @@ def hours_text(hours: float) -> str:
 
 
 def clock(text: str) -> str:
-    """Write an ISO time as `2026-11-25 22:48 UTC`; what is no such time as it is."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else f"{time:%Y-%m-%d %H:%M}"
+    """Write an ISO time as `2026-11-25 22:48 UTC`; empty for none."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if text else ""
 
 
 def provenance(records: Sequence[Record]) -> dict[str, str]:
@@ -94,26 +88,25 @@ def conditions(study: Study) -> dict[str, str]:
 def row_runs(study: Study, records: Sequence[Record], row: Row, baseline: Row) -> dict[str, object]:
     """Return what the page shows of a row's runs; a baseline is compared with itself."""
     explanation = explain(study, records, row.label)
+    difference = "This row is the baseline."
+    if row is not baseline:
+        name = explanation.baseline
+        difference = f"Here {facts(explanation, 'row')}; in the baseline {name!r} {facts(explanation, 'baseline')}."
     runs = f"{row.n} of {row.wanted} run{'s' * (row.wanted > 1)} complete"
     return {
         "label": row.label,
         "name": repr(row.label),
         "summary": runs if math.isnan(row.mean) else f"{runs}, {mean_and_sd(row.mean, row.sd)}",
-        "difference": _difference(explanation),
+        "difference": difference,
         "columns": run_columns(explanation, row, baseline),
         "runs": explanation.runs,
     }
 
 
-def _difference(explanation: Explanation) -> str:
-    """Say what sets a row apart from its baseline."""
-    if explanation.row == explanation.baseline:
-        return "This row is the baseline."
-    row, baseline = (
-        fixed_facts({name: str(both[side]) for name, both in explanation.differences.items() if both[side] != "-"})
-        for side in ("row", "baseline")
-    )
-    return f"Here {row}; in the baseline {explanation.baseline!r} {baseline}."
+def facts(explanation: Explanation, side: str) -> str:
+    """Return in words what one side, `row` or `baseline`, has where they differ."""
+    values = {name: str(value[side]) for name, value in explanation.differences.items()}
+    return fixed_facts({name: value for name, value in values.items() if value != "-"})
 
 
 def run_columns(explanation: Explanation, row: Row, baseline: Row) -> list[Column]:
@@ -132,25 +125,14 @@ def run_columns(explanation: Explanation, row: Row, baseline: Row) -> list[Colum
         FOLDER: [run["folder"] for run in runs],
         "attempts": [str(len(run["attempts"]) or "") for run in runs],
         "commit": [str(attempt.get("commit", "")) for attempt in last],
-        "device": [_device(attempt) for attempt in last],
+        "device": [
+            device_of(attempt) + (f" x {ranks}" if (ranks := attempt.get("world_size", 1)) != 1 else "")
+            for attempt in last
+        ],
         "last started": [clock(str(attempt.get("started", ""))) for attempt in last],
-        "W&B id": [", ".join(map(_wandb, run["wandb"])) for run in runs],
     }
     return [
         Column(heading=heading, kind=KINDS.get(heading, "verdict"), cells=values)
         for heading, values in cells.items()
         if heading == "figure (%)" or any(values)
     ]
-
-
-def _device(attempt: dict[str, Any]) -> str:
-    device = str(attempt.get("device", ""))
-    if device == "cpu":
-        device = f"cpu {attempt.get('cpu', '')}".strip()
-    return f"{device} x {attempt['world_size']}" if device and attempt.get("world_size", 1) != 1 else device
-
-
-def _wandb(path: str) -> str:
-    """Return the id at the end of the name of W&B's folder, and whether it is an offline record."""
-    kind, _, rest = Path(path).name.partition("run-")
-    return rest.rpartition("-")[2] + (" (offline)" if kind else "")

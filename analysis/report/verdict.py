@@ -12,16 +12,12 @@ from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.verdict import LEVEL
 
-LISTED = 4
-"""Up to so many rows are named in a sentence; more are counted."""
-
 
 def sentences(table: Table) -> list[str]:
     """Return the verdict: what is lacking, a count over all panels if there are several, and one line a panel.
 
     A difference that is not resolved is described by what its interval allows, never as `no difference`. Intervals are
-    the table's (95 %, each by itself), p-values are adjusted for the whole study. The last line warns of differences
-    that a stopping rule ended with: they are too large on average.
+    the table's (95 %, each by itself), p-values are adjusted for the whole study.
     """
     states = sum((row.states for row in table.rows), Counter[str]())
     lacking = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -78,8 +74,15 @@ def _panel(table: Table, baseline: str) -> str:
     if not rows:
         return f"{baseline!r} stands alone: there is nothing to compare it with."
     parts = [f"{_count(rows, table)} with {baseline!r}: {_resolved_at(rows, table)}"]
-    for kind in ("better", "worse"):
-        parts += _resolved([row for row in rows if row.verdict.kind == kind], table)
+    for row in sorted(filter(is_resolved, rows), key=lambda row: row.verdict.kind):
+        assert row.delta is not None
+        low, high = sorted(abs(possible(end)) for end in (row.delta.low, row.delta.high))
+        p = "" if math.isnan(row.p_holm) else ", p < 0.001" if row.p_holm < 0.001 else f", p = {row.p_holm:.3f}"
+        within = "" if row.verdict.within is None else f", within the margin of ±{row.verdict.within:g} points"
+        parts.append(
+            f"{row.label!r} is {row.verdict.kind} than {baseline!r}{row.verdict.coverage} by "
+            f"{abs(row.delta.mean):.2f} points ({_interval(table)} {low:.2f} to {high:.2f}{p}){within}"
+        )
     if unresolved := [row for row in rows if is_open(row)]:
         parts.append(f"Not resolved: {named(unresolved)}; {_allowed(unresolved, table)}")
         apart = [row for row in unresolved if row.delta is not None and row.delta.low * row.delta.high > 0]
@@ -91,29 +94,6 @@ def _panel(table: Table, baseline: str) -> str:
         if not is_resolved(row) and not is_open(row):
             reasons.setdefault(_reason(row), []).append(row)
     return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
-
-
-def _resolved(rows: list[Row], table: Table) -> list[str]:
-    """Describe rows that differ the same way; of many, those that differ most and least."""
-    if len(rows) <= LISTED:
-        return [
-            f"{row.label!r} is {row.verdict.kind} than {row.baseline!r}{row.verdict.coverage} by {_size(row, table)}"
-            + ("" if row.verdict.within is None else f", within the margin of ±{row.verdict.within:g} points")
-            for row in rows
-        ]
-    least, *_, most = sorted(rows, key=lambda row: abs(row.delta.mean) if row.delta else math.nan)
-    return [
-        f"{len(rows)} rows are {most.verdict.kind} than {most.baseline!r}, {most.label!r} most, by "
-        f"{_size(most, table)}, and {least.label!r} least, by {_size(least, table)}"
-    ]
-
-
-def _size(row: Row, table: Table) -> str:
-    """Write by how much a row is better or worse, without a sign, with its interval and adjusted p."""
-    assert row.delta is not None
-    low, high = sorted(abs(possible(end)) for end in (row.delta.low, row.delta.high))
-    p = "" if math.isnan(row.p_holm) else ", p < 0.001" if row.p_holm < 0.001 else f", p = {row.p_holm:.3f}"
-    return f"{abs(row.delta.mean):.2f} points ({_interval(table)} {low:.2f} to {high:.2f}{p})"
 
 
 def _interval(table: Table) -> str:
@@ -144,8 +124,6 @@ def _reason(row: Row) -> str:
 
 
 def named(rows: Sequence[Row]) -> str:
-    """Name up to `LISTED` rows, count more: `'a', 'b' and 'c'`, `7 rows`."""
-    if len(rows) > LISTED:
-        return f"{len(rows)} rows"
+    """Name rows: `'a', 'b' and 'c'`."""
     *first, last = [repr(row.label) for row in rows]
     return f"{', '.join(first)} and {last}" if first else last

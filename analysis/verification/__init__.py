@@ -8,11 +8,7 @@ Level = Literal["problem", "note"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line of a verification, which begins with the file that it is about.
-
-    A `problem` is a record or a table that cannot be trusted, a `note` something to know. `study`, `row` and `seed` are
-    None where it is about no one of them.
-    """
+    """A line that begins with its file: a record or a table that cannot be trusted, or a note."""
 
     level: Level
     text: str

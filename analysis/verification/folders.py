@@ -13,7 +13,6 @@ from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
-from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Cell
 from studies.records.records import Record, record_of
 
@@ -29,10 +28,9 @@ TRAINED: Final = ("result.json", "metrics.jsonl", "checkpoints")
 
 @dataclass(kw_only=True)
 class Checked:
-    """One run folder and what is wrong with it.
+    """One run folder and what is wrong with it; of no study that was named, it has no `study` and no row.
 
-    `study` is a label, or None for a run of no study that was named; then the cell has no row. `record` is None where
-    it cannot be read. `hashed` says whether every file has its hash, `weights` whether the last checkpoint is here.
+    `record` is None where it cannot be read, `weights` says whether the last checkpoint is here.
     """
 
     study: str | None
@@ -66,12 +64,7 @@ def check(cell: Cell, root: Path, study: str | None) -> Checked:
 
 
 def _files(checked: Checked) -> list[str]:
-    """Check the files and fill in what they say; return a line a problem.
-
-    Raises:
-        FolderError: a problem that leaves nothing more to be said.
-
-    """
+    """Check the files, fill in what they say, and return a line a problem; FolderError for one that says it all."""
     folder, run, path = checked.folder, checked.cell.run, checked.folder.path
     complete = folder.state() == "complete"
     manifest = folder.manifest()
@@ -129,15 +122,8 @@ def disagreement(record: Record) -> str | None:
     if epochs != list(range(planned)):
         shown = shortened(", ".join(map(str, epochs)))
         return f"{path}/metrics.jsonl: holds epochs {shown}, not 0 to {planned - 1}; {REMOVE}"
-    for name in (*CLASSIFIED, *DETECTED, "scored"):
-        last = lines[-1].get(name)
-        if name in result and last is not None and last != result[name]:
-            return f"{path}/result.json: says {name} {result[name]}, metrics.jsonl {last} at its last epoch; {REMOVE}"
-    for line in lines:
-        if wrong := miscount(line):
-            return f"{path}/metrics.jsonl: epoch {line['epoch']}: {wrong}; {REMOVE}"
-    wrong = miscount(result)
-    return f"{path}/result.json: {wrong}; {REMOVE}" if wrong else None
+    counts = [(f"metrics.jsonl: epoch {line['epoch']}", line) for line in lines] + [("result.json", result)]
+    return next((f"{path}/{where}: {wrong}; {REMOVE}" for where, each in counts if (wrong := miscount(each))), None)
 
 
 def miscount(figures: Mapping[str, Any]) -> str | None:
@@ -158,30 +144,26 @@ def trained(path: Path) -> bool:
     return any((path / name).exists() for name in TRAINED)
 
 
-def strangers(root: Path, keys: set[str]) -> list[Checked]:
-    """Check the run folders that have none of these keys, each by its own description."""
-    return [_stranger(path) for path in sorted(root.iterdir()) if path.name not in keys and _is_run(path)]
-
-
-def _is_run(path: Path) -> bool:
-    """Say whether this is a run folder; a model folder has a run.json, too."""
-    try:
-        return path.is_dir() and (trained(path) or ((path / "run.json").exists() and not (path / WEIGHTS).exists()))
-    except PermissionError:  # another user's: its line says so
-        return True
-
-
-def _stranger(path: Path) -> Checked:
+def check_stranger(path: Path) -> Checked | None:
+    """Check a folder of no study by its own description; None for what is no run folder, as a model folder."""
     folder = RunFolder(path)
     checked = Checked(study=None, cell=Cell("", Run()), folder=folder)
     try:
+        described = (path / "run.json").exists() and not (path / WEIGHTS).exists()
+        if not path.is_dir() or not (trained(path) or described):
+            return None
+    except PermissionError:  # another user's: the next line says so
+        pass
+    try:
         run = folder.run()
     except FolderError as error:
-        checked.problems = [checked.finding(str(error))]
-        return checked
-    if path.name == run.key:
-        return check(Cell("", run), path.parent, None)
-    home = path.with_name(run.key)
-    text = f"{path}: describes run {run.key}, which belongs in {home}: copied or renamed; remove it, or name it so"
-    checked.problems = [checked.finding(text)]
+        problem = str(error)
+    else:
+        if path.name == run.key:
+            return check(Cell("", run), path.parent, None)
+        home = path.with_name(run.key)
+        problem = (
+            f"{path}: describes run {run.key}, which belongs in {home}: copied or renamed; remove it, or name it so"
+        )
+    checked.problems = [checked.finding(problem)]
     return checked

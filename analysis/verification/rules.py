@@ -23,9 +23,6 @@ def check_purpose(
 
     Another rule, one that is missing, and one that is from after the first of its runs are problems; results that the
     study has not are notes, as a study may be extended and asked in parts.
-
-    Raises:
-        FolderError: a rule that cannot be read.
     """
     rule, path = seal(root, study.label), path_of(root, study.label)
     manifests = [(cell, run.record.manifest) for cell, run in runs if run.record is not None]

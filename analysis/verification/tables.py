@@ -39,12 +39,7 @@ _TABLE: Final = TypeAdapter(_Table)
 
 
 def read_tables(path: Path) -> list[dict[str, Any]]:
-    """Return the tables in a file that `bam table --format json` wrote.
-
-    Raises:
-        FolderError: it cannot be read, or is something else.
-
-    """
+    """Return the tables in a file that `bam table --format json` wrote; FolderError for anything else."""
     try:
         data = parse(path.read_bytes())
     except OSError as error:
@@ -72,7 +67,13 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     beside the table, which may grow.
     """
     ours = json.loads(as_json(table))
-    written, actual = _rows(theirs), _rows(ours)
+    written, actual = (
+        {row["label"]: {name: item for name, item in row.items() if name != "notes"} for row in part["rows"]}
+        for part in (theirs, ours)
+    )
+    old_head, head = (
+        {name: item for name, item in part.items() if name not in ("rows", "notes", "study")} for part in (theirs, ours)
+    )
     columns = {column for row in written.values() for column in row}
     findings: list[Finding] = []
     newer = set()
@@ -80,7 +81,7 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     def add(level: Level, text: str, row: str | None = None) -> None:
         findings.append(Finding(level=level, text=f"{path}: {text}", study=table.study, row=row))
 
-    parts: list[tuple[str | None, Any, Any]] = [(None, {"unlisted": ours["unlisted"]} | _head(theirs), _head(ours))]
+    parts: list[tuple[str | None, Any, Any]] = [(None, {"unlisted": ours["unlisted"]} | old_head, head)]
     parts += [(label, written[label], row) for label, row in actual.items() if label in written]
     for label, old, now in parts:
         for column, was, value in differences(old, now):
@@ -124,14 +125,6 @@ def _equal(old: Any, now: Any) -> bool:
         return math.isclose(old, now, rel_tol=EQUAL, abs_tol=1e-12)
     except OverflowError:  # a whole number beyond what a float can be
         return False
-
-
-def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["label"]: {name: item for name, item in row.items() if name != "notes"} for row in table["rows"]}
-
-
-def _head(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in table.items() if name not in ("rows", "notes", "study")}
 
 
 def _shown(item: Any) -> str:

@@ -14,8 +14,3 @@ class Finding:
     level: Level
     found: str
     mend: str = ""
-
-
-def listed(items: list[str], shown: int = 4) -> str:
-    """Return the first of `items` separated by commas, and that there are more."""
-    return ", ".join(items[:shown]) + (" ..." if len(items) > shown else "")

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -22,32 +23,32 @@ A_RUN: Final = 1.0
 LOOPBACK: Final = "ranks meet on 127.0.0.1: `ip link set lo up`; against a firewall: iptables -I INPUT -i lo -j ACCEPT"
 
 
-def installed(name: str) -> str | None:
-    """Return the version of a distribution, or None where there is none."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def requirements(name: str) -> list[Requirement]:
-    """Return what an installed distribution needs on this machine, without its extras."""
-    needs = map(Requirement, metadata.requires(name) or [] if installed(name) else [])
-    return [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
-
-
 def versions() -> Iterator[Finding]:
     """Compare what is installed with what this project and its requirements ask for: torchvision for its torch."""
-    names = ("lightning-bam", *(need.name for need in requirements("lightning-bam")))
-    needs = [(name, need, installed(need.name)) for name in names for need in requirements(name)]
-    wrong = [need for need in needs if need[2] is None or not need[1].specifier.contains(need[2], prereleases=True)]
-    for name, need, version in wrong:
-        has = f"{need.name} {version}" if version else f"no {need.name}"
-        message = f"{has}, but {name} {installed(name)} needs {need.specifier or 'one'}"
-        yield Finding("versions", "problem", message, f"pip install '{need.name}{need.specifier}'")
-    if not wrong:
-        shown = [f"python {platform.python_version()}", *(f"{name} {installed(name)}" for name in SHOWN)]
+    fit = True
+    for name in ("lightning-bam", *(need.name for need in _requirements("lightning-bam"))):
+        for need in _requirements(name):
+            version = _version(need.name)
+            if version is None or not need.specifier.contains(version, prereleases=True):
+                fit = False
+                has = f"{need.name} {version}" if version else f"no {need.name}"
+                message = f"{has}, but {name} {_version(name)} needs {need.specifier or 'one'}"
+                yield Finding("versions", "problem", message, f"pip install '{need.name}{need.specifier}'")
+    if fit:
+        shown = [f"python {platform.python_version()}", *(f"{name} {_version(name)}" for name in SHOWN)]
         yield Finding("versions", "ok", ", ".join(shown))
+
+
+def _version(name: str) -> str | None:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(name)
+    return None
+
+
+def _requirements(name: str) -> list[Requirement]:
+    """Return what a distribution needs on this machine, without its extras; nothing where it is not installed."""
+    needs = map(Requirement, metadata.requires(name) or [] if _version(name) else [])
+    return [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
 def free_memory() -> int:
@@ -79,14 +80,11 @@ def memory() -> Iterator[Finding]:
 def torch(context: ForkServerContext) -> Iterator[Finding]:
     """Have a process that loads torch try it and every GPU, then another one two ranks."""
     mend = "`nvidia-smi` shows whether each GPU answers; CUDA_VISIBLE_DEVICES= leaves them out; see `dmesg`"
-    devices = _ask(context, "torch", "devices", mend, limit=120)
-    yield from devices
-    if devices[0].level == "ok":
-        yield from _ask(context, "ranks", "ranks", LOOPBACK)
-
-
-def _ask(context: ForkServerContext, check: str, function: str, mend: str, limit: float | None = None) -> list[Finding]:
-    try:
-        return [*ask(context, "studies.doctor.torch_probe", function, None, limit=limit)]
-    except RuntimeError as error:
-        return [Finding(check, "problem", f"no answer: {error}", mend)]
+    for check, function, advice, limit in (("torch", "devices", mend, 120), ("ranks", "ranks", LOOPBACK, None)):
+        try:
+            findings = [*ask(context, "studies.doctor.torch_probe", function, None, limit=limit)]
+        except RuntimeError as error:
+            findings = [Finding(check, "problem", f"no answer: {error}", advice)]
+        yield from findings
+        if findings[0].level != "ok":
+            return

@@ -13,9 +13,10 @@ from typing import Final
 
 import psutil
 
+from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from studies.doctor import Finding, listed
+from studies.doctor import Finding
 from studies.workers.forkserver import is_orphan
 
 MIB: Final = 2**20
@@ -40,26 +41,21 @@ def existing(root: Path) -> Path:
 
 def filesystem(path: Path) -> tuple[str, str]:
     """Return the mount point and the type of the file system that holds `path`."""
-    there = Path(os.path.realpath(path))
-    holding = [part for part in psutil.disk_partitions(all=True) if there.is_relative_to(part.mountpoint)]
-    last = max(reversed(holding), key=lambda part: len(part.mountpoint), default=None)
-    return (last.mountpoint, last.fstype) if last else ("/", "?")
+    kinds = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+    mount = max(filter(path.resolve().is_relative_to, kinds), key=len, default="/")
+    return mount, kinds.get(mount, "?")
 
 
 def room(root: Path) -> Iterator[Finding]:
     """Look at the room where runs are written, in the temporary folder and in shared memory."""
     need = "a checkpoint takes up to 0.2 GiB, and twice that for a moment"
-    yield _room("disk", root, 256, 5120, need, f"{_largest(root)}, or choose another --root or BAM_ROOT")
+    yield _room("disk", root, 256, 5120, need, "free some, or choose another --root or BAM_ROOT")
     temporary, need = Path(tempfile.gettempdir()), "ranks meet there, and W&B's files lie there"
-    yield _room("TMPDIR", temporary, 16, 16, need, f"{_largest(temporary)}, or set TMPDIR to another folder")
+    yield _room("TMPDIR", temporary, 16, 16, need, "free some, or set TMPDIR to another folder")
     if SHARED_MEMORY.is_dir():
         mend = "docker run --shm-size=8g (or --ipc=host), or BAM_WORKERS=0; `ls -lS /dev/shm` shows what fills it"
         need = "workers that decode ImageNet need about 1 GiB"
         yield _room("shared memory", SHARED_MEMORY, 0, 1024, need, mend)
-
-
-def _largest(folder: Path) -> str:
-    return f"free some (`du -s {shlex.quote(str(folder))}/* | sort -n | tail`)"
 
 
 def _room(check: str, folder: Path, least: int, enough: int, need: str, mend: str) -> Finding:
@@ -88,14 +84,11 @@ def files(root: Path) -> Iterator[Finding]:
             file.write(os.urandom(MIB))
             file.flush()
             os.fsync(file.fileno())
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError as error:
-                yield Finding("locks", "problem", f"{flock} fails: {error.strerror}", local)
-                return
-            shared = lockable(path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            command = [sys.executable, "-I", "-S", "-c", TRY, str(path)]
+            shared = subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
     except OSError as error:
-        mend = "choose another --root or set BAM_ROOT, or mend the file system (full, read-only, not yours?)"
+        mend = "choose another --root or set BAM_ROOT, or mend the file system (full, read-only, not yours, no locks?)"
         yield Finding("files", "problem", f"{folder}: cannot be written ({error.strerror})", mend)
         return
     finally:
@@ -111,12 +104,6 @@ def files(root: Path) -> Iterator[Finding]:
         yield Finding("locks", "ok", f"{flock} keeps two processes apart")
 
 
-def lockable(path: Path) -> bool:
-    """Say whether another process gets the lock."""
-    command = [sys.executable, "-I", "-S", "-c", TRY, str(path)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
-
-
 def leases(root: Path) -> Iterator[Finding]:
     """Look for runs that say that they are running while nobody holds their lock, and for folders that are torn."""
     stale, paths = [], sorted(path.parent for path in root.glob("*/run.json"))
@@ -129,7 +116,7 @@ def leases(root: Path) -> Iterator[Finding]:
             mend = f"rm -r {shlex.quote(str(path))}, and the next `bam run` trains it again"
             yield Finding("leases", "problem", str(error), mend)
     if stale:
-        message = f"{len(stale)} in state 'running', and nobody trains: {listed(stale)}"
+        message = f"{len(stale)} in state 'running', and nobody trains: {shortened(', '.join(stale))}"
         mend = "`bam run STUDY` (or `bam search`, `bam worker`) goes on with them from their checkpoints"
         yield Finding("leases", "warning", message, mend)
     else:
@@ -137,26 +124,12 @@ def leases(root: Path) -> Iterator[Finding]:
         yield Finding("leases", "ok", message)
 
 
-def parentless() -> list[psutil.Process]:
-    """Return the processes of this machine that were forked for a run by a scheduler that has ended."""
-    here = _namespace(os.getpid())
-    return [process for process in psutil.process_iter() if is_orphan(process) and _namespace(process.pid) == here]
-
-
-def _namespace(pid: int) -> str:
-    """Return the namespace in which a process's number counts: a container's processes are not judged from outside."""
-    try:
-        return str(Path(f"/proc/{pid}/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
 def orphans() -> Iterator[Finding]:
     """Look for training processes whose scheduler has ended; they hold devices, memory and their run's lock."""
-    _, alive = psutil.wait_procs(parentless(), timeout=ENDING)
+    _, alive = psutil.wait_procs([*filter(is_orphan, psutil.process_iter())], timeout=ENDING)
     pids = [str(process.pid) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     if pids:
-        message = f"{len(pids)} of a scheduler that is gone: {listed(pids)}"
+        message = f"{len(pids)} of a scheduler that is gone: {shortened(', '.join(pids))}"
         yield Finding("orphans", "problem", message, f"kill -9 {' '.join(pids)}")
     else:
         yield Finding("orphans", "ok", "no training process has outlived its scheduler")

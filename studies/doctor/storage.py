@@ -1,6 +1,5 @@
 """Where Optuna keeps the studies: is the journal whole, does PostgreSQL answer, and may this user write there?"""
 
-import json
 import os
 import shlex
 from collections.abc import Iterator
@@ -10,10 +9,12 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lightning_bam.run_folder.files import FolderError, open_plain
-from studies.doctor import Finding, listed
+from lightning_bam.json_text import shortened
+from lightning_bam.run_folder.files import FolderError
+from studies.doctor import Finding
 from studies.errors import StudyError
 from studies.storage.connection import engine_options
+from studies.storage.journal import Journal
 from studies.storage.postgres import GRACE, address, refusal_and_mend, unreachable
 
 PROBES: Final = {
@@ -28,36 +29,22 @@ STALE: Final = sa.text(
 
 
 def journal(root: Path) -> Iterator[Finding]:
-    """Read the journal line by line, without changing it; its last line may be one that is being written."""
+    """Read the journal as Optuna does, without changing it; its last line may be one that is being written."""
     path = root / "studies.journal"
     mend = shlex.join(["mv", str(path), f"{path}.torn"])
     mend += ", while nothing trains there; the run folders hold every result, and the next run makes a new journal"
-    number = 0
     try:
-        with os.fdopen(open_plain(path), "rb") as file:
-            for number, line in enumerate(file, 1):
-                if not _is_entry(line):
-                    yield Finding("journal", "problem", f"{path} is torn: line {number} is {line[:40]!r}", mend)
-                    return
-    except FileNotFoundError:
-        yield Finding("journal", "ok", f"none yet under {root}")
+        if not os.path.lexists(path):
+            yield Finding("journal", "ok", f"none yet under {root}")
+            return
+        lines = sum(1 for _ in Journal(path).read_logs(0))
     except OSError as error:
         share = "have its owner share it, or choose another --root or BAM_ROOT"
         yield Finding("journal", "problem", f"{path}: cannot be read ({error.strerror})", share)
     except FolderError as error:
         yield Finding("journal", "problem", str(error), mend)
     else:
-        yield Finding("journal", "ok", f"{path} is whole, {number} lines")
-
-
-def _is_entry(line: bytes) -> bool:
-    """Say whether a line is an entry, or one that its writer has not finished, which the next writer cuts off."""
-    if not line.endswith(b"\n"):
-        return line.startswith(b"{")
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+        yield Finding("journal", "ok", f"{path} is whole, {lines} lines")
 
 
 def database(url: str) -> Iterator[Finding]:
@@ -68,36 +55,28 @@ def database(url: str) -> Iterator[Finding]:
             yield from _database(connection)
     except StudyError as error:
         yield Finding("database", "problem", str(error))
-    except (SQLAlchemyError, ImportError) as error:
-        refused = refusal_and_mend(error)
-        line, mend = refused or (str(unreachable(url, error)), CONNECT)
+    except SQLAlchemyError as error:
+        line, mend = refusal_and_mend(error) or (str(unreachable(url, error)), CONNECT)
         yield Finding("database", "problem", line, mend)
 
 
 def _database(connection: sa.Connection) -> Iterator[Finding]:
+    """Write what a run writes first, and take it back; then look for leases of hosts without a heartbeat."""
     version = connection.execute(sa.text("SHOW server_version")).scalar()
     tables = set(sa.inspect(connection).get_table_names())
     stale = connection.execute(STALE, {"grace": GRACE}).all() if "bam_runs" in tables else []
-    if refused := _refusal(connection, tables):
-        yield Finding("database", "problem", f"PostgreSQL {version} answers, but {refused[0]}", refused[1])
-    else:
-        holds = "holds studies" if "studies" in tables else "empty so far"
-        yield Finding("database", "ok", f"PostgreSQL {version} answers, {holds}")
+    holds = "holds studies" if "studies" in tables else "empty so far"
+    finding = Finding("database", "ok", f"PostgreSQL {version} answers, {holds}")
+    try:
+        for table, probe in PROBES.items():
+            connection.execute(sa.text(probe if table in tables else f"CREATE TABLE {table} (probe integer)"))
+            connection.rollback()
+    except DBAPIError as error:
+        if (refused := refusal_and_mend(error)) is None:
+            raise
+        finding = Finding("database", "problem", f"PostgreSQL {version} answers, but {refused[0]}", refused[1])
+    yield finding
     if stale:
-        runs = listed([f"{key} ({host})" for key, host in stale])
+        runs = shortened(", ".join(f"{key} ({host})" for key, host in stale))
         mend = "any `bam worker` or `bam run` of the study takes them over"
         yield Finding("leases", "warning", f"{len(stale)} held by hosts silent for {GRACE} s: {runs}", mend)
-
-
-def _refusal(connection: sa.Connection, tables: set[str]) -> tuple[str, str] | None:
-    """Write what a run writes first, take it back, and return what was refused, with its mend."""
-    for table, probe in PROBES.items():
-        try:
-            connection.execute(sa.text(probe if table in tables else f"CREATE TABLE {table} (probe integer)"))
-        except DBAPIError as error:
-            if (refused := refusal_and_mend(error)) is None:
-                raise
-            return refused
-        finally:
-            connection.rollback()
-    return None

@@ -1,6 +1,5 @@
 """What is tried in a process that has torch loaded: its torchvision, every GPU, and two ranks that meet."""
 
-import errno
 import os
 import signal
 import tempfile
@@ -19,17 +18,12 @@ from studies.job.job import Job
 from studies.workers.process_environment import die_with_parent, redirect, scrub
 
 NCCL: Final = "NCCL_DEBUG=INFO bam doctor says more; try NCCL_P2P_DISABLE=1, and docker run --shm-size=8g"
-PORTS: Final = "no port is free: `ss -tanp` shows who holds them; sysctl -w net.ipv4.ip_local_port_range='10240 65535'"
 
 
 def devices(_: None) -> list[Finding]:
     """Try torchvision's compiled operators and every GPU."""
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
-    gpus = [_gpu(index, build) for index in range(torch.cuda.device_count())]
-    return [_torchvision(), *(gpus or [_no_gpu(build, len(visible_gpus()))])]
-
-
-def _torchvision() -> Finding:
+    fit = Finding("torch", "ok", "loads, and fits its torchvision")
     try:
         from torchvision.ops import nms
 
@@ -37,20 +31,18 @@ def _torchvision() -> Finding:
     except Exception as error:
         version = torch.__version__
         mend = f"pip install --force-reinstall torchvision and torch {version} together, for the same platform"
-        return Finding("torch", "problem", f"torch {version} and torchvision disagree: {_line(error)}", mend)
-    return Finding("torch", "ok", "loads, and fits its torchvision")
-
-
-def _no_gpu(build: str, visible: int) -> Finding:
-    if not visible:
-        return Finding("GPUs", "ok", f"none; runs train on cores (torch is built for {build})")
+        fit = Finding("torch", "problem", f"torch {version} and torchvision disagree: {_line(error)}", mend)
+    if gpus := [_gpu(index, build) for index in range(torch.cuda.device_count())]:
+        return [fit, *gpus]
+    if not (visible := len(visible_gpus())):
+        return [fit, Finding("GPUs", "ok", f"none; runs train on cores (torch is built for {build})")]
+    why = ""
     try:
         torch.zeros(1, device="cuda")
-        why = ""
     except Exception as error:  # torch's own sentence says what is wrong with the driver
         why = _line(error)
     mend = "update the NVIDIA driver, or install torch and torchvision built for its CUDA"
-    return Finding("GPUs", "problem", f"{visible} there, torch ({build}) uses none: {why}", mend)
+    return [fit, Finding("GPUs", "problem", f"{visible} there, torch ({build}) uses none: {why}", mend)]
 
 
 def _gpu(index: int, build: str) -> Finding:
@@ -90,11 +82,9 @@ def ranks(_: None) -> list[Finding]:
         except Exception as error:
             lines = log.read_text(errors="replace").strip().splitlines()
             errors = [_line(error) + (f" ({lines[-1]})" if lines else "")]
-            mend = PORTS if isinstance(error, OSError) and error.errno == errno.EADDRINUSE else mend
     if errors:
-        return [
-            Finding("ranks", "problem", f"{backend}: two ranks on this host cannot work together: {errors[0]}", mend)
-        ]
+        problem = f"{backend}: two ranks on this host cannot work together: {errors[0]}"
+        return [Finding("ranks", "problem", problem, mend)]
     seconds = time.monotonic() - started
     return [Finding("ranks", "ok", f"{backend}: two ranks met and added through torch's launcher in {seconds:.1f} s")]
 

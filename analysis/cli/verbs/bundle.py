@@ -13,17 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from analysis.bundle.anonymous import blind, refuse, where, who
-from analysis.bundle.archive import LONG_AGO, SUFFIXES, Content, write
-from analysis.bundle.contents import installed, stage, tables, trained_with, weights
+from analysis.bundle.archive import LONG_AGO, SUFFIXES, installed, stage, write
 from analysis.bundle.readme import readme
 from analysis.checks.unlisted import strays
 from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.selection import read, root_of, words
 from analysis.cli.verbs.report import size
 from analysis.cli.verbs.table import tables_of
+from analysis.formats import ENDINGS, FORMATS, render
+from analysis.report.provenance import provenance
 from analysis.table.build import Table
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
+from lightning_bam.run_folder.hashes import CHECKPOINT
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.library import is_file
@@ -52,8 +54,10 @@ def execute(arguments: argparse.Namespace) -> int:
     own = Path(arguments.study) if is_file(arguments.study) else None
     line = ["study.py" if own else arguments.study, *words(arguments, root=False)]
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
-        every = [*records, *strays_of(study, root)]
-        rules, anonymous = rule(study, root), None
+        dropped = strays(study, others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label])
+        every = [*records, *read_records([Cell(other.row, other.run) for other in dropped], root)]  # the table's notes
+        declared, anonymous = file_of(root, study), None
+        rules = {f"runs/{declared.relative_to(root)}": read_bytes(declared)} if os.path.lexists(declared) else {}
         if arguments.anonymous:
             anonymous, rules = blind(study.label, every, rules)
         files = stage(every, Path(folder), blind=anonymous)
@@ -70,13 +74,19 @@ def execute(arguments: argparse.Namespace) -> int:
             complete=complete,
             weights=arguments.weights,
             anonymous=arguments.anonymous,
-            made_with=trained_with([record for record in staged if record.state != "missing"]),
+            made_with=provenance(staged),
         )
         page = report(study, staged, table, line).replace(folder, "runs")  # where the folders lie in the bundle
-        files |= {**tables(table), "README.txt": text.encode(), "report.html": page.encode(), **rules}
+        files |= {f"table.{ENDINGS[form]}": render(table, form).encode() for form in FORMATS} | rules
+        files |= {"README.txt": text.encode(), "report.html": page.encode()}
         files["constraints.txt"] = installed(anonymous=arguments.anonymous)
-        files |= own_files(own) if own else {}
-        files |= weights(record.folder for record in records) if arguments.weights else {}
+        if own:
+            home = own.resolve().parent
+            files |= {beside.relative_to(home).as_posix(): beside.read_bytes() for beside in imported(own)}
+            files["study.py"] = own.read_bytes()
+        if arguments.weights:
+            folders = [record.folder for record in records if record.folder.has_checkpoint]
+            files |= {f"runs/{kept.path.name}/{CHECKPOINT}": kept.checkpoint for kept in folders}
         if arguments.anonymous:
             refuse(files, who(every), where(root, own))
         length = write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
@@ -100,12 +110,6 @@ def check(study: Study, records: Sequence[Record], root: Path, *, partial: bool)
         raise FolderError(f"not bundled: {problems[0].line}{rest}")
 
 
-def strays_of(study: Study, root: Path) -> list[Record]:
-    """Return the records of results that were trained for a study and are no longer its runs: its table names them."""
-    runs = others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label]
-    return read_records([Cell(other.row, other.run) for other in strays(study, runs)], root)
-
-
 def report(study: Study, records: Sequence[Record], table: Table, line: Sequence[str]) -> str:
     """Return the page of the study; it is dated by its last run, so that the same runs give the same page."""
     from analysis.report.page import Made, page
@@ -113,19 +117,5 @@ def report(study: Study, records: Sequence[Record], table: Table, line: Sequence
     ends = [record.manifest.ended for record in records if record.manifest.ended]
     when = datetime.fromisoformat(max(ends)) if ends else datetime.fromtimestamp(LONG_AGO, UTC)
     command = shlex.join(["bam", "report", *line])
-    return page(
-        [(study, records)], [table], Made(command=command, version=version("lightning-bam"), root="runs", when=when)
-    )
-
-
-def rule(study: Study, root: Path) -> dict[str, bytes]:
-    """Return the declared stopping rule by its name in a bundle, where there is one."""
-    path = file_of(root, study)
-    return {f"runs/{path.relative_to(root)}": read_bytes(path)} if os.path.lexists(path) else {}
-
-
-def own_files(file: Path) -> dict[str, Content]:
-    """Return the user's study file by its name in a bundle, and what lies beside it that it imports."""
-    home = file.resolve().parent
-    modules: dict[str, Content] = {path.relative_to(home).as_posix(): path.read_bytes() for path in imported(file)}
-    return modules | {"study.py": file.read_bytes()}
+    made = Made(command=command, version=version("lightning-bam"), root="runs", when=when)
+    return page([(study, records)], [table], made)

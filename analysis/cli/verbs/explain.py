@@ -11,11 +11,10 @@ from analysis.cli.output import put
 from analysis.cli.selection import read, run_command
 from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
-from analysis.provenance.explanation import Explanation, explain, find_row
+from analysis.provenance.explanation import Explanation, device_of, explain, find_row
+from analysis.report.provenance import clock, facts
 from studies.terminal.console import Console
 
-LAST: Final = 30
-"""Lines of a traceback that are shown."""
 VERSIONS: Final = ("torch", "torchvision", "pytorch_lightning", "python")
 ARGUMENTS = (
     STUDY,
@@ -44,33 +43,25 @@ def show(explanation: Explanation, command: str) -> None:
     console.print(f"{explanation.study}: {explanation.question}", soft_wrap=True)
     states = ", ".join(f"{n} {state}" for state, n in Counter(run["state"] for run in explanation.runs).items())
     same = {name: str(value) for name, value in explanation.config.items() if name not in explanation.differences}
-    lines = {"row": f"{explanation.row} ({states})"}
-    if explanation.row == explanation.baseline:
-        lines["baseline"] = "this row is the baseline"
-    else:
+    lines = {"row": f"{explanation.row} ({states})", "baseline": "this row is the baseline"}
+    if explanation.row != explanation.baseline:
         lines["baseline"] = f"{explanation.baseline}: {facts(explanation, 'baseline')}"
         lines["this row"] = facts(explanation, "row")
-    lines["fixed" if explanation.differences else "config"] = fixed_facts(same)
-    for head, line in lines.items():
+    for head, line in (lines | {"fixed" if explanation.differences else "config": fixed_facts(same)}).items():
         put(console, [(head, 10)], line)
     for run in explanation.runs:
         console.print()
         show_run(console, run, command)
 
 
-def facts(explanation: Explanation, side: str) -> str:
-    """Return what one side has where the row and its baseline differ."""
-    values = {name: value[side] for name, value in explanation.differences.items()}
-    return fixed_facts({name: str(value) for name, value in values.items() if value != "-"})
-
-
 def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     """Print one run."""
     name = "mAP" if run["metric"].startswith("map") else "error"
-    figure = f", {name} {run['figure']:.2f} %" if run["figure"] is not None else ""
-    if run["figure"] is None and run["so_far"] is not None:
-        figure = f", {name} {run['so_far']:.2f} % so far"
-    title = f"seed {run['seed']}: {run['state']}, epoch {run['epoch']}/{run['epochs']}{figure}"
+    title = f"seed {run['seed']}: {run['state']}, epoch {run['epoch']}/{run['epochs']}"
+    if run["figure"] is not None:
+        title += f", {name} {run['figure']:.2f} %"
+    elif run["so_far"] is not None:
+        title += f", {name} {run['so_far']:.2f} % so far"
     console.print(title, style="bold", soft_wrap=True)
 
     def line(head: str, text: str) -> None:
@@ -82,7 +73,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     line("result", ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures))
     versions = ""
     for attempt in run["attempts"]:
-        line(f"try {attempt.get('attempt', 1)}", where(attempt) + outcome(attempt))
+        line(f"try {attempt.get('attempt', 1)}", course(attempt))
         if versions != (versions := versions_of(attempt)):
             line("with", versions)
     line("logs", ", ".join(Path(log).name for log in run["logs"]))
@@ -92,31 +83,22 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         cause = f"{run['cause']}: " if run["cause"] else ""
         rank = f" (rank {run['rank']})" if run["rank"] is not None else ""
         line("failed", f"{cause}{run['error']}{rank}")
-        traceback = (run["traceback"] or "").splitlines()
-        if len(traceback) > LAST:
-            console.print(f"    ... {len(traceback) - LAST} lines above these; --json has them")
-        for text in traceback[-LAST:]:
+        for text in (run["traceback"] or "").splitlines():
             console.print(f"    {text}", soft_wrap=True)
     line("go on", next_step(run, command))
 
 
-def where(attempt: dict[str, Any]) -> str:
-    """Return when and where an attempt was made."""
-    started = str(attempt["started"]).replace("T", " ").replace("+00:00", " UTC")
+def course(attempt: dict[str, Any]) -> str:
+    """Return when and where an attempt was made, of what it failed, and that no figure rests on it where none does."""
     ranks, threads = attempt.get("world_size", 1), attempt.get("threads", 1)
-    device = attempt.get("device", "?") if attempt.get("device") != "cpu" else f"cpu {attempt.get('cpu', '')}".strip()
     batch = f" batch {attempt['from_batch']}" if attempt.get("from_batch") else ""
     begin = f"from epoch {attempt['from_epoch']}{batch}" if "from_epoch" in attempt else "ended before it went on"
     begin += ", anew" if attempt.get("anew") else ""
     begin += f", since its checkpoint was damaged ({attempt['damaged']})" if attempt.get("damaged") else ""
     shape = f"{ranks} rank{'s' * (ranks != 1)} of {threads} thread{'s' * (threads != 1)}"
-    return f"{started}, {begin}, on {attempt.get('host', '?')}, {device}, {shape}"
-
-
-def outcome(attempt: dict[str, Any]) -> str:
-    """Return of what an attempt failed, and whether the figures rest on it, where they do not."""
+    parts = [clock(str(attempt["started"])), begin, f"on {attempt.get('host', '?')}", device_of(attempt) or "?", shape]
     failed = f"; failed: {attempt['failed']}" if "failed" in attempt else ""
-    return failed if attempt["counts"] else f"{failed}; nothing of it is in the figures"
+    return ", ".join(parts) + failed + ("" if attempt["counts"] else "; nothing of it is in the figures")
 
 
 def versions_of(attempt: dict[str, Any]) -> str:

@@ -13,9 +13,8 @@ from analysis.cli.arguments import JSON, ROOT, argument, checked
 from analysis.cli.find import find_run
 from analysis.cli.output import grid, output_folder, write_figure
 from analysis.formats.json_text import json_text
-from lightning_bam.config import BAMSpec, CBAMSpec, ConfigError, SESpec
+from lightning_bam.config import ConfigError
 from lightning_bam.run_folder.files import replace
-from lightning_bam.run_folder.folder import RunFolder
 from studies.terminal.text import one_line
 
 if TYPE_CHECKING:
@@ -58,10 +57,6 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Compute, draw, write, and print the table."""
     folder = find_run(arguments)
-    run = RunFolder(folder).run()
-    if not isinstance(run.attention, BAMSpec | SESpec | CBAMSpec):
-        kind = run.attention.kind if run.attention else "none"
-        raise ConfigError(f"run {run.key}: attention={kind} has no gate to look at; inspect a run with bam, se or cbam")
     output = output_folder(arguments.output or None, folder / "inspect")
     print(one_line(f"inspecting {folder} ..."), file=sys.stderr)
     compute(folder, arguments.images, arguments.samples, output, unfinished=arguments.unfinished)
@@ -74,7 +69,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json_text(inspection.numbers))
     else:
-        show(inspection)
+        from analysis.inspection.page import HEADINGS, cells, legend
+        from studies.terminal.console import Console
+
+        table = grid(HEADINGS, text=HEADINGS[:1])
+        for row in cells(inspection):
+            table.add_row(*row)
+        console = Console()
+        console.print(table)
+        console.print(legend(inspection))
     return 0
 
 
@@ -94,11 +97,12 @@ def compute(folder: Path, images: int | list[int], samples: int | None, output: 
 def write(inspection: Inspection, output: Path) -> list[Path]:
     """Draw every figure and the page into `output`; figures of an earlier call are removed."""
     from analysis.inspection.field import field_figures
-    from analysis.inspection.maps import map_figures
+    from analysis.inspection.maps import map_figure
     from analysis.inspection.page import page
     from analysis.inspection.saturation import saturation_figure
 
-    figures = [saturation_figure(inspection), *field_figures(inspection), *map_figures(inspection)]
+    figures = [saturation_figure(inspection), *field_figures(inspection)]
+    figures += [map_figure(inspection, place) for place in range(len(inspection.numbers["images"]))]
     for old in [*output.glob("maps-*.png"), *output.glob("field-*.png")]:
         old.unlink()
     paths = [output / f"{figure.name}.png" for figure in figures]
@@ -106,16 +110,3 @@ def write(inspection: Inspection, output: Path) -> list[Path]:
         write_figure(figure, path, "png")
     replace(output / "inspect.html", page(inspection, figures))
     return [*paths, output / "inspect.npz", output / "inspect.json", output / "inspect.html"]
-
-
-def show(inspection: Inspection) -> None:
-    """Print the table."""
-    from analysis.inspection.page import HEADINGS, cells, legend
-    from studies.terminal.console import Console
-
-    table = grid(HEADINGS, text=HEADINGS[:1])
-    for row in cells(inspection):
-        table.add_row(*row)
-    console = Console()
-    console.print(table)
-    console.print(legend(inspection))

@@ -17,7 +17,9 @@ ARGUMENTS = (*ANY_STUDIES, argument("-o", "--output", metavar="FILE", help="the 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
-    output = page_path("report.html" if arguments.output is None else arguments.output)
+    output = Path("report.html" if arguments.output is None else arguments.output)
+    if output.is_dir() or not output.parent.is_dir():  # before a minute of drawing
+        raise FolderError(f"--output {arguments.output!r}: name a page in a folder that is there, as report.html")
     studies = [(study, due_records(study, records)) for study, records in read_all("report", arguments)]
 
     from analysis.cli.verbs.table import tables_of
@@ -32,18 +34,6 @@ def execute(arguments: argparse.Namespace) -> int:
     replace(output, text, follow=arguments.output is not None)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0
-
-
-def page_path(text: str) -> Path:
-    """Return the path of the page; raises FolderError for a folder or in none, before a minute of drawing."""
-    if not text:
-        raise FolderError("--output '': name the page, as report.html")
-    path = Path(text)
-    if path.is_dir():
-        raise FolderError(f"--output {text}: is a folder; name the page, as {path / 'report.html'}")
-    if not path.parent.is_dir():
-        raise FolderError(f"--output {text}: cannot be written: {path.parent} is no folder")
-    return path
 
 
 def size(count: int) -> str:

@@ -78,12 +78,10 @@ def lines_of(outcome: Reproduction) -> list[str]:
     else:
         parting = outcome.parting
         before = f"equal up to epoch {parting.epoch - 1}" if parting.epoch else "not equal from the start"
+        at = f"at epoch {parting.epoch} {parting.figure} is {parting.now!r}, was {parting.was!r}"
         change = parting.now - parting.was
         share = f", {abs(change / parting.was):.1e} of it" if parting.was else ""
-        lines.append(
-            f"parted      {before}; at epoch {parting.epoch} {parting.figure} is {parting.now!r}, was {parting.was!r} "
-            f"({change:+.3g}{share})"
-        )
+        lines.append(f"parted      {before}; {at} ({change:+.3g}{share})")
         lines.append(f"reported    {metric} {now:.2f} %, was {was:.2f} % ({signed(now - was)} points)")
     for name, value in outcome.differing.items():
         why = f" (equality cannot be expected: {DECIDING[name]})" if name in outcome.deciding else ""

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from pathlib import Path
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
@@ -73,7 +74,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run each study in turn."""
     if arguments.again:
         _forget(arguments)
-    return max(train(study, arguments) for study in select_to_train(arguments))
+    options = options_of(arguments)
+    return max(train(study, arguments, options) for study in select_to_train(arguments))
 
 
 def _forget(arguments: argparse.Namespace) -> None:
@@ -90,27 +92,24 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-def train(study: Study, arguments: argparse.Namespace, *, wait_for_others: bool = False) -> int:
-    """Train what is missing of one study, or by its stopping rule; returns 1 where some run has no result.
-
-    With `wait_for_others` it waits for what others train.
-    """
+def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
+    """Train what is missing of one study, or by its stopping rule; returns 1 where some run has no result."""
+    root = root_of(arguments)
     if study.stopping is None:
-        return _train(study, arguments, wait_for_others=wait_for_others)
+        return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
 
     def train_round(part: Round) -> bool:
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
-        return _train(part.study, arguments, wait_for_others=wait_for_others) == 0
+        return _train(part.study, root, options) == 0
 
     _, resolved = until_resolved(study, lambda: records_of(study, arguments), train_round)
     return 0 if resolved else 1
 
 
-def _train(study: Study, arguments: argparse.Namespace, *, wait_for_others: bool) -> int:
-    options = options_of(arguments, wait_for_others=wait_for_others)
+def _train(study: Study, root: Path, options: Options) -> int:
     with LiveView() as view:
-        progress = run_study(study, root_of(arguments), options, view)
+        progress = run_study(study, root, options, view)
     if progress.halted:
         print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
     states: Counter[str] = Counter(record.state for record in due_records(study, progress.records))

@@ -25,9 +25,6 @@ from studies.search.trials import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
-MOST_REASONS = 5
-"""Reasons that are printed one by one."""
-
 
 def _choices(purposes: dict[Any, str], default: str) -> str:
     return "; ".join(f"{name}: {purpose}" for name, purpose in purposes.items()) + f" ({default})"
@@ -80,24 +77,15 @@ def execute(arguments: argparse.Namespace) -> int:
             f"held-out part of train with {seeds}: confirm a winner with a study before you report it (--confirm N)",
             file=sys.stderr,
         )
-        complain(search)
+        for why, count in troubles(search.optuna.get_trials(deepcopy=False)).most_common():
+            advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
+            line = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
+            print(f"bam: {line}", file=sys.stderr)
         if progress.halted:
             print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
         elif arguments.confirm:
             confirm(search, arguments.confirm)
     return 1 if progress.failed or progress.halted or search.troubles else 0
-
-
-def complain(search: Search) -> None:
-    """Say which trials gave nothing, and why."""
-    reasons = troubles(search.optuna.get_trials(deepcopy=False)).most_common()
-    for why, count in reasons[:MOST_REASONS]:
-        advice = "; --retry failed trains it again" if why in (RUN_FAILED, FAILED_BEFORE) else ""
-        line = one_line(f"{count} trial{'s' if count > 1 else ''} without a figure: {why}{advice}")
-        print(f"bam: {line}", file=sys.stderr)
-    if rest := reasons[MOST_REASONS:]:
-        trials = sum(count for _, count in rest)
-        print(f"bam: {trials} trials without a figure for {len(rest)} other reasons", file=sys.stderr)
 
 
 def confirm(search: Search, count: int) -> None:

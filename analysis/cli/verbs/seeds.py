@@ -11,7 +11,6 @@ from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.planning.needs import Need, needs, total_hours
 from analysis.table.build import Table, tabulate
-from analysis.table.model import Row
 from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
@@ -62,7 +61,7 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
     console.print(f"{table.study}: {table.question}", soft_wrap=True)
     by_row = {need.row: need for need in open_rows}
     headings = ["row", "n", "Δ", "to resolve it", "to call it none", "device-hours"]
-    lines = grid(headings + ["in budget"] * bool(arguments.budget), text=("row",))
+    listing = grid(headings + ["in budget"] * bool(arguments.budget), text=("row",))
     for row in table.rows:
         if row.verdict.kind == "baseline":
             continue
@@ -71,10 +70,17 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
             cells.append(str(row.verdict).partition(":")[0])
         else:
             cost = "-" if need.seeds is None else "not known yet" if need.hours is None else f"{need.hours:.2g}"
-            cells += [seeds(need.to_differ), to_call_it_none(row, need, table), cost]
+            if table.margin is None:
+                equal = "no margin"
+            elif row.interim is not None:
+                equal = "at that look"
+            else:
+                outside = row.delta is not None and abs(row.delta.mean) >= table.margin
+                equal = "-" if outside else seeds(need.to_equal)
+            cells += [seeds(need.to_differ), equal, cost]
             cells += [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
-        lines.add_row(*cells)
-    console.print(lines)
+        listing.add_row(*cells)
+    console.print(listing)
     if not open_rows:
         console.print("no row is open whose figures tell how many seeds it needs")
         return
@@ -82,37 +88,25 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
     if total is not None:
         costs = f"; closing those that can be costs about {total:.2g} device-hours, baseline included"
     if table.stopping is not None:
-        console.print(f"{len(open_rows)} open{costs}", soft_wrap=True)
-        rule = f"its seeds follow a rule ({table.stopping}): `{run_command(arguments)}` goes on by it"
-        console.print(rule, soft_wrap=True)
-        return
-    assumed = f"80 % power, 5 % over {table.comparisons} comparisons, if the Δ and spread seen so far persist"
-    console.print(f"{len(open_rows)} open{costs} ({assumed})", soft_wrap=True)
-    if table.margin is not None:
-        console.print(
-            f"To call it none is to find it equivalent within ±{table.margin:g} points; - where the Δ seen is not "
-            "within that. A row costs the fewer of its two numbers of seeds.",
-            soft_wrap=True,
+        lines = [f"{len(open_rows)} open{costs}"]
+        lines.append(f"its seeds follow a rule ({table.stopping}): `{run_command(arguments)}` goes on by it")
+    else:
+        assumed = f"80 % power, 5 % over {table.comparisons} comparisons, if the Δ and spread seen so far persist"
+        lines = [f"{len(open_rows)} open{costs} ({assumed})"]
+        if table.margin is not None:
+            lines.append(
+                f"To call it none is to find it equivalent within ±{table.margin:g} points; - where the Δ seen is not "
+                "within that. A row costs the fewer of its two numbers of seeds."
+            )
+        whole = select(arguments.study, arguments, whole=True)
+        fresh = first_fresh(whole, root_of(arguments), arguments.storage)
+        lines.append(
+            "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh "
+            f"seeds, does not: `{run_command(arguments, seeds=False)} --until-resolved --first-seed {fresh}`"
         )
-    study = select(arguments.study, arguments, whole=True)
-    fresh = first_fresh(study, root_of(arguments), arguments.storage)
-    console.print(
-        "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh seeds, "
-        f"does not: `{run_command(arguments, seeds=False)} --until-resolved --first-seed {fresh}`",
-        soft_wrap=True,
-    )
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def seeds(more: int | None) -> str:
     """Write a number of seeds to come."""
     return ">1000 seeds" if more is None else f"{more} more seed{'s' * (more != 1)}"
-
-
-def to_call_it_none(row: Row, need: Need, table: Table) -> str:
-    """Write how many seeds would show an open row to be equivalent, or why none would."""
-    if table.margin is None:
-        return "no margin"
-    if row.interim is not None:
-        return "at that look"
-    outside = row.delta is not None and abs(row.delta.mean) >= table.margin
-    return "-" if outside else seeds(need.to_equal)

@@ -35,7 +35,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the states, once or until there is nothing left to wait for."""
     while True:
         root = existing_root(arguments)
-        studies = read(arguments, root)
+        every = [select(name, arguments) for name in arguments.study] or every_scale(root, arguments.storage)
+        studies = [(study, records_of(study, arguments)) for study in every]
+        if not arguments.study:  # those that have been begun
+            studies = [pair for pair in studies if any(record.state != "missing" for record in pair[1])]
         if arguments.json:
             runs = [as_json(study, record) for study, records in studies for record in records]
             jobs = [asdict(job) for cluster in clusters.CLUSTERS for job in cluster.jobs(root)]
@@ -49,15 +52,6 @@ def execute(arguments: argparse.Namespace) -> int:
         if not arguments.watch or all(record.state in ended for _, records in studies for record in records):
             return 0
         time.sleep(2)
-
-
-def read(arguments: argparse.Namespace, root: Path) -> list[tuple[Study, list[Record]]]:
-    """Return the named studies, or every study of the catalogue at every preset that has been begun, with records."""
-    if arguments.study:
-        studies = [select(name, arguments) for name in arguments.study]
-        return [(study, records_of(study, arguments)) for study in studies]
-    every = [(study, records_of(study, arguments)) for study in every_scale(root, arguments.storage)]
-    return [(study, records) for study, records in every if any(record.state != "missing" for record in records)]
 
 
 def as_json(study: Study, record: Record) -> dict[str, object]:
@@ -103,22 +97,16 @@ def show(studies: list[tuple[Study, list[Record]]]) -> None:
     for study, records in studies:
         states: Counter[str] = Counter(record.state for record in records)
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
-        lines += [line_of(study, record) for record in records if record.state in ("running", "interrupted", "failed")]
+        for record in records:
+            if record.state in ("running", "interrupted", "failed"):
+                cause, reason = CAUSES.get(record.manifest.cause or ""), f": {record.manifest.error}"
+                state = f"{record.state} ({cause})" if cause and record.state == "failed" else record.state
+                state += f", epoch {record.epochs}/{record.run.recipe.epochs}" + reason * (record.state == "failed")
+                name = f"{study.label}  {record.row} seed {record.run.seed}"
+                lines.append(one_line(f"{name}  {state}  ({record.folder.path})"))
     Console().print(table)
     if lines:
         Console().print("\n".join(lines), soft_wrap=True)
-
-
-def line_of(study: Study, record: Record) -> str:
-    """Return the line of a run that is neither complete nor missing."""
-    state, reason = str(record.state), ""
-    if state == "failed":
-        cause = CAUSES.get(record.manifest.cause or "")
-        state += f" ({cause})" if cause else ""
-        reason = f": {record.manifest.error}"
-    epochs = f"epoch {record.epochs}/{record.run.recipe.epochs}"
-    line = f"{study.label}  {record.row} seed {record.run.seed}  {state}, {epochs}{reason}  ({record.folder.path})"
-    return one_line(line)
 
 
 def show_jobs(root: Path) -> None:
@@ -129,12 +117,8 @@ def show_jobs(root: Path) -> None:
         for job in cluster.jobs(root):
             arrays[job.job.partition("_")[0]].append(job)
         for number, members in arrays.items():
-            put(console, [], f"{cluster.name} job {number}  {members[0].study}  {in_words(members)}")
-
-
-def in_words(members: list[Job]) -> str:
-    """Return how many jobs of one array are in which state, where or why, and how often they were requeued."""
-    groups = Counter((job.state.lower(), job.node or job.reason) for job in members)
-    parts = [f"{count} {state} ({where})" for (state, where), count in sorted(groups.items())]
-    requeued = sum(job.requeued for job in members)
-    return ", ".join(parts) + (f"; requeued {requeued} times" if requeued else "")
+            groups = Counter((job.state.lower(), job.node or job.reason) for job in members)
+            states = ", ".join(f"{count} {state} ({where})" for (state, where), count in sorted(groups.items()))
+            requeued = sum(job.requeued for job in members)
+            states += f"; requeued {requeued} times" if requeued else ""
+            put(console, [], f"{cluster.name} job {number}  {members[0].study}  {states}")

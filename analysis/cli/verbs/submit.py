@@ -110,12 +110,9 @@ def execute(arguments: argparse.Namespace) -> int:
         print(cluster.script(root, request))
         print(*storage, shlex.join(command), file=sys.stderr)
         return 0
-    before = len([job for job in cluster.jobs(root) if job.study == study.label])
     job = cluster.submit(root, study.label, command, request, arguments.storage)
     logs = root / cluster.folder(root).name
     print(f"{study.label}: job {job}, {count(workers)} for {rest} runs; logs in {logs}", file=sys.stderr)
-    if before:
-        print(f"{count(before)} of an earlier call in the queue, too: each run is trained by one only", file=sys.stderr)
     return 0
 
 

@@ -16,7 +16,7 @@ from analysis.formats.latex import unprinted_signs
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
 from lightning_bam.config import Run
-from lightning_bam.run_folder.files import FolderError, put_in_place
+from lightning_bam.run_folder.files import replace
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.counts import counts
@@ -25,8 +25,6 @@ from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
-OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx", "doc", "odt")
-"""Endings of files that no table can be written as."""
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
@@ -47,7 +45,8 @@ ARGUMENTS = (
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study, or a line for each run."""
-    form = arguments.format or format_of(arguments.output)
+    ending = Path(arguments.output or "").suffix[1:].lower()
+    form = arguments.format or next((form for form, name in ENDINGS.items() if name == ending), None)
     if arguments.runs and form not in (None, *LINES):
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     studies, root = read_all("table", arguments), root_of(arguments)
@@ -67,31 +66,17 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if all(table.complete and not table.mixes_code for table in tables) else 3
 
 
-def format_of(output: str | None) -> str | None:
-    """Return the format that a file's name ends in, or None; raises StudyError for one that no table has."""
-    ending = Path(output or "").suffix[1:].lower()
-    if ending in OTHERS:
-        endings = ", ".join(f".{name}" for name in ENDINGS.values())
-        raise StudyError(f"--output {output}: no table is written as .{ending}; end it in {endings}, or say --format")
-    return next((form for form, name in ENDINGS.items() if name == ending), None)
-
-
 def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
     """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
     uncounted: dict[str, Run] = {}
-    names: dict[str, dict[str, str]] = {}
     for study, records in studies:
         finished = {record.row for record in records if record.result is not None}
-        prefix = f"{study.label}, " if len(studies) > 1 else ""
-        names[study.label] = {row: f"{prefix}{row}" for row in study.rows if row not in finished}
-        uncounted |= {name: study.rows[row] for row, name in names[study.label].items()}
-    costs, others = counts(uncounted), unlisted(studies)
-    return [
-        tabulate(records, study, {row: costs[name] for row, name in names[study.label].items()}).beside(
-            others.get(study.label, Unlisted())
-        )
-        for study, records in studies
-    ]
+        uncounted |= {f"{study.label}, {row}": run for row, run in study.rows.items() if row not in finished}
+    costs, others, tables = counts(uncounted), unlisted(studies), []
+    for study, records in studies:
+        costs_of = {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
+        tables.append(tabulate(records, study, costs_of).beside(others.get(study.label, Unlisted())))
+    return tables
 
 
 def show(tables: list[Table], form: str, output: str | None) -> None:
@@ -116,9 +101,5 @@ def put(text: str, output: str | None) -> None:
     """Write to a file, which is replaced whole or stays as it was, or to stdout."""
     if output is None:
         print(text, end="")
-        return
-    try:
-        with put_in_place(Path(output)) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FolderError(f"--output {output or repr(output)}: cannot be written ({error.strerror})") from None
+    else:
+        replace(output, text, follow=True)

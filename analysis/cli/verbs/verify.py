@@ -1,7 +1,7 @@
 """`bam verify`: whether the records are what the trainings left, and a written table follows from them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if not root.is_dir():  # nothing verified is not the same as nothing wrong
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
     files = [(Path(name), table) for name in arguments.table for table in read_tables(Path(name))]
-    studies = studies_of(arguments, root, [table["study"] for _, table in files])
+    studies = studies_of(arguments, root, {table["study"] for _, table in files})
     verification = verify(studies, root, others=not arguments.study)
     by_label = {study.label: study for study in studies}
     for path, theirs in files:
@@ -58,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return int(bool(verification.problems))
 
 
-def studies_of(arguments: argparse.Namespace, root: Path, labels: Sequence[str]) -> list[Study]:
+def studies_of(arguments: argparse.Namespace, root: Path, labels: Set[str]) -> list[Study]:
     """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table."""
     if arguments.study:
         studies = [select(name, arguments) for name in arguments.study]
@@ -68,12 +68,9 @@ def studies_of(arguments: argparse.Namespace, root: Path, labels: Sequence[str])
         studies = [
             s for s in every_scale(root) if s.label in labels or any((root / c.run.key).is_dir() for c in s.runs())
         ]
-    for label in labels:
-        if label not in {study.label for study in studies}:
-            raise StudyError(
-                f"--table: one is of study {label!r}, which is not verified here; name it, with the --preset and --set "
-                "that it was made with"
-            )
+    for label in sorted(labels - {study.label for study in studies}):
+        how = "name it, with the --preset and --set that it was made with"
+        raise StudyError(f"--table: one is of study {label!r}, which is not verified here; {how}")
     return studies
 
 

@@ -5,7 +5,7 @@ import os
 
 from analysis.cli.arguments import argument, number
 from analysis.cli.selection import select_to_train
-from analysis.cli.verbs.run import TRAINING, train
+from analysis.cli.verbs.run import TRAINING, options_of, train
 from studies.errors import StudyError
 
 ARGUMENTS = (
@@ -26,4 +26,5 @@ def execute(arguments: argparse.Namespace) -> int:
     if nodes > 1 and not (job.isdigit() and int(job) >= nodes):
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
-    return max(train(study, arguments, wait_for_others=True) for study in select_to_train(arguments))
+    options = options_of(arguments, wait_for_others=True)
+    return max(train(study, arguments, options) for study in select_to_train(arguments))

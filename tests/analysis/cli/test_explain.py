@@ -144,7 +144,7 @@ def test_a_suggested_command_has_no_password():
     ("argv", "message"),
     [
         (["Hod"], "bam: rates: no row 'Hod'; did you mean 'Hot'?\n"),
-        (["zzz"], "bam: rates: no row 'zzz'; rows: Cool, Hot\n"),
+        (["zzz"], "bam: rates: no row 'zzz'; known: Cool, Hot\n"),
         (["Hot", "7"], "bam: rates: seed 7: it is asked with seeds 0, 1; --seeds N asks with more\n"),
     ],
 )

@@ -84,14 +84,10 @@ def test_bad_input_is_one_line(root, tmp_path, capsys, words, said):
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_an_unknown_key_gets_the_nearest_and_a_plain_network_is_refused(root, tmp_path, capsys):
+def test_an_unknown_key_gets_the_nearest(root, capsys):
     wrong = ("0" if RUN.key[0] != "0" else "1") + RUN.key[1:]
     assert main(["inspect", wrong, "--root", str(root)]) == 2
     assert f"did you mean {RUN.key!r}?" in capsys.readouterr().err
-    plain = Run(dataset=Digits(), recipe=RECIPE)
-    RunFolder.of(tmp_path, plain).describe(plain)
-    assert main(["inspect", plain.key, "--root", str(tmp_path)]) == 2
-    assert "attention=none" in capsys.readouterr().err
 
 
 def test_help_loads_neither_torch_nor_matplotlib():

@@ -64,8 +64,8 @@ def test_nothing_run_is_a_page_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("no/such/page.html", "--output no/such/page.html: cannot be written: no/such is no folder"),
-        (".", "--output .: is a folder; name the page, as report.html"),
+        ("no/such/page.html", "--output 'no/such/page.html': name a page in a folder that is there, as report.html"),
+        (".", "--output '.': name a page in a folder that is there, as report.html"),
         ("/proc/page.html", "/proc/page.html: cannot be written"),
     ],
 )

@@ -67,11 +67,11 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     out = said(capfd)[0]
     assert out.splitlines()[-1] == "no row is open whose figures tell how many seeds it needs"
     for words, line in [
-        (["--seeds", "5"], "bam: --seeds 5: mine follows a stopping rule (looks at 2, 3 seeds, "),
-        (["--margin", "0.7"], "bam: --margin 0.7: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--seeds", "5"], "bam: --seeds: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--margin", "0.7"], "bam: --margin: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--only", "row=BAM"], "bam: --only: mine follows a stopping rule, which is for all of its rows"),
-        (["--looks", "2,4"], "bam: --looks 2,4: mine has its rule: looks at 2, 3 seeds, "),
-        (["--first-seed", "7"], "bam: --first-seed 7: mine has its rule, whose seeds begin at 0; leave --first-seed"),
+        (["--looks", "2,4"], "bam: --looks: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--first-seed", "7"], "bam: --first-seed: mine follows a stopping rule (looks at 2, 3 seeds, "),
     ]:
         assert main(["run", "mine.py", *words, *TRAIN]) == 2
         (found,) = said(capfd)[1]
@@ -94,7 +94,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
         (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
         (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
         (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),
-        (["--until-resolved", "--seeds", "3"], "bam: --seeds 3: with --until-resolved the rule says how many; use "),
+        (["--until-resolved", "--seeds", "3"], "bam: --seeds: with --until-resolved the rule says how many; use "),
         (["--until-resolved", "--only", "row=SE"], "bam: --only: mine follows a stopping rule, which is for all of "),
     ],
 )

@@ -25,7 +25,6 @@ def study(tmp_path):
     cells = {(row, run.seed): run for row, run in study.runs()}
     later = ATTEMPT | {"attempt": 2, "started": "2026-11-21T10:00:00+01:00", "commit": "91bc002aaaa1"}
     RunFolder.of(tmp_path, cells["r1", 0]).note(attempts=[ATTEMPT, later])
-    (tmp_path / cells["r1", 1].key / "wandb" / f"offline-run-20261120_103100-{cells['r1', 1].key}").mkdir(parents=True)
     interrupt(tmp_path, cells["r1", 2], "failed")
     RunFolder.of(tmp_path, cells["r1", 2]).note(
         error="loss is <nan>", cause="nan", rank=1, traceback="Traceback:\nTrainingError: <nan>", attempts=[ATTEMPT]
@@ -73,8 +72,7 @@ def test_hours_are_those_of_all_ranks(study, tmp_path):
 
 def test_times_are_in_utc():
     assert clock("2026-11-21T10:00:00+01:00") == "2026-11-21 09:00 UTC"
-    assert clock("2026-11-21T10:00:00") == "2026-11-21 10:00"
-    assert clock("yesterday") == "yesterday"
+    assert clock("") == ""
 
 
 def test_conditions_name_what_varies_before_what_is_fixed():
@@ -108,7 +106,6 @@ def test_each_run_of_a_row_is_listed(study, tmp_path):
         "commit": ["91bc002aaaa1", "8a41fd485ade", "8a41fd485ade"],
         "device": ["NVIDIA H100 80GB HBM3 x 2"] * 3,
         "last started": ["2026-11-21 09:00 UTC", "2026-11-20 10:31 UTC", "2026-11-20 10:31 UTC"],
-        "W&B id": ["", f"{keys[1]} (offline)", ""],
     }
 
 

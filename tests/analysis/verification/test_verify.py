@@ -206,10 +206,6 @@ BY_ITSELF = {
         lambda f: edit_lines(f, lambda line: line | {"epoch": 0}),
         "/metrics.jsonl: holds epochs 0, 0, not 0 to 1; remove this run folder to train it again",
     ),
-    "a loss of another result": (
-        lambda f: edit_lines(f, lambda line: line | {"loss": 0.5}),
-        "/result.json: says loss 0.75, metrics.jsonl 0.5 at its last epoch; remove this run folder to train it again",
-    ),
     "an epoch's count": (
         lambda f: edit_lines(f, lambda line: line | {"correct_top1": 64720, "scored": 80000}),
         "/metrics.jsonl: epoch 0: error_top1 60.0 is not that of 64720 right among 80000 (19.1); remove this run",
@@ -269,17 +265,6 @@ def test_hashes_that_were_copied_along_tell_of_the_description_and_the_manifest(
     disguise(folders["BAM", 0], folders["BAM", 1])
     lines = found(folders)
     assert [line.partition(":")[0].partition("/")[2] for line in lines] == ["run.json", "manifest.json"]
-
-
-def test_a_copied_manifest_is_known_by_its_attempt(folders):
-    source, target = folders["none", 0], folders["SE", 0]
-    for folder in (source, target):
-        folder.note(nonce="a")
-        sign(folder)
-    assert found(folders) == [
-        f"{target.path.name}/manifest.json: is of the attempt at {source.path.name} (made-up, row 'none', seed 0): one "
-        "was copied over the other; remove both folders to train them again (made-up, row 'SE', seed 0)"
-    ]
 
 
 def test_equal_losses_at_one_seed_are_a_note(folders):

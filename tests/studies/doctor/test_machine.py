@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib import metadata
 
 import pytest
@@ -61,27 +59,3 @@ def test_a_gpu_that_torch_cannot_use(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
     _, found = torch_probe.devices(None)
     assert found.found.startswith("1 there, torch (no CUDA) uses none: ")
-
-
-def test_ports_that_have_run_out():
-    """In a network of their own: its loopback is up, and all eight of its ports are taken."""
-    if (
-        sys.platform != "linux"
-        or subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("a network namespace of one's own needs Linux and root")
-    code = (
-        "import fcntl, socket, struct\n"
-        "from pathlib import Path\n"
-        "from studies.doctor.torch_probe import ranks\n"
-        "with socket.socket() as s: fcntl.ioctl(s, 0x8914, struct.pack('16sH', b'lo', 0x41))\n"  # SIOCSIFFLAGS: up
-        "Path('/proc/sys/net/ipv4/ip_local_port_range').write_text('50000 50007')\n"
-        "taken = [socket.create_server(('127.0.0.1', 0)) for _ in range(8)]\n"
-        "out = __import__('os').dup(1)\n"
-        "(found,) = ranks(None)\n"
-        "print(found.level, found.found, '|', found.mend, file=open(out, 'w'))\n"
-    )
-    done = subprocess.run(["unshare", "-n", sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    found, mend = done.stdout.split(" | ")
-    assert found.startswith("problem gloo: two ranks on this host cannot work together: OSError: [Errno 98] Address al")
-    assert mend.startswith("no port is free: `ss -tanp` shows who holds them")

@@ -122,13 +122,17 @@ if __name__ == "__main__":
 """
 
 
+def orphans():
+    return filter(runs_folder.is_orphan, psutil.process_iter())
+
+
 def test_an_orphan(tmp_path, monkeypatch):
     monkeypatch.setattr(runs_folder, "ENDING", 0.5)
     (tmp_path / "scheduler.py").write_text(SCHEDULER)
     scheduler = subprocess.Popen([sys.executable, str(tmp_path / "scheduler.py")], stdout=subprocess.PIPE, text=True)
     orphan = int(scheduler.stdout.readline())
     try:
-        assert orphan not in {process.pid for process in runs_folder.parentless()}, "its scheduler lives"
+        assert orphan not in {process.pid for process in orphans()}, "its scheduler lives"
         scheduler.kill()
         scheduler.wait()
         assert psutil.Process(orphan).is_running()
@@ -140,7 +144,7 @@ def test_an_orphan(tmp_path, monkeypatch):
         os.kill(orphan, signal.SIGKILL)
         scheduler.stdout.close()
     deadline = time.monotonic() + 10  # a killed process takes a moment to go
-    while orphan in {process.pid for process in runs_folder.parentless()}:
+    while orphan in {process.pid for process in orphans()}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

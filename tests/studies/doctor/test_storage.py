@@ -54,16 +54,16 @@ def test_a_torn_journal(path):
     path.write_bytes(b"\n".join([lines[0], b"garbage", *lines[1:]]))
     (found,) = doctor.journal(path.parent)
     assert found.level == "problem"
-    assert found.found == f"{path} is torn: line 2 is b'garbage\\n'"
+    assert found.found.startswith(f"{path}: torn, or not Optuna's journal (")
     assert found.mend.startswith(f"mv {path} {path}.torn, while nothing trains there; the run folders hold")
 
 
-@pytest.mark.parametrize("end", [b"garbage", b"[" * 100_000 + b"\n", b"5\n"])
+@pytest.mark.parametrize("end", [b"garbage", b"[" * 100_000 + b"\n"])
 def test_a_journal_that_no_writer_mends(path, end):
     path.write_bytes(path.read_bytes() + end)
     (found,) = doctor.journal(path.parent)
     assert found.level == "problem"
-    assert f"is {end[:40]!r}" in found.found
+    assert "torn, or not Optuna's journal" in found.found
 
 
 def test_something_else_where_the_journal_should_be(tmp_path):
