@@ -26,14 +26,11 @@ Outcome = Literal["different", "equivalent", "open", "exhausted"]
 class Interim:
     """One row at the last `look` that its results reach, counted from 1; 0 before the first.
 
-    Attributes:
-        outcome: `different`, `equivalent`, `open` (more seeds are wanted), or `exhausted` (none are left).
-        wanted: how many seeds the row should have by now: those that it stopped with, else those of the next look.
-        delta: the difference from the baseline over the seeds of that look; its interval is the repeated one of
-            Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. None at look 0.
-        limit: the p-value at or below which a row differs at that look.
-        tost: the larger p-value of the two one-sided tests against the margin; equivalent at or below `tost_limit`.
-
+    `open` rows want more seeds, `exhausted` ones have no look left; `wanted` seeds are those that the row stopped with,
+    else those of the next look. `delta` is over the seeds of that look (None at look 0), with the repeated interval of
+    Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. A row differs where its p
+    is at or below `limit`, and is equivalent where `tost`, the larger p of the two one-sided tests against the margin,
+    is at or below `tost_limit`.
     """
 
     outcome: Outcome
@@ -120,8 +117,7 @@ def due(study: Study, records: Sequence[Record]) -> list[Record]:
     home = homes(study)
     figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
     for record in records:
-        figure = record.result.figure(study.metric) if record.result else None
-        if figure is not None:
+        if record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure
     wanted = seeds_wanted(interims(figures, home, study), home, study)
     return [record for record in records if record.run.seed in wanted[record.row]]

@@ -68,8 +68,7 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
 
 def printed_figure(metric: str, published: str, values: Sequence[float]) -> PrintedFigure:
     """Hold our figures of another metric, one a complete run, against the printed one."""
-    mean, sd = mean_sd(values)
-    figure = float(published)
+    (mean, sd), figure = mean_sd(values), float(published)
     return PrintedFigure(
         metric=metric, published=figure, mean=mean, sd=sd, n=len(values), reproduced=reproduced(values, figure)
     )
