@@ -21,11 +21,7 @@ from lightning_bam.json_text import parse, short
 
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when there is no room left, on the disk or in the user's share of it."""
-FAULTY: Final = tuple(
-    getattr(errno, name)
-    for name in ("EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO", "ENOTCONN", "ESHUTDOWN", "EREMOTEIO")
-    if hasattr(errno, name)
-)
+FAULTY: Final = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESHUTDOWN)
 """What the system says when the disk, or the network that it is behind, has failed."""
 FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
 """What the system says when a file is another user's, and not for this one."""
@@ -77,8 +73,7 @@ def inside(folder: Path, name: object) -> Path:
         or not name.isprintable()  # no control characters, and nothing that UTF-8 cannot write
         or name.startswith(".")
         or not 0 < len(name.encode()) <= LONGEST_NAME
-        or "/" in name
-        or "\\" in name
+        or {"/", "\\"} & set(name)
     ):
         raise FolderError(f"{folder}: {short(name)} is not the name of anything in it; give one plain name")
     return folder / name
@@ -118,11 +113,7 @@ def _require(path: Path | str, mode: int, kind: int) -> None:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """Return what is in a small plain file.
-
-    Raises FolderError: it is no plain file, or larger than what a training writes; OSError: it is not there, or cannot
-    be read.
-    """
+    """Return what is in a small plain file; FolderError for any other, OSError where it is not there or unreadable."""
     with os.fdopen(open_plain(path), "rb") as file:
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise FolderError(f"{path}: is larger than {LARGEST // 2**20} MiB; it is not what a training writes")
@@ -142,10 +133,7 @@ def read_tail(path: Path | str, most: int = TAIL) -> str:
 
 
 def read_object(path: Path | str) -> dict[str, Any] | None:
-    """Return the JSON object in `path`, or None where there is no such file.
-
-    Raises FolderError: a file that cannot be read, is torn, or holds something else.
-    """
+    """Return the JSON object in `path`, None where there is no such file; FolderError for one that holds none."""
     try:
         data = parse(read_text(path))
     except FileNotFoundError:
@@ -167,7 +155,7 @@ def object_text(data: Mapping[str, Any]) -> str:
 
 
 def write_object(path: Path | str, data: Mapping[str, Any]) -> None:
-    """Write a JSON object; see `replace`."""
+    """Write a JSON object with `replace`."""
     replace(path, object_text(data))
 
 

@@ -159,20 +159,23 @@ class RunFolder:
         lines = self.lines() if lines is None else lines
         return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
 
-    def lines(self) -> list[str]:
-        """Read the epochs so far as they are written, a line each; see `metrics`."""
-        path = self.at("metrics.jsonl")
+    def _text(self, name: str) -> str:
+        """Read a file of this folder, empty where it is not there."""
+        path = self.at(name)
         try:
-            text = read_text(path)
+            return read_text(path)
         except FileNotFoundError:
-            return []
+            return ""
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read ({error})") from None
-        *lines, tail = text.split("\n")
+
+    def lines(self) -> list[str]:
+        """Read the epochs so far as they are written, a line each; see `metrics`."""
+        *lines, tail = self._text("metrics.jsonl").split("\n")
         if tail and self.has("result.json"):
             raise FolderError(
-                f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
-                "be complete; remove this run folder to train it again"
+                f"{self.path}/metrics.jsonl: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims "
+                "to be complete; remove this run folder to train it again"
             )
         return lines
 
@@ -225,8 +228,8 @@ class RunFolder:
     def begin(self) -> None:
         """Begin an attempt: no earlier one that still lives writes into this folder from here on.
 
-        A lock does not tell of all of them: hosts may not see each other's, and a stopped process goes on some day. So
-        an attempt checks its nonce before each thing that it writes.
+        Hosts may not see each other's locks, and a stopped process goes on some day: so an attempt checks its nonce
+        before each write.
         """
         self.nonce = uuid4().hex
         write_object(self.at("manifest.json"), {**self.manifest().entries, "nonce": self.nonce})
@@ -268,12 +271,7 @@ class RunFolder:
 
     def stop_reason(self) -> str | None:
         """Return why the run should stop, or None."""
-        try:
-            return read_text(self.at("stop")).strip() or None
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise FolderError(f"{self.path}/stop: cannot be read ({error})") from None
+        return self._text("stop").strip() or None
 
     def withdraw_stop(self) -> None:
         """Take `request_stop` back."""

@@ -50,10 +50,7 @@ def hash_text(text: str) -> str:
 
 
 def hash_file(path: Path) -> str | None:
-    """Return the SHA-256 of a plain file as hexadecimal digits, or None where there is no such file.
-
-    Raises FolderError: it cannot be read, or is no plain file.
-    """
+    """Return the SHA-256 of a plain file as hexadecimal digits, None where it is missing, FolderError for any other."""
     try:
         with os.fdopen(open_plain(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -87,19 +84,14 @@ def recorded(folder: RunFolder) -> dict[str, str]:
     digests, path = folder.manifest().sha256, f"{folder.path}/manifest.json"
     if not digests:
         raise FolderError(f"{path}: has no hashes (sha256), as every finished run has; {UNPROVED}")
-    texts = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
-    if not texts or set(digests) != set(HASHED):
+    if not isinstance(digests, dict) or set(digests) != set(HASHED) or {*map(type, digests.values())} != {str}:
         raise FolderError(
             f"{path}: its sha256 is {short(digests)}, not a hash of each of {', '.join(HASHED)}; {UNPROVED}"
         )
-    hashes: dict[str, str] = digests
-    return hashes
+    return digests
 
 
 def altered(folder: RunFolder, digests: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the files whose hash is not the recorded one, with their hash now; None for a file that is missing.
-
-    Raises FolderError: a file that cannot be read.
-    """
+    """Return the files whose hash is not the recorded one, with their hash now; None for a file that is missing."""
     now = {name: _hash(folder, name) for name in digests}
     return {name: digest for name, digest in now.items() if digest != digests[name]}

@@ -33,18 +33,15 @@ def open_lock(path: Path, root: Path) -> int:
     """Open a lock's file, made if need be, and return its descriptor.
 
     Only its owner may open it, and the group where `root`, the folder that it keeps, is the group's to write in. Raises
-    FileNotFoundError: its folder is gone; FolderError: it is another user's, who lets nobody else open it, it cannot be
-    made, or is no plain file.
+    FileNotFoundError: its folder is missing; FolderError: it is another user's, cannot be made, or is no plain file.
     """
     mode = 0o660 if root.stat().st_mode & stat.S_IWGRP else 0o600
     try:
         fd = open_plain(path, os.O_RDWR | os.O_CREAT, mode)
     except FileNotFoundError:
         raise
-    except PermissionError as error:
-        raise _refused(path, error) from None
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise _refused(path, error) from None
     status = os.fstat(fd)
     if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != mode:
         with suppress(OSError):  # a file system without modes
@@ -53,21 +50,18 @@ def open_lock(path: Path, root: Path) -> int:
 
 
 def _refused(path: Path, error: OSError) -> FolderError:
-    try:
-        owner, mode = path.owner(), stat.S_IMODE(path.stat().st_mode)
-    except (OSError, KeyError):  # a user without a name
-        return unwritable(path, error)
-    return FolderError(
-        f"{path}: this lock is {owner}'s, and this user may not open it (mode {mode:04o}); share the folder with a "
-        "group (chmod g+ws), or choose another one"
-    )
+    with suppress(OSError, KeyError):  # a user without a name
+        if isinstance(error, PermissionError):
+            return FolderError(
+                f"{path}: this lock is {path.owner()}'s, and this user may not open it (mode "
+                f"{stat.S_IMODE(path.stat().st_mode):04o}); share the folder with a group (chmod g+ws), or choose "
+                "another one"
+            )
+    return unwritable(path, error)
 
 
 def try_lock(fd: int, path: Path) -> bool:
-    """Take the lock of an open file, unless somebody has it; say whether it is ours.
-
-    Raises FolderError: its file system has no locks.
-    """
+    """Take the lock of an open file, unless somebody has it, and say so; FolderError: its file system has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,10 +72,7 @@ def try_lock(fd: int, path: Path) -> bool:
 
 
 def wait_for(fd: int, path: Path, limit: float | None = None) -> None:
-    """Take the lock of an open file once it is free, within `limit` seconds (`LIMIT` for None).
-
-    Raises FolderError: somebody still has it after that, or its file system has no locks.
-    """
+    """Take the lock of an open file once it is free, within `limit` seconds (`LIMIT` for None), else FolderError."""
     limit = LIMIT if limit is None else limit
     if not wait_until(lambda: try_lock(fd, path), str(path), lambda: holder(path), limit):
         raise FolderError(f"{path}: {still_held(holder(path), limit)}")
@@ -115,10 +106,9 @@ def still_held(who: str, seconds: float) -> str:
 
 
 def acquire(path: Path, root: Path) -> int | None:
-    """Take the lock for as long as the returned descriptor stays open anywhere; None where another has it.
+    """Take the lock for as long as the returned descriptor stays open anywhere; raises as `open_lock`.
 
-    None also where its folder was removed. Raises FolderError: it is another user's, who lets nobody else open it, or
-    its file system has no locks.
+    None where another has it, or its folder was removed.
     """
     try:
         fd = open_lock(path, root)
@@ -139,10 +129,7 @@ def acquire(path: Path, root: Path) -> int | None:
 
 
 def locked(path: Path | str) -> bool:
-    """Say whether somebody holds the lock; a file that is not there is nobody's.
-
-    Raises FolderError: something else than a plain file is there.
-    """
+    """Say whether somebody holds the lock; a missing file is nobody's, FolderError for one that is no plain file."""
     try:
         fd = open_plain(path)
     except PermissionError:

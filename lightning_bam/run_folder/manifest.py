@@ -162,10 +162,7 @@ class Manifest(Environment):
 
 
 def manifest_of(entries: Mapping[str, Any], path: object) -> Manifest:
-    """Return what a `manifest.json` at `path` holds.
-
-    Raises FolderError: a field of another type.
-    """
+    """Return what a `manifest.json` at `path` holds; FolderError for a field of another type."""
     try:
         manifest = Manifest.model_validate(entries)
     except ValidationError as error:
@@ -197,10 +194,7 @@ _EPOCH: Final = TypeAdapter(Epoch)
 
 
 def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
-    """Return what a line of a `metrics.jsonl` at `path` holds, as it was written.
-
-    Raises FolderError: a field of another type, or no object.
-    """
+    """Return what a line of a `metrics.jsonl` at `path` holds, as it was written; FolderError for another type."""
     try:
         _EPOCH.validate_python(data)
     except ValidationError as error:
@@ -214,20 +208,16 @@ LONGEST: Final = 300
 """Characters of its error that are kept with an attempt; the manifest and the log have more of the last one."""
 
 
-def after_failure(manifest: Manifest) -> list[dict[str, Any]]:
-    """Return the attempts of a failed run as JSON data, the last one with its error."""
-    return _after_end(manifest, failed=True)
-
-
-def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
-    """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
-    attempts = _after_end(manifest, failed=manifest.state == "failed")
-    return attempts if resumed else attempts[-KEPT:]
-
-
-def _after_end(manifest: Manifest, *, failed: bool) -> list[dict[str, Any]]:
+def after_failure(manifest: Manifest, *, failed: bool = True) -> list[dict[str, Any]]:
+    """Return the attempts of a run as JSON data, the last one with its cause, and where it has failed its error."""
     if not manifest.attempts or manifest.attempts[-1].failed is not None:
         return manifest.with_last()
     cause = {"cause": manifest.cause} if manifest.cause else {}
     error = {"failed": (manifest.error or "no reason is recorded")[:LONGEST]} if failed else {}
     return manifest.with_last(**cause, **error)
+
+
+def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
+    """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
+    attempts = after_failure(manifest, failed=manifest.state == "failed")
+    return attempts if resumed else attempts[-KEPT:]
