@@ -83,11 +83,9 @@ class ScoredBatches:
 
 
 class ImageData(RunData):
-    """A run's images, in an order that is a pure function of (seed, epoch).
+    """A run's images, in an order that is a pure function of (seed, epoch): on the trainer's device, or streamed.
 
-    Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Of a set in
-    memory every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be
-    summed.
+    Of a set in memory every rank scores the whole; a streamed one is shared out, and the ranks' counts must be summed.
     """
 
     @cached_property

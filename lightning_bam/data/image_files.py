@@ -29,10 +29,9 @@ SAMPLE: Final = 2
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files below one folder.
+    """Image files below one folder: `names` `(N,)`, relative to it and encoded, `labels` `(N,)` int64.
 
-    `names`, `(N,)`, are relative to `folder` and encoded, in one array: worker processes share it without copying,
-    which they would not do with a million Python strings. `labels` `(N,)` are int64.
+    Worker processes share an array of names without copying, which they would not do with a million Python strings.
     """
 
     folder: Path
@@ -96,24 +95,11 @@ class ImageFiles:
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images.
-
-        The 4,096 are the same in every run; of fewer train images all are taken.
-        """
+        """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images."""
         if self.normal is not None:
             return torch.tensor(self.normal[0]), torch.tensor(self.normal[1])
         indices = permutation(self.count, SAMPLE)[:CHUNK]
         return statistics(decode([self.train.path(index) for index in indices], self.view))
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean of each channel, float32 `(3,)`."""
-        return self.statistics[0]
-
-    @property
-    def std(self) -> Tensor:
-        """Standard deviation of each channel, float32 `(3,)`."""
-        return self.statistics[1]
 
     def scored(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`."""
@@ -133,11 +119,10 @@ def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
     """
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
-    if not folder.is_dir():
-        raise ConfigError(f"{name}: no {folder}; put images at {folder}/<class>/<image>")
-    classes = class_names(folder)
+    classes = class_names(folder) if folder.is_dir() else []
     if not classes:
-        raise ConfigError(f"{name}: {folder} holds no class folder; put images at {folder}/<class>/<image>")
+        state = f"{folder} holds no class folder" if folder.is_dir() else f"no {folder}"
+        raise ConfigError(f"{name}: {state}; put images at {folder}/<class>/<image>")
     start = len(str(folder)) + 1
 
     def image(path: str) -> bool:

@@ -89,10 +89,7 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def held_out_mask(labels: Tensor) -> Tensor:
-    """Return `(N,)` bool: the fixed fifth of train images that `score_on="held_out"` scores and does not train on.
-
-    The fifth is the same in every run and takes its share of each class. A ConfigError for fewer than five images.
-    """
+    """Return `(N,)` bool: the fixed fifth of train images, of each class, that `score_on="held_out"` scores alone."""
     count = len(labels)
     if count < SHARE:
         raise ConfigError(f"score_on='held_out' needs {SHARE} train images to hold a fifth out, got {count}")

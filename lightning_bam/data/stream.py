@@ -31,8 +31,7 @@ Request = tuple[Ints, Words | None]
 def worker_count() -> int:
     """Return how many processes decode images for this rank: `$BAM_WORKERS`, else its share of the cores but one.
 
-    `$BAM_RANKS_HERE` is how many ranks share this host's cores. The number changes no figure; 0 decodes in the training
-    process. A ConfigError for another value of BAM_WORKERS.
+    `$BAM_RANKS_HERE` is how many ranks share this host's cores; 0 decodes in the training process.
     """
     text = os.environ.get("BAM_WORKERS")
     if not text:
@@ -78,7 +77,7 @@ class Stream:
 
     def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:
         self.files, self.device, self.workers = files, device, workers
-        self.mean, self.std = files.mean.to(device), files.std.to(device)
+        self.mean, self.std = (part.to(device) for part in files.statistics)
 
     def train(self, plan: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each batch of the plan: the view that is trained on."""

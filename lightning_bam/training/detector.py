@@ -32,9 +32,9 @@ class DetectionTask(TrainedModule):
             head.register_forward_hook(self._watch)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
-        """Return what is found in each image `(3, H, W)`, in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
-        found: list[dict[str, Tensor]] = self.network(images)
-        return found
+        """Return the detections in each image `(3, H, W)` in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
+        detections: list[dict[str, Tensor]] = self.network(images)
+        return detections
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum; what was scored before is no longer this epoch's."""
@@ -68,10 +68,7 @@ class DetectionTask(TrainedModule):
         self.scores.add(self(images), targets)
 
     def score(self) -> dict[str, float | int]:
-        """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored.
-
-        All of mAP is nan where a head gave something that is no number.
-        """
+        """Return mAP in percent, nan where a head gave no number, and how many scenes were scored; empty if none."""
         if self.scores is None:
             return {}
         figures = self.scores.figures()
