@@ -25,10 +25,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Footnote:
-    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows.
-
-    `text` has all that in words.
-    """
+    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows."""
 
     mark: str
     differences: tuple[Difference, ...]
@@ -54,10 +51,8 @@ class Footnote:
 def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     """Give each set of complete runs that differ from most of the table's a letter of its own.
 
-    What most runs have is the measure, and where two values are as frequent the baseline's. So whenever a row was
-    trained otherwise than its baseline, one of the two is marked; a row of mixed runs always is. Images are
-    compared among runs of the same dataset, as panels may have several. Differences that the same runs have, as
-    those of another machine, share a letter.
+    Where two values are as frequent the baseline's is the measure, so that a row that was trained otherwise than its
+    baseline is marked, or that is. Images are compared among runs of the same dataset.
     """
     order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
     records = {(row, seed): record for row in order for seed, record in cells[row].items()}

@@ -29,10 +29,9 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """Two factors: the mean of the metric (percent) and the number of runs at each pair of their levels.
+    """Two factors: mean (each cell counts once) and number of runs at each pair of levels, NaN and 0 without a run.
 
-    Each cell counts once in a mean. Every pair of levels is there, with NaN and 0 where no run is. `spans` is half the
-    width of a mean's 95 % interval; NaN without an analysis of variance.
+    `spans` is half the width of a mean's 95 % interval; NaN without an analysis of variance.
     """
 
     factors: tuple[str, str]
@@ -138,10 +137,7 @@ def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple
 
 
 def gaps(cells: Cells, factors: Mapping[str, Sequence[str]]) -> list[str]:
-    """Name the cells without a run, and those that lack a seed which another cell has, each in one line.
-
-    Cells without a run are named together where all that have these levels lack one (`no run at combine=max`).
-    """
+    """Name, in a line each, the levels without a run (`no run at combine=max`), and cells that lack another's seed."""
     cells = {cell: runs for cell, runs in cells.items() if runs}
     names = list(factors)
     empty: list[dict[str, str]] = []

@@ -11,10 +11,9 @@ from scipy import special
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
+    """Ours minus the baseline's, pair by pair, in the unit of the inputs; `sd` is the sample's (n - 1), `p` two-sided.
 
-    `sd` is that of the sample (n - 1), `low` and `high` bound the t interval of the mean, `p` is two-sided. NaN stands
-    where n is too small to say.
+    `low` and `high` bound the t interval of the mean. NaN stands where n is too small to say.
     """
 
     n: int
@@ -86,10 +85,7 @@ def tost(difference: PairedDifference, margin: float) -> float:
 
 
 def cohens_dz(difference: PairedDifference) -> float:
-    """Return Cohen's d_z = mean / sd of the differences, without unit (Cohen, 1988, section 2.3.5).
-
-    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. NaN for one pair and for equal differences.
-    """
+    """Return Cohen's d_z = mean / sd of the differences (1988, section 2.3.5); NaN for one pair or equal ones."""
     return difference.mean / difference.sd if difference.sd > 0 else math.nan
 
 

@@ -81,13 +81,9 @@ class Table:
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    A wanted run without a record counts as missing. Rows without a finished run have the `costs`: row -> (parameters,
-    multiply-accumulates of one image).
-
-    Raises:
-        ValueError: a record of another study, or a run that was scored on held-out data, not on test.
-        FolderError: a run folder that was copied from another.
-
+    A wanted run without a record is missing. `costs` are row -> (parameters, multiply-accumulates of one image), for
+    rows without a finished run. Raises ValueError: a record of another study or scored on held-out data; FolderError: a
+    run folder that was copied from another.
     """
     selection = Selection.of(study)
     results = finished(records, study)

@@ -88,10 +88,7 @@ def interim(
 
 
 def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Interim]:
-    """Return where each row but the baselines stands; empty where the study has no stopping rule.
-
-    `figures` are row -> seed -> figure, `home` is row -> its baseline.
-    """
+    """Return where each row but the baselines stands, by row -> seed -> figure; empty without a stopping rule."""
     if study.stopping is None:
         return {}
     return {

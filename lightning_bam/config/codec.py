@@ -31,10 +31,7 @@ Scalar = str | int | float | bool | None
 
 
 def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
-    """Build a spec, turning any problem into one line that begins with its place.
-
-    Raises ConfigError: an unknown field (with the nearest name) or a value outside its range.
-    """
+    """Build a spec; ConfigError, in a line that begins with its place, for an unknown field or a value out of range."""
     try:
         return cls(**arguments)
     except pydantic.ValidationError as error:
@@ -53,10 +50,7 @@ def _plain(item: Any) -> Any:
 
 
 def from_dict(data: Mapping[str, Any]) -> Run:
-    """Rebuild a run from `to_dict`'s data.
-
-    Raises ConfigError: an unknown kind or field, or a value outside its range.
-    """
+    """Rebuild a run from `to_dict`'s data; ConfigError for an unknown kind or field, or a value out of range."""
     run: Run = construct(Run, {name: _decode(name, value) for name, value in data.items()}, "")
     return run
 
@@ -102,12 +96,10 @@ def _flat(name: str, item: Any) -> dict[str, Scalar]:
 
 
 def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
-    """Return the run with flat names set from text, as `--set name=text` does.
+    """Return the run with flat names (`recipe.epochs`, `attention`, `seed`) set from text, as `--set name=text` does.
 
-    `settings` are flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
-    separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step. Another module keeps
-    what both have under one name (`reduction`); any other slot that gets another kind begins anew. Raises ConfigError:
-    an unknown name (with the nearest one) or a value outside its range.
+    Lists are separated by commas, `none` empties a slot. Another attention module keeps what both have under one name
+    (`reduction`); any other slot that gets another kind begins anew. Raises ConfigError, as `construct`.
     """
     names = [field.name for field in fields(Run)]
     slots: dict[str, dict[str, str]] = {}

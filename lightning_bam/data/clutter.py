@@ -46,10 +46,7 @@ def sources() -> tuple[Sources, Sources]:
 
 
 def upscale(digits: Bytes) -> Bytes:
-    """Scale `(N, 8, 8)`, values 0..16, to `(N, 16, 16)`, values 0..255.
-
-    Linear between pixel centres, in integers, so that it is the same everywhere.
-    """
+    """Scale `(N, 8, 8)`, 0..16, to `(N, 16, 16)`, 0..255: linear between pixel centres, in integers."""
 
     def double(x: Ints) -> Ints:
         padded = np.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge")

@@ -48,10 +48,7 @@ class OnDevice:
 
 
 class TrainBatches(EpochBatches):
-    """This rank's batches of whichever epoch the trainer is in, augmented and normalised on the device.
-
-    Yields images `(b, C, H, W)` float32 and labels `(b,)` int64, where `b = batch_size / world_size`.
-    """
+    """This rank's batches: images `(b, C, H, W)` float32, normalised, labels `(b,)`, b = batch_size / world_size."""
 
     def __init__(self, run: Run, source: Images | ImageFiles, feed: OnDevice | Stream, trainer: Trainer) -> None:
         padding = run.recipe.crop_padding if source.padded else 0

@@ -114,8 +114,7 @@ class ImageFiles:
 def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
     """Return the images `<folder>/<class>/<image>` of a dataset called `name`, and the sorted names of the classes.
 
-    Hidden files are left out: copies that a notebook keeps would be trained on twice. Raises ConfigError: the folder is
-    missing, or a class has no image.
+    Hidden files, as a notebook's copies, are left out. ConfigError for a missing folder or a class without an image.
     """
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 

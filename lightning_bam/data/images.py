@@ -68,10 +68,7 @@ def in_memory(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Te
 
 
 def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each channel's mean and population standard deviation in units of 0..1, float32 `(C,)` each.
-
-    Counted in integers, so that they depend on no order of summation. A constant channel's deviation is given as 1.
-    """
+    """Return each channel's mean and population deviation (1 if constant) in units of 0..1, counted in integers."""
     channels = images.shape[1]
     counts = torch.zeros(channels, 256, dtype=torch.int64)
     for start in range(0, len(images), CHUNK):

@@ -69,10 +69,9 @@ def _ignore_signals(_worker: int) -> None:
 
 
 class Stream:
-    """`ImageFiles` for a rank: its share of each batch is decoded, moved to the device, and forgotten.
+    """`ImageFiles` for a rank: its share of each batch is decoded by `workers` processes, or this one for 0.
 
-    Scored images are shared out between the ranks, each image to one of them. `workers` processes decode, or this one
-    where that is 0; an image that cannot be read raises a ConfigError.
+    Scored images are shared out between the ranks. An image that cannot be read raises a ConfigError.
     """
 
     def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:

@@ -64,10 +64,7 @@ def system_error(error: BaseException | None) -> OSError | None:
 
 
 def inside(folder: Path, name: object) -> Path:
-    """Return the path in `folder` of a name that somebody else wrote, into a store, a manifest or a bundle.
-
-    Raises FolderError: it is not the name of one thing there: empty, hidden, too long, with a separator, no text.
-    """
+    """Return the path in `folder` of a name that somebody else wrote; FolderError for none of one visible file."""
     if (
         not isinstance(name, str)
         or not name.isprintable()  # no control characters, and nothing that UTF-8 cannot write
@@ -98,10 +95,7 @@ def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) ->
 
 
 def refuse(path: Path | str, kind: int) -> None:
-    """Refuse what is not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither, and nothing is fine.
-
-    Raises FolderError: something else is there.
-    """
+    """Raise FolderError for what is there and not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither."""
     with suppress(OSError):  # whoever opens it meets it, too
         _require(path, os.lstat(path).st_mode, kind)
 
@@ -162,8 +156,7 @@ def write_object(path: Path | str, data: Mapping[str, Any]) -> None:
 def replace(path: Path | str, text: str, *, follow: bool = False) -> None:
     """Put `text` in place in one step: a reader, and a crash, sees the old file or the new one.
 
-    `follow` follows a link, as for a file that the user names; else the file replaces the link. Raises FolderError: it
-    cannot be written; the old file is as it was.
+    `follow` as in `put_in_place`. Raises FolderError: it cannot be written.
     """
     path = Path(path)
     try:
@@ -209,10 +202,7 @@ def _sweep(final: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a link and not what it leads to, if it is there.
-
-    Raises FolderError: a folder is there; OSError: the system refuses.
-    """
+    """Remove a file, or a link and not what it leads to, if it is there; FolderError for a folder."""
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:
@@ -221,10 +211,7 @@ def remove(path: Path) -> None:
 
 
 def put_away(path: Path) -> None:
-    """Rename a file, if it is there, to end in `.damaged`; an earlier one of that name goes.
-
-    Raises FolderError: a folder has that name; OSError: the system refuses.
-    """
+    """Rename a file, if it is there, to end in `.damaged` in the place of an earlier one; FolderError for a folder."""
     damaged = path.with_suffix(".damaged")
     try:
         with suppress(FileNotFoundError):
@@ -235,10 +222,7 @@ def put_away(path: Path) -> None:
 
 
 def append_line(path: Path | str, line: str) -> None:
-    """Append a line in a single write, so that a reader never sees half of it, and all of it or nothing.
-
-    Raises FolderError: it cannot be written; the file is as it was.
-    """
+    """Append a line in one write: readers see all of it or nothing. FolderError: it cannot; the file is as it was."""
     data = (line + "\n").encode()
     try:
         fd = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -149,8 +149,7 @@ class RunFolder:
     def metrics(self, lines: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Read the epochs so far, of `lines` where the file has just been read.
 
-        A torn last line, which a killed run leaves behind, is skipped, unless the run claims to be complete; any other
-        unreadable line is an error.
+        A torn last line is skipped, unless the run claims to be complete; any other unreadable line is an error.
         """
         return [self._epoch(number, line) for number, line in enumerate(self.lines() if lines is None else lines, 1)]
 
@@ -289,8 +288,5 @@ class RunFolder:
         return cast(State, recorded) if recorded in ("failed", "pruned", "interrupted") else "missing"
 
     def acquire(self) -> int | None:
-        """Take the lock for as long as the returned descriptor, which forked ranks inherit, stays open anywhere.
-
-        Returns None where another process group holds it, or the folder was removed.
-        """
+        """Take the lock for as long as the descriptor, which ranks inherit, stays open; None as in `lock.acquire`."""
         return acquire(self.at("lock"), self.path.parent)

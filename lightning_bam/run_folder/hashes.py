@@ -36,11 +36,7 @@ UNPROVED: Final = (
 
 
 def same_images(was: str, now: str) -> bool:
-    """Return whether two digests are of the same images, as far as they tell.
-
-    What a digest covers, where that is not the pixels, stands before it (`names+sizes:`); older versions wrote the
-    digits alone.
-    """
+    """Return whether two digests are of the same images; old ones lack what stands before the digits."""
     return was == now or was in {part.rpartition(":")[2] for part in now.split()}
 
 
@@ -77,10 +73,7 @@ def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
 
 
 def recorded(folder: RunFolder) -> dict[str, str]:
-    """Return the hashes in a complete run's manifest, one for each of `HASHED`.
-
-    Raises FolderError: a manifest that cannot be read, or that has other hashes, not all of them, or none.
-    """
+    """Return the hashes in a complete run's manifest; FolderError where there is not one for each of `HASHED`."""
     digests, path = folder.manifest().sha256, f"{folder.path}/manifest.json"
     if not digests:
         raise FolderError(f"{path}: has no hashes (sha256), as every finished run has; {UNPROVED}")

@@ -43,10 +43,9 @@ GPU_SETTINGS: Final = (
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """Return which code this is: `f7d7e080c8fd`, the commit that the package is checked out at.
+    """Return the commit that the package is checked out at, `f7d7e080c8fd`; where modified `f7d7e080c8fd+1a2b3c4d`.
 
-    A modified one is `f7d7e080c8fd+1a2b3c4d`, with a hash of its sources, so that two modifications have two names;
-    outside a checkout there is only the hash, `+1a2b3c4d`.
+    What follows the `+` is a hash of the sources, alone outside a checkout.
     """
 
     def git(*words: str) -> str:

@@ -76,10 +76,7 @@ class CheckpointOnSignal(pl.Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the old checkpoint and puts the new one in its place in one step.
-
-    Lightning's own copies it from the system's temporary folder where that is another file system.
-    """
+    """Writes beside the old checkpoint, unlike Lightning's own, and puts the new one in its place in one step."""
 
     def __init__(self, folder: RunFolder | None = None) -> None:
         super().__init__()

@@ -16,11 +16,9 @@ from lightning_bam.training.base_module import TrainedModule
 
 
 class DetectionTask(TrainedModule):
-    """A run's network as a detector of boxes; `lightning_bam.train` trains it on a run folder.
+    """A run's network as a detector of boxes; the loss is the sum of torchvision's four.
 
-    The loss is the sum of torchvision's four: objectness and box regression of the proposals, classes and box
-    regression of the box head. Which anchors and proposals it is taken over is drawn anew for each batch, a pure
-    function of (seed, epoch, batch).
+    Which anchors and proposals it is taken over is a pure function of (seed, epoch, batch).
     """
 
     def __init__(self, run: Run) -> None:

@@ -38,10 +38,7 @@ class Recorder(pl.Callback):
         self.stopped = False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Make sure that all ranks go on, or all begin anew, before any of them waits for the others in vain.
-
-        Raises OSError: a disk shows them different things.
-        """
+        """Refuse, before ranks wait for each other in vain, a disk that shows a checkpoint to some of them only."""
         resumed, device = int(self.resumed), trainer.strategy.root_device
         if maximum(resumed, device) != -maximum(-resumed, device):
             raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))

@@ -104,10 +104,7 @@ def _be_deterministic(device: str) -> None:
 
 
 def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, resumed: bool, damaged: str) -> None:
-    """Note the environment of this attempt in the manifest; `attempts` keeps that of the earlier ones.
-
-    Raises FolderError: the attempt would resume from a checkpoint that saw other images.
-    """
+    """Note this attempt in the manifest; FolderError where it would resume from a checkpoint that saw other images."""
     if folder.nonce is None:  # no scheduler has begun it
         folder.begin()
     before, digest = folder.manifest(), environment["data"]
