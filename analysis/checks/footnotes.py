@@ -54,8 +54,8 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     Where two values are as frequent the baseline's is the measure, so that a row that was trained otherwise than its
     baseline is marked, or that is. Images are compared among runs of the same dataset.
     """
-    order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
-    records = {(row, seed): record for row in order for seed, record in cells[row].items()}
+    rows = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
+    records = {(row, seed): record for row in rows for seed, record in cells[row].items()}
     made = {place: made_with(record.circumstances) for place, record in records.items()}
     apart: dict[Difference, list[Place]] = {}
     for number, entry in enumerate(SHARED):
@@ -70,16 +70,13 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     together: dict[frozenset[Place], list[Difference]] = {}
     for difference, places in apart.items():
         together.setdefault(frozenset(places), []).append(difference)
-    sets = []
-    for group, differences in together.items():
-        runs = {row: tuple(seed for seed in cells[row] if (row, seed) in group) for row in cells}
-        sets.append(({row: seeds for row, seeds in runs.items() if seeds}, differences))
-    rows = list(cells)
-    sets.sort(key=lambda one: min((rows.index(row), seeds[0]) for row, seeds in one[0].items()))
-    return tuple(
-        Footnote(mark=mark(number), differences=tuple(differences), runs=runs, text=_text(differences, runs, cells))
-        for number, (runs, differences) in enumerate(sets)
-    )
+    order = {place: number for number, place in enumerate((row, seed) for row in cells for seed in cells[row])}
+    notes = []
+    for number, group in enumerate(sorted(together, key=lambda group: min(order[place] for place in group))):
+        runs = {row: seeds for row in cells if (seeds := tuple(seed for seed in cells[row] if (row, seed) in group))}
+        text = _text(together[group], runs, cells)
+        notes.append(Footnote(mark=mark(number), differences=tuple(together[group]), runs=runs, text=text))
+    return tuple(notes)
 
 
 def marks(notes: tuple[Footnote, ...], row: str) -> tuple[str, ...]:

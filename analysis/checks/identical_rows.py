@@ -12,10 +12,9 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class IdenticalRow:
-    """A row, and the baseline or earlier row of its panel that it is like.
+    """A row, and the baseline or earlier row of its panel that it is like, with `finished` runs only or not.
 
-    `whole` says that all that both have trained agrees, else their counts and the loss of their first step do, and
-    `parts` that their first epoch is known to differ. `finished` says that all runs compared are complete.
+    `whole`: all that both have trained agrees; else counts and first loss do, and `parts` that the first epoch differs.
     """
 
     row: str

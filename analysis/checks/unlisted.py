@@ -1,8 +1,7 @@
 """What the record has under a study's name and the study, as it is asked, has not: seeds, rows, settings, its rule.
 
-Each run's manifest keeps for which study it was begun, as which row, and under which stopping rule. So seeds, rows and
-settings that leave a study after a look at their results, and a rule that changes, are seen as long as the run folders
-are there.
+Each run's manifest keeps for which study it was begun, as which row, and under which stopping rule: so what leaves a
+study after a look at its results is seen as long as the run folders are there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,11 +77,8 @@ def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unl
     answers = {}
     for study, records in studies:
         complete = [record for record in records if record.result is not None]
-        last = {record.row: record for record in complete}
-        first = {record.row: record for record in reversed(complete)}
-        purposes: list[Mapping[str, str] | None] = [
-            purpose(record.manifest, study.label) for record in (*first.values(), *last.values())
-        ]
+        ends = [{record.row: record for record in part} for part in (reversed(complete), complete)]
+        purposes = [purpose(record.manifest, study.label) for rows in ends for record in rows.values()]
         purposes += [other.purpose for other in beside[study.label]]
         answers[study.label] = of_study(study, beside[study.label], seal(root, study.label), purposes)
     return answers
@@ -93,7 +89,7 @@ def of_study(
 ) -> Unlisted:
     """Return what the record has of one study that it has not.
 
-    `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file, `purposes` those of its runs.
+    `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file, `purposes` its runs'.
     """
     missing, selection = strays(study, beside), Selection.of(study)
     rows, seeds = {*study.rows, *selection.hidden}, {*study.seed_list, *selection.left_out}

@@ -15,11 +15,8 @@ TIMES: Final = {1: "once", 2: "twice"}
 
 def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
     """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    failed: dict[str, dict[int, Record]] = {row: {} for row in wanted}
-    for record in records:
-        if record.state == "failed" and record.run.seed in wanted[record.row]:
-            failed[record.row][record.run.seed] = record
-    return failed
+    failed = [record for record in records if record.state == "failed" and record.run.seed in wanted[record.row]]
+    return {row: {record.run.seed: record for record in failed if record.row == row} for row in wanted}
 
 
 def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:

@@ -37,10 +37,7 @@ class Need:
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
-    """Return what each open row of a table needs, in its order; `records` tell how long a run takes.
-
-    A budget is in device-hours; it goes to the cheapest rows first, and a baseline's seeds are counted once.
-    """
+    """Return what each open row needs; a `budget` in device-hours goes to the cheapest first, with baselines once."""
     hours = hours_a_run(records)
     rows = [_need(row, table, hours) for row in table.rows if is_open(row)]
     if budget is None:

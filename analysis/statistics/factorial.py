@@ -72,13 +72,11 @@ def factorial(
     importance: Mapping[str, Mapping[str, float]] | None = None,
     level: float = 0.95,
 ) -> Factorial:
-    """Take a factorial study apart.
+    """Take a factorial study apart; `factors` has the levels in the order to show them.
 
     A marginal mean (see `marginal_means`) is a sum of the runs with weights w; its interval is
     ± t(level, residual df) · s · √(Σ w²), where s² is the residual mean square of `anova`. It is of the mean over these
-    very seeds, and serves to compare levels, not to foretell other seeds. Where cells or seeds are missing, a mean is
-    what it would be if the factors did not interact: `gaps` says which are. `factors` has the levels in the order to
-    show them.
+    very seeds, and serves to compare levels. Across `gaps` the factors are taken not to interact.
     """
     cells = {cell: runs for cell, runs in cells.items() if runs}
     runs = [(cell, seed, figure) for cell, of in cells.items() for seed, figure in of.items()]

@@ -30,10 +30,9 @@ from studies.records.records import Record
 class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
-    `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `notes`
-    begin with the `footnotes`, which rows' marks refer to. `margin` is the largest difference that is too small to
-    matter, `stopping` the rule by which seeds are given; `unlisted` is what the record has and the study has not.
+    `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
+    every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to. `margin` is the
+    largest difference that is too small to matter; `unlisted` is what the record has and the study has not.
     """
 
     study: str

@@ -42,10 +42,9 @@ def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str],
         for row, seeds in pairs.items()
         if seeds
     }
+    margin = math.nan if study.margin is None else study.margin
     p_holm = _adjusted({row: delta.p for row, delta in deltas.items()}, study.comparisons)
-    p_tost: dict[str, float] = {}
-    if study.margin is not None:
-        p_tost = _adjusted({row: tost(delta, study.margin) for row, delta in deltas.items()}, study.comparisons)
+    p_tost = _adjusted({row: tost(delta, margin) for row, delta in deltas.items()}, study.comparisons)
     return {
         row: Comparison(
             delta=deltas.get(row),

@@ -1,11 +1,9 @@
 """Where each row stands in a study whose seeds follow a stopping rule: computed from the results alone.
 
 At each look the rows' differences from their baseline over the seeds of that look are held against the limits of
-`analysis.statistics.sequential`, at the rule's level divided by the number of comparisons (Bonferroni, so the chance to
-call any row different that is not stays within the level, over all rows and looks). With a margin, two one-sided tests
-(Schuirmann, 1987) are held against the limits of a design of their own, of the same level: calling a row equivalent
-that is not is an error of another kind. A row that meets either limit has stopped: later seeds, if there are any, are
-not looked at. What is not normal is as close to these levels as a t-test is.
+`analysis.statistics.sequential`, at the rule's level divided by the number of comparisons (Bonferroni: over all rows
+and looks). With a margin, two one-sided tests (Schuirmann, 1987) are held against limits of their own, of the same
+level: calling a row equivalent that is not is an error of another kind. A row that meets either limit has stopped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,8 +50,7 @@ def interim(
 ) -> Interim:
     """Walk through the looks of one row for as long as both it and its baseline have the `seeds`, in their order.
 
-    `ours` and `baseline` are seed -> figure in percent, `comparisons` is how many rows share the rule's level, `margin`
-    is the largest difference that is too small to matter, in percentage points.
+    `ours` and `baseline` are seed -> figure in percent; `comparisons` rows share the rule's level.
     """
     level = rule.level / comparisons
     differs = limits(rule.looks, level, rule.spending)

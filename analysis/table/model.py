@@ -19,8 +19,7 @@ from analysis.table.verdict import Verdict
 class Evidence:
     """A second opinion on a row's differences from its baseline; NaN where n or the spread is too small to say.
 
-    `hedges_g` is their mean over their standard deviation, corrected for a small n. `p_sign_flip` is of the exact
-    two-sided sign-flip test, which assumes symmetry alone; never below 2 / 2^n. `bootstrap_low` and `bootstrap_high`
+    `p_sign_flip` is of the exact two-sided sign-flip test, never below 2 / 2^n; `bootstrap_low` and `bootstrap_high`
     bound the 95 % BCa bootstrap interval of their mean, in percentage points, expanded for a small n.
     """
 

@@ -33,8 +33,8 @@ Kind = Literal[
 class Verdict:
     """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
 
-    `within` is the margin in percentage points that the difference is within, where it is; `n` is on how many of the
-    `wanted` seeds it is, None for all; at `failed` of the others the row or its baseline has failed.
+    `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
+    `failed` at others.
     """
 
     kind: Kind

@@ -48,10 +48,9 @@ class ResNet34:
 
 @spec
 class ResNet50:
-    """ResNet50: bottleneck blocks; `stride_on` says which conv of a block carries its stride.
+    """ResNet50: bottleneck blocks; `stride_on` is the conv of a block with its stride, in the paper's counts the `1x1`.
 
-    With `stem="imagenet"` and the stride on the `3x3` it is torchvision's. The paper's counts follow
-    from `1x1`, the authors' released code strides on the `3x3`.
+    With `stem="imagenet"` and the stride on the `3x3`, as in the released code, it is torchvision's.
     """
 
     kind: ClassVar[str] = "resnet50"
@@ -143,10 +142,7 @@ class DenseNet:
 
 @spec
 class MobileNet:
-    """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861); `width` multiplies the channels of every layer.
-
-    The stages are its layers of 128, 256, 512 and 1024 channels (at `width` 1), one resolution each.
-    """
+    """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861), stages of 128, 256, 512 and 1024 channels times `width`."""
 
     kind: ClassVar[str] = "mobilenet_v1"
     stages: ClassVar[int] = 4

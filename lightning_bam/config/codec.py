@@ -72,10 +72,7 @@ def _kind(slot: str, kind: str) -> type:
 
 
 def flatten(run: Run) -> dict[str, Scalar]:
-    """Return the run as flat names (`attention.reduction`): columns, Optuna's parameters, W&B's config.
-
-    What plays no part is left out: no placement without attention, no `attention.dilation` in a channel branch.
-    """
+    """Return the run as flat names (`attention.reduction`), without what plays no part, as for Optuna and W&B."""
     flat: dict[str, Scalar] = {}
     for field in fields(run):
         if field.name != "placement" or run.attention is not None:
@@ -106,7 +103,9 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
     for name, text in settings.items():
         slot, _, knob = name.partition(".")
         if slot not in names or (knob and slot not in KINDS):
-            raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names())}")
+            parts = {**KINDS, **PARTS}.items()
+            knobs = {f"{part}.{field.name}" for part, kinds in parts for cls in kinds.values() for field in fields(cls)}
+            raise ConfigError(f"{name}: no such knob; {nearest(name, {*names, *knobs})}")
         slots.setdefault(slot, {})[knob] = text
     changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
     try:
@@ -116,18 +115,15 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
 
 
 def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
-    kind = knobs.get("")
+    kind, item = knobs.get(""), getattr(run, slot)
     if slot not in KINDS:
         return kind
-    if kind == "none" and slot == "attention":
-        for knob in filter(None, knobs):
-            raise ConfigError(f"{slot}.{knob}={knobs[knob]}: {slot}=none has no knobs")
-        return None
-    item: Any = getattr(run, slot)
-    if item is None and kind is None:
-        knob, text = next(iter(knobs.items()))
-        raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
-    return _changed(item, slot, knobs)
+    for knob, text in knobs.items() if slot == "attention" else ():
+        if knob and kind == "none":
+            raise ConfigError(f"{slot}.{knob}={text}: {slot}=none has no knobs")
+        if item is None and kind is None:
+            raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
+    return None if kind == "none" and slot == "attention" else _changed(item, slot, knobs)
 
 
 def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
@@ -156,9 +152,3 @@ def _parse(cls: Any, knob: str, text: str) -> Any:
     if default is None or isinstance(default, tuple):
         return tuple(part for part in text.split(",") if part)
     return text
-
-
-def _all_names() -> list[str]:
-    slots = {**KINDS, **PARTS}.items()
-    knobs = {f"{slot}.{field.name}" for slot, kinds in slots for cls in kinds.values() for field in fields(cls)}
-    return sorted({field.name for field in fields(Run)} | knobs)

@@ -94,10 +94,7 @@ class SVHN:
 
 @spec
 class ImageFolder:
-    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, resized and centre-cropped to `(3, height, width)`.
-
-    What is hidden (its name begins with a dot) or called `__MACOSX` is neither a class nor an image.
-    """
+    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, but hidden ones, fitted to `(3, height, width)`."""
 
     kind: ClassVar[str] = "image_folder"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]

@@ -48,17 +48,12 @@ class Recipe:
 
     def idle(self) -> frozenset[str]:
         """Return the fields that play no part, given the others."""
-        return frozenset() if self._steps() else frozenset({"milestones", "gamma"})
+        return frozenset() if self.schedule == "step" and self._changes_lr() else frozenset({"milestones", "gamma"})
 
     def canonical(self) -> Recipe:
         """Return the same training in its usual spelling: a schedule that never comes into play is `constant`."""
-        return self if self._steps() or self._falls() else replace(self, schedule="constant")
+        return self if self._changes_lr() else replace(self, schedule="constant")
 
-    def _steps(self) -> bool:
-        return self.schedule == "step" and bool(self.milestones) and self.gamma < 1 and self._warm()
-
-    def _falls(self) -> bool:
-        return self.schedule == "cosine" and self._warm()
-
-    def _warm(self) -> bool:
-        return self.warmup_epochs < self.epochs
+    def _changes_lr(self) -> bool:
+        steps = self.schedule == "step" and bool(self.milestones) and self.gamma < 1
+        return self.warmup_epochs < self.epochs and (steps or self.schedule == "cosine")

@@ -57,10 +57,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Train and scored images as files, decoded each time they are seen; the streamed counterpart of `Images`.
-
-    `normal` gives mean and standard deviation of the channels in units of 0..1; without it they are measured.
-    """
+    """Train and scored images as files; `normal` are their channels' mean and deviation, else measured."""
 
     train: Listing
     test: Listing

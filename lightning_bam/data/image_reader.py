@@ -77,10 +77,7 @@ def _opened(path: Path | str) -> Iterator[Image.Image]:
 
 
 def _orientation(image: Image.Image) -> Any:
-    """Return EXIF's orientation; None where there is none, or where Pillow applies it itself.
-
-    `Image.getexif` and not the format's own, which may decode the image. EXIF that cannot be read turns nothing.
-    """
+    """Return EXIF's orientation; None where unreadable or Pillow applies it. The format's own may decode the image."""
     if image.format == "TIFF":
         return None
     try:

@@ -41,10 +41,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Cropped:
-    """ImageNet's usual views: random crops to train on, the centre of the scaled image to score.
-
-    Interpolation is Pillow's bilinear with antialiasing, as in torchvision on PIL images.
-    """
+    """ImageNet's usual views: random crops to train on, the centre of the scaled image to score, as torchvision's."""
 
     side: int
     padded: ClassVar[bool] = False

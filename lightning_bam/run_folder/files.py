@@ -77,10 +77,7 @@ def inside(folder: Path, name: object) -> Path:
 
 
 def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
-    """Open a plain file and return its descriptor; a link is not followed, and a pipe is not waited for.
-
-    Raises FolderError: a link, a pipe, a device or a folder is there; OSError: it is not there, or the system refuses.
-    """
+    """Open a plain file and return its descriptor; FolderError for a link, a pipe, a device or a folder."""
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, mode)
     except OSError:

@@ -53,11 +53,10 @@ class TakenOverError(FolderError):
 
 
 class RunFolder:
-    """One run's folder, `<root>/<key>`; neither it nor what is in it may be a link.
+    """One run's folder, `<root>/<key>`; `nonce` is that of the attempt that writes through it, None for a reader.
 
-    `nonce` is that of the attempt that writes through this object, as `begin` has noted it; None for a reader. Every
-    method raises FolderError for a file that it cannot trust; those that write for an attempt raise TakenOverError once
-    another one has begun.
+    Every method raises FolderError for a file that it cannot trust, as a link; those that write for an attempt raise
+    TakenOverError once another one has begun.
     """
 
     def __init__(self, path: Path | str, nonce: str | None = None) -> None:
@@ -225,11 +224,7 @@ class RunFolder:
         write_object(self.at("manifest.json"), {**self.check_attempt().entries, **entries})
 
     def begin(self) -> None:
-        """Begin an attempt: no earlier one that still lives writes into this folder from here on.
-
-        Hosts may not see each other's locks, and a stopped process goes on some day: so an attempt checks its nonce
-        before each write.
-        """
+        """Begin an attempt: no earlier one that still lives, as on a host whose lock is not seen, writes here again."""
         self.nonce = uuid4().hex
         write_object(self.at("manifest.json"), {**self.manifest().entries, "nonce": self.nonce})
         self.put_away_contradiction()

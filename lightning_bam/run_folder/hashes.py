@@ -1,8 +1,7 @@
 """SHA-256 hashes of a finished run's files, kept in its manifest, by which a later change shows.
 
-A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` from the text that
-is about to be written: a process that is killed leaves an interrupted run, or all hashes. Hashes guard against
-accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
+They are written before `result.json`, with which a run is complete: one that is killed is interrupted, or has all. They
+guard against accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
 """
 
 import hashlib

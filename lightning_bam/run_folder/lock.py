@@ -30,9 +30,8 @@ INVISIBLE: Final = "a process that cannot be seen from here (another host's or c
 
 
 def open_lock(path: Path, root: Path) -> int:
-    """Open a lock's file, made if need be, and return its descriptor.
+    """Open a lock's file, made if need be, for its owner and for the group where that may write in `root`.
 
-    Only its owner may open it, and the group where `root`, the folder that it keeps, is the group's to write in. Raises
     FileNotFoundError: its folder is missing; FolderError: it is another user's, cannot be made, or is no plain file.
     """
     mode = 0o660 if root.stat().st_mode & stat.S_IWGRP else 0o600
@@ -81,10 +80,9 @@ def wait_for(fd: int, path: Path, limit: float | None = None) -> None:
 def wait_until(
     taken: Callable[[], bool], lock: str, who: Callable[[], str], limit: float, pause: float = PAUSE
 ) -> bool:
-    """Call `taken` until it returns True, for at most `limit` seconds; say whether it did.
+    """Call `taken` until it returns True, for at most `limit` seconds spent here; say whether it did.
 
-    After `NOTICE` seconds a line says `who` holds the `lock`. What counts is the time spent here: a process that was
-    stopped meanwhile has not waited. `pause` is the most seconds between two tries.
+    After `NOTICE` seconds a line says `who` holds the `lock`. `pause` is the most seconds between two tries.
     """
     waited, notice, step = 0.0, False, 0.001
     while not taken():
@@ -106,10 +104,7 @@ def still_held(who: str, seconds: float) -> str:
 
 
 def acquire(path: Path, root: Path) -> int | None:
-    """Take the lock for as long as the returned descriptor stays open anywhere; raises as `open_lock`.
-
-    None where another has it, or its folder was removed.
-    """
+    """Take the lock while the descriptor stays open anywhere; None where another has it, or its folder was removed."""
     try:
         fd = open_lock(path, root)
     except FileNotFoundError:

@@ -60,12 +60,8 @@ def _date(text: str) -> str:
     return text
 
 
-def _interrupted(word: str) -> str:
-    return "interrupted" if word == "lost" else word
-
-
 Word = Annotated[str, Field(max_length=1_000)]
-Ending = Annotated[Word, AfterValidator(_interrupted)]
+Ending = Annotated[Word, AfterValidator(lambda word: "interrupted" if word == "lost" else word)]
 """A state, or the cause of an end; what older versions called "lost" is interrupted."""
 Text = Annotated[str, Field(max_length=100_000)]
 Date = Annotated[str, Field(max_length=100), AfterValidator(_date)]
@@ -96,10 +92,9 @@ class Environment(BaseModel):
 
 
 class Attempt(Environment):
-    """One attempt at a run.
+    """One attempt at a run, resumed at `from_epoch` and `from_batch` or `anew`; `cause` and `failed` are what ended it.
 
-    `from_epoch` and `from_batch` say where it resumed, `anew` that it did not; `cause` and `failed` what ended it,
-    `damaged` what was wrong with a checkpoint that it could not resume from; `nonce` is its own.
+    `damaged` is what was wrong with a checkpoint that it could not resume from.
     """
 
     attempt: Few | None = None
@@ -113,10 +108,9 @@ class Attempt(Environment):
 
 
 class Manifest(Environment):
-    """What `manifest.json` holds: the environment of the last attempt, and the list of all attempts.
+    """What `manifest.json` holds: the environment of the last attempt, all attempts, the `studies` with their rules.
 
-    `losses`, `retries` and `tried_again` count interruptions and retries; `studies` says for which studies the run was
-    begun, and under which rule. `run_folder.hashes` checks the type of `sha256`.
+    `losses`, `retries` and `tried_again` count interruptions and retries. `run_folder.hashes` checks `sha256`.
     """
 
     _entries: Mapping[str, Any] = PrivateAttr(default_factory=dict)

@@ -80,11 +80,7 @@ def settings(names: Sequence[str]) -> str:
 
 
 def provenance() -> dict[str, str | None]:
-    """Return versions of what can change a number, the commit, the host and its processor's instruction set.
-
-    `cpu` is the widest vector instructions that torch uses (`AVX2`, `AVX512`), each of which sums in an order of its
-    own, with those of `CPU_SETTINGS` that are set.
-    """
+    """Return versions of what can change a number, the commit, the host, and torch's vector instructions (`AVX2`)."""
     import torch
 
     return {

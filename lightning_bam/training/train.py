@@ -41,19 +41,15 @@ def train(
 ) -> Result | None:
     """Train what `folder`'s run.json describes, and resume from its checkpoint if it has one that is whole.
 
-    Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
-    global batch, its contents and its order do not depend on how many there are. Rank 0 writes the folder.
+    Under torch's launcher (`RANK`, `WORLD_SIZE` ...) this process is one rank of a DDP group; the global batch does not
+    depend on how many there are. Rank 0 writes the folder. `device` is `cpu` or `cuda`. Figures are comparable to the
+    last digit at equal `threads` of torch only. `studies` are study -> its row and the seal of its rule, for the
+    manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
 
-    `device` is `cpu` or `cuda`, where a rank takes the visible device of its local rank. Figures are comparable to the
-    last digit at equal `threads` of torch only. Rank 0 uses the `logger`. `studies` are study -> its row and the seal
-    of its rule, noted in the manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
-
-    Raises:
-        ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
-        TrainingError: a loss that is no longer a number.
-        FolderError: a folder that cannot be trusted or written, or TakenOverError, where another attempt has begun.
-        Interruption: by one of `signals`, between two batches; there is a checkpoint of the last one.
-
+    Raises: ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
+    TrainingError: a loss that is no longer a number. FolderError: a folder that cannot be trusted or written, or
+    TakenOverError, where another attempt has begun. Interruption: by one of `signals`, between two batches; there is a
+    checkpoint of the last one.
     """
     run = folder.run()
     torch.set_num_threads(threads)
