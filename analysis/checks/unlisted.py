@@ -78,8 +78,8 @@ def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unl
     for study, records in studies:
         complete = [record for record in records if record.result is not None]
         ends = [{record.row: record for record in part} for part in (reversed(complete), complete)]
-        purposes = [purpose(record.manifest, study.label) for rows in ends for record in rows.values()]
-        purposes += [other.purpose for other in beside[study.label]]
+        ours = (purpose(record.manifest, study.label) for rows in ends for record in rows.values())
+        purposes = [*ours, *(other.purpose for other in beside[study.label])]
         answers[study.label] = of_study(study, beside[study.label], seal(root, study.label), purposes)
     return answers
 

@@ -98,6 +98,16 @@ class ImageFiles:
         indices = permutation(self.count, SAMPLE)[:CHUNK]
         return statistics(decode([self.train.path(index) for index in indices], self.view))
 
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each channel, float32 `(3,)`."""
+        return self.statistics[0]
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each channel, float32 `(3,)`."""
+        return self.statistics[1]
+
     def scored(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`."""
         return decode([self.test.path(index) for index in indices], self.view), self.test.labels[list(indices)]

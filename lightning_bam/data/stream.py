@@ -76,7 +76,7 @@ class Stream:
 
     def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:
         self.files, self.device, self.workers = files, device, workers
-        self.mean, self.std = (part.to(device) for part in files.statistics)
+        self.mean, self.std = files.mean.to(device), files.std.to(device)
 
     def train(self, plan: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each batch of the plan: the view that is trained on."""

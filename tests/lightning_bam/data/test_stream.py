@@ -146,7 +146,7 @@ def test_the_scored_images_can_be_looked_at():
     pixels, labels = images.scored([999, 7])
     whole = torch.cat([pixels for pixels, _ in under(a_run()).val_dataloader()])
     assert labels.tolist() == [999, 7]
-    assert torch.equal(normalise(pixels, *images.statistics), whole[[999, 7]])
+    assert torch.equal(normalise(pixels, images.mean, images.std), whole[[999, 7]])
 
 
 def test_what_is_held_out_is_a_fifth_of_train():
