@@ -47,8 +47,7 @@ def identical_rows(rows: Cells, panels: Sequence[Panel], counts: Mapping[str, Co
     complete.
 
     Where the counts agree and, at every seed that both have, the first-step loss alone, the row is asked about and no
-    more: a gate that starts at zero rightly does nothing in the first step, as does another recipe, which is not asked
-    about.
+    more: a gate that starts at zero rightly does nothing in the first step. Another recipe does so by its nature.
     """
     identical: dict[str, IdenticalRow] = {}
     for panel in panels:
