@@ -51,7 +51,7 @@ class Footnote:
 def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     """Give each set of complete runs that differ from most of the table's a letter of its own.
 
-    Where two values are as frequent the baseline's is the measure, so that a row or its baseline is marked wherever they
+    Where two values are as frequent the baseline's is the measure, so that a row or its baseline is marked where they
     were not trained alike. Images are compared among runs of the same dataset.
     """
     rows = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
