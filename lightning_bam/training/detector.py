@@ -30,9 +30,9 @@ class DetectionTask(TrainedModule):
             head.register_forward_hook(self._watch)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
-        """Return the detections in each image `(3, H, W)` in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
-        detections: list[dict[str, Tensor]] = self.network(images)
-        return detections
+        """Return what is found in each image `(3, H, W)`, in eval mode: `boxes` `(n, 4)`, `labels`, `scores` `(n,)`."""
+        boxes: list[dict[str, Tensor]] = self.network(images)
+        return boxes
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch's sum; what was scored before is no longer this epoch's."""
