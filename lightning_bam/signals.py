@@ -31,8 +31,8 @@ class Interruption(BaseException):
 class Signals:
     """The first signal that this process got, `number`, 0 where there was none.
 
-    Until `defer` is called, a signal raises `Interruption` wherever the process is; from then on it is only noted, and
-    the training looks at `number` when it can write a checkpoint. `timeout` is in seconds; `defer` sets `TIMEOUT`.
+    Until `defer` is called, one raises `Interruption` at once; then it is noted, for the training to answer in
+    `timeout`.
     """
 
     def __init__(self, timeout: float = TIMEOUT) -> None:

@@ -7,17 +7,11 @@ from studies.records.records import Record
 
 
 def refuse_copies(records: Iterable[Record]) -> None:
-    """Make sure that each of a study's runs was trained for itself.
+    """Make sure that each of a study's runs was trained for itself; FolderError, which names both folders, for a copy.
 
-    Two signs tell a copy. The manifest names another run than the folder: training writes the key there, and whoever
-    copies a folder and describes it anew in `run.json` leaves it as it was. Or two runs of different seeds have the
-    same record line by line, wall-clock seconds included: another seed is another order of the data, so not even a
-    change that does nothing can make them agree. Runs of one seed that agree are not copies but what
-    `analysis.checks.identical_rows` names. Finished runs are compared with finished ones, unfinished with unfinished.
-
-    Raises:
-        FolderError: a copy; the line names both folders.
-
+    Its manifest, where training writes the key, names another run than the folder; or two runs of different seeds, and
+    so of another order of the data, have the same record line by line, seconds included. Runs of one seed that agree
+    are what `analysis.checks.identical_rows` names.
     """
     alike: dict[tuple[object, ...], list[Record]] = {}
     for record in records:

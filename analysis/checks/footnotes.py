@@ -25,10 +25,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Footnote:
-    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows.
-
-    `text` has all that in words.
-    """
+    """What sets some runs (row -> seeds) apart from most of the table, under a letter that marks their rows."""
 
     mark: str
     differences: tuple[Difference, ...]
@@ -54,13 +51,11 @@ class Footnote:
 def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     """Give each set of complete runs that differ from most of the table's a letter of its own.
 
-    What most runs have is the measure, and where two values are as frequent the baseline's. So whenever a row was
-    trained otherwise than its baseline, one of the two is marked; a row of mixed runs always is. Images are
-    compared among runs of the same dataset, as panels may have several. Differences that the same runs have, as
-    those of another machine, share a letter.
+    Where two values are as frequent the baseline's is the measure, so that a row or its baseline is marked where they
+    were not trained alike. Images are compared among runs of the same dataset.
     """
-    order = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
-    records = {(row, seed): record for row in order for seed, record in cells[row].items()}
+    rows = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
+    records = {(row, seed): record for row in rows for seed, record in cells[row].items()}
     made = {place: made_with(record) for place, record in records.items()}
     apart: dict[Difference, list[Place]] = {}
     for number, entry in enumerate(SHARED):
@@ -75,16 +70,13 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     together: dict[frozenset[Place], list[Difference]] = {}
     for difference, places in apart.items():
         together.setdefault(frozenset(places), []).append(difference)
-    sets = []
-    for group, differences in together.items():
-        runs = {row: tuple(seed for seed in cells[row] if (row, seed) in group) for row in cells}
-        sets.append(({row: seeds for row, seeds in runs.items() if seeds}, differences))
-    rows = list(cells)
-    sets.sort(key=lambda one: min((rows.index(row), seeds[0]) for row, seeds in one[0].items()))
-    return tuple(
-        Footnote(mark=mark(number), differences=tuple(differences), runs=runs, text=_text(differences, runs, cells))
-        for number, (runs, differences) in enumerate(sets)
-    )
+    order = {place: number for number, place in enumerate((row, seed) for row in cells for seed in cells[row])}
+    notes = []
+    for number, group in enumerate(sorted(together, key=lambda group: min(order[place] for place in group))):
+        runs = {row: seeds for row in cells if (seeds := tuple(seed for seed in cells[row] if (row, seed) in group))}
+        text = _text(together[group], runs, cells)
+        notes.append(Footnote(mark=mark(number), differences=tuple(together[group]), runs=runs, text=text))
+    return tuple(notes)
 
 
 def marks(notes: tuple[Footnote, ...], row: str) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class IdenticalRow:
-    """A row, and the baseline or earlier row of its panel that it is like.
+    """A row, and the baseline or earlier row of its panel that it is like, with `finished` runs only or not.
 
-    `whole` says that all that both have trained agrees, else their counts and the loss of their first step do, and
-    `parts` that their first epoch is known to differ. `finished` says that all runs compared are complete.
+    `whole`: all that both have trained agrees; else counts and first loss do, and `parts` that the first epoch differs.
     """
 
     row: str
@@ -40,19 +39,15 @@ class IdenticalRow:
 
 
 def identical_rows(rows: Cells, panels: Sequence[Panel], counts: Mapping[str, Counts]) -> dict[str, IdenticalRow]:
-    """Return each row that trained as the baseline or an earlier row of its panel did, finished or not.
+    """Return each row that trained as the baseline or an earlier row of its panel did; `rows` are all begun runs.
 
-    A row *changed nothing* if at every seed at which both have finished an epoch, each epoch that both have has the
-    same training loss and the same test figure to the last digit, the finished runs the same final figure, and no
-    first step differs. Counts need not agree: a module that nobody calls has parameters too. Two settings of the
-    recipe may agree for a while and then part, as two schedules do at their first milestone, so rows that differ in the
-    recipe are called so only when the runs compared are complete.
+    A row *changed nothing* if at every seed, each epoch that both have finished has the same training loss and test
+    figure to the last digit, the finished runs the same final figure, and no first step differs. Counts need not agree:
+    a module that nobody calls has parameters too. Rows that differ in the recipe may part late, so their runs must be
+    complete.
 
-    Where that does not hold but the counts agree and, at every seed that both have, the first-step loss, the row is
-    asked about and no more: a gate that starts at zero, or a knob of the optimizer, rightly does nothing in the first
-    step. For rows that differ in the recipe, which acts after that step by its nature, there is no such question.
-
-    `rows` are all runs that have begun, `counts` those of each row.
+    Where the counts agree and, at every seed that both have, the first-step loss alone, the row is asked about and no
+    more: a gate that starts at zero rightly does nothing in the first step. Another recipe does so by its nature.
     """
     identical: dict[str, IdenticalRow] = {}
     for panel in panels:

@@ -13,10 +13,7 @@ from studies.records.records import Record
 
 
 def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
-    """Say how many of the wanted seeds stand behind the rows, which they are, and what became of the others.
-
-    `wanted` is row -> its seeds, `rows` are the complete runs of those, `states` is row -> what the others are.
-    """
+    """Say how many of the `wanted` seeds are in the complete `rows`, and the `states` of the others."""
     numbers = [len(seeds) for seeds in wanted.values()]
     least, most = min(numbers), max(numbers)
     done, total = sum(len(cells) for cells in rows.values()), sum(numbers)
@@ -72,10 +69,7 @@ def partial(shown: int, family: int) -> list[str]:
 
 
 def split_norm(records: Sequence[Record]) -> list[str]:
-    """Say how many samples batch norm saw at once, where mixed world sizes make that differ between runs.
-
-    Without SyncBatchNorm, which torch does not have on the CPU, each rank's batch norm sees its own share of the batch.
-    """
+    """Say how many samples batch norm saw, where world sizes without SyncBatchNorm make it differ."""
     split: Counter[tuple[tuple[int, ...], int]] = Counter()
     for record in records:
         recipe = record.run.recipe

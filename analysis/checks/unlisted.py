@@ -1,8 +1,7 @@
 """What the record has under a study's name and the study, as it is asked, has not: seeds, rows, settings, its rule.
 
-Each run's manifest keeps for which study it was begun, as which row, and under which stopping rule. So seeds, rows and
-settings that leave a study after a look at their results, and a rule that changes, are seen as long as the run folders
-are there.
+Each run's manifest keeps for which study it was begun, as which row, and under which stopping rule: so what leaves a
+study after a look at its results is seen as long as the run folders are there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +22,10 @@ OFF_RULE: Final = "The stopping rule on file is not the one that runs of this st
 
 @dataclass(frozen=True, kw_only=True)
 class Unlisted:
-    """What of the results that were trained for a study is not in its table.
+    """The results that were trained for a study and are not in its table.
 
-    They are of `seeds` that the study does not ask, of `rows` that it has not, or of rows that it has with `changed`
-    settings; `rule` is what is to be said where runs were begun under another rule than the one on file.
+    They are of `seeds` or `rows` that it has not, or of rows with `changed` settings; `rule` says that runs were begun
+    under another rule than the one on file.
     """
 
     seeds: tuple[int, ...] = ()
@@ -67,14 +66,9 @@ def strays(study: Study, others: Iterable[Other]) -> list[Other]:
 
 
 def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unlisted]:
-    """Return by its label what the record has of each study beside its records.
+    """Return by its label what the record has of each study beside its records; FolderError for an unreadable rule.
 
-    Of each row only the first and the last finished run are asked under which rule they were begun: `bam verify` asks
-    all.
-
-    Raises:
-        FolderError: a stopping rule that cannot be read.
-
+    Of each row the first and the last finished run are asked for their rule: `bam verify` asks all.
     """
     root = next((record.folder.path.parent for _, records in studies for record in records), None)
     if root is None:
@@ -83,12 +77,9 @@ def unlisted(studies: Sequence[tuple[Study, Sequence[Record]]]) -> dict[str, Unl
     answers = {}
     for study, records in studies:
         complete = [record for record in records if record.result is not None]
-        last = {record.row: record for record in complete}
-        first = {record.row: record for record in reversed(complete)}
-        purposes: list[Mapping[str, str] | None] = [
-            purpose(record.manifest, study.label) for record in (*first.values(), *last.values())
-        ]
-        purposes += [other.purpose for other in beside[study.label]]
+        ends = [{record.row: record for record in part} for part in (reversed(complete), complete)]
+        ours = (purpose(record.manifest, study.label) for rows in ends for record in rows.values())
+        purposes = [*ours, *(other.purpose for other in beside[study.label])]
         answers[study.label] = of_study(study, beside[study.label], seal(root, study.label), purposes)
     return answers
 
@@ -98,8 +89,7 @@ def of_study(
 ) -> Unlisted:
     """Return what the record has of one study that it has not.
 
-    `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file (empty without one), and
-    `purposes` are what its runs were begun for.
+    `beside` was begun for it and is none of its runs, `rule` is the seal of its rule on file, `purposes` its runs'.
     """
     missing, selection = strays(study, beside), Selection.of(study)
     rows, seeds = {*study.rows, *selection.hidden}, {*study.seed_list, *selection.left_out}

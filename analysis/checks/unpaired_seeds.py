@@ -15,19 +15,12 @@ TIMES: Final = {1: "once", 2: "twice"}
 
 def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
     """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    failed: dict[str, dict[int, Record]] = {row: {} for row in wanted}
-    for record in records:
-        if record.state == "failed" and record.run.seed in wanted[record.row]:
-            failed[record.row][record.run.seed] = record
-    return failed
+    failed = [record for record in records if record.state == "failed" and record.run.seed in wanted[record.row]]
+    return {row: {record.run.seed: record for record in failed if record.row == row} for row in wanted}
 
 
 def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:
-    """Name, row by row, the seeds that are left out of Δ, and why.
-
-    `rows` are the complete runs, `home` is row -> its baseline. Failed runs are named where there is a Δ, as one of
-    surviving seeds alone.
-    """
+    """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline."""
     notes = {}
     for row, cells in rows.items():
         baseline = home[row]
@@ -54,10 +47,7 @@ def _causes(causes: Iterable[str | None]) -> str:
 
 
 def several_tries(rows: Cells) -> dict[str, str]:
-    """Say of each row which of its seeds had failed before they gave their figure, how often and of what.
-
-    `rows` are the complete runs. A run that its machine interrupted, and that went on or began anew, has not failed.
-    """
+    """Say of each row which of its complete runs had failed before, how often and of what."""
     notes = {}
     for row, cells in rows.items():
         alike: dict[tuple[str, ...], list[int]] = {}

@@ -14,14 +14,10 @@ from studies.search.importance import importance
 
 
 def factorial_of(study: Study, records: Sequence[Record]) -> Factorial | None:
-    """Take the rows of a study apart that cross its factors.
+    """Take the rows of a study apart that have every knob under question; `left_out` names others with a finished run.
 
-    They are the rows that have every knob under question; `left_out` names the others that have a finished run, as a
-    baseline without attention. Factors are the knobs under question that have several levels among these rows.
-
-    None where there is nothing to take apart: fewer than two factors; factors that are never crossed, since the rows
-    change one at a time; no finished run among these rows; or several panels, since a cell then has a figure in each
-    panel, of another network or data set, and their mean would be of neither.
+    Factors are the knobs under question with several levels. None where there is nothing to take apart: fewer than two
+    factors, factors that are never crossed, no finished run, or several panels, whose mean would be of neither.
     """
     if len(study.panels) > 1:
         return None

@@ -30,12 +30,7 @@ ENDINGS: Final = {form: "txt" if form == "text" else form for form in FORMATS}
 def render(table: Table, form: str, *, width: int = 100, color: bool = False) -> str:
     """Write a table out in one of the `FORMATS`, ending in a newline; CSV and JSON have full precision.
 
-    Text is for a terminal of `width` columns, and has its colour codes with `color`; a table that needs more is wider
-    rather than cut.
-
-    Raises:
-        ValueError: an unknown format.
-
+    Text is for a terminal of `width` columns, wider rather than cut, with its colour codes with `color`.
     """
     if form not in WRITERS:
         raise ValueError(f"format {form!r}: choose from {', '.join(FORMATS)}")

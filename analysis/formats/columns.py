@@ -78,8 +78,8 @@ class Delta(Figure):
 class Column:
     """A heading and a text for each row; a newline is where a narrow page may break, else a space.
 
-    `kind` is `label`, `verdict`, or `number`, which is aligned to the right. Some cells of a number are more than
-    one, as a bound or with a limit, where it is not `plain`.
+    `kind` is `label`, `verdict`, or `number`, not `plain` where some cells are more than one, as a bound or with a
+    limit.
     """
 
     heading: str
@@ -149,19 +149,10 @@ def published(table: Table) -> tuple[Column, Column]:
 def figures(table: Table) -> FigureColumn:
     """Return the study's own metric; each panel's champion is the best."""
     best = {row.label for row in champions(table)}
-    cells = []
-    for row in table.rows:
-        cells.append(
-            Figure(
-                mean=row.mean,
-                sd=row.sd,
-                n=row.n,
-                best=row.label in best,
-                marks=row.marks,
-                wanted=row.wanted,
-                states=row.states,
-            )
-        )
+    cells = [
+        Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.label in best, marks=r.marks, wanted=r.wanted, states=r.states)
+        for r in table.rows
+    ]
     return FigureColumn(heading=heading(table.metric), figures=cells)
 
 

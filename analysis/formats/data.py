@@ -32,10 +32,8 @@ OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
 def frame(tables: Sequence[Table]) -> pd.DataFrame:
     """Return a line for each row of each table: figures in percent, differences in percentage points.
 
-    `delta` rests on `delta_n` pairs, and `delta_interval` says which interval `delta_low` and `delta_high` bound.
-    `p_tost` is adjusted for the `comparisons`, as `p_holm` is; where seeds follow a rule, it is that of the last look,
-    to be held against `tost_limit`, as `p` against `limit`. What the paper prints besides its figure of the study's
-    metric has columns where some table has it.
+    `delta_interval` says which interval `delta_low` and `delta_high` bound. Where seeds follow a rule, `p` and `p_tost`
+    are those of the last look, to be held against `limit` and `tost_limit`.
     """
     import pandas as pd
 

@@ -14,8 +14,7 @@ from analysis.table.build import Table
 def as_html(table: Table) -> str:
     """Return `<table>`s to put into a page: question as caption, notes as foot of the last, no style of their own.
 
-    A row's class is what its verdict begins with (`better`, `not-resolved`), a cell's is its column's kind; each panel
-    is a `<tbody>`. Where there are several, each caption ends in what the table holds.
+    A row's class is what its verdict begins with (`better`), a cell's its column's kind; each panel is a `<tbody>`.
     """
     parts = blocks(table)
     return "".join(
@@ -25,10 +24,7 @@ def as_html(table: Table) -> str:
 
 
 def html_table(table: Table, block: Block, caption: str, *, foot: Sequence[Line] = (), goal: str = "") -> Markup:
-    """Return a part of the table as a `<table>`, its best figures bold, its cells linked to their footnotes.
-
-    `foot` are the lines of its foot. A row's name and figures link to an id of `goal` and the row's number, if given.
-    """
+    """Return a part of the table over its `foot`; names and figures link to the id `goal` and the row's number."""
     return render(
         "formats/table.html.j2",
         caption=caption,

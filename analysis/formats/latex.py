@@ -27,11 +27,7 @@ class Part(NamedTuple):
 
 
 def as_latex(table: Table) -> str:
-    """Return a `table` environment that needs `booktabs` and `siunitx`; each panel's best row is bold if resolved.
-
-    Figures and their deviations stand in columns of their own, each aligned at its decimal marker. A table in several
-    parts is as many environments, so that each fits a page; the notes are in the last.
-    """
+    """Return a `table` environment, for each of several parts one, that needs `booktabs` and `siunitx`."""
     lines = [
         r"% needs \usepackage{booktabs,siunitx}",
         r"% wider than your page? table* in two columns, or sidewaystable of \usepackage{rotating}",

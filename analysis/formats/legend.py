@@ -107,10 +107,7 @@ def _counts(table: Table) -> list[str]:
 
 
 def fixed_facts(fixed: Mapping[str, str]) -> str:
-    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`.
-
-    Where knobs of several kinds stand in a slot, what one kind alone has comes last, behind its name.
-    """
+    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`."""
     slots: dict[str, dict[str, str]] = {}
     for name, value in fixed.items():
         slot, _, knob = name.partition(".")

@@ -37,9 +37,6 @@ def _grid(columns: Columns) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown from reading signs of its own into `text`, which becomes one line; underscores in words may stay.
-
-    A bracket may, too, unless a link, a picture or a link's definition could end in it.
-    """
+    """Write `text` in one line in which Markdown reads no signs of its own; harmless ones may stay."""
     text = re.sub(r"([\\`*|<~$]|\](?=[(\[:]))", r"\\\1", visible(" ".join(text.split())))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

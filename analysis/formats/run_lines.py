@@ -24,9 +24,7 @@ Line = dict[str, Any]
 def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     """Return a line for each run that these studies want by now, all with the same names; None where there is nothing.
 
-    A line has the study, the run's panel (its baseline's row; where some study has panels), row, seed, key and state,
-    every knob in which rows that have it differ (by its flat name), what its result reports, with which commit, and how
-    many attempts had failed before.
+    The knobs are those, by flat name, in which rows that have them differ.
     """
     flats = {(study.label, row): flatten(run) for study, _ in studies for row, run in study.rows.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")

@@ -36,8 +36,7 @@ class Layout(NamedTuple):
 def as_text(table: Table, *, width: int = 100, color: bool = False) -> str:
     """Return the table for a page of `width` columns, with its notes below.
 
-    Where the page is too narrow for one line a row, figures break between their parts and texts between
-    words. No figure is ever cut: a table that needs more is wider than the page.
+    Where it is too narrow, figures break between their parts and texts between words; no figure is ever cut.
     """
     parts = [(block, _layout(block, width)) for block in blocks(table)]
     out = io.StringIO()

@@ -1,7 +1,6 @@
 """What it would take to close the rows of a table that are open: seeds, device-hours, and which fit a budget."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -18,13 +17,10 @@ from studies.records.records import Record
 class Need:
     """What closes one open row: of `n` paired seeds so far, how many more, and at what cost.
 
-    Attributes:
-        to_differ: more seeds until the next look, where seeds follow a stopping rule; else until the difference so far
-            would be resolved with 80 % power, should it and its spread persist; None for out of reach.
-        to_equal: likewise until it would be equivalent within the margin; None without one, under a rule, and for out
-            of reach, as a difference that is not within the margin is.
-        hours: device-hours of the lesser of the two, without the baseline's share; None where no run tells its length.
-        affordable: whether it fits the budget, cheapest rows first; None where what it costs is not known.
+    `to_differ` are more seeds until the next look of a stopping rule, else until the difference so far would be
+    resolved with 80 % power, should it and its spread persist, `to_equal` until it would be equivalent within the
+    margin; None for out of reach. `hours` are the device-hours of the lesser of the two, without the baseline's share,
+    `affordable` is whether they fit the budget, cheapest rows first; None where no run tells its length.
     """
 
     row: str
@@ -41,10 +37,7 @@ class Need:
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
-    """Return what each open row of a table needs, in its order; `records` tell how long a run takes.
-
-    A budget is in device-hours; it goes to the cheapest rows first, and a baseline's seeds are counted once.
-    """
+    """Return what each open row needs; a `budget` in device-hours goes to the cheapest first, with baselines once."""
     hours = hours_a_run(records)
     rows = [_need(row, table, hours) for row in table.rows if is_open(row)]
     if budget is None:
@@ -62,10 +55,10 @@ def is_open(row: Row) -> bool:
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
     """Return row -> mean device-hours of one of its finished runs, for rows of which they are known."""
-    hours: dict[str, list[float]] = defaultdict(list)
+    hours: dict[str, list[float]] = {}
     for record in records:
         if (seconds := device_seconds(record)) is not None:
-            hours[record.row].append(seconds / 3600)
+            hours.setdefault(record.row, []).append(seconds / 3600)
     return {row: fmean(each) for row, each in hours.items()}
 
 

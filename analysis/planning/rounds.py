@@ -21,8 +21,8 @@ class Round:
 def next_round(study: Study, table: Table) -> Round | None:
     """Return what the rule wants next of the whole study, or None where every row has stopped.
 
-    Rows that wait for different looks (some of their runs were interrupted) catch up first. A row whose runs, or its
-    baseline's, have failed is left out until they are tried again, and so is one that changes nothing.
+    Rows that wait for different looks catch up first. One that changes nothing, or that has failed runs, or whose
+    baseline has, is left out.
     """
     failed = {row.label for row in table.rows if row.states["failed"]}
     waiting = {

@@ -136,10 +136,7 @@ def lines(factorial: Factorial, pairs: Sequence[Interaction], metric: Metric) ->
 
 
 def _grid(factorial: Factorial, count: int, across: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` axes with one vertical scale.
-
-    It is one column of a paper wide for one or two of them, two columns for more, or where words are long.
-    """
+    """Return a figure of `count` axes with one vertical scale: two columns wide for many, or for long words."""
     levels = [level for levels in factorial.factors.values() for level in levels]
     wide = any(len(line) > NARROW for level in levels for line in _narrow(level).split("\n"))
     width = COLUMN if count <= across // 2 and not wide else PAGE

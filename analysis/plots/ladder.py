@@ -20,10 +20,7 @@ LONGEST: Final = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Rows from the top down, panel by panel: a row's label -> its height on the axis (from 0), and what is printed.
-
-    `headings` are the baseline of each panel -> its height; empty for a single panel.
-    """
+    """Rows from the top down: label -> its height on the axis (from 0) and its text; `headings` are baselines."""
 
     rows: list[Row]
     heights: Mapping[str, float]
@@ -100,10 +97,7 @@ def column(axes: Axes, heading: str, texts: Mapping[float, str]) -> None:
 
 
 def limits(points: Sequence[float], spans: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """Return the ends of an axis that shows all points, and all intervals but those much wider than the others.
-
-    An interval of two seeds is seven times as wide as one of five with the same spread, and leaves no room for it.
-    """
+    """Return the ends of an axis that shows all points, and all intervals but those much wider than the others."""
     intervals = [(low, high) for low, high in spans if isfinite(low) and isfinite(high)]
     least, most = min(points), max(points)
     if intervals:

@@ -94,7 +94,9 @@ def scatter(table: Table) -> Figure:
     texts = [text if len(text) <= LINE else folded(text) for text in texts]
     columns = max(1, 112 // (8 + max(len(line) for text in texts for line in text.split("\n"))))
     key = 0.15 * -(-len(rows) // columns) * max(text.count("\n") + 1 for text in texts)
-    looks = {row.label: _look(place, hollow=row.label == row.baseline) for place, row in enumerate(rows)}
+    points = [mark(place) | {"linestyle": "", "markersize": 5} for place in range(len(rows))]
+    hollow = {"markerfacecolor": "white"}
+    looks = {r.label: point | (hollow if r.label == r.baseline else {}) for r, point in zip(rows, points, strict=True)}
     figure = Figure(figsize=(PAGE, 2.75 + key))
     left, right = figure.subplots(1, 2, sharey=True)
     _points(left, table, "params", looks)
@@ -105,22 +107,12 @@ def scatter(table: Table) -> Figure:
     return freeze_layout(figure)
 
 
-def _look(place: int, *, hollow: bool) -> dict[str, Any]:
-    return mark(place) | {"linestyle": "", "markersize": 5} | ({"markerfacecolor": "white"} if hollow else {})
-
-
 def _points(axes: Axes, table: Table, cost: Cost, looks: Mapping[str, dict[str, Any]]) -> None:
     rows = with_costs(table)
     scale, unit = unit_of(rows, cost)
     for front in fronts_of(table, cost):
-        steps: dict[str, Any] = {
-            "linestyle": (0, (4, 2)),
-            "drawstyle": "steps-post",
-            "color": GREY,
-            "label": "_front",
-            "zorder": 1,
-        }
-        axes.plot([getattr(row, cost) / scale for row in front], [row.mean for row in front], **steps)
+        line = axes.plot([getattr(row, cost) / scale for row in front], [row.mean for row in front], label="_front")[0]
+        line.set(linestyle=(0, (4, 2)), drawstyle="steps-post", color=GREY, zorder=1)
     for row in rows:
         x = getattr(row, cost) / scale
         if row.sd > 0:

@@ -38,10 +38,7 @@ class Plot:
     caption: str
 
     def as_bytes(self, form: Form) -> bytes:
-        """Return the picture as a file of that format: the same bytes whenever the same figure is drawn anew.
-
-        An SVG keeps text as text, and refers to nothing outside itself. A PDF embeds its fonts as TrueType.
-        """
+        """Return the picture as a file, the same bytes each time; an SVG keeps text as text, a PDF embeds its fonts."""
         buffer = io.BytesIO()
         with styled({"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}):
             self.figure.savefig(buffer, format=form, dpi="figure", metadata=METADATA[form] | {"Title": self.title})
@@ -82,8 +79,7 @@ def colour_bar(axes: Axes, image: AxesImage) -> None:
 def freeze_layout(figure: Figure) -> Figure:
     """Lay the figure out once and for all, so that it is the same in every format and every time it is written.
 
-    Which ticks an axis chooses depends on the size of their labels; they keep it, whatever matplotlib's settings are
-    when the figure is written.
+    Which ticks an axis chooses depends on the size of their labels, which they keep.
     """
     for _ in range(2):  # the first time ticks are chosen once their labels have got their room
         figure.draw_without_rendering()

@@ -18,10 +18,9 @@ ROUNDING = 1e-13
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A line of the analysis of variance (type II): a factor, `a x b`, the seeds, or the residual.
+    """A line of the analysis of variance (type II): a factor, `a x b`, the seeds, or the residual, without `f` and `p`.
 
-    `share` is partial eta squared, SS / (SS + residual SS). `f`, `p` and `share` are NaN for the residual; `f` and `p`
-    also where the residual is 0.
+    `share` is partial eta squared, SS / (SS + residual SS). NaN stands where the residual is 0.
     """
 
     name: str
@@ -38,10 +37,9 @@ def anova(figures: ArrayLike, factors: Mapping[str, Sequence[str]], seeds: Seque
     The model is additive in the seeds (blocks), the factors, and all interactions of two of them, or without the
     interactions where they leave the residual no degree of freedom. A source's sum of squares is what it explains
     beyond all other sources that do not contain it. Degrees of freedom are ranks, so cells may be empty (statsmodels'
-    `anova_lm(typ=2)` is wrong there, and the same elsewhere). A source that the others leave no freedom has no line.
-
-    `figures` has one finite figure a run, `factors` name -> the level of each run, `seeds` the seed of each. Returns
-    factors, interactions, seeds (if there are several) and residual, or nothing where nothing is left for the residual.
+    `anova_lm(typ=2)` is wrong there). `figures` has one figure a run, `factors` name -> the level of each run, `seeds`
+    the seed of each. Returns factors, interactions, seeds and residual, or nothing where nothing is left for the
+    residual.
     """
     y = np.asarray(figures, dtype=float)
     rounding = y.size * (ROUNDING * float(np.abs(y).max())) ** 2

@@ -17,10 +17,7 @@ Cells = Mapping[tuple[str, ...], Mapping[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One level of one factor: its estimated marginal mean, in percent, with its 95 % interval, and its number of runs.
-
-    NaN stands where the runs cannot tell the mean, and for bounds without an analysis of variance.
-    """
+    """One level of one factor: its marginal mean in percent with its 95 % interval, NaN where unknown, over n runs."""
 
     factor: str
     level: str
@@ -32,10 +29,9 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """Two factors: the mean of the metric (percent) and the number of runs at each pair of their levels.
+    """Two factors: mean (each cell counts once) and number of runs at each pair of levels, NaN and 0 without a run.
 
-    Each cell counts once in a mean. Every pair of levels is there, with NaN and 0 where no run is. `spans` is half the
-    width of a mean's 95 % interval; NaN without an analysis of variance.
+    `spans` is half the width of a mean's 95 % interval; NaN without an analysis of variance.
     """
 
     factors: tuple[str, str]
@@ -46,18 +42,12 @@ class Interaction:
 
 @dataclass(frozen=True, kw_only=True)
 class Factorial:
-    """A factorial study taken apart.
+    """A factorial study taken apart: marginal means, pairs of factors, analysis of variance (empty where impossible).
 
-    Attributes:
-        factors: flat name -> its levels, in the study's order.
-        levels: the estimated marginal means.
-        interactions: every pair of factors.
-        anova: type II, seeds as blocks; empty where the runs do not allow it.
-        importance: evaluator (`PED-ANOVA`, `fANOVA`) -> factor -> its share, summing to 1; a cross-check.
-        gaps: a line for each cell without a run, each cell that lacks seeds, and marginal means that cannot be told.
-        left_out: row with finished runs that is in no cell -> the knobs under question that it lacks.
-        alike: a line for each row in a cell that trained exactly as that of another cell did.
-
+    `factors` are flat name -> its levels, `importance` is evaluator (`PED-ANOVA`, `fANOVA`) -> factor -> its share,
+    summing to 1. `gaps` has a line for each cell without a run or with fewer seeds, and for unknown marginal means,
+    `left_out` the rows with finished runs in no cell -> the knobs under question that they lack, `alike` a line for
+    each row in a cell that trained exactly as that of another cell did.
     """
 
     factors: Mapping[str, tuple[str, ...]]
@@ -82,37 +72,41 @@ def factorial(
     importance: Mapping[str, Mapping[str, float]] | None = None,
     level: float = 0.95,
 ) -> Factorial:
-    """Take a factorial study apart.
+    """Take a factorial study apart; `factors` has the levels in the order to show them.
 
     A marginal mean (see `marginal_means`) is a sum of the runs with weights w; its interval is
     ± t(level, residual df) · s · √(Σ w²), where s² is the residual mean square of `anova`. It is of the mean over these
-    very seeds, and serves to compare levels, not to foretell other seeds. Where cells or seeds are missing, a mean is
-    what it would be if the factors did not interact: `gaps` says which are. `factors` has the levels in the order to
-    show them.
+    very seeds, and serves to compare levels. Across `gaps` the factors are taken not to interact.
     """
     cells = {cell: runs for cell, runs in cells.items() if runs}
     runs = [(cell, seed, figure) for cell, of in cells.items() for seed, figure in of.items()]
     figures, seeds = [figure for _, _, figure in runs], [seed for _, seed, _ in runs]
     levels = {name: [cell[index] for cell, _, _ in runs] for index, name in enumerate(factors)}
     lines = anova(figures, levels, seeds)
-    marginal = marginal_means(figures, levels, seeds, factors)
     half = _half_width(lines, level)
-    bounds = [
-        (factor, name, mean, half * marginal.errors[factor][name])
-        for factor, means in marginal.means.items()
-        for name, mean in means.items()
+    means = [
+        Level(factor=factor, level=name, n=n, mean=mean, low=mean - half * error, high=mean + half * error)
+        for (factor, name), (mean, error) in marginal_means(figures, levels, seeds, factors).items()
+        for n in [levels[factor].count(name)]
     ]
     return Factorial(
         factors={name: tuple(of) for name, of in factors.items()},
-        levels=[
-            Level(factor=factor, level=name, n=levels[factor].count(name), mean=mean, low=mean - span, high=mean + span)
-            for factor, name, mean, span in bounds
-        ],
+        levels=means,
         interactions=[_interaction(cells, factors, pair, half) for pair in combinations(factors, 2)],
         anova=lines,
         importance=importance or {},
-        gaps=gaps(cells, factors) + ([marginal.gap] if marginal.gap else []),
+        gaps=gaps(cells, factors) + _unconnected(means),
     )
+
+
+def _unconnected(means: Sequence[Level]) -> list[str]:
+    """Name the levels that have runs but no marginal mean, in one line."""
+    levels: dict[str, list[str]] = {}
+    for mean in means:
+        if mean.n and math.isnan(mean.mean):
+            levels.setdefault(mean.factor, []).append(mean.level)
+    names = "; ".join(f"{factor}={', '.join(of)}" for factor, of in levels.items())
+    return [f"no marginal mean at {names}: these runs do not connect the levels"] if names else []
 
 
 def _half_width(lines: Sequence[Source], level: float) -> float:
@@ -141,10 +135,7 @@ def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple
 
 
 def gaps(cells: Cells, factors: Mapping[str, Sequence[str]]) -> list[str]:
-    """Name the cells without a run, and those that lack a seed which another cell has, each in one line.
-
-    Cells without a run are named together where all that have these levels lack one (`no run at combine=max`).
-    """
+    """Name, in a line each, the levels without a run (`no run at combine=max`), and cells that lack another's seed."""
     cells = {cell: runs for cell, runs in cells.items() if runs}
     names = list(factors)
     empty: list[dict[str, str]] = []

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-UNDERFLOW = 1e-150
-"""The square of less is no longer a number that can be divided by."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """Ours minus the baseline's, pair by pair, in the unit of the inputs (errors in %: percentage points).
+    """Ours minus the baseline's, pair by pair, in the unit of the inputs; `sd` is the sample's (n - 1), `p` two-sided.
 
-    `sd` is that of the sample (n - 1), `low` and `high` bound the t interval of the mean, `p` is two-sided. NaN stands
-    where n is too small to say.
+    `low` and `high` bound the t interval of the mean. NaN stands where n is too small to say.
     """
 
     n: int
@@ -28,14 +24,11 @@ class PairedDifference:
     p: float
 
 
-def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0) -> NDArray[np.float64]:
-    """Return ours minus the baseline's, pair by pair, shape (n,).
+def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 1e-130) -> NDArray[np.float64]:
+    """Return ours minus the baseline's, pair by pair, shape (n,); those that are equal to within rounding made equal.
 
-    Differences that are equal to within rounding, or so nearly that their variance would underflow, are made equal.
-    `magnitude` is how large the figures were that the values come from, where they are differences already.
-
-    Raises:
-        ValueError: no pairs, samples of unequal length, or a value that is not finite.
+    `magnitude` is how large the figures were that the values come from, where they are differences already. Raises
+    ValueError: no pairs, samples of unequal length, or a value that is not finite.
     """
     left, right = np.asarray(ours, dtype=float), np.asarray(baseline, dtype=float)
     if left.ndim != 1 or left.shape != right.shape or not left.size:
@@ -44,8 +37,7 @@ def differences(ours: ArrayLike, baseline: ArrayLike, *, magnitude: float = 0.0)
         raise ValueError("pairs need finite values")
     difference = left - right
     rounding = 4 * np.finfo(float).eps * max(np.abs(left).max(), np.abs(right).max(), magnitude)
-    equal = np.ptp(difference) <= max(rounding, UNDERFLOW)
-    return np.full_like(difference, difference.mean()) if equal else difference
+    return np.full_like(difference, difference.mean()) if np.ptp(difference) <= rounding else difference
 
 
 def paired(
@@ -53,9 +45,9 @@ def paired(
 ) -> PairedDifference:
     """Compare two samples pair by pair with Student's (1908) paired t: mean ± t(level, n - 1) · sd / √n.
 
-    One pair has no spread: sd, interval and p are NaN. Differences that are all equal (to within rounding) have sd 0;
-    interval and p are NaN: errors are counts over a finite test set, so a few equal differences are a coincidence, not
-    certainty. `outside` is the chance that the interval misses, for one too small to be 1 less `level`.
+    One pair has no sd, interval and p: NaN. Equal differences have sd 0, and NaN for the others: errors are counts over
+    a finite test set, so a few equal ones are a coincidence, not certainty. `outside` is the chance that the interval
+    misses, for one too small to be 1 less `level`.
     """
     difference = differences(ours, baseline)
     n, mean = difference.size, float(difference.mean())
@@ -83,9 +75,8 @@ def possible(difference: float) -> float:
 def tost(difference: PairedDifference, margin: float) -> float:
     """Return the p-value of equivalence within ± `margin`: two one-sided paired t-tests (Schuirmann, 1987).
 
-    It is below 0.05 exactly where the 90 % t interval lies within the margin. A large p claims nothing. NaN for one
-    pair and where all differences are equal. The margin has the unit of the difference, and has to be chosen before the
-    result is known.
+    It is below 0.05 exactly where the 90 % t interval lies within the margin, which has the unit of the difference. NaN
+    for one pair and where all differences are equal.
     """
     if not difference.sd > 0:
         return math.nan
@@ -94,10 +85,7 @@ def tost(difference: PairedDifference, margin: float) -> float:
 
 
 def cohens_dz(difference: PairedDifference) -> float:
-    """Return Cohen's d_z = mean / sd of the differences, without unit (Cohen, 1988, section 2.3.5).
-
-    The paired t is d_z · √n, and d_z is the `effect` of `paired_power`. NaN for one pair and for equal differences.
-    """
+    """Return Cohen's d_z = mean / sd of the differences (1988, section 2.3.5); NaN for one pair or equal ones."""
     return difference.mean / difference.sd if difference.sd > 0 else math.nan
 
 

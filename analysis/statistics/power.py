@@ -28,10 +28,10 @@ def paired_power(effect: float, n: int, level: float = 0.05) -> float:
 
 
 def seeds_needed(mean: float, sd: float, level: float = 0.05, power: float = 0.8, comparisons: int = 1) -> int | None:
-    """Return the least number of pairs that resolves a mean difference, should it and its spread persist.
+    """Return the least number of pairs that resolves a mean difference with this power, should it and its sd persist.
 
-    `power` is the probability of that; `comparisons` tests share the family-wise `level` (Bonferroni). None for more
-    than 1000, as for a mean of 0 or where either figure is NaN.
+    `comparisons` tests share the family-wise `level` (Bonferroni). None for more than 1000 or unknown, as for a mean of
+    0.
     """
     if math.isnan(mean) or math.isnan(sd) or mean == 0:
         return None
@@ -64,10 +64,7 @@ def equivalence_power(margin: float, n: int, level: float = 0.05, effect: float 
 
 
 def seeds_for_equivalence(margin: float, mean: float, sd: float, level: float = 0.05, power: float = 0.8) -> int | None:
-    """Return the least number of pairs that claims equivalence within ± `margin`, should mean and spread persist.
-
-    None for more than 1000, as for a mean that is not within the margin, and where either figure is NaN.
-    """
+    """Return the least number of pairs that claims equivalence within ± `margin`, likewise; None if it is not."""
     if math.isnan(sd) or not abs(mean) < margin:
         return None
     if sd == 0:

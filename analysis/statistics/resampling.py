@@ -39,10 +39,10 @@ def bootstrap_interval(
     if 2.0 ** (1 - difference.size) > (1 - level) / 4 or np.ptp(difference) == 0:
         return math.nan, math.nan
     wider = 1 - 2 * float(special.ndtr(-expansion(difference.size, level)))
-    result = stats.bootstrap(
+    bounds = stats.bootstrap(
         (difference,), np.mean, n_resamples=resamples, confidence_level=wider, method="BCa", rng=generator
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    ).confidence_interval
+    return float(bounds.low), float(bounds.high)
 
 
 def expansion(pairs: int, level: float) -> float:

@@ -30,10 +30,9 @@ from studies.records.records import Record
 class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
-    `baselines` has one row a panel, and panels differ in the slots `within`; `metric` is what is compared;
-    `comparisons` is what p-values are adjusted for: every row of the whole study, finished, shown or not. `notes`
-    begin with the `footnotes`, which rows' marks refer to. `margin` is the largest difference that is too small to
-    matter, `stopping` the rule by which seeds are given; `unlisted` is what the record has and the study has not.
+    `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
+    every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to. `margin` is the
+    largest difference that is too small to matter; `unlisted` is what the record has and the study has not.
     """
 
     study: str
@@ -81,13 +80,9 @@ class Table:
 def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    A wanted run without a record counts as missing. Rows without a finished run have the `costs`: row -> (parameters,
-    multiply-accumulates of one image).
-
-    Raises:
-        ValueError: a record of another study, or a run that was scored on held-out data, not on test.
-        FolderError: a run folder that was copied from another.
-
+    A wanted run without a record is missing. `costs` are row -> (parameters, multiply-accumulates of one image), for
+    rows without a finished run. Raises ValueError: a record of another study or scored on held-out data; FolderError: a
+    run folder that was copied from another.
     """
     selection = Selection.of(study)
     results = finished(records, study)

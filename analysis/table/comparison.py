@@ -24,10 +24,7 @@ class Comparison:
 
 
 def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
-    """Compare each row but the baselines; by the limits of the last look where seeds follow a stopping rule.
-
-    `figures` are row -> seed -> figure in percent, `home` is row -> its baseline.
-    """
+    """Compare each row but the baselines; `figures` are row -> seed -> percent, `home` row -> its baseline."""
 
     def differences(row: str) -> tuple[float, ...]:
         return tuple(figures[row][seed] - figures[home[row]][seed] for seed in pairs[row])
@@ -45,10 +42,9 @@ def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str],
         for row, seeds in pairs.items()
         if seeds
     }
+    margin = math.nan if study.margin is None else study.margin
     p_holm = _adjusted({row: delta.p for row, delta in deltas.items()}, study.comparisons)
-    p_tost: dict[str, float] = {}
-    if study.margin is not None:
-        p_tost = _adjusted({row: tost(delta, study.margin) for row, delta in deltas.items()}, study.comparisons)
+    p_tost = _adjusted({row: tost(delta, margin) for row, delta in deltas.items()}, study.comparisons)
     return {
         row: Comparison(
             delta=deltas.get(row),
@@ -67,10 +63,7 @@ def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
 def conclude(
     comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
 ) -> Verdict:
-    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; see `verdict`.
-
-    `states` are those of its other runs.
-    """
+    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one."""
     if not n and not unchanged:
         return without_figures(states)
     higher = study.scale.higher_is_better

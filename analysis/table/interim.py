@@ -1,11 +1,9 @@
 """Where each row stands in a study whose seeds follow a stopping rule: computed from the results alone.
 
 At each look the rows' differences from their baseline over the seeds of that look are held against the limits of
-`analysis.statistics.sequential`, at the rule's level divided by the number of comparisons (Bonferroni, so the chance to
-call any row different that is not stays within the level, over all rows and looks). With a margin, two one-sided tests
-(Schuirmann, 1987) are held against the limits of a design of their own, of the same level: calling a row equivalent
-that is not is an error of another kind. A row that meets either limit has stopped: later seeds, if there are any, are
-not looked at. What is not normal is as close to these levels as a t-test is.
+`analysis.statistics.sequential`, at the rule's level divided by the number of comparisons (Bonferroni: over all rows
+and looks). With a margin, two one-sided tests (Schuirmann, 1987) are held against limits of their own, of the same
+level: calling a row equivalent that is not is an error of another kind. A row that meets either limit has stopped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,14 +24,11 @@ Outcome = Literal["different", "equivalent", "open", "exhausted"]
 class Interim:
     """One row at the last `look` that its results reach, counted from 1; 0 before the first.
 
-    Attributes:
-        outcome: `different`, `equivalent`, `open` (more seeds are wanted), or `exhausted` (none are left).
-        wanted: how many seeds the row should have by now: those that it stopped with, else those of the next look.
-        delta: the difference from the baseline over the seeds of that look; its interval is the repeated one of
-            Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. None at look 0.
-        limit: the p-value at or below which a row differs at that look.
-        tost: the larger p-value of the two one-sided tests against the margin; equivalent at or below `tost_limit`.
-
+    `open` rows want more seeds, `exhausted` ones have no look left; `wanted` seeds are those that the row stopped with,
+    else those of the next look. `delta` is over the seeds of that look (None at look 0), with the repeated interval of
+    Jennison and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. A row differs where its p
+    is at or below `limit`, and is equivalent where `tost`, the larger p of the two one-sided tests against the margin,
+    is at or below `tost_limit`.
     """
 
     outcome: Outcome
@@ -55,8 +50,7 @@ def interim(
 ) -> Interim:
     """Walk through the looks of one row for as long as both it and its baseline have the `seeds`, in their order.
 
-    `ours` and `baseline` are seed -> figure in percent, `comparisons` is how many rows share the rule's level, `margin`
-    is the largest difference that is too small to matter, in percentage points.
+    `ours` and `baseline` are seed -> figure in percent; `comparisons` rows share the rule's level.
     """
     level = rule.level / comparisons
     differs = limits(rule.looks, level, rule.spending)
@@ -91,10 +85,7 @@ def interim(
 
 
 def interims(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Interim]:
-    """Return where each row but the baselines stands; empty where the study has no stopping rule.
-
-    `figures` are row -> seed -> figure, `home` is row -> its baseline.
-    """
+    """Return where each row but the baselines stands, by row -> seed -> figure; empty without a stopping rule."""
     if study.stopping is None:
         return {}
     return {
@@ -120,8 +111,7 @@ def due(study: Study, records: Sequence[Record]) -> list[Record]:
     home = homes(study)
     figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
     for record in records:
-        figure = record.result.figure(study.metric) if record.result else None
-        if figure is not None:
+        if record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure
     wanted = seeds_wanted(interims(figures, home, study), home, study)
     return [record for record in records if record.run.seed in wanted[record.row]]

@@ -19,8 +19,7 @@ from analysis.table.verdict import Verdict
 class Evidence:
     """A second opinion on a row's differences from its baseline; NaN where n or the spread is too small to say.
 
-    `hedges_g` is their mean over their standard deviation, corrected for a small n. `p_sign_flip` is of the exact
-    two-sided sign-flip test, which assumes symmetry alone; never below 2 / 2^n. `bootstrap_low` and `bootstrap_high`
+    `p_sign_flip` is of the exact two-sided sign-flip test, never below 2 / 2^n; `bootstrap_low` and `bootstrap_high`
     bound the 95 % BCa bootstrap interval of their mean, in percentage points, expanded for a small n.
     """
 
@@ -47,26 +46,14 @@ def evidence(deltas: Sequence[float]) -> Evidence:
 class Row:
     """One variant's figures over its complete runs, in percent; None and NaN where there is none.
 
-    Attributes:
-        params: trainable parameters.
-        macs: multiply-accumulates of one image.
-        errors: seed -> the study's metric, of the last epoch (the top-1 test error unless it says else).
-        n: complete runs, of `wanted`; the others are missing, failed, interrupted, running or pruned in `states`.
-        sd: sample standard deviation (n - 1) of `errors` in percentage points; NaN for n < 2.
-        delta: the figure less the baseline's, in percentage points, over the seeds that both have.
-        p_holm: p-value of `delta`, adjusted over the table; NaN where seeds follow a rule.
-        differences: the paired differences behind `delta`, in the order of the seeds.
-        p_tost: p-value of equivalence within the study's margin, Holm-adjusted over the table.
-        interim: where the row stands in a study whose seeds follow a stopping rule.
-        published: the paper's figure; `reproduced` says whether ours agrees with it.
-        baseline: the label of the row that this one is compared with; its own for a baseline.
-        printed_params: the parameters that the paper prints, in millions, and whether they are ours.
-        printed_macs: the same for the multiply-accumulates of one image, in 1e9.
-        others: what else the paper prints for this row, as a top-5 error.
-        note: what is known about the printed counts where they are not ours, and what counting showed.
-        marks: the letters of the table's footnotes that speak of this row's runs.
-        notes: those of the table's notes that are about this row alone.
+    `errors` are seed -> the study's metric of the last epoch, `mean` and `sd` (sample, n - 1) theirs. Of `wanted` runs
+    n are complete, the others in `states`. `delta` is the figure less that of the row `baseline`, in percentage points
+    over the seeds that both have, `differences` what it is the mean of; `p_holm` and `p_tost`, of equivalence within
+    the margin, are adjusted over the table, and NaN where seeds follow a rule: `interim` has theirs.
 
+    `published` is the paper's figure, `printed_params` (in millions), `printed_macs` (of one image, in 1e9) and
+    `others` what else it prints, `note` what is known where counts differ. `marks` are the letters of the table's
+    footnotes that speak of this row's runs, `notes` the table's notes about it alone.
     """
 
     label: str

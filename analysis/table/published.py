@@ -14,10 +14,7 @@ MILLION, BILLION = 6, 9
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedCount:
-    """A count as printed (the digits in the paper, as `23.40`) and as counted here, exact and in the same unit.
-
-    `equal` says whether ours rounds, half up, to the printed digits; None where ours is unknown, and `counted` empty.
-    """
+    """A count as printed (`23.40`) and here, exact in its unit; `equal` where ours rounds to it, None where unknown."""
 
     printed: str
     counted: str
@@ -26,10 +23,7 @@ class PrintedCount:
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedFigure:
-    """A figure besides the study's own metric, in percent: the paper's, and ours over the complete runs.
-
-    `mean` and `sd` (sample, n - 1) are NaN without runs and below two; `reproduced` is as in `Row`.
-    """
+    """A figure besides the study's metric, in percent: the paper's, ours over n runs, and whether these agree."""
 
     metric: str
     published: float
@@ -68,8 +62,7 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
 
 def printed_figure(metric: str, published: str, values: Sequence[float]) -> PrintedFigure:
     """Hold our figures of another metric, one a complete run, against the printed one."""
-    mean, sd = mean_sd(values)
-    figure = float(published)
+    (mean, sd), figure = mean_sd(values), float(published)
     return PrintedFigure(
         metric=metric, published=figure, mean=mean, sd=sd, n=len(values), reproduced=reproduced(values, figure)
     )

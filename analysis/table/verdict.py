@@ -33,8 +33,8 @@ Kind = Literal[
 class Verdict:
     """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
 
-    `within` is the margin in percentage points that the difference is within, where it is; `n` is on how many of the
-    `wanted` seeds it is, None for all; at `failed` of the others the row or its baseline has failed.
+    `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
+    `failed` at others.
     """
 
     kind: Kind
@@ -85,17 +85,10 @@ def verdict(
 ) -> Verdict:
     """Return what the differences of a row's figures from the baseline's allow to conclude.
 
-    Args:
-        delta: the paired difference of figures, row minus baseline; None without a pair.
-        p_holm: its p-value, adjusted for the study's `comparisons`, as `p_tost` is, that of equivalence.
-        comparisons: how many comparisons the study makes.
-        wanted: how many seeds the study has; with fewer, a verdict is one of the moment, or on the surviving ones.
-        failed: at how many of them the row or its baseline has failed.
-        unchanged: whether the row computed exactly what the baseline did.
-        higher_is_better: whether a figure is better for being higher, as a mAP, or lower, as an error.
-        p_tost: NaN without a margin.
-        margin: the largest difference that is too small to matter, in percentage points, if the study names one.
-
+    `delta` is row minus baseline, None without a pair; `p_holm` and `p_tost`, of equivalence within the `margin`, are
+    adjusted for the study's `comparisons`. At fewer seeds than `wanted` a verdict is one of the moment, or where the
+    row or its baseline has `failed` at the others on the surviving ones. `unchanged`: the row computed exactly what the
+    baseline did.
     """
     if unchanged:
         return Verdict(kind="changes nothing")
@@ -113,8 +106,7 @@ def verdict(
             failed=failed,
         )
     missing = more_seeds(delta, level=LEVEL, comparisons=comparisons, margin=margin)
-    more = missing.least
-    if more is None:
+    if (more := missing.least) is None:
         return Verdict(kind="not resolved", detail=": needs >1000 seeds")
     what = "" if margin is None else " to differ" if more == missing.to_differ else " to be equivalent"
     return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
@@ -148,11 +140,9 @@ def reproduced(figures: Sequence[float], published: float | None) -> str:
     """Say whether one run of ours could have given the published figure (both in percent).
 
     The published figure is taken for a single run's, as the paper gives one number a cell and no spread. If that run
-    and ours, n of them, are draws from one normal distribution, it falls outside the prediction interval of one new
-    run, mean ± t(95 %, n - 1) · sd · √(1 + 1/n), once in twenty times: `not reproduced`. Inside, with three runs or
-    more and an interval of at most ± `MARGIN`, it is `reproduced`: compatible with ours, no more. Else, or where runs
-    all gave the same figure, it is `not resolved`; `not run` where there is none. Nothing here can know what the paper
-    selected, as the best epoch or the best of several runs, which makes its figure lower than ours.
+    and ours are draws from one normal distribution, it falls outside the prediction interval of one new run once in
+    twenty times: `not reproduced`. Inside, with three runs or more and an interval of at most ± `MARGIN`, it is
+    `reproduced`: compatible with ours, no more. Else, or where runs all gave the same figure, it is `not resolved`.
     """
     if published is None or math.isnan(published):
         return ""

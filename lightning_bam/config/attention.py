@@ -82,10 +82,7 @@ class CBAMSpec:
 
 @spec
 class ExtraBlockSpec:
-    """A block of the network's own kind, stride 1 and same width, behind each named stage (table 1c of the paper).
-
-    It is no attention: it asks whether BAM's gain is more than that of a little more network at the same places.
-    """
+    """A block of the network's kind and width, stride 1, behind each stage (table 1c of the paper); no attention."""
 
     kind: ClassVar[str] = "extra_block"
 

@@ -28,10 +28,7 @@ class SmallResNet:
 
 @spec
 class ResNet18:
-    """ResNet18: four stages of basic blocks; `stem="imagenet"` is torchvision's.
-
-    The paper's ImageNet WRN18 x1.5 and x2 are `stem="imagenet"` with `width` 96 and 128.
-    """
+    """ResNet18; `stem="imagenet"` is torchvision's, with `width` 96 and 128 the paper's WRN18 x1.5 and x2."""
 
     kind: ClassVar[str] = "resnet18"
     stages: ClassVar[int] = 4
@@ -51,10 +48,9 @@ class ResNet34:
 
 @spec
 class ResNet50:
-    """ResNet50: bottleneck blocks; `stride_on` says which conv of a block carries its stride.
+    """ResNet50: bottleneck blocks; `stride_on` is the conv of a block with its stride, in the paper's counts the `1x1`.
 
-    With `stem="imagenet"` and the stride on the `3x3` it is torchvision's. The paper's counts follow
-    from `1x1`, the authors' released code strides on the `3x3`.
+    With `stem="imagenet"` and the stride on the `3x3`, as in the released code, it is torchvision's.
     """
 
     kind: ClassVar[str] = "resnet50"
@@ -88,8 +84,7 @@ class WideResNet:
 class PreResNet:
     """Pre-activation bottleneck net (He et al., ECCV 2016), depth = 9n + 2, stages of 64, 128 and 256 channels.
 
-    The default is the 164-layer net whose counts the paper prints under the name of PreResNet110; they follow from
-    `stride_on="1x1"`.
+    The paper's "PreResNet110" has the counts of the default, 164 layers, with `stride_on="1x1"`.
     """
 
     kind: ClassVar[str] = "preresnet"
@@ -106,8 +101,7 @@ class PreResNet:
 class ResNeXt29:
     """ResNeXt29 `cardinality` x `base_width`d (Xie et al., CVPR 2017): three stages of 256, 512 and 1024 channels.
 
-    `base_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
-    `ResNet50`.
+    `base_width` is the channels of a group in the first stage, doubled in each; `stride_on` as for `ResNet50`.
     """
 
     kind: ClassVar[str] = "resnext29"
@@ -119,11 +113,7 @@ class ResNeXt29:
 
 @spec
 class ResNeXt50:
-    """ImageNet ResNeXt50 `cardinality` x `base_width`d (Xie et al., CVPR 2017), torchvision's; its stem is ImageNet's.
-
-    `base_width` is the channels of one group in the first stage; it doubles with each stage. `stride_on` as for
-    `ResNet50`.
-    """
+    """ImageNet ResNeXt50 `cardinality` x `base_width`d (Xie et al., CVPR 2017), torchvision's; see `ResNeXt29`."""
 
     kind: ClassVar[str] = "resnext50"
     stages: ClassVar[int] = 4
@@ -136,9 +126,8 @@ class ResNeXt50:
 class DenseNet:
     """DenseNet-BC for small images (Huang et al., CVPR 2017), depth = 6n + 4: three dense blocks of n layers.
 
-    Each layer adds `growth` channels, the stem has twice as many, a transition halves channels and resolution. The
-    stages are what the paper puts BAM behind, before and after each transition: dense block, transition, dense block,
-    transition, dense block.
+    Each layer adds `growth` channels, a transition halves channels and resolution. The stages, behind which the paper
+    has BAM, are dense blocks and transitions in turn.
     """
 
     kind: ClassVar[str] = "densenet_bc"
@@ -153,10 +142,7 @@ class DenseNet:
 
 @spec
 class MobileNet:
-    """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861); `width` multiplies the channels of every layer.
-
-    The stages are its layers of 128, 256, 512 and 1024 channels (at `width` 1), one resolution each.
-    """
+    """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861), stages of 128, 256, 512 and 1024 channels times `width`."""
 
     kind: ClassVar[str] = "mobilenet_v1"
     stages: ClassVar[int] = 4
@@ -167,8 +153,7 @@ class MobileNet:
 class SqueezeNet:
     """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's; images of at least 17 x 17.
 
-    The stages are its layers of 64, 128, 256 and 512 channels. That the paper puts BAM behind the first three is
-    inferred from its counts.
+    The stages are its layers of 64, 128, 256 and 512 channels; BAM behind the first three gives the paper's counts.
     """
 
     kind: ClassVar[str] = "squeezenet1_1"

@@ -31,10 +31,7 @@ Scalar = str | int | float | bool | None
 
 
 def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
-    """Build a spec, turning any problem into one line that begins with its place.
-
-    Raises ConfigError: an unknown field (with the nearest name) or a value outside its range.
-    """
+    """Build a spec; ConfigError, in a line that begins with its place, for an unknown field or a value out of range."""
     try:
         return cls(**arguments)
     except pydantic.ValidationError as error:
@@ -53,10 +50,7 @@ def _plain(item: Any) -> Any:
 
 
 def from_dict(data: Mapping[str, Any]) -> Run:
-    """Rebuild a run from `to_dict`'s data.
-
-    Raises ConfigError: an unknown kind or field, or a value outside its range.
-    """
+    """Rebuild a run from `to_dict`'s data; ConfigError for an unknown kind or field, or a value out of range."""
     run: Run = construct(Run, {name: _decode(name, value) for name, value in data.items()}, "")
     return run
 
@@ -78,10 +72,7 @@ def _kind(slot: str, kind: str) -> type:
 
 
 def flatten(run: Run) -> dict[str, Scalar]:
-    """Return the run as flat names (`attention.reduction`): columns, Optuna's parameters, W&B's config.
-
-    What plays no part is left out: no placement without attention, no `attention.dilation` in a channel branch.
-    """
+    """Return the run as flat names (`attention.reduction`), without what plays no part, as for Optuna and W&B."""
     flat: dict[str, Scalar] = {}
     for field in fields(run):
         if field.name != "placement" or run.attention is not None:
@@ -102,19 +93,19 @@ def _flat(name: str, item: Any) -> dict[str, Scalar]:
 
 
 def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
-    """Return the run with flat names set from text, as `--set name=text` does.
+    """Return the run with flat names (`recipe.epochs`, `attention`, `seed`) set from text, as `--set name=text` does.
 
-    `settings` are flat names such as `recipe.epochs`, `attention` or `seed`, and their values as written; lists are
-    separated by commas, `none` empties a slot. A slot's kind and its knobs are set in one step. Another module keeps
-    what both have under one name (`reduction`); any other slot that gets another kind begins anew. Raises ConfigError:
-    an unknown name (with the nearest one) or a value outside its range.
+    Lists are separated by commas, `none` empties a slot. Another attention module keeps what both have under one name
+    (`reduction`); any other slot that gets another kind begins anew. Raises ConfigError, as `construct`.
     """
     names = [field.name for field in fields(Run)]
     slots: dict[str, dict[str, str]] = {}
     for name, text in settings.items():
         slot, _, knob = name.partition(".")
         if slot not in names or (knob and slot not in KINDS):
-            raise ConfigError(f"{name}: no such knob; {nearest(name, _all_names())}")
+            parts = {**KINDS, **PARTS}.items()
+            knobs = {f"{part}.{field.name}" for part, kinds in parts for cls in kinds.values() for field in fields(cls)}
+            raise ConfigError(f"{name}: no such knob; {nearest(name, {*names, *knobs})}")
         slots.setdefault(slot, {})[knob] = text
     changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
     try:
@@ -124,18 +115,15 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
 
 
 def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
-    kind = knobs.get("")
+    kind, item = knobs.get(""), getattr(run, slot)
     if slot not in KINDS:
         return kind
-    if kind == "none" and slot == "attention":
-        for knob in filter(None, knobs):
-            raise ConfigError(f"{slot}.{knob}={knobs[knob]}: {slot}=none has no knobs")
-        return None
-    item: Any = getattr(run, slot)
-    if item is None and kind is None:
-        knob, text = next(iter(knobs.items()))
-        raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
-    return _changed(item, slot, knobs)
+    for knob, text in knobs.items() if slot == "attention" else ():
+        if knob and kind == "none":
+            raise ConfigError(f"{slot}.{knob}={text}: {slot}=none has no knobs")
+        if item is None and kind is None:
+            raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
+    return None if kind == "none" and slot == "attention" else _changed(item, slot, knobs)
 
 
 def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
@@ -164,9 +152,3 @@ def _parse(cls: Any, knob: str, text: str) -> Any:
     if default is None or isinstance(default, tuple):
         return tuple(part for part in text.split(",") if part)
     return text
-
-
-def _all_names() -> list[str]:
-    slots = {**KINDS, **PARTS}.items()
-    knobs = {f"{slot}.{field.name}" for slot, kinds in slots for cls in kinds.values() for field in fields(cls)}
-    return sorted({field.name for field in fields(Run)} | knobs)

@@ -44,12 +44,9 @@ class CocoDetection:
     """Boxes of a data set in COCO's format, read from `<data dir>/<name>`.
 
     Wanted there: `annotations/instances_train<year>.json`, `annotations/instances_val<year>.json` and the images in
-    `train<year>` and `val<year>`. Train images are trained on and val images scored. COCO's 2017 split is the one that
-    detection papers of BAM's time made by hand from 2014's: all of train and all but 5,000 of val to train on, those
-    5,000 to score. Crowds are not trained on and neither help nor harm the score.
-
-    `min_side` and `max_side` are what an image is resized to, in pixels: its shorter side to `min_side`, unless its
-    longer side would exceed `max_side`. The paper does not say its own.
+    `train<year>` and `val<year>`. Train images are trained on and val images scored. Crowds are not trained on, and
+    neither help nor harm the score. An image is resized so that its shorter side has `min_side` pixels, unless its
+    longer side would exceed `max_side`; the paper does not say its own.
     """
 
     kind: ClassVar[str] = "coco_detection"
@@ -74,15 +71,12 @@ class CocoDetection:
 class FasterRCNN:
     """Torchvision's Faster R-CNN (Ren et al., NIPS 2015) with a feature pyramid (Lin et al., CVPR 2017) on a trunk.
 
-    The paper prints mAP for a Faster R-CNN on ResNet101 whose code and details it does not give; it is older than
-    torchvision's and surely another, so that this detector is a fixed assumption of every detection study here.
-    Attention stands in the trunk, where a placement says. The trunk's batch norms are trained, and nothing is
-    pretrained: every weight is drawn from the run's seed.
+    The paper's own is older and not described: this detector is a fixed assumption of every detection study here.
+    Attention stands in the trunk, where a placement says. Every weight is drawn from the run's seed and trained.
 
     `pyramid` is the channels of the feature pyramid, `hidden` those of the box head's two layers; at most `proposals`
     regions of an image reach the box head when it is scored, twice as many when it is trained. An anchor is eight
-    strides of its pyramid level in size, in ratios 1:2, 1:1 and 2:1, which on a trunk of ImageNet's strides is
-    torchvision's.
+    strides of its pyramid level in size, in ratios 1:2, 1:1 and 2:1, torchvision's on a trunk of ImageNet's strides.
     """
 
     kind: ClassVar[str] = "faster_rcnn"

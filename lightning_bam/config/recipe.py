@@ -14,15 +14,11 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 @spec
 class Recipe:
-    """SGD on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper.
+    """SGD on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
 
-    That recipe: 200 epochs, batch 128, Nesterov momentum 0.9, weight decay 5e-4, lr 0.1 times 0.2 after epochs 60,
-    120 and 160, pad-4 crop and flip. The paper's own recipe is unknown. `milestones` are fractions of `epochs`, so
-    that a shorter run keeps the shape of the schedule. The incomplete last batch of an epoch is dropped.
-
-    `sync_batchnorm` takes batch norm's training statistics over the global batch, so that figures do not depend on the
-    number of ranks; it plays a part on GPUs alone, since torch has no SyncBatchNorm on the CPU. There, and where it is
-    off, each rank's batch norm sees its own share of the batch.
+    `milestones` are fractions of `epochs`, so that a shorter run keeps the shape of the schedule. The incomplete last
+    batch of an epoch is dropped. `sync_batchnorm` takes batch norm's statistics over the global batch, so that figures
+    do not depend on the number of ranks; torch has it on GPUs alone. Else each rank's batch norm sees its own share.
     """
 
     kind: ClassVar[str] = "sgd"
@@ -52,17 +48,12 @@ class Recipe:
 
     def idle(self) -> frozenset[str]:
         """Return the fields that play no part, given the others."""
-        return frozenset() if self._steps() else frozenset({"milestones", "gamma"})
+        return frozenset() if self.schedule == "step" and self._changes_lr() else frozenset({"milestones", "gamma"})
 
     def canonical(self) -> Recipe:
         """Return the same training in its usual spelling: a schedule that never comes into play is `constant`."""
-        return self if self._steps() or self._falls() else replace(self, schedule="constant")
+        return self if self._changes_lr() else replace(self, schedule="constant")
 
-    def _steps(self) -> bool:
-        return self.schedule == "step" and bool(self.milestones) and self.gamma < 1 and self._warm()
-
-    def _falls(self) -> bool:
-        return self.schedule == "cosine" and self._warm()
-
-    def _warm(self) -> bool:
-        return self.warmup_epochs < self.epochs
+    def _changes_lr(self) -> bool:
+        steps = self.schedule == "step" and bool(self.milestones) and self.gamma < 1
+        return self.warmup_epochs < self.epochs and (steps or self.schedule == "cosine")

@@ -53,10 +53,7 @@ class Run:
 
     @property
     def detects(self) -> bool:
-        """Whether this run finds boxes in scenes; if not, it classifies images.
-
-        Raises ConfigError: a detector without boxes to learn, or boxes without a detector.
-        """
+        """Whether this run finds boxes in scenes, or classifies images; ConfigError for scenes or a detector alone."""
         scenes, detector = isinstance(self.dataset, Scenes), isinstance(self.backbone, Detector)
         if scenes and not detector:
             raise ConfigError(

@@ -9,15 +9,3 @@ from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
 from lightning_bam.data.order import Batch, Batches, epoch_order
-
-__all__ = [
-    "Batch",
-    "Batches",
-    "ImageData",
-    "ImageFiles",
-    "Images",
-    "augment",
-    "epoch_order",
-    "load",
-    "normalise",
-]

@@ -8,9 +8,8 @@ from torch import Tensor
 def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int) -> Tensor:
     """Crop each image out of its zero-padded self, then mirror some; as torchvision's RandomCrop and flip do.
 
-    Images are `(N, C, H, W)` uint8, before and after; padding is black, since it comes before normalisation. `offsets`
-    `(N, 2)` in `[0, 2 padding]` are row and column of each crop's corner in the padded image, `flips` `(N,)` bool says
-    which images to mirror left to right (None: none), `padding` is in pixels on each side (0 crops nothing).
+    Images are `(N, C, H, W)` uint8, `offsets` `(N, 2)` in `[0, 2 padding]` row and column of each crop's corner in the
+    padded image, `flips` `(N,)` bool says which to mirror (None: none), `padding` is in pixels on each side.
     """
     height, width = images.shape[2:]
     if padding:

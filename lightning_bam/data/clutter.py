@@ -46,10 +46,7 @@ def sources() -> tuple[Sources, Sources]:
 
 
 def upscale(digits: Bytes) -> Bytes:
-    """Scale `(N, 8, 8)`, values 0..16, to `(N, 16, 16)`, values 0..255.
-
-    Linear between pixel centres, in integers, so that it is the same everywhere.
-    """
+    """Scale `(N, 8, 8)`, 0..16, to `(N, 16, 16)`, 0..255: linear between pixel centres, in integers."""
 
     def double(x: Ints) -> Ints:
         padded = np.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge")
@@ -66,10 +63,7 @@ def colours(count: int, *key: int) -> Ints:
 
 
 def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) -> None:
-    """Lay one patch `(N, h, w)` on each image of `canvas` `(N, 3, H, W)`, in place, in a colour `(N, 3)`.
-
-    A patch's grey values are its opacity; `top` and `left`, `(N,)`, are its upper row and left column.
-    """
+    """Lay a patch `(N, h, w)` of opacities on each image of `canvas` `(N, 3, H, W)`, in place, in a colour `(N, 3)`."""
     windows = sliding_window_view(canvas, patches.shape[1:], axis=(2, 3), writeable=True)
     corner = (np.arange(len(canvas)), slice(None), top, left)
     opacity, tint = patches[:, None].astype(np.uint16), colour[:, :, None, None].astype(np.uint16)
@@ -77,10 +71,7 @@ def paint(canvas: Bytes, patches: Bytes, colour: Ints, top: Ints, left: Ints) ->
 
 
 def place(source: Sources, count: int, size: int, fragments: int, *key: int) -> tuple[Bytes, Ints]:
-    """Return `count` cluttered images `(count, 3, size, size)` and their labels `(count,)`.
-
-    Image `i` shows digit `i mod len(source)`, so that every digit is used equally often.
-    """
+    """Return images `(count, 3, size, size)` and labels `(count,)`; image `i` shows digit `i mod len(source)`."""
     large = upscale(source.images)
     digits = np.arange(count) % len(large)
     canvas = np.zeros((count, 3, size, size), np.uint8)

@@ -48,10 +48,7 @@ class OnDevice:
 
 
 class TrainBatches(EpochBatches):
-    """This rank's batches of whichever epoch the trainer is in, augmented and normalised on the device.
-
-    Yields images `(b, C, H, W)` float32 and labels `(b,)` int64, where `b = batch_size / world_size`.
-    """
+    """This rank's batches: images `(b, C, H, W)` float32, normalised, labels `(b,)`, b = batch_size / world_size."""
 
     def __init__(self, run: Run, source: Images | ImageFiles, feed: OnDevice | Stream, trainer: Trainer) -> None:
         padding = run.recipe.crop_padding if source.padded else 0
@@ -83,11 +80,9 @@ class ScoredBatches:
 
 
 class ImageData(RunData):
-    """A run's images, in an order that is a pure function of (seed, epoch).
+    """A run's images, in an order that is a pure function of (seed, epoch): on the trainer's device, or streamed.
 
-    Sets that fit are held on the trainer's device, larger ones are decoded from files by worker processes. Of a set in
-    memory every rank scores the whole; a streamed one is shared out (`shares_scored`), and the ranks' counts must be
-    summed.
+    Of a set in memory every rank scores the whole; a streamed one is shared out, and the ranks' counts must be summed.
     """
 
     @cached_property

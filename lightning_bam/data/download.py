@@ -20,9 +20,8 @@ OTHERS_SECONDS: Final = 7200.0
 def fetch(download: Callable[[], object], root: Path, url: str | None, missing: str) -> None:
     """Run `download` under a lock in the data directory `root`, one process at a time.
 
-    `download` does nothing where another process has just put the files in place; `url` is where they come from, None
-    if only unpacking is left. Raises ConfigError: `missing`, which says which files to put where, and why the download
-    failed.
+    `url` is where the files come from, None if only unpacking is left. Raises ConfigError: `missing`, which says which
+    files to put where, and why the download failed.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)

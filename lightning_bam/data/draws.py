@@ -8,10 +8,9 @@ Ints = npt.NDArray[np.int64]
 
 
 def words(count: int, *key: int) -> Words:
-    """Return `count` random 64-bit words that depend on `key` alone.
+    """Return `count` random 64-bit words that depend on `key` alone: raw PCG64, which NumPy guarantees for good.
 
-    Raw PCG64 output is used, because NumPy guarantees it for good; what `Generator` makes of it may change. The
-    key's length is part of the seed, since NumPy takes (1,) and (1, 0) for the same.
+    The key's length is part of the seed, since NumPy takes (1,) and (1, 0) for the same.
     """
     return np.random.PCG64((len(key), *key)).random_raw(count)
 

@@ -29,10 +29,9 @@ SAMPLE: Final = 2
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files below one folder.
+    """Image files below one folder: `names` `(N,)`, relative to it and encoded, `labels` `(N,)` int64.
 
-    `names`, `(N,)`, are relative to `folder` and encoded, in one array: worker processes share it without copying,
-    which they would not do with a million Python strings. `labels` `(N,)` are int64.
+    Worker processes share an array of names without copying, which they would not do with a million Python strings.
     """
 
     folder: Path
@@ -58,10 +57,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Train and scored images as files, decoded each time they are seen; the streamed counterpart of `Images`.
-
-    `normal` gives mean and standard deviation of the channels in units of 0..1; without it they are measured.
-    """
+    """Train and scored images as files; `normal` are their channels' mean and deviation, else measured."""
 
     train: Listing
     test: Listing
@@ -96,10 +92,7 @@ class ImageFiles:
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images.
-
-        The 4,096 are the same in every run; of fewer train images all are taken.
-        """
+        """Mean and deviation of each channel, float32 `(3,)`: the given ones, or those of 4,096 train images."""
         if self.normal is not None:
             return torch.tensor(self.normal[0]), torch.tensor(self.normal[1])
         indices = permutation(self.count, SAMPLE)[:CHUNK]
@@ -128,16 +121,14 @@ class ImageFiles:
 def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
     """Return the images `<folder>/<class>/<image>` of a dataset called `name`, and the sorted names of the classes.
 
-    Hidden files are left out: copies that a notebook keeps would be trained on twice. Raises ConfigError: the folder is
-    missing, or a class has no image.
+    Hidden files, as a notebook's copies, are left out. ConfigError for a missing folder or a class without an image.
     """
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
-    if not folder.is_dir():
-        raise ConfigError(f"{name}: no {folder}; put images at {folder}/<class>/<image>")
-    classes = class_names(folder)
+    classes = class_names(folder) if folder.is_dir() else []
     if not classes:
-        raise ConfigError(f"{name}: {folder} holds no class folder; put images at {folder}/<class>/<image>")
+        state = f"{folder} holds no class folder" if folder.is_dir() else f"no {folder}"
+        raise ConfigError(f"{name}: {state}; put images at {folder}/<class>/<image>")
     start = len(str(folder)) + 1
 
     def image(path: str) -> bool:

@@ -18,8 +18,7 @@ def image_folder(spec: ImageFolder) -> Images | ImageFiles:
     """Return `<data dir>/<name>/{train,test}/<class>/<image>` as `(N, 3, height, width)`.
 
     More than 8 GiB of them stay on the disk and are decoded when they are used. The batches are the same, but for mean
-    and deviation, which are then those of 4,096 train images. Raises ConfigError: a folder is missing or empty, there
-    is one class only, the class folders of test are not train's, or an image cannot be read.
+    and deviation, which are then those of 4,096 train images. ConfigError for files that are missing or do not fit.
     """
     train, test = _listings(spec.name, f"image folder {spec.name!r}", ("train", "test"))
     assert spec.classes  # which refuses a single one
@@ -31,11 +30,7 @@ def image_folder(spec: ImageFolder) -> Images | ImageFiles:
 
 
 def imagenet(spec: ImageNet) -> ImageFiles:
-    """Return `<data dir>/imagenet/{train,val}/<class>/<image>`.
-
-    Raises ConfigError: a folder is missing or holds other than 1,000 class folders, a class has no image, or train and
-    val have other classes.
-    """
+    """Return `<data dir>/imagenet/{train,val}/<class>/<image>`; ConfigError where they are not 1,000 equal classes."""
     root = data_dir() / "imagenet"
     for folder in (root / "train", root / "val"):
         count = len(class_names(folder)) if folder.is_dir() else None

@@ -35,11 +35,10 @@ _alone = threading.Lock()
 
 
 def read_image(path: Path | str) -> Image.Image:
-    """Return the image in a file, upright and in 8-bit RGB.
+    """Return the image in a file, upright (by EXIF's orientation) and in 8-bit RGB.
 
-    EXIF's orientation is applied. Of samples of 16 bits the high byte is kept, in grey as in colour: 257 v and 256 v
-    both become v. Transparency is dropped, as ever; what lies under it shows. Raises ConfigError: in one line, a file
-    that is no image of `FORMATS` or damaged, that is too large, that holds several pages or frames, or whose pixels
+    Of samples of 16 bits the high byte is kept: 257 v and 256 v both become v. Transparency is dropped. ConfigError, in
+    one line, for a file that is no image of `FORMATS`, damaged, too large, of several pages or frames, or whose pixels
     have no known range (32-bit integers and floating point numbers).
     """
     with _opened(path) as image, _alone if image.width * image.height > LARGE else nullcontext():
@@ -78,10 +77,7 @@ def _opened(path: Path | str) -> Iterator[Image.Image]:
 
 
 def _orientation(image: Image.Image) -> Any:
-    """Return EXIF's orientation; None where there is none, or where Pillow applies it itself.
-
-    `Image.getexif` and not the format's own, which may decode the image. EXIF that cannot be read turns nothing.
-    """
+    """Return EXIF's orientation; None where unreadable or Pillow applies it. The format's own may decode the image."""
     if image.format == "TIFF":
         return None
     try:
@@ -91,10 +87,7 @@ def _orientation(image: Image.Image) -> Any:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return a decoded image in RGB, its samples scaled by their range and not cut at 255.
-
-    Raises ValueError: their range is not known.
-    """
+    """Return a decoded image in RGB, its samples scaled by their range; ValueError where that is not known."""
     tags = getattr(image, "tag_v2", {})
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 65535
         samples = np.asarray(image) >> (tags.get(ExifTags.Base.BitsPerSample, (16,))[0] - 8)

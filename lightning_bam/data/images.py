@@ -68,10 +68,7 @@ def in_memory(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Te
 
 
 def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each channel's mean and population standard deviation in units of 0..1, float32 `(C,)` each.
-
-    Counted in integers, so that they depend on no order of summation. A constant channel's deviation is given as 1.
-    """
+    """Return each channel's mean and population deviation (1 if constant) in units of 0..1, counted in integers."""
     channels = images.shape[1]
     counts = torch.zeros(channels, 256, dtype=torch.int64)
     for start in range(0, len(images), CHUNK):
@@ -89,10 +86,7 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def held_out_mask(labels: Tensor) -> Tensor:
-    """Return `(N,)` bool: the fixed fifth of train images that `score_on="held_out"` scores and does not train on.
-
-    The fifth is the same in every run and takes its share of each class. A ConfigError for fewer than five images.
-    """
+    """Return `(N,)` bool: the fixed fifth of train images, of each class, that `score_on="held_out"` scores alone."""
     count = len(labels)
     if count < SHARE:
         raise ConfigError(f"score_on='held_out' needs {SHARE} train images to hold a fifth out, got {count}")

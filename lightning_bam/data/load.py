@@ -23,10 +23,7 @@ from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 
 
 def load(dataset: Dataset | Scenes) -> Images | ImageFiles:
-    """Return the images that `dataset` describes.
-
-    Raises ConfigError: in one line, files that are missing or do not fit; it says what to put where.
-    """
+    """Return the images that `dataset` describes; ConfigError, which says what to put where, for missing files."""
     match dataset:
         case ClutteredDigits():
             return in_memory(*map(torch.from_numpy, cluttered(dataset)))

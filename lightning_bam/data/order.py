@@ -36,10 +36,7 @@ def crop_draws(count: int, seed: int, epoch: int, batch: int) -> Words:
 
 @dataclass(frozen=True)
 class Batch:
-    """One rank's share of a global batch: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, on the CPU.
-
-    `crops`, `(b, 2 TRIES + 2)`, choose crops of random size, where there are any.
-    """
+    """One rank's share of a global batch, on the CPU: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, crops."""
 
     indices: Tensor
     offsets: Tensor
@@ -49,12 +46,11 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """One rank's batches of one epoch; an incomplete last batch is dropped.
+    """One rank's batches of one epoch, from batch `start`; an incomplete last batch is dropped.
 
     Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order; rank `r` of `W` takes the contiguous
     share `r B / W .. (r + 1) B / W - 1` of it. Draws are made for the global batch, so that what is trained on
-    does not depend on the number of ranks. `n` counts training images, `padding` is that of crops in pixels, `crops`
-    draws crops of random size, too, and `start` is the first batch, where the epoch is resumed.
+    does not depend on the number of ranks. `padding` is that of crops in pixels, `crops` draws random sizes, too.
     """
 
     n: int

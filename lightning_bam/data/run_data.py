@@ -12,10 +12,9 @@ from lightning_bam.data.order import Batch, Batches
 
 
 class EpochBatches(ABC):
-    """This rank's batches, of `count` training samples, of whichever epoch the trainer is in.
+    """This rank's batches, of `count` training samples, of whichever epoch the trainer is in; see `Batches`.
 
-    `drawn` counts the epoch's so far, `first` `(b,)` are the samples of the very first one. `padding` is that of crops,
-    in pixels; `crops` draws crops of random size, too.
+    `drawn` counts the epoch's so far, `first` `(b,)` are the samples of the very first one.
     """
 
     def __init__(self, run: Run, count: int, trainer: Trainer, *, padding: int = 0, crops: bool = False) -> None:
@@ -58,10 +57,7 @@ class EpochBatches(ABC):
 
 
 class RunData(LightningDataModule, ABC):
-    """A run's data, drawn so that a checkpoint can go on within an epoch.
-
-    Made for `Trainer(use_distributed_sampler=False)`: the ranks share out the global batch by themselves.
-    """
+    """A run's data, whose ranks share out the global batch by themselves; a checkpoint can go on within an epoch."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()

@@ -31,8 +31,7 @@ Request = tuple[Ints, Words | None]
 def worker_count() -> int:
     """Return how many processes decode images for this rank: `$BAM_WORKERS`, else its share of the cores but one.
 
-    `$BAM_RANKS_HERE` is how many ranks share this host's cores. The number changes no figure; 0 decodes in the training
-    process. A ConfigError for another value of BAM_WORKERS.
+    `$BAM_RANKS_HERE` is how many ranks share this host's cores; 0 decodes in the training process.
     """
     text = os.environ.get("BAM_WORKERS")
     if not text:
@@ -70,10 +69,9 @@ def _ignore_signals(_worker: int) -> None:
 
 
 class Stream:
-    """`ImageFiles` for a rank: its share of each batch is decoded, moved to the device, and forgotten.
+    """`ImageFiles` for a rank: its share of each batch is decoded by `workers` processes, or this one for 0.
 
-    Scored images are shared out between the ranks, each image to one of them. `workers` processes decode, or this one
-    where that is 0; an image that cannot be read raises a ConfigError.
+    Scored images are shared out between the ranks. An image that cannot be read raises a ConfigError.
     """
 
     def __init__(self, files: ImageFiles, device: torch.device, workers: int) -> None:

@@ -19,10 +19,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Fitted:
-    """The image scaled so that it just covers `(height, width)`, and of that the centre.
-
-    `padded`: the batch is padded and cropped afterwards, as images in memory are.
-    """
+    """The centre of the image scaled so that it just covers `(height, width)`; batches are padded and cropped later."""
 
     height: int
     width: int
@@ -44,10 +41,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Cropped:
-    """ImageNet's usual views: random crops to train on, the centre of the scaled image to score.
-
-    Interpolation is Pillow's bilinear with antialiasing, as in torchvision on PIL images.
-    """
+    """ImageNet's usual views: random crops to train on, the centre of the scaled image to score, as torchvision's."""
 
     side: int
     padded: ClassVar[bool] = False
@@ -76,10 +70,8 @@ class Cropped:
 def random_box(width: int, height: int, words: Words) -> Box:
     """Return the crop that torchvision's `RandomResizedCrop.get_params` would take, given its random numbers.
 
-    Up to ten times an area (uniform) and a ratio (uniform in its logarithm) are drawn, until the crop fits into the
-    image, and its place is drawn; else the largest centred crop within the ratios is taken. Source: torchvision.
-    `words` `(2 TRIES + 2,)` are the areas, the ratios, the row and the column; a box is left, upper, right and lower
-    edge in pixels.
+    `words` `(2 TRIES + 2,)` are areas and ratios, uniform in the logarithm, until one fits, row and column; else the
+    largest centred crop within the ratios is taken. A box is left, upper, right and lower edge in pixels.
     """
     draws = [int(word) for word in words]
     low, high = math.log(RATIO[0]), math.log(RATIO[1])

@@ -21,11 +21,7 @@ from lightning_bam.json_text import parse, short
 
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when there is no room left, on the disk or in the user's share of it."""
-FAULTY: Final = tuple(
-    getattr(errno, name)
-    for name in ("EIO", "EROFS", "ESTALE", "ENODEV", "ENXIO", "ENOTCONN", "ESHUTDOWN", "EREMOTEIO")
-    if hasattr(errno, name)
-)
+FAULTY: Final = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESHUTDOWN)
 """What the system says when the disk, or the network that it is behind, has failed."""
 FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
 """What the system says when a file is another user's, and not for this one."""
@@ -68,27 +64,20 @@ def system_error(error: BaseException | None) -> OSError | None:
 
 
 def inside(folder: Path, name: object) -> Path:
-    """Return the path in `folder` of a name that somebody else wrote, into a store, a manifest or a bundle.
-
-    Raises FolderError: it is not the name of one thing there: empty, hidden, too long, with a separator, no text.
-    """
+    """Return the path in `folder` of a name that somebody else wrote; FolderError for none of one visible file."""
     if (
         not isinstance(name, str)
         or not name.isprintable()  # no control characters, and nothing that UTF-8 cannot write
         or name.startswith(".")
         or not 0 < len(name.encode()) <= LONGEST_NAME
-        or "/" in name
-        or "\\" in name
+        or {"/", "\\"} & set(name)
     ):
         raise FolderError(f"{folder}: {short(name)} is not the name of anything in it; give one plain name")
     return folder / name
 
 
 def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
-    """Open a plain file and return its descriptor; a link is not followed, and a pipe is not waited for.
-
-    Raises FolderError: a link, a pipe, a device or a folder is there; OSError: it is not there, or the system refuses.
-    """
+    """Open a plain file and return its descriptor; FolderError for a link, a pipe, a device or a folder."""
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, mode)
     except OSError:
@@ -103,10 +92,7 @@ def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) ->
 
 
 def refuse(path: Path | str, kind: int) -> None:
-    """Refuse what is not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither, and nothing is fine.
-
-    Raises FolderError: something else is there.
-    """
+    """Raise FolderError for what is there and not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither."""
     with suppress(OSError):  # whoever opens it meets it, too
         _require(path, os.lstat(path).st_mode, kind)
 
@@ -118,11 +104,7 @@ def _require(path: Path | str, mode: int, kind: int) -> None:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """Return what is in a small plain file.
-
-    Raises FolderError: it is no plain file, or larger than what a training writes; OSError: it is not there, or cannot
-    be read.
-    """
+    """Return what is in a small plain file; FolderError for any other, OSError where it is not there or unreadable."""
     with os.fdopen(open_plain(path), "rb") as file:
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise FolderError(f"{path}: is larger than {LARGEST // 2**20} MiB; it is not what a training writes")
@@ -142,10 +124,7 @@ def read_tail(path: Path | str, most: int = TAIL) -> str:
 
 
 def read_object(path: Path | str) -> dict[str, Any] | None:
-    """Return the JSON object in `path`, or None where there is no such file.
-
-    Raises FolderError: a file that cannot be read, is torn, or holds something else.
-    """
+    """Return the JSON object in `path`, None where there is no such file; FolderError for one that holds none."""
     try:
         data = parse(read_text(path))
     except FileNotFoundError:
@@ -167,15 +146,14 @@ def object_text(data: Mapping[str, Any]) -> str:
 
 
 def write_object(path: Path | str, data: Mapping[str, Any]) -> None:
-    """Write a JSON object; see `replace`."""
+    """Write a JSON object with `replace`."""
     replace(path, object_text(data))
 
 
 def replace(path: Path | str, text: str, *, follow: bool = False) -> None:
     """Put `text` in place in one step: a reader, and a crash, sees the old file or the new one.
 
-    `follow` follows a link, as for a file that the user names; else the file replaces the link. Raises FolderError: it
-    cannot be written; the old file is as it was.
+    `follow` as in `put_in_place`. Raises FolderError: it cannot be written.
     """
     path = Path(path)
     try:
@@ -221,10 +199,7 @@ def _sweep(final: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a link and not what it leads to, if it is there.
-
-    Raises FolderError: a folder is there; OSError: the system refuses.
-    """
+    """Remove a file, or a link and not what it leads to, if it is there; FolderError for a folder."""
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:
@@ -233,10 +208,7 @@ def remove(path: Path) -> None:
 
 
 def put_away(path: Path) -> None:
-    """Rename a file, if it is there, to end in `.damaged`; an earlier one of that name goes.
-
-    Raises FolderError: a folder has that name; OSError: the system refuses.
-    """
+    """Rename a file, if it is there, to end in `.damaged` in the place of an earlier one; FolderError for a folder."""
     damaged = path.with_suffix(".damaged")
     try:
         with suppress(FileNotFoundError):
@@ -247,10 +219,7 @@ def put_away(path: Path) -> None:
 
 
 def append_line(path: Path | str, line: str) -> None:
-    """Append a line in a single write, so that a reader never sees half of it, and all of it or nothing.
-
-    Raises FolderError: it cannot be written; the file is as it was.
-    """
+    """Append a line in one write: readers see all of it or nothing. FolderError: it cannot; the file is as it was."""
     data = (line + "\n").encode()
     try:
         fd = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -53,11 +53,10 @@ class TakenOverError(FolderError):
 
 
 class RunFolder:
-    """One run's folder, `<root>/<key>`; neither it nor what is in it may be a link.
+    """One run's folder, `<root>/<key>`; `nonce` is that of the attempt that writes through it, None for a reader.
 
-    `nonce` is that of the attempt that writes through this object, as `begin` has noted it; None for a reader. Every
-    method raises FolderError for a file that it cannot trust; those that write for an attempt raise TakenOverError once
-    another one has begun.
+    Every method raises FolderError for a file that it cannot trust, as a link; those that write for an attempt raise
+    TakenOverError once another one has begun.
     """
 
     def __init__(self, path: Path | str, nonce: str | None = None) -> None:
@@ -149,8 +148,7 @@ class RunFolder:
     def metrics(self, lines: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Read the epochs so far, of `lines` where the file has just been read.
 
-        A torn last line, which a killed run leaves behind, is skipped, unless the run claims to be complete; any other
-        unreadable line is an error.
+        A torn last line is skipped, unless the run claims to be complete; any other unreadable line is an error.
         """
         return [self._epoch(number, line) for number, line in enumerate(self.lines() if lines is None else lines, 1)]
 
@@ -159,20 +157,23 @@ class RunFolder:
         lines = self.lines() if lines is None else lines
         return len(lines), self._epoch(len(lines), lines[-1]) if lines else {}
 
-    def lines(self) -> list[str]:
-        """Read the epochs so far as they are written, a line each; see `metrics`."""
-        path = self.at("metrics.jsonl")
+    def _text(self, name: str) -> str:
+        """Read a file of this folder, empty where it is not there."""
+        path = self.at(name)
         try:
-            text = read_text(path)
+            return read_text(path)
         except FileNotFoundError:
-            return []
+            return ""
         except (OSError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read ({error})") from None
-        *lines, tail = text.split("\n")
+
+    def lines(self) -> list[str]:
+        """Read the epochs so far as they are written, a line each; see `metrics`."""
+        *lines, tail = self._text("metrics.jsonl").split("\n")
         if tail and self.has("result.json"):
             raise FolderError(
-                f"{path}: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims to "
-                "be complete; remove this run folder to train it again"
+                f"{self.path}/metrics.jsonl: torn: line {len(lines) + 1} ends in {tail[-20:]!r}, in a run that claims "
+                "to be complete; remove this run folder to train it again"
             )
         return lines
 
@@ -223,11 +224,7 @@ class RunFolder:
         write_object(self.at("manifest.json"), {**self.check_attempt().entries, **entries})
 
     def begin(self) -> None:
-        """Begin an attempt: no earlier one that still lives writes into this folder from here on.
-
-        A lock does not tell of all of them: hosts may not see each other's, and a stopped process goes on some day. So
-        an attempt checks its nonce before each thing that it writes.
-        """
+        """Begin an attempt: no earlier one that still lives, as on a host whose lock is not seen, writes here again."""
         self.nonce = uuid4().hex
         write_object(self.at("manifest.json"), {**self.manifest().entries, "nonce": self.nonce})
         self.put_away_contradiction()
@@ -268,12 +265,7 @@ class RunFolder:
 
     def stop_reason(self) -> str | None:
         """Return why the run should stop, or None."""
-        try:
-            return read_text(self.at("stop")).strip() or None
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise FolderError(f"{self.path}/stop: cannot be read ({error})") from None
+        return self._text("stop").strip() or None
 
     def withdraw_stop(self) -> None:
         """Take `request_stop` back."""
@@ -291,8 +283,5 @@ class RunFolder:
         return cast(State, recorded) if recorded in ("failed", "pruned", "interrupted") else "missing"
 
     def acquire(self) -> int | None:
-        """Take the lock for as long as the returned descriptor, which forked ranks inherit, stays open anywhere.
-
-        Returns None where another process group holds it, or the folder was removed.
-        """
+        """Take the lock for as long as the descriptor, which ranks inherit, stays open; None as in `lock.acquire`."""
         return acquire(self.at("lock"), self.path.parent)

@@ -1,8 +1,7 @@
 """SHA-256 hashes of a finished run's files, kept in its manifest, by which a later change shows.
 
-A run is complete where `result.json` is, so the hashes are written before it, that of `result.json` from the text that
-is about to be written: a process that is killed leaves an interrupted run, or all hashes. Hashes guard against
-accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
+They are written before `result.json`, with which a run is complete: one that is killed is interrupted, or has all. They
+guard against accidents and edits by hand, not against somebody who writes both the files and the manifest anew.
 """
 
 import hashlib
@@ -36,11 +35,7 @@ UNPROVED: Final = (
 
 
 def same_images(was: str, now: str) -> bool:
-    """Return whether two digests are of the same images, as far as they tell.
-
-    What a digest covers, where that is not the pixels, stands before it (`names+sizes:`); older versions wrote the
-    digits alone.
-    """
+    """Return whether two digests are of the same images; old ones lack what stands before the digits."""
     return was == now or was in {part.rpartition(":")[2] for part in now.split()}
 
 
@@ -50,10 +45,7 @@ def hash_text(text: str) -> str:
 
 
 def hash_file(path: Path) -> str | None:
-    """Return the SHA-256 of a plain file as hexadecimal digits, or None where there is no such file.
-
-    Raises FolderError: it cannot be read, or is no plain file.
-    """
+    """Return the SHA-256 of a plain file as hexadecimal digits, None where it is missing, FolderError for any other."""
     try:
         with os.fdopen(open_plain(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -80,26 +72,18 @@ def hashes(folder: RunFolder, result: Result) -> dict[str, str]:
 
 
 def recorded(folder: RunFolder) -> dict[str, str]:
-    """Return the hashes in a complete run's manifest, one for each of `HASHED`.
-
-    Raises FolderError: a manifest that cannot be read, or that has other hashes, not all of them, or none.
-    """
+    """Return the hashes in a complete run's manifest; FolderError where there is not one for each of `HASHED`."""
     digests, path = folder.manifest().sha256, f"{folder.path}/manifest.json"
     if not digests:
         raise FolderError(f"{path}: has no hashes (sha256), as every finished run has; {UNPROVED}")
-    texts = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
-    if not texts or set(digests) != set(HASHED):
+    if not isinstance(digests, dict) or set(digests) != set(HASHED) or {*map(type, digests.values())} != {str}:
         raise FolderError(
             f"{path}: its sha256 is {short(digests)}, not a hash of each of {', '.join(HASHED)}; {UNPROVED}"
         )
-    hashes: dict[str, str] = digests
-    return hashes
+    return digests
 
 
 def altered(folder: RunFolder, digests: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the files whose hash is not the recorded one, with their hash now; None for a file that is missing.
-
-    Raises FolderError: a file that cannot be read.
-    """
+    """Return the files whose hash is not the recorded one, with their hash now; None for a file that is missing."""
     now = {name: _hash(folder, name) for name in digests}
     return {name: digest for name, digest in now.items() if digest != digests[name]}

@@ -30,21 +30,17 @@ INVISIBLE: Final = "a process that cannot be seen from here (another host's or c
 
 
 def open_lock(path: Path, root: Path) -> int:
-    """Open a lock's file, made if need be, and return its descriptor.
+    """Open a lock's file, made if need be, for its owner and for the group where that may write in `root`.
 
-    Only its owner may open it, and the group where `root`, the folder that it keeps, is the group's to write in. Raises
-    FileNotFoundError: its folder is gone; FolderError: it is another user's, who lets nobody else open it, it cannot be
-    made, or is no plain file.
+    FileNotFoundError: its folder is missing; FolderError: it is another user's, cannot be made, or is no plain file.
     """
     mode = 0o660 if root.stat().st_mode & stat.S_IWGRP else 0o600
     try:
         fd = open_plain(path, os.O_RDWR | os.O_CREAT, mode)
     except FileNotFoundError:
         raise
-    except PermissionError as error:
-        raise _refused(path, error) from None
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise _refused(path, error) from None
     status = os.fstat(fd)
     if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != mode:
         with suppress(OSError):  # a file system without modes
@@ -53,21 +49,18 @@ def open_lock(path: Path, root: Path) -> int:
 
 
 def _refused(path: Path, error: OSError) -> FolderError:
-    try:
-        owner, mode = path.owner(), stat.S_IMODE(path.stat().st_mode)
-    except (OSError, KeyError):  # a user without a name
-        return unwritable(path, error)
-    return FolderError(
-        f"{path}: this lock is {owner}'s, and this user may not open it (mode {mode:04o}); share the folder with a "
-        "group (chmod g+ws), or choose another one"
-    )
+    with suppress(OSError, KeyError):  # a user without a name
+        if isinstance(error, PermissionError):
+            return FolderError(
+                f"{path}: this lock is {path.owner()}'s, and this user may not open it (mode "
+                f"{stat.S_IMODE(path.stat().st_mode):04o}); share the folder with a group (chmod g+ws), or choose "
+                "another one"
+            )
+    return unwritable(path, error)
 
 
 def try_lock(fd: int, path: Path) -> bool:
-    """Take the lock of an open file, unless somebody has it; say whether it is ours.
-
-    Raises FolderError: its file system has no locks.
-    """
+    """Take the lock of an open file, unless somebody has it, and say so; FolderError: its file system has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,10 +71,7 @@ def try_lock(fd: int, path: Path) -> bool:
 
 
 def wait_for(fd: int, path: Path, limit: float | None = None) -> None:
-    """Take the lock of an open file once it is free, within `limit` seconds (`LIMIT` for None).
-
-    Raises FolderError: somebody still has it after that, or its file system has no locks.
-    """
+    """Take the lock of an open file once it is free, within `limit` seconds (`LIMIT` for None), else FolderError."""
     limit = LIMIT if limit is None else limit
     if not wait_until(lambda: try_lock(fd, path), str(path), lambda: holder(path), limit):
         raise FolderError(f"{path}: {still_held(holder(path), limit)}")
@@ -90,10 +80,9 @@ def wait_for(fd: int, path: Path, limit: float | None = None) -> None:
 def wait_until(
     taken: Callable[[], bool], lock: str, who: Callable[[], str], limit: float, pause: float = PAUSE
 ) -> bool:
-    """Call `taken` until it returns True, for at most `limit` seconds; say whether it did.
+    """Call `taken` until it returns True, for at most `limit` seconds spent here; say whether it did.
 
-    After `NOTICE` seconds a line says `who` holds the `lock`. What counts is the time spent here: a process that was
-    stopped meanwhile has not waited. `pause` is the most seconds between two tries.
+    After `NOTICE` seconds a line says `who` holds the `lock`. `pause` is the most seconds between two tries.
     """
     waited, notice, step = 0.0, False, 0.001
     while not taken():
@@ -115,11 +104,7 @@ def still_held(who: str, seconds: float) -> str:
 
 
 def acquire(path: Path, root: Path) -> int | None:
-    """Take the lock for as long as the returned descriptor stays open anywhere; None where another has it.
-
-    None also where its folder was removed. Raises FolderError: it is another user's, who lets nobody else open it, or
-    its file system has no locks.
-    """
+    """Take the lock while the descriptor stays open anywhere; None where another has it, or its folder was removed."""
     try:
         fd = open_lock(path, root)
     except FileNotFoundError:
@@ -139,10 +124,7 @@ def acquire(path: Path, root: Path) -> int | None:
 
 
 def locked(path: Path | str) -> bool:
-    """Say whether somebody holds the lock; a file that is not there is nobody's.
-
-    Raises FolderError: something else than a plain file is there.
-    """
+    """Say whether somebody holds the lock; a missing file is nobody's, FolderError for one that is no plain file."""
     try:
         fd = open_plain(path)
     except PermissionError:

@@ -60,12 +60,8 @@ def _date(text: str) -> str:
     return text
 
 
-def _interrupted(word: str) -> str:
-    return "interrupted" if word == "lost" else word
-
-
 Word = Annotated[str, Field(max_length=1_000)]
-Ending = Annotated[Word, AfterValidator(_interrupted)]
+Ending = Annotated[Word, AfterValidator(lambda word: "interrupted" if word == "lost" else word)]
 """A state, or the cause of an end; what older versions called "lost" is interrupted."""
 Text = Annotated[str, Field(max_length=100_000)]
 Date = Annotated[str, Field(max_length=100), AfterValidator(_date)]
@@ -96,10 +92,9 @@ class Environment(BaseModel):
 
 
 class Attempt(Environment):
-    """One attempt at a run.
+    """One attempt at a run, resumed at `from_epoch` and `from_batch` or `anew`; `cause` and `failed` are what ended it.
 
-    `from_epoch` and `from_batch` say where it resumed, `anew` that it did not; `cause` and `failed` what ended it,
-    `damaged` what was wrong with a checkpoint that it could not resume from; `nonce` is its own.
+    `damaged` is what was wrong with a checkpoint that it could not resume from.
     """
 
     attempt: Few | None = None
@@ -113,10 +108,9 @@ class Attempt(Environment):
 
 
 class Manifest(Environment):
-    """What `manifest.json` holds: the environment of the last attempt, and the list of all attempts.
+    """What `manifest.json` holds: the environment of the last attempt, all attempts, the `studies` with their rules.
 
-    `losses`, `retries` and `tried_again` count interruptions and retries; `studies` says for which studies the run was
-    begun, and under which rule. `run_folder.hashes` checks the type of `sha256`.
+    `losses`, `retries` and `tried_again` count interruptions and retries. `run_folder.hashes` checks `sha256`.
     """
 
     _entries: Mapping[str, Any] = PrivateAttr(default_factory=dict)
@@ -162,10 +156,7 @@ class Manifest(Environment):
 
 
 def manifest_of(entries: Mapping[str, Any], path: object) -> Manifest:
-    """Return what a `manifest.json` at `path` holds.
-
-    Raises FolderError: a field of another type.
-    """
+    """Return what a `manifest.json` at `path` holds; FolderError for a field of another type."""
     try:
         manifest = Manifest.model_validate(entries)
     except ValidationError as error:
@@ -197,10 +188,7 @@ _EPOCH: Final = TypeAdapter(Epoch)
 
 
 def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
-    """Return what a line of a `metrics.jsonl` at `path` holds, as it was written.
-
-    Raises FolderError: a field of another type, or no object.
-    """
+    """Return what a line of a `metrics.jsonl` at `path` holds, as it was written; FolderError for another type."""
     try:
         _EPOCH.validate_python(data)
     except ValidationError as error:
@@ -214,20 +202,16 @@ LONGEST: Final = 300
 """Characters of its error that are kept with an attempt; the manifest and the log have more of the last one."""
 
 
-def after_failure(manifest: Manifest) -> list[dict[str, Any]]:
-    """Return the attempts of a failed run as JSON data, the last one with its error."""
-    return _after_end(manifest, failed=True)
-
-
-def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
-    """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
-    attempts = _after_end(manifest, failed=manifest.state == "failed")
-    return attempts if resumed else attempts[-KEPT:]
-
-
-def _after_end(manifest: Manifest, *, failed: bool) -> list[dict[str, Any]]:
+def after_failure(manifest: Manifest, *, failed: bool = True) -> list[dict[str, Any]]:
+    """Return the attempts of a run as JSON data, the last one with its cause, and where it has failed its error."""
     if not manifest.attempts or manifest.attempts[-1].failed is not None:
         return manifest.with_last()
     cause = {"cause": manifest.cause} if manifest.cause else {}
     error = {"failed": (manifest.error or "no reason is recorded")[:LONGEST]} if failed else {}
     return manifest.with_last(**cause, **error)
+
+
+def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
+    """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
+    attempts = after_failure(manifest, failed=manifest.state == "failed")
+    return attempts if resumed else attempts[-KEPT:]

@@ -43,10 +43,9 @@ GPU_SETTINGS: Final = (
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """Return which code this is: `f7d7e080c8fd`, the commit that the package is checked out at.
+    """Return the commit that the package is checked out at, `f7d7e080c8fd`; where modified `f7d7e080c8fd+1a2b3c4d`.
 
-    A modified one is `f7d7e080c8fd+1a2b3c4d`, with a hash of its sources, so that two modifications have two names;
-    outside a checkout there is only the hash, `+1a2b3c4d`.
+    What follows the `+` is a hash of the sources, alone outside a checkout.
     """
 
     def git(*words: str) -> str:
@@ -81,11 +80,7 @@ def settings(names: Sequence[str]) -> str:
 
 
 def provenance() -> dict[str, str | None]:
-    """Return versions of what can change a number, the commit, the host and its processor's instruction set.
-
-    `cpu` is the widest vector instructions that torch uses (`AVX2`, `AVX512`), each of which sums in an order of its
-    own, with those of `CPU_SETTINGS` that are set.
-    """
+    """Return versions of what can change a number, the commit, the host, and torch's vector instructions (`AVX2`)."""
     import torch
 
     return {

@@ -98,10 +98,9 @@ def headline(run: Run) -> Metric:
 
 def reported(run: Run, result: Result) -> float:
     """Return a finished run's figure, in percent; ValueError for a result of the other kind of network."""
-    metric = headline(run)
-    figure = result.figure(metric.name)
-    if figure is None:
-        raise ValueError(f"run {run.key}: its result has no {metric.name}")
+    name = headline(run).name
+    if (figure := result.figure(name)) is None:
+        raise ValueError(f"run {run.key}: its result has no {name}")
     return figure
 
 

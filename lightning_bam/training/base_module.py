@@ -13,10 +13,7 @@ from lightning_bam.training.optimizer import sgd
 
 
 class RunningLoss:
-    """A sum of losses on the device, and how many.
-
-    No buffers of a module: DDP would overwrite every rank's sum with the first rank's.
-    """
+    """A sum of losses on the device, and how many; no buffer, which DDP would overwrite with the first rank's."""
 
     def __init__(self) -> None:
         self.begin(torch.device("cpu"))

@@ -34,11 +34,7 @@ def _restart_scoring(checkpoint: dict[str, Any]) -> None:
 
 
 class LastCheckpoint(Checkpoint):
-    """Saves after each epoch.
-
-    Lightning's own keeps the path of the one before in each, and once resumed removes what stands there, whoever has
-    written that.
-    """
+    """Saves after each epoch; Lightning's own, once resumed, removes the file whose path it finds in a checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -80,40 +76,27 @@ class CheckpointOnSignal(pl.Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the old checkpoint and puts the new one in its place in one step.
-
-    Lightning's own goes through the system's temporary folder, from where a file is copied, not renamed, if that is
-    another file system.
-    """
+    """Writes beside the old checkpoint, unlike Lightning's own, and puts the new one in its place in one step."""
 
     def __init__(self, folder: RunFolder | None = None) -> None:
         super().__init__()
         self.folder = folder
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
-        """Save to `path`.
-
-        Raises FolderError: it cannot be written, or its folder is a link; the old one is as it was; TakenOverError:
-        another attempt has begun, whose the old one is.
-        """
+        """Save to `path`; FolderError where it cannot be written or another attempt has begun: the old one stays."""
         refuse(Path(path).parent, stat.S_IFDIR)
-        save(checkpoint, Path(path), follow=False, check=self._check)
+        save(checkpoint, Path(path), follow=False, check=self.folder.check_attempt if self.folder else lambda: None)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove nothing: there is one checkpoint, and the next one takes its place."""
 
-    def _check(self) -> None:
-        if self.folder is not None:
-            self.folder.check_attempt()
 
-
-def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[[], None] | None = None) -> None:
+def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[[], object] = lambda: None) -> None:
     """Write with `torch.save`, in one step; see `put_in_place` for `follow`.
 
     `check` raises where this process must not write: before a temporary file of another attempt is removed, and as late
     as can be. Raises FolderError: it cannot be written; the old one is as it was.
     """
-    check = check or (lambda: None)
     check()
     try:
         final.parent.mkdir(exist_ok=True)  # the run folder itself is not made again once it was removed
@@ -144,10 +127,9 @@ def compressed(file: zipfile.ZipFile) -> str:
 
 
 def damage(path: Path) -> str:
-    """Say what is wrong with a checkpoint file; empty where it is whole, or absent.
+    """Say what is wrong with a checkpoint file, whose checksums torch ignores; empty where it is whole or absent.
 
-    torch writes a checksum with each part of the file, and does not look at it when it reads them. Raises FolderError:
-    it cannot be read, which says nothing of what it holds, or is no plain file.
+    Raises FolderError: it cannot be read, which says nothing of what it holds, or is no plain file.
     """
     try:
         with os.fdopen(open_plain(path), "rb") as raw, zipfile.ZipFile(raw) as file:
@@ -168,10 +150,7 @@ def damage(path: Path) -> str:
 
 
 def misfit(folder: RunFolder) -> str:
-    """Say why a run cannot resume from its checkpoint, which is whole; empty where it can, or where there is none.
-
-    Where two attempts have written to one folder, the checkpoint may be the one's and the record the other's.
-    """
+    """Say why a run cannot resume from its whole checkpoint, as one of another attempt; empty where it can."""
     try:
         checkpoint = torch.load(folder.checkpoint, map_location="cpu", mmap=True, weights_only=True)
         epochs = _processed_epochs(checkpoint)

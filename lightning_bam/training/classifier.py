@@ -15,8 +15,8 @@ from lightning_bam.training.base_module import TrainedModule
 SAFE: Final = 16
 """Channels below which oneDNN's strided 1x1 convolution is not trusted in channels_last: an AVX-512 register of floats.
 
-Seen with torch 2.14.1 (oneDNN 3.12) on AVX2: the backward pass of `nn.Conv2d(c, 2 * c, 1, stride=2)` in channels_last
-writes past its buffer for c in 3 to 6 and not for c >= 8 (n = 15 shapes, under glibc's checking malloc).
+With torch 2.14.1 (oneDNN 3.12) on AVX2 the backward pass of `nn.Conv2d(c, 2 * c, 1, stride=2)` in channels_last writes
+past its buffer for c in 3 to 6 and not for c >= 8 (n = 15 shapes, under glibc's checking malloc).
 """
 
 
@@ -36,10 +36,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(TrainedModule):
-    """A run's network as a classifier of images `(N, C, H, W)`.
-
-    Sums of losses and counts of correct answers are kept on the device; `training_loss` and `score` read them.
-    """
+    """A run's network as a classifier of images `(N, C, H, W)`; losses and correct answers are summed on the device."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)

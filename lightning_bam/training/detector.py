@@ -16,11 +16,9 @@ from lightning_bam.training.base_module import TrainedModule
 
 
 class DetectionTask(TrainedModule):
-    """A run's network as a detector of boxes; `lightning_bam.train` trains it on a run folder.
+    """A run's network as a detector of boxes; the loss is the sum of torchvision's four.
 
-    The loss is the sum of torchvision's four: objectness and box regression of the proposals, classes and box
-    regression of the box head. Which anchors and proposals it is taken over is drawn anew for each batch, a pure
-    function of (seed, epoch, batch).
+    Which anchors and proposals it is taken over is a pure function of (seed, epoch, batch).
     """
 
     def __init__(self, run: Run) -> None:
@@ -68,10 +66,7 @@ class DetectionTask(TrainedModule):
         self.scores.add(self(images), targets)
 
     def score(self) -> dict[str, float | int]:
-        """Return mAP in percent and the number of scored scenes; nothing where this epoch was not scored.
-
-        All of mAP is nan where a head gave something that is no number.
-        """
+        """Return mAP in percent, nan where a head gave no number, and how many scenes were scored; empty if none."""
         if self.scores is None:
             return {}
         figures = self.scores.figures()

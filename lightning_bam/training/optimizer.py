@@ -11,10 +11,9 @@ from lightning_bam.config import Recipe
 
 
 def lr_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Return what `recipe.lr` is multiplied by at optimizer step `step`, counted from 0.
+    """Return what `recipe.lr` is multiplied by at optimizer step `step`, counted from 0, after a linear warm-up.
 
-    A linear warm-up comes first where there is one. `step` multiplies by `gamma` at each milestone, rounded to whole
-    epochs and never before the first is over; `cosine` falls from 1 to 0 over the run, `constant` stays at 1.
+    Milestones are rounded to whole epochs and never before the first is over; `cosine` falls from 1 to 0 over the run.
     """
     warmup = recipe.warmup_epochs * steps_per_epoch
     if step < warmup:

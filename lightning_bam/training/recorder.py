@@ -25,10 +25,8 @@ class NotFiniteError(TrainingError):
 class Recorder(pl.Callback):
     """Write an epoch's figures to the run folder and to the trainer's loggers.
 
-    `stopped` says whether the training has stopped because of `RunFolder.request_stop`.
-
-    The manifest keeps the sample indices of the first batch, over all ranks, so that anyone can see that all runs saw
-    the same. `resumed` is whether this rank resumes from the folder's checkpoint.
+    `resumed` is whether this rank resumes from the folder's checkpoint, `stopped` whether the training has stopped
+    because of `RunFolder.request_stop`.
     """
 
     def __init__(self, folder: RunFolder, data: RunData, *, resumed: bool = False) -> None:
@@ -40,10 +38,7 @@ class Recorder(pl.Callback):
         self.stopped = False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Make sure that all ranks go on, or all begin anew, before any of them waits for the others in vain.
-
-        Raises OSError: a disk shows them different things.
-        """
+        """Refuse, before ranks wait for each other in vain, a disk that shows a checkpoint to some of them only."""
         resumed, device = int(self.resumed), trainer.strategy.root_device
         if maximum(resumed, device) != -maximum(-resumed, device):
             raise OSError(errno.ESTALE, "not every rank finds it whole", str(self.folder.checkpoint))
@@ -74,10 +69,9 @@ class Recorder(pl.Callback):
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """Keep which samples the very first global batch holds, in order of rank, and its loss.
+        """Keep which samples the very first global batch holds, in order of rank, and its mean loss, unrounded.
 
-        The loss is the mean over the ranks, unrounded: what two variants compute before either has learnt anything. One
-        that is no number is left to the epoch's end.
+        All variants see the same samples, and what two compute before either has learnt anything tells them apart.
         """
         if trainer.current_epoch == 0 and batch_idx == 0:
             indices = gather(self.data.first_batch().to(pl_module.device))
@@ -87,10 +81,7 @@ class Recorder(pl.Callback):
                 self.folder.note(first_batch=indices.flatten().tolist(), **finite)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Append the epoch, and stop after it where the folder asks for that; the checkpoint callback runs next.
-
-        Raises NotFiniteError: the loss is no longer a number, or after the last step what is scored is none.
-        """
+        """Append the epoch, and stop after it where the folder asks for that; NotFiniteError for what is no number."""
         module = cast(TrainedModule, pl_module)
         loss = module.training_loss()
         if not math.isfinite(loss):
@@ -109,15 +100,10 @@ class Recorder(pl.Callback):
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
-        self._stop_on_request(trainer)
-
-    def _stop_on_request(self, trainer: pl.Trainer) -> None:
-        """Stop every rank after this epoch if the run folder says so on the first; the last epoch is the end."""
-        if trainer.current_epoch + 1 == trainer.max_epochs:
-            return
-        request = trainer.is_global_zero and self.folder.stop_reason() is not None
-        self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
-        trainer.should_stop = trainer.should_stop or self.stopped
+        if trainer.current_epoch + 1 != trainer.max_epochs:
+            request = trainer.is_global_zero and self.folder.stop_reason() is not None
+            self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
+            trainer.should_stop = trainer.should_stop or self.stopped
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
         names = ("train_loss", *METRICS, "loss", "lr")

@@ -41,27 +41,15 @@ def train(
 ) -> Result | None:
     """Train what `folder`'s run.json describes, and resume from its checkpoint if it has one that is whole.
 
-    Under torch's launcher (`RANK`, `WORLD_SIZE` ... in the environment) this process is one rank of a DDP group; the
-    global batch, its contents and its order do not depend on how many there are. Rank 0 writes the folder.
+    Under torch's launcher (`RANK`, `WORLD_SIZE` ...) this process is one rank of a DDP group; the global batch does not
+    depend on how many there are. Rank 0 writes the folder. `device` is `cpu` or `cuda`. Figures are comparable to the
+    last digit at equal `threads` of torch only. `studies` are study -> its row and the seal of its rule, for the
+    manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
 
-    Args:
-        folder: a described run folder.
-        device: `cpu` or `cuda`; on cuda a rank takes the visible device of its local rank.
-        threads: torch's threads in this process; figures are comparable to the last digit at equal threads only.
-        logger: a Lightning logger, on rank 0.
-        signals: of this process; one that ends it is answered between two batches.
-        studies: study -> its row and the seal of its rule, noted in the manifest beside those of earlier attempts.
-
-    Returns:
-        The reported figures on rank 0; None on every other rank, and where the run was pruned.
-
-    Raises:
-        ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
-        TrainingError: a loss that is no longer a number.
-        FolderError: a folder that cannot be trusted or written.
-        TakenOverError: another attempt has begun in it meanwhile; nothing more is written there.
-        Interruption: by one of `signals`; there is a checkpoint of the last batch.
-
+    Raises: ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
+    TrainingError: a loss that is no longer a number. FolderError: a folder that cannot be trusted or written, or
+    TakenOverError, where another attempt has begun. Interruption: by one of `signals`, between two batches; there is a
+    checkpoint of the last one.
     """
     run = folder.run()
     torch.set_num_threads(threads)
@@ -112,10 +100,7 @@ def _be_deterministic(device: str) -> None:
 
 
 def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, resumed: bool, damaged: str) -> None:
-    """Note the environment of this attempt in the manifest; `attempts` keeps that of the earlier ones.
-
-    Raises FolderError: the attempt would resume from a checkpoint that saw other images.
-    """
+    """Note this attempt in the manifest; FolderError where it would resume from a checkpoint that saw other images."""
     if folder.nonce is None:  # no scheduler has begun it
         folder.begin()
     before, digest = folder.manifest(), environment["data"]

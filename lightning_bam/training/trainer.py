@@ -61,10 +61,8 @@ def _strategy(device: str, world: int) -> Strategy:
     """One device in this process, or DDP among the ranks that torch's launcher started."""
     if world == 1:
         return SingleDeviceStrategy(device="cuda:0" if device == "cuda" else "cpu")
-    launched = "TORCHELASTIC_RUN_ID" in os.environ
-    environment = TorchElasticEnvironment() if launched else LightningEnvironment()
-    backend = "nccl" if device == "cuda" else "gloo"
-    return Ranks(cluster_environment=environment, process_group_backend=backend)
+    environment = TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else LightningEnvironment()
+    return Ranks(cluster_environment=environment, process_group_backend="nccl" if device == "cuda" else "gloo")
 
 
 class Ranks(DDPStrategy):
