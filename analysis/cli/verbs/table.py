@@ -25,6 +25,8 @@ from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
+OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx", "doc", "odt")
+"""Endings of files that no table can be written as."""
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
@@ -47,6 +49,11 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print a table for each study, or a line for each run."""
     ending = Path(arguments.output or "").suffix[1:].lower()
     form = arguments.format or next((form for form, name in ENDINGS.items() if name == ending), None)
+    if form is None and ending in OTHERS:
+        usual = ", ".join(f".{name}" for name in ENDINGS.values())
+        raise StudyError(
+            f"--output {arguments.output}: no table is written as .{ending}; end it in {usual}, or say --format"
+        )
     if arguments.runs and form not in (None, *LINES):
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     studies, root = read_all("table", arguments), root_of(arguments)

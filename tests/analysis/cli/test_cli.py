@@ -128,6 +128,16 @@ def test_a_table_is_written_as_its_file_ends_unless_a_format_is_named(own, capsy
     assert Path(words[1]).read_text().startswith(begins)
 
 
+def test_a_file_that_no_table_can_be_written_as_is_refused(own, capsys):
+    assert main(["table", "mine.py", "--output", "t.pdf"]) == 2
+    assert lines(capsys) == (
+        "",
+        "bam: --output t.pdf: no table is written as .pdf; end it in .txt, .md, .csv, .json, .tex, .html, or say "
+        "--format\n",
+    )
+    assert not Path("t.pdf").exists()
+
+
 def test_strict_says_what_is_missing(own, capsys):
     assert main(["table", "mine.py", "--seeds", "3", "--strict"]) == 3
     assert "1 missing" in lines(capsys)[0]
