@@ -113,15 +113,19 @@ class SlurmCluster(Cluster):
             raise StudyError(f"{self.name} refuses: {reason}") from None
         numbers = list(dict.fromkeys(str(job.job_id).partition("_")[0] for job in jobs))
         for number in numbers:
-            submitted = datetime.now(UTC).isoformat(timespec="seconds")
-            line = Submission(job=number, study=study, workers=len(jobs) // len(numbers), submitted=submitted)
-            append_line(self.folder(root) / "submissions.jsonl", line.model_dump_json())
+            self.note(root, number, study, len(jobs) // len(numbers))
         return numbers[0]
 
     def start(self, executor: PicklingExecutor, call: WorkerJob, count: int) -> list[Any]:
         """Have submitit submit that many jobs, and return what it knows them by."""
         with executor.batch():
             return [executor.submit(call) for _ in range(count)]
+
+    def note(self, root: Path, job: str, study: str, workers: int) -> None:
+        """Append a submission to the list."""
+        submitted = datetime.now(UTC).isoformat(timespec="seconds")
+        line = Submission(job=job, study=study, workers=workers, submitted=submitted)
+        append_line(self.folder(root) / "submissions.jsonl", line.model_dump_json())
 
     def submissions(self, root: Path) -> dict[str, str]:
         """Return the studies of what was submitted for `root`, by number."""

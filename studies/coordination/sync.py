@@ -191,10 +191,7 @@ def publish_finished(hosts: Coordination, records: Iterable[Record]) -> None:
 
 
 def forget(root: Path, url: str, keys: Iterable[str]) -> None:
-    """Remove what the database holds of these runs, so that they are trained again and not fetched.
-
-    Raises `FolderError` where a folder under `root` would be published again, `StudyError` where somebody trains one.
-    """
+    """Remove what the database holds of these runs, so that they are trained again; an error where somebody has one."""
     from studies.coordination.registry import open_registry
 
     with closing(open_registry(root, url)) as hosts:

@@ -74,10 +74,7 @@ def check_differences(
 
 
 def varying(rows: Mapping[str, Run], panels: Collection[Panel]) -> set[str]:
-    """Return the flat names in which two rows of one panel differ, and the module's in which two of any panels do.
-
-    A module's knob may differ between panels alone: each row is held against a baseline that lacks it.
-    """
+    """Return the flat names in which two rows of one panel differ, and the module's in which two of any panels do."""
     flats = {row: flatten(run) for row, run in rows.items()}
     inside = {name for panel in panels for name in _differences(flats, panel.rows)}
     between = _differences(flats, [row for panel in panels for row in panel.rows])

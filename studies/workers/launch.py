@@ -17,10 +17,7 @@ from studies.workers.import_path import StudyImports
 
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
-    """Fork the process group that trains `job`; it ends itself when the other end of `lifeline` is closed.
-
-    `lock` is a descriptor of the run folder's lock, if there is one to hold, which the group holds to its end.
-    """
+    """Fork the process group that trains `job`; it ends with the other end of `lifeline`, and holds the `lock`."""
     connection = Connection(os.dup(lock)) if lock is not None else None  # a bare descriptor would not be sent along
     return _start(context, _train, (StudyImports(), job, lifeline, connection))
 

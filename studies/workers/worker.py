@@ -10,7 +10,7 @@ from lightning_bam.run_folder.files import FolderError, remove
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Interruption, Signals
-from studies.job.job import FULL, Job
+from studies.job.job import FULL, TAKEN, Job
 from studies.workers.failure import RECORD, Failure, RankError
 from studies.workers.nodes import run_step
 from studies.workers.process_environment import die_with_parent, redirect, scrub
@@ -66,9 +66,10 @@ def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | 
 
 def _interrupt(folder: RunFolder, error: Interruption) -> int:
     """Record an interruption, unless another attempt has taken the run over, and return the exit code."""
-    failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
-    with suppress(FolderError):
-        folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
+    if error.code != TAKEN:
+        failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
+        with suppress(FolderError):
+            folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
     return error.code
 
 
