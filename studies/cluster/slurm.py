@@ -176,3 +176,6 @@ def _more(options: Mapping[str, str]) -> dict[str, str | bool]:
             instead = f"use {OURS[name]}" if OURS[name] else "bam sets it, because requeueing depends on it"
             raise StudyError(f"--slurm {name}{'=' * bool(value)}{value}: {instead}")
     return {name: value or True for name, value in options.items()}
+
+
+CLUSTER = SlurmCluster()
