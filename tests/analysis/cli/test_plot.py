@@ -128,7 +128,7 @@ def test_signs_that_latex_lacks_are_one_line(japanese, capsys):
             "bam: plot 'xyz': no such kind; known: curves, effects, interaction, marginal, ",
         ),
         (["quickstrat"], "did you mean 'quickstart'?"),
-        ([STUDY, "--format", "gif"], "bam plot: argument --format: 'gif' is not known; known: png, svg, pdf"),
+        ([STUDY, "--format", "gif"], "bam plot: argument --format: 'gif' is not known; known: pdf, png, svg"),
     ],
 )
 def test_bad_input_is_one_line(root, tmp_path, capsys, words, said):
