@@ -145,6 +145,7 @@ def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
 
 def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
     """Say whether a record is this run's, and its parts agree; whatever its reader raises says that they do not."""
+    json.dumps(record, allow_nan=False)  # 1e999 is read as infinity, which no file of a run holds
     described: dict[str, Any] = record["run.json"]
     later = type(described["schema"]) is int and described["schema"] != SCHEMA
     same = later or described["run"] == to_dict(run) or from_dict(described["run"]).key == run.key
