@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from studies.records.environment import SHARED
+from lightning_bam.run_folder.manifest import SHARED
 from studies.records.records import Record
 
 UNKNOWN: Final = "not recorded"

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from analysis.cells import Cells
 from analysis.environment import CODE, UNKNOWN, made_with
-from studies.records.environment import SHARED
+from lightning_bam.run_folder.manifest import SHARED
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
 """Marks in order; no q, which Unicode has no raised one of."""

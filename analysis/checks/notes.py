@@ -8,7 +8,7 @@ from itertools import groupby
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
 from analysis.environment import UNKNOWN, made_with
-from studies.records.environment import SHARED
+from lightning_bam.run_folder.manifest import SHARED
 from studies.records.records import Record
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.notes import seeds_named
-from studies.records import environment
+from lightning_bam.run_folder.manifest import failures as causes_of_failures
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
@@ -52,7 +52,7 @@ def several_tries(rows: Cells) -> dict[str, str]:
     for row, cells in rows.items():
         alike: dict[tuple[str, ...], list[int]] = {}
         for seed, record in cells.items():
-            if causes := environment.failures(record.manifest):
+            if causes := causes_of_failures(record.manifest):
                 alike.setdefault(causes, []).append(seed)
         parts = []
         for causes, seeds in alike.items():

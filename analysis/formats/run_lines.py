@@ -12,9 +12,9 @@ from analysis.formats.data import csv_cell
 from analysis.formats.json_text import without_nan
 from analysis.table.interim import due
 from lightning_bam.config import flatten
+from lightning_bam.run_folder.manifest import failures
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
 from studies.definition.study import Study
-from studies.records.environment import failures
 from studies.records.records import Record
 from studies.terminal.text import visible
 

@@ -215,3 +215,12 @@ def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
     """Return, as JSON data, the attempts before one that resumes from a checkpoint, or else begins anew."""
     attempts = after_failure(manifest, failed=manifest.state == "failed")
     return attempts if resumed else attempts[-KEPT:]
+
+
+SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host")}
+"""Entries of an attempt that the runs of one comparison should share, and what a note calls them."""
+
+
+def failures(manifest: Manifest) -> tuple[str, ...]:
+    """Return the causes of the attempts that had failed before the figures came."""
+    return tuple(str(attempt.cause) for attempt in manifest.attempts if attempt.failed is not None)

@@ -14,9 +14,8 @@ from analysis.environment import CODE
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, ClutteredDigits, Run
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.manifest import manifest_of
+from lightning_bam.run_folder.manifest import SHARED, manifest_of
 from studies.definition.study import Study
-from studies.records.environment import SHARED
 from studies.records.records import Record, gather
 from tests.analysis.synthetic import finish
 
