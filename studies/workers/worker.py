@@ -1,5 +1,6 @@
 """The process group that trains one run; this module loads torch and Lightning, once, in the scheduler's forkserver."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -16,8 +17,8 @@ from studies.workers.nodes import run_step
 from studies.workers.process_environment import die_with_parent, redirect, scrub
 from studies.workers.ranks import launch, rank
 
-SERVER: Final = os.getpid()
-"""The process that loaded this module: the server that runs are forked from."""
+SERVER: Final = os.getppid() if multiprocessing.parent_process() else os.getpid()
+"""The server that runs are forked from. It loads this module, or, where it could not, each run does."""
 
 commit()  # the server looks it up: what trains is the code that it has loaded, whatever is checked out later
 

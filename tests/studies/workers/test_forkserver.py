@@ -1,7 +1,7 @@
 """The server that runs are forked from."""
 
-from __future__ import annotations
-
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -13,3 +13,29 @@ from studies.workers.forkserver import TRACKED
 def test_what_is_loaded_before_a_tracked_run_is_there(name):
     """multiprocessing passes over a module that it cannot import, and each run would load it itself."""
     assert find_spec(name) is not None
+
+
+UNPREPARED = """
+import sys
+from pathlib import Path
+from studies.engine.run_study import run_study
+from studies.engine.scheduler import Options
+from studies.job.devices import Slot
+from studies.workers.forkserver import forkserver
+from studies.workers.launch import ask
+from tests.studies.conftest import silent, tiny
+
+if __name__ == "__main__":
+    context = forkserver()
+    context.set_forkserver_preload([])
+    ask(context, "time", "sleep", 0)
+    progress = run_study(tiny(seeds=1), Path(sys.argv[1]), Options(slots=[Slot(1)], wandb="off"), silent)
+    print(len(progress.finished), progress.failed)
+"""
+
+
+def test_a_server_that_could_not_load_the_worker_still_trains(tmp_path):
+    """multiprocessing says nothing about a module that the server cannot import: each run loads it itself."""
+    words = [sys.executable, "-c", UNPREPARED, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "2 []", done.stderr
