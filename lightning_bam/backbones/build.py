@@ -52,7 +52,7 @@ def build_backbone(spec: BackboneSpec, in_channels: int, classes: int) -> nn.Mod
             return built(spec, in_channels, classes)
 
 
-def places(network: nn.Module, spec: BackboneSpec, placement: Placement) -> list[str]:
+def places(network: nn.Module, placement: Placement, spec: BackboneSpec) -> list[str]:
     """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there."""
     if isinstance(placement, AtLayers):
         return list(placement.layers)
@@ -94,7 +94,7 @@ def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> n
         )
     if run.attention is None:
         return network
-    spec, layers = run.attention, places(network, backbone, run.placement)
+    spec, layers = run.attention, places(network, run.placement, backbone)
     names = iter(layers)
 
     def make(width: int) -> nn.Module:

@@ -26,9 +26,13 @@ def code_hash(file: Path, name: str) -> str:
     other means than a name (`getattr(module, text)`, a file that is read) cannot be seen.
     Raises OSError, SyntaxError: a file that cannot be read.
     """
-    walk = _Walk(file.resolve().parent)
-    walk.need(file.resolve(), name)
+    walk = _walk(file.resolve(), name)
     return hashlib.sha256("\0".join(walk.texts()).encode()).hexdigest()[:16]
+
+
+def code_files(file: Path, name: str) -> list[Path]:
+    """Return the files in which the code of `code_hash` stands, the first of them `file`; raises as `code_hash`."""
+    return [*_walk(file.resolve(), name).files]
 
 
 def is_own(file: Path) -> bool:
@@ -87,6 +91,15 @@ class _Walk:
         """Yield what is needed of each file."""
         for file, numbers in self.needed.items():
             yield "\n".join(self.files[file][number].text for number in sorted(numbers))
+
+
+def _walk(file: Path, name: str) -> _Walk:
+    root = file.parent
+    while (root / "__init__.py").exists():  # a module of a package is imported from where the package lies
+        root = root.parent
+    walk = _Walk(root)
+    walk.need(file, name)
+    return walk
 
 
 def _statements(file: Path, root: Path) -> Iterator[_Statement]:
@@ -176,12 +189,13 @@ def _file_of(name: str, root: Path) -> Path | None:
         spec = importlib.util.find_spec(name.partition(".")[0])
     except (ImportError, ValueError, AttributeError):  # `__main__`, or a module that has no spec
         spec = None
-    if spec is None:
-        return _below(root, name)
-    if spec.origin is None or not Path(spec.origin).is_file() or not is_own(Path(spec.origin)):
+    beside = _below(root, name)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return beside if spec is None else None
+    if not is_own(Path(spec.origin)):
         return None
-    origin = Path(spec.origin).resolve()
-    return _below(origin.parents[1] if spec.submodule_search_locations else origin.parent, name)
+    origin = Path(spec.origin).resolve()  # of a file read earlier, perhaps, that has another beside it
+    return beside or _below(origin.parents[1] if spec.submodule_search_locations else origin.parent, name)
 
 
 def _below(folder: Path, name: str) -> Path | None:

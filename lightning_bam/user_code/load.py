@@ -56,6 +56,11 @@ def sources(run: Run) -> tuple[Source, ...]:
     return tuple(sorted({Source(part.file, type(part).__module__) for part in own_parts(run)}))
 
 
+def unknown(run: Run) -> list[Part]:
+    """Return the parts of a run that are a user's own and whose class has not been read from a file."""
+    return [part for part in own_parts(run) if not part.file]
+
+
 def load(places: Iterable[Source]) -> None:
     """Run the files in which classes of a user's own stand; ConfigError, in a line, for one that cannot be run."""
     for file, module in places:

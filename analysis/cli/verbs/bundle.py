@@ -26,6 +26,7 @@ from analysis.table.build import Table
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
 from lightning_bam.run_folder.hashes import CHECKPOINT
+from lightning_bam.user_code import keep
 from lightning_bam.user_code.imports import imported
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
@@ -82,7 +83,8 @@ def execute(arguments: argparse.Namespace) -> int:
         files["constraints.txt"] = installed(anonymous=arguments.anonymous)
         if own:
             home = own.resolve().parent
-            files |= {beside.relative_to(home).as_posix(): beside.read_bytes() for beside in imported(own)}
+            used = {Path(home, name) for row in study.rows.values() for name in keep.files_of(row, home)}
+            files |= {path.relative_to(home).as_posix(): path.read_bytes() for path in {*imported(own), *used}}
             files["study.py"] = own.read_bytes()
         if arguments.weights:
             folders = [record.folder for record in records if record.folder.has_checkpoint]
