@@ -21,6 +21,7 @@ PARTS: Final[Mapping[str, Mapping[str, type]]] = {"backbone.trunk": {cls.kind: c
 
 BASES: Final[Mapping[str, type]] = {"attention": AttentionSpec, "backbone": BackboneSpec, "dataset": DatasetSpec}
 """What a class of the user's own is derived from."""
+CODE: Final = re.compile("[0-9a-f]{16}")
 NAME: Final = re.compile(r"(?!.*__)[a-z]\w{0,63}")
 
 Scalar = str | int | float | bool | None
@@ -58,7 +59,8 @@ def _decode(name: str, value: Any) -> Any:
 
 def _own(slot: str, kind: str, code: Any, knobs: Mapping[str, Any]) -> Any:
     """Build a spec of the user's own: of its class, where that has this code, else of a stand-in."""
-    if not isinstance(code, str) or slot not in BASES or not all(map(NAME.fullmatch, (kind, *knobs))):
+    named = isinstance(code, str) and CODE.fullmatch(code) and all(map(NAME.fullmatch, (kind, *knobs)))
+    if not named or slot not in BASES:
         raise ConfigError(f"{slot}={kind[:SHOWN]}: its code={short(code)} or a knob's name is none that was written so")
     values = {knob: tuple(value) if isinstance(value, list) else value for knob, value in knobs.items()}
     cls: Any = KINDS[slot].get(kind)

@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from lightning_bam.config import ConfigError, Run
 from lightning_bam.config.spec import Part, forget_own
-from lightning_bam.user_code.imports import allow
+from lightning_bam.user_code.imports import allow, import_beside
 
 STUDY: Final = "<study>"
 """The module that a study's file is while it is run, and for the classes in it."""
@@ -70,7 +69,6 @@ def load(places: Iterable[Source]) -> None:
                 allow(path)
                 _run(path)
             else:
-                allow(path.parents[module.count(".") + (path.name == "__init__.py")] / path.name)
-                import_module(module)
+                import_beside(path, module)
         except Exception as error:  # any mistake in a person's file is theirs to read, in one line
             raise ConfigError(f"{file}: {type(error).__name__}: {' '.join(str(error).split())}") from error

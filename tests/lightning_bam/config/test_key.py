@@ -8,6 +8,7 @@ from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,
     AfterStages,
+    AtLayers,
     BAMSpec,
     CBAMSpec,
     CocoDetection,
@@ -60,6 +61,7 @@ PINNED = {
     "50516ef87af6b9fc": Run(backbone=DenseNet(depth=40), attention=BAMSpec(), placement=AfterStages(stages=(1, 3))),
     "c9f5f0d67de757bc": Run(backbone=MobileNet(width=0.7), attention=SESpec(), placement=EveryBlock()),
     "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
+    "3b5b84a5e6a4fe69": Run(attention=BAMSpec(), placement=AtLayers(layers=("layer1.0", "layer3"))),
 }
 
 
