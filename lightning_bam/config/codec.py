@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_type_hints
 
 import pydantic
 
@@ -46,6 +46,8 @@ def to_dict(run: Run) -> dict[str, Any]:
 def _plain(item: Any) -> Any:
     if hasattr(item, "kind"):
         return {"kind": item.kind} | {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
+    if isinstance(item, Mapping):
+        return {name: _plain(value) for name, value in item.items()}
     return list(item) if isinstance(item, tuple) else item
 
 
@@ -83,6 +85,8 @@ def flatten(run: Run) -> dict[str, Scalar]:
 def _flat(name: str, item: Any) -> dict[str, Scalar]:
     if isinstance(item, tuple):
         return {name: ",".join(map(str, item))}
+    if isinstance(item, Mapping):
+        return {f"{name}.{option}": text for option, value in item.items() for text in _flat("", value).values()}
     if not hasattr(item, "kind"):
         return {name: "none" if name in KINDS else item}
     flat: dict[str, Scalar] = {name: item.kind}
@@ -133,10 +137,12 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
     source = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
     arguments = {f.name: getattr(source, f.name) for f in fields(cls) if hasattr(source, f.name)}
     parts: dict[str, dict[str, str]] = {}
-    for knob, text in knobs.items():
+    for knob, text in sorted(knobs.items()):
         head, _, rest = knob.partition(".")
         if f"{name}.{head}" in PARTS and any(f.name == head for f in fields(cls)):
             parts.setdefault(head, {})[rest] = text
+        elif rest and isinstance(_default(cls, head), Mapping):
+            arguments[head] = {**arguments.get(head, {}), rest: text}
         elif knob:
             arguments[knob] = _parse(cls, knob, text)
     for head, inner in parts.items():
@@ -146,9 +152,15 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
 
 
 def _parse(cls: Any, knob: str, text: str) -> Any:
-    default = next((default_of(f) for f in fields(cls) if f.name == knob), "")
+    default = _default(cls, knob)
+    if text.lower() in ("", "none") and isinstance(default, Mapping):
+        return {}
     if default is None and text.lower() == "none":
         return None
-    if default is None or isinstance(default, tuple):
+    if isinstance(default, tuple) or (default is None and "tuple" in str(get_type_hints(cls)[knob])):
         return tuple(part for part in text.split(",") if part)
     return text
+
+
+def _default(cls: Any, knob: str) -> Any:
+    return next((default_of(f) for f in fields(cls) if f.name == knob), "")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,7 +20,7 @@ from lightning_bam.config.spec import ConfigError, changed, spec
 def identity(item: Any) -> Any:
     """Return what of `item` can change a result: its kind and what differs from the defaults."""
     if not hasattr(item, "kind"):
-        return item
+        return dict(item) if isinstance(item, Mapping) else item
     cache = vars(item)
     if "_identity" not in cache:  # the runs of a row share their specs
         usual = item.canonical() if hasattr(item, "canonical") else item
