@@ -1,9 +1,7 @@
 """The network of a run: built, and its parameters and multiply-accumulates counted from one pass."""
 
-import json
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -11,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
-from lightning_bam.config import ConfigError, Detector, Run, from_dict
+from lightning_bam.config import Detector, Run
 from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
 
@@ -67,18 +65,3 @@ def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
     with eval_mode(module), counter:
         work()
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
-
-
-def main() -> None:
-    """Count the runs given as JSON lines on stdin, one answer a line: how a process without torch asks."""
-    for line in sys.stdin:
-        try:
-            cost = count(from_dict(json.loads(line)))
-        except ConfigError as error:
-            print(json.dumps({"error": str(error)}))
-        else:
-            print(json.dumps(asdict(cost)))
-
-
-if __name__ == "__main__":
-    main()

@@ -4,13 +4,15 @@ import inspect
 import math
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from lightning_bam.config import ConfigError, Option, Recipe, nearest
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 NOT_OPTIONS: Final = frozenset({"maximize", "foreach", "fused", "capturable", "differentiable"})
 """Arguments that say how torch computes a step, which is no part of a run, or turn learning around."""
@@ -112,7 +114,7 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def configure(module: pl.LightningModule, recipe: Recipe) -> dict[str, Any]:
+def configure(module: "pl.LightningModule", recipe: Recipe) -> dict[str, Any]:
     """Return what Lightning asks for: the recipe's optimizer over `module`, and the schedule, stepped every batch."""
     optimizer = make_optimizer(module.parameters(), recipe)
     steps = int(module.trainer.estimated_stepping_batches) // recipe.epochs

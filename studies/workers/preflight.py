@@ -1,4 +1,4 @@
-"""What is checked before anything is started: that every row can be built, and that its data is there."""
+"""What is checked before anything is started: that every row can be built and stepped, and that its data is there."""
 
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
@@ -27,7 +27,7 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
 
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
-    from lightning_bam.network import count
+    from lightning_bam.training.check import check as check_run
 
     rows, ranks, gpus, noun = question
     if gpus and max(gpus) >= (visible := torch.cuda.device_count()):
@@ -39,7 +39,7 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
             if (key := (run.dataset, run.recipe, run.score_on)) not in data:
                 data.add(key)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
-            macs[row] = count(run).macs
+            macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None
     return macs

@@ -1,0 +1,38 @@
+"""Whether a run can be trained, as far as its network and its optimizer say, and what it costs; nothing is trained.
+
+As a program, the answer to runs that are given as JSON lines on stdin, a line each: how a process without torch asks.
+"""
+
+import json
+import sys
+from dataclasses import asdict
+
+import torch
+
+from lightning_bam.config import ConfigError, Run, from_dict
+from lightning_bam.network import Cost, build, count
+from lightning_bam.training.optimizer import make_optimizer
+
+
+def check(run: Run) -> Cost:
+    """Return what `count` says of the run's network; ConfigError where torch takes neither it nor its optimizer."""
+    cost = count(run)
+    if run.recipe.optimizer != "sgd" or run.recipe.optimizer_options:
+        with torch.device("meta"):
+            make_optimizer(build(run).parameters(), run.recipe)
+    return cost
+
+
+def main() -> None:
+    """Answer each run on stdin with its cost, or with what is wrong with it."""
+    for line in sys.stdin:
+        try:
+            cost = check(from_dict(json.loads(line)))
+        except ConfigError as error:
+            print(json.dumps({"error": str(error)}))
+        else:
+            print(json.dumps(asdict(cost)))
+
+
+if __name__ == "__main__":
+    main()
