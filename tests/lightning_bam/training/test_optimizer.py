@@ -1,16 +1,21 @@
 """The learning rate and steps by hand, and what torch does not take."""
 
 import math
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-from lightning_bam import ConfigError, Recipe, Run
+from lightning_bam import ConfigError, Recipe, Run, RunFolder
 from lightning_bam.training.check import check
+from lightning_bam.training.checkpoint import LastCheckpoint
 from lightning_bam.training.optimizer import configure, lr_factor, make_optimizer
+from lightning_bam.training.trainer import quiet, trainer
 
 
 def changes(recipe, steps):
@@ -124,6 +129,33 @@ def test_the_first_step_of_sgd_by_hand():
     # the decay is part of the gradient, 3 + 1 and -1 - 2, of which nesterov takes 1 + 0.5
     assert network.weight.item() == 2 - 0.25 * 1.5 * 4
     assert network.bias.item() == -4 + 0.25 * 1.5 * 3
+
+
+class Clipped(pl.LightningModule):
+    """Two parameters of gradient (3, -4), whose norm is 5, and SGD of lr 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = Two(0.0, 0.0, slope=(3.0, -4.0))
+
+    def training_step(self, batch):
+        return self.network() * batch.mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1)
+
+
+@pytest.mark.parametrize(("most", "weight", "bias"), [(None, -3, 4), (10, -3, 4), (2.5, -1.5, 2), (1, -0.6, 0.8)])
+def test_gradients_are_clipped_to_their_norm_together_by_hand(tmp_path, most, weight, bias):
+    run = Run(recipe=Recipe(epochs=1, clip_grad_norm=most))
+    module, folder = Clipped(), RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    with warnings.catch_warnings():
+        quiet()
+        made = trainer(run, folder, "cpu", 1, [LastCheckpoint(folder.checkpoint)], None)
+        made.fit(module, DataLoader([torch.ones(1)]))
+    step = (module.network.weight.item(), module.network.bias.item())
+    assert step == pytest.approx((weight, bias), rel=1e-5)  # torch adds 1e-6 to the norm
 
 
 def test_another_optimizer_follows_the_recipe_s_schedule():
