@@ -9,9 +9,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
-from lightning_bam.config import Detector, Run
+from lightning_bam.config import ConfigError, Detector, Run
 from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
+from lightning_bam.user_code.build import named, told
+from lightning_bam.user_code.load import own_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,12 @@ def count(run: Run) -> Cost:
 
     A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
     """
+    if own := own_parts(run):  # which may do more than the meta device knows
+        network = build(run)
+        try:
+            return count_module(network, run.dataset.shape)
+        except Exception as error:
+            raise ConfigError(f"{named(own[-1])}: the network fails with it: {told(error)}") from error
     with torch.device("meta"):
         network = build(run)
         if isinstance(network, FasterRCNN):

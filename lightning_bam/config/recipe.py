@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PlainValidator, StringConstraints
 
 from lightning_bam.config.options import Option, Options
-from lightning_bam.config.spec import spec
+from lightning_bam.config.spec import Part, spec
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1, max_length=40)]
@@ -17,7 +17,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 @spec
-class Recipe:
+class Recipe(Part):
     """Steps on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
 
     `optimizer` is a name of `torch.optim` in any case (`adamw`), and `optimizer_options` are arguments of it beyond the
@@ -38,6 +38,7 @@ class Recipe:
     do not depend on the number of ranks; torch has it on GPUs alone. Else each rank's batch norm sees its own share.
     """
 
+    slot: ClassVar[str] = "recipe"
     kind: ClassVar[str] = "sgd"
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     batch_size: Annotated[int, Field(ge=2)] = 128

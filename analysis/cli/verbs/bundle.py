@@ -26,6 +26,7 @@ from analysis.table.build import Table
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
 from lightning_bam.run_folder.hashes import CHECKPOINT
+from lightning_bam.user_code.imports import imported
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.library import is_file
@@ -33,7 +34,6 @@ from studies.records.purpose import others
 from studies.records.records import Record
 from studies.records.records import read as read_records
 from studies.stopping_rules.declaration import file_of
-from studies.workers.import_path import imported
 
 ARGUMENTS = (
     *ONE_STUDY,
