@@ -1,9 +1,7 @@
 """The network of a run: built, and its parameters and multiply-accumulates counted from one pass."""
 
-import json
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -11,11 +9,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
-from lightning_bam.config import ConfigError, Detector, Run, from_dict
+from lightning_bam.config import ConfigError, Detector, Run
 from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
 from lightning_bam.user_code.build import named, told
-from lightning_bam.user_code.load import Source, load, own_parts
+from lightning_bam.user_code.load import own_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +73,3 @@ def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
     with eval_mode(module), counter:
         work()
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
-
-
-def main() -> None:
-    """Count runs given as JSON lines on stdin, one answer a line: how a process without torch asks.
-
-    A line is a run, and where the classes of the user's own in it stand.
-    """
-    for line in sys.stdin:
-        data, own = json.loads(line)
-        try:
-            load(Source(*place) for place in own)
-            cost = count(from_dict(data))
-        except ConfigError as error:
-            print(json.dumps({"error": str(error)}))
-        else:
-            print(json.dumps(asdict(cost)))
-
-
-if __name__ == "__main__":
-    main()

@@ -41,6 +41,7 @@ from lightning_bam.config.dataset import (
     data_dir,
 )
 from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
+from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
 from lightning_bam.config.spec import KINDS, ConfigError, nearest, spec

@@ -119,6 +119,8 @@ def flatten(run: Run) -> dict[str, Scalar]:
 def _flat(name: str, item: Any) -> dict[str, Scalar]:
     if isinstance(item, tuple):
         return {name: ",".join(map(str, item))}
+    if isinstance(item, Mapping):
+        return {knob: value for option in item for knob, value in _flat(f"{name}.{option}", item[option]).items()}
     if not hasattr(item, "kind"):
         return {name: "none" if name in KINDS else item}
     flat: dict[str, Scalar] = {name: item.kind}
@@ -169,10 +171,12 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
     source = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
     arguments = {f.name: getattr(source, f.name) for f in fields(cls) if hasattr(source, f.name)}
     parts: dict[str, dict[str, str]] = {}
-    for knob, text in knobs.items():
+    for knob, text in sorted(knobs.items()):
         head, _, rest = knob.partition(".")
         if f"{name}.{head}" in PARTS and any(f.name == head for f in fields(cls)):
             parts.setdefault(head, {})[rest] = text
+        elif rest and isinstance(_default(cls, head), Mapping):
+            arguments[head] = {**arguments.get(head, {}), rest: text}
         elif knob:
             arguments[knob] = _parse(cls, knob, text)
     for head, inner in parts.items():
@@ -182,9 +186,15 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
 
 
 def _parse(cls: Any, knob: str, text: str) -> Any:
-    default = next((default_of(f) for f in fields(cls) if f.name == knob), "")
+    default = _default(cls, knob)
+    if text.lower() in ("", "none") and isinstance(default, Mapping):
+        return {}
     if default is None and text.lower() == "none":
         return None
-    if default is None or isinstance(default, tuple):
+    if isinstance(default, tuple) or (default is None and "tuple" in str(cls.__pydantic_fields__[knob].annotation)):
         return tuple(part for part in text.split(",") if part)
     return text
+
+
+def _default(cls: Any, knob: str) -> Any:
+    return next((default_of(f) for f in fields(cls) if f.name == knob), "")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,6 +20,8 @@ from lightning_bam.json_text import short
 
 def plain(item: Any) -> Any:
     """Return `item` as plain JSON data: a spec with its kind, every field, and the hash of its code if it is own."""
+    if isinstance(item, Mapping):
+        return {name: plain(value) for name, value in item.items()}
     if not hasattr(item, "kind"):
         return list(item) if isinstance(item, tuple) else item
     data = {"kind": item.kind} | {field.name: plain(getattr(item, field.name)) for field in fields(item)}
@@ -41,7 +44,7 @@ def identity(item: Any) -> Any:
     Of a user's own it is all that `run.json` has, so that a key can be checked where the class is not known.
     """
     if not hasattr(item, "kind"):
-        return item
+        return plain(item)
     if getattr(item, "code", ""):
         return plain(item)
     cache = vars(item)

@@ -122,6 +122,9 @@ class DetectionData(RunData):
                 f"backbone={self.run.backbone.kind} trains on one device, not on {world_size}: its losses are means "
                 "over boxes, which ranks do not share equally; use --devices-per-run 1"
             )
+        for name in ("mixup", "cutmix"):
+            if (alpha := getattr(self.run.recipe, name)) is not None:
+                raise ConfigError(f"recipe.{name}={alpha:g}: scenes with boxes are not mixed; set recipe.{name}=none")
         if count < batch:
             raise ConfigError(
                 f"recipe.batch_size={batch} is more than the {count} train scenes, and an incomplete batch is dropped; "

@@ -32,9 +32,14 @@ def cache_dir() -> Path:
 
 
 def network(run: Run) -> dict[str, Any]:
-    """Return what of a run decides its counts: its network, where attention stands, the image and the classes."""
-    data = to_dict(run)
-    return {
+    """Return what of a run decides its counts: its network, where attention stands, the image and the classes.
+
+    And an optimizer that is not the usual one, which torch may refuse for this network.
+    """
+    data, recipe = to_dict(run), run.recipe
+    usual = recipe.optimizer == "sgd" and not recipe.optimizer_options
+    optimizer = [recipe.optimizer, dict(recipe.optimizer_options), recipe.weight_decay > 0]
+    return ({} if usual else {"optimizer": optimizer}) | {
         "backbone": data["backbone"],
         "attention": data["attention"],
         "placement": data["placement"] if run.attention is not None else None,
@@ -93,7 +98,7 @@ def _count(runs: Sequence[Run]) -> list[Counts | str]:
     if not runs:
         return []
     answer = subprocess.run(
-        [sys.executable, "-P", "-m", "lightning_bam.network"],
+        [sys.executable, "-P", "-m", "lightning_bam.training.check"],
         input="".join(json.dumps([to_dict(run), sources(run)]) + "\n" for run in runs),
         capture_output=True,
         text=True,

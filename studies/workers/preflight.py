@@ -1,4 +1,4 @@
-"""What is checked before anything is started: that every row can be built, and that its data is there."""
+"""What is checked before anything is started: that every row can be built and stepped, and that its data is there."""
 
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
@@ -31,7 +31,7 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
 
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
-    from lightning_bam.network import count
+    from lightning_bam.training.check import check as check_run
     from lightning_bam.training.own_check import check_own
 
     described, own, ranks, gpus, noun = question
@@ -47,7 +47,7 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
                 data.add(key)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
             check_own(run)
-            macs[row] = count(run).macs
+            macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None
     return macs

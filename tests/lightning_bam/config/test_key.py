@@ -69,6 +69,10 @@ IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4,
 PINNED["3445fafe6a15370f"] = Run(dataset=DigitScenes(), backbone=FasterRCNN(), attention=BAMSpec())
 PINNED["45be98f84803da8a"] = Run(dataset=CocoDetection(), backbone=FasterRCNN(trunk=ResNet101(stem="imagenet")))
 PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
+ADAMW = Recipe(optimizer="AdamW", optimizer_options={"eps": 1e-7, "betas": (0.9, 0.95), "amsgrad": True}, lr=1e-3)
+PINNED["02f5cad22872eb12"] = Run(recipe=ADAMW)
+PINNED["03e9b6bd9ff9a9cb"] = Run(recipe=Recipe(clip_grad_norm=1, ema=0.999))
+PINNED["9b8ec85c418674c6"] = Run(recipe=Recipe(mixup=0.2, cutmix=1))
 
 
 @pytest.mark.parametrize(("key", "run"), PINNED.items(), ids=PINNED.keys())
@@ -155,6 +159,21 @@ def test_schedule_knobs_without_effect_leave_the_key(one, two):
     assert Run(recipe=one).key == Run(recipe=two).key
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"momentum": 0.5},
+        {"nesterov": False, "momentum": 0},
+        {"optimizer": " adamW"},
+        {"optimizer_options": {"amsgrad": "true", "betas": [0.9, "0.95"], "eps": "1e-07"}},
+    ],
+    ids=str,
+)
+def test_sgd_s_own_knobs_and_another_spelling_leave_another_optimizer_s_key(other):
+    assert Run(recipe=replace(ADAMW, **other)).key == "02f5cad22872eb12"
+    assert "recipe.momentum" not in flatten(Run(recipe=replace(ADAMW, **other)))
+
+
 def test_crop_padding_plays_no_part_where_crops_are_of_random_size():
     runs = [Run(dataset=ImageNet(), recipe=Recipe(crop_padding=padding)) for padding in (0, 4, 7)]
     assert len({run.key for run in runs}) == 1
@@ -217,9 +236,10 @@ DEFAULTS = {
     "every_block": "EveryBlock()",
     "at_layers": "AtLayers(layers=('layer1',))",
     "sgd": (
-        "Recipe(epochs=200, batch_size=128, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0005, "
-        "schedule='step', milestones=(0.3, 0.6, 0.8), gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0,"
-        " crop_padding=4, flip=True, precision='32', sync_batchnorm=True)"
+        "Recipe(epochs=200, batch_size=128, optimizer='sgd', optimizer_options={}, lr=0.1, momentum=0.9, "
+        "nesterov=True, weight_decay=0.0005, clip_grad_norm=None, schedule='step', milestones=(0.3, 0.6, 0.8), "
+        "gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0, mixup=None, cutmix=None, crop_padding=4, flip=True, "
+        "ema=None, precision='32', sync_batchnorm=True)"
     ),
 }
 
