@@ -6,10 +6,16 @@ from lightning_bam.config.attention import (
     Attention,
     BAMSpec,
     CBAMSpec,
+    CoordinateAttentionSpec,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
+    GatherExciteSpec,
+    GlobalContextSpec,
     Placement,
     SESpec,
+    SimAMSpec,
+    TripletAttentionSpec,
 )
 from lightning_bam.config.backbone import (
     Backbone,
