@@ -90,6 +90,7 @@ def test_the_released_start_is_the_identity_and_learns():
     module, x = GlobalContext(512, released_init=True), image(2, 512, 3, 7).float()
     assert torch.equal(module(x), x)
     assert module.weigh.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
+    assert module.weigh.weight.abs().max() > (6 / 512) ** 0.5, "the bound of a uniform one"
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
     for _ in range(2):  # the first step moves the last layer alone
