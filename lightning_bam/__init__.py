@@ -14,12 +14,16 @@ from lightning_bam.config import (
     RELEASED_BAM,
     SVHN,
     AfterStages,
+    AtLayers,
+    AttentionSpec,
+    BackboneSpec,
     BAMSpec,
     CBAMSpec,
     ClutteredDigits,
     CocoDetection,
     ConfigError,
     CoordinateAttentionSpec,
+    DatasetSpec,
     DenseNet,
     Digits,
     DigitScenes,
@@ -49,6 +53,7 @@ from lightning_bam.config import (
     TripletAttentionSpec,
     WideResNet,
     flatten,
+    spec,
 )
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
@@ -91,7 +96,10 @@ __all__ = [
     "SE",
     "SVHN",
     "AfterStages",
+    "AtLayers",
+    "AttentionSpec",
     "BAMSpec",
+    "BackboneSpec",
     "CBAMSpec",
     "Classifier",
     "ClutteredDigits",
@@ -100,6 +108,7 @@ __all__ = [
     "CoordinateAttention",
     "CoordinateAttentionSpec",
     "Cost",
+    "DatasetSpec",
     "DenseNet",
     "DigitScenes",
     "Digits",
@@ -141,6 +150,7 @@ __all__ = [
     "count_module",
     "flatten",
     "insert",
+    "spec",
     "train",
 ]
 

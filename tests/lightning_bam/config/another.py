@@ -13,13 +13,14 @@ EXPLICIT = {
     ("triplet_attention", "kernel_size"): 5,
     ("gather_excite", "extent"): 4,
     ("after_stages", "stages"): (2,),
+    ("at_layers", "layers"): ("layer2",),
     ("sgd", "milestones"): (0.5, 0.75),
     ("sgd", "momentum"): 0.8,
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
     ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
-REQUIRED = {"image_folder": {"name": "cars"}}
+REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}
 PARTNERS = {("gather_excite", "gather"): {"extent": 4}, ("gather_excite", "reduction"): {"mlp": True}}
 """Other fields of a spec with which a field plays a part, or may have another value."""
 

@@ -8,6 +8,7 @@ from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,
     AfterStages,
+    AtLayers,
     BAMSpec,
     CBAMSpec,
     CocoDetection,
@@ -66,6 +67,7 @@ PINNED = {
     "50516ef87af6b9fc": Run(backbone=DenseNet(depth=40), attention=BAMSpec(), placement=AfterStages(stages=(1, 3))),
     "c9f5f0d67de757bc": Run(backbone=MobileNet(width=0.7), attention=SESpec(), placement=EveryBlock()),
     "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
+    "3b5b84a5e6a4fe69": Run(attention=BAMSpec(), placement=AtLayers(layers=("layer1.0", "layer3"))),
 }
 
 
@@ -235,6 +237,7 @@ DEFAULTS = {
     "gather_excite": "GatherExciteSpec(extent=0, gather='mean', mlp=False, reduction=16)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
+    "at_layers": "AtLayers(layers=('layer1',))",
     "sgd": (
         "Recipe(epochs=200, batch_size=128, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0005, "
         "schedule='step', milestones=(0.3, 0.6, 0.8), gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0,"
