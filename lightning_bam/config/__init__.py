@@ -7,10 +7,16 @@ from lightning_bam.config.attention import (
     AttentionSpec,
     BAMSpec,
     CBAMSpec,
+    CoordinateAttentionSpec,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
+    GatherExciteSpec,
+    GlobalContextSpec,
     Placement,
     SESpec,
+    SimAMSpec,
+    TripletAttentionSpec,
 )
 from lightning_bam.config.backbone import (
     BackboneSpec,

@@ -108,6 +108,93 @@ class CBAMSpec(AttentionSpec):
 
 
 @spec
+class ECASpec(AttentionSpec):
+    """Knobs of `lightning_bam.ECA`, efficient channel attention (Wang et al., CVPR 2020).
+
+    `k_size` 0 is the paper's function of C; the authors' released code gives one for each stage of a network.
+    """
+
+    kind: ClassVar[str] = "eca"
+    k_size: Annotated[int, Field(ge=0)] = 0
+    shared: bool = True
+
+    def __post_init__(self) -> None:
+        if self.k_size and self.k_size % 2 == 0:
+            raise ValueError(f"k_size must be odd, or 0 for the paper's function of the channels, got {self.k_size}")
+
+
+@spec
+class SimAMSpec(AttentionSpec):
+    """Knobs of `lightning_bam.SimAM` (Yang et al., ICML 2021); the defaults are the paper's equations."""
+
+    kind: ClassVar[str] = "simam"
+    e_lambda: Annotated[float, Field(gt=0)] = 1e-4
+    unbiased: bool = False
+
+
+@spec
+class CoordinateAttentionSpec(AttentionSpec):
+    """Knobs of `lightning_bam.CoordinateAttention` (Hou et al., CVPR 2021); the defaults give the paper's counts."""
+
+    kind: ClassVar[str] = "coordinate_attention"
+    reduction: Annotated[int, Field(ge=1)] = 32
+    min_hidden: Annotated[int, Field(ge=0)] = 8
+    hidden_norm: bool = True
+
+
+@spec
+class GlobalContextSpec(AttentionSpec):
+    """Knobs of `lightning_bam.GlobalContext`, the block of GCNet (Cao et al., ICCVW 2019)."""
+
+    kind: ClassVar[str] = "global_context"
+    reduction: Annotated[int, Field(ge=1)] = 16
+    pooling: Literal["attention", "average"] = "attention"
+    fusion: Literal["add", "scale", "both"] = "add"
+    hidden_norm: bool = True
+    released_init: bool = False
+
+
+@spec
+class TripletAttentionSpec(AttentionSpec):
+    """Knobs of `lightning_bam.TripletAttention` (Misra et al., WACV 2021)."""
+
+    kind: ClassVar[str] = "triplet_attention"
+    kernel_size: Annotated[int, Field(ge=1)] = 7
+    branches: Literal["both", "channel", "spatial"] = "both"
+
+    def __post_init__(self) -> None:
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
+
+
+@spec
+class GatherExciteSpec(AttentionSpec):
+    """Knobs of `lightning_bam.GatherExcite` (Hu et al., NeurIPS 2018); the defaults are the paper's GE-θ⁻.
+
+    `extent` 0 is the whole map. GE-θ is `gather="conv"`, GE-θ⁺ that with `mlp=True`.
+    """
+
+    kind: ClassVar[str] = "gather_excite"
+    extent: Annotated[int, Field(ge=0)] = 0
+    gather: Literal["mean", "conv"] = "mean"
+    mlp: bool = False
+    reduction: Annotated[int, Field(ge=1)] = 16
+
+    def __post_init__(self) -> None:
+        if self.extent == 1 or self.extent & (self.extent - 1):
+            raise ValueError(f"extent must be 0 (the whole map) or 2, 4, 8 ..., got {self.extent}")
+        if self.gather == "conv" and self.extent == 0:
+            raise ValueError(
+                "gather='conv' with extent=0 would be a conv as large as a map whose size the module does not know; "
+                "use extent=8"
+            )
+
+    def idle(self) -> frozenset[str]:
+        """Return the fields that play no part, given the others."""
+        return frozenset() if self.mlp else frozenset({"reduction"})
+
+
+@spec
 class ExtraBlockSpec(AttentionSpec):
     """A block of the network's kind and width, stride 1, behind each stage (table 1c of the paper); no attention."""
 

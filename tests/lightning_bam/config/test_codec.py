@@ -23,7 +23,7 @@ from lightning_bam import (
     SmallResNet,
 )
 from lightning_bam.config import KINDS, flatten, from_dict, nearest, to_dict, with_settings
-from tests.lightning_bam.config.another import another, plain
+from tests.lightning_bam.config.another import PARTNERS, another, plain
 
 
 def specs(slot):
@@ -35,7 +35,8 @@ def specs(slot):
         changed = [f.name for f in fields(cls) if draw(st.booleans())]
         if cls is BAMSpec and "init" not in changed and draw(st.booleans()):
             return replace(plain(cls), combine=draw(st.sampled_from(["sum", "product", "max"])))
-        return replace(plain(cls), **{name: another(cls, name) for name in changed})
+        changes = {name: value for field in changed for name, value in PARTNERS.get((cls.kind, field), {}).items()}
+        return replace(plain(cls), **(changes | {name: another(cls, name) for name in changed}))
 
     return draw_one()
 

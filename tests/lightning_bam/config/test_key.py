@@ -12,12 +12,16 @@ from lightning_bam import (
     BAMSpec,
     CBAMSpec,
     CocoDetection,
+    CoordinateAttentionSpec,
     DenseNet,
     Digits,
     DigitScenes,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
     FasterRCNN,
+    GatherExciteSpec,
+    GlobalContextSpec,
     ImageFolder,
     ImageNet,
     MobileNet,
@@ -30,8 +34,10 @@ from lightning_bam import (
     ResNeXt50,
     Run,
     SESpec,
+    SimAMSpec,
     SmallResNet,
     SqueezeNet,
+    TripletAttentionSpec,
     WideResNet,
 )
 from lightning_bam.config import KINDS, flatten
@@ -73,6 +79,14 @@ ADAMW = Recipe(optimizer="AdamW", optimizer_options={"eps": 1e-7, "betas": (0.9,
 PINNED["02f5cad22872eb12"] = Run(recipe=ADAMW)
 PINNED["03e9b6bd9ff9a9cb"] = Run(recipe=Recipe(clip_grad_norm=1, ema=0.999))
 PINNED["9b8ec85c418674c6"] = Run(recipe=Recipe(mixup=0.2, cutmix=1))
+PINNED["88673a03f924a08c"] = Run(attention=ECASpec(), placement=EveryBlock())
+PINNED["b8a1befa4f0ba7c2"] = Run(attention=SimAMSpec(unbiased=True))
+PINNED["8dc684f6f88bb61a"] = Run(
+    backbone=MobileNet(), attention=CoordinateAttentionSpec(min_hidden=0), placement=EveryBlock()
+)
+PINNED["a4e5cdfbf956fb3c"] = Run(attention=GlobalContextSpec(fusion="scale", released_init=True))
+PINNED["4f66b0c52b3ab33b"] = Run(attention=TripletAttentionSpec(branches="channel"), seed=3)
+PINNED["cae5d15397565791"] = Run(attention=GatherExciteSpec(extent=8, gather="conv", mlp=True))
 
 
 @pytest.mark.parametrize(("key", "run"), PINNED.items(), ids=PINNED.keys())
@@ -98,8 +112,8 @@ FIELDS = [
 
 @pytest.mark.parametrize(("slot", "cls", "name"), FIELDS)
 def test_every_field_changes_the_key(slot, cls, name):
-    base = replace(BAM_RUN, **{slot: plain(cls)})
-    other = replace(base, **{slot: replace(plain(cls), **{name: another(cls, name)})})
+    base = replace(BAM_RUN, **{slot: plain(cls, name)})
+    other = replace(base, **{slot: replace(plain(cls, name), **{name: another(cls, name)})})
     assert other != base
     assert other.key != base.key
 
@@ -232,6 +246,14 @@ DEFAULTS = {
     "se": "SESpec(reduction=16)",
     "extra_block": "ExtraBlockSpec()",
     "cbam": "CBAMSpec(reduction=16, kernel_size=7, spatial_norm=False)",
+    "eca": "ECASpec(k_size=0, shared=True)",
+    "simam": "SimAMSpec(e_lambda=0.0001, unbiased=False)",
+    "coordinate_attention": "CoordinateAttentionSpec(reduction=32, min_hidden=8, hidden_norm=True)",
+    "global_context": (
+        "GlobalContextSpec(reduction=16, pooling='attention', fusion='add', hidden_norm=True, released_init=False)"
+    ),
+    "triplet_attention": "TripletAttentionSpec(kernel_size=7, branches='both')",
+    "gather_excite": "GatherExciteSpec(extent=0, gather='mean', mlp=False, reduction=16)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
     "at_layers": "AtLayers(layers=('layer1',))",
