@@ -69,7 +69,7 @@ class RunFolder:
     @classmethod
     def of(cls, root: Path, run: Run) -> RunFolder:
         """Return the folder that `run` has under `root`, whether or not it exists."""
-        return cls(Path(root) / run.key)
+        return cls(f"{root}/{run.key}")
 
     @property
     def log(self) -> Path:
