@@ -94,8 +94,11 @@ def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) ->
 
 def refuse(path: Path | str, kind: int) -> None:
     """Raise FolderError for what is there and not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither."""
-    with suppress(OSError):  # whoever opens it meets it, too
-        _require(path, os.lstat(path).st_mode, kind)
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:  # whoever opens it meets it, too
+        return
+    _require(path, mode, kind)
 
 
 def _require(path: Path | str, mode: int, kind: int) -> None:
