@@ -40,12 +40,12 @@ def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
 
 def to_dict(run: Run) -> dict[str, Any]:
     """Return the run as plain JSON data with every field written out; `from_dict` is its inverse."""
-    return {name: _plain(getattr(run, name)) for name in run.__pydantic_fields__}
+    return {field.name: _plain(getattr(run, field.name)) for field in fields(run)}
 
 
 def _plain(item: Any) -> Any:
     if hasattr(item, "kind"):
-        return {"kind": item.kind} | {name: _plain(getattr(item, name)) for name in item.__pydantic_fields__}
+        return {"kind": item.kind} | {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
     return list(item) if isinstance(item, tuple) else item
 
 
