@@ -14,6 +14,8 @@ from lightning_bam.backbones.build import attended
 from lightning_bam.config import ConfigError, Detector, Run, from_dict
 from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
+from lightning_bam.user_code.build import named, told
+from lightning_bam.user_code.load import Source, load, own_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,12 @@ def count(run: Run) -> Cost:
 
     A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
     """
+    if own := own_parts(run):  # which may do more than the meta device knows
+        network = build(run)
+        try:
+            return count_module(network, run.dataset.shape)
+        except Exception as error:
+            raise ConfigError(f"{named(own[-1])}: the network fails with it: {told(error)}") from error
     with torch.device("meta"):
         network = build(run)
         if isinstance(network, FasterRCNN):
@@ -70,10 +78,15 @@ def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
 
 
 def main() -> None:
-    """Count the runs given as JSON lines on stdin, one answer a line: how a process without torch asks."""
+    """Count runs given as JSON lines on stdin, one answer a line: how a process without torch asks.
+
+    A line is a run, and where the classes of the user's own in it stand.
+    """
     for line in sys.stdin:
+        data, own = json.loads(line)
         try:
-            cost = count(from_dict(json.loads(line)))
+            load(Source(*place) for place in own)
+            cost = count(from_dict(data))
         except ConfigError as error:
             print(json.dumps({"error": str(error)}))
         else:

@@ -3,7 +3,8 @@
 from lightning_bam.config.attention import (
     RELEASED_BAM,
     AfterStages,
-    Attention,
+    AtLayers,
+    AttentionSpec,
     BAMSpec,
     CBAMSpec,
     EveryBlock,
@@ -12,7 +13,7 @@ from lightning_bam.config.attention import (
     SESpec,
 )
 from lightning_bam.config.backbone import (
-    Backbone,
+    BackboneSpec,
     DenseNet,
     MobileNet,
     PreResNet,
@@ -26,13 +27,13 @@ from lightning_bam.config.backbone import (
     SqueezeNet,
     WideResNet,
 )
-from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, to_dict, with_settings
+from lightning_bam.config.codec import construct, flatten, from_dict, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,
     SVHN,
     ClutteredDigits,
-    Dataset,
+    DatasetSpec,
     Digits,
     FashionMNIST,
     ImageFolder,
@@ -42,4 +43,4 @@ from lightning_bam.config.dataset import (
 from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, nearest
+from lightning_bam.config.spec import KINDS, ConfigError, nearest, spec

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lightning_bam.config.spec import spec
+from lightning_bam.config.spec import Part, spec
+
+
+class AttentionSpec(Part):
+    """An attention module as data: its fields are the module's knobs.
+
+    One of this package stands for the class of its name in `lightning_bam/attention/<kind>.py`. One of your own says
+    how it is built:
+
+        @spec
+        class MyGate(AttentionSpec):
+            kernel_size: int = 3
+
+            def build(self, channels: int) -> nn.Module:
+                return Gate(channels, self.kernel_size)
+    """
+
+    slot: ClassVar[str] = "attention"
+
+    def build(self, channels: int) -> Any:
+        """Return a new module: maps `(N, channels, H, W)` to maps of the same shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no method build(self, channels)")
+
+
+class PlacementSpec(Part):
+    """Where attention stands in a backbone."""
+
+    slot: ClassVar[str] = "placement"
 
 
 @spec
-class BAMSpec:
+class BAMSpec(AttentionSpec):
     """Knobs of `lightning_bam.BAM` (Park et al., BMVC 2018); the defaults are the paper's equations, r = 16, d = 4.
 
     Raises ValueError: a value outside its range, or `init="zero"` with `combine="product"`, which cannot learn.
@@ -59,7 +86,7 @@ RELEASED_BAM = BAMSpec(norm="hidden", combine="product")
 
 
 @spec
-class SESpec:
+class SESpec(AttentionSpec):
     """Knobs of `lightning_bam.SE`, squeeze-and-excitation (Hu et al., CVPR 2018)."""
 
     kind: ClassVar[str] = "se"
@@ -67,7 +94,7 @@ class SESpec:
 
 
 @spec
-class CBAMSpec:
+class CBAMSpec(AttentionSpec):
     """Knobs of `lightning_bam.CBAM` (Woo et al., ECCV 2018); the defaults are the paper's equations."""
 
     kind: ClassVar[str] = "cbam"
@@ -81,17 +108,14 @@ class CBAMSpec:
 
 
 @spec
-class ExtraBlockSpec:
+class ExtraBlockSpec(AttentionSpec):
     """A block of the network's kind and width, stride 1, behind each stage (table 1c of the paper); no attention."""
 
     kind: ClassVar[str] = "extra_block"
 
 
-Attention = BAMSpec | SESpec | CBAMSpec | ExtraBlockSpec
-
-
 @spec
-class AfterStages:
+class AfterStages(PlacementSpec):
     """One module after each of these stages, counted from 1; `None` is all but the last (the paper's bottlenecks)."""
 
     kind: ClassVar[str] = "after_stages"
@@ -107,10 +131,22 @@ class AfterStages:
 
 
 @spec
-class EveryBlock:
+class EveryBlock(PlacementSpec):
     """One module in each residual block, on the residual branch before the addition (BAM-C of the paper)."""
 
     kind: ClassVar[str] = "every_block"
 
 
-Placement = AfterStages | EveryBlock
+@spec
+class AtLayers(PlacementSpec):
+    """One module behind each of these layers, named as in `network.get_submodule`, as `features.3`."""
+
+    kind: ClassVar[str] = "at_layers"
+    layers: Annotated[tuple[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$", max_length=200)], ...], Field(min_length=1)]
+
+    def __post_init__(self) -> None:
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError(f"layers must be different, got {', '.join(self.layers)}")
+
+
+Placement = AfterStages | EveryBlock | AtLayers

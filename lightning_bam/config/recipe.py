@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lightning_bam.config.spec import spec
+from lightning_bam.config.spec import Part, spec
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 @spec
-class Recipe:
+class Recipe(Part):
     """SGD on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
 
     `milestones` are fractions of `epochs`, so that a shorter run keeps the shape of the schedule. The incomplete last
@@ -21,6 +21,7 @@ class Recipe:
     do not depend on the number of ranks; torch has it on GPUs alone. Else each rank's batch norm sees its own share.
     """
 
+    slot: ClassVar[str] = "recipe"
     kind: ClassVar[str] = "sgd"
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     batch_size: Annotated[int, Field(ge=2)] = 128

@@ -26,6 +26,7 @@ from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
+from lightning_bam.user_code.keep import keep
 
 Studies = Mapping[str, Mapping[str, str]]
 
@@ -68,6 +69,7 @@ def train(
             "threads": threads,
             "world_size": world,
             "data": data.digest,
+            **({"code": kept} if (kept := keep(folder.path.parent, run)) else {}),
             **provenance(),
         }
         _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)

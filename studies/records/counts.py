@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import lightning_bam
 from lightning_bam.config import ConfigError, Run, to_dict
 from lightning_bam.run_folder.files import FolderError, write_object
+from lightning_bam.user_code.load import sources
 
 
 class Counts(NamedTuple):
@@ -93,7 +94,7 @@ def _count(runs: Sequence[Run]) -> list[Counts | str]:
         return []
     answer = subprocess.run(
         [sys.executable, "-P", "-m", "lightning_bam.network"],
-        input="".join(json.dumps(to_dict(run)) + "\n" for run in runs),
+        input="".join(json.dumps([to_dict(run), sources(run)]) + "\n" for run in runs),
         capture_output=True,
         text=True,
         check=False,

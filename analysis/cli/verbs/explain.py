@@ -76,6 +76,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         line(f"try {attempt.get('attempt', 1)}", course(attempt))
         if versions != (versions := versions_of(attempt)):
             line("with", versions)
+    line("code", run["code"] or "")
     line("logs", ", ".join(Path(log).name for log in run["logs"]))
     for folder in run["wandb"]:
         line("W&B", folder)

@@ -11,13 +11,14 @@ EXPLICIT = {
     ("densenet_bc", "depth"): 40,
     ("cbam", "kernel_size"): 5,
     ("after_stages", "stages"): (2,),
+    ("at_layers", "layers"): ("layer2",),
     ("sgd", "milestones"): (0.5, 0.75),
     ("sgd", "momentum"): 0.8,
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
     ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
-REQUIRED = {"image_folder": {"name": "cars"}}
+REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}
 
 
 def another(cls: Any, name: str) -> Any:

@@ -213,6 +213,7 @@ DEFAULTS = {
     "cbam": "CBAMSpec(reduction=16, kernel_size=7, spatial_norm=False)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
+    "at_layers": "AtLayers(layers=('layer1',))",
     "sgd": (
         "Recipe(epochs=200, batch_size=128, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0005, "
         "schedule='step', milestones=(0.3, 0.6, 0.8), gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0,"
