@@ -20,7 +20,7 @@ from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.selection import read, root_of, words
 from analysis.cli.verbs.report import size
 from analysis.cli.verbs.table import tables_of
-from analysis.formats import ENDINGS, FORMATS, render
+from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.report.provenance import provenance
 from analysis.table.build import Table
 from analysis.verification.verify import verify

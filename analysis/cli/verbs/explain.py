@@ -9,8 +9,8 @@ from typing import Any, Final
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY, argument, checked
 from analysis.cli.output import put
 from analysis.cli.selection import read, run_command
-from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
+from analysis.formats.legend import fixed_facts
 from analysis.provenance.explanation import Explanation, device_of, explain, find_row
 from analysis.report.provenance import clock, facts
 from studies.terminal.console import Console

@@ -9,8 +9,8 @@ from rich.text import Text
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES
 from analysis.cli.output import grid
 from analysis.cli.selection import records_of, root_of, select
-from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
+from analysis.formats.legend import fixed_facts
 from analysis.planning.needs import hours_a_run
 from analysis.statistics.power import least_resolvable
 from studies.records.counts import counts
