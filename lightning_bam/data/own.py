@@ -57,10 +57,11 @@ def _pixels(spec: DatasetSpec, name: str, values: Any) -> Tensor:
 
 def _labels(spec: DatasetSpec, name: str, values: Any, count: int) -> Tensor:
     labels = torch.as_tensor(values)
-    if labels.is_floating_point() or labels.dtype == torch.bool or labels.shape != (count,):
+    shapes = ((count,), (count, *spec.shape[1:]))
+    if labels.is_floating_point() or labels.dtype == torch.bool or tuple(labels.shape) not in shapes:
         raise ConfigError(
             f"{named(spec)}: {name} are {tuple(labels.shape)} {str(labels.dtype).removeprefix('torch.')}, must be "
-            f"({count},) whole numbers, one an image"
+            f"({count},) whole numbers, one an image, or {shapes[1]}, one a pixel"
         )
     labels = labels.to(torch.int64)
     outside = labels[(labels < 0) | (labels >= spec.classes)]
