@@ -4,9 +4,12 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 
@@ -47,7 +50,7 @@ def count(run: Run) -> Cost:
 
     A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), WithoutBatchNorm():
         network = build(run)
         if isinstance(network, FasterRCNN):
             return _count(network, lambda: most_work(run, network))
@@ -62,9 +65,17 @@ def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     return _count(module, lambda: module(blank_image(module, input_shape)))
 
 
+class WithoutBatchNorm(TorchFunctionMode):
+    """Have batch norm give its input: none of what is counted is in it, and on meta it takes half of the time."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call `func`, but for batch norm."""
+        return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
+
+
 def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
     counter = FlopCounterMode(display=False)
-    with eval_mode(module), counter:
+    with eval_mode(module), WithoutBatchNorm(), counter:
         work()
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
 
