@@ -1,6 +1,7 @@
 """Collective calls outside of training steps; in a process that is alone they return what they get."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -24,6 +25,12 @@ def maximum(number: int, device: torch.device) -> int:
     value = torch.tensor(number, device=device)
     dist.all_reduce(value, dist.ReduceOp.MAX)
     return int(value)
+
+
+def copy_first(tensors: Iterable[Tensor]) -> None:
+    """Make every rank's `tensors` what the first rank's are, in place."""
+    for tensor in tensors if dist.is_initialized() else ():
+        dist.broadcast(tensor, 0)
 
 
 def broadcast(data: Any, rank: int, device: torch.device) -> Any:

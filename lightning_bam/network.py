@@ -1,9 +1,7 @@
 """The network of a run: built, and its parameters and multiply-accumulates counted from one pass."""
 
-import json
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,9 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
-from lightning_bam.config import ConfigError, Detector, Run, from_dict
+from lightning_bam.config import ConfigError, Detector, Run
 from lightning_bam.detection.network import build_detector, most_work
 from lightning_bam.probe import blank_image, eval_mode
+from lightning_bam.user_code.build import named, told
+from lightning_bam.user_code.load import own_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,18 @@ def count(run: Run) -> Cost:
 
     A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
     """
-    with torch.device("meta"), WithoutBatchNorm():
+    if own := own_parts(run):  # which may do more than the meta device knows
         network = build(run)
-        if isinstance(network, FasterRCNN):
-            return _count(network, lambda: most_work(run, network))
-    return count_module(network, run.dataset.shape)
+        try:
+            return count_module(network, run.dataset.shape)
+        except Exception as error:
+            raise ConfigError(f"{named(own[-1])}: the network fails with it: {told(error)}") from error
+    with _WithoutBatchNorm():
+        with torch.device("meta"):
+            network = build(run)
+            if isinstance(network, FasterRCNN):
+                return _count(network, lambda: most_work(run, network))
+        return count_module(network, run.dataset.shape)
 
 
 def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
@@ -65,7 +72,7 @@ def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     return _count(module, lambda: module(blank_image(module, input_shape)))
 
 
-class WithoutBatchNorm(TorchFunctionMode):
+class _WithoutBatchNorm(TorchFunctionMode):
     """Have batch norm give its input: none of what is counted is in it, and on meta it takes half of the time."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -75,21 +82,6 @@ class WithoutBatchNorm(TorchFunctionMode):
 
 def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
     counter = FlopCounterMode(display=False)
-    with eval_mode(module), WithoutBatchNorm(), counter:
+    with eval_mode(module), counter:
         work()
     return Cost(params=sum(weight.numel() for weight in module.parameters()), macs=counter.get_total_flops() // 2)
-
-
-def main() -> None:
-    """Count the runs given as JSON lines on stdin, one answer a line: how a process without torch asks."""
-    for line in sys.stdin:
-        try:
-            cost = count(from_dict(json.loads(line)))
-        except ConfigError as error:
-            print(json.dumps({"error": str(error)}))
-        else:
-            print(json.dumps(asdict(cost)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,12 @@
 """From what a person types to a study: a catalogue name, or a Python file of their own."""
 
 import pkgutil
-import sys
 import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pydantic
 
@@ -15,10 +14,10 @@ import studies.catalogue
 import studies.spaces
 from lightning_bam.config import ConfigError, nearest
 from lightning_bam.config.spec import first_problem
+from lightning_bam.user_code.load import execute
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.search.space import Space
-from studies.workers.import_path import allow
 
 T = TypeVar("T", Study, Space)
 
@@ -71,9 +70,8 @@ def _from_file(name: str, cls: type[T]) -> T:
     path, variable = Path(name), cls.__name__.upper()
     if not path.is_file():
         raise StudyError(f"{name}: {'is a folder; give a Python file' if path.is_dir() else 'no such file'}")
-    allow(path)
     try:
-        names = _run(path)
+        names = execute(path)
     except (StudyError, ConfigError) as error:
         raise StudyError(f"{name}{_line(error, path)}: {error}") from None
     except pydantic.ValidationError as error:
@@ -92,21 +90,6 @@ def _from_file(name: str, cls: type[T]) -> T:
     if not isinstance(item, cls):
         raise StudyError(f"{name}: {variable} is {type(item).__name__}, must be a studies.{cls.__name__}")
     return item
-
-
-def _run(path: Path) -> dict[str, Any]:
-    """Run the source that stands in a file, and nothing else that may be in it, and return its names.
-
-    `runpy` would run an archive that is hidden behind the source instead.
-    """
-    module = ModuleType("<study>")
-    module.__file__ = str(path.resolve())
-    sys.modules[module.__name__] = module  # dataclasses and pydantic look their names up there
-    try:
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-    finally:
-        del sys.modules[module.__name__]
-    return vars(module)
 
 
 def _line(error: BaseException, path: Path) -> str:

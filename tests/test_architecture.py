@@ -184,6 +184,12 @@ def test_a_table_as_text_loads_nothing_slow(tmp_path, monkeypatch):
     assert loaded_by(CALL.format(argv=["table", "quickstart"]), SLOW) == []
 
 
+def test_where_runs_stand_is_said_without_arrays_and_clusters(tmp_path, monkeypatch):
+    monkeypatch.setenv("BAM_ROOT", str(tmp_path))
+    code, most = CALL.format(argv=["status", "quickstart"]), ("numpy", "scipy", "jinja2", "submitit", "sqlalchemy")
+    assert loaded_by(code, (*SLOW, *most)) == []
+
+
 def test_descriptions_load_no_torch():
     assert loaded_by("import lightning_bam; lightning_bam.Run().key; lightning_bam.flatten(lightning_bam.Run())") == []
 

@@ -17,6 +17,7 @@ from typing import Final
 from analysis.bundle.anonymous import Blind
 from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, unwritable, write_object
 from lightning_bam.run_folder.hashes import hash_file
+from lightning_bam.user_code import keep
 from studies.records.records import Record
 
 SUFFIXES: Final = (".tar.gz", ".tgz")
@@ -47,6 +48,10 @@ def stage(records: Iterable[Record], root: Path, *, blind: Blind | None = None) 
             except OSError as error:
                 raise FolderError(f"{source / name}: cannot be copied ({error.strerror})") from None
             staged[f"runs/{record.run.key}/{name}"] = target / name
+        if kept := record.manifest.code:
+            files = keep.read(source.parent, kept)
+            keep.write(root, kept, files)
+            staged |= {f"runs/{keep.FOLDER}/{kept}/{file}": root / keep.FOLDER / kept / file for file in files}
         if blind and "manifest.json" in names:
             write_object(target / "manifest.json", blind.manifest(record.manifest))
     return staged

@@ -16,7 +16,7 @@ from studies.stopping_rules.declaration import seal
 
 SHOWN: Final = 8
 """Rows that are named; the others are counted."""
-CHANGED: Final = " with other settings: settings changed"
+CHANGED: Final = " with other settings or code: changes"
 OFF_RULE: Final = "The stopping rule on file is not the one that runs of this study were begun under: see `bam verify`."
 
 

@@ -3,11 +3,38 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Final
 
+from analysis.cli.arguments import argument
 from analysis.cli.selection import root_of
-from lightning_bam.config import nearest
+from lightning_bam.config import Run, nearest
 from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.user_code.keep import FOLDER
+from lightning_bam.user_code.load import STUDY, Source, load, unknown
 from studies.records.purpose import KEY
+
+CODE: Final = argument("--code", metavar="FILE", help="the file with the run's own classes; it is run")
+
+
+def read_run(folder: RunFolder, code: str | None) -> Run:
+    """Return the run of a folder whose own classes, if it has any, stand in the file `code`, which the user names.
+
+    Code that lies in the runs folder is run only so: FolderError names it where it is needed.
+    """
+    if code is not None:
+        load([Source(str(Path(code).absolute()), STUDY)])
+    run = folder.run()
+    if missing := unknown(run):
+        kept = folder.manifest().code
+        where = f"{folder.path.parent / FOLDER / kept} has it" if kept else "the study's file has it"
+        wrong = f"{code} has not the" if code else "needs the"
+        part = missing[0]
+        raise FolderError(
+            f"{folder.path}: {wrong} code of {part.slot}={part.kind}, {part.code}; {where}: look into it, then name "
+            "the file with --code"
+        )
+    return run
 
 
 def find_run(arguments: argparse.Namespace) -> Path:

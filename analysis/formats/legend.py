@@ -107,7 +107,10 @@ def _counts(table: Table) -> list[str]:
 
 
 def fixed_facts(fixed: Mapping[str, str]) -> str:
-    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`."""
+    """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`.
+
+    The kind of what stands in a slot is left out where there is one kind alone, as of recipes: it says nothing.
+    """
     slots: dict[str, dict[str, str]] = {}
     for name, value in fixed.items():
         slot, _, knob = name.partition(".")
@@ -117,7 +120,8 @@ def fixed_facts(fixed: Mapping[str, str]) -> str:
     parts = []
     for slot, knobs in slots.items():
         texts = list(knobs.values()) if slot in fixed else _by_kind(slot, knobs)
-        parts.append(slot + (f" {fixed[slot]}" if slot in fixed else "") + (f" ({', '.join(texts)})" if texts else ""))
+        value = f" {fixed[slot]}" if slot in fixed and len(KINDS.get(slot, ("", ""))) > 1 else ""
+        parts.append(slot + value + (f" ({', '.join(texts)})" if texts else ""))
     return "; ".join(parts)
 
 

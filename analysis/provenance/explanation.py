@@ -7,6 +7,7 @@ from typing import Any, Final
 from lightning_bam.config import flatten, nearest
 from lightning_bam.run_folder.manifest import Attempt, Manifest
 from lightning_bam.run_folder.result import headline, reported, so_far
+from lightning_bam.user_code.keep import FOLDER
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
@@ -75,6 +76,7 @@ def _run(record: Record) -> dict[str, Any]:
         "so_far": scores[-1] if scores else None,
         "result": result.figures() if result else None,
         "attempts": _attempts(manifest),
+        "code": str(path.parent / FOLDER / manifest.code) if manifest.code else None,
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
         "logs": [str(path / name) for name in (*ranks, "launcher.log") if record.folder.has(name)],
         "wandb": [str(run) for run in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],

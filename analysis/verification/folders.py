@@ -13,6 +13,7 @@ from lightning_bam.json_text import shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT, altered, recorded
+from lightning_bam.user_code import keep
 from studies.definition.study import Cell
 from studies.records.records import Record, record_of
 
@@ -83,6 +84,11 @@ def _files(checked: Checked) -> list[str]:
         changed["manifest.json"] = f"{path}/manifest.json: {says}; {AGAIN}"
     if "run.json" not in changed and not folder.holds(run) and complete:
         raise FolderError(f"{path}/run.json: no such file, beside a result.json; {AGAIN}")
+    if complete:
+        try:
+            keep.check(path.parent, run, manifest.code)
+        except FolderError as error:
+            changed["code"] = f"{path}: {error}"
     checked.weights = folder.has_checkpoint
     lines = [*without_hashes, *changed.values()]
     if os.path.lexists(path / WEIGHTS) and trained(path):

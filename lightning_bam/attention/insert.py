@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import Permute
 
 from lightning_bam.attention.build import build_attention
-from lightning_bam.config import Attention, ConfigError, nearest
+from lightning_bam.config import AttentionSpec, ConfigError, nearest
 from lightning_bam.probe import outputs
 
 WANTED: Final = "give a spec as BAMSpec(), or a function from channels to a module as `lambda channels: BAM(channels)`"
@@ -27,7 +27,7 @@ def refine(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:  # noqa: AR
 
 def insert(
     model: nn.Module,
-    attention: Attention | Callable[[int], nn.Module],
+    attention: AttentionSpec | Callable[[int], nn.Module],
     *,
     at: str | Iterable[str],
     input_shape: Sequence[int] = (3, 64, 64),
@@ -51,7 +51,7 @@ def insert(
     not reached or gives no maps, a width below the spec's reduction, or an attention that is neither of the two.
     """
     made_by = issubclass(attention, nn.Module) if isinstance(attention, type) else callable(attention)
-    if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, Attention)):
+    if isinstance(attention, nn.Module) or not (made_by or isinstance(attention, AttentionSpec)):
         raise ConfigError(f"attention={_short(attention)}: {WANTED}")
     names = [at] if isinstance(at, str) else list(at)
     if not names:

@@ -14,11 +14,12 @@ from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
 from lightning_bam.backbones.squeezenet import SqueezeNet
-from lightning_bam.config import Backbone, ConfigError, EveryBlock, ExtraBlockSpec, Placement, Run
+from lightning_bam.config import AtLayers, BackboneSpec, ConfigError, EveryBlock, ExtraBlockSpec, Placement, Run
 from lightning_bam.random_streams import seeded, stream
+from lightning_bam.user_code.build import built
 
 
-def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
+def build_backbone(spec: BackboneSpec, in_channels: int, classes: int) -> nn.Module:
     """Build the plain network for images of `in_channels` channels and this many classes."""
     resnet = partial(ResNet, in_channels=in_channels, classes=classes)
     preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
@@ -47,22 +48,32 @@ def build_backbone(spec: Backbone, in_channels: int, classes: int) -> Staged:
             return MobileNet(spec.width, in_channels=in_channels, classes=classes)
         case config.SqueezeNet():
             return SqueezeNet(in_channels=in_channels, classes=classes)
+        case _:
+            return built(spec, in_channels, classes)
 
 
-def places(network: Staged, placement: Placement) -> list[str]:
+def places(network: nn.Module, placement: Placement, spec: BackboneSpec) -> list[str]:
     """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there."""
+    if isinstance(placement, AtLayers):
+        return list(placement.layers)
     if isinstance(placement, EveryBlock):
+        if not isinstance(network, Staged):
+            raise ConfigError(
+                f"placement=every_block: backbone={spec.kind} does not say which layers are blocks; use "
+                "placement=at_layers with placement.layers"
+            )
         return [network.branch_end(block) for block in network.blocks]
+    stages = network.stages if isinstance(network, Staged) else list(spec.layers())
     if placement.stages is None:
-        return network.bottlenecks
-    if placement.stages[-1] > len(network.stages):
+        return network.bottlenecks if isinstance(network, Staged) else stages
+    if placement.stages[-1] > len(stages):
         raise ConfigError(
-            f"placement.stages={','.join(map(str, placement.stages))}: this network has {len(network.stages)} stages"
+            f"placement.stages={','.join(map(str, placement.stages))}: this network has {len(stages)} stages"
         )
-    return [network.stages[stage - 1] for stage in placement.stages]
+    return [stages[stage - 1] for stage in placement.stages]
 
 
-def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Staged:
+def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> nn.Module:
     """Build `backbone` for images of `shape` `(C, H, W)`, with the attention of `run` in it.
 
     ConfigError as `lightning_bam.network.build`. The global random state is left as it was.
@@ -75,19 +86,24 @@ def attended(run: Run, backbone: Backbone, shape: tuple[int, int, int]) -> Stage
         )
     with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
         network = build_backbone(backbone, channels, run.dataset.classes)
-    if min(height, width) < network.smallest:
+    smallest = network.smallest if isinstance(network, Staged) else 1
+    if min(height, width) < smallest:
         raise ConfigError(
-            f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {network.smallest} x "
-            f"{network.smallest}, got {height} x {width}"
+            f"dataset={run.dataset.kind}: {backbone.kind} needs images of at least {smallest} x {smallest}, "
+            f"got {height} x {width}"
         )
     if run.attention is None:
         return network
-    spec, layers = run.attention, places(network, run.placement)
+    spec, layers = run.attention, places(network, run.placement, backbone)
     names = iter(layers)
 
     def make(width: int) -> nn.Module:
         with seeded(stream(run.seed, "attention", next(names)), torch.device("cpu")):
-            return network.extra_block(width) if isinstance(spec, ExtraBlockSpec) else build_attention(spec, width)
+            if not isinstance(spec, ExtraBlockSpec):
+                return build_attention(spec, width)
+            if isinstance(network, Staged):
+                return network.extra_block(width)
+            raise ConfigError(f"attention=extra_block: backbone={backbone.kind} does not say what a block of it is")
 
     insert(network, make, at=layers, input_shape=shape)
     return network

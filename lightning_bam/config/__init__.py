@@ -3,16 +3,23 @@
 from lightning_bam.config.attention import (
     RELEASED_BAM,
     AfterStages,
-    Attention,
+    AtLayers,
+    AttentionSpec,
     BAMSpec,
     CBAMSpec,
+    CoordinateAttentionSpec,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
+    GatherExciteSpec,
+    GlobalContextSpec,
     Placement,
     SESpec,
+    SimAMSpec,
+    TripletAttentionSpec,
 )
 from lightning_bam.config.backbone import (
-    Backbone,
+    BackboneSpec,
     DenseNet,
     MobileNet,
     PreResNet,
@@ -26,13 +33,13 @@ from lightning_bam.config.backbone import (
     SqueezeNet,
     WideResNet,
 )
-from lightning_bam.config.codec import KINDS, construct, flatten, from_dict, to_dict, with_settings
+from lightning_bam.config.codec import construct, flatten, from_dict, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,
     SVHN,
     ClutteredDigits,
-    Dataset,
+    DatasetSpec,
     Digits,
     FashionMNIST,
     ImageFolder,
@@ -40,6 +47,7 @@ from lightning_bam.config.dataset import (
     data_dir,
 )
 from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
+from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, nearest
+from lightning_bam.config.spec import KINDS, ConfigError, nearest, spec

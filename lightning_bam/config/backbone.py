@@ -1,10 +1,11 @@
 """Backbones as data: which network, and the choices of structure that the literature leaves open."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lightning_bam.config.spec import spec
+from lightning_bam.config.spec import Part, spec
 
 Width = Annotated[int, Field(ge=1)]
 StrideOn = Literal["3x3", "1x1"]
@@ -12,8 +13,38 @@ Stem = Literal["small", "imagenet"]
 """`small` is a 3x3 conv to `width` channels, `imagenet` a 7x7 conv of stride 2 to 64 and a max-pool of stride 2."""
 
 
+class BackboneSpec(Part):
+    """A network as data. One of your own says how it is built, and behind which of its layers attention goes:
+
+    @spec
+    class MyNet(BackboneSpec):
+        width: int = 16
+
+        def build(self, channels: int, classes: int) -> nn.Module:
+            return Net(channels, classes, self.width)
+
+        def layers(self) -> list[str]:
+            return ["stage1", "stage2"]
+    """
+
+    slot: ClassVar[str] = "backbone"
+
+    def build(self, channels: int, classes: int) -> Any:
+        """Return the plain network: images `(N, channels, H, W)` to logits `(N, classes)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no method build(self, channels, classes)")
+
+    def layers(self) -> Sequence[str]:
+        """Return the names of the layers behind which attention goes, as in `network.get_submodule`."""
+        raise NotImplementedError(f"{type(self).__name__} has no method layers(self)")
+
+    @property
+    def stages(self) -> int:
+        """One more than the places for attention: the paper puts it behind every stage but the last."""
+        return len(self.layers()) + 1
+
+
 @spec
-class SmallResNet:
+class SmallResNet(BackboneSpec):
     """He et al.'s (2016) three-stage CIFAR family, depth = 6n + 2, stages `width`, 2 `width`, 4 `width`."""
 
     kind: ClassVar[str] = "small_resnet"
@@ -27,7 +58,7 @@ class SmallResNet:
 
 
 @spec
-class ResNet18:
+class ResNet18(BackboneSpec):
     """ResNet18; `stem="imagenet"` is torchvision's, with `width` 96 and 128 the paper's WRN18 x1.5 and x2."""
 
     kind: ClassVar[str] = "resnet18"
@@ -37,7 +68,7 @@ class ResNet18:
 
 
 @spec
-class ResNet34:
+class ResNet34(BackboneSpec):
     """ResNet34: four stages of basic blocks; `stem="imagenet"` is torchvision's."""
 
     kind: ClassVar[str] = "resnet34"
@@ -47,7 +78,7 @@ class ResNet34:
 
 
 @spec
-class ResNet50:
+class ResNet50(BackboneSpec):
     """ResNet50: bottleneck blocks; `stride_on` is the conv of a block with its stride, in the paper's counts the `1x1`.
 
     With `stem="imagenet"` and the stride on the `3x3`, as in the released code, it is torchvision's.
@@ -61,7 +92,7 @@ class ResNet50:
 
 
 @spec
-class ResNet101:
+class ResNet101(BackboneSpec):
     """ResNet101: bottleneck blocks; `stem` and `stride_on` as for `ResNet50`."""
 
     kind: ClassVar[str] = "resnet101"
@@ -72,7 +103,7 @@ class ResNet101:
 
 
 @spec
-class WideResNet:
+class WideResNet(BackboneSpec):
     """WRN28 (Zagoruyko and Komodakis, BMVC 2016): pre-activation blocks, stages 16, 32, 64 times `widen_factor`."""
 
     kind: ClassVar[str] = "wrn28"
@@ -81,7 +112,7 @@ class WideResNet:
 
 
 @spec
-class PreResNet:
+class PreResNet(BackboneSpec):
     """Pre-activation bottleneck net (He et al., ECCV 2016), depth = 9n + 2, stages of 64, 128 and 256 channels.
 
     The paper's "PreResNet110" has the counts of the default, 164 layers, with `stride_on="1x1"`.
@@ -98,7 +129,7 @@ class PreResNet:
 
 
 @spec
-class ResNeXt29:
+class ResNeXt29(BackboneSpec):
     """ResNeXt29 `cardinality` x `base_width`d (Xie et al., CVPR 2017): three stages of 256, 512 and 1024 channels.
 
     `base_width` is the channels of a group in the first stage, doubled in each; `stride_on` as for `ResNet50`.
@@ -112,7 +143,7 @@ class ResNeXt29:
 
 
 @spec
-class ResNeXt50:
+class ResNeXt50(BackboneSpec):
     """ImageNet ResNeXt50 `cardinality` x `base_width`d (Xie et al., CVPR 2017), torchvision's; see `ResNeXt29`."""
 
     kind: ClassVar[str] = "resnext50"
@@ -123,7 +154,7 @@ class ResNeXt50:
 
 
 @spec
-class DenseNet:
+class DenseNet(BackboneSpec):
     """DenseNet-BC for small images (Huang et al., CVPR 2017), depth = 6n + 4: three dense blocks of n layers.
 
     Each layer adds `growth` channels, a transition halves channels and resolution. The stages, behind which the paper
@@ -141,7 +172,7 @@ class DenseNet:
 
 
 @spec
-class MobileNet:
+class MobileNet(BackboneSpec):
     """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861), stages of 128, 256, 512 and 1024 channels times `width`."""
 
     kind: ClassVar[str] = "mobilenet_v1"
@@ -150,7 +181,7 @@ class MobileNet:
 
 
 @spec
-class SqueezeNet:
+class SqueezeNet(BackboneSpec):
     """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360), torchvision's; images of at least 17 x 17.
 
     The stages are its layers of 64, 128, 256 and 512 channels; BAM behind the first three gives the paper's counts.
@@ -158,7 +189,3 @@ class SqueezeNet:
 
     kind: ClassVar[str] = "squeezenet1_1"
     stages: ClassVar[int] = 4
-
-
-Residual = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101 | WideResNet | PreResNet | ResNeXt29 | ResNeXt50
-Backbone = Residual | DenseNet | MobileNet | SqueezeNet

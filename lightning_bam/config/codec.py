@@ -1,31 +1,28 @@
 """The bridges between a `Run` and everything outside: JSON, flat names, and `--set` on the command line."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, make_dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, get_args
 
 import pydantic
 
-from lightning_bam.config.attention import Attention, Placement
-from lightning_bam.config.backbone import Backbone
-from lightning_bam.config.dataset import Dataset
-from lightning_bam.config.detection import Detector, Scenes, Trunk
-from lightning_bam.config.recipe import Recipe
-from lightning_bam.config.run import Run
-from lightning_bam.config.spec import ConfigError, default_of, first_problem, idle, nearest
+from lightning_bam.config.attention import AttentionSpec
+from lightning_bam.config.backbone import BackboneSpec
+from lightning_bam.config.dataset import DatasetSpec
+from lightning_bam.config.detection import Trunk
+from lightning_bam.config.run import Run, plain
+from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, nearest
 from lightning_bam.json_text import SHOWN, short
-
-KINDS: Final[Mapping[str, Mapping[str, type]]] = {
-    "dataset": {cls.kind: cls for cls in get_args(Dataset | Scenes)},
-    "backbone": {cls.kind: cls for cls in get_args(Backbone | Detector)},
-    "attention": {cls.kind: cls for cls in get_args(Attention)},
-    "placement": {cls.kind: cls for cls in get_args(Placement)},
-    "recipe": {Recipe.kind: Recipe},
-}
-"""What may stand in each slot of a `Run`, by kind."""
 
 PARTS: Final[Mapping[str, Mapping[str, type]]] = {"backbone.trunk": {cls.kind: cls for cls in get_args(Trunk)}}
 """What may stand in a knob that is a spec of its own, by kind."""
+
+BASES: Final[Mapping[str, type]] = {"attention": AttentionSpec, "backbone": BackboneSpec, "dataset": DatasetSpec}
+"""What a class of the user's own is derived from."""
+CODE: Final = re.compile("[0-9a-f]{16}")
+NAME: Final = re.compile(r"(?!.*__)[a-z]\w{0,63}")
 
 Scalar = str | int | float | bool | None
 
@@ -40,13 +37,7 @@ def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
 
 def to_dict(run: Run) -> dict[str, Any]:
     """Return the run as plain JSON data with every field written out; `from_dict` is its inverse."""
-    return {field.name: _plain(getattr(run, field.name)) for field in fields(run)}
-
-
-def _plain(item: Any) -> Any:
-    if hasattr(item, "kind"):
-        return {"kind": item.kind} | {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
-    return list(item) if isinstance(item, tuple) else item
+    return {field.name: plain(getattr(run, field.name)) for field in fields(run)}
 
 
 def from_dict(data: Mapping[str, Any]) -> Run:
@@ -60,8 +51,53 @@ def _decode(name: str, value: Any) -> Any:
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
         raise ConfigError(f"{name}={short(value)}: must be an object with a 'kind'")
-    knobs = {knob: _decode(f"{name}.{knob}", item) for knob, item in value.items() if knob != "kind"}
+    knobs = {knob: _decode(f"{name}.{knob}", item) for knob, item in value.items() if knob not in ("kind", "code")}
+    if "code" in value:
+        return _own(name, value["kind"], value["code"], knobs)
     return construct(_kind(name, value["kind"]), knobs, name)
+
+
+def _own(slot: str, kind: str, code: Any, knobs: Mapping[str, Any]) -> Any:
+    """Build a spec of the user's own: of its class, where that has this code, else of a stand-in."""
+    named = isinstance(code, str) and CODE.fullmatch(code) and all(map(NAME.fullmatch, (kind, *knobs)))
+    if not named or slot not in BASES:
+        raise ConfigError(f"{slot}={kind[:SHOWN]}: its code={short(code)} or a knob's name is none that was written so")
+    values = {knob: tuple(value) if isinstance(value, list) else value for knob, value in knobs.items()}
+    cls: Any = KINDS[slot].get(kind)
+    if cls is not None and cls.code == code:
+        return construct(cls, values, slot)
+    if not all(isinstance(part, Scalar) for value in values.values() for part in _parts(value)):
+        raise ConfigError(f"{slot}={kind}: a knob holds more than numbers, text and lists of these")
+    return stand_in(BASES[slot], kind, code, tuple(values))(**values)
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+@lru_cache(1024)
+def stand_in(base: type, kind: str, code: str, knobs: tuple[str, ...]) -> Any:
+    """Return a class for a spec of the user's own whose class, or the code of that, is not known here.
+
+    It has the fields and the identity of the other, and can be read, compared and written; whatever would train it is
+    a ConfigError.
+    """
+
+    def missing(spec: Any, *_: Any) -> Any:
+        raise ConfigError(
+            f"{spec.slot}={kind}: the code that run.json names, {code}, is not what a file read here defines; give the "
+            "study's file as it was, or run the study to train the present code"
+        )
+
+    methods = dict.fromkeys(("build", "layers", "load"), missing)
+    properties = dict.fromkeys(("shape", "classes", "stages"), property(missing))
+    return make_dataclass(
+        kind,
+        [(knob, object) for knob in knobs],
+        bases=(base,),
+        frozen=True,
+        namespace={"kind": kind, "code": code, **methods, **properties},
+    )
 
 
 def _kind(slot: str, kind: str) -> type:
@@ -83,6 +119,8 @@ def flatten(run: Run) -> dict[str, Scalar]:
 def _flat(name: str, item: Any) -> dict[str, Scalar]:
     if isinstance(item, tuple):
         return {name: ",".join(map(str, item))}
+    if isinstance(item, Mapping):
+        return {knob: value for option in item for knob, value in _flat(f"{name}.{option}", item[option]).items()}
     if not hasattr(item, "kind"):
         return {name: "none" if name in KINDS else item}
     flat: dict[str, Scalar] = {name: item.kind}
@@ -133,10 +171,12 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
     source = item if name == "attention" else old  # a `width` or `seed` of another kind means something else
     arguments = {f.name: getattr(source, f.name) for f in fields(cls) if hasattr(source, f.name)}
     parts: dict[str, dict[str, str]] = {}
-    for knob, text in knobs.items():
+    for knob, text in sorted(knobs.items()):
         head, _, rest = knob.partition(".")
         if f"{name}.{head}" in PARTS and any(f.name == head for f in fields(cls)):
             parts.setdefault(head, {})[rest] = text
+        elif rest and isinstance(_default(cls, head), Mapping):
+            arguments[head] = {**arguments.get(head, {}), rest: text}
         elif knob:
             arguments[knob] = _parse(cls, knob, text)
     for head, inner in parts.items():
@@ -146,9 +186,15 @@ def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:
 
 
 def _parse(cls: Any, knob: str, text: str) -> Any:
-    default = next((default_of(f) for f in fields(cls) if f.name == knob), "")
+    default = _default(cls, knob)
+    if text.lower() in ("", "none") and isinstance(default, Mapping):
+        return {}
     if default is None and text.lower() == "none":
         return None
-    if default is None or isinstance(default, tuple):
+    if isinstance(default, tuple) or (default is None and "tuple" in str(cls.__pydantic_fields__[knob].annotation)):
         return tuple(part for part in text.split(",") if part)
     return text
+
+
+def _default(cls: Any, knob: str) -> Any:
+    return next((default_of(f) for f in fields(cls) if f.name == knob), "")

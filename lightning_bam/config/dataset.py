@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from lightning_bam.config.spec import ConfigError, spec
+from lightning_bam.config.spec import ConfigError, Part, spec
 
 
 def data_dir() -> Path:
@@ -24,8 +24,44 @@ def class_names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and visible(entry.name))
 
 
+class DatasetSpec(Part):
+    """Labelled images as data. One of your own says what they are, and how they are loaded:
+
+        @spec
+        class MyImages(DatasetSpec):
+            classes = 3
+            shape = (3, 48, 64)
+
+            def load(self):
+                return train_images, train_labels, test_images, test_labels
+
+    Either of `classes` and `shape` may be a property.
+    """
+
+    slot: ClassVar[str] = "dataset"
+    idles: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its classes")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Image shape `(C, H, W)`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its shape")
+
+    def load(self) -> Any:
+        """Return train images, their labels, test images and their labels.
+
+        Images are tensors or arrays `(N, C, H, W)` uint8 and labels `(N,)` whole numbers from 0 to `classes` - 1; or
+        images are a list of paths, which are decoded, fitted to `shape`, when they are used.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method load(self)")
+
+
 @spec
-class ClutteredDigits:
+class ClutteredDigits(DatasetSpec):
     """Handwritten digits in clutter, embedded: the protocol of Mnih et al. (2014) on scikit-learn's real digits.
 
     Each image is a `(3, size, size)` canvas that holds one digit, 16 pixels high, in a random colour at a random
@@ -48,7 +84,7 @@ class ClutteredDigits:
 
 
 @spec
-class Digits:
+class Digits(DatasetSpec):
     """The 1,797 plain 8x8 handwritten digits of scikit-learn, embedded; 1,297 train, 500 test."""
 
     kind: ClassVar[str] = "digits"
@@ -57,7 +93,7 @@ class Digits:
 
 
 @spec
-class CIFAR10:
+class CIFAR10(DatasetSpec):
     """CIFAR-10, 50,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "cifar10"
@@ -66,7 +102,7 @@ class CIFAR10:
 
 
 @spec
-class CIFAR100:
+class CIFAR100(DatasetSpec):
     """CIFAR-100, 50,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "cifar100"
@@ -75,7 +111,7 @@ class CIFAR100:
 
 
 @spec
-class FashionMNIST:
+class FashionMNIST(DatasetSpec):
     """Fashion-MNIST, 60,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "fashion_mnist"
@@ -84,7 +120,7 @@ class FashionMNIST:
 
 
 @spec
-class SVHN:
+class SVHN(DatasetSpec):
     """Street View House Numbers, cropped digits, 73,257 train and 26,032 test images."""
 
     kind: ClassVar[str] = "svhn"
@@ -93,7 +129,7 @@ class SVHN:
 
 
 @spec
-class ImageFolder:
+class ImageFolder(DatasetSpec):
     """Any `<data dir>/<name>/{train,test}/<class>/<image>`, but hidden ones, fitted to `(3, height, width)`."""
 
     kind: ClassVar[str] = "image_folder"
@@ -123,7 +159,7 @@ class ImageFolder:
 
 
 @spec
-class ImageNet:
+class ImageNet(DatasetSpec):
     """ImageNet-1k (ILSVRC 2012), 1,281,167 train and 50,000 validation images, as the authors' script trains on it.
 
     Read from `<data dir>/imagenet/{train,val}/<class>/<image>`; class `i` is the `i`-th of the 1,000 sorted folder
@@ -143,6 +179,3 @@ class ImageNet:
     def shape(self) -> tuple[int, int, int]:
         """Image shape `(C, H, W)`."""
         return (3, self.resolution, self.resolution)
-
-
-Dataset = ClutteredDigits | Digits | CIFAR10 | CIFAR100 | FashionMNIST | SVHN | ImageFolder | ImageNet

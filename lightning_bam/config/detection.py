@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from lightning_bam.config.backbone import ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
+from lightning_bam.config.backbone import BackboneSpec, ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
+from lightning_bam.config.dataset import DatasetSpec
 from lightning_bam.config.spec import spec
 
 Trunk = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101
@@ -13,8 +14,16 @@ IDLE: Final = frozenset({"recipe.crop_padding", "recipe.label_smoothing", "recip
 """What no detector's training knows."""
 
 
+class Scenes(DatasetSpec):
+    """Images with boxes to find."""
+
+
+class Detector(BackboneSpec):
+    """A network that finds boxes, around a trunk in which attention stands."""
+
+
 @spec
-class DigitScenes:
+class DigitScenes(Scenes):
     """Scenes of scikit-learn's handwritten digits with exact boxes, embedded: real objects, nothing to download.
 
     Each scene is a `(3, height, width)` canvas, black, that shows 0 to `most` digits, each in a random colour. A digit
@@ -40,7 +49,7 @@ class DigitScenes:
 
 
 @spec
-class CocoDetection:
+class CocoDetection(Scenes):
     """Boxes of a data set in COCO's format, read from `<data dir>/<name>`.
 
     Wanted there: `annotations/instances_train<year>.json`, `annotations/instances_val<year>.json` and the images in
@@ -68,7 +77,7 @@ class CocoDetection:
 
 
 @spec
-class FasterRCNN:
+class FasterRCNN(Detector):
     """Torchvision's Faster R-CNN (Ren et al., NIPS 2015) with a feature pyramid (Lin et al., CVPR 2017) on a trunk.
 
     The paper's own is older and not described: this detector is a fixed assumption of every detection study here.
@@ -89,7 +98,3 @@ class FasterRCNN:
     def stages(self) -> int:
         """Number of the trunk's stages."""
         return self.trunk.stages
-
-
-Scenes = DigitScenes | CocoDetection
-Detector = FasterRCNN

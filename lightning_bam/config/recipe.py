@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, StringConstraints
 
-from lightning_bam.config.spec import spec
+from lightning_bam.config.options import Option, Options
+from lightning_bam.config.spec import Part, spec
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1, max_length=40)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 @spec
-class Recipe:
-    """SGD on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
+class Recipe(Part):
+    """Steps on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
+
+    `optimizer` is a name of `torch.optim` in any case (`adamw`), and `optimizer_options` are arguments of it beyond the
+    recipe's own: `lr` and `weight_decay` are those of any optimizer, as they stand (0.1 is SGD's lr; AdamW's is nearer
+    0.001), `momentum` and `nesterov` are SGD's. Every parameter decays, norms and biases too, in the optimizer's way
+    (with the gradient in SGD, apart from it in AdamW). What torch does not know or take is refused before any training.
+
+    `clip_grad_norm` is the most that the norm of all gradients together may be, of the global batch's mean loss. `ema`
+    is the decay a step of an exponential moving average of the weights, begun with those after the first step; batch
+    norm's statistics are averaged alike, as timm's and torchvision's references do. The averages are what is scored and
+    kept as the run's weights; `train_loss` is of the weights that are trained.
+
+    `mixup` and `cutmix` are the alphas of torchvision's transforms; where there are both, each batch draws one of them.
+    An image's partner is the one before it in the global batch; `train_loss` is then of mixed images and labels.
 
     `milestones` are fractions of `epochs`, so that a shorter run keeps the shape of the schedule. The incomplete last
     batch of an epoch is dropped. `sync_batchnorm` takes batch norm's statistics over the global batch, so that figures
     do not depend on the number of ranks; torch has it on GPUs alone. Else each rank's batch norm sees its own share.
     """
 
+    slot: ClassVar[str] = "recipe"
     kind: ClassVar[str] = "sgd"
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     batch_size: Annotated[int, Field(ge=2)] = 128
-    lr: Annotated[float, Field(gt=0)] = 0.1
+    optimizer: Name = "sgd"
+    optimizer_options: Annotated[Mapping[str, Option], PlainValidator(Options)] = Options()
+    lr: Positive = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = True
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    clip_grad_norm: Positive | None = None
     schedule: Literal["step", "cosine", "constant"] = "step"
     milestones: tuple[Fraction, ...] = (0.3, 0.6, 0.8)
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.2
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Positive | None = None
+    cutmix: Positive | None = None
     crop_padding: Annotated[int, Field(ge=0)] = 4
     flip: bool = True
+    ema: Fraction | None = None
     precision: Literal["32", "bf16"] = "32"
     sync_batchnorm: bool = True
 
     def __post_init__(self) -> None:
-        if self.nesterov and self.momentum == 0:
+        if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0; set nesterov=False or momentum=0.9")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must rise, got {self.milestones}")
@@ -48,7 +72,9 @@ class Recipe:
 
     def idle(self) -> frozenset[str]:
         """Return the fields that play no part, given the others."""
-        return frozenset() if self.schedule == "step" and self._changes_lr() else frozenset({"milestones", "gamma"})
+        steps = self.schedule == "step" and self._changes_lr()
+        unused = set() if steps else {"milestones", "gamma"}
+        return frozenset(unused | (set() if self.optimizer == "sgd" else {"momentum", "nesterov"}))
 
     def canonical(self) -> Recipe:
         """Return the same training in its usual spelling: a schedule that never comes into play is `constant`."""

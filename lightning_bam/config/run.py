@@ -2,24 +2,51 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
-from lightning_bam.config.attention import AfterStages, Attention, Placement
-from lightning_bam.config.backbone import Backbone, SmallResNet
-from lightning_bam.config.dataset import ClutteredDigits, Dataset
+from lightning_bam.config.attention import AfterStages, AttentionSpec, Placement
+from lightning_bam.config.backbone import BackboneSpec, SmallResNet
+from lightning_bam.config.dataset import ClutteredDigits, DatasetSpec
 from lightning_bam.config.detection import Detector, Scenes
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.spec import ConfigError, changed, spec
+from lightning_bam.json_text import short
+
+
+def plain(item: Any) -> Any:
+    """Return `item` as plain JSON data: a spec with its kind, every field, and the hash of its code if it is own."""
+    if isinstance(item, Mapping):
+        return {name: plain(value) for name, value in item.items()}
+    if not hasattr(item, "kind"):
+        return list(item) if isinstance(item, tuple) else item
+    data = {"kind": item.kind} | {field.name: plain(getattr(item, field.name)) for field in fields(item)}
+    if not getattr(item, "code", ""):
+        return data
+    for name, value in data.items():
+        if not all(
+            isinstance(part, str | int | float | None) for part in (value if isinstance(value, list) else [value])
+        ):
+            raise ConfigError(
+                f"{item.slot}.{name}={short(value)}: a knob of {type(item).__name__} must be a number, a text, True, "
+                "False, None, or a tuple of these"
+            )
+    return data | {"code": item.code}
 
 
 def identity(item: Any) -> Any:
-    """Return what of `item` can change a result: its kind and what differs from the defaults."""
+    """Return what of `item` can change a result: its kind and what differs from the defaults.
+
+    Of a user's own it is all that `run.json` has, so that a key can be checked where the class is not known.
+    """
     if not hasattr(item, "kind"):
-        return item
+        return plain(item)
+    if getattr(item, "code", ""):
+        return plain(item)
     cache = vars(item)
     if "_identity" not in cache:  # the runs of a row share their specs
         usual = item.canonical() if hasattr(item, "canonical") else item
@@ -37,9 +64,9 @@ class Run:
     """
 
     kind: ClassVar[str] = "run"
-    dataset: Dataset | Scenes = ClutteredDigits()
-    backbone: Backbone | Detector = SmallResNet()
-    attention: Attention | None = None
+    dataset: InstanceOf[DatasetSpec] = ClutteredDigits()
+    backbone: InstanceOf[BackboneSpec] = SmallResNet()
+    attention: InstanceOf[AttentionSpec] | None = None
     placement: Placement = AfterStages()
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
@@ -48,8 +75,7 @@ class Run:
     @property
     def idles(self) -> frozenset[str]:
         """Flat names of the knobs that play no part because of what stands in another slot."""
-        names: frozenset[str] = getattr(self.dataset, "idles", frozenset())
-        return names
+        return frozenset() if self.dataset.code else self.dataset.idles
 
     @property
     def detects(self) -> bool:
@@ -73,7 +99,7 @@ class Run:
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.attention is None:
             del parts["placement"]
-        elif self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
+        elif not self.backbone.code and self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
             parts["placement"] = AfterStages()
         if self.score_on == "test":
             del parts["score_on"]

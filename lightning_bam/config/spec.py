@@ -1,34 +1,96 @@
 """What every description of a run is made of: a frozen, keyword-only, type-checked dataclass with a `kind`."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+import sys
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, Final, TypeVar, cast, dataclass_transform
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar, cast, dataclass_transform
 
 import pydantic
 
+from lightning_bam.config.own_code import code_hash, is_own
 from lightning_bam.json_text import short
 
 T = TypeVar("T")
 
-SPECS: Final[dict[str, type]] = {}
+SLOTS: Final = ("dataset", "backbone", "attention", "placement", "recipe")
+"""The fields of a `Run` that hold a spec."""
+_classes: Final[ChainMap[str, type]] = ChainMap({}, {})
+_own: Final[dict[str, dict[str, type]]] = {slot: {} for slot in SLOTS}
+_kinds: Final[dict[str, ChainMap[str, type]]] = {slot: ChainMap(_own[slot], {}) for slot in SLOTS}
+SPECS: Final[Mapping[str, type]] = _classes
 """Every class that `spec` has made, by its name, for hints."""
+KINDS: Final[Mapping[str, Mapping[str, type]]] = _kinds
+"""What may stand in each slot of a `Run`, by kind: this package's, and those of the study's file that was read last."""
 
 
 class ConfigError(ValueError):
     """A description that cannot be a run; the message is one line that carries the offending value."""
 
 
+class Part:
+    """What may stand in a slot of a `Run`: a class that `spec` has made.
+
+    `kind` is its name in files and on the command line: if the class does not say, its own in lower case, so that
+    `MyGateSpec` is `my_gate`. `code` is a hash of what a class of the user's own computes, empty for this package's,
+    and `file` is where it stands.
+    """
+
+    slot: ClassVar[str]
+    kind: ClassVar[str]
+    code: ClassVar[str] = ""
+    file: ClassVar[str] = ""
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def spec(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen, keyword-only dataclass whose fields are checked and converted on construction."""
+    """Make `cls` a frozen, keyword-only dataclass whose fields are checked and converted on construction.
+
+    A class of the user's own, as `class MyGate(AttentionSpec)`, can then stand in a `Run` and be named on the command
+    line. ConfigError for a kind that this package has.
+    """
     make = pydantic.dataclasses.dataclass(
         frozen=True,
         kw_only=True,
         config=pydantic.ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False),
     )
-    SPECS[cls.__name__] = checked = cast(type[T], make(cls))
+    file = sys.modules[cls.__module__].__dict__.get("__file__")
+    own = file is None or is_own(Path(file))
+    if issubclass(cls, Part):
+        if "kind" not in vars(cls):
+            cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.removesuffix("Spec")).lower()
+        if own:
+            file = _check_own(cls, file)
+            cls.code, cls.file = code_hash(Path(file), cls.__qualname__.partition(".")[0]), file
+    checked = cast(type[T], make(cls))
+    _classes.maps[0 if own else 1][cls.__name__] = checked
+    if issubclass(cls, Part):
+        _kinds[cls.slot].maps[0 if own else 1][cls.kind] = checked
     return checked
+
+
+def _check_own(cls: type[Part], file: str | None) -> str:
+    if file is None:
+        raise ConfigError(f"{cls.__name__}: stands in no file; write it in one, so that its code can be part of a run")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", cls.kind):
+        raise ConfigError(f"{cls.__name__}.kind={short(cls.kind)}: must be a name in lower case, as 'my_gate'")
+    if cls.kind in _kinds[cls.slot].maps[1]:
+        other = _kinds[cls.slot].maps[1][cls.kind].__name__
+        raise ConfigError(
+            f"{cls.__name__}.kind={cls.kind!r}: is the kind of this package's {other}; rename the class, or write "
+            f"kind = 'my_{cls.kind}' in it"
+        )
+    return file
+
+
+def forget_own() -> None:
+    """Forget the user's own classes: another study's file is read, and may have others of the same names."""
+    _classes.maps[0].clear()
+    for kinds in _own.values():
+        kinds.clear()
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -66,7 +128,7 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     names = (problem for problem in problems if problem["type"] == "unexpected_keyword_argument")
     problem = next(names, problems[0])
     value = problem["input"]
-    if problem["type"] == "dataclass_type":
+    if problem["type"] in ("dataclass_type", "is_instance_of"):
         return _no_spec(problems, where)
     path = ".".join(str(part) for part in (where, *problem["loc"]) if str(part))
     if problem["type"] == "missing":
@@ -87,8 +149,10 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
 
 def _no_spec(problems: Sequence[Any], where: str) -> str:
     """Say which spec to write where something else stands, as `EveryBlock()` for 'every_block'."""
-    value, classes = problems[0]["input"], [p["ctx"]["class_name"] for p in problems if p["type"] == "dataclass_type"]
-    path = ".".join(str(part) for part in (where, *problems[0]["loc"]) if str(part) and part not in classes)
-    kinds = {str(getattr(SPECS.get(name), "kind", name)): f"{name}()" for name in classes}
+    value, loc = problems[0]["input"], [part for part in problems[0]["loc"] if "[" not in str(part)]
+    classes = [p["ctx"]["class_name"] for p in problems if p["type"] == "dataclass_type"]
+    path = ".".join(str(part) for part in (where, *loc) if str(part) and part not in classes)
+    specs = [SPECS[name] for name in classes] if classes else list(KINDS[str(loc[-1])].values())
+    kinds = {str(getattr(cls, "kind", cls.__name__)): f"{cls.__name__}()" for cls in specs}
     close = difflib.get_close_matches(str(value), kinds, n=1, cutoff=0.5)
     return f"{path}={short(value)}: write {kinds[close[0]] if close else ' or '.join(kinds.values())}"

@@ -13,6 +13,7 @@ from lightning_bam.data.augment import augment, normalise
 from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
+from lightning_bam.data.mixing import mixing_of
 from lightning_bam.data.order import Batches
 from lightning_bam.data.run_data import EpochBatches, RunData
 from lightning_bam.data.stream import Stream, worker_count
@@ -48,11 +49,16 @@ class OnDevice:
 
 
 class TrainBatches(EpochBatches):
-    """This rank's batches: images `(b, C, H, W)` float32, normalised, labels `(b,)`, b = batch_size / world_size."""
+    """This rank's batches: images `(b, C, H, W)` float32, normalised, labels `(b,)`, b = batch_size / world_size.
+
+    Where the recipe mixes, labels are weights of the classes `(b, classes)` float32.
+    """
 
     def __init__(self, run: Run, source: Images | ImageFiles, feed: OnDevice | Stream, trainer: Trainer) -> None:
         padding = run.recipe.crop_padding if source.padded else 0
-        super().__init__(run, source.count, trainer, padding=padding, crops=not source.padded)
+        self.mixing = mixing_of(run)
+        before = self.mixing is not None
+        super().__init__(run, source.count, trainer, padding=padding, crops=not source.padded, before=before)
         self.feed = feed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -61,7 +67,8 @@ class TrainBatches(EpochBatches):
             self.note(batch)
             flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
             images = augment(pixels, batch.offsets.to(pixels.device), flips, plan.padding)
-            yield normalise(images, feed.mean, feed.std), labels
+            images = normalise(images, feed.mean, feed.std)
+            yield self.mixing(images, labels, plan.epoch, batch.number) if self.mixing else (images, labels)
 
 
 class ScoredBatches:

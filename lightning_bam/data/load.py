@@ -8,7 +8,7 @@ from lightning_bam.config import (
     SVHN,
     ClutteredDigits,
     ConfigError,
-    Dataset,
+    DatasetSpec,
     Digits,
     FashionMNIST,
     ImageFolder,
@@ -19,10 +19,11 @@ from lightning_bam.data.clutter import cluttered, plain
 from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.image_folder import image_folder, imagenet
 from lightning_bam.data.images import Images, in_memory
+from lightning_bam.data.own import own_images
 from lightning_bam.data.torchvision_sets import cifar, fashion_mnist, svhn
 
 
-def load(dataset: Dataset | Scenes) -> Images | ImageFiles:
+def load(dataset: DatasetSpec) -> Images | ImageFiles:
     """Return the images that `dataset` describes; ConfigError, which says what to put where, for missing files."""
     match dataset:
         case ClutteredDigits():
@@ -39,7 +40,9 @@ def load(dataset: Dataset | Scenes) -> Images | ImageFiles:
             return image_folder(dataset)
         case ImageNet():
             return imagenet(dataset)
-        case _:
+        case Scenes():
             raise ConfigError(
                 f"dataset={dataset.kind}: holds scenes with boxes, and a classifier needs labelled images"
             )
+        case _:
+            return own_images(dataset)

@@ -36,12 +36,16 @@ def crop_draws(count: int, seed: int, epoch: int, batch: int) -> Words:
 
 @dataclass(frozen=True)
 class Batch:
-    """One rank's share of a global batch, on the CPU: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, crops."""
+    """One rank's share of a global batch, on the CPU: indices `(b,)`, crop offsets `(b, 2)`, flips `(b,)`, crops.
+
+    `number` is the global batch's in its epoch.
+    """
 
     indices: Tensor
     offsets: Tensor
     flips: Tensor
     crops: Words | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class Batches:
     Global batch `k` is entries `k B .. (k + 1) B - 1` of the epoch's order; rank `r` of `W` takes the contiguous
     share `r B / W .. (r + 1) B / W - 1` of it. Draws are made for the global batch, so that what is trained on
     does not depend on the number of ranks. `padding` is that of crops in pixels, `crops` draws random sizes, too.
+    With `before`, a share begins with one entry more, that before it in its global batch (before the first: the last).
     """
 
     n: int
@@ -61,6 +66,7 @@ class Batches:
     rank: int = 0
     world_size: int = 1
     crops: bool = False
+    before: bool = False
     start: int = 0
 
     def __len__(self) -> int:
@@ -71,9 +77,9 @@ class Batches:
         """Yield this rank's share of each global batch."""
         order = epoch_order(self.n, self.seed, self.epoch)
         share = self.batch_size // self.world_size
-        mine = slice(self.rank * share, (self.rank + 1) * share)
+        mine = torch.arange(self.rank * share - self.before, (self.rank + 1) * share) % self.batch_size
         for batch in range(self.start, self.n // self.batch_size):
             indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             offsets, flips = augmentation_draws(self.batch_size, self.padding, self.seed, self.epoch, batch)
-            crops = crop_draws(self.batch_size, self.seed, self.epoch, batch)[mine] if self.crops else None
-            yield Batch(indices[mine], offsets[mine], flips[mine], crops)
+            crops = crop_draws(self.batch_size, self.seed, self.epoch, batch)[mine.numpy()] if self.crops else None
+            yield Batch(indices[mine], offsets[mine], flips[mine], crops, batch)

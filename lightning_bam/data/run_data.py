@@ -14,12 +14,14 @@ from lightning_bam.data.order import Batch, Batches
 class EpochBatches(ABC):
     """This rank's batches, of `count` training samples, of whichever epoch the trainer is in; see `Batches`.
 
-    `drawn` counts the epoch's so far, `first` `(b,)` are the samples of the very first one.
+    `drawn` counts the epoch's so far, `first` `(b,)` are the samples of the very first one, without the one `before`.
     """
 
-    def __init__(self, run: Run, count: int, trainer: Trainer, *, padding: int = 0, crops: bool = False) -> None:
+    def __init__(
+        self, run: Run, count: int, trainer: Trainer, *, padding: int = 0, crops: bool = False, before: bool = False
+    ) -> None:
         self.run, self.count, self.trainer = run, count, trainer
-        self.padding, self.crops = padding, crops
+        self.padding, self.crops, self.before = padding, crops, before
         self.first: Tensor | None = None
         self.drawn = 0
 
@@ -33,6 +35,7 @@ class EpochBatches(ABC):
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             crops=self.crops,
+            before=self.before,
             start=start,
         )
 
@@ -53,7 +56,7 @@ class EpochBatches(ABC):
         """Note that a batch is drawn."""
         self.drawn += 1
         if self.first is None:
-            self.first = batch.indices
+            self.first = batch.indices[int(self.before) :]
 
 
 class RunData(LightningDataModule, ABC):

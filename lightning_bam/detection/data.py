@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from lightning_bam.config import CocoDetection, ConfigError, Run, Scenes
+from lightning_bam.config import CocoDetection, ConfigError, DigitScenes, Run, Scenes
 from lightning_bam.data.augment import normalise
 from lightning_bam.data.run_data import EpochBatches, RunData
 from lightning_bam.detection.coco import coco
@@ -28,7 +28,10 @@ AHEAD: Final = 16
 
 def load_scenes(dataset: Scenes) -> SceneSets:
     """Return the scenes that `dataset` describes; ConfigError in one line where files are missing or do not fit."""
-    return coco(dataset) if isinstance(dataset, CocoDetection) else digit_scenes(dataset)
+    if isinstance(dataset, CocoDetection):
+        return coco(dataset)
+    assert isinstance(dataset, DigitScenes)
+    return digit_scenes(dataset)
 
 
 def read(scenes: SceneSet, indices: Sequence[int]) -> Iterator[tuple[Tensor, Target]]:
@@ -119,6 +122,9 @@ class DetectionData(RunData):
                 f"backbone={self.run.backbone.kind} trains on one device, not on {world_size}: its losses are means "
                 "over boxes, which ranks do not share equally; use --devices-per-run 1"
             )
+        for name in ("mixup", "cutmix"):
+            if (alpha := getattr(self.run.recipe, name)) is not None:
+                raise ConfigError(f"recipe.{name}={alpha:g}: scenes with boxes are not mixed; set recipe.{name}=none")
         if count < batch:
             raise ConfigError(
                 f"recipe.batch_size={batch} is more than the {count} train scenes, and an incomplete batch is dropped; "

@@ -10,7 +10,9 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_bam.backbones.build import attended
-from lightning_bam.config import CocoDetection, Detector, Run
+from lightning_bam.backbones.layers import Staged
+from lightning_bam.config import CocoDetection, Run
+from lightning_bam.config import FasterRCNN as FasterRCNNSpec
 from lightning_bam.probe import blank_image, outputs
 from lightning_bam.random_streams import seeded, stream
 
@@ -36,8 +38,9 @@ def build_detector(run: Run) -> FasterRCNN:
     """
     assert run.detects
     spec = run.backbone
-    assert isinstance(spec, Detector)
+    assert isinstance(spec, FasterRCNNSpec)
     trunk = attended(run, spec.trunk, PROBE)
+    assert isinstance(trunk, Staged)
     with seeded(stream(run.seed, "detector"), torch.device("cpu")):
         maps = outputs(trunk, trunk.stages, PROBE)
         strides = [PROBE[1] // maps[name].map.shape[2] for name in trunk.stages]
@@ -71,7 +74,7 @@ def most_work(run: Run, network: FasterRCNN) -> None:
 
     The image is padded to a multiple of 32 pixels, as torchvision does.
     """
-    assert isinstance(run.backbone, Detector)
+    assert isinstance(run.backbone, FasterRCNNSpec)
     channels, height, width = run.dataset.shape
     padded = (channels, -(-height // PADDED) * PADDED, -(-width // PADDED) * PADDED)
     levels = network.backbone(blank_image(network, padded))

@@ -9,10 +9,11 @@ import numpy as np
 from lightning_bam.config import ConfigError
 from lightning_bam.inspection.report import inspect
 from lightning_bam.run_folder.files import FolderError, put_in_place, unwritable, write_object
+from lightning_bam.user_code.load import Source, load
 
 
 def main() -> None:
-    """Read `{"path", "images", "samples", "unfinished", "output"}` from stdin; write what `inspect` returns.
+    """Read `{"path", "images", "samples", "unfinished", "output", "own"}` from stdin; write what `inspect` returns.
 
     It goes to `inspect.json` and `inspect.npz` in the folder `output`. Prints `{}`, or `{"error": line}` for what a
     person can mend.
@@ -21,6 +22,7 @@ def main() -> None:
     output = Path(request.pop("output"))
     answer = {}
     try:
+        load(Source(*place) for place in request.pop("own"))
         numbers, arrays = inspect(**request | {"path": Path(request["path"])})
         output.mkdir(parents=True, exist_ok=True)
         with put_in_place(output / "inspect.npz", follow=False) as temporary, temporary.open("xb") as file:

@@ -8,22 +8,37 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.attention import BAM, CBAM, SE
+from lightning_bam.attention import (
+    BAM,
+    CBAM,
+    ECA,
+    SE,
+    CoordinateAttention,
+    GatherExcite,
+    GlobalContext,
+    SimAM,
+    TripletAttention,
+)
 from lightning_bam.attention.layers import BroadcastNorm
 from lightning_bam.config import ConfigError
 
-Attention = BAM | SE | CBAM
+Attention = BAM | SE | CBAM | ECA | SimAM | CoordinateAttention | GlobalContext | TripletAttention | GatherExcite
 
 
 def attention_modules(network: nn.Module) -> dict[str, Attention]:
-    """Return the attention modules of `network` in its order, by the layer they stand behind; ConfigError if none."""
+    """Return the modules of `network` that have a gate, in its order, by the layer they stand behind.
+
+    ConfigError if none: a global context that only adds has no gate.
+    """
     modules = {
         name.removesuffix(".attention"): module
         for name, module in network.named_modules()
-        if isinstance(module, Attention)
+        if isinstance(module, Attention) and not (isinstance(module, GlobalContext) and module.scale is None)
     }
     if not modules:
-        raise ConfigError("this network holds no BAM, SE or CBAM module; inspect a run with one of them")
+        raise ConfigError(
+            "this network holds no attention module with a gate; inspect a run with one, as attention=bam"
+        )
     return modules
 
 
@@ -48,8 +63,9 @@ def module_inputs(network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor]
 class Maps:
     """Logits of the `channel` `(N, C)` and the `spatial` branch `(N, H, W)`, None without one, and the gate.
 
-    The gate is the factor before the residual, of a shape that broadcasts to `(N, C, H, W)`: BAM's
-    `sigmoid(s_c + s_s)` (or product, or max), SE's `sigmoid(s_c)`, CBAM's `sigmoid(s_c) sigmoid(s_s)`.
+    The gate is the factor before a residual or what is added, of a shape that broadcasts to `(N, C, H, W)`: BAM's
+    `sigmoid(s_c + s_s)` (or product, or max), SE's `sigmoid(s_c)`, CBAM's `sigmoid(s_c) sigmoid(s_s)`. Where there is
+    one for each channel, their logits are `channel`; other gates have no branches of these kinds.
     """
 
     channel: Tensor | None
@@ -71,8 +87,13 @@ def maps(module: Attention, x: Tensor) -> Maps:
         along_channels = torch.sigmoid(channel)[:, :, None, None]
         spatial = module.spatial(described(x * along_channels))
         return Maps(channel, spatial[:, 0], along_channels * torch.sigmoid(spatial))
-    channel = module.fc2(module.activation(module.fc1(module.avgpool(x))))
-    return Maps(channel[:, :, 0, 0], None, module.scale_activation(channel))
+    if isinstance(module, CoordinateAttention | TripletAttention):
+        return Maps(None, None, module.gate(x))
+    if isinstance(module, SE):
+        logits = module.fc2(module.activation(module.fc1(module.avgpool(x))))
+    else:
+        logits = module.logits(x)
+    return Maps(logits[:, :, 0, 0] if logits.shape[2:] == (1, 1) else None, None, torch.sigmoid(logits))
 
 
 def described(x: Tensor) -> Tensor:
@@ -81,7 +102,7 @@ def described(x: Tensor) -> Tensor:
 
 
 def spatial_layers(module: Attention) -> nn.Module | None:
-    """Return the convs of the spatial branch, None for a module without one (SE, BAM's channel branch alone)."""
+    """Return the convs of the spatial branch, None for a module without one, as SE or BAM's channel branch alone."""
     layers = module.spatial if isinstance(module, BAM | CBAM) else None
     if isinstance(layers, nn.Sequential) and len(layers) and isinstance(layers[-1], BroadcastNorm):
         return layers[:-1]  # a scale and a shift of each channel: it sees what the map sees

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +94,11 @@ def open_plain(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o644) ->
 
 def refuse(path: Path | str, kind: int) -> None:
     """Raise FolderError for what is there and not of this kind, `stat.S_IFREG` or `stat.S_IFDIR`; a link is neither."""
-    with suppress(OSError):  # whoever opens it meets it, too
-        _require(path, os.lstat(path).st_mode, kind)
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:  # whoever opens it meets it, too
+        return
+    _require(path, mode, kind)
 
 
 def _require(path: Path | str, mode: int, kind: int) -> None:
@@ -105,7 +109,7 @@ def _require(path: Path | str, mode: int, kind: int) -> None:
 
 def read_bytes(path: Path | str) -> bytes:
     """Return what is in a small plain file; FolderError for any other, OSError where it is not there or unreadable."""
-    with os.fdopen(open_plain(path), "rb") as file:
+    with FileIO(open_plain(path)) as file:  # unbuffered: it is read in one go
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise FolderError(f"{path}: is larger than {LARGEST // 2**20} MiB; it is not what a training writes")
         return file.read()

@@ -44,7 +44,7 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def hash_file(path: Path) -> str | None:
+def hash_file(path: Path | str) -> str | None:
     """Return the SHA-256 of a plain file as hexadecimal digits, None where it is missing, FolderError for any other."""
     try:
         with os.fdopen(open_plain(path), "rb") as file:

@@ -48,6 +48,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "cpu": Entry("CPU instructions", "other vector instructions add in another order"),
     "threads": Entry("threads a rank", "other threads add in another order"),
     "host": Entry("host"),
+    "code": Entry("own code"),
 }
 """field -> its label, and whether it changes numbers."""
 
@@ -89,6 +90,7 @@ class Environment(BaseModel):
     python: Word | None = None
     host: Word | None = None
     cpu: Word | None = None
+    code: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
 
 
 class Attempt(Environment):
@@ -217,7 +219,7 @@ def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
     return attempts if resumed else attempts[-KEPT:]
 
 
-SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host")}
+SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host", "code")}
 """Entries of an attempt that the runs of one comparison should share, and what a note calls them."""
 
 

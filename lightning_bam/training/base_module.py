@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_bam.config import Run
 from lightning_bam.distributed import gather
-from lightning_bam.training.optimizer import sgd
+from lightning_bam.training.optimizer import configure
 
 
 class RunningLoss:
@@ -44,7 +44,7 @@ class RunningLoss:
 
 
 class TrainedModule(pl.LightningModule, ABC):
-    """A run's network in training; `training_step` adds to `running`."""
+    """A run's `network` in training, all that it has of weights and buffers; `training_step` adds to `running`."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -73,5 +73,5 @@ class TrainedModule(pl.LightningModule, ABC):
             self.running.restore(state, self.global_rank, self.trainer.world_size, self.device)
 
     def configure_optimizers(self) -> Any:
-        """Return SGD over every parameter and the recipe's schedule, stepped every batch."""
-        return sgd(self, self.spec.recipe)
+        """Return the recipe's optimizer over every parameter and its schedule, stepped every batch."""
+        return configure(self, self.spec.recipe)

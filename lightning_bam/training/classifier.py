@@ -52,7 +52,7 @@ class Classifier(TrainedModule):
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean cross-entropy of this rank's part of the global batch."""
+        """Return the mean cross-entropy of this rank's part of the global batch, to labels or weights of classes."""
         images, labels = batch
         # one seed for all ranks: dropout draws for the global batch, whatever the ranks
         with seeded(stream(self.spec.seed, "dropout", self.current_epoch, batch_idx), self.device):

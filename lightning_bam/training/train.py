@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
+from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 
 from lightning_bam.data import ImageData
@@ -21,11 +22,14 @@ from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
 from lightning_bam.signals import Signals
+from lightning_bam.training.averaging import WeightAverage
 from lightning_bam.training.checkpoint import CheckpointOnSignal, LastCheckpoint, damage, misfit
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask
+from lightning_bam.training.optimizer import make_optimizer
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
+from lightning_bam.user_code.keep import keep
 
 Studies = Mapping[str, Mapping[str, str]]
 
@@ -59,6 +63,7 @@ def train(
     data = DetectionData(run) if run.detects else ImageData(run)
     data.check(world)
     module = DetectionTask(run) if run.detects else Classifier(run)
+    make_optimizer(module.parameters(), run.recipe)  # what torch refuses is said before anything is written
     damaged = damage(folder.checkpoint) or misfit(folder)
     checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
     if first:
@@ -68,6 +73,7 @@ def train(
             "threads": threads,
             "world_size": world,
             "data": data.digest,
+            **({"code": kept} if (kept := keep(folder.path.parent, run)) else {}),
             **provenance(),
         }
         _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)
@@ -75,8 +81,9 @@ def train(
     started = time.perf_counter()
     with warnings.catch_warnings(), without_defaults():
         quiet()
-        callbacks = [
+        callbacks: list[Callback] = [
             recorder,
+            *([WeightAverage(run.recipe.ema)] if run.recipe.ema is not None else []),
             CheckpointOnSignal(folder.checkpoint, signals or Signals()),
             LastCheckpoint(folder.checkpoint),
         ]

@@ -31,6 +31,8 @@ def trainer(
         num_nodes=world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         strategy=_strategy(device, world),
         precision=PRECISION[run.recipe.precision],  # type: ignore[arg-type]
+        gradient_clip_val=run.recipe.clip_grad_norm,  # of the ranks' mean gradient, after DDP has made it
+        gradient_clip_algorithm="norm",
         max_epochs=run.recipe.epochs,
         check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
         logger=logger if logger is not None else False,

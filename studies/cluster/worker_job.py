@@ -1,5 +1,7 @@
 """What one job of submitit does: it runs a `bam worker`, and ends it in time when the cluster wants the node back."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import signal
@@ -7,17 +9,15 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from submitit import JobEnvironment
-from submitit.helpers import DelayedSubmission
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
 
 TIMEOUT: Final = 60.0
 """Seconds that a worker gets to end its runs, fewer than a cluster's `notice`."""
 STARTS: Final = 4
 """How often one job starts a worker that the machine keeps killing."""
-NOTICE: Final = signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
-"""The signal by which submitit is told to requeue; Slurm sends it to every process of a job."""
 STORAGE: Final = "BAM_STORAGE"
 """The variable by which a job's worker learns the database: its address may hold a password, and others can read a
 job's arguments, log and pickle."""
@@ -47,7 +47,7 @@ class WorkerJob:
             starts += 1
         if self.ending:
             if running_in_slurm():
-                os.kill(os.getpid(), NOTICE)  # submitit's handler requeues the job and leaves
+                os.kill(os.getpid(), notice())  # submitit's handler requeues the job and leaves
             sys.exit(128 + signal.SIGTERM)
         if code not in (0, 1):
             raise RuntimeError(f"bam worker ended with code {code}; what it said stands above")
@@ -55,12 +55,14 @@ class WorkerJob:
 
     def checkpoint(self) -> DelayedSubmission:
         """End the worker, and return what the requeued job calls."""
+        from submitit.helpers import DelayedSubmission
+
         self._end()
         return DelayedSubmission(WorkerJob(self.command, shared=self.shared))
 
     def _run(self) -> int:
         print(shlex.join(self.command), flush=True)
-        ignore_notice = partial(signal.signal, NOTICE, signal.SIG_IGN)
+        ignore_notice = partial(signal.signal, notice(), signal.SIG_IGN)
         self.worker = subprocess.Popen(self.command, preexec_fn=ignore_notice)  # noqa: PLW1509 - there is one thread here
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, self.worker.pid, os.WEXITED | os.WNOWAIT)  # `wait` holds a lock that `_end` needs
@@ -75,6 +77,13 @@ class WorkerJob:
             with suppress(subprocess.TimeoutExpired):
                 self.worker.wait(seconds)
                 return
+
+
+def notice() -> signal.Signals:
+    """Return the signal by which submitit is told to requeue; Slurm sends it to every process of a job."""
+    from submitit import JobEnvironment  # `bam status` loads this file, as all of the room, and needs no submitit
+
+    return signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
 
 
 def running_in_slurm() -> bool:

@@ -29,6 +29,7 @@ from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import CHECKPOINT
 from lightning_bam.run_folder.manifest import manifest_of
 from lightning_bam.run_folder.result import Result, so_far
+from lightning_bam.user_code import keep
 from studies.coordination.coordination import Coordination
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -42,6 +43,11 @@ LOG_TAIL: Final = 20_000
 """Characters of a failed run's log that are worth sending."""
 MOST_LOGS: Final = 64
 """Logs that are worth sending: one in which every rank says the same is enough."""
+CODE: Final = "code"
+"""Under which name a record holds the files of the user's own that it was trained with."""
+MOST_FILES: Final = 100
+MOST_CODE: Final = 1_000_000
+"""Files of the user's own that are sent, and characters in them."""
 LINE: Final = 4096
 """Characters of an epoch's line; those of a training have three hundred."""
 
@@ -54,6 +60,8 @@ def pack(folder: RunFolder) -> dict[str, Any]:
         if folder.has(name):
             path = folder.at(name)
             record[name] = read_bytes(path).decode(errors="replace") if name == METRICS else read_tail(path, LOG_TAIL)
+    if kept := folder.manifest().code:
+        record[CODE] = keep.read(folder.path.parent, kept)
     return record
 
 
@@ -80,6 +88,8 @@ def unpack(folder: RunFolder, record: dict[str, Any]) -> None:
         for name, content in record.items():
             if isinstance(content, str) and (name == METRICS or LOGS.fullmatch(name)):
                 put(folder.at(name), content)
+        if files := record.get(CODE):
+            keep.write(folder.path.parent, keep.name_of(files), files)
         for name in JSON:
             if record.get(name) is not None:
                 write_object(folder.at(name), record[name])
@@ -130,7 +140,8 @@ def whole(run: Run, record: Mapping[str, Any]) -> bool:
 
 def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
     """Say whether a record holds what `pack` writes: its names, objects and texts, none larger than a run's."""
-    texts = {name: content for name, content in record.items() if name not in JSON}
+    texts = {name: content for name, content in record.items() if name not in (*JSON, CODE)}
+    code = record.get(CODE, {})
     json.dumps(record, ensure_ascii=False).encode()  # a text that no file can hold raises
     return (
         len(texts) <= MOST_LOGS + 1
@@ -140,6 +151,10 @@ def _bounded(run: Run, record: Mapping[str, Any]) -> bool:
         and all(len(line) <= LINE for line in texts.get(METRICS, "").split("\n"))
         and isinstance(record.get("run.json"), dict)
         and all(isinstance(record.get(name), dict | None) for name in JSON)
+        and isinstance(code, dict)
+        and len(code) <= MOST_FILES
+        and sum(len(text) for text in code.values()) <= MOST_CODE
+        and (record.get("manifest.json") or {}).get("code") == (keep.name_of(code) if code else None)
     )
 
 

@@ -52,6 +52,7 @@ def select_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Ma
 def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:
     """Say whether a run has a knob of that flat name, before or after its slot is set to another kind."""
     slot, _, knob = name.partition(".")
+    knob = knob.partition(".")[0]  # what stands in a knob is set with it
     if slot == "placement" and run.attention is None:
         return False
     item = getattr(run, slot, None)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lightning_bam.run_folder.files import FULL_DISK, FolderError, FullDiskError
 from lightning_bam.run_folder.folder import RunFolder, TakenOverError
+from lightning_bam.user_code.load import sources
 from studies.coordination.retries import TABLE, count_interruption
 from studies.definition.study import Cell
 from studies.engine.heartbeat import Heartbeat
@@ -111,6 +112,7 @@ class Scheduler:
             ranks_here=sum(slot.ranks for slot in self.options.slots),
             rule=seal(self.root, self.source.label),
             nonce=lease.folder.nonce,
+            code=sources(cell.run),
         )
         try:
             process = start(self.context, job, self.lifeline, lease.lock)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from lightning_bam.user_code.load import Source
 from studies.job.devices import Slot
 
 WandbMode = Literal["off", "offline", "online"]
@@ -22,7 +23,7 @@ class Job:
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
     `monitor` is whether W&B records the system and what the run prints, too;
     `rule` is the seal of the rule that the study's seeds follow, if there is one (`stopping_rules.declaration.seal`);
-    `nonce` is the attempt's, as its scheduler has begun it.
+    `nonce` is the attempt's, as its scheduler has begun it; `code` is where classes of the user's own stand.
     """
 
     folder: Path
@@ -35,3 +36,4 @@ class Job:
     ranks_here: int = 1
     rule: Mapping[str, str] = field(default_factory=dict)
     nonce: str | None = None
+    code: tuple[Source, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from lightning_bam import config
-from lightning_bam.config import AfterStages, Attention, BAMSpec, EveryBlock, Placement, Recipe, Run
+from lightning_bam.config import AfterStages, AttentionSpec, BAMSpec, EveryBlock, Placement, Recipe, Run
 from studies.paper.published import Published, figures, published
 
 IMAGENET: Final = Recipe(
@@ -53,7 +53,7 @@ NETWORKS: Final[Mapping[str, Mapping[str, tuple[str, Run]]]] = {
 }
 """dataset -> the name in `published.csv` -> the row's label and the plain network's run."""
 
-VARIANTS: Final[Mapping[str, tuple[str, Attention | None, Placement]]] = {
+VARIANTS: Final[Mapping[str, tuple[str, AttentionSpec | None, Placement]]] = {
     "none": ("", None, AfterStages()),
     "bam": (" + BAM", BAM, AfterStages()),
     "bam_every_block": (" + BAM in every block", BAM, EveryBlock()),

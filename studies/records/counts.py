@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import lightning_bam
 from lightning_bam.config import ConfigError, Run, to_dict
 from lightning_bam.run_folder.files import FolderError, write_object
+from lightning_bam.user_code.load import sources
 
 
 class Counts(NamedTuple):
@@ -31,9 +32,14 @@ def cache_dir() -> Path:
 
 
 def network(run: Run) -> dict[str, Any]:
-    """Return what of a run decides its counts: its network, where attention stands, the image and the classes."""
-    data = to_dict(run)
-    return {
+    """Return what of a run decides its counts: its network, where attention stands, the image and the classes.
+
+    And an optimizer that is not the usual one, which torch may refuse for this network.
+    """
+    data, recipe = to_dict(run), run.recipe
+    usual = recipe.optimizer == "sgd" and not recipe.optimizer_options
+    optimizer = [recipe.optimizer, dict(recipe.optimizer_options), recipe.weight_decay > 0]
+    return ({} if usual else {"optimizer": optimizer}) | {
         "backbone": data["backbone"],
         "attention": data["attention"],
         "placement": data["placement"] if run.attention is not None else None,
@@ -92,8 +98,8 @@ def _count(runs: Sequence[Run]) -> list[Counts | str]:
     if not runs:
         return []
     answer = subprocess.run(
-        [sys.executable, "-P", "-m", "lightning_bam.network"],
-        input="".join(json.dumps(to_dict(run)) + "\n" for run in runs),
+        [sys.executable, "-P", "-m", "lightning_bam.training.check"],
+        input="".join(json.dumps([to_dict(run), sources(run)]) + "\n" for run in runs),
         capture_output=True,
         text=True,
         check=False,

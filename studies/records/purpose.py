@@ -2,15 +2,18 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from lightning_bam.config import Run
+from lightning_bam.config import Run, to_dict
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Manifest
+from lightning_bam.user_code.load import own_parts
 
 KEY: Final = re.compile("[0-9a-f]{16}")
 """What the folder of a run is called."""
@@ -32,6 +35,21 @@ def purpose(manifest: Manifest, label: str) -> dict[str, str] | None:
     """Return for what a study has begun a run; None where it has not, or an older version did."""
     entry = (manifest.studies or {}).get(label)
     return entry if entry and "row" in entry else None
+
+
+def earlier_code(rows: Mapping[str, Run], beside: Iterable[Other]) -> Counter[str]:
+    """Count for each row the results that differ from it in nothing but the code of the user's own classes."""
+
+    def without_code(run: Run) -> dict[str, Any]:
+        data = to_dict(replace(run, seed=0))
+        return {name: {**part, "code": ""} if isinstance(part, dict) else part for name, part in data.items()}
+
+    expected = {row: without_code(run) for row, run in rows.items() if own_parts(run)}
+    return Counter(
+        other.row
+        for other in beside
+        if other.ended and other.row in expected and without_code(other.run) == expected[other.row]
+    )
 
 
 def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Other]]:

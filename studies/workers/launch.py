@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Final
 
+from lightning_bam.user_code.imports import StudyImports
 from studies.job.job import Job
 from studies.workers.forkserver import serve
-from studies.workers.import_path import StudyImports
 
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:

@@ -20,7 +20,9 @@ from typing import Final
 from pydantic import TypeAdapter
 from torch.distributed import DistError
 
+from lightning_bam.config import ConfigError
 from lightning_bam.signals import Interruption, Signals
+from lightning_bam.user_code.load import load
 from studies.job.job import Job
 from studies.workers.failure import Failure, RankError
 from studies.workers.forkserver import VARIABLE
@@ -101,11 +103,15 @@ def main() -> int:
     lifelines.append(Connection(os.dup(sys.stdin.fileno()), writable=False))
     watch_lifeline()
     try:
+        load(job.code)
         launch(job, rendezvous)
     except Interruption as error:
         return error.code
     except RankError as error:
         error.failure.record(job.folder)
+        return 1
+    except ConfigError as error:
+        Failure.of(error, 0).record(job.folder)
         return 1
     except DistError as error:
         print(f"the nodes do not meet: {error}", file=sys.stderr)

@@ -1,9 +1,11 @@
-"""What is checked before anything is started: that every row can be built, and that its data is there."""
+"""What is checked before anything is started: that every row can be built and stepped, and that its data is there."""
 
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
+from typing import Any
 
-from lightning_bam.config import ConfigError, Run
+from lightning_bam.config import ConfigError, Run, from_dict, to_dict
+from lightning_bam.user_code.load import Source, load, sources
 from studies.job.devices import Slot
 from studies.workers.launch import ask
 
@@ -17,19 +19,24 @@ def preflight(
     not there, or the first row that cannot be trained on a slot's devices; `noun` is what a label is called there.
     """
     gpus = [index for slot in slots for index in slot.gpus]
-    macs: dict[str, int] = ask(context, __name__, "check", (dict(rows), slots[0].world, gpus, noun))
+    own = {source: None for run in rows.values() for source in sources(run)}
+    described = {row: to_dict(run) for row, run in rows.items()}  # classes of the user's own are not known there yet
+    macs: dict[str, int] = ask(context, __name__, "check", (described, list(own), slots[0].world, gpus, noun))
     return macs
 
 
-def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int]:
+def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) -> dict[str, int]:
     """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs."""
     import torch
 
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
-    from lightning_bam.network import count
+    from lightning_bam.training.check import check as check_run
+    from lightning_bam.training.own_check import check_own
 
-    rows, ranks, gpus, noun = question
+    described, own, ranks, gpus, noun = question
+    load(own)
+    rows = {row: from_dict(run) for row, run in described.items()}
     if gpus and max(gpus) >= (visible := torch.cuda.device_count()):
         instead = "use indices below that, or cpu:N; `bam doctor` says more"
         raise ConfigError(f"--devices {max(gpus)}: torch {torch.__version__} sees {visible} GPUs here; {instead}")
@@ -39,7 +46,8 @@ def check(question: tuple[dict[str, Run], int, list[int], str]) -> dict[str, int
             if (key := (run.dataset, run.recipe, run.score_on)) not in data:
                 data.add(key)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
-            macs[row] = count(run).macs
+            check_own(run)
+            macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None
     return macs

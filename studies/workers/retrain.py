@@ -8,6 +8,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Manifest
+from lightning_bam.user_code.load import sources
 from studies.errors import StudyError
 from studies.job.devices import Slot, parse_devices, slots, visible_gpus
 from studies.job.job import Job
@@ -47,7 +48,15 @@ def retrain(run: Run, root: Path, slot: Slot, threads: int, tell: Callable[[int]
     preflight(context, {run.key: run}, [slot])
     folder.describe(run)
     lock = folder.acquire()
-    job = Job(folder=folder.path.absolute(), study="reproduce", row=run.key, slot=slot, threads=threads, wandb="off")
+    job = Job(
+        folder=folder.path.absolute(),
+        study="reproduce",
+        row=run.key,
+        slot=slot,
+        threads=threads,
+        wandb="off",
+        code=sources(run),
+    )
     lifeline, alive = context.Pipe(duplex=False)
     with termination_as_interrupt(), lifeline, alive:
         process = start(context, job, lifeline, lock)

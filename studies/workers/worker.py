@@ -11,6 +11,7 @@ from lightning_bam.run_folder.files import FolderError, remove
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import commit
 from lightning_bam.signals import Interruption, Signals
+from lightning_bam.user_code.load import load
 from studies.job.job import FULL, TAKEN, Job
 from studies.workers.failure import RECORD, Failure, RankError
 from studies.workers.nodes import run_step
@@ -50,6 +51,7 @@ def _train(job: Job, signals: Signals, environment: dict[str, str], lock: int | 
     try:
         redirect(folder.log if job.slot.world == 1 else job.folder / "launcher.log")
         remove(folder.path / RECORD)  # an earlier attempt's
+        load(job.code)
         if job.slot.world == 1:
             rank(job, signals)
         elif job.slot.nodes == 1:

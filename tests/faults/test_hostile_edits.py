@@ -274,7 +274,7 @@ DROPPED = {
     "settings": (
         {"recipe": ", lr=0.25"},
         {"seeds": [], "rows": [], "changed": ["none", "BAM", "SE"]},
-        "for rows 'none', 'BAM', 'SE' with other settings: settings changed after a look make p too small.",
+        "for rows 'none', 'BAM', 'SE' with other settings or code: changes after a look make p too small.",
     ),
 }
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from lightning_bam.user_code.imports import imported
 from studies.errors import StudyError
 from studies.library import find_study
 from studies.workers.forkserver import forkserver
-from studies.workers.import_path import imported
 from studies.workers.launch import ask
 from tests.studies.tracking.wandb_file import read
 

@@ -17,7 +17,7 @@ from tests.lightning_bam.training.groups import RUN, Group, described, figures, 
 from tests.lightning_bam.training.test_ranks import NORMED, ONE_STEP, PLAIN, RECIPE, difference
 from tests.lightning_bam.training.test_ranks import figures as epochs
 from tests.lightning_bam.training.test_ranks import trained as trained_exactly
-from tests.lightning_bam.training.test_resume import BOXES, DROPOUT
+from tests.lightning_bam.training.test_resume import ALL, BOXES, DROPOUT
 
 GPU = (0,)
 LIMIT = 300
@@ -25,6 +25,7 @@ LIMIT = 300
 THREE_STEPS = replace(NORMED, dataset=replace(ONE_STEP, train=48), recipe=replace(RECIPE, epochs=2))
 LONGER, DROPS = (replace(run, recipe=replace(run.recipe, epochs=12)) for run in (RUN, DROPOUT))
 HALVES = replace(LONGER, recipe=replace(LONGER.recipe, precision="bf16"))
+KNOBS = replace(ALL, recipe=replace(ALL.recipe, epochs=12))
 STREAMED = Run(
     dataset=ImageNet(resolution=16),
     backbone=SmallResNet(width=4),
@@ -43,7 +44,9 @@ def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
     assert cpu.manifest().device == "cpu" != gpu.manifest().device
 
 
-@pytest.mark.parametrize("run", [LONGER, DROPS, HALVES, BOXES], ids=["batch norm", "dropout", "bf16", "detector"])
+@pytest.mark.parametrize(
+    "run", [LONGER, DROPS, HALVES, BOXES, KNOBS], ids=["batch norm", "dropout", "bf16", "detector", "all knobs"]
+)
 def test_a_run_that_is_killed_and_told_to_leave_ends_as_the_unbroken_one_bit_for_bit(tmp_path, run):
     unbroken, again = (trained(described(tmp_path / name, run), gpus=GPU, limit=LIMIT) for name in ("one", "again"))
     assert figures(unbroken) == figures(again)

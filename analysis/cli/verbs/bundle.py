@@ -20,12 +20,14 @@ from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.selection import read, root_of, words
 from analysis.cli.verbs.report import size
 from analysis.cli.verbs.table import tables_of
-from analysis.formats import ENDINGS, FORMATS, render
+from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.report.provenance import provenance
 from analysis.table.build import Table
 from analysis.verification.verify import verify
 from lightning_bam.run_folder.files import FolderError, read_bytes
 from lightning_bam.run_folder.hashes import CHECKPOINT
+from lightning_bam.user_code import keep
+from lightning_bam.user_code.imports import imported
 from studies.definition.study import Cell, Study
 from studies.errors import StudyError
 from studies.library import is_file
@@ -33,7 +35,6 @@ from studies.records.purpose import others
 from studies.records.records import Record
 from studies.records.records import read as read_records
 from studies.stopping_rules.declaration import file_of
-from studies.workers.import_path import imported
 
 ARGUMENTS = (
     *ONE_STUDY,
@@ -82,7 +83,8 @@ def execute(arguments: argparse.Namespace) -> int:
         files["constraints.txt"] = installed(anonymous=arguments.anonymous)
         if own:
             home = own.resolve().parent
-            files |= {beside.relative_to(home).as_posix(): beside.read_bytes() for beside in imported(own)}
+            used = {Path(home, name) for row in study.rows.values() for name in keep.files_of(row, home)}
+            files |= {path.relative_to(home).as_posix(): path.read_bytes() for path in {*imported(own), *used}}
             files["study.py"] = own.read_bytes()
         if arguments.weights:
             folders = [record.folder for record in records if record.folder.has_checkpoint]

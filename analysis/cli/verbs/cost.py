@@ -5,7 +5,7 @@ import json
 from typing import cast
 
 from analysis.cli.arguments import JSON, SET, argument
-from analysis.formats import fixed_facts
+from analysis.formats.legend import fixed_facts
 from lightning_bam.config import KINDS, RELEASED_BAM, Run, flatten, with_settings
 from lightning_bam.config.spec import changed
 from studies.records.counts import counts

@@ -9,8 +9,8 @@ from typing import Any, Final
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY, argument, checked
 from analysis.cli.output import put
 from analysis.cli.selection import read, run_command
-from analysis.formats import fixed_facts
 from analysis.formats.json_text import json_text
+from analysis.formats.legend import fixed_facts
 from analysis.provenance.explanation import Explanation, device_of, explain, find_row
 from analysis.report.provenance import clock, facts
 from studies.terminal.console import Console
@@ -76,6 +76,7 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
         line(f"try {attempt.get('attempt', 1)}", course(attempt))
         if versions != (versions := versions_of(attempt)):
             line("with", versions)
+    line("code", run["code"] or "")
     line("logs", ", ".join(Path(log).name for log in run["logs"]))
     for folder in run["wandb"]:
         line("W&B", folder)

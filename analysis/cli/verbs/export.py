@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from analysis.cli.arguments import ROOT, argument
-from analysis.cli.find import find_run
+from analysis.cli.find import CODE, find_run, read_run
+from lightning_bam.run_folder.folder import RunFolder
 from studies.terminal.text import one_line
 
 SUFFIXES: Final = {"state-dict": ".pt", "torchvision": ".torchvision.pt", "authors": ".authors.pt", "program": ".pt2"}
@@ -21,6 +22,7 @@ ARGUMENTS = (
     ),
     argument("-o", "--output", metavar="FILE", help="where to (the folder's name, with the form's suffix)"),
     argument("--unfinished", action="store_true", help="also a run that is not complete, as far as it got"),
+    CODE,
     ROOT,
 )
 
@@ -28,6 +30,7 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Write one network; its file's name goes to stdout, how it is used to stderr."""
     folder = find_run(arguments)
+    read_run(RunFolder(folder), arguments.code)
     path = Path(arguments.output or folder.resolve().name + SUFFIXES[arguments.format])
 
     from lightning_bam.weights.export import export

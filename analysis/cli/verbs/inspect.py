@@ -6,15 +6,18 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from analysis.cli.arguments import JSON, ROOT, argument, checked
-from analysis.cli.find import find_run
+from analysis.cli.find import CODE, find_run, read_run
 from analysis.cli.output import grid, output_folder, write_figure
 from analysis.formats.json_text import json_text
 from lightning_bam.config import ConfigError
 from lightning_bam.run_folder.files import replace
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.user_code.load import Source, sources
 from studies.terminal.text import one_line
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ ARGUMENTS = (
         help="count saturation over the first N scored images (256, or all)",
     ),
     argument("--unfinished", action="store_true", help="a run that is not complete, too"),
+    CODE,
     ROOT,
     argument("-o", "--output", metavar="DIR", help="write there (the run's folder, under inspect)"),
     JSON,
@@ -59,7 +63,8 @@ def execute(arguments: argparse.Namespace) -> int:
     folder = find_run(arguments)
     output = output_folder(arguments.output or None, folder / "inspect")
     print(one_line(f"inspecting {folder} ..."), file=sys.stderr)
-    compute(folder, arguments.images, arguments.samples, output, unfinished=arguments.unfinished)
+    own = sources(read_run(RunFolder(folder), arguments.code))
+    compute(folder, arguments.images, arguments.samples, output, own, unfinished=arguments.unfinished)
 
     from analysis.inspection.records import read
 
@@ -81,11 +86,19 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def compute(folder: Path, images: int | list[int], samples: int | None, output: Path, *, unfinished: bool) -> None:
+def compute(
+    folder: Path,
+    images: int | list[int],
+    samples: int | None,
+    output: Path,
+    own: Sequence[Source] = (),
+    *,
+    unfinished: bool,
+) -> None:
     """Have a process with torch write `inspect.json` and `inspect.npz` to `output`; it may refuse with ConfigError."""
     request = {"path": str(folder), "images": images, "samples": samples, "unfinished": unfinished}
     command = [sys.executable, "-P", "-m", "lightning_bam.inspection"]
-    text = json.dumps(request | {"output": str(output)})
+    text = json.dumps(request | {"output": str(output), "own": own})
     answer = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise RuntimeError(f"inspecting failed: {answer.stderr.strip().splitlines()[-1:]}")

@@ -8,12 +8,13 @@ from rich.text import Text
 
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES
 from analysis.cli.output import grid
-from analysis.cli.selection import records_of, select
-from analysis.formats import fixed_facts
+from analysis.cli.selection import records_of, root_of, select
 from analysis.formats.json_text import json_text
+from analysis.formats.legend import fixed_facts
 from analysis.planning.needs import hours_a_run
 from analysis.statistics.power import least_resolvable
 from studies.records.counts import counts
+from studies.records.purpose import earlier_code, others
 from studies.terminal.console import Console
 
 ARGUMENTS = (STUDIES, *SELECTION, *RUNS, JSON)
@@ -49,6 +50,7 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             }
         )
     n = len(study.seed_list)
+    beside = others(root_of(arguments), {study.label: {record.run.key for record in records}})[study.label]
     return {
         "study": study.label,
         "question": study.question,
@@ -56,6 +58,7 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "runs": len(records),
         "left": sum(record.state != "complete" for record in records),
         "least_resolvable_sd": round(least_resolvable(1.0, n, comparisons=study.comparisons), 3) if n > 1 else None,
+        "earlier_code": dict(earlier_code(study.rows, beside)),
         "fixed": study.fixed(),
         "rows": rows,
     }
@@ -80,4 +83,9 @@ def show(one: dict[str, Any]) -> None:
     if resolvable is not None:
         power = f"{one['seeds']} seeds resolve {resolvable} sd of paired differences (80 % power, 5 % over all rows)"
     console.print(f"{one['left']} of {one['runs']} runs left; {power}")
+    if one["earlier_code"]:
+        rows = ", ".join(f"{row} {number}" for row, number in one["earlier_code"].items())
+        console.print(
+            f"trained with earlier code: {rows}; these runs keep their keys, and the present code trains anew"
+        )
     console.print(f"fixed: {fixed_facts(one['fixed'])}")

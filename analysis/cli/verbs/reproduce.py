@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.cli.arguments import JSON, ROOT, argument
-from analysis.cli.find import find_run
+from analysis.cli.find import CODE, find_run, read_run
 from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.provenance.reproduction import DECIDING, Reproduction, compare
@@ -26,6 +26,7 @@ ARGUMENTS = (
         help="GPUs as 0,1 or CPU ranks as cpu:2 (the kind that the run was trained on); as many as it had are used",
     ),
     argument("--keep", metavar="DIR", help="keep the new run folder, in DIR (it is removed)"),
+    CODE,
     ROOT,
     JSON,
 )
@@ -34,7 +35,7 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Train the run again; returns 0 if every figure is equal, 1 if one is not or the new training ended otherwise."""
     record = RunFolder(find_run(arguments))
-    run = record.run()
+    run = read_run(record, arguments.code)
     if record.result() is None:
         raise FolderError(f"{record.path}: is {record.state()}, not complete; there is nothing to compare with yet")
 

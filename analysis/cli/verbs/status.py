@@ -99,14 +99,19 @@ def show(studies: list[tuple[Study, list[Record]]]) -> None:
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
         for record in records:
             if record.state in ("running", "interrupted", "failed"):
-                cause, reason = CAUSES.get(record.manifest.cause or ""), f": {record.manifest.error}"
-                state = f"{record.state} ({cause})" if cause and record.state == "failed" else record.state
-                state += f", epoch {record.epochs}/{record.run.recipe.epochs}" + reason * (record.state == "failed")
+                cause, reason = ended_by(record) if record.state == "failed" else ("", "")
+                state = f"{record.state}{cause}, epoch {record.epochs}/{record.run.recipe.epochs}{reason}"
                 name = f"{study.label}  {record.row} seed {record.run.seed}"
                 lines.append(one_line(f"{name}  {state}  ({record.folder.path})"))
     Console().print(table)
     if lines:
         Console().print("\n".join(lines), soft_wrap=True)
+
+
+def ended_by(record: Record) -> tuple[str, str]:
+    """Return what ended a failed run, as ` (out of memory)` where that has a short name, and its error, as `: boom`."""
+    cause = CAUSES.get(record.manifest.cause or "")
+    return f" ({cause})" if cause else "", f": {record.manifest.error}"
 
 
 def show_jobs(root: Path) -> None:

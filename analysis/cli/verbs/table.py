@@ -10,9 +10,9 @@ from typing import Final
 from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import read_all, root_of
-from analysis.formats import ENDINGS, FORMATS, render
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
+from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
 from lightning_bam.config import Run

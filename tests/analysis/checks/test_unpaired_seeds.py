@@ -7,7 +7,7 @@ import json
 import pytest
 
 from analysis.cli.verbs.explain import course
-from analysis.formats import render
+from analysis.formats.render import render
 from analysis.provenance.explanation import explain
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run

@@ -359,10 +359,13 @@ SPECS = "from dataclasses import replace; from studies import Study\nfrom lightn
         (f"{SPECS}BAMSpec(reducton=4)\n", ", line 3: BAMSpec.reducton: no such knob; did you mean 'reduction'?\n"),
         (f"{SPECS}replace(Run(), atention=1)\n", ", line 3: Run.atention: no such knob; did you mean 'attention'?\n"),
         (f"{SPECS}Run(placement='every_block')\n", ", line 3: Run.placement='every_block': write EveryBlock()\n"),
-        (f"{SPECS}Run(placement=None)\n", ", line 3: Run.placement=None: write AfterStages() or EveryBlock()\n"),
+        (
+            f"{SPECS}Run(placement=None)\n",
+            ", line 3: Run.placement=None: write AfterStages() or EveryBlock() or AtLayers()\n",
+        ),
         (f"{SPECS}Run(attention='bam')\n", ", line 3: Run.attention='bam': write BAMSpec()\n"),
         (f"{SPECS}FasterRCNN(trunk='resnet50')\n", ", line 3: FasterRCNN.trunk='resnet50': write ResNet50()\n"),
-        (f"{SPECS}Run(attention={{'x': 1}})\n", ", line 3: Run.attention.BAMSpec.x: no such knob; "),
+        (f"{SPECS}Run(attention={{'x': 1}})\n", ", line 3: Run.attention={'x': 1}: write BAMSpec() or SESpec() or "),
         (f"{SPECS}AfterStages(stages=1)\n", ", line 3: AfterStages.stages=1: must be a tuple, as (1,)\n"),
         (f"{SPECS}EveryBlock(stages=1)\n", ", line 3: EveryBlock.stages: no such knob; 'every_block' has no knobs\n"),
         (

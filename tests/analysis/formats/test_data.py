@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from scipy import stats
 
-from analysis.formats import render
 from analysis.formats.data import as_csv
+from analysis.formats.render import render
 from analysis.table.build import tabulate
 from analysis.verification.tables import compare, read_tables
 from studies.definition.stopping import Stopping

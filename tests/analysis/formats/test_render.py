@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.formats import FORMATS, fixed_facts, render
 from analysis.formats.columns import FigureColumn, champions, columns
 from analysis.formats.latex import as_latex
+from analysis.formats.legend import fixed_facts
 from analysis.formats.markdown import escaped as markdown
+from analysis.formats.render import FORMATS, render
 from analysis.statistics.paired import paired
 from analysis.table.build import tabulate
 from lightning_bam.config import BAMSpec, Run

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.formats import legend
+from analysis.formats.legend import legend
 from analysis.planning.needs import hours_a_run, needs, total_hours
 from analysis.statistics.power import seeds_for_equivalence, seeds_needed
 from analysis.table.build import tabulate

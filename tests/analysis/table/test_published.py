@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.formats import FORMATS, render
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import champions
+from analysis.formats.render import FORMATS, render
 from analysis.table.build import tabulate
 from analysis.table.published import MILLION, compared, rounded
 from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet

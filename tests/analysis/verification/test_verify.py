@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.formats import render
+from analysis.formats.render import render
 from analysis.table.build import tabulate
 from analysis.verification.folders import miscount
 from analysis.verification.tables import compare, differences, read_tables

@@ -90,7 +90,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("backbone", "placement", "names"), PLACES, ids=str)
 def test_places(backbone, placement, names):
-    assert places(build_backbone(backbone, 3, 7), placement) == names
+    assert places(build_backbone(backbone, 3, 7), placement, backbone) == names
 
 
 def test_a_stage_too_many():
@@ -124,7 +124,7 @@ def test_channels_at_the_bottlenecks(backbone):
     with torch.device("meta"):
         network = build_backbone(backbone, 3, 7)
         found = outputs(network, network.bottlenecks, (3, 32, 32))
-    assert network.bottlenecks == places(network, AfterStages())
+    assert network.bottlenecks == places(network, AfterStages(), backbone)
     assert [output.channels for output in found.values()] == WIDTHS[backbone]
     assert not any(output.last for output in found.values())
 
@@ -180,7 +180,7 @@ class Scale(nn.Module):
 def test_in_every_block_it_acts_on_the_residual_branch_before_the_addition(kind):
     # a branch that is multiplied by 0 leaves each block its shortcut alone
     network = build_backbone(TINY[kind], 3, 7).eval()
-    at = places(network, EveryBlock())
+    at = places(network, EveryBlock(), TINY[kind])
     insert(network, lambda _: Scale(0), at=at, input_shape=(3, 8, 8))
     seen = []
     for name in network.blocks:
@@ -213,7 +213,7 @@ def test_after_a_stage_it_acts_on_what_the_stage_gives(kind):
 
 def test_in_every_layer_of_a_densenet_it_acts_on_what_the_layer_adds():
     network = build_backbone(DenseNet(depth=10, growth=4), 3, 7).eval()
-    insert(network, lambda _: Scale(0), at=places(network, EveryBlock()), input_shape=(3, 8, 8))
+    insert(network, lambda _: Scale(0), at=places(network, EveryBlock(), DenseNet()), input_shape=(3, 8, 8))
     seen = []
     block = network.get_submodule("features.denseblock2")
     block.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))

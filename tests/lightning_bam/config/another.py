@@ -10,14 +10,25 @@ EXPLICIT = {
     ("preresnet", "depth"): 11,
     ("densenet_bc", "depth"): 40,
     ("cbam", "kernel_size"): 5,
+    ("triplet_attention", "kernel_size"): 5,
+    ("gather_excite", "extent"): 4,
     ("after_stages", "stages"): (2,),
+    ("at_layers", "layers"): ("layer2",),
     ("sgd", "milestones"): (0.5, 0.75),
     ("sgd", "momentum"): 0.8,
+    ("sgd", "optimizer"): "adamw",
+    ("sgd", "optimizer_options"): {"betas": (0.875, 0.95), "eps": 1e-7, "amsgrad": True},
+    ("sgd", "clip_grad_norm"): 1.5,
+    ("sgd", "mixup"): 0.2,
+    ("sgd", "cutmix"): 1.0,
+    ("sgd", "ema"): 0.99,
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
     ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
-REQUIRED = {"image_folder": {"name": "cars"}}
+REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}
+PARTNERS = {("gather_excite", "gather"): {"extent": 4}, ("gather_excite", "reduction"): {"mlp": True}}
+"""Other fields of a spec with which a field plays a part, or may have another value."""
 
 
 def another(cls: Any, name: str) -> Any:
@@ -37,6 +48,6 @@ def another(cls: Any, name: str) -> Any:
     return default + 1
 
 
-def plain(cls: Any) -> Any:
-    """Return the spec with its defaults, and something where it has none."""
-    return cls(**REQUIRED.get(cls.kind, {}))
+def plain(cls: Any, name: str = "") -> Any:
+    """Return the spec with its defaults, and something where it has none or the field `name` would play no part."""
+    return cls(**REQUIRED.get(cls.kind, {}), **PARTNERS.get((cls.kind, name), {}))

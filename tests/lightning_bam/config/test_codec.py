@@ -23,7 +23,7 @@ from lightning_bam import (
     SmallResNet,
 )
 from lightning_bam.config import KINDS, flatten, from_dict, nearest, to_dict, with_settings
-from tests.lightning_bam.config.another import another, plain
+from tests.lightning_bam.config.another import PARTNERS, another, plain
 
 
 def specs(slot):
@@ -35,7 +35,8 @@ def specs(slot):
         changed = [f.name for f in fields(cls) if draw(st.booleans())]
         if cls is BAMSpec and "init" not in changed and draw(st.booleans()):
             return replace(plain(cls), combine=draw(st.sampled_from(["sum", "product", "max"])))
-        return replace(plain(cls), **{name: another(cls, name) for name in changed})
+        changes = {name: value for field in changed for name, value in PARTNERS.get((cls.kind, field), {}).items()}
+        return replace(plain(cls), **(changes | {name: another(cls, name) for name in changed}))
 
     return draw_one()
 
@@ -95,17 +96,22 @@ def test_flatten_by_hand():
         "recipe": "sgd",
         "recipe.epochs": 200,
         "recipe.batch_size": 128,
+        "recipe.optimizer": "sgd",
         "recipe.lr": 0.2,
         "recipe.momentum": 0.9,
         "recipe.nesterov": True,
         "recipe.weight_decay": 5e-4,
+        "recipe.clip_grad_norm": None,
         "recipe.schedule": "step",
         "recipe.milestones": "0.3,0.6,0.8",
         "recipe.gamma": 0.2,
         "recipe.warmup_epochs": 0.0,
         "recipe.label_smoothing": 0.0,
+        "recipe.mixup": None,
+        "recipe.cutmix": None,
         "recipe.crop_padding": 4,
         "recipe.flip": True,
+        "recipe.ema": None,
         "recipe.precision": "32",
         "recipe.sync_batchnorm": True,
         "seed": 7,
@@ -134,6 +140,15 @@ SET = [
     ({"placement.stages": "none"}, Run()),
     ({"recipe.milestones": ""}, Run(recipe=Recipe(milestones=()))),
     ({"recipe.nesterov": "false", "recipe.momentum": "0"}, Run(recipe=Recipe(nesterov=False, momentum=0))),
+    ({"recipe.ema": "0.99", "recipe.mixup": "none"}, Run(recipe=Recipe(ema=0.99))),
+    (
+        {
+            "recipe.optimizer_options.betas": "0.9,0.95",
+            "recipe.optimizer": "AdamW",
+            "recipe.optimizer_options.eps": "1",
+        },
+        Run(recipe=Recipe(optimizer="adamw", optimizer_options={"betas": (0.9, 0.95), "eps": 1})),
+    ),
     ({"backbone": "resnet50", "backbone.stride_on": "1x1"}, Run(backbone=ResNet50(stride_on="1x1"))),
     ({"seed": "3", "score_on": "held_out"}, Run(seed=3, score_on="held_out")),
     ({}, Run()),
@@ -154,6 +169,24 @@ def test_setting_a_kind_anew_forgets_the_old_knobs_and_naming_the_same_keeps_the
     assert with_settings(run, {"backbone": "resnet18"}).backbone == ResNet18(), "a width means something else there"
     assert with_settings(run, {"attention": "none"}) == Run(backbone=SmallResNet(width=8))
     assert with_settings(run, {"backbone.depth": "14"}).backbone == SmallResNet(width=8, depth=14)
+
+
+def test_an_option_is_set_beside_the_others_and_left_out_by_none():
+    run = Run(recipe=Recipe(optimizer="rmsprop", optimizer_options={"alpha": 0.9, "centered": True}))
+    for text, options in (
+        ({"eps": "1e-6"}, {"alpha": 0.9, "centered": True, "eps": 1e-6}),
+        ({"alpha": "0.5"}, {"alpha": 0.5, "centered": True}),
+        ({"alpha": "none"}, {"centered": True}),
+    ):
+        named = {f"recipe.optimizer_options.{name}": value for name, value in text.items()}
+        assert with_settings(run, named).recipe.optimizer_options == options
+    alone = {"recipe.optimizer_options.eps": "1e-6", "recipe.optimizer_options": "none"}
+    assert with_settings(run, alone).recipe.optimizer_options == {"eps": 1e-6}
+    assert {name: value for name, value in flatten(run).items() if "options" in name} == {
+        "recipe.optimizer_options.alpha": 0.9,
+        "recipe.optimizer_options.centered": True,
+    }
+    assert to_dict(run)["recipe"]["optimizer_options"] == {"alpha": 0.9, "centered": True}
 
 
 def test_another_module_keeps_the_reduction():

@@ -8,15 +8,20 @@ from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,
     AfterStages,
+    AtLayers,
     BAMSpec,
     CBAMSpec,
     CocoDetection,
+    CoordinateAttentionSpec,
     DenseNet,
     Digits,
     DigitScenes,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
     FasterRCNN,
+    GatherExciteSpec,
+    GlobalContextSpec,
     ImageFolder,
     ImageNet,
     MobileNet,
@@ -29,8 +34,10 @@ from lightning_bam import (
     ResNeXt50,
     Run,
     SESpec,
+    SimAMSpec,
     SmallResNet,
     SqueezeNet,
+    TripletAttentionSpec,
     WideResNet,
 )
 from lightning_bam.config import KINDS, flatten
@@ -60,6 +67,7 @@ PINNED = {
     "50516ef87af6b9fc": Run(backbone=DenseNet(depth=40), attention=BAMSpec(), placement=AfterStages(stages=(1, 3))),
     "c9f5f0d67de757bc": Run(backbone=MobileNet(width=0.7), attention=SESpec(), placement=EveryBlock()),
     "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
+    "3b5b84a5e6a4fe69": Run(attention=BAMSpec(), placement=AtLayers(layers=("layer1.0", "layer3"))),
 }
 
 
@@ -67,6 +75,18 @@ IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4,
 PINNED["3445fafe6a15370f"] = Run(dataset=DigitScenes(), backbone=FasterRCNN(), attention=BAMSpec())
 PINNED["45be98f84803da8a"] = Run(dataset=CocoDetection(), backbone=FasterRCNN(trunk=ResNet101(stem="imagenet")))
 PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
+ADAMW = Recipe(optimizer="AdamW", optimizer_options={"eps": 1e-7, "betas": (0.9, 0.95), "amsgrad": True}, lr=1e-3)
+PINNED["02f5cad22872eb12"] = Run(recipe=ADAMW)
+PINNED["03e9b6bd9ff9a9cb"] = Run(recipe=Recipe(clip_grad_norm=1, ema=0.999))
+PINNED["9b8ec85c418674c6"] = Run(recipe=Recipe(mixup=0.2, cutmix=1))
+PINNED["88673a03f924a08c"] = Run(attention=ECASpec(), placement=EveryBlock())
+PINNED["b8a1befa4f0ba7c2"] = Run(attention=SimAMSpec(unbiased=True))
+PINNED["8dc684f6f88bb61a"] = Run(
+    backbone=MobileNet(), attention=CoordinateAttentionSpec(min_hidden=0), placement=EveryBlock()
+)
+PINNED["a4e5cdfbf956fb3c"] = Run(attention=GlobalContextSpec(fusion="scale", released_init=True))
+PINNED["4f66b0c52b3ab33b"] = Run(attention=TripletAttentionSpec(branches="channel"), seed=3)
+PINNED["cae5d15397565791"] = Run(attention=GatherExciteSpec(extent=8, gather="conv", mlp=True))
 
 
 @pytest.mark.parametrize(("key", "run"), PINNED.items(), ids=PINNED.keys())
@@ -92,8 +112,8 @@ FIELDS = [
 
 @pytest.mark.parametrize(("slot", "cls", "name"), FIELDS)
 def test_every_field_changes_the_key(slot, cls, name):
-    base = replace(BAM_RUN, **{slot: plain(cls)})
-    other = replace(base, **{slot: replace(plain(cls), **{name: another(cls, name)})})
+    base = replace(BAM_RUN, **{slot: plain(cls, name)})
+    other = replace(base, **{slot: replace(plain(cls, name), **{name: another(cls, name)})})
     assert other != base
     assert other.key != base.key
 
@@ -151,6 +171,21 @@ def test_knobs_with_effect_change_the_key(one, two):
 )
 def test_schedule_knobs_without_effect_leave_the_key(one, two):
     assert Run(recipe=one).key == Run(recipe=two).key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"momentum": 0.5},
+        {"nesterov": False, "momentum": 0},
+        {"optimizer": " adamW"},
+        {"optimizer_options": {"amsgrad": "true", "betas": [0.9, "0.95"], "eps": "1e-07"}},
+    ],
+    ids=str,
+)
+def test_sgd_s_own_knobs_and_another_spelling_leave_another_optimizer_s_key(other):
+    assert Run(recipe=replace(ADAMW, **other)).key == "02f5cad22872eb12"
+    assert "recipe.momentum" not in flatten(Run(recipe=replace(ADAMW, **other)))
 
 
 def test_crop_padding_plays_no_part_where_crops_are_of_random_size():
@@ -211,12 +246,22 @@ DEFAULTS = {
     "se": "SESpec(reduction=16)",
     "extra_block": "ExtraBlockSpec()",
     "cbam": "CBAMSpec(reduction=16, kernel_size=7, spatial_norm=False)",
+    "eca": "ECASpec(k_size=0, shared=True)",
+    "simam": "SimAMSpec(e_lambda=0.0001, unbiased=False)",
+    "coordinate_attention": "CoordinateAttentionSpec(reduction=32, min_hidden=8, hidden_norm=True)",
+    "global_context": (
+        "GlobalContextSpec(reduction=16, pooling='attention', fusion='add', hidden_norm=True, released_init=False)"
+    ),
+    "triplet_attention": "TripletAttentionSpec(kernel_size=7, branches='both')",
+    "gather_excite": "GatherExciteSpec(extent=0, gather='mean', mlp=False, reduction=16)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
+    "at_layers": "AtLayers(layers=('layer1',))",
     "sgd": (
-        "Recipe(epochs=200, batch_size=128, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0005, "
-        "schedule='step', milestones=(0.3, 0.6, 0.8), gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0,"
-        " crop_padding=4, flip=True, precision='32', sync_batchnorm=True)"
+        "Recipe(epochs=200, batch_size=128, optimizer='sgd', optimizer_options={}, lr=0.1, momentum=0.9, "
+        "nesterov=True, weight_decay=0.0005, clip_grad_norm=None, schedule='step', milestones=(0.3, 0.6, 0.8), "
+        "gamma=0.2, warmup_epochs=0.0, label_smoothing=0.0, mixup=None, cutmix=None, crop_padding=4, flip=True, "
+        "ema=None, precision='32', sync_batchnorm=True)"
     ),
 }
 

@@ -14,6 +14,7 @@ NEVER = (
     "init='zero' with combine='product' never learns: each branch's gradient is multiplied by the other branch, "
     "and both start at 0; use init='torch' or combine='sum'"
 )
+OPTION = "give a number, true or false, a word, or numbers as 0.9,0.99"
 
 SETTINGS = [
     ("attention.reduktion=8", "attention.reduktion: no such knob; did you mean 'reduction'?"),
@@ -35,6 +36,20 @@ SETTINGS = [
     ("recipe.warmup_epochs=201", "recipe: warmup_epochs must be at most epochs, got 201 of 200"),
     ("recipe.lr=inf", "recipe.lr='inf': input should be a finite number"),
     ("recipe.batch_size=1", "recipe.batch_size='1': input should be greater than or equal to 2"),
+    ("recipe.optimizer=", "recipe.optimizer='': string should have at least 1 character"),
+    ("recipe.optimizer_options=3", "recipe.optimizer_options: give options by name, as {'eps': 1e-08}"),
+    ("recipe.optimizer_options.betas=0.9,x", f"recipe.optimizer_options: betas='0.9,x': {OPTION}"),
+    ("recipe.optimizer_options.eps=nan", f"recipe.optimizer_options: eps='nan': {OPTION}"),
+    ("recipe.optimizer_options.eps=1,", f"recipe.optimizer_options: eps='1,': {OPTION}"),
+    ("recipe.optimizer_options.a.b=1", "recipe.optimizer_options: 'a.b': an option has a name, as eps"),
+    ("recipe.ema=1", "recipe.ema='1': input should be less than 1"),
+    ("recipe.ema.d=1", "recipe.ema.d: no such knob; did you mean 'ema'?"),
+    ("recipe.clip_grad_norm=0", "recipe.clip_grad_norm='0': input should be greater than 0"),
+    ("recipe.mixup=-0.2", "recipe.mixup='-0.2': input should be greater than 0"),
+    (
+        "recipe.cutmix=a,b",
+        "recipe.cutmix='a,b': input should be a valid number, unable to parse string as a number",
+    ),
     ("recipe=adam", "recipe=adam: no such recipe; known: sgd"),
     (
         "recipe.epochs=1.5",

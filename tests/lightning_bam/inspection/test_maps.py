@@ -7,7 +7,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lightning_bam import BAM, CBAM, SE, BAMSpec, ConfigError, Digits, ResNet18, Run, SmallResNet, build
+from lightning_bam import (
+    BAM,
+    CBAM,
+    ECA,
+    SE,
+    BAMSpec,
+    ConfigError,
+    CoordinateAttention,
+    Digits,
+    GatherExcite,
+    GlobalContext,
+    GlobalContextSpec,
+    ResNet18,
+    Run,
+    SimAM,
+    SmallResNet,
+    TripletAttention,
+    build,
+)
 from lightning_bam.inspection.field import image_reach
 from lightning_bam.inspection.maps import attention_modules, maps, module_inputs
 from lightning_bam.inspection.saturation import Saturation, saturation
@@ -61,6 +79,39 @@ def test_the_gate_of_se_and_cbam_is_what_they_multiply_with(module):
         torch.testing.assert_close(found.gate, product)
 
 
+@pytest.mark.parametrize(
+    ("module", "channel"),
+    [
+        (ECA(7), True),
+        (ECA(7, shared=False), True),
+        (SimAM(7), False),
+        (CoordinateAttention(7), False),
+        (GlobalContext(7, reduction=3, fusion="scale"), True),
+        (TripletAttention(7, kernel_size=3), False),
+        (GatherExcite(7), True),
+        (GatherExcite(7, extent=4, gather="conv", mlp=True, reduction=3), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_gate_is_what_the_module_multiplies_with(module, channel):
+    module = drawn(module)
+    x = torch.randn(2, 7, 11, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = maps(module, x)
+    torch.testing.assert_close(found.gate * x, module(x), rtol=1e-12, atol=1e-12)
+    assert 0 < found.gate.min() < found.gate.max() <= 1
+    assert found.spatial is None
+    assert (found.channel is not None) == channel
+    if found.channel is not None:
+        torch.testing.assert_close(found.gate, torch.sigmoid(found.channel)[:, :, None, None])
+
+
+def test_the_gate_of_a_global_context_that_also_adds():
+    module = drawn(GlobalContext(7, reduction=3, fusion="both"))
+    x = torch.randn(2, 7, 11, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    added = module(x) - maps(module, x).gate * x
+    torch.testing.assert_close(added, added[:, :, :1, :1].expand_as(added), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("branches", ["channel", "spatial"])
 def test_one_branch_alone_has_one_map(branches):
     found = maps(drawn(BAM(7, reduction=3, branches=branches)), torch.ones(2, 7, 3, 5, dtype=torch.float64))
@@ -78,9 +129,10 @@ def test_modules_are_found_by_their_layer_and_get_what_the_layer_gives():
     torch.testing.assert_close(outputs, network(images))
 
 
-def test_a_network_without_attention_is_refused():
-    with pytest.raises(ConfigError, match="holds no BAM, SE or CBAM module"):
-        attention_modules(build(Run(dataset=Digits(), backbone=SmallResNet(width=4))))
+@pytest.mark.parametrize("attention", [None, GlobalContextSpec(reduction=2)], ids=["none", "one_that_adds"])
+def test_a_network_without_a_gate_is_refused(attention):
+    with pytest.raises(ConfigError, match="holds no attention module with a gate"):
+        attention_modules(build(Run(dataset=Digits(), backbone=SmallResNet(width=4), attention=attention)))
 
 
 def test_saturation_of_a_gate_made_by_hand():

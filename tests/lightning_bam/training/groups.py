@@ -101,12 +101,17 @@ def figures(folder):
 
 
 def same_weights(one, two):
-    """Say whether the last checkpoints agree in every bit of weights, buffers and momenta."""
+    """Say whether the last checkpoints agree in every bit of weights, buffers, averages and an optimizer's state."""
     left, right = (torch.load(folder.checkpoint, weights_only=True, map_location="cpu") for folder in (one, two))
-    weights = [part["state_dict"] for part in (left, right)]
-    momenta = [part["optimizer_states"][0]["state"] for part in (left, right)]
-    return (
-        list(weights[0]) == list(weights[1])
-        and all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-        and all(torch.equal(momenta[0][i]["momentum_buffer"], momenta[1][i]["momentum_buffer"]) for i in momenta[1])
-    )
+    names = ("state_dict", "optimizer_states", *(["averaging"] if "averaging" in left else []))
+    return all(_same(left[name], right[name]) for name in names)
+
+
+def _same(one, two):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return list(one) == list(two) and all(_same(one[name], two[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(two) and all(map(_same, one, two))
+    return one == two

@@ -11,14 +11,20 @@ from lightning_bam import (
     CBAMSpec,
     ClutteredDigits,
     ConfigError,
+    CoordinateAttentionSpec,
+    ECASpec,
     EveryBlock,
     ExtraBlockSpec,
+    GatherExciteSpec,
+    GlobalContextSpec,
     ResNet18,
     ResNet50,
     ResNet101,
     Run,
     SESpec,
+    SimAMSpec,
     SqueezeNet,
+    TripletAttentionSpec,
     build,
 )
 from lightning_bam.config import AfterStages
@@ -37,6 +43,12 @@ SLOTS = {
     "BAM in every block": {"attention": BAMSpec(reduction=2), "placement": EveryBlock()},
     "SE": {"attention": SESpec(reduction=2), "placement": EveryBlock()},
     "CBAM": {"attention": CBAMSpec(reduction=2)},
+    "ECA": {"attention": ECASpec(), "placement": EveryBlock()},
+    "SimAM": {"attention": SimAMSpec()},
+    "coordinate": {"attention": CoordinateAttentionSpec()},
+    "GC": {"attention": GlobalContextSpec(reduction=1, fusion="both")},
+    "triplet": {"attention": TripletAttentionSpec()},
+    "GE": {"attention": GatherExciteSpec(extent=4, gather="conv", mlp=True, reduction=2)},
     "extra block": {"attention": ExtraBlockSpec(), "placement": AfterStages()},
 }
 
@@ -67,8 +79,8 @@ def test_an_epoch(name, slot):
     # a hidden layer of one or two units may be dead, and a bias before a batch norm moves nothing
     still = [key for (key, weight), old in weights if torch.equal(old, weight)]
     assert [key for key in still if "attention" not in key] == []
-    if run.attention is not None:
-        assert [key for (key, _), _ in weights if "attention" in key and key not in still]
+    moved = [key for (key, _), _ in weights if "attention" in key and key not in still]
+    assert bool(moved) == (slot not in ("none", "SimAM"))
     network.eval()
     with torch.no_grad():
         assert torch.isfinite(network(images[0].contiguous(memory_format=form))).all()

@@ -55,10 +55,22 @@ def figures(folder):
     return [[line[name] for name in names] for line in folder.metrics()]
 
 
-@pytest.mark.parametrize(("steps", "epochs", "ranks"), [(1, 1, 2), (3, 2, 2), (1, 1, 4)])
-def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, epochs, ranks):
+ALL = {
+    "optimizer": "adamw",
+    "optimizer_options": {"eps": 1e-3},  # a gradient of nothing but rounding is divided by it
+    "clip_grad_norm": 0.1,
+    "ema": 0.5,
+    "mixup": 0.5,
+    "cutmix": 1.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "ranks", "knobs"), [(1, 1, 2, {}), (3, 2, 2, {}), (1, 1, 4, {}), (3, 2, 2, ALL)]
+)
+def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, epochs, ranks, knobs):
     """In 64 bits, dropout, augmentation, attention and an order of the sums that is the only difference."""
-    run = replace(PLAIN, dataset=replace(ONE_STEP, train=16 * steps), recipe=replace(RECIPE, epochs=epochs))
+    run = replace(PLAIN, dataset=replace(ONE_STEP, train=16 * steps), recipe=replace(RECIPE, epochs=epochs, **knobs))
     (one, alone), (two, together) = (trained(tmp_path, run, Slot(count)) for count in (1, ranks))
     assert norms(Classifier(run)) == []
     assert difference(alone, Classifier(run).state_dict()) > 1e-3

@@ -26,12 +26,14 @@ from lightning_bam.config import (
 )
 from lightning_bam.data import Batches
 from lightning_bam.run_folder.files import FolderError
+from lightning_bam.signals import Interruption, Signals
 from lightning_bam.training.base_module import RunningLoss
 from lightning_bam.training.checkpoint import AtomicCheckpointIO, damage
 from studies.job.devices import Slot
 from studies.workers.forkserver import forkserver
 from studies.workers.launch import ask
-from tests.lightning_bam.training.groups import RUN, Group, described, figures, pause, same_weights, trained
+from tests.lightning_bam.training.groups import RUN, Group, described, figures, longer, pause, same_weights, trained
+from tests.lightning_bam.training.here import Stop, trained_here
 
 DROPOUT = Run(
     dataset=ClutteredDigits(size=20, train=112, test=40),
@@ -54,6 +56,23 @@ SCORED = Run(
     recipe=Recipe(epochs=2, batch_size=32, lr=0.02, crop_padding=0, flip=False),
 )
 """2 batches an epoch, and 18 that are scored."""
+
+KNOBS = {
+    "optimizer": "adamw",
+    "optimizer_options": {"betas": (0.9, 0.95), "amsgrad": True},
+    "clip_grad_norm": 0.5,
+    "ema": 0.8,
+    "mixup": 0.3,
+    "cutmix": 1.0,
+}
+"""All at once, each with a state or draws of its own."""
+ALL = longer(RUN, lr=0.01, **KNOBS)
+SMALL = Run(
+    dataset=ClutteredDigits(size=20, train=96, test=20),
+    backbone=SmallResNet(width=3),
+    recipe=Recipe(epochs=2, batch_size=32, lr=0.01, crop_padding=1),
+)
+"""3 batches an epoch."""
 
 
 def after(seconds):
@@ -104,8 +123,8 @@ def seconds(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("run", "ranks"),
-    [(RUN, 1), (RUN, 2), (DROPOUT, 1), (DROPOUT, 2), (BOXES, 1)],
-    ids=["batch norm", "batch norm, 2 ranks", "dropout", "dropout, 2 ranks", "detector"],
+    [(RUN, 1), (RUN, 2), (DROPOUT, 1), (DROPOUT, 2), (BOXES, 1), (ALL, 1), (ALL, 2)],
+    ids=["batch norm", "batch norm, 2 ranks", "dropout", "dropout, 2 ranks", "detector", "all", "all, 2 ranks"],
 )
 def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path, run, ranks):
     unbroken, epoch = seconds(run, ranks)
@@ -130,6 +149,28 @@ def test_whatever_interrupts_a_run_it_ends_as_the_unbroken_one(seconds, tmp_path
     assert result.error_top1 == unbroken.result().error_top1
     for first in ("first_batch", "first_loss"):
         assert getattr(folder.manifest(), first) == getattr(unbroken.manifest(), first)
+
+
+OPTIMIZERS = ("adadelta", "adafactor", "adagrad", "adamax", "adamw", "asgd", "nadam", "radam", "rmsprop")
+OTHERS = [
+    *({"optimizer": name} for name in OPTIMIZERS),
+    {"optimizer": "rprop", "weight_decay": 0},
+    *({name: KNOBS[name]} for name in ("clip_grad_norm", "ema", "mixup", "cutmix")),
+    {"ema": 0.8, "mixup": 0.3, "optimizer": "adam"},
+]
+
+
+@pytest.mark.parametrize("recipe", OTHERS, ids=str)
+def test_a_run_of_any_recipe_that_ends_within_an_epoch_ends_as_the_unbroken_one(tmp_path, recipe):
+    run = longer(SMALL, **recipe)
+    unbroken = trained_here(tmp_path / "unbroken", run)
+    signals = Signals()
+    with pytest.raises(Interruption):
+        trained_here(tmp_path, run, Stop(signals, "step", 5), signals=signals)
+    folder = trained_here(tmp_path, run)
+    assert [(a.from_epoch, a.from_batch or 0) for a in folder.manifest().attempts] == [(0, 0), (1, 2)]
+    assert figures(folder) == figures(unbroken)
+    assert same_weights(folder, unbroken)
 
 
 def test_an_epoch_that_is_left_while_it_is_scored_is_scored_anew(seconds, tmp_path):

@@ -144,27 +144,38 @@ CHANGED = {
     "weight_decay": 1e-3,
     "schedule": "constant",
     "warmup_epochs": 0.5,
+    "optimizer": "adamw",
+    "clip_grad_norm": 0.1,
     "label_smoothing": 0.1,
+    "mixup": 0.4,
+    "cutmix": 1.0,
+    "ema": 0.9,
     "crop_padding": 2,
     "flip": False,
     "precision": "bf16",
 }
 
 
+OTHERWISE = {
+    "milestones": ({"schedule": "step", "milestones": (0.5,)}, (0.9,)),
+    "gamma": ({"schedule": "step", "milestones": (0.5,)}, 0.9),
+    "optimizer_options": ({"optimizer": "adamw"}, {"betas": (0.5, 0.999)}),
+}
+"""Knobs that play a part with others only: which, and another value."""
 ON_GPUS = {"sync_batchnorm"}
 """Knobs that play a part on several GPUs alone: tests/lightning_bam/training/test_ranks.py."""
 
 
 def test_every_knob_of_the_recipe_is_changed():
-    assert set(CHANGED) | {"milestones", "gamma"} | ON_GPUS == {f.name for f in fields(Recipe)}
+    assert set(CHANGED) | set(OTHERWISE) | ON_GPUS == {f.name for f in fields(Recipe)}
 
 
-@pytest.mark.parametrize("name", sorted(set(CHANGED) | {"milestones", "gamma"}))
+@pytest.mark.parametrize("name", sorted({*CHANGED, *OTHERWISE}))
 def test_no_knob_of_the_recipe_is_dead(reference, tmp_path, name):
-    if name in ("milestones", "gamma"):  # they play a part with schedule="step" only
-        base = replace(RECIPE, schedule="step", milestones=(0.5,))
+    if name in OTHERWISE:
+        others, value = OTHERWISE[name]
+        base = replace(RECIPE, **others)
         start = trained(tmp_path, replace(RUN, recipe=base))[0].metrics()
-        value = (0.9,) if name == "milestones" else 0.9
         changed = replace(base, **{name: value})
     else:
         start = reference[0].metrics()
@@ -220,6 +231,8 @@ def test_a_warmup_that_is_there_is_to_be_raised_where_it_can_be(tmp_path, warmup
         (replace(RECIPE, batch_size=97), 2, "recipe.batch_size=97"),
         (replace(RECIPE, batch_size=1298), 1, "recipe.batch_size=1298"),
         (replace(RECIPE, crop_padding=8), 1, "recipe.crop_padding=8"),
+        (replace(RECIPE, optimizer="adam2"), 1, "recipe.optimizer=adam2: .*did you mean 'adam'"),
+        (replace(RECIPE, optimizer_options={"beta": 1}), 1, "recipe.optimizer_options.beta=1: SGD has no such option"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before_anything_is_written(tmp_path, monkeypatch, recipe, world, message):

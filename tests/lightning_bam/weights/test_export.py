@@ -14,11 +14,15 @@ from lightning_bam import (
     BAMSpec,
     CBAMSpec,
     ConfigError,
+    CoordinateAttentionSpec,
     Digits,
     DigitScenes,
+    ECASpec,
     EveryBlock,
     FasterRCNN,
     FolderError,
+    GatherExciteSpec,
+    GlobalContextSpec,
     PreResNet,
     ResNet18,
     ResNet50,
@@ -26,7 +30,9 @@ from lightning_bam import (
     ResNeXt50,
     Run,
     SESpec,
+    SimAMSpec,
     SmallResNet,
+    TripletAttentionSpec,
     build,
 )
 from lightning_bam.weights.export import FORMATS, TORCHVISION, export, torchvision_name
@@ -193,6 +199,17 @@ PROGRAMS = {
         placement=EveryBlock(),
     ),
     "cbam": Run(dataset=CIFAR100(), backbone=PreResNet(depth=20), attention=CBAMSpec(reduction=4)),
+    **{
+        spec.kind: Run(dataset=Digits(), backbone=SmallResNet(width=4), attention=spec)
+        for spec in (
+            ECASpec(),
+            SimAMSpec(unbiased=True),
+            CoordinateAttentionSpec(),
+            GlobalContextSpec(reduction=1, fusion="both"),
+            TripletAttentionSpec(),
+            GatherExciteSpec(extent=2, gather="conv"),
+        )
+    },
 }
 
 

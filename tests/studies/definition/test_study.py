@@ -6,8 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from lightning_bam.config import AfterStages, BAMSpec, ConfigError, EveryBlock, SESpec
+from lightning_bam.config import (
+    AfterStages,
+    BAMSpec,
+    ConfigError,
+    DigitScenes,
+    EveryBlock,
+    FasterRCNN,
+    Run,
+    SESpec,
+    SmallResNet,
+)
 from studies import Study, StudyError
+from studies.definition.settings import with_all_settings
 from studies.definition.stopping import Stopping
 from tests.studies.conftest import BASE, tiny
 
@@ -189,6 +200,15 @@ def test_override_refuses(settings, message):
     with pytest.raises((StudyError, ConfigError)) as error:
         wide().override(settings)
     assert str(error.value) == message
+
+
+def test_override_reaches_what_stands_in_a_knob():
+    changed = tiny().override({"recipe.optimizer": "adamw", "recipe.optimizer_options.eps": "1e-6"})
+    assert changed.label == "tiny+recipe.optimizer=adamw+recipe.optimizer_options.eps=1e-06"
+    assert {run.recipe.optimizer_options["eps"] for run in changed.rows.values()} == {1e-6}
+    scenes = Run(dataset=DigitScenes(), backbone=FasterRCNN(trunk=SmallResNet(width=8)))
+    (wider,) = with_all_settings({"none": scenes}, {"backbone.trunk.width": "12"}).values()
+    assert wider.backbone.trunk == SmallResNet(width=12)
 
 
 def test_override_of_attention_where_no_row_has_any():

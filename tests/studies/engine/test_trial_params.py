@@ -15,6 +15,19 @@ from tests.studies.conftest import BASE, tiny
 
 BAM = replace(BASE, attention=BAMSpec(reduction=4))
 FIRST = replace(BAM, placement=AfterStages(stages=(1,)))
+KINDS = (
+    "bam",
+    "cbam",
+    "coordinate_attention",
+    "eca",
+    "extra_block",
+    "gather_excite",
+    "global_context",
+    "se",
+    "simam",
+    "triplet_attention",
+    "none",
+)
 
 
 def test_distributions_admit_all_that_the_type_does():
@@ -22,7 +35,7 @@ def test_distributions_admit_all_that_the_type_does():
     names = ("attention", "attention.reduction", "attention.combine", "attention.residual", "recipe.lr", "seed")
     found = distributions(names, [BASE, BAM, other])
     assert found == {
-        "attention": CategoricalDistribution(("bam", "cbam", "extra_block", "se", "none")),
+        "attention": CategoricalDistribution(KINDS),
         "attention.reduction": IntDistribution(2, 4),
         "attention.combine": CategoricalDistribution(("sum", "product", "max")),
         "attention.residual": CategoricalDistribution((False, True)),

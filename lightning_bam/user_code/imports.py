@@ -68,6 +68,14 @@ def allow(file: Path) -> None:
     _serve(str(file.resolve().parent), frozenset())
 
 
+def import_beside(file: Path, module: str) -> None:
+    """Import the module that `file` was imported as, from where it was."""
+    depth = module.count(".") + (file.name == "__init__.py")
+    allow(file.parents[depth] / file.name)
+    _serve(_neighbours.folder, frozenset({module.partition(".")[0]}))
+    importlib.import_module(module)
+
+
 def imported(file: Path) -> list[Path]:
     """Return the files beside `file`, or in packages there, that it has imported, sorted."""
     return sorted(set(_modules(file.resolve().parent).values()))
