@@ -210,14 +210,16 @@ def _statements(file: Path, root: Path) -> Iterator[_Statement]:
 
 def _statement(node: ast.stmt, file: Path, root: Path) -> _Statement:
     table = symtable.symtable(ast.unparse(node), str(file), "exec")
-    uses = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
-    binds = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    short, symbols = _comprehension_names(node), table.get_symbols()
+    uses = {symbol.get_name() for symbol in symbols if symbol.is_referenced()} - short
+    binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()} - short
     inner = list(table.get_children())
     while inner:
         scope = inner.pop()
         inner += scope.get_children()
         in_class = scope.get_type() == "class"  # `width = width` in a class reads the file's
-        uses |= {s.get_name() for s in scope.get_symbols() if s.is_global() or (in_class and s.is_referenced())}
+        read = {s.get_name() for s in scope.get_symbols() if in_class and s.is_referenced()}
+        uses |= {s.get_name() for s in scope.get_symbols() if s.is_global()} | (read - short)
         binds |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_declared_global()}
     imports = [part for part in ast.walk(node) if isinstance(part, ast.Import | ast.ImportFrom)]
     leads = [lead for part in imports for alias in part.names for lead in _leads(part, alias, file, root)]
@@ -233,6 +235,15 @@ def _statement(node: ast.stmt, file: Path, root: Path) -> _Statement:
         later,
         is_call=isinstance(node, ast.Expr),
     )
+
+
+def _comprehension_names(node: ast.stmt) -> set[str]:
+    """Return the names that only comprehensions bind, which Python 3.12 counts among those of the scope around."""
+    whole = [c for c in ast.walk(node) if isinstance(c, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)]
+    inside = {id(part) for comprehension in whole for part in ast.walk(comprehension)}
+    targets = [part for c in whole for made in c.generators for part in ast.walk(made.target)]
+    outside = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and id(part) not in inside}
+    return {part.id for part in targets if isinstance(part, ast.Name)} - outside
 
 
 def _touched(node: ast.stmt, uses: frozenset[str], binds: frozenset[str]) -> tuple[_Touched, _Touched]:
@@ -309,6 +320,8 @@ def _text(node: object) -> str:
         return f"[{' '.join(_text(item) for item in node if not (isinstance(item, ast.Pass) or _is_text(item)))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends a format such as `{x:>{n}}` with an empty text
+        return f"JoinedStr({_text([part for part in node.values if getattr(part, 'value', None) != ''])})"
     values = ((name, getattr(node, name, None)) for name in node._fields if name not in SAYS_NOTHING)
     parts = (f"{name}={_text(value)}" for name, value in values if value is not None and value != [])
     return f"{type(node).__name__}({' '.join(parts)})"

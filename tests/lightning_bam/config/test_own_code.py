@@ -223,3 +223,13 @@ def test_what_is_changed_from_elsewhere_changes_the_hash(registry, name, before,
 def test_rows_and_the_order_of_imports_leave_the_hash_alone(registry, before, after):
     old = code_hash(registry / "study.py", "Spec")
     assert edited(registry, "study.py", before, after) == old
+
+
+def test_every_version_of_python_gives_the_same_hash(tmp_path):
+    """Python 3.12 gives the names of comprehensions to the scope around, and ends `{x:>{n}}` with an empty text."""
+    file = tmp_path / "study.py"
+    file.write_text(
+        "x = 5\nT = [x for x in range(3)]\nclass Spec:\n    k = [x for x in T]\n    s = f'{1}b' f'c{T!r:>{3}}' 'd'\n"
+    )
+    assert code_hash(file, "Spec") == "f064f924f66800fe"
+    assert edited(tmp_path, "study.py", "x = 5", "x = 6") == "f064f924f66800fe"
