@@ -95,6 +95,6 @@ class FasterRCNN(Detector):
     proposals: Annotated[int, Field(ge=1)] = 1000
 
     @property
-    def stages(self) -> int:
-        """Number of the trunk's stages."""
-        return self.trunk.stages
+    def stage_count(self) -> int | None:
+        """How many stages the trunk has."""
+        return self.trunk.stage_count

@@ -31,6 +31,7 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
 
     from lightning_bam.data import ImageData
     from lightning_bam.detection import DetectionData
+    from lightning_bam.network import build
     from lightning_bam.training.check import check as check_run
     from lightning_bam.training.own_check import check_own
 
@@ -47,6 +48,8 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
                 data.add(key)
                 (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
             check_own(run)
+            if getattr(run.backbone, "weights", None):
+                build(run)  # reads the file
             macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None
