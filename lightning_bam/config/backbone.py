@@ -225,15 +225,12 @@ class LibraryNet(BackboneSpec):
         if self.weights is None and self.sha256 is not None:
             raise ValueError(f"sha256={self.sha256} is that of no file; name it as weights")
 
-    def idle(self) -> frozenset[str]:
-        """Return the fields that play no part: where the weights lie, since `sha256` says what they are."""
-        return frozenset({"weights"})
-
     def canonical(self) -> LibraryNet:
-        """Return the same network with as many digits of the hash as must be given."""
+        """Return the same network with its file named by what is in it, wherever it lies."""
         spec: Any = self
-        shortened: LibraryNet = spec if self.sha256 is None else replace(spec, sha256=self.sha256[:16])
-        return shortened
+        digest = self.sha256 and self.sha256[:16]
+        renamed: LibraryNet = replace(spec, weights=digest, sha256=digest)
+        return renamed
 
 
 @spec
