@@ -18,7 +18,7 @@ def timm_net(spec: Timm, channels: int, classes: int, size: tuple[int, int]) -> 
     it does not know, a size that the network cannot be made for, or weights that do not fit.
     """
     timm = import_timm("backbone=timm")
-    if not timm.is_model(spec.name):
+    if "." in spec.name or not timm.is_model(spec.name):  # a tag names pretrained weights
         raise ConfigError(
             f"backbone.name={spec.name}: timm {timm.__version__} has no network of that name; "
             f"{nearest(spec.name, timm.list_models())}"
