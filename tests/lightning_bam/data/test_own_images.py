@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from lightning_bam import ConfigError, DatasetSpec, ImageData, Recipe, Run, spec
-from lightning_bam.data import ImageFiles, Images, load
+from lightning_bam.data import Batches, ImageFiles, Images, load
 from lightning_bam.data.stream import Stream
 
 HEIGHT, WIDTH = 5, 7
@@ -69,7 +69,7 @@ def files(tmp_path):
 
 
 LISTS = {
-    "tensors": lambda values: torch.tensor(values),
+    "tensors": torch.tensor,
     "lists": list,
     "tuples": tuple,
     **{
@@ -144,10 +144,8 @@ def _paths(files):
 def test_the_digest_changes_with_content_labels_and_order(files):
     changed = TRAIN.clone()
     changed[3, 1, 4, 6] += 1
-    several = [given(), given(train=changed), given(labels=[*LABELS[:-1], 0]), given(train=TRAIN.flip(0))]
-    digests = []
-    for values in [(TRAIN, LABELS), (changed, LABELS), (TRAIN, [*LABELS[:-1], 0]), (TRAIN.flip(0), LABELS)]:
-        digests.append(load(given(*values)).digest)
+    several = [(TRAIN, LABELS), (changed, LABELS), (TRAIN, [*LABELS[:-1], 0]), (TRAIN.flip(0), LABELS)]
+    digests = [load(given(*values)).digest for values in several]
     assert len(set(digests)) == len(several)
     assert load(given()).digest == digests[0]
     train, _, test, _ = _paths(files)
@@ -200,23 +198,21 @@ def test_files_of_every_kind_are_fitted_to_the_shape(tmp_path):
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_corrupt_file_in_the_middle_is_one_line_that_names_it(files, part, workers, monkeypatch):
     broken = files[0][3] if part == "train" else files[1][2]
-    broken.write_bytes(broken.read_bytes()[:60])
+    broken.write_bytes(broken.read_bytes()[:50])  # behind its header, amid its pixels
     images = load(given(*_paths(files)))
     monkeypatch.setattr(ImageFiles, "statistics", (torch.zeros(3), torch.ones(3)))
     stream = Stream(images, torch.device("cpu"), workers)
+    plan = Batches(n=7, batch_size=7, padding=0, seed=0, epoch=0, rank=0, world_size=1, crops=False, start=0)
+    batches = stream.train(plan) if part == "train" else stream.score(stream.scored(0, 1))
     with pytest.raises(ConfigError) as caught:
-        if part == "test":
-            list(stream.score(stream.scored(0, 1)))
-        else:
-            from lightning_bam.data import Batches
-
-            plan = Batches(n=7, batch_size=7, padding=0, seed=0, epoch=0, rank=0, world_size=1)
-            list(stream.train(plan))
+        list(batches)
     assert str(caught.value).startswith(f"cannot read the image {broken}: ")
     assert "\n" not in str(caught.value)
 
 
 SHAPE = "must be (N, 3, 5, 7) uint8"
+OR_PATHS = "(N, 3, 5, 7) uint8, or a list of paths"
+RANGE = "must be 0 to 2 (classes=3)"
 REFUSED = {
     "floats": (lambda: given(train=TRAIN.float() / 255), f"train images are (7, 3, 5, 7) float32, {SHAPE}"),
     "whole numbers": (lambda: given(test=TEST.long()), f"test images are (4, 3, 5, 7) int64, {SHAPE}"),
@@ -225,24 +221,18 @@ REFUSED = {
     "none": (lambda: given(train=TRAIN[:0], labels=[]), f"train images are (0, 3, 5, 7) uint8, {SHAPE}"),
     "grey for colour": (lambda: given(train=pictures(7, channels=1)), f"train images are (7, 1, 5, 7) uint8, {SHAPE}"),
     "a list of arrays": (
-        lambda: given(train=list(TRAIN.numpy())),
-        "train images hold ndarray, must be paths; or stack them to one tensor or array (N, 3, 5, 7) uint8",
+        lambda: given(train=list(TRAIN.numpy()), test=list(TEST.numpy())),
+        "train images hold ndarray, must be paths; or stack images to one tensor or array",
     ),
     "paths and pixels": (
         lambda: given(test=["a.png"], test_labels=[0]),
-        "train images are a tensor and test images a list; give both as tensors or arrays, or both as lists of paths",
+        "one of train and test images is a list; give both as lists of paths, or as tensors or arrays",
     ),
-    "a number": (
-        lambda: given(train=3),
-        "train images are int, must be a tensor or an array (N, 3, 5, 7) uint8, or paths",
-    ),
-    "a text": (
-        lambda: given(train="a.png"),
-        "train images are str, must be a tensor or an array (N, 3, 5, 7) uint8, or paths",
-    ),
+    "a number": (lambda: given(train=3), f"train images are int, must be a tensor or an array {OR_PATHS}"),
+    "a text": (lambda: given(test="a.png"), f"test images are str, must be a tensor or an array {OR_PATHS}"),
     "float labels": (
         lambda: given(labels=[float(label) for label in LABELS]),
-        "train labels are (7,) float32, must be (7,) whole numbers, one an image",
+        "train labels are (7,) float64, must be (7,) whole numbers, one an image",
     ),
     "labels of truth": (
         lambda: given(test_labels=torch.ones(4, dtype=torch.bool)),
@@ -258,16 +248,20 @@ REFUSED = {
     ),
     "labels that are names": (
         lambda: given(labels=["cat"] * 7),
-        "train labels are no numbers (ValueError: too many dimensions 'str'), must be (7,) whole numbers, one an image",
+        "train labels are (7,) <U3, must be (7,) whole numbers, one an image",
+    ),
+    "labels of unequal length": (
+        lambda: given(labels=[[0, 1], [2]] * 3 + [[1]]),
+        "train labels are no array of numbers, must be (7,) whole numbers, one an image",
     ),
     "a label too high": (
         lambda: given(labels=[1, 2, 3, 0, 0, 0, 0]),
         "train labels hold 3, must be 0 to 2 (classes=3)",
     ),
-    "a label too low": (lambda: given(test_labels=[0, -1, 0, 0]), "test labels hold -1, must be 0 to 2 (classes=3)"),
+    "a label too low": (lambda: given(test_labels=[0, -1, 0, 0]), f"test labels hold -1, {RANGE}"),
     "a label of the last byte": (
         lambda: given(labels=np.array([255, 0, 0, 0, 0, 0, 0], np.uint8)),
-        "train labels hold 255, must be 0 to 2 (classes=3)",
+        f"train labels hold 255, {RANGE}",
     ),
     "three parts": (
         lambda: GIVEN.update(mine=(TRAIN, LABELS, TEST)) or Mine(),
@@ -286,6 +280,23 @@ REFUSED = {
 def test_what_it_may_not_be_is_one_line(kind):
     make, line = REFUSED[kind]
     assert refusal(make()) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"shape": (5, 7)}, "shape=(5, 7): must be (channels, height, width), whole numbers from 1"),
+        ({"shape": (3, 0, 7)}, "shape=(3, 0, 7): must be (channels, height, width), whole numbers from 1"),
+        ({"shape": [3, 5, 7]}, "shape=[3, 5, 7]: must be (channels, height, width), whole numbers from 1"),
+        ({"classes": 1}, "classes=1: must be a whole number from 2"),
+        ({"classes": "3"}, "classes='3': must be a whole number from 2"),
+    ],
+    ids=str,
+)
+def test_a_description_that_is_none_is_one_line(changes, line, monkeypatch):
+    for name, value in changes.items():
+        monkeypatch.setattr(Mine, name, value)
+    assert refusal(given()) == line
 
 
 def test_paths_that_lead_nowhere_and_grey_ones_are_one_line(files, tmp_path):
