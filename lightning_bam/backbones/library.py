@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
-from lightning_bam.backbones.layers import SharedDropout
+from lightning_bam.backbones.layers import SharedDropout, SharedStochasticDepth
 from lightning_bam.config import ConfigError, LibraryNet, TimmAttention
 from lightning_bam.probe import blank_image, eval_mode, outputs
 from lightning_bam.user_code.build import told
@@ -41,6 +42,8 @@ def create(spec: LibraryNet, make: Callable[[], Any]) -> nn.Module:
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
                 setattr(module, name, SharedDropout(child.p))
+            elif isinstance(child, StochasticDepth) and child.mode == "row":
+                setattr(module, name, SharedStochasticDepth(child.p))
     return network
 
 

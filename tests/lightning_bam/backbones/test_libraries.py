@@ -10,6 +10,7 @@ from torch import nn
 from torchvision import models
 
 from lightning_bam import (
+    CIFAR10,
     AtLayers,
     BAMSpec,
     ClutteredDigits,
@@ -25,7 +26,7 @@ from lightning_bam import (
     build,
     count,
 )
-from lightning_bam.backbones.layers import SharedDropout
+from lightning_bam.backbones.layers import SharedDropout, SharedStochasticDepth
 from lightning_bam.config import with_settings
 from lightning_bam.random_streams import seeded
 from lightning_bam.run_folder.provenance import packages
@@ -94,6 +95,28 @@ def test_every_variant_starts_from_the_same_weights_whatever_was_drawn_before(ba
         assert [name for name, value in plain.items() if not torch.equal(state[name], value)] == []
         assert {name.partition(".attention.")[0] for name in set(state) - set(plain)} <= set(layers)
     assert not all(torch.equal(value, plain[name]) for name, value in build(replace(run, seed=4)).state_dict().items())
+
+
+def test_ranks_drop_images_and_entries_as_one_with_the_whole_batch(monkeypatch):
+    network = build(Run(dataset=CIFAR10(), backbone=Torchvision(name="efficientnet_b0")))
+    depth = [module for module in network.modules() if isinstance(module, SharedStochasticDepth)]
+    assert len(depth) == 16
+    assert depth[-1].p == pytest.approx(0.2 * 15 / 16)
+    x = images((5, 3, 3), count=8) + 9
+    with seeded(7, CPU):
+        whole = depth[-1](x)
+    kept = whole.flatten(1).any(1)
+    assert 0 < kept.sum() < 8
+    torch.testing.assert_close(whole[kept], x[kept] / (1 - depth[-1].p))
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    shares = []
+    for rank in (0, 1):
+        monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
+        with seeded(7, CPU):
+            shares.append(depth[-1](x[4 * rank : 4 * rank + 4]))
+    assert torch.equal(torch.cat(shares), whole)
+    assert torch.equal(depth[-1].eval()(x), x)
 
 
 def test_grey_images_change_the_first_convolution_alone():
