@@ -225,6 +225,10 @@ class LibraryNet(BackboneSpec):
         if self.weights is None and self.sha256 is not None:
             raise ValueError(f"sha256={self.sha256} is that of no file; name it as weights")
 
+    def idle(self) -> frozenset[str]:
+        """Return the fields that play no part, given the others."""
+        return frozenset({"weights", "sha256"}) if self.weights is None else frozenset()
+
     def canonical(self) -> LibraryNet:
         """Return the same network with its file named by what is in it, wherever it lies."""
         spec: Any = self
