@@ -10,6 +10,7 @@ from typing import Final
 from analysis.cli.arguments import argument
 from studies.definition.limits import LONGEST
 from studies.errors import StudyError
+from studies.library import catalogue, spaces
 
 PARTS: Final = {
     "module": "an attention module of its own (what is written without an option)",
@@ -29,8 +30,8 @@ ARGUMENTS = (
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the file, and say what to do with it."""
-    parts = arguments.parts or ["module"]
-    if len(set(parts)) > 1:
+    parts = list(dict.fromkeys(arguments.parts or ["module"]))
+    if len(parts) > 1:
         raise StudyError(f"--{parts[0]} --{parts[1]}: a file has one part of its own; write two files")
     path = Path(arguments.file)
     write(path, parts[0])
@@ -41,12 +42,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def write(path: Path, part: str) -> None:
     """Write a study with one `part` of its own to a file that is not there yet; StudyError for what is no such file."""
-    if path.suffix != ".py":
-        raise StudyError(f"{path}: a study is a Python file; call it {path.stem or 'my_study'}.py")
     if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST - 1}}}", path.stem):
         raise StudyError(f"{path}: a study is named after its file; use letters, digits, '-' and '_', as my_study.py")
+    if path.suffix != ".py":
+        raise StudyError(f"{path}: a study is a Python file; call it {path.stem}.py")
+    if path.stem in {**catalogue(), **spaces()}:
+        raise StudyError(f"{path}: {path.stem} is a name of the catalogue; give another, as my_{path.stem}.py")
     if not path.parent.is_dir():
-        raise StudyError(f"{path}: no folder {path.parent}; make it first")
+        raise StudyError(f"{path}: no such folder {path.parent}; make it first")
     text = files("studies.definition.templates").joinpath(f"{part}.py").read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:
