@@ -30,7 +30,7 @@ class MyNet(BackboneSpec):  # what a row says of it; its fields are knobs to com
 
 
 recipe = Recipe(epochs=5, batch_size=64, schedule="cosine", crop_padding=0, flip=False)  # no crops, no mirrored digits
-base = Run(dataset=Digits(), backbone=MyNet(), recipe=recipe)  # 1,797 real digits of 8 x 8, embedded
+base = Run(dataset=Digits(), backbone=MyNet(), recipe=recipe)  # 1,797 embedded 8 x 8 digits: seconds a run
 attention = {"none": None, "BAM": BAMSpec(reduction=4), "SE": SESpec(reduction=4)}
 rows = {row: replace(base, attention=module) for row, module in attention.items()}
 STUDY = Study(

@@ -25,6 +25,6 @@ class MyGate(AttentionSpec):  # what a row says of it; its fields are knobs to c
 
 
 recipe = Recipe(epochs=5, batch_size=64, schedule="cosine", crop_padding=0, flip=False)  # no crops, no mirrored digits
-base = Run(dataset=Digits(), backbone=SmallResNet(width=8), recipe=recipe)  # 1,797 real digits of 8 x 8, embedded
+base = Run(dataset=Digits(), backbone=SmallResNet(width=8), recipe=recipe)  # 1,797 embedded 8 x 8 digits: seconds a run
 rows = {"none": base, "BAM": replace(base, attention=BAMSpec(reduction=4)), "mine": replace(base, attention=MyGate())}
 STUDY = Study(name="my_study", question="Does my gate help?", rows=rows, baseline="none", scientific=("attention",))
