@@ -9,6 +9,7 @@ import pytest
 from analysis.cli import main
 from analysis.cli.verbs.new import PARTS
 from studies.library import find_study
+from tests.test_architecture import HOME, TO_EDIT
 
 OWN = {
     "module": ("attention", "MyGate", "my_gate"),
@@ -132,3 +133,7 @@ def test_the_help_says_what_each_option_writes(capsys):
     assert "usage: bam new [-h] [--module] [--backbone] [--dataset] [--task] file" in text
     for part, what in PARTS.items():
         assert f"--{part} {what}" in text
+
+
+def test_the_readme_shows_what_it_writes():
+    assert (TO_EDIT / "module.py").read_text() in (HOME / "README.md").read_text()
