@@ -7,7 +7,7 @@ from typing import Final
 from analysis.formats.columns import Column, heading
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial
-from lightning_bam.run_folder.result import Metric
+from lightning_bam.config import Metric
 from studies.search.importance import LEAST_RUNS
 
 MARGINAL: Final = (

@@ -16,7 +16,7 @@ from analysis.formats.columns import (
 )
 from analysis.table.build import Table
 from analysis.table.published import BILLION, MILLION, decimals, rounded
-from lightning_bam.run_folder.result import METRICS
+from lightning_bam.config import metrics
 
 MORE = 2
 """Decimals of a count beyond the printed ones, to see which way it rounds."""
@@ -39,7 +39,7 @@ def blocks(table: Table) -> list[Block]:
     return [
         Block("Size of the networks", [labels(table), *_sizes(table)]),
         Block(titled(table.metric.label), [labels(table), printed, figures(table), reproduced, *compared]),
-        *(Block(titled(METRICS[name].label), _other(table, name)) for name in METRICS if name in others),
+        *(Block(titled(metrics()[name].label), _other(table, name)) for name in metrics() if name in others),
     ]
 
 
@@ -80,7 +80,7 @@ def _other(table: Table, name: str) -> Columns:
     return [
         labels(table),
         Column(heading="published", kind="number", cells=printed),
-        FigureColumn(heading=heading(METRICS[name]), figures=ours),
+        FigureColumn(heading=heading(metrics()[name]), figures=ours),
         Column(heading="reproduced?", kind="label", cells=[other.reproduced if other else "" for _, other in rows]),
     ]
 

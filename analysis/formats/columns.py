@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from analysis.checks.footnotes import LETTERS
 from analysis.table.build import Table
 from analysis.table.model import Row
-from lightning_bam.run_folder.result import Metric
+from lightning_bam.config import Metric
 
 RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 """Letters of footnotes as they stand in a terminal and in Markdown: one column wide, and no markup."""

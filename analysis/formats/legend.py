@@ -31,7 +31,7 @@ def below(table: Table) -> list[Line]:
 
 def legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name what is fixed."""
-    label = table.metric.label.removesuffix(" (%)")
+    label = table.metric.title
     top1 = table.metric.name == "error_top1"
     noun = "Error: top-1 test error" if top1 else f"Figures: {label} on the test set"
     what = "error" if table.metric.name.startswith("error") else "figure"
@@ -42,9 +42,9 @@ def legend(table: Table) -> list[str]:
     lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)
     if any(row.published is not None for row in table.rows):
         lines.append(
-            f"Published: the paper's {what} (%), one run as far as is known; reproduced where it lies in the 95 % "
-            "prediction interval of one more run of ours and that is at most ± 1 point wide. One in twenty figures "
-            "that do agree still falls outside."
+            f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
+            "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
+            "twenty figures that do agree still falls outside."
         )
     return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 
@@ -56,11 +56,10 @@ def _by_holm(table: Table, baseline: str) -> list[str]:
     fewer = same = ""
     if table.margin is not None:
         fewer = ", to differ or to be equivalent, whichever takes fewer,"
-        same = (
-            f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} points (p < 0.05{adjusted})."
-        )
+        same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "
+        same += f"(p < 0.05{adjusted})."
     return [
-        f"Δ: mean difference to {baseline} in percentage points, paired by seed, with its 95 % t "
+        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, with its 95 % t "
         f"interval (not adjusted); p: paired t-test{adjusted}.",
         f"A row is better or worse where p < 0.05; the seeds it still needs{fewer} are for 80 % power, "
         "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
@@ -73,12 +72,12 @@ def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
     same = ""
     if table.margin is not None:
         same = " It is equivalent where two one-sided tests, held against limits of their own, place Δ within "
-        same += f"±{table.margin:g} points."
+        same += f"±{table.margin:g} {table.metric.points}."
     shared = f"over {table.comparisons} comparisons (Bonferroni) and all looks"
     return [
         f"Seeds follow a rule declared before the first result: {rule}, {shared}; a row that is resolved gets no more.",
-        f"Δ: mean difference to {baseline} in percentage points, paired by seed, over the seeds of the row's last "
-        f"look, with the repeated interval of the design, which holds {shared}.",
+        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, over the seeds of the row's "
+        f"last look, with the repeated interval of the design, which holds {shared}.",
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
         STOPPED,

@@ -13,7 +13,7 @@ from analysis.formats.json_text import without_nan
 from analysis.table.interim import due
 from lightning_bam.config import flatten
 from lightning_bam.run_folder.manifest import failures
-from lightning_bam.run_folder.result import CLASSIFIED, DETECTED
+from lightning_bam.run_folder.result import reports
 from studies.definition.study import Study
 from studies.records.records import Record
 from studies.terminal.text import visible
@@ -29,7 +29,7 @@ def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
     flats = {(study.label, row): flatten(run) for study, _ in studies for row, run in study.rows.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat if name != "seed")
     knobs = [name for name in names if len({repr(flat[name]) for flat in flats.values() if name in flat}) > 1]
-    metrics = [DETECTED if study.metric in DETECTED else CLASSIFIED for study, _ in studies]
+    metrics = [reports(next(iter(study.rows.values()))) for study, _ in studies]
     figures = [*dict.fromkeys(name for some in metrics for name in some), "scored", "params", "macs"]
     panels = any(study.within for study, _ in studies)
     lines = []
@@ -44,7 +44,7 @@ def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
                 | {"row": record.row, "is_baseline": record.row in study.baselines}
                 | {"seed": record.run.seed, "key": record.run.key, "state": record.state}
                 | {name: flats[study.label, record.row].get(name) for name in knobs}
-                | {name: getattr(record.result, name, None) for name in figures}
+                | {name: record.result.figure(name) if record.result else None for name in figures}
                 | {"epochs": record.epochs, "seconds": getattr(record.result, "seconds", None)}
                 | {"commit": None if commit == UNKNOWN else commit}
                 | {"failed_before": len(failures(record.manifest)) if present else None}

@@ -55,13 +55,17 @@ def effects(table: Table, margin: float | None = None) -> Plot | NoPlot:
         name="effects",
         title=f"Differences in {metric}",
         figure=forest(table, rows, margin),
-        alt=f"Forest plot of the difference in {metric} to the baseline, in percentage points with intervals. "
+        alt=f"Forest plot of the difference in {metric} to the baseline, in {table.metric.difference} with intervals. "
         + " ".join(map(_summary, rows)),
-        caption=f"Mean difference in {metric} to {baseline} at the same seed, in percentage points, with its "
+        caption=f"Mean difference in {metric} to {baseline} at the same seed, in {table.metric.difference}, with its "
         f"{intervals}. {'Right' if table.metric.higher_is_better else 'Left'} of the line at 0 is better. A filled "
         "triangle is a resolved difference, a hollow one a difference resolved without all wanted seeds, a circle is "
         "not resolved; n counts paired seeds. An arrow marks an interval that goes on beyond the frame."
-        + ("" if margin is None else f" Shaded: differences of at most {margin:g} points, taken for none."),
+        + (
+            ""
+            if margin is None
+            else f" Shaded: differences of at most {margin:g} {table.metric.points}, taken for none."
+        ),
     )
 
 
@@ -97,7 +101,7 @@ def forest(table: Table, rows: list[Row], margin: float | None) -> Figure:
         _difference(axes, steps, row, looks[row.label])
     column(axes, "n", {steps.heights[row.label]: str(row.delta.n if row.delta else 0) for row in rows})
     ways = "← worse    better →" if higher else "← better    worse →"
-    axes.set_xlabel(f"Δ {noun(table.metric)} (percentage points)\n{ways}")
+    axes.set_xlabel(f"Δ {noun(table.metric)} ({table.metric.difference})\n{ways}")
     key = {look["label"]: look for row in rows if row.delta for look in [looks[row.label]]}
     legend_below(figure, [Line2D([], [], **look) for look in key.values()])
     return freeze_layout(figure)

@@ -12,7 +12,7 @@ from analysis.factorial.columns import MARGINAL, left_out
 from analysis.plots.plot import NoPlot, Plot, axes_grid, count_range, freeze_layout, noun
 from analysis.plots.style import COLUMN, INK, PAGE, PAPER, SMALL, mark, styled
 from analysis.statistics.factorial import Factorial, Interaction, Level
-from lightning_bam.run_folder.result import Metric
+from lightning_bam.config import Metric
 
 ACROSS: Final = 4
 """Axes of marginal means beside each other, at most."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from analysis.plots.style import styled
-from lightning_bam.run_folder.result import Metric
+from lightning_bam.config import Metric
 
 Form = Literal["png", "svg", "pdf"]
 """What a figure can be had as."""
@@ -93,7 +93,7 @@ def freeze_layout(figure: Figure) -> Figure:
 
 def noun(metric: Metric) -> str:
     """Return a metric's label without its unit."""
-    return metric.label.removesuffix(" (%)")
+    return metric.title
 
 
 def number(value: float | None) -> str:

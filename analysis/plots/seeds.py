@@ -36,12 +36,13 @@ def seeds(table: Table) -> Plot | NoPlot:
     if spreads:
         least = {n: least_resolvable(median(spreads), n, comparisons=table.comparisons) for n in counts}
         resolved = ", ".join(f"{n} seeds {number(one) if one <= MOST else 'nothing'}" for n, one in least.items())
-        power = f"At the median spread of {median(spreads):.2f} points these differences are resolved: by {resolved}."
+        power = f"At the median spread of {median(spreads):.2f} {table.metric.points} these differences are resolved: "
+        power += f"by {resolved}."
     return Plot(
         name="seeds",
         title="Seeds and power",
         figure=differences_and_power(table, rows),
-        alt=f"Differences in {metric} to the baseline at each seed, in percentage points. "
+        alt=f"Differences in {metric} to the baseline at each seed, in {table.metric.difference}. "
         + " ".join(f"{row.label}: {', '.join(map(signed, differences(table, row).values()))}." for row in rows)
         + f" {power}",
         caption=f"Left: the difference in {metric} to the baseline at each seed, one seed below the other; a bar "
@@ -49,7 +50,7 @@ def seeds(table: Table) -> Plot | NoPlot:
         f"at a family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
         "Bonferroni), for the median (line) and from the least to the greatest (band) of the standard deviations of "
         f"{len(spreads)} row{'' if len(spreads) == 1 else 's'}; a circle is a row at the n at hand, a triangle one "
-        f"that resolves nothing there: no difference is larger than {MOST:g} points.",
+        f"that resolves nothing there: no difference is larger than {MOST:g} {table.metric.points}.",
     )
 
 
@@ -75,7 +76,7 @@ def differences_and_power(table: Table, rows: list[Row]) -> Figure:
     ratios = (1.25, 1) if spread(rows) else (1,)
     left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
     _points(left, steps, table, MARK / rung * min(1, ABREAST / count))
-    left.set_xlabel(f"Δ {noun(table.metric)} at each seed (points)")
+    left.set_xlabel(f"Δ {noun(table.metric)} at each seed ({table.metric.points})")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=ABREAST, handletextpad=0.2)
     for axes in right:
         _power(axes, rows, table.comparisons)

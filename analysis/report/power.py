@@ -67,12 +67,12 @@ def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> lis
     by_row = f" (median over the rows; {_least(least[0])} to {_least(least[-1])})" if len(least) > 1 else ""
     lines = [
         f"With the spread seen, the seeds so far resolve with 80 % power a true difference of {_least(median(least))} "
-        f"points of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go unseen: not resolved "
-        "does not mean equal."
+        f"{table.metric.points} of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go "
+        "unseen: not resolved does not mean equal."
     ]
     if count := sum(one.state == "open" for one in comparisons):
         cost = "" if hours is None else f"; about {hours_text(hours)} device-hours in all, baselines included"
-        equal = "" if table.margin is None else f" or found equivalent within ±{table.margin:g} points"
+        equal = "" if table.margin is None else f" or found equivalent within ±{table.margin:g} {table.metric.points}"
         seeds = "seeds to add until the next look of the stopping rule"
         if table.stopping is None:
             seeds = f"seeds to add until it is resolved{equal}, should the difference and spread seen so far persist"

@@ -78,10 +78,14 @@ def _panel(table: Table, baseline: str) -> str:
         assert row.delta is not None
         low, high = sorted(abs(possible(end)) for end in (row.delta.low, row.delta.high))
         p = "" if math.isnan(row.p_holm) else ", p < 0.001" if row.p_holm < 0.001 else f", p = {row.p_holm:.3f}"
-        within = "" if row.verdict.within is None else f", within the margin of ±{row.verdict.within:g} points"
+        within = (
+            ""
+            if row.verdict.within is None
+            else f", within the margin of ±{row.verdict.within:g} {table.metric.points}"
+        )
         parts.append(
             f"{row.label!r} is {row.verdict.kind} than {baseline!r}{row.verdict.coverage} by "
-            f"{abs(row.delta.mean):.2f} points ({_interval(table)} {low:.2f} to {high:.2f}{p}){within}"
+            f"{abs(row.delta.mean):.2f} {table.metric.points} ({_interval(table)} {low:.2f} to {high:.2f}{p}){within}"
         )
     if unresolved := [row for row in rows if is_open(row)]:
         parts.append(f"Not resolved: {named(unresolved)}; {_allowed(unresolved, table)}")
@@ -92,7 +96,7 @@ def _panel(table: Table, baseline: str) -> str:
     reasons: dict[str, list[Row]] = {}
     for row in rows:
         if not is_resolved(row) and not is_open(row):
-            reasons.setdefault(_reason(row), []).append(row)
+            reasons.setdefault(_reason(row, table), []).append(row)
     return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
 
 
@@ -106,16 +110,18 @@ def _allowed(rows: Sequence[Row], table: Table) -> str:
     low, high = possible(min(delta.low for delta in deltas)), possible(max(delta.high for delta in deltas))
     adjusted = ", not adjusted" * (table.stopping is None and table.comparisons > 1)
     side = f"{'above' if table.metric.higher_is_better else 'below'} 0 is better"
-    return f"the data allow {signed(low)} to {signed(high)} points ({_interval(table)}{adjusted}; {side})"
+    return (
+        f"the data allow {signed(low)} to {signed(high)} {table.metric.points} ({_interval(table)}{adjusted}; {side})"
+    )
 
 
-def _reason(row: Row) -> str:
+def _reason(row: Row, table: Table) -> str:
     """Say why there is neither a difference nor an interval to report of a row."""
     verdict = row.verdict
     if verdict.kind == "changes nothing":
         return f"No change, the runs computed what {row.baseline!r} did"
     if verdict.kind == "equivalent":
-        return f"Equivalent to {row.baseline!r}{verdict.margin} points{verdict.coverage}"
+        return f"Equivalent to {row.baseline!r}{verdict.margin} {table.metric.points}{verdict.coverage}"
     if verdict.kind == "open":
         return "Before the first look of the stopping rule"
     if row.delta is not None and row.delta.n > 1:

@@ -19,7 +19,7 @@ from analysis.table.interim import seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
 from analysis.table.verdict import Verdict, reproduced
-from lightning_bam.run_folder.result import Metric
+from lightning_bam.config import Metric
 from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.paper.published import Published

@@ -55,3 +55,4 @@ from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run
 from lightning_bam.config.spec import KINDS, ConfigError, nearest, spec
+from lightning_bam.config.task import Classification, Detection, Metric, TaskSpec, metrics

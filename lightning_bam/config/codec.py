@@ -14,13 +14,21 @@ from lightning_bam.config.dataset import DatasetSpec
 from lightning_bam.config.detection import Trunk
 from lightning_bam.config.run import Run, plain
 from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, nearest
+from lightning_bam.config.task import TaskSpec
 from lightning_bam.json_text import SHOWN, short
 
 PARTS: Final[Mapping[str, Mapping[str, type]]] = {"backbone.trunk": {cls.kind: cls for cls in get_args(Trunk)}}
 """What may stand in a knob that is a spec of its own, by kind."""
 
-BASES: Final[Mapping[str, type]] = {"attention": AttentionSpec, "backbone": BackboneSpec, "dataset": DatasetSpec}
+BASES: Final[Mapping[str, type]] = {
+    "attention": AttentionSpec,
+    "backbone": BackboneSpec,
+    "dataset": DatasetSpec,
+    "task": TaskSpec,
+}
 """What a class of the user's own is derived from."""
+OPTIONAL: Final = ("attention", "task")
+"""Slots that may be empty."""
 CODE: Final = re.compile("[0-9a-f]{16}")
 NAME: Final = re.compile(r"(?!.*__)[a-z]\w{0,63}")
 
@@ -37,7 +45,8 @@ def construct(cls: type, arguments: Mapping[str, Any], where: str) -> Any:
 
 def to_dict(run: Run) -> dict[str, Any]:
     """Return the run as plain JSON data with every field written out; `from_dict` is its inverse."""
-    return {field.name: plain(getattr(run, field.name)) for field in fields(run)}
+    data = {field.name: plain(getattr(run, field.name)) for field in fields(run)}
+    return data if run.task is not None else {name: value for name, value in data.items() if name != "task"}
 
 
 def from_dict(data: Mapping[str, Any]) -> Run:
@@ -47,7 +56,7 @@ def from_dict(data: Mapping[str, Any]) -> Run:
 
 
 def _decode(name: str, value: Any) -> Any:
-    if (name not in KINDS and name not in PARTS) or (name == "attention" and value is None):
+    if (name not in KINDS and name not in PARTS) or (name in OPTIONAL and value is None):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
         raise ConfigError(f"{name}={short(value)}: must be an object with a 'kind'")
@@ -89,7 +98,7 @@ def stand_in(base: type, kind: str, code: str, knobs: tuple[str, ...]) -> Any:
             "study's file as it was, or run the study to train the present code"
         )
 
-    methods = dict.fromkeys(("build", "layers", "load"), missing)
+    methods = dict.fromkeys(("build", "layers", "load", "module", "loss", "count", "figures"), missing)
     properties = dict.fromkeys(("shape", "classes"), property(missing))
     return make_dataclass(
         kind,
@@ -111,7 +120,8 @@ def flatten(run: Run) -> dict[str, Scalar]:
     """Return the run as flat names (`attention.reduction`), without what plays no part, as for Optuna and W&B."""
     flat: dict[str, Scalar] = {}
     for field in fields(run):
-        if field.name != "placement" or run.attention is not None:
+        unused = (field.name == "placement" and run.attention is None) or (field.name == "task" and run.task is None)
+        if not unused:
             flat |= _flat(field.name, getattr(run, field.name))
     return {name: value for name, value in flat.items() if name not in run.idles}
 
@@ -161,7 +171,7 @@ def _slot(run: Run, slot: str, knobs: Mapping[str, str]) -> Any:
             raise ConfigError(f"{slot}.{knob}={text}: {slot}=none has no knobs")
         if item is None and kind is None:
             raise ConfigError(f"{slot}.{knob}={text}: this run has no {slot}; set it first, as in {slot}=bam")
-    return None if kind == "none" and slot == "attention" else _changed(item, slot, knobs)
+    return None if kind == "none" and slot in OPTIONAL else _changed(item, slot, knobs)
 
 
 def _changed(item: Any, name: str, knobs: Mapping[str, str]) -> Any:

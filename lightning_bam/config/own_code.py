@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import importlib.util
-import site
 import symtable
 import sysconfig
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 OURS: Final = ("analysis", "lightning_bam", "studies")
+INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+"""Folders below which packages are installed, whichever environment they are of."""
 SAYS_NOTHING: Final = frozenset({"ctx", "kind", "type_comment", "type_params"})
 """Fields of a node that change no value, or that not every version of Python has."""
 
@@ -37,15 +38,14 @@ def code_files(file: Path, name: str) -> list[Path]:
 
 def is_own(file: Path) -> bool:
     """Say whether a file is a user's: neither Python's, nor installed, nor of this project."""
-    return not any(file.resolve().is_relative_to(folder) for folder in _theirs())
+    path = file.resolve()
+    return not INSTALLED & {*path.parts} and not any(path.is_relative_to(folder) for folder in _theirs())
 
 
 @cache
 def _theirs() -> tuple[Path, ...]:
-    paths = [*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()]
     home = Path(__file__).resolve().parents[2]
-    libraries = [Path(path).resolve() for path in paths if path.rstrip("/").endswith(("-packages", "lib-dynload"))]
-    return (Path(sysconfig.get_path("stdlib")).resolve(), *libraries, *(home / name for name in OURS))
+    return (Path(sysconfig.get_path("stdlib")).resolve(), *(home / name for name in OURS))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from lightning_bam.config.dataset import ClutteredDigits, DatasetSpec
 from lightning_bam.config.detection import Detector, Scenes
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.spec import ConfigError, Part, changed, spec
+from lightning_bam.config.task import USUAL, TaskSpec
 from lightning_bam.json_text import short
 
 
@@ -60,7 +61,9 @@ class Run:
     """One training run, completely: equal runs give equal results, so they are trained once.
 
     `score_on` is `test` for what may be reported, `held_out` (a fifth of train, which is then not trained on) for
-    what a search selects on. Devices, workers, paths and logging are no part of a run.
+    what a search selects on. `task` is what data and backbone imply unless it is given.
+
+    Devices, workers, paths and logging are no part of a run.
     """
 
     kind: ClassVar[str] = "run"
@@ -71,6 +74,7 @@ class Run:
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     score_on: Literal["test", "held_out"] = "test"
+    task: InstanceOf[TaskSpec] | None = None
 
     @property
     def idles(self) -> frozenset[str]:
@@ -84,8 +88,15 @@ class Run:
         return frozenset(part.package for part in parts if isinstance(part, Part) and part.package)
 
     @property
+    def actual_task(self) -> TaskSpec:
+        """What the network is trained for: the task, or what data and backbone imply; ConfigError as `detects`."""
+        return self.task if self.task is not None and self.task.code else USUAL[self.detects]
+
+    @property
     def detects(self) -> bool:
         """Whether this run finds boxes in scenes, or classifies images; ConfigError for scenes or a detector alone."""
+        if self.task is not None and self.task.code:
+            return False
         scenes, detector = isinstance(self.dataset, Scenes), isinstance(self.backbone, Detector)
         if scenes and not detector:
             raise ConfigError(
@@ -96,6 +107,11 @@ class Run:
             raise ConfigError(
                 f"backbone={self.backbone.kind} detects boxes, dataset={self.dataset.kind} has none; use "
                 "dataset=digit_scenes or dataset=coco_detection, or another backbone"
+            )
+        if self.task not in (None, USUAL[detector]):
+            raise ConfigError(
+                f"task={self.task.kind}: with dataset={self.dataset.kind} and backbone={self.backbone.kind} it is "
+                f"{USUAL[detector].kind}; leave it out"
             )
         return detector
 
@@ -109,6 +125,8 @@ class Run:
             parts["placement"] = AfterStages()
         if self.score_on == "test":
             del parts["score_on"]
+        if self.task is None or not self.task.code:
+            del parts["task"]
         identities = {name: dict(identity(part)) if hasattr(part, "kind") else part for name, part in parts.items()}
         identities["kind"] = self.kind
         for slot, _, knob in (name.partition(".") for name in self.idles):

@@ -16,7 +16,7 @@ from lightning_bam.json_text import short
 
 T = TypeVar("T")
 
-SLOTS: Final = ("dataset", "backbone", "attention", "placement", "recipe")
+SLOTS: Final = ("dataset", "backbone", "attention", "placement", "recipe", "task")
 """The fields of a `Run` that hold a spec."""
 _classes: Final[ChainMap[str, type]] = ChainMap({}, {})
 _own: Final[dict[str, dict[str, type]]] = {slot: {} for slot in SLOTS}

@@ -1,5 +1,7 @@
 """Random crop and flip of a whole batch at once, on any device, and normalisation."""
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,6 +20,17 @@ def augment(images: Tensor, offsets: Tensor, flips: Tensor | None, padding: int)
     if flips is not None:
         images = torch.where(flips[:, None, None, None], images.flip(3), images)
     return images
+
+
+IGNORED: Final = -100
+"""The class of what was padded around a map of labels: no loss of torch counts it."""
+
+
+def augment_labels(labels: Tensor, offsets: Tensor, flips: Tensor | None, padding: int) -> Tensor:
+    """Crop and mirror maps of labels `(N, H, W)` int64 as `augment` does their images; labels of images stay."""
+    if labels.dim() == 1:
+        return labels
+    return augment(labels[:, None] - IGNORED, offsets, flips, padding)[:, 0] + IGNORED
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from lightning_bam.config import ConfigError, Run
-from lightning_bam.data.augment import augment, normalise
+from lightning_bam.config import Classification, ConfigError, Run
+from lightning_bam.data.augment import augment, augment_labels, normalise
 from lightning_bam.data.image_files import ImageFiles
 from lightning_bam.data.images import Images
 from lightning_bam.data.load import load
@@ -66,9 +66,10 @@ class TrainBatches(EpochBatches):
         for batch, (pixels, labels) in zip(plan, feed.train(plan), strict=True):
             self.note(batch)
             flips = batch.flips.to(pixels.device) if self.run.recipe.flip else None
-            images = augment(pixels, batch.offsets.to(pixels.device), flips, plan.padding)
-            images = normalise(images, feed.mean, feed.std)
-            yield self.mixing(images, labels, plan.epoch, batch.number) if self.mixing else (images, labels)
+            offsets = batch.offsets.to(pixels.device)
+            images = normalise(augment(pixels, offsets, flips, plan.padding), feed.mean, feed.std)
+            targets = augment_labels(labels, offsets, flips, plan.padding)
+            yield self.mixing(images, targets, plan.epoch, batch.number) if self.mixing else (images, targets)
 
 
 class ScoredBatches:
@@ -130,6 +131,15 @@ class ImageData(RunData):
                 f"recipe.batch_size={batch} is more than the {count} train images, and an incomplete batch is "
                 f"dropped; set it to {count} or less"
             )
+        task, labels = self.run.actual_task, self.images.labels
+        if labels.dim() > 1 and isinstance(task, Classification):
+            raise ConfigError(
+                f"dataset={self.run.dataset.kind}: its labels are maps, {tuple(labels.shape)}, and a classifier wants "
+                "one label an image; give the run a task of your own"
+            )
+        for name in ("mixup", "cutmix"):
+            if (alpha := getattr(recipe, name)) is not None and not isinstance(task, Classification):
+                raise ConfigError(f"recipe.{name}={alpha:g}: only classes are mixed; set recipe.{name}=none")
         if self.images.padded and padding >= min(height, width):
             raise ConfigError(
                 f"recipe.crop_padding={padding} can push a {height}x{width} image out of its crop entirely; "

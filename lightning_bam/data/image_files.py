@@ -70,6 +70,16 @@ class ImageFiles:
         return len(self.train)
 
     @property
+    def labels(self) -> Tensor:
+        """The labels of the train images, `(N,)`."""
+        return self.train.labels
+
+    @property
+    def scored_count(self) -> int:
+        """Number of scored images."""
+        return len(self.test)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Shape `(C, H, W)` of what is seen of an image."""
         return (3, *self.view.size)

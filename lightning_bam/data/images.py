@@ -43,6 +43,16 @@ class Images:
         return len(self.train)
 
     @property
+    def labels(self) -> Tensor:
+        """The labels of the train images, `(N,)`, or `(N, H, W)` for maps of labels."""
+        return self.train_labels
+
+    @property
+    def scored_count(self) -> int:
+        """Number of scored images."""
+        return len(self.test)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Shape `(C, H, W)` of an image."""
         channels, height, width = self.train.shape[1:]
@@ -91,7 +101,9 @@ def held_out_mask(labels: Tensor) -> Tensor:
     if count < SHARE:
         raise ConfigError(f"score_on='held_out' needs {SHARE} train images to hold a fifth out, got {count}")
     shuffled = torch.from_numpy(permutation(count, SHARE))
-    by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
+    by_class = shuffled
+    if labels.dim() == 1:
+        by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
     scored = torch.zeros(count, dtype=torch.bool)
     scored[by_class[::SHARE]] = True
     return scored

@@ -58,8 +58,8 @@ def _check_description(spec: DatasetSpec) -> None:
     shape, classes = spec.shape, spec.classes
     if not isinstance(shape, tuple) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         _refuse(spec, f"shape={shape!r:.60}: must be (channels, height, width), whole numbers from 1")
-    if type(classes) is not int or classes < 2:
-        _refuse(spec, f"classes={classes!r:.60}: must be a whole number from 2")
+    if type(classes) is not int or classes < 1:
+        _refuse(spec, f"classes={classes!r:.60}: must be a whole number from 1")
 
 
 def _pixels(spec: DatasetSpec, name: str, values: Any) -> Tensor:
@@ -75,12 +75,13 @@ def _pixels(spec: DatasetSpec, name: str, values: Any) -> Tensor:
 
 
 def _labels(spec: DatasetSpec, name: str, values: Any, count: int) -> Tensor:
-    wanted = f"must be ({count},) whole numbers, one an image"
+    shapes = ((count,), (count, *spec.shape[1:]))
+    wanted = f"must be ({count},) whole numbers, one an image, or {shapes[1]}, one a pixel"
     try:
         labels = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     except (TypeError, ValueError) as error:  # texts among numbers, lists of unequal length, bfloat16
         raise ConfigError(f"{named(spec)}: {name} are no array of numbers, {wanted}") from error
-    if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
+    if labels.shape not in shapes or (count and labels.dtype.kind not in "iu"):
         _refuse(spec, f"{name} are {labels.shape} {labels.dtype}, {wanted}")
     outside = labels[(labels < 0) | (labels >= spec.classes)]
     if len(outside):

@@ -205,7 +205,7 @@ class RunFolder:
         if data is None:
             return None
         try:
-            return Result(**data)
+            return Result.of(data)
         except TypeError as error:
             raise FolderError(f"{self.path}/result.json: edited, or written by another version ({error})") from None
 

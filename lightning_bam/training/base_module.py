@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_bam.config import Run
 from lightning_bam.distributed import gather
@@ -45,6 +45,8 @@ class RunningLoss:
 
 class TrainedModule(pl.LightningModule, ABC):
     """A run's `network` in training, all that it has of weights and buffers; `training_step` adds to `running`."""
+
+    network: nn.Module
 
     def __init__(self, run: Run) -> None:
         super().__init__()

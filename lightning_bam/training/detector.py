@@ -23,10 +23,10 @@ class DetectionTask(TrainedModule):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.network = build_detector(run)
+        self.network = network = build_detector(run)
         self.scores: BoxScores | None = None
         self.sound: Tensor | None = None
-        for head in (self.network.rpn.head, self.network.roi_heads.box_predictor):
+        for head in (network.rpn.head, network.roi_heads.box_predictor):
             head.register_forward_hook(self._watch)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:

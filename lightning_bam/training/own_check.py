@@ -8,9 +8,14 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import Permute
 
-from lightning_bam.config import ConfigError, Run
+from lightning_bam.config import Classification, ConfigError, Run
+from lightning_bam.data import ImageData
+from lightning_bam.data.augment import normalise
+from lightning_bam.data.run_data import RunData
 from lightning_bam.network import build
 from lightning_bam.random_streams import seeded
+from lightning_bam.training.image_module import ImageModule
+from lightning_bam.training.tasks import module_of
 from lightning_bam.user_code.build import named, told
 
 CPU: Final = torch.device("cpu")
@@ -18,19 +23,53 @@ IMAGES: Final = 2
 """Images in the batch that is tried, the fewest of which batch norm has a variance."""
 
 
-def check_own(run: Run) -> None:
+def check_own(run: Run, data: RunData | None = None) -> None:
     """Train a run's network for one step of two random images, and look at what of it is the user's own.
 
-    ConfigError, in a line with the class and its file, for a `forward` that fails or gives another shape, a change of
-    its input, a parameter without a gradient, random numbers or state of its own, and attention without effect.
+    A task of the user's own is tried on the first images of `data`. ConfigError, in a line with the class and its file,
+    for a `forward` that fails or gives another shape, a change of its input, a parameter without a gradient, random
+    numbers or state of its own, attention without effect, and a loss or figures that a run could not use.
     """
     images = torch.rand(IMAGES, *run.dataset.shape, generator=torch.Generator().manual_seed(0))
     if run.backbone.code:
         plain = Run(dataset=run.dataset, backbone=run.backbone, recipe=run.recipe, seed=run.seed)
-        _examine(run.backbone, lambda: build(plain), images, (IMAGES, run.dataset.classes))
+        classifies = isinstance(run.actual_task, Classification)
+        _examine(run.backbone, lambda: build(plain), images, (IMAGES, run.dataset.classes) if classifies else None)
     if run.attention is not None and run.attention.code:
         for name, maps in _attention_inputs(build(run), images).items():
             _examine(run.attention, partial(_made, run, name), maps, tuple(maps.shape))
+    if run.actual_task.code and isinstance(data, ImageData):
+        _check_task(run, data)
+
+
+def _check_task(run: Run, data: ImageData) -> None:
+    """Take a step's loss, and count and score a few images, as a task of the user's own says."""
+    task, module = run.actual_task, module_of(run)
+    pixels, targets = data.images.scored(range(min(IMAGES, data.images.scored_count)))
+    if not isinstance(module, ImageModule):
+        return  # it says for itself what a batch is
+    images = normalise(pixels, data.images.mean, data.images.std)
+
+    def refuse(problem: str) -> ConfigError:
+        return ConfigError(f"{named(task)}: {problem}")
+
+    try:
+        with seeded(0, CPU):
+            outputs = module(images)
+        loss = module.loss(outputs, targets)
+    except Exception as error:
+        raise refuse(f"loss failed on {IMAGES} images: {told(error)}") from error
+    if not isinstance(loss, Tensor) or loss.dim() or not loss.requires_grad or not loss.isfinite():
+        shown = tuple(loss.shape) if isinstance(loss, Tensor) and loss.dim() else loss
+        raise refuse(f"loss gives {shown}, must be a finite number with a gradient")
+    try:
+        counts = module.count(outputs.detach() if isinstance(outputs, Tensor) else outputs, targets).double()
+        figures = module.figures(counts + counts, 2 * IMAGES)
+    except Exception as error:
+        raise refuse(f"count and figures failed on {IMAGES} images: {told(error)}") from error
+    for metric in task.metrics:
+        if not isinstance(figures.get(metric.name), int | float):
+            raise refuse(f"figures give {', '.join(figures)}, must give {metric.name}, a number")
 
 
 class _Place(nn.Module):
@@ -68,7 +107,7 @@ def _attention_inputs(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     return {name: place.maps for name, place in places.items()}
 
 
-def _examine(spec: Any, make: Callable[[], nn.Module], x: Tensor, expected: tuple[int, ...]) -> None:
+def _examine(spec: Any, make: Callable[[], nn.Module], x: Tensor, expected: tuple[int, ...] | None) -> None:
     """Try modules that a spec makes on maps or images `x`; ConfigError for what would spoil a run."""
 
     def refuse(problem: str) -> ConfigError:
@@ -87,7 +126,9 @@ def _examine(spec: Any, make: Callable[[], nn.Module], x: Tensor, expected: tupl
             y_again = again(x.clone())
     except Exception as error:
         raise refuse(f"forward failed on {shape}: {told(error)}") from error
-    if not isinstance(y, Tensor) or tuple(y.shape) != expected:
+    if expected is None and not isinstance(y, Tensor):
+        return  # its task says what it gives
+    if not isinstance(y, Tensor) or expected not in (None, tuple(y.shape)):
         gives = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise refuse(f"forward gives {gives} for {shape}, must be {expected}")
     if not torch.equal(given, x):

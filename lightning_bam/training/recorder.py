@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
+from lightning_bam.config import metrics
 from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import METRICS
 from lightning_bam.training.base_module import TrainedModule
 
 
@@ -106,7 +106,7 @@ class Recorder(pl.Callback):
             trainer.should_stop = trainer.should_stop or self.stopped
 
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
-        names = ("train_loss", *METRICS, "loss", "lr")
+        names = ("train_loss", *metrics(), "loss", "lr")
         figures = {name: float(line[name]) for name in names if name in line}
         for logger in trainer.loggers:
             logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))

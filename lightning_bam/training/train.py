@@ -12,22 +12,20 @@ import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 
-from lightning_bam.data import ImageData
-from lightning_bam.detection import DetectionData
 from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
 from lightning_bam.run_folder.manifest import MOST, earlier
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
-from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, Result
+from lightning_bam.run_folder.result import Result, reports
 from lightning_bam.signals import Signals
 from lightning_bam.training.averaging import WeightAverage
+from lightning_bam.training.base_module import TrainedModule
 from lightning_bam.training.checkpoint import CheckpointOnSignal, LastCheckpoint, damage, misfit
-from lightning_bam.training.classifier import Classifier
-from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.optimizer import make_optimizer
 from lightning_bam.training.recorder import Recorder
+from lightning_bam.training.tasks import data_of, module_of
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
 from lightning_bam.user_code.keep import keep
 
@@ -60,9 +58,9 @@ def train(
     _be_deterministic(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
-    data = DetectionData(run) if run.detects else ImageData(run)
+    data = data_of(run)
     data.check(world)
-    module = DetectionTask(run) if run.detects else Classifier(run)
+    module = module_of(run)
     make_optimizer(module.parameters(), run.recipe)  # what torch refuses is said before anything is written
     damaged = damage(folder.checkpoint) or misfit(folder)
     checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
@@ -100,9 +98,9 @@ def train(
     return _end(folder, module, round(time.perf_counter() - started, 3))
 
 
-def _pretrained(module: Any) -> dict[str, str]:
+def _pretrained(module: TrainedModule) -> dict[str, str]:
     """Return, for the manifest, which file's weights the network begins with."""
-    said = getattr(getattr(module, "network", None), "pretrained", None)
+    said = getattr(module.network, "pretrained", None)
     return {"weights": said} if isinstance(said, str) else {}
 
 
@@ -147,7 +145,7 @@ def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, 
     )
 
 
-def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) -> Result:
+def _end(folder: RunFolder, module: TrainedModule, seconds: float) -> Result:
     """Report the last epoch's figures, then call the run complete."""
     run, lines = module.spec, folder.metrics()
     epochs = [line["epoch"] for line in lines]
@@ -157,14 +155,16 @@ def _end(folder: RunFolder, module: Classifier | DetectionTask, seconds: float) 
             "trains it anew"
         )
     last = lines[-1]
-    cost = count_module(module.network, run.dataset.shape) if isinstance(module, Classifier) else count(run)
-    result = Result(
-        **{name: last[name] for name in (DETECTED if run.detects else CLASSIFIED)},
-        scored=last["scored"],
-        epochs=len(lines),
-        params=cost.params,
-        macs=cost.macs,
-        seconds=round(sum(line["seconds"] for line in lines), 3),
+    cost = count_module(module.network, run.dataset.shape) if not run.detects else count(run)
+    result = Result.of(
+        {
+            **{name: last[name] for name in reports(run)},
+            "scored": last["scored"],
+            "epochs": len(lines),
+            "params": cost.params,
+            "macs": cost.macs,
+            "seconds": round(sum(line["seconds"] for line in lines), 3),
+        }
     )
     manifest = folder.manifest()
     resumed = manifest.attempts[-1].from_epoch is not None

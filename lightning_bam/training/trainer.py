@@ -34,7 +34,7 @@ def trainer(
         gradient_clip_val=run.recipe.clip_grad_norm,  # of the ranks' mean gradient, after DDP has made it
         gradient_clip_algorithm="norm",
         max_epochs=run.recipe.epochs,
-        check_val_every_n_epoch=run.recipe.epochs if run.detects else 1,  # a detector is scored once
+        check_val_every_n_epoch=1 if run.actual_task.each_epoch else run.recipe.epochs,
         logger=logger if logger is not None else False,
         callbacks=callbacks,
         # one rank says where it is, too: else Lightning asks mpi4py, which starts MPI, where that is installed

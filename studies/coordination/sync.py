@@ -174,8 +174,8 @@ def _consistent(run: Run, record: Mapping[str, Any]) -> bool:
     folder.metrics(lines)
     if data is None:
         return manifest.state == "failed"
-    if {field.name for field in fields(Result)}.issuperset(data):  # else another version's
-        agree(folder, run, Result(**data), lines, so_far(run, folder.last_epoch(lines)[1]))
+    if run.actual_task.code or {field.name for field in fields(Result)}.issuperset(data):  # else another version's
+        agree(folder, run, Result.of(data), lines, so_far(run, folder.last_epoch(lines)[1]))
         return not tail
     return True
 
@@ -187,7 +187,7 @@ def _merge(record: Record, news: dict[str, Any] | None) -> Record:
     lines = news.get(METRICS, "").split("\n")[:-1]
     metrics, data = record.folder.metrics(lines), news.get("result.json")
     try:
-        result = Result(**data) if data else None
+        result = Result.of(data) if data else None
     except TypeError as error:
         raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
     merged = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))

@@ -9,8 +9,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from lightning_bam.config import Run, flatten, nearest
-from lightning_bam.run_folder.result import CLASSIFIED, DETECTED, METRICS, Metric
+from lightning_bam.config import Metric, Run, flatten, metrics, nearest
 from studies.definition.limits import LABEL_BYTES, LAST_SEED, LONGEST, MOST_SEEDS, shortened
 from studies.definition.panels import Panel, check_differences, make_panels, varying
 from studies.definition.settings import at_preset, select_rows, setting_texts, with_all_settings
@@ -55,7 +54,7 @@ class Study:
         presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
         within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
             that has the same there, and panels may differ in them.
-        metric: what the study compares, a name of `lightning_bam.run_folder.result.METRICS`.
+        metric: what the study compares, the name of a metric of its task: `error_top1`, `map_50_95` ....
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
         stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
@@ -81,8 +80,8 @@ class Study:
         for name in self.scientific:
             if name not in knobs:
                 raise StudyError(f"{self.name}: scientific {name!r}: no row has such a knob; {nearest(name, knobs)}")
-        if self.metric not in METRICS:
-            raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, METRICS)}")
+        if self.metric not in metrics():
+            raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, metrics())}")
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
         if self.stopping is not None and len(self.seed_list) != self.stopping.most:
@@ -100,10 +99,12 @@ class Study:
             raise StudyError(f"{self.name}, row {shown}: a label is one line of 1 to {LONGEST} printable characters")
         if run.seed or run.score_on != "test":
             raise StudyError(f"{self.name}, row {row!r}: leave seed and score_on to the study")
-        metrics, kind = (DETECTED, "detector") if run.detects else (CLASSIFIED[:2], "classifier")
-        if self.metric not in metrics:
+        task = run.actual_task
+        names = [metric.name for metric in task.metrics]
+        if self.metric not in names:
             raise StudyError(
-                f"{self.name}: metric {self.metric!r}: row {row!r} is a {kind}; use {' or '.join(metrics)}"
+                f"{self.name}: metric {self.metric!r}: row {row!r} is trained for {task.kind}; metric={names[0]!r}"
+                + "".join(f" or {name!r}" for name in names[1:])
             )
 
     @cached_property
@@ -119,7 +120,8 @@ class Study:
     @property
     def scale(self) -> Metric:
         """What the study compares: its name, its heading, and which way is better."""
-        return METRICS[self.metric]
+        task = next(iter(self.rows.values())).actual_task
+        return next(metric for metric in task.metrics if metric.name == self.metric)
 
     def printed(self, row: str) -> Published | None:
         """Return what the paper prints for a row; None where it prints nothing."""

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import reported, so_far
+from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Cell
 from studies.engine.source import TrialHandle
 from studies.job.devices import Slot
@@ -121,8 +121,9 @@ class LiveView:
     def __call__(self, progress: Progress) -> None:
         """Show `progress`."""
         for cell, figure in progress.finished[self.finished :]:
-            name = "mAP" if cell.run.detects else "error"
-            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: {name} {figure:.2f} %"
+            metric = headline(cell.run)
+            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: "
+            line += f"{metric.short} {figure:.2f}{metric.sign}"
             self.console.print(Text(one_line(f"{line}  ({remaining(progress)})")), soft_wrap=True)
         for cell, reason in progress.failed[self.failed :]:
             line = one_line(f"failed: {cell.row} seed {cell.run.seed}: {reason}")

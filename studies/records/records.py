@@ -79,11 +79,14 @@ def record_of(cell: Cell, root: Path) -> Record:
 
 def agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
     """Refuse a result that is not that of the last epoch, whose figure is given."""
-    figure, epochs = result.figure(headline(run).name), len(lines)
+    if not run.actual_task.metrics:  # a task of the user's own whose class is not known here
+        return
+    metric = headline(run)
+    figure, epochs = result.figure(metric.name), len(lines)
     if epochs != result.epochs or last is None or last != figure:
         folder.metrics(lines)  # a torn line is the better reason
         raise FolderError(
-            f"{folder.path}: result.json says {'mAP' if run.detects else 'error'} {figure} "
+            f"{folder.path}: result.json says {metric.short} {figure} "
             f"after {result.epochs} epochs, metrics.jsonl {last} after {epochs}; "
             "remove this run folder to train it again"
         )

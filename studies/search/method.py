@@ -31,7 +31,7 @@ class Method:
         if self.pruner is not None:
             return self.pruner
         short = space.most_epochs < LEAST_EPOCHS
-        return "none" if self.sampler == "nsga2" or space.base.detects or short else "median"
+        return "none" if self.sampler == "nsga2" or not space.base.actual_task.each_epoch or short else "median"
 
     def trials_for(self, space: Space) -> int:
         """Return the number of trials; brute force has no more than there are configurations."""
@@ -52,9 +52,10 @@ class Method:
             raise StudyError(
                 f"--sampler nsga2 --pruner {pruner}: two objectives cannot be pruned; use --pruner none, or tpe"
             )
-        if space.base.detects and pruner in BY_EPOCH:
+        task = space.base.actual_task
+        if not task.each_epoch and pruner in BY_EPOCH:
             raise StudyError(
-                f"--pruner {pruner}: compares epochs, and a detector's mAP exists only after its last one; use "
+                f"--pruner {pruner}: compares epochs, and {task.kind} is scored only after the last one; use "
                 f"--pruner none, or --pruner wilcoxon --seeds {LEAST_SEEDS}"
             )
         if pruner in BY_EPOCH and space.most_epochs < LEAST_EPOCHS:

@@ -18,7 +18,6 @@ from urllib.parse import urlparse
 from lightning_bam.config import Run, to_dict
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.provenance import commit
-from lightning_bam.run_folder.result import METRICS
 from studies.definition.limits import shortened
 from studies.errors import StudyError
 from studies.job.job import Job, WandbMode
@@ -36,12 +35,7 @@ REFUSED: Final = "/\\#?%:"
 """Signs that no project's name can have."""
 RENAMED: Final = {"api.forge.coreweave.com": "api.wandb.ai"}
 """The name under which ~/.netrc may still have a server, where W&B looks, too."""
-FIGURES: Final = {
-    "train_loss": "train/loss",
-    "lr": "train/lr",
-    "loss": "test/loss",
-    **{name: f"test/{name}" for name in METRICS},
-}
+FIGURES: Final = {"train_loss": "train/loss", "lr": "train/lr"}
 """What an epoch's figures are called in W&B; `train/loss` is the mean over the epoch's batches as they were trained on,
 `train/lr` the rate of its first step."""
 
@@ -133,7 +127,8 @@ class Tracking:
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
-        figures = {FIGURES.get(name, name): figure for name, figure in line.items()}
+        names = {name: name if name == "epoch" else FIGURES.get(name, f"test/{name}") for name in line}
+        figures = {names[name]: figure for name, figure in line.items()}
         self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
     def end(self, end: End, limit: float = DISK) -> None:

@@ -29,11 +29,11 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
     """Find the GPUs, build each row on the meta device and load each dataset; return each row's MACs."""
     import torch
 
-    from lightning_bam.data import ImageData
-    from lightning_bam.detection import DetectionData
+    from lightning_bam.data.run_data import RunData
     from lightning_bam.network import build
     from lightning_bam.training.check import check as check_run
     from lightning_bam.training.own_check import check_own
+    from lightning_bam.training.tasks import data_of
 
     described, own, ranks, gpus, noun = question
     load(own)
@@ -41,13 +41,13 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
     if gpus and max(gpus) >= (visible := torch.cuda.device_count()):
         instead = "use indices below that, or cpu:N; `bam doctor` says more"
         raise ConfigError(f"--devices {max(gpus)}: torch {torch.__version__} sees {visible} GPUs here; {instead}")
-    data, macs = set(), {}
+    loaded, macs = dict[Any, RunData](), dict[str, int]()
     for row, run in rows.items():
         try:
-            if (key := (run.dataset, run.recipe, run.score_on)) not in data:
-                data.add(key)
-                (DetectionData(run) if run.detects else ImageData(run)).check(ranks)
-            check_own(run)
+            if (key := (run.dataset, run.recipe, run.score_on, run.task)) not in loaded:
+                loaded[key] = data_of(run)
+                loaded[key].check(ranks)
+            check_own(run, loaded[key])
             if getattr(run.backbone, "weights", None):
                 build(run)  # reads the file
             macs[row] = check_run(run).macs

@@ -13,6 +13,7 @@ from analysis.formats.json_text import json_text
 from analysis.formats.legend import fixed_facts
 from analysis.provenance.explanation import Explanation, device_of, explain, find_row
 from analysis.report.provenance import clock, facts
+from lightning_bam.config import metrics
 from studies.terminal.console import Console
 
 VERSIONS: Final = ("torch", "torchvision", "pytorch_lightning", "python")
@@ -56,12 +57,12 @@ def show(explanation: Explanation, command: str) -> None:
 
 def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     """Print one run."""
-    name = "mAP" if run["metric"].startswith("map") else "error"
+    metric = metrics()[run["metric"]]
     title = f"seed {run['seed']}: {run['state']}, epoch {run['epoch']}/{run['epochs']}"
     if run["figure"] is not None:
-        title += f", {name} {run['figure']:.2f} %"
+        title += f", {metric.short} {run['figure']:.2f}{metric.sign}"
     elif run["so_far"] is not None:
-        title += f", {name} {run['so_far']:.2f} % so far"
+        title += f", {metric.short} {run['so_far']:.2f}{metric.sign} so far"
     console.print(title, style="bold", soft_wrap=True)
 
     def line(head: str, text: str) -> None:

@@ -13,9 +13,9 @@ from analysis.cli.find import CODE, find_run, read_run
 from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.provenance.reproduction import DECIDING, Reproduction, compare
+from lightning_bam.config import metrics
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import METRICS
 from studies.terminal.text import one_line, unfiltered
 
 ARGUMENTS = (
@@ -72,10 +72,11 @@ def show_epoch(done: int, epochs: int) -> None:
 def lines_of(outcome: Reproduction) -> list[str]:
     """Return the lines for a person."""
     now, was = outcome.now, outcome.was
-    metric = METRICS[outcome.metric].label.removesuffix(" (%)")
+    scale = metrics()[outcome.metric]
+    metric, sign, points = scale.title, scale.sign, scale.points
     lines = [f"run         {outcome.key}, {outcome.epochs} epochs: {', '.join(outcome.figures)}"]
     if outcome.parting is None:
-        lines.append(f"reproduced  every figure of every epoch is equal, bit for bit; {metric} {now:.2f} %")
+        lines.append(f"reproduced  every figure of every epoch is equal, bit for bit; {metric} {now:.2f}{sign}")
     else:
         parting = outcome.parting
         before = f"equal up to epoch {parting.epoch - 1}" if parting.epoch else "not equal from the start"
@@ -83,7 +84,7 @@ def lines_of(outcome: Reproduction) -> list[str]:
         change = parting.now - parting.was
         share = f", {abs(change / parting.was):.1e} of it" if parting.was else ""
         lines.append(f"parted      {before}; {at} ({change:+.3g}{share})")
-        lines.append(f"reported    {metric} {now:.2f} %, was {was:.2f} % ({signed(now - was)} points)")
+        lines.append(f"reported    {metric} {now:.2f}{sign}, was {was:.2f}{sign} ({signed(now - was)} {points})")
     for name, value in outcome.differing.items():
         why = f" (equality cannot be expected: {DECIDING[name]})" if name in outcome.deciding else ""
         lines.append(f"differs     {name} is {value['now']}, was {value['was']}{why}")

@@ -95,8 +95,8 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
         lines = [f"{len(open_rows)} open{costs} ({assumed})"]
         if table.margin is not None:
             lines.append(
-                f"To call it none is to find it equivalent within ±{table.margin:g} points; - where the Δ seen is not "
-                "within that. A row costs the fewer of its two numbers of seeds."
+                f"To call it none is to find it equivalent within ±{table.margin:g} {table.metric.points}; - where the "
+                "Δ seen is not within that. A row costs the fewer of its two numbers of seeds."
             )
         whole = select(arguments.study, arguments, whole=True)
         fresh = first_fresh(whole, root_of(arguments), arguments.storage)

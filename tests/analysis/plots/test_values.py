@@ -26,12 +26,12 @@ from analysis.statistics.factorial import factorial as factorial_of
 from analysis.statistics.paired import prediction_interval
 from analysis.statistics.power import least_resolvable
 from analysis.table.verdict import Verdict
-from lightning_bam.run_folder.result import METRICS
+from lightning_bam.config import metrics
 from tests.analysis.plots import sample_studies
 from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts
 from tests.analysis.plots.test_every_kind import TWO, crossed
 
-ERROR = METRICS["error_top1"]
+ERROR = metrics()["error_top1"]
 
 
 def near(values):
@@ -268,7 +268,7 @@ class TestPareto:
         assert front([22, 20, 22, 22], [1, 1, 1, 2]) == [["BAM sum"]], (
             "of equal cost the better, of equal figure the cheaper"
         )
-        higher = replace(table, metric=METRICS["map_50_95"])
+        higher = replace(table, metric=metrics()["map_50_95"])
         assert [row.label for row in fronts_of(higher, "params")[0]] == ["none", "BAM max"]
 
     def test_rows_that_all_cost_the_same_have_no_trade_off(self, small):
@@ -464,11 +464,11 @@ class TestFactorial:
 
 def test_where_higher_is_better_the_words_say_so(small):
     _, _, table = small
-    drawn = effects(replace(table, metric=METRICS["map_50_95"]))
+    drawn = effects(replace(table, metric=metrics()["map_50_95"]))
     assert drawn.figure.axes[0].get_xlabel() == "Δ mAP@[.5:.95] (percentage points)\n← worse    better →"
     assert "Right of the line at 0 is better." in drawn.caption
     assert "Left of the line at 0 is better." in effects(table).caption
-    assert "no row that costs as little is higher" in pareto(replace(table, metric=METRICS["map_50_95"])).caption
+    assert "no row that costs as little is higher" in pareto(replace(table, metric=metrics()["map_50_95"])).caption
 
 
 def test_labels_are_shown_as_they_are_written(small):

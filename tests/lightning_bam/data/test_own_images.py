@@ -212,6 +212,12 @@ def test_a_corrupt_file_in_the_middle_is_one_line_that_names_it(files, part, wor
 
 SHAPE = "must be (N, 3, 5, 7) uint8"
 OR_PATHS = "(N, 3, 5, 7) uint8, or a list of paths"
+
+
+def labels_of(count):
+    return f"must be ({count},) whole numbers, one an image, or ({count}, 5, 7), one a pixel"
+
+
 RANGE = "must be 0 to 2 (classes=3)"
 REFUSED = {
     "floats": (lambda: given(train=TRAIN.float() / 255), f"train images are (7, 3, 5, 7) float32, {SHAPE}"),
@@ -232,27 +238,27 @@ REFUSED = {
     "a text": (lambda: given(test="a.png"), f"test images are str, must be a tensor or an array {OR_PATHS}"),
     "float labels": (
         lambda: given(labels=[float(label) for label in LABELS]),
-        "train labels are (7,) float64, must be (7,) whole numbers, one an image",
+        f"train labels are (7,) float64, {labels_of(7)}",
     ),
     "labels of truth": (
         lambda: given(test_labels=torch.ones(4, dtype=torch.bool)),
-        "test labels are (4,) bool, must be (4,) whole numbers, one an image",
+        f"test labels are (4,) bool, {labels_of(4)}",
     ),
     "one-hot labels": (
         lambda: given(labels=np.eye(3, dtype=int)[LABELS]),
-        "train labels are (7, 3) int64, must be (7,) whole numbers, one an image",
+        f"train labels are (7, 3) int64, {labels_of(7)}",
     ),
     "a label too few": (
         lambda: given(labels=LABELS[:-1]),
-        "train labels are (6,) int64, must be (7,) whole numbers, one an image",
+        f"train labels are (6,) int64, {labels_of(7)}",
     ),
     "labels that are names": (
         lambda: given(labels=["cat"] * 7),
-        "train labels are (7,) <U3, must be (7,) whole numbers, one an image",
+        f"train labels are (7,) <U3, {labels_of(7)}",
     ),
     "labels of unequal length": (
         lambda: given(labels=[[0, 1], [2]] * 3 + [[1]]),
-        "train labels are no array of numbers, must be (7,) whole numbers, one an image",
+        f"train labels are no array of numbers, {labels_of(7)}",
     ),
     "a label too high": (
         lambda: given(labels=[1, 2, 3, 0, 0, 0, 0]),
@@ -288,8 +294,8 @@ def test_what_it_may_not_be_is_one_line(kind):
         ({"shape": (5, 7)}, "shape=(5, 7): must be (channels, height, width), whole numbers from 1"),
         ({"shape": (3, 0, 7)}, "shape=(3, 0, 7): must be (channels, height, width), whole numbers from 1"),
         ({"shape": [3, 5, 7]}, "shape=[3, 5, 7]: must be (channels, height, width), whole numbers from 1"),
-        ({"classes": 1}, "classes=1: must be a whole number from 2"),
-        ({"classes": "3"}, "classes='3': must be a whole number from 2"),
+        ({"classes": 0}, "classes=0: must be a whole number from 1"),
+        ({"classes": "3"}, "classes='3': must be a whole number from 1"),
     ],
     ids=str,
 )
@@ -297,6 +303,14 @@ def test_a_description_that_is_none_is_one_line(changes, line, monkeypatch):
     for name, value in changes.items():
         monkeypatch.setattr(Mine, name, value)
     assert refusal(given()) == line
+
+
+def test_a_label_a_pixel_is_kept_as_it_was_given():
+    masks = np.arange(7 * HEIGHT * WIDTH).reshape(7, HEIGHT, WIDTH) % 3
+    images = load(given(labels=masks.astype(np.uint8), test_labels=torch.from_numpy(masks[:4])))
+    assert images.train_labels.dtype == torch.int64
+    assert np.array_equal(images.train_labels, masks)
+    assert np.array_equal(images.test_labels, masks[:4])
 
 
 def test_paths_that_lead_nowhere_and_grey_ones_are_one_line(files, tmp_path):

@@ -28,7 +28,8 @@ from lightning_bam import (
     build,
 )
 from lightning_bam.config import AfterStages
-from lightning_bam.training.classifier import Classifier, memory_format
+from lightning_bam.training.classifier import Classifier
+from lightning_bam.training.image_module import memory_format
 from tests.lightning_bam.backbones.tiny import TINY
 
 NETWORKS = TINY | {

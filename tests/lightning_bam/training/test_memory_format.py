@@ -13,14 +13,14 @@ from torch import nn
 
 from lightning_bam.config import ResNet50, Run, SmallResNet
 from lightning_bam.network import build
-from lightning_bam.training.classifier import SAFE, memory_format
+from lightning_bam.training.image_module import SAFE, memory_format
 
 DEBUG = sorted(Path("/").glob("lib/*/libc_malloc_debug.so.0")) if find_library("c") else []
 
 STEPS = f"""
 import torch
 from torch import nn
-from lightning_bam.training.classifier import memory_format
+from lightning_bam.training.image_module import memory_format
 torch.manual_seed(0)
 for width in (1, 3, 4, 5, 8, {SAFE - 1}, {SAFE}, {SAFE + 1}):
     net = nn.Conv2d(width, 2 * width, 1, stride=2)

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import pytest
 
-from lightning_bam.run_folder.result import METRICS
+from lightning_bam.config import metrics
 from studies.errors import StudyError
 from studies.paper.published import Published, errors, figures, published, sentences
 
@@ -25,7 +25,7 @@ def test_the_transcribed_columns_are_as_they_came():
     assert Counter(f.table for f in figures()) == {
         "1a": 9, "1b": 6, "1c": 9, "2": 12, "3a": 16, "3b": 40, "4a": 2, "4b": 6, "5": 12
     }  # fmt: skip
-    assert {figure.metric for figure in figures()} <= set(METRICS)
+    assert {figure.metric for figure in figures()} <= set(metrics())
 
 
 def test_printed_digits_are_kept():
