@@ -1,5 +1,7 @@
 """With what and where a run is trained: versions, commit, machine."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import platform
@@ -9,9 +11,10 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lightning_bam.config import Run
+if TYPE_CHECKING:
+    from lightning_bam.config import Run
 
 HOME: Final = Path(__file__).resolve().parent.parent
 WORKSPACE: Final = ":4096:8"

@@ -30,7 +30,7 @@ from lightning_bam.backbones.layers import SharedDropout, SharedStochasticDepth
 from lightning_bam.config import with_settings
 from lightning_bam.random_streams import seeded
 from lightning_bam.run_folder.provenance import packages
-from lightning_bam.training.classifier import memory_format
+from lightning_bam.training.image_module import memory_format
 
 CPU = torch.device("cpu")
 SMALL = Torchvision(name="mobilenet_v3_small")

@@ -142,7 +142,7 @@ class Evil:
         ),
         (lambda: state() | {"conv1.0.weight": "text"}, "1 differences, shape conv1.0.weight str, wanted (24, 3, 3, 3)"),
         (lambda: [1, 2], "holds list, not a state dict"),
-        (lambda: {"fc.weight": Evil()}, "refused: it wants builtins.print run, and weights need no code"),
+        (lambda: {"fc.weight": Evil()}, "print run, and weights need no code"),
     ],
     ids=["unknown", "missing", "shape", "text", "list", "code"],
 )
