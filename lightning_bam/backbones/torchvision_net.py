@@ -29,7 +29,7 @@ def torchvision_net(spec: Torchvision, channels: int, classes: int, size: tuple[
             f"backbone.name={spec.name}: torchvision {torchvision.__version__} has no classification network of that "
             f"name; {nearest(spec.name, known)}"
         )
-    make = partial(models.get_model, spec.name, weights=None, num_classes=classes, **_options(spec, size))
+    make = partial(models.get_model, spec.name, weights=None, num_classes=classes, **options(spec, size))
     network = create(spec, make)
     layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     if channels != 3:
@@ -38,7 +38,8 @@ def torchvision_net(spec: Torchvision, channels: int, classes: int, size: tuple[
     return network
 
 
-def _options(spec: Torchvision, size: tuple[int, int]) -> dict[str, Any]:
+def options(spec: Torchvision, size: tuple[int, int]) -> dict[str, Any]:
+    """Return what torchvision is told of some networks, beside their classes; ConfigError for a size that cannot be."""
     height, width = size
     if spec.name in ("googlenet", "inception_v3"):
         return {"aux_logits": False, "init_weights": True}

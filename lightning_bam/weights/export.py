@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from lightning_bam.config import KINDS, ConfigError, Run
+from lightning_bam.backbones.torchvision_net import options
+from lightning_bam.config import KINDS, ConfigError, Run, Torchvision
 from lightning_bam.run_folder.files import put_in_place, unwritable
 from lightning_bam.training.checkpoint import save
 from lightning_bam.weights.authors_checkpoint import to_authors
@@ -61,6 +62,8 @@ def torchvision_name(run: Run) -> str:
     backbone, advice = run.backbone, "use --format state-dict, or --format program, which runs with torch alone"
     if run.attention is not None:
         raise ConfigError(f"torchvision has no {backbone.kind} with attention={run.attention.kind}; {advice}")
+    if isinstance(backbone, Torchvision) and run.dataset.shape[0] == 3 and not options(backbone, run.dataset.shape[1:]):
+        return backbone.name
     stem = {"stem": "imagenet"} if hasattr(backbone, "stem") else {}
     unchanged = backbone.kind in TORCHVISION and backbone == KINDS["backbone"][backbone.kind](**stem)
     channels = run.dataset.shape[0]
