@@ -46,7 +46,15 @@ from lightning_bam.config.dataset import (
     ImageNet,
     data_dir,
 )
-from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
+from lightning_bam.config.detection import (
+    CocoDetection,
+    Detector,
+    DigitScenes,
+    FasterRCNN,
+    Scenes,
+    Trunk,
+    VOCDetection,
+)
 from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run

@@ -11,8 +11,8 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.backbones.layers import Staged
-from lightning_bam.config import CocoDetection, Run
 from lightning_bam.config import FasterRCNN as FasterRCNNSpec
+from lightning_bam.config import Run, Scenes
 from lightning_bam.probe import blank_image, outputs
 from lightning_bam.random_streams import seeded, stream
 
@@ -39,6 +39,7 @@ def build_detector(run: Run) -> FasterRCNN:
     assert run.detects
     spec = run.backbone
     assert isinstance(spec, FasterRCNNSpec)
+    assert isinstance(run.dataset, Scenes)
     trunk = attended(run, spec.trunk, PROBE)
     assert isinstance(trunk, Staged)
     with seeded(stream(run.seed, "detector"), torch.device("cpu")):
@@ -57,7 +58,7 @@ def build_detector(run: Run) -> FasterRCNN:
             max_size=max(height, width),
             image_mean=[0.0] * 3,  # the images come normalised
             image_std=[1.0] * 3,
-            _skip_resize=not isinstance(run.dataset, CocoDetection),
+            _skip_resize=not run.dataset.resized,
             rpn_anchor_generator=anchors,
             rpn_pre_nms_top_n_train=2 * spec.proposals,
             rpn_pre_nms_top_n_test=spec.proposals,

@@ -24,6 +24,7 @@ EXPLICIT = {
     ("sgd", "ema"): 0.99,
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
+    ("voc_detection", "name"): "pets",
     ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
 REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}

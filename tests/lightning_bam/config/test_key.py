@@ -226,6 +226,7 @@ DEFAULTS = {
     "imagenet": "ImageNet(resolution=224)",
     "digit_scenes": "DigitScenes(height=64, width=64, most=4, train=1000, test=250, seed=0)",
     "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333)",
+    "voc_detection": "VOCDetection(name='VOCdevkit', height=300, width=300)",
     "faster_rcnn": "FasterRCNN(trunk=SmallResNet(depth=8, width=16), pyramid=256, hidden=1024, proposals=1000)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
     "resnet18": "ResNet18(width=64, stem='small')",
