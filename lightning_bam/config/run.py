@@ -84,7 +84,7 @@ class Run:
     @property
     def actual_task(self) -> TaskSpec:
         """What the network is trained for: the task, or what data and backbone imply; ConfigError as `detects`."""
-        return self.task or USUAL[self.detects]
+        return self.task if self.task is not None and self.task.code else USUAL[self.detects]
 
     @property
     def detects(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.inspection.maps import Attention, attention_modules, module_inputs, spatial_layers, spatial_logits
+from lightning_bam.inspection.maps import attention_modules, module_inputs, spatial_layers, spatial_logits
 
 SHARE: Final = 0.95
 """The share of the squared gradient that the effective field's square holds."""
@@ -94,7 +94,7 @@ def noise(x: Tensor, side: int, n: int) -> Tensor:
     return normal * deviation[:, None, None] + mean[:, None, None]
 
 
-def own_field(module: Attention, x: Tensor, dilation: int) -> Tensor:
+def own_field(module: nn.Module, x: Tensor, dilation: int) -> Tensor:
     """Return the energy `(s, s)` of the module's own weights at `dilation`, on a canvas of the theoretical side s.
 
     Noise with the channels' means and deviations of its input `x` `(N, C, H, W)` fills `DRAWS` canvases, so that the
@@ -128,7 +128,7 @@ def image_reach(network: nn.Module, name: str, shape: Sequence[int]) -> tuple[in
     bare = copy.deepcopy(network).double().eval()
     modules = attention_modules(bare)
     for module in modules.values():
-        module.forward = lambda x: x  # type: ignore[method-assign]
+        module.forward = lambda x: x
     for layer in bare.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,21 +26,32 @@ from lightning_bam.config import ConfigError
 Attention = BAM | SE | CBAM | ECA | SimAM | CoordinateAttention | GlobalContext | TripletAttention | GatherExcite
 
 
-def attention_modules(network: nn.Module) -> dict[str, Attention]:
+def attention_modules(network: nn.Module) -> dict[str, nn.Module]:
     """Return the modules of `network` that have a gate, in its order, by the layer they stand behind.
 
-    ConfigError if none: a global context that only adds has no gate.
+    One of the user's own has a method `gate`: maps `(N, C, H, W)` to what broadcasts to that shape. ConfigError if
+    none: a global context that only adds has no gate.
     """
     modules = {
-        name.removesuffix(".attention"): module
+        name.removesuffix(".1").removesuffix(".attention"): module
         for name, module in network.named_modules()
-        if isinstance(module, Attention) and not (isinstance(module, GlobalContext) and module.scale is None)
+        if _has_gate(module) or (name.removesuffix(".1").endswith(".attention") and callable(own_gate(module)))
     }
     if not modules:
         raise ConfigError(
-            "this network holds no attention module with a gate; inspect a run with one, as attention=bam"
+            "this network holds no attention module with a gate; inspect a run with one, as attention=bam, or give "
+            "your own module a method gate(self, x)"
         )
     return modules
+
+
+def _has_gate(module: nn.Module) -> bool:
+    return isinstance(module, Attention) and not (isinstance(module, GlobalContext) and module.scale is None)
+
+
+def own_gate(module: nn.Module) -> Any:
+    """Return the method by which a module shows its gate; None where it has none."""
+    return getattr(module, "gate", None)
 
 
 def module_inputs(network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -73,7 +85,7 @@ class Maps:
     gate: Tensor
 
 
-def maps(module: Attention, x: Tensor) -> Maps:
+def maps(module: nn.Module, x: Tensor) -> Maps:
     """Return the maps that `module`, in its own mode, makes of `x` `(N, C, H, W)`."""
     if isinstance(module, BAM):
         pooled = x.mean(dim=(2, 3))
@@ -87,12 +99,12 @@ def maps(module: Attention, x: Tensor) -> Maps:
         along_channels = torch.sigmoid(channel)[:, :, None, None]
         spatial = module.spatial(described(x * along_channels))
         return Maps(channel, spatial[:, 0], along_channels * torch.sigmoid(spatial))
-    if isinstance(module, CoordinateAttention | TripletAttention):
-        return Maps(None, None, module.gate(x))
     if isinstance(module, SE):
         logits = module.fc2(module.activation(module.fc1(module.avgpool(x))))
-    else:
+    elif isinstance(module, ECA | SimAM | GlobalContext | GatherExcite):
         logits = module.logits(x)
+    else:
+        return Maps(None, None, own_gate(module)(x))
     return Maps(logits[:, :, 0, 0] if logits.shape[2:] == (1, 1) else None, None, torch.sigmoid(logits))
 
 
@@ -101,7 +113,7 @@ def described(x: Tensor) -> Tensor:
     return torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
 
 
-def spatial_layers(module: Attention) -> nn.Module | None:
+def spatial_layers(module: nn.Module) -> nn.Module | None:
     """Return the convs of the spatial branch, None for a module without one, as SE or BAM's channel branch alone."""
     layers = module.spatial if isinstance(module, BAM | CBAM) else None
     if isinstance(layers, nn.Sequential) and len(layers) and isinstance(layers[-1], BroadcastNorm):
@@ -109,7 +121,7 @@ def spatial_layers(module: Attention) -> nn.Module | None:
     return layers
 
 
-def spatial_logits(module: Attention, dilation: int | None = None) -> Callable[[Tensor], Tensor]:
+def spatial_logits(module: nn.Module, dilation: int | None = None) -> Callable[[Tensor], Tensor]:
     """Return `(N, C, H, W) -> (N, 1, H, W)` logits of the spatial branch, with its convs above 1x1 at `dilation`."""
     layers = spatial_layers(module)
     assert layers is not None

@@ -19,7 +19,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import optuna
@@ -87,7 +86,7 @@ def fill(study: Study, root: Path) -> None:
         (folder / "manifest.json").write_text(json.dumps(state | made | {"attempts": attempts}, indent=1))
         if kind < 7:
             result = Result(**figures, epochs=2, params=5349 + order[cell.row], macs=52520, seconds=2.0)
-            told = {name: value for name, value in asdict(result).items() if value is not None}
+            told = result.figures()
             (folder / "result.json").write_text(json.dumps(told, indent=1))
 
 

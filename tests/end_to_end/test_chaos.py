@@ -13,7 +13,7 @@ RUNS = int(os.environ.get("BAM_TEST_CHAOS", "6"))
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory):
-    return in_quiet(tmp_path_factory.mktemp("quiet"), RUNS, limit=1200)
+    return in_quiet(tmp_path_factory.mktemp("quiet"), RUNS)
 
 
 @pytest.mark.parametrize("storage", ["journal", "postgres"])

@@ -14,6 +14,7 @@ import optuna
 import psutil
 import pytest
 
+from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
 from studies.storage.journal import journal
 
@@ -43,13 +44,13 @@ def study_file(tmp_path_factory):
 BAM = [sys.executable, "-c", "import sys; from analysis.cli import main; sys.exit(main())"]
 
 
+def words(study_file: Path, root: Path, *more: str) -> list[str]:
+    return ["run", str(study_file), "--root", str(root), "--devices", "cpu:2", "--wandb", "off", *more]
+
+
 def start(study_file: Path, root: Path, *more: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [*BAM, "run", str(study_file), "--root", str(root), "--devices", "cpu:2", "--wandb", "off", *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = [*BAM, *words(study_file, root, *more)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -78,9 +79,7 @@ def figures(root: Path) -> dict[str, list]:
 @pytest.fixture(scope="module")
 def unbroken(study_file, tmp_path_factory):
     root = tmp_path_factory.mktemp("unbroken")
-    process = start(study_file, root)
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, out
+    assert main(words(study_file, root)) == 0
     found = figures(root)
     assert [len(lines) for lines in found.values()] == [7] * 4
     return found
@@ -110,9 +109,7 @@ def test_kill_9_loses_nothing_and_leaves_nobody(study_file, unbroken, tmp_path, 
     first.communicate(timeout=10)  # they held the pipe
     complete_before = {path.parent.name for path in tmp_path.glob("*/result.json")}
     stamps = {key: (tmp_path / key / "result.json").stat().st_mtime_ns for key in complete_before}
-    second = start(study_file, tmp_path)
-    out, _ = second.communicate(timeout=240)
-    assert second.returncode == 0, out
+    assert main(words(study_file, tmp_path)) == 0, "the same command goes on"
     assert figures(tmp_path) == unbroken, "a resumed run gives the unbroken run's figures"
     assert stamps == {key: (tmp_path / key / "result.json").stat().st_mtime_ns for key in complete_before}
     attempts = {p.parent.name: json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")}
@@ -138,7 +135,7 @@ def test_a_stopped_leader_does_not_keep_its_group_alive_without_its_scheduler(st
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, tmp_path, number):
+def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, tmp_path, capsys, number):
     process = start(study_file, tmp_path, "--devices-per-run", "2")
     wait_until_training(tmp_path, epochs=1)
     members = family(process.pid)
@@ -148,18 +145,13 @@ def test_an_interrupt_ends_every_rank_and_the_next_call_goes_on(study_file, tmp_
     assert out.strip().splitlines()[-1] == "bam: interrupted; the same command goes on from here"
     assert "Traceback" not in out
     assert_gone(members)
-    status = subprocess.run(
-        [*BAM, "status", str(study_file), "--root", str(tmp_path), "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    states = [run["state"] for run in json.loads(status.stdout)]
+    assert main(["status", str(study_file), "--root", str(tmp_path), "--json"]) == 0
+    states = [run["state"] for run in json.loads(capsys.readouterr().out)]
     assert "interrupted" in states
     assert set(states) <= {"interrupted", "complete", "missing"}
 
 
-def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path):
+def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path, capsys):
     processes = [start(study_file, tmp_path), start(study_file, tmp_path)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
     assert not any("Traceback" in out for out in outputs), outputs
@@ -167,8 +159,6 @@ def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path):
     assert figures(tmp_path) == unbroken
     attempts = [json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")]
     assert attempts == [1] * 4, outputs
-    last = start(study_file, tmp_path)
-    out, _ = last.communicate(timeout=60)
-    assert last.returncode == 0
-    assert out.strip() == "mine: 4 of 4 runs complete, 0 of them now"
+    assert main(words(study_file, tmp_path)) == 0
+    assert capsys.readouterr().err.strip() == "mine: 4 of 4 runs complete, 0 of them now"
     assert_each_run_is_one_finished_trial(tmp_path, unbroken)

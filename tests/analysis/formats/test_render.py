@@ -55,9 +55,9 @@ def test_golden(table, form):
 
 
 def test_knobs_of_two_modules_say_whose_they_are():
-    shared = {"attention.reduction": "2", "attention.kernel_size": "7", "attention.dilation": "4", "seed": "0"}
-    assert fixed_facts(shared) == "attention (reduction 2, cbam: kernel_size 7, bam: dilation 4); seed 0"
-    one = {name: value for name, value in shared.items() if name != "attention.kernel_size"}
+    shared = {"attention.reduction": "2", "attention.spatial_norm": "True", "attention.dilation": "4", "seed": "0"}
+    assert fixed_facts(shared) == "attention (reduction 2, cbam: spatial_norm True, bam: dilation 4); seed 0"
+    one = {name: value for name, value in shared.items() if name != "attention.spatial_norm"}
     assert fixed_facts(one) == "attention (reduction 2, dilation 4); seed 0"
     assert fixed_facts({"attention": "bam", **one}) == "attention bam (reduction 2, dilation 4); seed 0"
 

@@ -40,7 +40,7 @@ from lightning_bam import (
     TripletAttentionSpec,
     WideResNet,
 )
-from lightning_bam.config import KINDS, flatten
+from lightning_bam.config import KINDS, Classification, ConfigError, Detection, flatten
 from tests.lightning_bam.config.another import another, plain
 
 BAM_RUN = Run(attention=BAMSpec())
@@ -118,7 +118,15 @@ def test_every_field_changes_the_key(slot, cls, name):
     assert other.key != base.key
 
 
-@pytest.mark.parametrize("slot", KINDS)
+def test_the_task_that_data_and_network_imply_is_none_of_its_own():
+    assert replace(BAM_RUN, task=Classification()).key == BAM_RUN.key
+    scenes = Run(dataset=DigitScenes(), backbone=FasterRCNN())
+    assert replace(scenes, task=Detection()).key == scenes.key
+    with pytest.raises(ConfigError, match="task=detection: with dataset=cluttered_digits and backbone=small_resnet it"):
+        print(replace(BAM_RUN, task=Detection()).actual_task)
+
+
+@pytest.mark.parametrize("slot", [slot for slot in KINDS if slot != "task"])
 def test_every_kind_changes_the_key(slot):
     keys = {replace(BAM_RUN, **{slot: plain(cls)}).key for cls in KINDS[slot].values()}
     assert len(keys) == len(KINDS[slot])
@@ -257,6 +265,8 @@ DEFAULTS = {
     "gather_excite": "GatherExciteSpec(extent=0, gather='mean', mlp=False, reduction=16)",
     "after_stages": "AfterStages(stages=None)",
     "every_block": "EveryBlock()",
+    "classification": "Classification()",
+    "detection": "Detection()",
     "at_layers": "AtLayers(layers=('layer1',))",
     "sgd": (
         "Recipe(epochs=200, batch_size=128, optimizer='sgd', optimizer_options={}, lr=0.1, momentum=0.9, "

@@ -25,7 +25,7 @@ from studies.coordination.leases import Leases
 from studies.coordination.location import Place
 from studies.coordination.registry import Registry
 from studies.coordination.retries import count_interruption
-from studies.coordination.sync import gather_everywhere, pack
+from studies.coordination.sync import gather_everywhere, pack, whole
 from studies.definition.stopping import Stopping
 from studies.engine.run_study import run_study
 from studies.errors import StudyError
@@ -346,6 +346,53 @@ def test_what_one_host_has_trained_another_reads_and_does_not_train(two_hosts, p
     storage.engine.dispose()
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 4
     assert sorted(t.value for t in trials) == sorted(r.result.error_top1 for r in first)
+
+
+OWN = """
+from dataclasses import replace
+from torch import nn
+from lightning_bam import AttentionSpec, spec
+from studies import Study
+from tests.studies.conftest import BASE
+
+@spec
+class OwnGate(AttentionSpec):
+    def build(self, channels):
+        from own_convs import conv
+        return conv(channels)
+
+STUDY = Study(
+    name="own", question="Does it help?", rows={"none": BASE, "own": replace(BASE, attention=OwnGate())},
+    baseline="none", scientific=("attention",), seeds=1,
+)
+"""
+CONVS = "from torch import nn\n\n\ndef conv(channels):\n    return nn.Conv2d(channels, channels, 3, padding=1)\n"
+
+
+def test_the_code_of_a_run_goes_along_with_its_record(two_hosts, on, tmp_path, capsys):
+    one, two, options = two_hosts
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own_convs.py").write_text(CONVS)
+    study = find_study(str(tmp_path / "own.py"))
+    assert len(run_study(study, one, options, silent).finished) == 2
+    assert [r.state for r in gather_everywhere(study, two, options.storage)] == ["complete"] * 2
+    (kept,) = (two / "code").iterdir()
+    assert {path.name: path.read_text() for path in kept.iterdir()} == {"own.py": OWN, "own_convs.py": CONVS}
+    assert main(["verify", str(tmp_path / "own.py"), "--root", str(two)]) == 0
+    (kept / "own_convs.py").write_text(CONVS.replace("padding=1", "padding=1, groups=channels"))
+    assert main(["verify", str(tmp_path / "own.py"), "--root", str(two)]) == 1
+    assert "its files are not those that runs were trained with; restore them from a copy" in capsys.readouterr().out
+    key = study.rows["own"].key
+    record = on("there").records([key])[key]
+    assert sorted(record["code"]) == ["own.py", "own_convs.py"]
+    for code in (
+        {**record["code"], "../out.py": "x = 1"},
+        {**record["code"], "own.py": "x = 1"},
+        {},
+        {"own.py": 5},
+        [1],
+    ):
+        assert not whole(study.rows["own"], record | {"code": code})
 
 
 def test_a_reader_sees_what_others_train_and_what_failed_there(tmp_path, on, postgres, one_slot):
