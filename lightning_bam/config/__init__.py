@@ -47,6 +47,7 @@ from lightning_bam.config.dataset import (
     data_dir,
 )
 from lightning_bam.config.detection import (
+    SSD,
     CocoDetection,
     Detector,
     DigitScenes,

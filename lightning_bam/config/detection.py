@@ -1,6 +1,6 @@
 """Object detection as data: scenes with boxes, and a detector around a residual trunk."""
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -129,3 +129,39 @@ class FasterRCNN(Detector):
     def stages(self) -> int:
         """Number of the trunk's stages."""
         return self.trunk.stages
+
+
+@spec
+class SSD(Detector):
+    """SSD (Liu et al., ECCV 2016): convs on six maps of an image say class and place of each map's default boxes.
+
+    `base` is VGG16 (its last layers dilated, as in SSD's paper) or MobileNet v1, whose further layers and 1x1 heads
+    are those of the public MobileNet-SSD, without norms. `width` multiplies the channels of the base and of the
+    further layers. `first_boxes` are the default boxes at each place of the first map; SSD's paper has 4 there, and the
+    counts that BAM's paper prints want 6. The boxes' sizes are 0.1 to 0.88 of the image (MobileNet: 0.2 to 0.95).
+
+    `top_down` is the channels of StairNet's path (Woo et al., WACV 2018), None for plain SSD: from the last map to the
+    first, each is taken to as many channels by a 1x1 conv, the map above is added by a transposed conv, and a 3x3 conv
+    stands before the map's own classifiers. The layout is that of a draft in the public repository of an author of
+    StairNet's; with VGG16 it has the params that BAM's paper prints (32.0 M), with MobileNet far more (not 5.98 M).
+
+    Attention stands in the base, by default behind every stage but the last. With `top_down` the six maps are the
+    stages, and by default it stands in front of every map's classifiers.
+
+    Every weight is drawn from the run's seed and trained, and images are mirrored, no more: SSD's own begins from
+    ImageNet's weights, and distorts colours, shrinks and crops, which alone are worth 9 points of mAP by its paper. Its
+    figures stay out of reach here; the difference that attention makes is what is asked.
+    """
+
+    kind: ClassVar[str] = "ssd"
+    base: Literal["vgg16", "mobilenet_v1"] = "vgg16"
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0
+    first_boxes: Annotated[int, Field(ge=4, le=6, multiple_of=2)] = 4
+    top_down: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def stages(self) -> int:
+        """Number of the base's stages; with `top_down` one more than the six maps."""
+        if self.top_down is not None:
+            return 7
+        return 5 if self.base == "vgg16" else 4

@@ -25,6 +25,8 @@ EXPLICIT = {
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
     ("voc_detection", "name"): "pets",
+    ("ssd", "first_boxes"): 6,
+    ("ssd", "top_down"): 256,
     ("faster_rcnn", "trunk"): ResNet18(width=8),
 }
 REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}
