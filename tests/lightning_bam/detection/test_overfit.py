@@ -33,7 +33,7 @@ RUN = Run(
 STAIRS = replace(
     RUN,
     backbone=SSD(base="mobilenet_v1", width=0.25, top_down=32),
-    recipe=replace(RUN.recipe, batch_size=4),
+    recipe=replace(RUN.recipe, epochs=60, batch_size=4),
 )
 
 
@@ -46,7 +46,7 @@ def test_a_detector_with_bam_overfits_a_few_scenes(tmp_path, run):
     assert losses[-1] < losses[0] / 3
     assert folder.manifest().first_loss > losses[0]
     assert precision(build(run).eval()) < 5
-    # 76.4, 61.7 and 85.5 with seeds 0 to 2, AVX-512; SSD: see below
+    # with seeds 0 to 2, AVX-512: 76.4, 61.7 and 85.5; SSD 83.8, 93.8 and 85.4
     assert precision(load_network(folder.path)[1]) > 30
 
 
