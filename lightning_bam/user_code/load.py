@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from lightning_bam.config import ConfigError, Run
-from lightning_bam.config.spec import Part, forget_own
+from lightning_bam.config.spec import KINDS, Part, forget_own
 from lightning_bam.user_code.imports import allow, import_beside
 
 STUDY: Final = "<study>"
@@ -36,11 +36,13 @@ def execute(path: Path) -> dict[str, Any]:
 def _run(path: Path) -> dict[str, Any]:
     module = ModuleType(STUDY)
     module.__file__ = str(path.resolve())
+    outer = sys.modules.get(STUDY)
     sys.modules[STUDY] = module  # dataclasses and pydantic look their names up there
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     finally:
         del sys.modules[STUDY]
+        sys.modules.update({STUDY: outer} if outer is not None else {})
     return vars(module)
 
 
@@ -58,6 +60,15 @@ def sources(run: Run) -> tuple[Source, ...]:
 def unknown(run: Run) -> list[Part]:
     """Return the parts of a run that are a user's own and whose class has not been read from a file."""
     return [part for part in own_parts(run) if not part.file]
+
+
+def load_class(file: str, module: str, name: str) -> Any:
+    """Return a class of a user's own; ConfigError, in a line, where its file cannot be run, or has none of the name."""
+    load([Source(file, module)])
+    cls = next((cls for kinds in KINDS.values() for cls in kinds.values() if cls.__name__ == name), None)
+    if cls is None or not getattr(cls, "code", ""):
+        raise ConfigError(f"{file}: defines no {name}")
+    return cls
 
 
 def load(places: Iterable[Source]) -> None:

@@ -120,7 +120,8 @@ class Study:
     @property
     def scale(self) -> Metric:
         """What the study compares: its name, its heading, and which way is better."""
-        return metrics()[self.metric]
+        task = next(iter(self.rows.values())).actual_task
+        return next(metric for metric in task.metrics if metric.name == self.metric)
 
     def printed(self, row: str) -> Published | None:
         """Return what the paper prints for a row; None where it prints nothing."""

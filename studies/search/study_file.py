@@ -2,10 +2,12 @@
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.config import Run
 from lightning_bam.config.spec import changed
 from lightning_bam.run_folder.files import FolderError, inside, read_text, unwritable
 from lightning_bam.run_folder.files import replace as put
@@ -21,7 +23,7 @@ from dataclasses import replace
 
 from lightning_bam.config import {classes}
 from studies import Study
-
+{own}
 base = {base}
 STUDY = Study(
     name={study.name!r},
@@ -68,7 +70,7 @@ def source(study: Study, command: str, found_by: str) -> str:
     """Return the study as the source of a file that defines `STUDY`."""
     first = study.baselines[0]
     base = study.rows[first]
-    classes = {"Run"}
+    classes: dict[str, type] = {"Run": Run}
     base_code = code(base, classes)
     rows = [f"        {first!r}: base,"]
     for row, run in study.rows.items():
@@ -91,7 +93,8 @@ def source(study: Study, command: str, found_by: str) -> str:
     return FILE.format(
         # what a database says of a trial neither ends the docstring nor begins a line
         docstring="\n".join(one_line(line).replace("\\", "\\\\").replace('"""', r"\"\"\"") for line in lines),
-        classes=", ".join(sorted(classes)),
+        classes=", ".join(sorted(name for name, cls in classes.items() if not getattr(cls, "code", ""))),
+        own=own_classes(classes.values()),
         base=base_code,
         study=study,
         rows="\n".join(rows),
@@ -116,10 +119,20 @@ def comparison_lines(study: Study) -> list[str]:
     return lines
 
 
-def code(item: Any, classes: set[str]) -> str:
+def own_classes(classes: Iterable[Any]) -> str:
+    """Return the lines that load the classes of the user's own from where they stand; empty where there are none."""
+    lines = [
+        f"{cls.__name__} = load_class({cls.file!r}, {cls.__module__!r}, {cls.__name__!r})\n"
+        for cls in sorted(classes, key=lambda cls: str(cls.__name__))
+        if getattr(cls, "code", "")
+    ]
+    return "".join(["from lightning_bam.user_code.load import load_class\n\n", *lines]) if lines else ""
+
+
+def code(item: Any, classes: dict[str, type]) -> str:
     """Return the Python that makes `item`, with what differs from the defaults alone; adds its classes to `classes`."""
     if not is_dataclass(item):
         return repr(item)
-    classes.add(type(item).__name__)
+    classes[type(item).__name__] = type(item)
     inner = ", ".join(f"{name}={code(value, classes)}" for name, value in changed(item).items())
     return f"{type(item).__name__}({inner})"

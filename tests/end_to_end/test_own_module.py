@@ -188,9 +188,11 @@ def test_two_ranks_train_it(capsys):
 
 def test_its_knobs_are_searched(capsys):
     Path("space.py").write_text(SPACE)
-    assert main(["search", "space.py", *WHERE, "--trials", "3", "--sampler", "random"]) == 0
-    out = capsys.readouterr().out
-    assert "kernel_size" in out
+    words = ["--trials", "3", "--sampler", "random", "--confirm", "1"]
+    assert main(["search", "space.py", *WHERE, *words]) == 0
+    assert "kernel_size" in capsys.readouterr().out
+    assert main(["plan", "runs/confirm-knobs.py"]) == 0, "a study's file elsewhere, with a class of this one"
+    assert "MyGate = load_class(" in Path("runs/confirm-knobs.py").read_text()
 
 
 def test_a_module_that_fails_is_one_line_with_its_file(capsys):

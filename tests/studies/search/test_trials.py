@@ -121,7 +121,7 @@ def test_what_cannot_go_together_is_refused(tmp_path):
         (
             detecting,
             Method(pruner="hyperband"),
-            "--pruner hyperband: compares epochs, and a detector's mAP exists only",
+            "--pruner hyperband: compares epochs, and detection is scored only after",
         ),
         (
             SMALL,

@@ -16,6 +16,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.job.devices import Slot
+from studies.library import find_study
 from studies.records.records import gather
 from tests.studies.cluster.contract import until as soon
 from tests.studies.cluster.slurm import cluster
@@ -26,11 +27,17 @@ LONG = 400.0
 """Seconds that a step may take to come to something: each of its tasks loads torch, on the two cores of all."""
 STUDY = """
 from dataclasses import replace
-from lightning_bam import Digits, Recipe, Run, SmallResNet
+from lightning_bam import AttentionSpec, Digits, Recipe, Run, SmallResNet, spec
 from studies import Study
 
+@spec
+class OwnConv(AttentionSpec):  # which each node has to find, too
+    def build(self, channels):
+        from torch import nn
+        return nn.Conv2d(channels, channels, 3, padding=1)
+
 calm = Run(
-    dataset=Digits(), backbone=SmallResNet(width=4),
+    dataset=Digits(), backbone=SmallResNet(width=4), attention=OwnConv(),
     recipe=Recipe(epochs=6, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False),
 )
 wild = replace(calm, recipe=replace(calm.recipe, lr=1e30))
@@ -47,9 +54,7 @@ def study(tmp_path, monkeypatch):
     (tmp_path / "nodes.py").write_text(STUDY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BAM_ROOT", str(tmp_path / "runs"))
-    names = {}
-    exec(STUDY, names)
-    return names["STUDY"]
+    return find_study(str(tmp_path / "nodes.py"))
 
 
 def figures(study, root):
