@@ -12,7 +12,7 @@ fixed       assumptions, as the paper names the detectors, the data and its coun
             StairNet's layout is that of a draft in the public repository of one of its authors; BAM stands in front of
             every map's classifiers, as CBAM does in the same authors' later paper, with the norms of the other tables
 missing     StairNet with MobileNet, printed without and with BAM: its 5.98 and 6.00 M do not follow from StairNet's
-            layout, which has 12.8 M there, and many others, of narrower and separable convs, have both counts
+            layout, which has 12.8 M there, and several others, narrower and of separable convs, have both
 command     bam run paper-4b && bam table paper-4b; on embedded data --set dataset=digit_scenes
             --set dataset.height=300 --set dataset.width=300 --set backbone.width=0.0625 --set recipe.epochs=5
 cost        12 runs of 232 epochs of VOC; not measured yet
