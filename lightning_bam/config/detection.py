@@ -126,9 +126,9 @@ class FasterRCNN(Detector):
     proposals: Annotated[int, Field(ge=1)] = 1000
 
     @property
-    def stages(self) -> int:
-        """Number of the trunk's stages."""
-        return self.trunk.stages
+    def stage_count(self) -> int | None:
+        """How many stages the trunk has."""
+        return self.trunk.stage_count
 
 
 @spec
@@ -160,8 +160,8 @@ class SSD(Detector):
     top_down: Annotated[int, Field(ge=1)] | None = None
 
     @property
-    def stages(self) -> int:
-        """Number of the base's stages; with `top_down` one more than the six maps."""
+    def stage_count(self) -> int | None:
+        """How many stages the base has; with `top_down` one more than the six maps."""
         if self.top_down is not None:
             return 7
         return 5 if self.base == "vgg16" else 4

@@ -38,6 +38,9 @@ from lightning_bam import (
     SimAMSpec,
     SmallResNet,
     SqueezeNet,
+    Timm,
+    TimmAttention,
+    Torchvision,
     TripletAttentionSpec,
     VOCDetection,
     WideResNet,
@@ -71,6 +74,34 @@ PINNED = {
     "bfb40e80af8c2c0c": Run(backbone=SqueezeNet()),
     "3b5b84a5e6a4fe69": Run(attention=BAMSpec(), placement=AtLayers(layers=("layer1.0", "layer3"))),
 }
+
+
+FILE = {"weights": "a/resnet18.pth", "sha256": "0123456789abcdef"}
+PINNED["9c76e69f75683b65"] = Run(
+    backbone=Torchvision(name="mobilenet_v3_small"), attention=BAMSpec(), placement=AtLayers(layers=("features.3",))
+)
+PINNED["eae5e50c1f6bdda1"] = Run(backbone=Torchvision(name="resnet18", **FILE))
+PINNED["925c419fe5200a44"] = Run(
+    backbone=Timm(name="test_resnet"), attention=BAMSpec(), placement=AfterStages(stages=(1, 2, 3))
+)
+PINNED["0632f1943cd5730c"] = Run(backbone=Timm(name="resnet18", **FILE))
+PINNED["3a384db3d9ec2342"] = Run(attention=TimmAttention(name="eca"))
+PINNED["987e9ce86e9aabdc"] = Run(attention=TimmAttention(name="se", arguments={"rd_ratio": 0.25, "bias": False}))
+
+
+@pytest.mark.parametrize("cls", [Torchvision, Timm])
+def test_weights_are_their_content_not_where_they_lie(cls):
+    def key(**changes):
+        return Run(backbone=cls(name="resnet18", **(FILE | changes))).key
+
+    assert key(weights="/elsewhere/weights.pth") == key()
+    assert key(sha256=FILE["sha256"] + "0" * 48) == key() == key(sha256=FILE["sha256"].upper())
+    assert key(sha256="1" + FILE["sha256"][1:]) != key() != Run(backbone=cls(name="resnet18")).key
+
+
+def test_stages_of_a_network_that_must_be_built_to_know_them_are_as_they_are_written():
+    spelt = replace(PINNED["925c419fe5200a44"], placement=AfterStages())
+    assert spelt.key != PINNED["925c419fe5200a44"].key
 
 
 IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1)
@@ -115,6 +146,7 @@ FIELDS = [
     for slot, kinds in KINDS.items()
     for kind, cls in kinds.items()
     for field in fields(cls)
+    if field.name != "weights"  # where a file lies; what is in it has a field of its own
 ]
 
 
@@ -257,6 +289,9 @@ DEFAULTS = {
     "densenet_bc": "DenseNet(depth=100, growth=12)",
     "mobilenet_v1": "MobileNet(width=1.0)",
     "squeezenet1_1": "SqueezeNet()",
+    "torchvision": "Torchvision(name='resnet18', weights=None, sha256=None)",
+    "backbone timm": "Timm(name='eca', weights=None, sha256=None)",
+    "attention timm": "TimmAttention(name='eca', arguments={})",
     "bam": (
         "BAMSpec(reduction=16, dilation=4, combine='sum', branches='both', norm='ends', "
         "activation='relu', dilated_convs=2, channel_layers=1, residual=True, init='torch')"
@@ -289,4 +324,4 @@ DEFAULTS = {
 @pytest.mark.parametrize(("slot", "kind"), [(slot, kind) for slot, kinds in KINDS.items() for kind in kinds])
 def test_defaults_are_pinned(slot, kind):
     # a key holds what differs from the defaults: another default is another meaning of the same key
-    assert str(plain(KINDS[slot][kind])) == DEFAULTS[kind]
+    assert str(plain(KINDS[slot][kind])) == DEFAULTS[f"{slot} {kind}" if kind == "timm" else kind]
