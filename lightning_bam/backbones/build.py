@@ -116,16 +116,21 @@ def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> n
 
     ConfigError as `lightning_bam.network.build`. The global random state is left as it was.
     """
-    channels, height, width = shape
+    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
+        network = build_backbone(backbone, shape[0], run.dataset.classes, (shape[1], shape[2]))
+        if isinstance(backbone, LibraryNet):
+            library.check_images(network, shape, run.dataset.classes, library.title(backbone))
+    return attend(run, network, backbone, shape)
+
+
+def attend(run: Run, network: nn.Module, backbone: BackboneSpec, shape: tuple[int, int, int]) -> nn.Module:
+    """Put the attention of `run` into `network`, which `backbone` describes, and return it; raises as `attended`."""
+    _, height, width = shape
     if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
         raise ConfigError(
             "attention=extra_block placement=every_block: a block in every block is another network; "
             "use placement=after_stages"
         )
-    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
-        network = build_backbone(backbone, channels, run.dataset.classes, (height, width))
-        if isinstance(backbone, LibraryNet):
-            library.check_images(network, shape, run.dataset.classes, library.title(backbone))
     smallest = network.smallest if isinstance(network, Staged) else 1
     if min(height, width) < smallest:
         raise ConfigError(

@@ -1,7 +1,7 @@
 """What a network must know for attention to find its place in it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -52,7 +52,7 @@ class Staged(nn.Module):
     stages so that what the paper calls its bottlenecks is behind all of them but the last.
     """
 
-    smallest: ClassVar[int] = 1
+    smallest: int = 1
     stages: list[str]
     blocks: list[str]
 

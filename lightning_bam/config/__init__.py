@@ -50,7 +50,16 @@ from lightning_bam.config.dataset import (
     ImageNet,
     data_dir,
 )
-from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
+from lightning_bam.config.detection import (
+    SSD,
+    CocoDetection,
+    Detector,
+    DigitScenes,
+    FasterRCNN,
+    Scenes,
+    Trunk,
+    VOCDetection,
+)
 from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run

@@ -106,7 +106,7 @@ class Run:
         if detector and not scenes:
             raise ConfigError(
                 f"backbone={self.backbone.kind} detects boxes, dataset={self.dataset.kind} has none; use "
-                "dataset=digit_scenes or dataset=coco_detection, or another backbone"
+                "dataset=digit_scenes, coco_detection or voc_detection, or another backbone"
             )
         if self.task not in (None, USUAL[detector]):
             raise ConfigError(

@@ -85,7 +85,7 @@ def _program(run: Run, network: nn.Module) -> tuple[Content, str]:
 
     A detector's boxes are as many as it finds, which torch.export (2.14) does not trace through torchvision's code.
     """
-    if run.backbone.kind == "faster_rcnn":
+    if run.detects:
         raise ConfigError(f"backbone={run.backbone.kind}: a detector has no program; use --format state-dict")
     images = torch.zeros(2, *run.dataset.shape)
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))

@@ -7,6 +7,7 @@ import pytest
 from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,
+    SSD,
     AfterStages,
     AtLayers,
     BAMSpec,
@@ -41,6 +42,7 @@ from lightning_bam import (
     TimmAttention,
     Torchvision,
     TripletAttentionSpec,
+    VOCDetection,
     WideResNet,
 )
 from lightning_bam.config import KINDS, Classification, ConfigError, Detection, flatten
@@ -105,6 +107,12 @@ def test_stages_of_a_network_that_must_be_built_to_know_them_are_as_they_are_wri
 IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1)
 PINNED["3445fafe6a15370f"] = Run(dataset=DigitScenes(), backbone=FasterRCNN(), attention=BAMSpec())
 PINNED["45be98f84803da8a"] = Run(dataset=CocoDetection(), backbone=FasterRCNN(trunk=ResNet101(stem="imagenet")))
+PINNED["486f6b08c0cbf684"] = Run(
+    dataset=VOCDetection(), backbone=SSD(first_boxes=6, top_down=256), attention=BAMSpec(norm="maps")
+)
+PINNED["10f1c3ee50578590"] = Run(
+    dataset=VOCDetection(name="voc", height=512), backbone=SSD(base="mobilenet_v1", width=0.5)
+)
 PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
 ADAMW = Recipe(optimizer="AdamW", optimizer_options={"eps": 1e-7, "betas": (0.9, 0.95), "amsgrad": True}, lr=1e-3)
 PINNED["02f5cad22872eb12"] = Run(recipe=ADAMW)
@@ -266,7 +274,9 @@ DEFAULTS = {
     "imagenet": "ImageNet(resolution=224)",
     "digit_scenes": "DigitScenes(height=64, width=64, most=4, train=1000, test=250, seed=0)",
     "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333)",
+    "voc_detection": "VOCDetection(name='VOCdevkit', height=300, width=300)",
     "faster_rcnn": "FasterRCNN(trunk=SmallResNet(depth=8, width=16), pyramid=256, hidden=1024, proposals=1000)",
+    "ssd": "SSD(base='vgg16', width=1.0, first_boxes=4, top_down=None)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
     "resnet18": "ResNet18(width=64, stem='small')",
     "resnet34": "ResNet34(width=64, stem='small')",
