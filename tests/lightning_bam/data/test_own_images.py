@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from lightning_bam import ConfigError, DatasetSpec, ImageData, Recipe, Run, spec
+from lightning_bam.config.spec import forget_own
 from lightning_bam.data import Batches, ImageFiles, Images, load
 from lightning_bam.data.stream import Stream
 
@@ -30,6 +31,9 @@ class Mine(DatasetSpec):
 @spec
 class Grey(Mine):
     shape = (1, HEIGHT, WIDTH)
+
+
+forget_own()  # tests of all kinds that there are must not find these
 
 
 def pictures(count, first=0, channels=3):
