@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, TypeVar, cast, dataclass_transform
 
 import pydantic
 
-from lightning_bam.config.own_code import code_hash, is_own
+from lightning_bam.config.own_code import NOTHING, code_hash, is_own
 from lightning_bam.json_text import short
 
 T = TypeVar("T")
@@ -65,7 +65,13 @@ def spec(cls: type[T]) -> type[T]:
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.removesuffix("Spec")).lower()
         if own:
             file = _check_own(cls, file)
-            cls.code, cls.file = code_hash(Path(file), cls.__qualname__.partition(".")[0]), file
+            cls.file, top = file, cls.__qualname__.partition(".")[0]
+            cls.code = code_hash(Path(file), top)
+            if "<locals>" in cls.__qualname__ or cls.code == NOTHING:
+                raise ConfigError(
+                    f"{cls.__name__}: is made in a function or a call, with values that its code does not show; write "
+                    f"`class {cls.__name__}` at the top of {file}, and make the values its fields"
+                )
     checked = cast(type[T], make(cls))
     _classes.maps[0 if own else 1][cls.__name__] = checked
     if issubclass(cls, Part):

@@ -5,6 +5,7 @@ A line is a run, and where the classes of the user's own in it stand.
 """
 
 import json
+import os
 import sys
 from dataclasses import asdict
 
@@ -13,6 +14,7 @@ import torch
 from lightning_bam.config import ConfigError, Run, from_dict
 from lightning_bam.network import Cost, build, count
 from lightning_bam.training.optimizer import make_optimizer
+from lightning_bam.user_code.build import told
 from lightning_bam.user_code.load import Source, load, own_parts
 
 
@@ -27,15 +29,22 @@ def check(run: Run) -> Cost:
 
 def main() -> None:
     """Answer each run on stdin with its cost, or with what is wrong with it."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # the user's own code may print
     for line in sys.stdin:
         data, own = json.loads(line)
         try:
             load(Source(*place) for place in own)
             cost = check(from_dict(data))
         except ConfigError as error:
-            print(json.dumps({"error": str(error)}))
+            print(json.dumps({"error": str(error)}), file=answers)
+        except Exception as error:  # a mistake in a person's code, in a place that nothing else looks at
+            if not own:
+                raise
+            print(json.dumps({"error": told(error)}), file=answers)
         else:
-            print(json.dumps(asdict(cost)))
+            print(json.dumps(asdict(cost)), file=answers)
+    answers.close()
 
 
 if __name__ == "__main__":

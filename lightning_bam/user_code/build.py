@@ -3,6 +3,7 @@
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from lightning_bam.config import ConfigError
 from lightning_bam.config.spec import Part
@@ -24,6 +25,11 @@ def built(spec: Any, *arguments: int) -> nn.Module:
         raise ConfigError(f"{named(spec)}: {call} failed: {told(error)}") from error
     if not isinstance(module, nn.Module):
         raise ConfigError(f"{named(spec)}: {call} gave {type(module).__name__}, must be a torch.nn.Module")
+    if lazy := next((name for name, weight in module.named_parameters() if is_lazy(weight)), None):
+        raise ConfigError(
+            f"{named(spec)}: its parameter {lazy!r} has no shape before the first forward; give its layer, as "
+            "LazyConv2d, all its sizes"
+        )
     return module
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Final
@@ -64,7 +65,8 @@ def allow(file: Path) -> None:
     """Let `file` import what lies beside it, and nothing beside an earlier file: both may have a `models.py`."""
     if _neighbours.folder is not None:
         for name in _modules(Path(_neighbours.folder)):
-            del sys.modules[name]
+            for package in accumulate(name.split("."), "{}.{}".format):  # one without __init__.py has no file
+                sys.modules.pop(package, None)
     _serve(str(file.resolve().parent), frozenset())
 
 

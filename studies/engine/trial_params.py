@@ -1,8 +1,7 @@
 """A run's differences as Optuna parameters, so that any Optuna tool can read a study."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import optuna
 from optuna.distributions import (
@@ -45,9 +44,10 @@ def _literals(name: str) -> tuple[Scalar, ...]:
     """Return the values that a knob's type lists, over every spec that has the knob."""
     slot, _, knob = name.partition(".")
     listed: dict[Scalar, None] = {}
-    for cls in KINDS.get(slot, {}).values():
-        if knob in {f.name for f in fields(cls)}:
-            hint = get_type_hints(cls)[knob]
+    kinds: Iterable[Any] = KINDS.get(slot, {}).values()
+    for cls in kinds:
+        if knob in cls.__pydantic_fields__:
+            hint = cls.__pydantic_fields__[knob].annotation  # resolved, where a study's file has its hints as text
             if "Literal" in str(get_origin(hint)):
                 listed |= dict.fromkeys(get_args(hint))
     return tuple(listed)

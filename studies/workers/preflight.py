@@ -5,7 +5,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from lightning_bam.config import ConfigError, Run, from_dict, to_dict
-from lightning_bam.user_code.load import Source, load, sources
+from lightning_bam.user_code.load import Source, load, own_parts, sources
 from studies.job.devices import Slot
 from studies.workers.launch import ask
 
@@ -34,6 +34,7 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
     from lightning_bam.training.check import check as check_run
     from lightning_bam.training.own_check import check_own
     from lightning_bam.training.tasks import data_of
+    from lightning_bam.user_code.build import told
 
     described, own, ranks, gpus, noun = question
     load(own)
@@ -53,4 +54,8 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
             macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None
+        except Exception as error:  # a mistake in a person's code, in a place that nothing above looks at
+            if not own_parts(run):
+                raise
+            raise ConfigError(f"{noun} {row!r}: {told(error)}") from error
     return macs

@@ -164,3 +164,62 @@ def test_own_is_what_is_neither_installed_nor_pythons_nor_this_projects(folder):
 
     assert is_own(folder / "study.py")
     assert not any(is_own(Path(module.__file__)) for module in (json, torch, pytest, studies))
+
+
+REGISTRY = {
+    "study.py": "from base import TABLE\nimport acts, plain.h, torch\nimport torch.nn.functional as F\n"
+    "from plain import k\n"
+    "class Spec:\n    width = width\n    def build(self): return TABLE['relu'], plain.h.f(), k.g(), F.gelu, Spec.gain\n"
+    "class Other:\n    size = 5\n"
+    "ROWS = {}\nfor size in (1, 3):\n    ROWS[f'size={size}'] = Spec()\nROWS['other'] = Other()\n",
+    "base.py": "TABLE = {}\ndef register(f):\n    TABLE[f.__name__] = f\n    return f\n",
+    "acts.py": "from base import register\n@register\ndef relu(x):\n    return 1\n",
+    "plain/h.py": "def f(): return 2\n",  # a folder without __init__.py
+    "plain/k.py": "def g(): return 3\n",
+}
+
+
+@pytest.fixture
+def registry(tmp_path):
+    for name, text in REGISTRY.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("acts.py", "return 1", "return 11"),
+        ("base.py", "= f\n", "= abs\n"),
+        ("plain/h.py", "2", "22"),
+        ("plain/k.py", "3", "33"),
+        ("study.py", "class Spec", "width = 7\nclass Spec"),
+        ("study.py", "class Other", "torch.nn.functional.gelu = abs\nclass Other"),
+        ("study.py", "class Other", "torch.set_default_dtype(torch.float64)\nclass Other"),
+        ("study.py", "class Other", "def change():\n    Spec.gain = 3\nchange()\nclass Other"),
+        ("study.py", "class Other", "for part in (Spec, abs):\n    part.gain = 3\nclass Other"),
+        ("study.py", "class Other", "def change(value):\n    global F\n    F = value\nchange(3)\nclass Other"),
+    ],
+)
+def test_what_is_changed_from_elsewhere_changes_the_hash(registry, name, before, after):
+    old = code_hash(registry / "study.py", "Spec")
+    assert edited(registry, name, before, after) != old
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("(1, 3)", "(1, 3, 5)"),
+        ("ROWS['other'] = Other()", "ROWS.update(others=Other(), more=Spec())"),
+        ("size = 5", "size = 6"),
+        (
+            "import torch.nn.functional as F\nfrom plain import k",
+            "from plain import k\nimport torch.nn.functional as F",
+        ),
+        ("    size = 5\n", "    size = 5\nassert Spec().build\nprint(Spec())\n'a text'\n"),
+    ],
+)
+def test_rows_and_the_order_of_imports_leave_the_hash_alone(registry, before, after):
+    old = code_hash(registry / "study.py", "Spec")
+    assert edited(registry, "study.py", before, after) == old

@@ -37,7 +37,8 @@ def run(tmp_path):
 def test_what_a_class_uses_is_kept_once(run, tmp_path):
     root = tmp_path / "runs"
     name = keep.keep(root, run)
-    assert sorted(keep.read(root, name)) == ["gates/one.py", "late.py", "study.py"]
+    kept = ["gates/__init__.py", "gates/one.py", "late.py", "study.py", "unused.py"]
+    assert sorted(keep.read(root, name)) == kept, "all that runs with study.py, which could not be run again without"
     assert keep.read(root, name)["study.py"] == STUDY
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert keep.keep(root, run) == name

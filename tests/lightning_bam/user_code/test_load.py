@@ -232,3 +232,25 @@ def test_a_file_that_cannot_be_run_is_one_line(tmp_path):
     (tmp_path / "gate.py").write_text("import nothing_of_this_name\n")
     with pytest.raises(ConfigError, match=r"gate.py: ModuleNotFoundError: No module named 'nothing_of_this_name'$"):
         load([Source(str(tmp_path / "gate.py"), STUDY)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def make(width):\n    @spec\n    class Made(AttentionSpec):\n        size = width\n    return Made\nmake(3)\n",
+        "spec(type('Made', (AttentionSpec,), {'__module__': __name__}))\n",
+    ],
+)
+def test_a_class_whose_values_its_code_does_not_show_is_refused(file, text):
+    file.write_text(f"from lightning_bam import AttentionSpec, spec\n{text}")
+    with pytest.raises(ConfigError, match="Made: is made in a function or a call, with values that its code does not"):
+        execute(file)
+
+
+def test_a_folder_without_an_init_is_each_studys_own(tmp_path):
+    """Python gives such a package no `__file__`."""
+    for name, size in (("one", 3), ("two", 5)):
+        (tmp_path / name / "parts").mkdir(parents=True)
+        (tmp_path / name / "parts" / "sizes.py").write_text(f"SIZE = {size}\n")
+        (tmp_path / name / "study.py").write_text("from parts.sizes import SIZE\n")
+        assert execute(tmp_path / name / "study.py")["SIZE"] == size
