@@ -9,7 +9,7 @@ from lightning_bam.run_folder.manifest import SHARED
 from studies.records.records import Record
 
 UNKNOWN: Final = "not recorded"
-CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "pytorch_lightning", "data"))
+CODE: Final = frozenset(("commit", "version", "torch", "torchvision", "timm", "pytorch_lightning", "data"))
 """Those entries of `SHARED` in which runs differ that would not come out the same if they were trained today."""
 
 

@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models.detection import FasterRCNN
 
 from lightning_bam.backbones.build import attended
 from lightning_bam.config import ConfigError, Detector, Run
-from lightning_bam.detection.network import build_detector, most_work
+from lightning_bam.detection.network import build_detector
 from lightning_bam.probe import blank_image, eval_mode
 from lightning_bam.user_code.build import named, told
 from lightning_bam.user_code.load import own_parts
@@ -38,30 +37,34 @@ def build(run: Run) -> nn.Module:
     that the backbone does not have, a reduction above the channels there, images that are too small for the backbone,
     an extra block where there is no place for one, or a detector without boxes.
     """
+    return _built(run)[0]
+
+
+def _built(run: Run) -> tuple[nn.Module, Callable[[], Any]]:
+    """Build the network of a run; what comes with it passes one image through it, which has as much as it can have."""
     if run.detects:
-        detector: nn.Module = build_detector(run)
-        return detector
+        detector = build_detector(run)
+        return detector.network, detector.most_work
     assert not isinstance(run.backbone, Detector)
-    return attended(run, run.backbone, run.dataset.shape)
+    network = attended(run, run.backbone, run.dataset.shape)
+    return network, lambda: network(blank_image(network, run.dataset.shape))
 
 
 def count(run: Run) -> Cost:
     """Count the network of a run for one image of its dataset; ConfigError for one that cannot be built.
 
-    A detector's box head has as much work as an image gives it: counted is the most, `proposals` regions.
+    The box head of a Faster R-CNN has as much work as an image gives it: counted is the most, `proposals` regions.
     """
     if own := own_parts(run):  # which may do more than the meta device knows
-        network = build(run)
+        network, work = _built(run)
         try:
-            return count_module(network, run.dataset.shape)
+            return _count(network, work)
         except Exception as error:
             raise ConfigError(f"{named(own[-1])}: the network fails with it: {told(error)}") from error
     with _WithoutBatchNorm():
         with torch.device("meta"):
-            network = build(run)
-            if isinstance(network, FasterRCNN):
-                return _count(network, lambda: most_work(run, network))
-        return count_module(network, run.dataset.shape)
+            network, work = _built(run)
+        return _count(network, work)
 
 
 def count_module(module: nn.Module, input_shape: Sequence[int]) -> Cost:
@@ -80,7 +83,7 @@ class _WithoutBatchNorm(TorchFunctionMode):
         return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
 
 
-def _count(module: nn.Module, work: Callable[[], None]) -> Cost:
+def _count(module: nn.Module, work: Callable[[], Any]) -> Cost:
     counter = FlopCounterMode(display=False)
     with eval_mode(module), counter:
         work()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from analysis.cells import Cells
-from analysis.environment import CODE, UNKNOWN, made_with
+from analysis.environment import CODE, UNKNOWN, made_with, over_attempts
+from lightning_bam.config import Run
 from lightning_bam.run_folder.manifest import SHARED
 
 LETTERS: Final = "abcdefghijklmnoprstuvwxyz"
@@ -52,7 +53,8 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     """Give each set of complete runs that differ from most of the table's a letter of its own.
 
     Where two values are as frequent the baseline's is the measure, so that a row or its baseline is marked where they
-    were not trained alike. Images are compared among runs of the same dataset.
+    were not trained alike. Images are compared among runs of the same dataset, timm's versions among runs that it
+    builds.
     """
     rows = sorted(cells, key=lambda row: row not in baselines)  # ties are the baseline's
     records = {(row, seed): record for row in rows for seed, record in cells[row].items()}
@@ -61,7 +63,7 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
     for number, entry in enumerate(SHARED):
         values: dict[object, dict[Place, str]] = {}
         for place, record in records.items():
-            values.setdefault(record.run.dataset if entry == "data" else None, {})[place] = made[place][number]
+            values.setdefault(_compared_with(record.run, entry), {})[place] = made[place][number]
         for comparable in values.values():
             usual = Counter(comparable.values()).most_common(1)[0][0]
             for place, value in comparable.items():
@@ -77,6 +79,23 @@ def footnotes(cells: Cells, baselines: tuple[str, ...]) -> tuple[Footnote, ...]:
         text = _text(together[group], runs, cells)
         notes.append(Footnote(mark=mark(number), differences=tuple(together[group]), runs=runs, text=text))
     return tuple(notes)
+
+
+def _compared_with(run: Run, entry: str) -> object:
+    """Return what runs have in common that are compared in an entry of the manifest."""
+    return {"data": run.dataset, "timm": "timm" in run.packages}.get(entry)
+
+
+def pretrained(cells: Cells) -> list[str]:
+    """Say which runs began with weights from which file."""
+    runs: dict[str, dict[str, tuple[int, ...]]] = {}
+    for row, seeds in cells.items():
+        for seed, record in seeds.items():
+            noted = over_attempts(weights for one in record.manifest.effective if (weights := one.weights) is not None)
+            if noted:
+                of_row = runs.setdefault(noted, {})
+                of_row[row] = (*of_row.get(row, ()), seed)
+    return [f"Backbone weights from {noted}: {'; '.join(_places(rows, cells))}." for noted, rows in runs.items()]
 
 
 def marks(notes: tuple[Footnote, ...], row: str) -> tuple[str, ...]:

@@ -102,12 +102,14 @@ def trained_with(records: Sequence[Record], footnotes: Sequence[Footnote]) -> li
         "world_size": "{} rank(s) a run",
         "torch": "torch {}",
         "torchvision": "torchvision {}",
+        "timm": "timm {}",
         "pytorch_lightning": "Lightning {}",
         "version": "lightning-bam {}",
         "commit": "{}",
     }
     usual = {difference.entry: difference.usual for footnote in footnotes for difference in footnote.differences}
-    common = dict(zip(SHARED, made_with(records[0]), strict=True)) | usual if records else {}
+    columns = zip(SHARED, zip(*map(made_with, records), strict=True), strict=True) if records else ()
+    common = {entry: next((one for one in made if one != UNKNOWN), UNKNOWN) for entry, made in columns} | usual
     alike: list[str] = []
     marked: list[str] = []
     for entry, text in words.items():

@@ -13,6 +13,7 @@ from analysis.cli.arguments import LACKING
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
     "studies": "the catalogue: name, question, rows, runs, the paper's table",
+    "new": "a study file to begin with: an attention module of your own, a network, a dataset or a task",
     "plan": "rows x seeds, what is done, params, MACs, device-hours; writes nothing",
     "run": "train what is missing",
     "search": "look for the best configuration on held-out data, with Optuna",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from analysis.cells import Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
-from analysis.checks.footnotes import Footnote, footnotes, marks
+from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
 from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
@@ -130,6 +130,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
             *notes.partial(len(comparisons), study.comparisons),
             *(note for remark in remarks for note in remark.values()),
+            *pretrained(cells),
             *notes.split_norm(trained),
             *notes.trained_with(trained, environments),
             *notes.device_time(hours, timed, len(trained)),

@@ -8,19 +8,35 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lightning_bam import config
 from lightning_bam.attention import build_attention, insert
+from lightning_bam.backbones import library
 from lightning_bam.backbones.densenet import DenseNet
 from lightning_bam.backbones.layers import Staged
 from lightning_bam.backbones.mobilenet import MobileNet
 from lightning_bam.backbones.preact import PreActBasic, PreActBottleneck, PreActResNet
 from lightning_bam.backbones.resnet import ResNet
 from lightning_bam.backbones.squeezenet import SqueezeNet
-from lightning_bam.config import AtLayers, BackboneSpec, ConfigError, EveryBlock, ExtraBlockSpec, Placement, Run
+from lightning_bam.backbones.timm_net import timm_net
+from lightning_bam.backbones.torchvision_net import torchvision_net
+from lightning_bam.config import (
+    AtLayers,
+    BackboneSpec,
+    ConfigError,
+    EveryBlock,
+    ExtraBlockSpec,
+    LibraryNet,
+    Placement,
+    Run,
+    TimmAttention,
+)
 from lightning_bam.random_streams import seeded, stream
 from lightning_bam.user_code.build import built
 
 
-def build_backbone(spec: BackboneSpec, in_channels: int, classes: int) -> nn.Module:
-    """Build the plain network for images of `in_channels` channels and this many classes."""
+def build_backbone(spec: BackboneSpec, in_channels: int, classes: int, size: tuple[int, int] = (224, 224)) -> nn.Module:
+    """Build the plain network for images of `in_channels` channels and this many classes.
+
+    `size` is their height and width, of which some networks of libraries are made.
+    """
     resnet = partial(ResNet, in_channels=in_channels, classes=classes)
     preact = partial(PreActResNet, in_channels=in_channels, classes=classes)
     match spec:
@@ -49,11 +65,27 @@ def build_backbone(spec: BackboneSpec, in_channels: int, classes: int) -> nn.Mod
         case config.SqueezeNet():
             return SqueezeNet(in_channels=in_channels, classes=classes)
         case _:
+            return _from_elsewhere(spec, in_channels, classes, size)
+
+
+def _from_elsewhere(spec: BackboneSpec, in_channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
+    """Build a network of a library, or of the user's own."""
+    match spec:
+        case config.Torchvision():
+            return torchvision_net(spec, in_channels, classes, size)
+        case config.Timm():
+            return timm_net(spec, in_channels, classes, size)
+        case _:
             return built(spec, in_channels, classes)
 
 
-def places(network: nn.Module, placement: Placement, spec: BackboneSpec) -> list[str]:
-    """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there."""
+def places(
+    network: nn.Module, placement: Placement, spec: BackboneSpec, shape: tuple[int, int, int] = (3, 64, 64)
+) -> list[str]:
+    """Return the names of the layers behind which attention stands; ConfigError for a stage that is not there.
+
+    `shape` `(C, H, W)` is that of an image that the network takes.
+    """
     if isinstance(placement, AtLayers):
         return list(placement.layers)
     if isinstance(placement, EveryBlock):
@@ -63,9 +95,15 @@ def places(network: nn.Module, placement: Placement, spec: BackboneSpec) -> list
                 "placement=at_layers with placement.layers"
             )
         return [network.branch_end(block) for block in network.blocks]
-    stages = network.stages if isinstance(network, Staged) else list(spec.layers())
+    if isinstance(network, Staged):
+        stages, usual = network.stages, network.bottlenecks
+    elif isinstance(spec, LibraryNet):
+        stages = library.stages(network, spec, shape)
+        usual = stages[:-1]
+    else:
+        stages = usual = list(spec.layers())
     if placement.stages is None:
-        return network.bottlenecks if isinstance(network, Staged) else stages
+        return usual
     if placement.stages[-1] > len(stages):
         raise ConfigError(
             f"placement.stages={','.join(map(str, placement.stages))}: this network has {len(stages)} stages"
@@ -78,14 +116,21 @@ def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> n
 
     ConfigError as `lightning_bam.network.build`. The global random state is left as it was.
     """
-    channels, height, width = shape
+    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
+        network = build_backbone(backbone, shape[0], run.dataset.classes, (shape[1], shape[2]))
+        if isinstance(backbone, LibraryNet):
+            library.check_images(network, shape, run.dataset.classes, library.title(backbone))
+    return attend(run, network, backbone, shape)
+
+
+def attend(run: Run, network: nn.Module, backbone: BackboneSpec, shape: tuple[int, int, int]) -> nn.Module:
+    """Put the attention of `run` into `network`, which `backbone` describes, and return it; raises as `attended`."""
+    _, height, width = shape
     if isinstance(run.attention, ExtraBlockSpec) and isinstance(run.placement, EveryBlock):
         raise ConfigError(
             "attention=extra_block placement=every_block: a block in every block is another network; "
             "use placement=after_stages"
         )
-    with seeded(stream(run.seed, "backbone"), torch.device("cpu")):
-        network = build_backbone(backbone, channels, run.dataset.classes)
     smallest = network.smallest if isinstance(network, Staged) else 1
     if min(height, width) < smallest:
         raise ConfigError(
@@ -94,7 +139,7 @@ def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> n
         )
     if run.attention is None:
         return network
-    spec, layers = run.attention, places(network, run.placement, backbone)
+    spec, layers = run.attention, places(network, run.placement, backbone, shape)
     names = iter(layers)
 
     def make(width: int) -> nn.Module:
@@ -106,4 +151,6 @@ def attended(run: Run, backbone: BackboneSpec, shape: tuple[int, int, int]) -> n
             raise ConfigError(f"attention=extra_block: backbone={backbone.kind} does not say what a block of it is")
 
     insert(network, make, at=layers, input_shape=shape)
+    if isinstance(spec, TimmAttention):
+        library.check_images(network, shape, run.dataset.classes, library.title(spec))
     return network

@@ -1,7 +1,7 @@
 """What a network must know for attention to find its place in it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -27,6 +27,16 @@ class SharedDropout(nn.Dropout):
         return x * whole[rank * share : (rank + 1) * share]
 
 
+class SharedStochasticDepth(SharedDropout):
+    """Stochastic depth (Huang et al., ECCV 2016), by image as torchvision's, that draws as `SharedDropout` does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop images of `x` `(N, ...)` in training, and scale the others by `1 / (1 - p)`."""
+        if not self.training:
+            return x
+        return x * super().forward(x.new_ones(len(x), *(1 for _ in x.shape[1:])))
+
+
 def he_normal(network: nn.Module) -> nn.Module:
     """Draw each conv's weights from N(0, 2 / fan_out) (He et al., ICCV 2015), in the order of `network.modules()`."""
     for module in network.modules():
@@ -42,7 +52,7 @@ class Staged(nn.Module):
     stages so that what the paper calls its bottlenecks is behind all of them but the last.
     """
 
-    smallest: ClassVar[int] = 1
+    smallest: int = 1
     stages: list[str]
     blocks: list[str]
 

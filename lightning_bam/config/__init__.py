@@ -16,11 +16,13 @@ from lightning_bam.config.attention import (
     Placement,
     SESpec,
     SimAMSpec,
+    TimmAttention,
     TripletAttentionSpec,
 )
 from lightning_bam.config.backbone import (
     BackboneSpec,
     DenseNet,
+    LibraryNet,
     MobileNet,
     PreResNet,
     ResNet18,
@@ -31,6 +33,8 @@ from lightning_bam.config.backbone import (
     ResNeXt50,
     SmallResNet,
     SqueezeNet,
+    Timm,
+    Torchvision,
     WideResNet,
 )
 from lightning_bam.config.codec import construct, flatten, from_dict, to_dict, with_settings
@@ -46,7 +50,16 @@ from lightning_bam.config.dataset import (
     ImageNet,
     data_dir,
 )
-from lightning_bam.config.detection import CocoDetection, Detector, DigitScenes, FasterRCNN, Scenes, Trunk
+from lightning_bam.config.detection import (
+    SSD,
+    CocoDetection,
+    Detector,
+    DigitScenes,
+    FasterRCNN,
+    Scenes,
+    Trunk,
+    VOCDetection,
+)
 from lightning_bam.config.options import Option, Options
 from lightning_bam.config.recipe import Recipe
 from lightning_bam.config.run import Run

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
+from lightning_bam.config.options import Option, Options
 from lightning_bam.config.spec import Part, spec
 
 
@@ -192,6 +194,20 @@ class GatherExciteSpec(AttentionSpec):
     def idle(self) -> frozenset[str]:
         """Return the fields that play no part, given the others."""
         return frozenset() if self.mlp else frozenset({"reduction"})
+
+
+@spec
+class TimmAttention(AttentionSpec):
+    """Any attention module of timm by its name in `timm.layers.create_attn`, as `eca`. Needs the package timm.
+
+    `arguments` are those of the module beyond its channels, as `{"rd_ratio": 0.25}`; on the command line
+    `attention.arguments.rd_ratio=0.25`.
+    """
+
+    kind: ClassVar[str] = "timm"
+    package: ClassVar[str] = "timm"
+    name: Annotated[str, Field(pattern=r"^[a-z]\w*$", max_length=40)]
+    arguments: Annotated[Mapping[str, Option], PlainValidator(Options)] = Options()
 
 
 @spec

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass, replace
+from dataclasses import MISSING, fields, make_dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, get_args
 
@@ -99,7 +99,7 @@ def stand_in(base: type, kind: str, code: str, knobs: tuple[str, ...]) -> Any:
         )
 
     methods = dict.fromkeys(("build", "layers", "load", "module", "loss", "count", "figures"), missing)
-    properties = dict.fromkeys(("shape", "classes", "stages"), property(missing))
+    properties = dict.fromkeys(("shape", "classes"), property(missing))
     return make_dataclass(
         kind,
         [(knob, object) for knob in knobs],
@@ -201,7 +201,9 @@ def _parse(cls: Any, knob: str, text: str) -> Any:
         return {}
     if default is None and text.lower() == "none":
         return None
-    if isinstance(default, tuple) or (default is None and "tuple" in str(cls.__pydantic_fields__[knob].annotation)):
+    if isinstance(default, tuple) or (
+        default in (None, MISSING) and "tuple" in str(cls.__pydantic_fields__[knob].annotation)
+    ):
         return tuple(part for part in text.split(",") if part)
     return text
 

@@ -14,7 +14,7 @@ from lightning_bam.config.backbone import BackboneSpec, SmallResNet
 from lightning_bam.config.dataset import ClutteredDigits, DatasetSpec
 from lightning_bam.config.detection import Detector, Scenes
 from lightning_bam.config.recipe import Recipe
-from lightning_bam.config.spec import ConfigError, changed, spec
+from lightning_bam.config.spec import ConfigError, Part, changed, spec
 from lightning_bam.config.task import USUAL, TaskSpec
 from lightning_bam.json_text import short
 
@@ -82,6 +82,12 @@ class Run:
         return frozenset() if self.dataset.code else self.dataset.idles
 
     @property
+    def packages(self) -> frozenset[str]:
+        """Names of the optional packages that build parts of it."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return frozenset(part.package for part in parts if isinstance(part, Part) and part.package)
+
+    @property
     def actual_task(self) -> TaskSpec:
         """What the network is trained for: the task, or what data and backbone imply; ConfigError as `detects`."""
         return self.task if self.task is not None and self.task.code else USUAL[self.detects]
@@ -100,7 +106,7 @@ class Run:
         if detector and not scenes:
             raise ConfigError(
                 f"backbone={self.backbone.kind} detects boxes, dataset={self.dataset.kind} has none; use "
-                "dataset=digit_scenes or dataset=coco_detection, or another backbone"
+                "dataset=digit_scenes, coco_detection or voc_detection, or another backbone"
             )
         if self.task not in (None, USUAL[detector]):
             raise ConfigError(
@@ -115,7 +121,7 @@ class Run:
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.attention is None:
             del parts["placement"]
-        elif not self.backbone.code and self.placement == AfterStages(stages=tuple(range(1, self.backbone.stages))):
+        elif (count := self.backbone.stage_count) and self.placement == AfterStages(stages=tuple(range(1, count))):
             parts["placement"] = AfterStages()
         if self.score_on == "test":
             del parts["score_on"]

@@ -36,13 +36,14 @@ class Part:
 
     `kind` is its name in files and on the command line: if the class does not say, its own in lower case, so that
     `MyGateSpec` is `my_gate`. `code` is a hash of what a class of the user's own computes, empty for this package's,
-    and `file` is where it stands.
+    and `file` is where it stands. `package` is one that may be missing, and that this package's builds it with.
     """
 
     slot: ClassVar[str]
     kind: ClassVar[str]
     code: ClassVar[str] = ""
     file: ClassVar[str] = ""
+    package: ClassVar[str] = ""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

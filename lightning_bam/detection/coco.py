@@ -2,23 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NotRequired
 
-import numpy as np
 import pydantic
 import torch
-from torch import Tensor
 from typing_extensions import TypedDict
 
 from lightning_bam.config import CocoDetection, ConfigError, data_dir
 from lightning_bam.config.spec import first_problem
 from lightning_bam.data.image_folder import NORMAL
-from lightning_bam.data.image_reader import image_size, read_image
+from lightning_bam.detection.scene_files import names_and_sizes, scene_files
 from lightning_bam.detection.sets import SceneSet, SceneSets, Target
 from lightning_bam.json_text import short
 
@@ -103,34 +99,15 @@ def coco(spec: CocoDetection) -> SceneSets:
         if len(categories[-1]) != spec.classes:
             raise ConfigError(f"dataset.classes={spec.classes}: {path} has {len(categories[-1])} categories")
         sizes = [(image["width"], image["height"]) for image in images]
-        with ThreadPoolExecutor() as pool:
-            for file, size, declared in zip(files, pool.map(image_size, files), sizes, strict=True):
-                _check_size(file, size, declared)
+        sets.append(scene_files(files, sizes, targets))
         notes.update(path.read_bytes())
-        for file in files:
-            names.update(os.fsencode(file.relative_to(data_dir())) + f" {file.stat().st_size}\n".encode())
-        sets.append(SceneSet(partial(_image, files, sizes), targets))
+        names.update(names_and_sizes(files))
     if categories[0] != categories[1]:
         ids = sorted(set(categories[0]) ^ set(categories[1]))
         raise ConfigError(f"dataset.name={spec.name}: train and val list other categories, ids {ids}; make them equal")
     digest = f"annotations:{notes.hexdigest()[:16]} names+sizes:{names.hexdigest()[:16]}"
     mean, std = map(torch.tensor, NORMAL)
     return SceneSets(sets[0], sets[1], mean, std, digest)
-
-
-def _image(files: Sequence[Path], sizes: Sequence[tuple[int, int]], index: int) -> Tensor:
-    image = read_image(files[index])
-    _check_size(files[index], image.size, sizes[index])
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-
-def _check_size(file: Path, size: tuple[int, int], declared: tuple[int, int]) -> None:
-    if size != declared:
-        (width, height), (wide, high) = size, declared
-        why = "; EXIF turns it, and the boxes must be those of the upright image" if size == (high, wide) else ""
-        raise ConfigError(
-            f"{file}: the image has {width} x {height} pixels, and its annotations are made for {wide} x {high}{why}"
-        )
 
 
 def _read(path: Path) -> Annotations:

@@ -11,12 +11,13 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from lightning_bam.config import CocoDetection, ConfigError, DigitScenes, Run, Scenes
+from lightning_bam.config import CocoDetection, ConfigError, DigitScenes, Run, Scenes, VOCDetection
 from lightning_bam.data.augment import normalise
 from lightning_bam.data.run_data import EpochBatches, RunData
 from lightning_bam.detection.coco import coco
 from lightning_bam.detection.digits import digit_scenes
 from lightning_bam.detection.sets import SceneSet, SceneSets, Target
+from lightning_bam.detection.voc import voc
 
 DetectionBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -28,10 +29,14 @@ AHEAD: Final = 16
 
 def load_scenes(dataset: Scenes) -> SceneSets:
     """Return the scenes that `dataset` describes; ConfigError in one line where files are missing or do not fit."""
-    if isinstance(dataset, CocoDetection):
-        return coco(dataset)
-    assert isinstance(dataset, DigitScenes)
-    return digit_scenes(dataset)
+    match dataset:
+        case CocoDetection():
+            return coco(dataset)
+        case VOCDetection():
+            return voc(dataset)
+        case DigitScenes():
+            return digit_scenes(dataset)
+    raise AssertionError(dataset.kind)
 
 
 def read(scenes: SceneSet, indices: Sequence[int]) -> Iterator[tuple[Tensor, Target]]:

@@ -68,7 +68,7 @@ def inspect(
             "field": min(FIELD_IMAGES, samples),
         },
         "modules": entries,
-        "versions": provenance(),
+        "versions": provenance(run),
     }
     return numbers, {"images": pixels, **arrays}
 

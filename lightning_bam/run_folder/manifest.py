@@ -40,6 +40,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "version": Entry("lightning-bam"),
     "torch": Entry("torch", "another torch computes with other kernels"),
     "torchvision": Entry("torchvision"),
+    "timm": Entry("timm"),
     "pytorch_lightning": Entry("Lightning"),
     "python": Entry("Python"),
     "data": Entry("images", "other images"),
@@ -49,6 +50,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "threads": Entry("threads a rank", "other threads add in another order"),
     "host": Entry("host"),
     "code": Entry("own code"),
+    "weights": Entry("backbone weights"),
 }
 """field -> its label, and whether it changes numbers."""
 
@@ -86,11 +88,13 @@ class Environment(BaseModel):
     commit: Word | None = None
     torch: Word | None = None
     torchvision: Word | None = None
+    timm: Word | None = None
     pytorch_lightning: Word | None = None
     python: Word | None = None
     host: Word | None = None
     cpu: Word | None = None
     code: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
+    weights: Word | None = None
 
 
 class Attempt(Environment):
@@ -219,7 +223,9 @@ def earlier(manifest: Manifest, *, resumed: bool) -> list[dict[str, Any]]:
     return attempts if resumed else attempts[-KEPT:]
 
 
-SHARED: Final = {name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host", "code")}
+SHARED: Final = {
+    name: entry.label for name, entry in ENTRIES.items() if name not in ("python", "host", "code", "weights")
+}
 """Entries of an attempt that the runs of one comparison should share, and what a note calls them."""
 
 

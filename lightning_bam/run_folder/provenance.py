@@ -1,14 +1,20 @@
 """With what and where a run is trained: versions, commit, machine."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lightning_bam.config import Run
 
 HOME: Final = Path(__file__).resolve().parent.parent
 WORKSPACE: Final = ":4096:8"
@@ -79,8 +85,20 @@ def settings(names: Sequence[str]) -> str:
     return f" ({text})" if text else ""
 
 
-def provenance() -> dict[str, str | None]:
-    """Return versions of what can change a number, the commit, the host, and torch's vector instructions (`AVX2`)."""
+def packages(run: Run) -> dict[str, str]:
+    """Return the versions of the optional packages that build parts of a run; one that is missing is left out."""
+    found = {}
+    for name in sorted(run.packages):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def provenance(run: Run | None = None) -> dict[str, str | None]:
+    """Return versions of what can change a number, the commit, the host, and torch's vector instructions (`AVX2`).
+
+    Versions of optional packages are those of what builds parts of `run`.
+    """
     import torch
 
     return {
@@ -88,6 +106,7 @@ def provenance() -> dict[str, str | None]:
         "commit": commit(),
         "torch": version("torch"),
         "torchvision": version("torchvision"),
+        **(packages(run) if run is not None else {}),
         "pytorch_lightning": version("pytorch-lightning"),
         "python": platform.python_version(),
         "host": platform.node(),

@@ -19,6 +19,7 @@ from lightning_bam.distributed import maximum
 from lightning_bam.run_folder.files import FolderError, open_plain, put_in_place, refuse, system_error, unwritable
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.signals import Interruption, Signals
+from lightning_bam.tensor_files import compressed
 
 
 def _processed_epochs(checkpoint: dict[str, Any]) -> int:
@@ -116,14 +117,6 @@ def save(content: dict[str, Any], final: Path, *, follow: bool, check: Callable[
 
 DAMAGED: Final = (zipfile.BadZipFile, struct.error, ValueError, OverflowError, EOFError, RuntimeError)
 """What reading a damaged archive may raise, beside some that the system does."""
-
-
-def compressed(file: zipfile.ZipFile) -> str:
-    """Say that an archive would take more memory than its file has bytes; empty for any that `torch.save` writes."""
-    parts, size = file.infolist(), file.fp.seek(0, os.SEEK_END) if file.fp else 0
-    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(part.file_size for part in parts) > size:
-        return "it is compressed, as torch.save writes none"
-    return ""
 
 
 def damage(path: Path) -> str:

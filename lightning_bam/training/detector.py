@@ -1,6 +1,7 @@
 """The LightningModule of a detector: torchvision's losses, the recipe's optimizer, and mean average precision."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,17 +17,18 @@ from lightning_bam.training.base_module import TrainedModule
 
 
 class DetectionTask(TrainedModule):
-    """A run's network as a detector of boxes; the loss is the sum of torchvision's four.
+    """A run's network as a detector of boxes; the loss is the sum of torchvision's.
 
-    Which anchors and proposals it is taken over is a pure function of (seed, epoch, batch).
+    Which anchors and proposals Faster R-CNN takes it over is a pure function of (seed, epoch, batch); SSD draws none.
     """
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.network = network = build_detector(run)
+        detector = build_detector(run)
+        self.network = detector.network
         self.scores: BoxScores | None = None
         self.sound: Tensor | None = None
-        for head in (network.rpn.head, network.roi_heads.box_predictor):
+        for head in detector.heads:
             head.register_forward_hook(self._watch)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
@@ -40,7 +42,7 @@ class DetectionTask(TrainedModule):
         self.scores = None
 
     def training_step(self, batch: DetectionBatch, batch_idx: int) -> Tensor:
-        """Return the sum of the four losses of a batch."""
+        """Return the sum of the losses of a batch."""
         images, targets = batch
         seed = stream(self.spec.seed, "samples", self.current_epoch, batch_idx, self.global_rank)
         with seeded(seed, self.device):
@@ -53,10 +55,10 @@ class DetectionTask(TrainedModule):
         """Begin the scores."""
         self.scores, self.sound = BoxScores(), torch.ones((), dtype=torch.bool, device=self.device)
 
-    def _watch(self, head: torch.nn.Module, _: Any, output: tuple[Any, ...]) -> None:
+    def _watch(self, head: torch.nn.Module, _: Any, output: Any) -> None:
         """Note what a head gives that is no number: torchvision drops such boxes, as if nothing had been found."""
         if self.sound is not None and not head.training:
-            for values in (tensor for part in output for tensor in (part if isinstance(part, list) else [part])):
+            for values in _tensors(output):
                 self.sound &= values.isfinite().all()
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], batch_idx: int) -> None:  # noqa: ARG002
@@ -71,3 +73,12 @@ class DetectionTask(TrainedModule):
             return {}
         figures = self.scores.figures()
         return figures if self.sound else dict.fromkeys(figures, math.nan) | {"scored": figures["scored"]}
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """Yield the tensors that a head gives, alone, or in tuples, lists and dicts."""
+    if isinstance(output, Tensor):
+        yield output
+    else:
+        for part in output.values() if isinstance(output, dict) else output:
+            yield from _tensors(part)

@@ -72,7 +72,8 @@ def train(
             "world_size": world,
             "data": data.digest,
             **({"code": kept} if (kept := keep(folder.path.parent, run)) else {}),
-            **provenance(),
+            **_pretrained(module),
+            **provenance(run),
         }
         _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
@@ -95,6 +96,12 @@ def train(
         folder.withdraw_stop()
         return None
     return _end(folder, module, round(time.perf_counter() - started, 3))
+
+
+def _pretrained(module: TrainedModule) -> dict[str, str]:
+    """Return, for the manifest, which file's weights the network begins with."""
+    said = getattr(module.network, "pretrained", None)
+    return {"weights": said} if isinstance(said, str) else {}
 
 
 def _be_deterministic(device: str) -> None:

@@ -35,4 +35,4 @@ def built(spec: Any, *arguments: int) -> nn.Module:
 
 def told(error: BaseException) -> str:
     """Return an exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))

@@ -16,7 +16,8 @@ from lightning_bam.config import KINDS, RELEASED_BAM, AfterStages, BAMSpec, Conf
 from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.provenance import provenance
-from lightning_bam.weights.state_dicts import COUNTER, differences, read_file, save_model
+from lightning_bam.tensor_files import COUNTER, differences, read_file
+from lightning_bam.weights.state_dicts import save_model
 
 BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 DATASETS: Final = ("imagenet", "cifar10", "cifar100")

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from lightning_bam.config import KINDS, ConfigError, Run
+from lightning_bam.backbones.torchvision_net import options
+from lightning_bam.config import KINDS, ConfigError, Run, Torchvision
 from lightning_bam.run_folder.files import put_in_place, unwritable
 from lightning_bam.training.checkpoint import save
 from lightning_bam.weights.authors_checkpoint import to_authors
@@ -61,6 +62,8 @@ def torchvision_name(run: Run) -> str:
     backbone, advice = run.backbone, "use --format state-dict, or --format program, which runs with torch alone"
     if run.attention is not None:
         raise ConfigError(f"torchvision has no {backbone.kind} with attention={run.attention.kind}; {advice}")
+    if isinstance(backbone, Torchvision) and run.dataset.shape[0] == 3 and not options(backbone, run.dataset.shape[1:]):
+        return backbone.name
     stem = {"stem": "imagenet"} if hasattr(backbone, "stem") else {}
     unchanged = backbone.kind in TORCHVISION and backbone == KINDS["backbone"][backbone.kind](**stem)
     channels = run.dataset.shape[0]
@@ -82,7 +85,7 @@ def _program(run: Run, network: nn.Module) -> tuple[Content, str]:
 
     A detector's boxes are as many as it finds, which torch.export (2.14) does not trace through torchvision's code.
     """
-    if run.backbone.kind == "faster_rcnn":
+    if run.detects:
         raise ConfigError(f"backbone={run.backbone.kind}: a detector has no program; use --format state-dict")
     images = torch.zeros(2, *run.dataset.shape)
     program = torch.export.export(network.eval(), (images,), dynamic_shapes=({0: Dim("batch", min=1)},))

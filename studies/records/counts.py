@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import lightning_bam
 from lightning_bam.config import ConfigError, Run, to_dict
 from lightning_bam.run_folder.files import FolderError, write_object
+from lightning_bam.run_folder.provenance import packages
 from lightning_bam.user_code.load import sources
 
 
@@ -34,7 +35,8 @@ def cache_dir() -> Path:
 def network(run: Run) -> dict[str, Any]:
     """Return what of a run decides its counts: its network, where attention stands, the image and the classes.
 
-    And an optimizer that is not the usual one, which torch may refuse for this network.
+    And an optimizer that is not the usual one, which torch may refuse for this network, and the versions of optional
+    packages that build it.
     """
     data, recipe = to_dict(run), run.recipe
     usual = recipe.optimizer == "sgd" and not recipe.optimizer_options
@@ -45,6 +47,7 @@ def network(run: Run) -> dict[str, Any]:
         "placement": data["placement"] if run.attention is not None else None,
         "shape": list(run.dataset.shape),
         "classes": run.dataset.classes,
+        **packages(run),
     }
 
 

@@ -30,6 +30,7 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
     import torch
 
     from lightning_bam.data.run_data import RunData
+    from lightning_bam.network import build
     from lightning_bam.training.check import check as check_run
     from lightning_bam.training.own_check import check_own
     from lightning_bam.training.tasks import data_of
@@ -48,6 +49,8 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
                 loaded[key] = data_of(run)
                 loaded[key].check(ranks)
             check_own(run, loaded[key])
+            if getattr(run.backbone, "weights", None):
+                build(run)  # reads the file
             macs[row] = check_run(run).macs
         except ConfigError as error:
             raise ConfigError(f"{noun} {row!r}: {error}") from None

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.checks.footnotes import footnotes, mark, marks
+from analysis.checks.footnotes import footnotes, mark, marks, pretrained
+from analysis.checks.notes import trained_with
 from analysis.environment import CODE
 from analysis.table.build import tabulate
-from lightning_bam.config import BAMSpec, ClutteredDigits, Run
+from lightning_bam.config import BAMSpec, ClutteredDigits, Run, TimmAttention
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import SHARED, manifest_of
 from studies.definition.study import Study
@@ -141,6 +142,38 @@ def test_a_row_is_marked_if_and_only_if_one_of_its_runs_is_unlike_most(changed):
             assert unlike == told
             assert not unlike or marks(found, row)
     assert [one.mark for one in found] == [mark(number) for number in range(len(found))]
+
+
+def test_timm_is_compared_among_the_runs_that_it_builds():
+    eca = Run(attention=TimmAttention(name="eca"))
+    cells = {
+        "none": {seed: record("none", seed) for seed in range(3)},
+        "eca": {seed: record("eca", seed, eca, timm="1.0.31" if seed else "1.0.9") for seed in range(3)},
+    }
+    (found,) = footnotes(cells, ("none",))
+    assert found.line == "[a] timm 1.0.9 (not 1.0.31): 1 of 3 runs of 'eca' (seed 0)."
+    (note,) = trained_with([one for runs in cells.values() for one in runs.values()], (found,))
+    assert note.endswith("; timm 1.0.31 where not marked otherwise.")
+    del cells["eca"][0]
+    assert footnotes(cells, ("none",)) == ()
+    (note,) = trained_with([one for runs in cells.values() for one in runs.values()], ())
+    assert "torch 2.11.0, timm 1.0.31, aaa" in note.replace("commit ", "")
+
+
+def test_what_runs_began_with_is_said_of_which():
+    noted = "resnet18.pth (sha256 0123456789abcdef): 122 tensors"
+    cells = {
+        "none": {seed: record("none", seed, weights=noted) for seed in range(3)},
+        "BAM": {seed: record("BAM", seed, weights=noted) for seed in range(3)},
+        "drawn": {seed: record("drawn", seed) for seed in range(3)},
+    }
+    assert pretrained(cells) == [f"Backbone weights from {noted}: all 3 runs each of 'none' and 'BAM'."]
+    cells["BAM"][1] = record("BAM", 1, weights="other.pth (sha256 fedcba9876543210): 122 tensors")
+    assert pretrained(cells) == [
+        f"Backbone weights from {noted}: all 3 runs of 'none'; 2 of 3 runs of 'BAM' (seeds 0 and 2).",
+        "Backbone weights from other.pth (sha256 fedcba9876543210): 122 tensors: 1 of 3 runs of 'BAM' (seed 1).",
+    ]
+    assert footnotes(cells, ("none",)) == (), "it is what the rows are, not how they were trained"
 
 
 def test_more_footnotes_than_letters():

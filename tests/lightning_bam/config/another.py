@@ -24,10 +24,27 @@ EXPLICIT = {
     ("sgd", "ema"): 0.99,
     ("image_folder", "name"): "pets",
     ("coco_detection", "name"): "pets",
+    ("voc_detection", "name"): "pets",
+    ("ssd", "first_boxes"): 6,
+    ("ssd", "top_down"): 256,
     ("faster_rcnn", "trunk"): ResNet18(width=8),
+    **dict.fromkeys((("torchvision", "name"), ("timm", "name")), "resnet34"),
+    **dict.fromkeys((("torchvision", "weights"), ("timm", "weights")), "w.pth"),
+    **dict.fromkeys((("torchvision", "sha256"), ("timm", "sha256")), "0123456789abcdef"),
+    ("timm", "arguments"): {"rd_ratio": 0.25, "gate_layer": "hard_sigmoid"},
 }
-REQUIRED: dict[str, dict[str, Any]] = {"image_folder": {"name": "cars"}, "at_layers": {"layers": ("layer1",)}}
-PARTNERS = {("gather_excite", "gather"): {"extent": 4}, ("gather_excite", "reduction"): {"mlp": True}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "image_folder": {"name": "cars"},
+    "at_layers": {"layers": ("layer1",)},
+    "torchvision": {"name": "resnet18"},
+    "timm": {"name": "eca"},  # the attention's and the backbone's kind
+}
+FILE = {"weights": "v.pth", "sha256": "fedcba9876543210"}
+PARTNERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("gather_excite", "gather"): {"extent": 4},
+    ("gather_excite", "reduction"): {"mlp": True},
+    **{(kind, name): FILE for kind in ("torchvision", "timm") for name in FILE},
+}
 """Other fields of a spec with which a field plays a part, or may have another value."""
 
 

@@ -7,6 +7,7 @@ import pytest
 from lightning_bam import (
     CIFAR100,
     RELEASED_BAM,
+    SSD,
     AfterStages,
     AtLayers,
     BAMSpec,
@@ -37,7 +38,11 @@ from lightning_bam import (
     SimAMSpec,
     SmallResNet,
     SqueezeNet,
+    Timm,
+    TimmAttention,
+    Torchvision,
     TripletAttentionSpec,
+    VOCDetection,
     WideResNet,
 )
 from lightning_bam.config import KINDS, Classification, ConfigError, Detection, flatten
@@ -71,9 +76,43 @@ PINNED = {
 }
 
 
+FILE = {"weights": "a/resnet18.pth", "sha256": "0123456789abcdef"}
+PINNED["9c76e69f75683b65"] = Run(
+    backbone=Torchvision(name="mobilenet_v3_small"), attention=BAMSpec(), placement=AtLayers(layers=("features.3",))
+)
+PINNED["eae5e50c1f6bdda1"] = Run(backbone=Torchvision(name="resnet18", **FILE))
+PINNED["925c419fe5200a44"] = Run(
+    backbone=Timm(name="test_resnet"), attention=BAMSpec(), placement=AfterStages(stages=(1, 2, 3))
+)
+PINNED["0632f1943cd5730c"] = Run(backbone=Timm(name="resnet18", **FILE))
+PINNED["3a384db3d9ec2342"] = Run(attention=TimmAttention(name="eca"))
+PINNED["987e9ce86e9aabdc"] = Run(attention=TimmAttention(name="se", arguments={"rd_ratio": 0.25, "bias": False}))
+
+
+@pytest.mark.parametrize("cls", [Torchvision, Timm])
+def test_weights_are_their_content_not_where_they_lie(cls):
+    def key(**changes):
+        return Run(backbone=cls(name="resnet18", **(FILE | changes))).key
+
+    assert key(weights="/elsewhere/weights.pth") == key()
+    assert key(sha256=FILE["sha256"] + "0" * 48) == key() == key(sha256=FILE["sha256"].upper())
+    assert key(sha256="1" + FILE["sha256"][1:]) != key() != Run(backbone=cls(name="resnet18")).key
+
+
+def test_stages_of_a_network_that_must_be_built_to_know_them_are_as_they_are_written():
+    spelt = replace(PINNED["925c419fe5200a44"], placement=AfterStages())
+    assert spelt.key != PINNED["925c419fe5200a44"].key
+
+
 IMAGENET = Recipe(epochs=100, batch_size=256, nesterov=False, weight_decay=1e-4, milestones=(0.3, 0.6, 0.9), gamma=0.1)
 PINNED["3445fafe6a15370f"] = Run(dataset=DigitScenes(), backbone=FasterRCNN(), attention=BAMSpec())
 PINNED["45be98f84803da8a"] = Run(dataset=CocoDetection(), backbone=FasterRCNN(trunk=ResNet101(stem="imagenet")))
+PINNED["486f6b08c0cbf684"] = Run(
+    dataset=VOCDetection(), backbone=SSD(first_boxes=6, top_down=256), attention=BAMSpec(norm="maps")
+)
+PINNED["10f1c3ee50578590"] = Run(
+    dataset=VOCDetection(name="voc", height=512), backbone=SSD(base="mobilenet_v1", width=0.5)
+)
 PINNED["7763d4c9fa19be0c"] = Run(dataset=ImageNet(), backbone=ResNet50(), recipe=IMAGENET)
 ADAMW = Recipe(optimizer="AdamW", optimizer_options={"eps": 1e-7, "betas": (0.9, 0.95), "amsgrad": True}, lr=1e-3)
 PINNED["02f5cad22872eb12"] = Run(recipe=ADAMW)
@@ -107,6 +146,7 @@ FIELDS = [
     for slot, kinds in KINDS.items()
     for kind, cls in kinds.items()
     for field in fields(cls)
+    if field.name != "weights"  # where a file lies; what is in it has a field of its own
 ]
 
 
@@ -234,7 +274,9 @@ DEFAULTS = {
     "imagenet": "ImageNet(resolution=224)",
     "digit_scenes": "DigitScenes(height=64, width=64, most=4, train=1000, test=250, seed=0)",
     "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333)",
+    "voc_detection": "VOCDetection(name='VOCdevkit', height=300, width=300)",
     "faster_rcnn": "FasterRCNN(trunk=SmallResNet(depth=8, width=16), pyramid=256, hidden=1024, proposals=1000)",
+    "ssd": "SSD(base='vgg16', width=1.0, first_boxes=4, top_down=None)",
     "small_resnet": "SmallResNet(depth=8, width=16)",
     "resnet18": "ResNet18(width=64, stem='small')",
     "resnet34": "ResNet34(width=64, stem='small')",
@@ -247,6 +289,9 @@ DEFAULTS = {
     "densenet_bc": "DenseNet(depth=100, growth=12)",
     "mobilenet_v1": "MobileNet(width=1.0)",
     "squeezenet1_1": "SqueezeNet()",
+    "torchvision": "Torchvision(name='resnet18', weights=None, sha256=None)",
+    "backbone timm": "Timm(name='eca', weights=None, sha256=None)",
+    "attention timm": "TimmAttention(name='eca', arguments={})",
     "bam": (
         "BAMSpec(reduction=16, dilation=4, combine='sum', branches='both', norm='ends', "
         "activation='relu', dilated_convs=2, channel_layers=1, residual=True, init='torch')"
@@ -279,4 +324,4 @@ DEFAULTS = {
 @pytest.mark.parametrize(("slot", "kind"), [(slot, kind) for slot, kinds in KINDS.items() for kind in kinds])
 def test_defaults_are_pinned(slot, kind):
     # a key holds what differs from the defaults: another default is another meaning of the same key
-    assert str(plain(KINDS[slot][kind])) == DEFAULTS[kind]
+    assert str(plain(KINDS[slot][kind])) == DEFAULTS[f"{slot} {kind}" if kind == "timm" else kind]

@@ -7,7 +7,7 @@ from lightning_bam.config import construct, from_dict, with_settings
 
 BACKBONES = (
     "densenet_bc, faster_rcnn, mobilenet_v1, preresnet, resnet101, resnet18, resnet34, resnet50, resnext29, resnext50, "
-    "small_resnet, squeezenet1_1, wrn28"
+    "small_resnet, squeezenet1_1, ssd, timm, torchvision, wrn28"
 )
 STAGES = "placement: stages must be stage numbers from 1, in order and each once, like 1,3; got "
 NEVER = (

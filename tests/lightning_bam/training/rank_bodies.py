@@ -16,6 +16,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.signals import Signals
 from lightning_bam.training import train as training
 from lightning_bam.training import trainer
+from lightning_bam.user_code.load import Source, load
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.workers import ranks, worker
@@ -33,6 +34,13 @@ def exactly(task: tuple[Path, Slot]) -> None:
     job = Job(folder=folder, study="ranks", row="", slot=slot, wandb="off")
     ranks.rank(job) if slot.ranks == 1 else ranks.launch(job)
     assert RunFolder(folder).result() is not None
+
+
+def exactly_own(task: tuple[Path, Slot, tuple[Source, ...]]) -> None:
+    """Train so where parts of the run are a user's own."""
+    folder, slot, code = task
+    load(code)
+    exactly((folder, slot))
 
 
 def surrounded(task: tuple[Path, Slot, dict[str, str]]) -> None:

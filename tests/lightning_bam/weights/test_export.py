@@ -32,6 +32,7 @@ from lightning_bam import (
     SESpec,
     SimAMSpec,
     SmallResNet,
+    Torchvision,
     TripletAttentionSpec,
     build,
 )
@@ -139,6 +140,15 @@ def test_what_torchvision_has_not_is_refused(run, said):
 
 
 AUTHORS = Run(dataset=CIFAR100(), backbone=ResNet18(), attention=RELEASED_BAM)
+
+
+def test_a_network_of_torchvision_by_name_has_that_name():
+    run = Run(backbone=Torchvision(name="shufflenet_v2_x0_5"))
+    assert torchvision_name(run) == "shufflenet_v2_x0_5"
+    torchvision.models.shufflenet_v2_x0_5(num_classes=10).load_state_dict(build(run).state_dict())
+    for other in (replace(run, dataset=Digits()), replace(run, backbone=Torchvision(name="googlenet"))):
+        with pytest.raises(ConfigError, match="torchvision has no Torchvision"):
+            torchvision_name(other)
 
 
 def test_the_authors_form_loads_into_their_network_inside_data_parallel(tmp_path):

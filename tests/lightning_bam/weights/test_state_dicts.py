@@ -11,8 +11,9 @@ import torch
 
 from lightning_bam import Classifier, FolderError, ImageData, RunFolder
 from lightning_bam.data import normalise
+from lightning_bam.tensor_files import read_file
 from lightning_bam.training.checkpoint import damage
-from lightning_bam.weights.state_dicts import load_network, read_file, save_model
+from lightning_bam.weights.state_dicts import load_network, save_model
 from tests.lightning_bam.attention.contract import image
 from tests.lightning_bam.weights.conftest import RUN
 
