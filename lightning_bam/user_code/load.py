@@ -54,7 +54,8 @@ def own_parts(run: Run) -> list[Part]:
 
 def sources(run: Run) -> tuple[Source, ...]:
     """Return where the classes of a run stand that are a user's own."""
-    return tuple(sorted({Source(part.file, type(part).__module__) for part in own_parts(run)}))
+    modules = {(part.file, type(part).__module__) for part in own_parts(run)}
+    return tuple(sorted(Source(file, STUDY if module == "__main__" else module) for file, module in modules))
 
 
 def unknown(run: Run) -> list[Part]:

@@ -228,6 +228,17 @@ def test_where_classes_stand_is_said_and_loaded_again(file, tmp_path):
     assert from_dict(data).key == run.key
 
 
+def test_a_file_that_is_a_program_is_loaded_as_a_study(tmp_path):
+    code = GATE + (
+        "if __name__ == '__main__':\n"
+        "    from lightning_bam import Run\n    from lightning_bam.user_code.load import sources\n"
+        "    print(*sources(Run(attention=MyGateSpec()))[0])\n"
+    )
+    (tmp_path / "gate.py").write_text(code)
+    done = subprocess.run([sys.executable, tmp_path / "gate.py"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(tmp_path / "gate.py"), STUDY]
+
+
 def test_a_file_that_cannot_be_run_is_one_line(tmp_path):
     (tmp_path / "gate.py").write_text("import nothing_of_this_name\n")
     with pytest.raises(ConfigError, match=r"gate.py: ModuleNotFoundError: No module named 'nothing_of_this_name'$"):
