@@ -1,5 +1,6 @@
 """What is wrong with a network or an attention module of the user's own, found before the first step."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -38,6 +39,13 @@ def check_own(run: Run, data: RunData | None = None) -> None:
     if run.attention is not None and run.attention.code:
         for name, maps in _attention_inputs(build(run), images).items():
             _examine(run.attention, partial(_made, run, name), maps, tuple(maps.shape))
+    if run.recipe.ema is not None and (own := [part for part in (run.backbone, run.attention) if part and part.code]):
+        try:
+            copy.deepcopy(build(run))
+        except Exception as error:
+            raise ConfigError(
+                f"{named(own[-1])}: cannot be copied, as recipe.ema={run.recipe.ema:g} does: {told(error)}"
+            ) from error
     if run.actual_task.code and isinstance(data, ImageData):
         _check_task(run, data)
 

@@ -109,6 +109,22 @@ def test_what_a_spec_builds_is_looked_at(tmp_path, build, problem):
     assert f"attention=my_gate (MyGate in {file}): {problem}" in str(refusal.value)
 
 
+def test_a_module_that_cannot_be_pickled_is_sound_unless_it_has_to_be_copied(tmp_path):
+    """Runs are forked, and a checkpoint has its state_dict alone; averaged weights need a copy of the network."""
+    head = HEAD.replace("self.calls = 0", "self.lock, self.hook = threading.Lock(), lambda x: x")
+    file, spec = gate(
+        tmp_path,
+        FORWARD + "return self.hook(self.scale * x)",
+        head.replace("import random", "import random, threading"),
+    )
+    run = replace(BASE, attention=spec)
+    check_own(run)
+    with pytest.raises(ConfigError) as refusal:
+        check_own(replace(run, recipe=replace(run.recipe, ema=0.9)))
+    line = "cannot be copied, as recipe.ema=0.9 does: TypeError: cannot pickle '_thread.lock' object"
+    assert str(refusal.value) == f"attention=my_gate (MyGate in {file}): {line}"
+
+
 def test_a_count_that_the_modules_forward_stops_is_one_line(tmp_path):
     _, spec = gate(tmp_path, FORWARD + "raise ValueError('two\\nlines')")
     with pytest.raises(ConfigError, match=r"the network fails with it: ValueError: two lines$"):
