@@ -41,6 +41,14 @@ def cache_of_the_session(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def forget_own_classes():
+    """Let no test know the classes of a study's file that another test has read."""
+    yield
+    if spec := sys.modules.get("lightning_bam.config.spec"):
+        spec.forget_own()
+
+
+@pytest.fixture(autouse=True)
 def seed():
     """Let no test depend on what ran before it in the same process."""
     if torch := sys.modules.get("torch"):

@@ -10,7 +10,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder, State
 from lightning_bam.run_folder.manifest import Manifest
-from lightning_bam.run_folder.result import Result, headline, so_far
+from lightning_bam.run_folder.result import Result, headline, reports, so_far
 from studies.definition.study import Cell, Study
 
 
@@ -81,6 +81,8 @@ def agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], las
     """Refuse a result that is not that of the last epoch, whose figure is given."""
     if not run.actual_task.metrics:  # a task of the user's own whose class is not known here
         return
+    if more := sorted(set(result.own) - set(reports(run))):
+        raise FolderError(f"{folder.path}/result.json: edited, or written by another version (it has {more[0]!r})")
     metric = headline(run)
     figure, epochs = result.figure(metric.name), len(lines)
     if epochs != result.epochs or last is None or last != figure:

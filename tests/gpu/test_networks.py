@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from lightning_bam import ClutteredDigits, ConfigError, Run, build
-from lightning_bam.training.classifier import memory_format
+from lightning_bam.training.image_module import memory_format
 from tests.lightning_bam.training.test_every_network import NETWORKS, SLOTS
 
 

@@ -102,9 +102,9 @@ from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.train import train
 end = Classifier.on_validation_epoch_end
 def note(self):
-    before = self.counts.tolist()
+    before = [*map(int, self.counts[:2]), int(self.scored)]
     end(self)
-    print("COUNTED", before, self.counts.tolist(), flush=True)
+    print("COUNTED", before, [*map(int, self.counts[:2]), int(self.scored)], flush=True)
 Classifier.on_validation_epoch_end = note
 train(RunFolder(sys.argv[1]))
 """

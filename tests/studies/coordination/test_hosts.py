@@ -353,7 +353,12 @@ from dataclasses import replace
 from torch import nn
 from lightning_bam import AttentionSpec, spec
 from studies import Study
-from tests.studies.conftest import BASE
+from lightning_bam import Digits, Recipe, Run, SmallResNet
+
+BASE = Run(
+    dataset=Digits(), backbone=SmallResNet(width=4),
+    recipe=Recipe(epochs=2, batch_size=64, schedule="cosine", crop_padding=0, flip=False),
+)
 
 @spec
 class OwnGate(AttentionSpec):

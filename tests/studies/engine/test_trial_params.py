@@ -25,6 +25,7 @@ KINDS = (
     "global_context",
     "se",
     "simam",
+    "timm",
     "triplet_attention",
     "none",
 )

@@ -38,7 +38,7 @@ class OwnConv(AttentionSpec):  # which each node has to find, too
 
 calm = Run(
     dataset=Digits(), backbone=SmallResNet(width=4), attention=OwnConv(),
-    recipe=Recipe(epochs=6, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False),
+    recipe=Recipe(epochs=12, batch_size=64, lr=0.1, schedule="cosine", crop_padding=0, flip=False),
 )
 wild = replace(calm, recipe=replace(calm.recipe, lr=1e30))
 STUDY = Study(
