@@ -33,7 +33,7 @@ from lightning_bam.user_code import keep
 from studies.coordination.coordination import Coordination
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.records.records import Record, agree, gather
+from studies.records.records import Record, agree, gather, refuse_unknown
 
 JSON: Final = ("run.json", "manifest.json", "result.json")
 METRICS: Final = "metrics.jsonl"
@@ -190,6 +190,8 @@ def _merge(record: Record, news: dict[str, Any] | None) -> Record:
         result = Result.of(data) if data else None
     except TypeError as error:
         raise FolderError(f"{record.run.key}: its result was written by another version ({error})") from None
+    if result is not None:
+        refuse_unknown(f"{record.run.key}: its result", record.run, result)
     merged = replace(record, state="complete" if result else "failed", result=result, epochs=len(metrics))
     vars(merged).update(
         manifest=manifest_of(news.get("manifest.json") or {}, record.run.key), metrics=metrics

@@ -77,12 +77,17 @@ def record_of(cell: Cell, root: Path) -> Record:
     return Record(row=cell.row, run=cell.run, folder=folder, state=state, result=result, epochs=epochs)
 
 
+def refuse_unknown(where: str, run: Run, result: Result) -> None:
+    """Raise FolderError for figures that the run's task does not report."""
+    if run.actual_task.metrics and (more := sorted(set(result.own) - set(reports(run)))):
+        raise FolderError(f"{where}: edited, or written by another version (it has {more[0]!r})")
+
+
 def agree(folder: RunFolder, run: Run, result: Result, lines: Sequence[str], last: float | None) -> None:
     """Refuse a result that is not that of the last epoch, whose figure is given."""
     if not run.actual_task.metrics:  # a task of the user's own whose class is not known here
         return
-    if more := sorted(set(result.own) - set(reports(run))):
-        raise FolderError(f"{folder.path}/result.json: edited, or written by another version (it has {more[0]!r})")
+    refuse_unknown(f"{folder.path}/result.json", run, result)
     metric = headline(run)
     figure, epochs = result.figure(metric.name), len(lines)
     if epochs != result.epochs or last is None or last != figure:
