@@ -84,7 +84,10 @@ def execute(arguments: argparse.Namespace) -> int:
         if own:
             home = own.resolve().parent
             used = {Path(home, name) for row in study.rows.values() for name in keep.files_of(row, home)}
-            files |= {path.relative_to(home).as_posix(): path.read_bytes() for path in {*imported(own), *used}}
+            files |= {
+                path.relative_to(home).as_posix(): path.read_bytes()
+                for path in {*imported(own), *used} - {own.resolve()}
+            }
             files["study.py"] = own.read_bytes()
         if arguments.weights:
             folders = [record.folder for record in records if record.folder.has_checkpoint]
