@@ -207,12 +207,14 @@ class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
     `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
-    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none.
+    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none. `dropped`
+    are rows that it has not and that were trained for it: they stay comparisons of the whole study.
     """
 
     study: Study
     variant: tuple[str, ...] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, study: Study) -> Selection:
@@ -228,8 +230,8 @@ class Selection(Study):
 
     @property
     def comparisons(self) -> int:
-        """How many comparisons the whole study makes, whatever rows of it are selected."""
-        return self.study.comparisons
+        """How many comparisons the whole study makes, whatever rows of it are selected or were dropped."""
+        return self.study.comparisons + len(self.dropped)
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -46,8 +46,9 @@ def test_which_rows_are_open_and_what_closing_them_costs(made, capsys):
     assert lines[5] == "SE_r8 <light> 1 +1.75 not resolved"
     assert lines[6] == "BAM r=1 4 0.00 changes nothing"
     assert lines[3].endswith(" yes")
-    assert lines[7].endswith("(80 % power, 5 % over 5 comparisons, if the Δ and spread seen so far persist)")
-    assert lines[8] == (
+    assert lines[7].startswith("Margin ±1 was given on the command line, not in the study: ")
+    assert lines[8].endswith("(80 % power, 5 % over 5 comparisons, if the Δ and spread seen so far persist)")
+    assert lines[9] == (
         "To call it none is to find it equivalent within ±1 points; - where the Δ seen is not within that. A row costs "
         "the fewer of its two numbers of seeds."
     )
