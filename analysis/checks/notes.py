@@ -14,7 +14,7 @@ from studies.definition.study import Selection
 from studies.records.purpose import margin_text
 from studies.records.records import Record
 
-EASILY: Final = "a margin chosen after a look calls rows equivalent too easily."
+WIDE: Final = "a margin chosen after a look can be made wide enough for any row."
 
 
 def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
@@ -65,7 +65,7 @@ def asked(selection: Selection) -> list[str]:
     if selection.stopping is not None or margin in (None, own):
         return lines
     study = "not in the study" if own is None else f"and the study names {margin_text(own)}"
-    return [f"Margin {margin_text(margin)} was given on the command line, {study}: {EASILY}", *lines]
+    return [f"Margin {margin_text(margin)} was given on the command line, {study}: {WIDE}", *lines]
 
 
 def ruled_elsewhere(ruled_by: Mapping[str, str], rows: Sequence[str]) -> list[str]:

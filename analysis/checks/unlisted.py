@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from analysis.checks.notes import EASILY, seeds_named
+from analysis.checks.notes import WIDE, seeds_named
 from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.records.purpose import Other, judged_by, margin_text, others, purpose
@@ -164,11 +164,11 @@ def newer(study: Study, purposes: Sequence[Mapping[str, str]]) -> list[str]:
     if metrics := before["metric"]:
         lines.append(
             f"The study compares {own['metric']}, and runs of it were begun when it compared {' or '.join(metrics)}: a "
-            f"metric chosen after a look makes p too small."
+            "metric chosen after a look makes p too small."
         )
     if (margins := before["margin"]) and own["margin"] != margin_text(None):
         lines.append(
             f"Margin {own['margin']} is newer than runs of this study, which were begun with {' or '.join(margins)}: "
-            f"{EASILY}"
+            f"{WIDE}"
         )
     return lines

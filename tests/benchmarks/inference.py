@@ -42,6 +42,7 @@ from analysis.statistics.resampling import bootstrap_interval, expansion, sign_f
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
+from tests.benchmarks.choices import choices
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -232,6 +233,7 @@ MEASURES = {
     "equivalence": equivalence,
     "sequential": sequential,
     "stopped": stopped,
+    "choices": choices,
     "factorials": factorials,
 }
 

@@ -324,12 +324,15 @@ def test_runs_that_another_study_s_rule_gave_are_told_under_a_new_name(ruled, ca
 
 
 def test_the_bundle_of_a_ruled_study_has_the_table_that_its_runs_give(ruled, capsys):
+    again = replace(find_study("sent.py"), name="again").stopping_by(Stopping(looks=(2, 4)), 10)
+    declare(again, Path("runs"), [])
     table = said(capsys, "table", code=0)[0]
     said(capsys, "bundle", "-o", "sent.tar.gz", code=0)
     with tarfile.open("sent.tar.gz") as archive:
         archive.extractall("there", filter="data")
     assert "on file" not in Path("there/sent/table.txt").read_text()
     assert [line for line in table.splitlines() if "on file" in line] == []
+    assert "2 attempts together" in " ".join(Path("there/sent/table.txt").read_text().split())
 
 
 def test_a_part_that_is_shown_drops_nothing(plain, capsys):

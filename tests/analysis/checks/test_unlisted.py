@@ -73,8 +73,8 @@ def table(capsys, *argv):
 
 
 GIVEN = (
-    "Margin ±1.5 was given on the command line, not in the study: a margin chosen after a look calls rows equivalent "
-    "too easily."
+    "Margin ±1.5 was given on the command line, not in the study: a margin chosen after a look can be made wide "
+    "enough for any row."
 )
 
 
@@ -99,8 +99,8 @@ def test_the_studys_own_margin_is_told_where_it_is_newer_than_the_runs(made, cap
     assert margin_notes(table(capsys)["notes"]) == []
     write_file(", margin=1.5")
     newer = (
-        "Margin ±1.5 is newer than runs of this study, which were begun with none: a margin chosen after a look calls "
-        "rows equivalent too easily."
+        "Margin ±1.5 is newer than runs of this study, which were begun with none: a margin chosen after a look can "
+        "be made wide enough for any row."
     )
     assert margin_notes(table(capsys)["notes"]) == [newer]
     assert margin_notes(table(capsys, "--margin", "1.5")["notes"]) == [newer], "it is the study's own"
