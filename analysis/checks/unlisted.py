@@ -29,7 +29,7 @@ class Unlisted:
     """The results that were trained for a study and are not in its table, and other attempts at its rows.
 
     They are of `seeds` or `rows` that it has not, or of rows with `changed` settings. Of these rows those with results
-    at seeds of the study are `compared`: p-values are adjusted for them, too, unless a rule says for how many. `rule`
+    at seeds of the study are `compared`: p and intervals are for them, too, unless a rule says for how many. `rule`
     says that runs were begun under another rule than the one on file, `newer` what else is newer than runs.
     """
 
@@ -52,9 +52,9 @@ class Unlisted:
             )
         if self.compared:
             lines.append(
-                f"The record has results of this study for {_named(self.compared)}, which it has not: p is adjusted "
-                f"for {comparisons} comparisons, not {comparisons - len(self.compared)}, so that rows dropped after a "
-                "look do not make it too small."
+                f"The record has results of this study for {_named(self.compared)}, which it has not: p and intervals "
+                f"are for {comparisons} comparisons, not {comparisons - len(self.compared)}, so that dropping rows "
+                "after a look resolves none."
             )
         if rest := [row for row in self.rows if row not in self.compared]:
             lines.append(

@@ -35,8 +35,8 @@ class Table:
 
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
     every row of the whole study, rows dropped from it included. `notes` begin with the `footnotes`, which rows' marks
-    refer to, and hold the `choices` that may have been made after a look. `margin` is the largest difference that is
-    too small to matter; `unlisted` is what the record has and the study has not.
+    refer to, and hold the `choices` that may have been made after a look; `made` says how its runs were made. `margin`
+    is the largest difference that is too small to matter; `unlisted` is what the record has and the study has not.
     """
 
     study: str
@@ -46,6 +46,7 @@ class Table:
     metric: Metric
     rows: list[Row]
     notes: list[str]
+    made: list[str]
     fixed: dict[str, str]
     comparisons: int
     margin: float | None = None
@@ -142,9 +143,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),
-            *notes.trained_with(trained, environments),
-            *notes.device_time(hours, timed, len(trained)),
         ],
+        made=[*notes.trained_with(trained, environments), *notes.device_time(hours, timed, len(trained))],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
@@ -185,6 +185,7 @@ def _row(
         sd=sd,
         top5=mean_sd(list(_figures(runs, "error_top5").values()))[0],
         delta=comparison.delta,
+        p_adjusted=comparison.p_adjusted,
         p_holm=comparison.p_holm,
         differences=comparison.differences,
         p_tost=comparison.p_tost,

@@ -247,8 +247,8 @@ def test_a_rule_with_hostile_content_is_one_line(ruled, capsys, name):
 WHOLE = {"seeds": [], "rows": [], "compared": [], "changed": [], "attempts": []}
 SEEDS = "which it does not ask: seeds dropped after a look make p too small, fresh ones in place of all of them do not."
 DROPPED_SE = (
-    "results of this study for row 'SE', which it has not: p is adjusted for 2 comparisons, not 1, so that rows "
-    "dropped after a look do not make it too small."
+    "results of this study for row 'SE', which it has not: p and intervals are for 2 comparisons, not 1, so that "
+    "dropping rows after a look resolves none."
 )
 DROPPED = {
     "a seed": ({"seeds": 3}, WHOLE | {"seeds": [3]}, f"runs of this study at seed 3, {SEEDS}"),

@@ -134,12 +134,12 @@ def test_rows_that_are_dropped_stay_in_the_family(made, capsys):
     assert kept["unlisted"]["rows"] == kept["unlisted"]["compared"] == ["BAM max", "BAM r=1"]
     p = paired(ERRORS["BAM"], ERRORS["none"]).p
     for row in kept["rows"][1:]:
-        for entry in ("p_holm", "delta", "verdict"):
+        for entry in ("p_adjusted", "p_holm", "delta", "verdict"):
             assert row[entry] == whole[row["label"]][entry], entry
-    assert kept["rows"][1]["p_holm"] == pytest.approx(4 * p)
+    assert kept["rows"][1]["p_adjusted"] == pytest.approx(4 * p)
     told = (
-        "The record has results of this study for rows 'BAM max', 'BAM r=1', which it has not: p is adjusted for 4 "
-        "comparisons, not 2, so that rows dropped after a look do not make it too small."
+        "The record has results of this study for rows 'BAM max', 'BAM r=1', which it has not: p and intervals are for "
+        "4 comparisons, not 2, so that dropping rows after a look resolves none."
     )
     assert kept["notes"].count(told) == 1
     assert told in said(capsys, "seeds", "combine.py").splitlines()
