@@ -18,7 +18,9 @@ result      every claim holds. The t interval covers: normal 94.8 to 95.0 %, cou
             4.2 %, any repeated interval that misses 3.8 to 4.3 %, any row wrongly equivalent at most 2.1 %; one-sided
             9 %. Mean Δ of rows called different there, over a true Δ of 0.5, 0.8 and 1 sd: 1.67, 1.21, 1.10; of those
             stopped at 8 seeds 2.4, 1.7, 1.5. Factorials with --studies 50000 (n = 10,000, 63 s of one core): F tests
-            4.8 to 5.5 %, marginal means covered 94.8 to 95.3 %
+            4.8 to 5.5 %, marginal means covered 94.8 to 95.3 %. Of five rows without an effect the three worst dropped
+            after a look: any error 4.5 to 4.7 % (n = 100,000), adjusted for the two that stay alone 11 %; any row
+            called different by 1, 2, 4 attempts by a rule: 4.5, 8.5, 16.4 %
 """
 
 from __future__ import annotations
