@@ -57,7 +57,8 @@ def execute(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         dropped = strays(study, others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label])
         every = [*records, *read_records([Cell(other.row, other.run) for other in dropped], root)]  # the table's notes
-        judges, anonymous = [study.label, *(attempt.study for attempt in other_attempts(study, root))], None
+        also, anonymous = [] if arguments.anonymous else other_attempts(study, root), None  # they name other studies
+        judges = [study.label, *(attempt.study for attempt in also)]
         declared = [file for label in judges if os.path.lexists(file := path_of(root, label))]
         rules = {f"runs/{file.relative_to(root)}": read_bytes(file) for file in declared}
         if arguments.anonymous:
