@@ -5,7 +5,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 
-import numpy as np
 from scipy import special
 
 from analysis.statistics.anova import Source, anova
