@@ -155,8 +155,8 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
         )
     if any(factor.trend for factor in factors):
         lines.append(
-            f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where levels are "
-            f"spaced more evenly so, {alone}, with a t-test over seeds; p and interval are of each trend by itself. "
+            f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where they "
+            f"are spaced more evenly so, {alone}, with a t-test over seeds; each by itself. "
             "A slope shows no best level in between."
         )
     return lines

@@ -42,6 +42,7 @@ from analysis.statistics.resampling import bootstrap_interval, expansion, sign_f
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
+from tests.benchmarks import factors
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -233,6 +234,9 @@ MEASURES = {
     "sequential": sequential,
     "stopped": stopped,
     "factorials": factorials,
+    "cells": factors.cells,
+    "levels": factors.levels,
+    "trends": factors.trends,
 }
 
 
