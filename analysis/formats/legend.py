@@ -36,7 +36,7 @@ def legend(table: Table) -> list[str]:
     noun = "Error: top-1 test error" if top1 else f"Figures: {label} on the test set"
     what = "error" if table.metric.name.startswith("error") else "figure"
     slots = " and ".join(table.within)
-    baseline = f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
+    baseline = f"the baseline of the same {slots}" if slots and not table.declared else repr(table.baselines[0])
     lines = _counts(table) if table.prints_counts else []
     lines += [f"{noun} of the last epoch, mean ± sample standard deviation (n seeds)."]
     lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)

@@ -10,8 +10,11 @@ from scipy import stats
 
 from analysis.statistics.contrasts import contrasts, trend
 from analysis.statistics.factorial import factorial
-from tests.benchmarks.simulated import CHECKED, MODELS, Measured, draw, student
+from analysis.statistics.families import holm
+from analysis.statistics.paired import paired
+from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 
+SIZES = (3, 5, 10)
 LEVELS = tuple("abc")
 PAIRS = ((0, 1), (0, 2), (1, 2))
 CELLS = [(x, y) for x in LEVELS for y in LEVELS]
@@ -98,6 +101,29 @@ def _by_tukey(figures: np.ndarray) -> np.ndarray:
     return np.where(apart > float(stats.studentized_range.isf(0.05, 3, freedom)) * error[:, None], 0.01, 1.0)
 
 
+def pairs(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
+    """A table against the row that looks best of six alike: is any other called different from it?
+
+    In brackets as if that row had been declared as the baseline, by Holm over five comparisons and not over 15 pairs.
+    """
+    for model in MODELS[:2]:
+        for n in SIZES:
+            figures = draw(model, generator, studies, n, (0.0,) * ROWS)
+            order = np.argsort(figures.mean(axis=-1), axis=1)
+            figures = np.take_along_axis(figures, order[:, :, None], axis=1)
+            mean, error = student(figures[:, 1:] - figures[:, :1])
+            least = np.nanmin(2 * stats.t.sf(np.abs(mean) / error, n - 1), axis=1)
+            for index in range(CHECKED):
+                best, *others = figures[index]
+                found = holm([paired(row, best).p for row in others], math.comb(1 + ROWS, 2))
+                assert (np.nanmin(found) < 0.05) == (15 * least[index] < 0.05)
+            wrong = 100 * float(np.mean(15 * least < 0.05))
+            title = f"against the best row, any error, {model}, {n} seeds"
+            yield Measured(title=title, found=wrong, n=studies, claim="at most 5")
+            wrong = 100 * float(np.mean(ROWS * least < 0.05))
+            yield Measured(title=f"(as if it had been declared, {model}, {n} seeds)", found=wrong, n=studies)
+
+
 def trends(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
     """A baseline and four rows of rising level: does the slope err without an effect, and what does it find?
 
@@ -106,7 +132,7 @@ def trends(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
     """
     doublings = np.arange(4) - 1.5
     for model in MODELS:
-        for n in (3, 5, 10):
+        for n in SIZES:
             kind = f"{model}, {n} seeds"
             null = draw(model, generator, studies, n, (0.0,) * 4)
             p = _slope(null[:, 1:], doublings)

@@ -237,6 +237,7 @@ MEASURES = {
     "cells": factors.cells,
     "levels": factors.levels,
     "trends": factors.trends,
+    "pairs": factors.pairs,
 }
 
 
