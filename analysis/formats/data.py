@@ -108,7 +108,7 @@ def as_json(table: Table) -> str:
         "question": table.question,
         "metric": table.metric.name,
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
-        "declared_baseline": table.declared or None,
+        **({"declared_baseline": table.declared} if table.declared else {}),
         "rows": [{name: item for name, item in _row(row).items() if name not in left_out} for row in table.rows],
         "notes": table.notes,
         "footnotes": [

@@ -69,7 +69,7 @@ def test_the_declared_baseline_is_the_usual_table(made, capsys):
     same = capsys.readouterr().out
     assert main([*made, "--format", "json"]) == 0
     assert capsys.readouterr().out == same
-    assert json.loads(same)["declared_baseline"] is None
+    assert "declared_baseline" not in json.loads(same)
 
 
 def test_a_table_on_file_is_verified_as_it_was_asked(made, tmp_path, capsys):
