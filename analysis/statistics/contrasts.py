@@ -62,17 +62,18 @@ def contrasts(lines: Sequence[Line], levels: Sequence[str], level: float = 0.95)
 
 
 def trend(lines: Sequence[Line], values: Mapping[str, float], level: float = 0.95) -> Trend | None:
-    """Fit the slope over the levels' `values`, seed by seed; None for fewer than three levels.
+    """Fit the slope over the levels' `values`, seed by seed; None for fewer than three levels with a run.
 
     A seed's slope is the least-squares one of the rows that it has, with a constant for each line. It is over log2 of
-    the values where these are positive and spaced more evenly on that scale, which no figure has a say in.
+    all values where these are positive and spaced more evenly on that scale, which no figure has a say in.
     """
-    if len(values) < LEAST_LEVELS:
+    trained = [value for name, value in values.items() if any(line.get(name) for line in lines)]
+    if len(trained) < LEAST_LEVELS:
         return None
     per: Literal["doubling", "unit"] = "doubling" if _doubles(sorted(values.values())) else "unit"
     at = {name: math.log2(value) if per == "doubling" else float(value) for name, value in values.items()}
     slope = _over_seeds(_slopes(lines, at), 1 - level)
-    return Trend(per=per, levels=tuple(values.values()), slope=slope)
+    return Trend(per=per, levels=tuple(trained), slope=slope)
 
 
 def _doubles(values: Sequence[float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -98,7 +99,12 @@ def _by_tukey(figures: np.ndarray) -> np.ndarray:
     error = np.sqrt((residual**2).sum(axis=(1, 2, 3)) / freedom / (3 * n))
     means = figures.mean(axis=(2, 3))
     apart = np.stack([np.abs(means[:, later] - means[:, earlier]) for earlier, later in PAIRS], axis=1)
-    return np.where(apart > float(stats.studentized_range.isf(0.05, 3, freedom)) * error[:, None], 0.01, 1.0)
+    return np.where(apart > _range(freedom) * error[:, None], 0.01, 1.0)
+
+
+@cache
+def _range(freedom: int) -> float:
+    return float(stats.studentized_range.isf(0.05, 3, freedom))
 
 
 def pairs(generator: np.random.Generator, studies: int) -> Iterator[Measured]:

@@ -1,4 +1,4 @@
-"""`bam factors`: a factorial study taken apart."""
+"""`bam factors`: what each factor of a study does."""
 
 import argparse
 from collections.abc import Sequence

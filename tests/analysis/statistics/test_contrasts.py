@@ -114,9 +114,14 @@ def test_lines_have_their_own_constants():
     ],
 )
 def test_the_scale_is_the_one_on_which_levels_are_spaced_more_evenly(values, per):
-    assert trend([], {str(value): value for value in values}).per == per
+    line = {str(value): runs(1.0) for value in values}
+    assert trend([line], {str(value): value for value in values}).per == per
 
 
-def test_two_levels_have_no_trend():
-    assert trend([{"4": runs(1.0), "8": runs(2.0)}], {"4": 4, "8": 8}) is None
-    assert trend([{"4": {}, "8": {}, "16": runs(1.0)}], {"4": 4, "8": 8, "16": 16}).slope is None
+def test_levels_without_a_run_are_in_no_trend():
+    at = {"4": 4.0, "8": 8.0, "16": 16.0, "32": 32.0}
+    line = {"4": runs(1.0), "8": runs(2.0), "16": {1: 3.0}, "32": {}}
+    assert trend([line], at).levels == (4, 8, 16)
+    assert trend([line], at).slope.n == 1, "seed 1 has a single row"
+    assert trend([{**line, "16": {}}], at) is None
+    assert trend([{"4": {0: 1.0}, "8": {1: 1.0}, "16": {2: 1.0}, "32": {}}], at).slope is None
