@@ -8,7 +8,7 @@ from analysis.statistics.contrasts import Contrast, Line, Trend, contrasts, tren
 from analysis.statistics.paired import PairedDifference
 from analysis.table.verdict import LEVEL, direction
 from lightning_bam.config import flatten
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 from studies.records.records import Record
 
 Answer = Literal["better", "worse", "no clear difference", ""]
@@ -26,23 +26,27 @@ class Factor:
 def factors_of(study: Study, records: Sequence[Record]) -> list[Factor]:
     """Take each knob under question by itself, in the rows that differ in it alone.
 
-    Two levels that stand in a single pair of rows are that pair, which a table compares. A knob without a finished run
-    of such rows is not there, nor is any of several panels, whose mean would be of neither.
+    Two levels that stand in a single pair of rows are that pair, which a table compares. What has no finished run is
+    left out, and p is adjusted for it as for rows that are not selected. Empty for several panels, whose mean would be
+    of neither.
     """
     if len(study.panels) > 1:
         return []
-    flats = {row: flatten(run) for row, run in study.rows.items()}
-    figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
+    whole = Selection.of(study).study
+    (rows,) = (panel.rows for panel in whole.panels if set(panel.rows) & set(study.rows))
+    flats = {row: flatten(whole.rows[row]) for row in rows}
+    figures: dict[str, dict[int, float]] = {row: {} for row in rows}
     for record in records:
         if record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure
     found = []
-    for name in study.scientific:
+    for name in whole.scientific:
         values = {str(flat[name]): flat[name] for flat in flats.values() if name in flat}
-        lines = _lines(name, study.scientific, flats, figures)
+        lines = _lines(name, whole.scientific, flats, figures)
         compared = contrasts(lines, list(values)) if len(lines) > 1 else []
+        compared = [contrast for contrast in compared if contrast.difference]
         over = trend(lines, _numbers(values))
-        if any(contrast.difference for contrast in compared) or (over and over.slope):
+        if compared or (over and over.slope):
             found.append(Factor(name=name, contrasts=compared, trend=over))
     return found
 

@@ -205,6 +205,10 @@ def test_levels_of_a_factor_are_compared_by_hand(made, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "max − sum +1.00 [+0.24, +1.76] 3 0.030 worse" in out
     assert "Contrasts: the first level less the second in percentage points, in rows that differ" in out
+    chosen = ["--only", "attention.combine=sum", "--only", "attention.combine=max"]
+    assert main(["factors", "crossed.py", "--json", *chosen]) == 0
+    lines = json.loads(capsys.readouterr().out)["contrasts"]
+    assert [line for line in lines if line["factor"] == "attention.combine"] == [more], "adjusted for product, too"
 
 
 def test_ordered_levels_have_a_trend_by_hand(tmp_path, capsys):
