@@ -74,7 +74,7 @@ def another_baseline(baseline: str, declared: str, pairs: int) -> list[str]:
         return []
     return [
         f"Compared with {baseline!r}, not with the declared baseline {declared!r}: a row named after a look may be any "
-        f"row, so verdicts are adjusted for all {pairs} pairs of rows."
+        f"row, so intervals and p are adjusted for all {pairs} pairs of rows."
     ]
 
 

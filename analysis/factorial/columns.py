@@ -6,11 +6,10 @@ from itertools import combinations
 from typing import Final
 
 from analysis.factorial.factors import Factor, answer
-from analysis.formats.columns import Column, heading, signed
+from analysis.formats.columns import Column, at_least, heading, signed
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial
 from analysis.statistics.paired import PairedDifference
-from analysis.table.verdict import LEVEL
 from lightning_bam.config import Metric
 from studies.definition.study import Study
 from studies.search.importance import LEAST_RUNS
@@ -194,8 +193,7 @@ def _model(parts: Factorial) -> str:
 
 
 def _p(p: float) -> str:
-    """Write p with three digits; four where three would hide on which side of 0.05 it is."""
-    return "<0.001" if p < 0.001 else _or_empty(p, ".4f" if abs(p - LEVEL) < 0.0005 else ".3f")
+    return "" if math.isnan(p) else at_least(p).removeprefix("= ").replace("< ", "<")
 
 
 def _or_empty(value: float, form: str = ".3f") -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from analysis.statistics.contrasts import Contrast, Line, Trend, contrasts, trend
 from analysis.statistics.paired import PairedDifference
@@ -11,7 +11,9 @@ from lightning_bam.config import flatten
 from studies.definition.study import Selection, Study
 from studies.records.records import Record
 
-Answer = Literal["better", "worse", "no clear difference", ""]
+Answer = Literal["better", "worse", "no clear difference", "too few seeds", ""]
+
+LEAST_SEEDS: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ def answer(difference: PairedDifference | None, study: Study, p: float | None = 
     """
     if study.stopping is not None or difference is None:
         return ""
+    if difference.n < LEAST_SEEDS:
+        return "too few seeds"
     resolved = (difference.p if p is None else p) < LEVEL
     return direction(difference, study.scale.higher_is_better) if resolved else "no clear difference"
 

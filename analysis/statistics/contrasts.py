@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.statistics.families import bonferroni
 from analysis.statistics.paired import MOST, PairedDifference, differences, paired
 
 Line = Mapping[str, Mapping[int, float]]
@@ -54,7 +55,7 @@ def contrasts(lines: Sequence[Line], levels: Sequence[str], level: float = 0.95)
     found = []
     for pair in pairs:
         difference = _over_seeds(_differences(lines, *pair), (1 - level) / len(pairs))
-        p = math.nan if difference is None else min(len(pairs) * difference.p, 1.0)
+        p = math.nan if difference is None else bonferroni(difference.p, len(pairs))
         found.append(
             Contrast(level=pair[0], other=pair[1], difference=difference, p_adjusted=p, comparisons=len(pairs))
         )

@@ -244,6 +244,7 @@ def test_better_is_as_the_metric_has_it():
         assert answer(less, study) == said
         assert answer(less, study, 0.05) == "no clear difference"
         assert answer(None, study) == ""
+        assert answer(paired([1.0], [2.0]), study) == "too few seeds"
     assert answer(less, SimpleNamespace(stopping="a rule")) == "", "its p knows nothing of the looks"
 
 

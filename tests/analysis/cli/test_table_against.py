@@ -23,7 +23,7 @@ ERRORS = {
 }
 NOTE = (
     "Compared with 'r=4', not with the declared baseline 'none': a row named after a look may be any row, so "
-    "verdicts are adjusted for all 10 pairs of rows."
+    "intervals and p are adjusted for all 10 pairs of rows."
 )
 
 
@@ -49,7 +49,7 @@ def test_every_row_is_compared_with_it(made, capsys):
         assert rows[row]["delta"]["mean"] == pytest.approx(sum(ERRORS[row]) / 4 - sum(ERRORS["r=4"]) / 4)
         assert rows[row]["delta"]["p"] == pytest.approx(expected.pvalue)
     # none is 1, 0.9, 1, 0.9 above, by the least p of all: 10 times that
-    assert rows["none"]["p_holm"] == pytest.approx(10 * stats.ttest_1samp([1, 0.9, 1, 0.9], 0).pvalue)
+    assert rows["none"]["p_adjusted"] == pytest.approx(10 * stats.ttest_1samp([1, 0.9, 1, 0.9], 0).pvalue)
     assert rows["none"]["verdict"] == "worse"
 
 
