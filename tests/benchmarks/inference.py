@@ -48,7 +48,7 @@ from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
 from tests.benchmarks import factors
-from tests.benchmarks.intervals import as_seen, intervals
+from tests.benchmarks.intervals import intervals
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -235,7 +235,6 @@ MEASURES = {
     "coverage": coverage,
     "bootstrap": bootstrap,
     "intervals": intervals,
-    "as-seen": as_seen,
     "families": families,
     "sign-flips": sign_flips,
     "equivalence": equivalence,
