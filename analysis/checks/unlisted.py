@@ -42,8 +42,8 @@ class Unlisted:
     rule: str = ""
     newer: tuple[str, ...] = ()
 
-    def notes(self, comparisons: int) -> list[str]:
-        """Return the footnotes of a table whose p-values are adjusted for so many comparisons."""
+    def notes(self, comparisons: int, without: int) -> list[str]:
+        """Return the footnotes of a table adjusted for so many comparisons; `without` dropped rows it would be fewer."""
         lines = [self.rule] if self.rule else []
         if self.seeds:
             lines.append(
@@ -53,7 +53,7 @@ class Unlisted:
         if self.compared:
             lines.append(
                 f"The record has results of this study for {_named(self.compared)}, which it has not: p and intervals "
-                f"are for {comparisons} comparisons, not {comparisons - len(self.compared)}, so that dropping rows "
+                f"are for {comparisons} comparisons, not {without}, so that dropping rows "
                 "after a look resolves none."
             )
         if rest := [row for row in self.rows if row not in self.compared]:

@@ -36,7 +36,8 @@ class Table:
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
     every row of the whole study, rows dropped from it included. `notes` begin with the `footnotes`, which rows' marks
     refer to, and hold the `choices` that may have been made after a look; `made` says how its runs were made. `margin`
-    is the largest difference that is too small to matter; `unlisted` is what the record has and the study has not.
+    is the largest difference that is too small to matter; `unlisted` is what the record has and the study has not,
+    `declared` its own baseline where another row was asked for in its place.
     """
 
     study: str
@@ -54,6 +55,7 @@ class Table:
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
     choices: tuple[str, ...] = ()
+    declared: str = ""
     unlisted: Unlisted = NOTHING
 
     @property
@@ -126,11 +128,12 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
         rows.append(replace(row, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
     hours, timed = device_hours(trained)
-    choices = (*beside.notes(study.comparisons), *notes.asked(selection))
+    choices = (*beside.notes(study.comparisons, selection.comparisons), *notes.asked(selection))
     return Table(
         study=study.label,
         question=study.question,
         baselines=study.baselines,
+        declared=selection.declared,
         within=study.within,
         metric=study.scale,
         rows=rows,
@@ -139,7 +142,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
             notes.coverage(wanted, cells, states),
             *choices,
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(comparisons), selection.study.comparisons),
+            *notes.another_baseline(study.baselines[0], selection.declared, study.comparisons),
+            *([] if selection.declared else notes.partial(len(comparisons), selection.study.comparisons)),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),

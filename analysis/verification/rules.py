@@ -44,7 +44,7 @@ def check_purpose(
         names = manifest.studies or {}
         under.update(label for label, entry in names.items() if study.label not in names and "rule" in entry)
     found = replace(of_study(study, root, beside, ours), rule="")  # of which a problem tells
-    notes = found.notes(study.comparisons + len(found.compared))
+    notes = found.notes(study.comparisons + len(found.compared), study.comparisons)
     for label, number in sorted(under.items()):
         notes.append(f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study")
     return [
