@@ -43,7 +43,7 @@ class Unlisted:
     newer: tuple[str, ...] = ()
 
     def notes(self, comparisons: int, without: int) -> list[str]:
-        """Return the footnotes of a table adjusted for so many comparisons; `without` dropped rows it would be fewer."""
+        """Return the footnotes of a table adjusted for so many comparisons, `without` its dropped rows for fewer."""
         lines = [self.rule] if self.rule else []
         if self.seeds:
             lines.append(
