@@ -40,12 +40,9 @@ def legend(table: Table) -> list[str]:
     lines = _counts(table) if table.prints_counts else []
     lines += [f"{noun} of the last epoch, mean ± sample standard deviation (n seeds)."]
     lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)
-    if any(row.published is not None for row in table.rows):
-        lines.append(
-            f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
-            "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
-            "twenty figures that do agree still falls outside."
-        )
+    if best := [repr(row.label) for row in table.rows if row.best]:
+        lines.append(f"Bold: not told from the best, as no other row is better by that test: {', '.join(best)}.")
+    lines += _published(table, what)
     return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 
 
@@ -81,6 +78,19 @@ def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
         STOPPED,
+    ]
+
+
+def _published(table: Table, what: str) -> list[str]:
+    """Explain the paper's figures, and say how many of them are refused."""
+    if all(row.published is None for row in table.rows):
+        return []
+    refused, held = table.refused
+    count = f" {refused} of {held} refused; {held / 20:.2g} expected if all agree." if held else ""
+    return [
+        f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; compatible within the 95 % "
+        "prediction interval of one more run of ours, if that is at most ± 1 point. Its Δ: within that of the "
+        f"difference of two more runs, if the interval of our Δ leaves out 0 on the same side.{count}"
     ]
 
 

@@ -1,0 +1,59 @@
+"""The rows that cannot be told from the best: multiple comparisons with the best (Hsu, 1984), pair by pair.
+
+A row leaves the set where some other row is better, by the test that the verdicts use: the paired t-test, two-sided at
+the study's level over its comparisons, and under a stopping rule at the limits of the rule. The best row of a panel is
+compared with each other row of it, so by Bonferroni it stays in the set in 97.5 % of studies or more (it leaves by one
+side alone). A row that is better than its baseline so always beats it here, and one that is worse never is in the set.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from analysis.statistics.paired import paired
+from analysis.statistics.sequential import limits
+from analysis.table.interim import Interim
+from analysis.table.verdict import LEVEL
+from studies.definition.study import Study
+
+
+def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: Mapping[str, Interim]) -> frozenset[str]:
+    """Return the rows of each panel that no other is better than; none of a panel whose rows are not told apart.
+
+    `figures` are row -> seed -> percent. Rows that lack seeds of the study take no part: which one is ahead would else
+    be watched until it is. Under a stopping rule, whose `looks` are by row, each takes part with the seeds of its last.
+    """
+    rule, share = study.stopping, max(study.comparisons, 1)
+    if rule is None:
+        seeds = dict.fromkeys(study.rows, len(study.seed_list))
+        limit = dict.fromkeys(seeds.values(), LEVEL / share)
+    else:
+        limit = dict(zip(rule.looks, limits(rule.looks, rule.level / share, rule.spending), strict=True))
+        seeds = {row: look.delta.n for row, look in looks.items() if look.delta}
+        for panel in study.panels:
+            seeds[panel.baseline] = max((seeds.get(row, 0) for row in panel.rows), default=0)
+    known = {
+        row: [figures[row][seed] for seed in study.seed_list[: seeds.get(row, 0)] if seed in figures[row]]
+        for row in study.rows
+    }
+    whole = {row: of for row, of in known.items() if len(of) == seeds.get(row, 0) > 1}
+    sign = 1 if study.scale.higher_is_better else -1
+    found: set[str] = set()
+    for panel in study.panels:
+        among = {row: [sign * figure for figure in whole[row]] for row in panel.rows if row in whole}
+        found |= unbeaten(among, limit.__getitem__)
+    return frozenset(found)
+
+
+def unbeaten(figures: Mapping[str, Sequence[float]], limit: Callable[[int], float]) -> frozenset[str]:
+    """Return the rows than which no other is higher, empty where that is all of them.
+
+    `figures` are row -> figure, seed by seed; two rows are compared over the seeds of the shorter. A row is higher
+    where the p of n pairs is at or below `limit(n)`.
+    """
+    left = {row for row in figures if any(_higher(other, figures[row], limit) for other in figures.values())}
+    return frozenset(figures) - left if left else frozenset()
+
+
+def _higher(ours: Sequence[float], theirs: Sequence[float], limit: Callable[[int], float]) -> bool:
+    n = min(len(ours), len(theirs))
+    found = paired(ours[:n], theirs[:n])
+    return found.mean > 0 and found.p <= limit(n)
