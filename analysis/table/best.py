@@ -4,9 +4,13 @@ A row leaves the set where some other row is better, by the test that the verdic
 the study's level over its comparisons, and under a stopping rule at the limits of the rule. The best row of a panel is
 compared with each other row of it, so by Bonferroni it stays in the set in 97.5 % of studies or more (it leaves by one
 side alone). A row that is better than its baseline so always beats it here, and one that is worse never is in the set.
+
+Where no row is better or worse than the baseline there is no set: of rows that are all alike some two are told apart in
+13 % of studies with six rows, since that many pairs are compared, but one from the baseline in 5 % at most.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 
 from analysis.statistics.paired import paired
 from analysis.statistics.sequential import limits
@@ -16,7 +20,7 @@ from studies.definition.study import Study
 
 
 def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: Mapping[str, Interim]) -> frozenset[str]:
-    """Return the rows of each panel that no other is better than; none of a panel whose rows are not told apart.
+    """Return the rows of each panel that no other is better than; none of a panel without a difference.
 
     `figures` are row -> seed -> percent. Rows that lack seeds of the study take no part: which one is ahead would else
     be watched until it is. Under a stopping rule, whose `looks` are by row, each takes part with the seeds of its last.
@@ -39,18 +43,20 @@ def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: M
     found: set[str] = set()
     for panel in study.panels:
         among = {row: [sign * figure for figure in whole[row]] for row in panel.rows if row in whole}
-        found |= unbeaten(among, limit.__getitem__)
+        found |= unbeaten(among, panel.baseline, limit.__getitem__)
     return frozenset(found)
 
 
-def unbeaten(figures: Mapping[str, Sequence[float]], limit: Callable[[int], float]) -> frozenset[str]:
-    """Return the rows than which no other is higher, empty where that is all of them.
+def unbeaten(figures: Mapping[str, Sequence[float]], baseline: str, limit: Callable[[int], float]) -> frozenset[str]:
+    """Return the rows than which no other is higher, empty where none is told from the baseline.
 
     `figures` are row -> figure, seed by seed; two rows are compared over the seeds of the shorter. A row is higher
     where the p of n pairs is at or below `limit(n)`.
     """
-    left = {row for row in figures if any(_higher(other, figures[row], limit) for other in figures.values())}
-    return frozenset(figures) - left if left else frozenset()
+    higher = {pair for pair in permutations(figures, 2) if _higher(figures[pair[0]], figures[pair[1]], limit)}
+    if not any(baseline in pair for pair in higher):
+        return frozenset()
+    return frozenset(figures) - {lower for _, lower in higher}
 
 
 def _higher(ours: Sequence[float], theirs: Sequence[float], limit: Callable[[int], float]) -> bool:

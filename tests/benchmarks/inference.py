@@ -42,6 +42,9 @@ from analysis.statistics.resampling import bootstrap_interval, expansion, sign_f
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
+from tests.benchmarks.best import best
+from tests.benchmarks.collapsed import collapsed
+from tests.benchmarks.published import published
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -233,6 +236,9 @@ MEASURES = {
     "sequential": sequential,
     "stopped": stopped,
     "factorials": factorials,
+    "published": published,
+    "best": best,
+    "collapsed": collapsed,
 }
 
 
