@@ -9,10 +9,13 @@ Where no row is better or worse than the baseline there is no set: of rows that 
 13 % of studies with six rows, since that many pairs are compared, but one from the baseline in 5 % at most.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import permutations
+import math
+from collections.abc import Mapping, Sequence
 
-from analysis.statistics.paired import paired
+import numpy as np
+from scipy import special
+
+from analysis.statistics.paired import MOST
 from analysis.statistics.sequential import limits
 from analysis.table.interim import Interim
 from analysis.table.verdict import LEVEL
@@ -43,23 +46,29 @@ def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: M
     found: set[str] = set()
     for panel in study.panels:
         among = {row: [sign * figure for figure in whole[row]] for row in panel.rows if row in whole}
-        found |= unbeaten(among, panel.baseline, limit.__getitem__)
+        found |= unbeaten(among, panel.baseline, limit)
     return frozenset(found)
 
 
-def unbeaten(figures: Mapping[str, Sequence[float]], baseline: str, limit: Callable[[int], float]) -> frozenset[str]:
+def unbeaten(figures: Mapping[str, Sequence[float]], baseline: str, limit: Mapping[int, float]) -> frozenset[str]:
     """Return the rows than which no other is higher, empty where none is told from the baseline.
 
-    `figures` are row -> figure, seed by seed; two rows are compared over the seeds of the shorter. A row is higher
-    where the p of n pairs is at or below `limit(n)`.
+    `figures` are row -> percent, seed by seed; two rows are compared over the n seeds of the shorter. A row is higher
+    where the p of n pairs is at or below the limit of n.
     """
-    higher = {pair for pair in permutations(figures, 2) if _higher(figures[pair[0]], figures[pair[1]], limit)}
-    if not any(baseline in pair for pair in higher):
-        return frozenset()
-    return frozenset(figures) - {lower for _, lower in higher}
-
-
-def _higher(ours: Sequence[float], theirs: Sequence[float], limit: Callable[[int], float]) -> bool:
-    n = min(len(ours), len(theirs))
-    found = paired(ours[:n], theirs[:n])
-    return found.mean > 0 and found.p <= limit(n)
+    lower: set[str] = set()
+    told = False
+    for n, most in limit.items():
+        rows = [row for row, of in figures.items() if len(of) >= n]
+        of_rows = np.array([figures[row][:n] for row in rows]).reshape(-1, n)
+        shortest = np.array([len(figures[row]) == n for row in rows], dtype=bool)
+        for row, ours, short in zip(rows, of_rows, shortest, strict=True):
+            difference = of_rows - ours
+            spread = np.ptp(difference, axis=1) > 4 * np.finfo(float).eps * MOST
+            sd = np.where(spread, difference.std(axis=1, ddof=1), np.inf)
+            p = 2 * special.stdtr(n - 1, -np.abs(difference.mean(axis=1)) / (sd / math.sqrt(n)))
+            differs = (p <= most) & (shortest | short)
+            if (differs & (difference.mean(axis=1) > 0)).any():
+                lower.add(row)
+            told |= row == baseline and bool(differs.any())
+    return frozenset(figures) - lower if told else frozenset()

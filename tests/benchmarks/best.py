@@ -41,7 +41,7 @@ def best(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
             _check(figures, beaten, replace(STUDY, seeds=n))
             yield from _measured(beaten, f"{name}, {n} seeds", studies)
         figures = draw("normal", generator, studies, rule.most, effects)
-        bounds = dict(zip(rule.looks, limits(rule.looks, rule.level / ROWS), strict=True))
+        bounds = dict(zip(rule.looks, limits(rule.looks, rule.level / ROWS, rule.spending), strict=True))
         reached = np.zeros((studies, ROWS + 1), dtype=int)
         for look, limit in bounds.items():
             mean, error = student(figures[:, 1:, :look] - figures[:, :1, :look])

@@ -44,8 +44,8 @@ def test_rows_that_are_alike_and_all_better_than_the_baseline_are_all_marked():
 def test_nothing_is_marked_where_nothing_is_told_apart():
     assert best_rows(figures(), STUDY, {}) == frozenset()
     rows = {"none": [0.0, 3.0, 6.0], "a": [1.0, 2.0, 3.1], "b": [2.0, 3.0, 4.0]}
-    assert unbeaten(rows, "a", lambda _: 0.05) == {"none", "b"}, "b is told from a, and neither from none"
-    assert unbeaten(rows, "none", lambda _: 0.05) == frozenset()
+    assert unbeaten(rows, "a", {3: 0.05}) == {"none", "b"}, "b is told from a, and neither from none"
+    assert unbeaten(rows, "none", {3: 0.05}) == frozenset()
     assert best_rows({row: {0: float(place)} for place, row in enumerate(STUDY.rows)}, STUDY, {}) == frozenset()
 
 
@@ -72,7 +72,7 @@ def test_each_pair_is_held_against_the_level_over_the_comparisons():
             if stats.ttest_rel(rows[high], rows[low], alternative="greater").pvalue <= 0.025 / 3
         }
         differ = min(stats.ttest_rel(rows[row], rows["a"]).pvalue for row in "bcd") <= 0.05 / 3
-        assert unbeaten(rows, "a", lambda _: 0.05 / 3) == (set(rows) - beaten if differ else set())
+        assert unbeaten(rows, "a", {5: 0.05 / 3}) == (set(rows) - beaten if differ else set())
 
 
 def test_by_a_rule_rows_are_compared_at_the_last_look_of_both_with_its_limits():
@@ -89,7 +89,7 @@ def test_by_a_rule_rows_are_compared_at_the_last_look_of_both_with_its_limits():
     looks = interims(errors, dict.fromkeys(errors, "none"), study)
     assert [looks[row].delta.n for row in ALIKE] == [4, 4, 8]
     p = stats.ttest_rel([errors["max"][s] for s in range(4)], [errors["sum"][s] for s in range(4)]).pvalue
-    assert p < limits(rule.looks, 0.05 / 3)[0]
+    assert p < limits(rule.looks, 0.05 / 3, rule.spending)[0]
     assert best_rows(errors, study, looks) == {"sum", "product"}
 
 
