@@ -44,6 +44,7 @@ from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
 from tests.benchmarks.best import best
 from tests.benchmarks.collapsed import collapsed
+from tests.benchmarks.intervals import as_seen, intervals
 from tests.benchmarks.published import published
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
@@ -230,6 +231,8 @@ def factorials(generator: np.random.Generator, studies: int) -> Iterator[Measure
 MEASURES = {
     "coverage": coverage,
     "bootstrap": bootstrap,
+    "intervals": intervals,
+    "as-seen": as_seen,
     "families": families,
     "sign-flips": sign_flips,
     "equivalence": equivalence,
