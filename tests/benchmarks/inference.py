@@ -50,8 +50,11 @@ from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
 from tests.benchmarks import factors
+from tests.benchmarks.best import best
 from tests.benchmarks.choices import choices
+from tests.benchmarks.collapsed import collapsed
 from tests.benchmarks.intervals import intervals
+from tests.benchmarks.published import published
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -249,6 +252,9 @@ MEASURES = {
     "levels": factors.levels,
     "trends": factors.trends,
     "pairs": factors.pairs,
+    "published": published,
+    "best": best,
+    "collapsed": collapsed,
 }
 
 

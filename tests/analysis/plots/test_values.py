@@ -161,7 +161,7 @@ class TestPublished:
             assert x == sample_studies.SMALL.published[label]
             assert points(axes, f"_mean {label}") == [near((row.mean, y))]
             assert points(axes, f"_interval {label}") == [near((low, y)), near((high, y))]
-        assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, not resolved." in drawn.alt
+        assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, cannot tell." in drawn.alt
 
     def test_a_row_that_has_not_run_has_its_cross_alone(self, big):
         drawn = published(big[2])
