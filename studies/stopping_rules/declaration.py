@@ -284,9 +284,10 @@ def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
 def begun_runs(records: Sequence[Record]) -> list[Record]:
     """Return the runs that have shown a figure by which a rule could have been chosen: those that trained an epoch.
 
-    A baseline's do, too: who sees that its seeds were unlucky could declare a rule for these. Called only then, a rule
-    errs in up to 9 % of studies, and in 20 % where rows of another study beside the same baseline show it
-    (`tests/benchmarks/known_baseline.py`); so studies that share one are declared together, before any of them trains.
+    A baseline's do, too: who sees that its seeds were unlucky could declare a rule for these. Declared in the fifth of
+    studies whose baseline is worst, a rule of 5 % errs in 6.9 %, and in 9 % where the rows of another study tell which
+    these are (five rows, n = 10,000; `tests/benchmarks/known_baseline.py`). So studies that share a baseline are
+    declared before any of them trains: in one `bam run A B --until-resolved`.
     """
     return [record for record in records if record.epochs]
 
