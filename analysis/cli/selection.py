@@ -79,7 +79,7 @@ def with_asked_rule(study: Study, arguments: argparse.Namespace) -> Study:
 
 def _tell(study: Study) -> None:
     """Say on stderr what each look of a rule that is declared now can resolve."""
-    from analysis.planning.looks import looks_of  # loads scipy
+    from analysis.planning.resolvable import looks_of  # loads scipy
 
     assert study.stopping is not None
     for look in looks_of(study.stopping, study.comparisons) if study.comparisons else ():

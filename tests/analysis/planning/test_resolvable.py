@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.planning.looks import looks_of
+from analysis.planning.resolvable import looks_of
 from studies.definition.stopping import Stopping
 
 

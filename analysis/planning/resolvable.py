@@ -1,4 +1,4 @@
-"""What each look of a stopping rule can resolve."""
+"""What a row's seeds can resolve, and each look of a stopping rule."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from typing import Final
 
 from analysis.statistics.power import least_resolvable
 from analysis.statistics.sequential import critical, limits
+from analysis.table.build import Table
+from analysis.table.model import Row
+from analysis.table.verdict import LEVEL
 from studies.definition.stopping import Stopping
 
 DEAD: Final = 5.0
@@ -44,3 +47,16 @@ def looks_of(rule: Stopping, comparisons: int) -> list[Look]:
         Look(n=n, limit=p, meets=critical(p, n) / math.sqrt(n), resolves=least_resolvable(1.0, n, level=p))
         for n, p in zip(rule.looks, found, strict=True)
     ]
+
+
+def least_of(row: Row, table: Table) -> float:
+    """Return the least difference (percentage points) that a row's seeds resolve with 80 % power; NaN where unknown.
+
+    The study's level is shared by all its comparisons; by a stopping rule the limit of the row's last look counts.
+    """
+    if row.delta is None or not row.delta.sd > 0:
+        return math.nan
+    level = LEVEL / table.comparisons
+    if row.interim is not None and row.interim.limit is not None:
+        level = row.interim.limit
+    return least_resolvable(row.delta.sd, row.delta.n, level=level)
