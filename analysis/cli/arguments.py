@@ -101,14 +101,16 @@ SELECTION: Final = (PRESET, SET, *ROWS)
 """What picks and changes a study."""
 
 
+def points(name: str, purpose: str) -> Argument:
+    """Return an argument of percentage points."""
+    wanted = "percentage points above 0 and below 100, as 0.3"
+    return argument(name, type=checked(float, wanted, lambda value: 0 < value < 100), metavar="POINTS", help=purpose)
+
+
 def margin(when: str = "") -> Argument:
     """Return --margin, and when it may be given."""
-    return argument(
-        "--margin",
-        type=checked(float, "percentage points above 0 and below 100, as 0.3", lambda points: 0 < points < 100),
-        metavar="POINTS",
-        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
-    )
+    purpose = f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent"
+    return points("--margin", purpose)
 
 
 def rule(purpose: str, when: str) -> tuple[Argument, ...]:

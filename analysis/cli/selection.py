@@ -29,7 +29,7 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
         first = study.seed_list[0]
-        own = {"seeds": None, "margin": study.margin, "first_seed": first}
+        own: dict[str, object] = {"seeds": None, "margin": study.margin, "first_seed": first}
         own |= {"looks": study.stopping.looks, "spending": study.stopping.spending}
         for option, value in own.items():
             if getattr(arguments, option) not in (None, value):
