@@ -10,6 +10,7 @@ import pytest
 from analysis.cli import main
 from studies.definition.stopping import Stopping
 from studies.library import find_study
+from studies.records.counts import Counts
 from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import golden_table
 
@@ -21,6 +22,7 @@ def asked(tmp_path, monkeypatch):
     (tmp_path / "combine.py").write_text(STUDY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("analysis.cli.verbs.plan.counts", lambda rows: dict.fromkeys(rows, Counts(7, 11)))
 
 
 def planned(capsys, *words):
