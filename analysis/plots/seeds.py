@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
 from analysis.planning.resolvable import least_of, looks_of
@@ -139,7 +139,7 @@ def _power(axes: Axes, rows: list[Row], table: Table) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     if max(high) > MOST > min(low):
         axes.set_ylim(min(low) / 1.2, MOST * 1.2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(FixedLocator(counts) if table.stopping else MaxNLocator(integer=True, nbins=6))
     axes.grid(axis="y")
     axes.set_xlabel("paired seeds n")
     axes.set_ylabel("least resolvable Δ (points)")

@@ -29,7 +29,7 @@ class Stopping:
     of 0.5, 0.8, 1 and 1.5 sd are resolved in 21, 59, 82 and 100 % on 15.8, 15.1, 14.2 and 11.6 seeds: as often as by
     looks at 4, 8, 12, 16 (15.8, 15.2, 14.4, 12.3 seeds), and nearly as often as by 16 seeds alone (21, 61, 84, 100 %).
     Pocock's spending finds 14, 44, 69 and 98 % on 15.4, 14.3, 13.0 and 9.7 seeds: it is for those who expect large
-    differences. With 1, 2 and 8 comparisons it is alike (n = 50,000 simulated rows; `python -m
+    differences. With 1 and 8 comparisons it is alike (n = 50,000 simulated rows; `python -m
     tests.benchmarks.inference --only looks`).
 
     Args:
