@@ -58,7 +58,9 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     declared = select(name, arguments, keep=False)
     study = with_asked_rule(declared, arguments)
     records = records_of(study, arguments, keep=False)
-    costs, pace = counts(study.rows), hours_a_run(records)
+    pace = hours_a_run(records)
+    named = None if arguments.resolve is None else _forecast(study, declared, arguments, pace)
+    costs = counts(study.rows)
     rows = []
     for row in study.rows:
         states = Counter(record.state for record in records if record.row == row)
@@ -84,7 +86,7 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "least_resolvable_sd": round(least, 3) if n > 1 and study.comparisons else None,
         "stopping": None if study.stopping is None else str(study.stopping),
         "looks": [asdict(look) for look in looks],
-        "forecast": None if arguments.resolve is None else _forecast(study, declared, arguments, pace),
+        "forecast": named,
         "earlier_code": dict(earlier_code(study.rows, beside)),
         "fixed": study.fixed(),
         "rows": rows,
