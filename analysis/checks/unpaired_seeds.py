@@ -5,6 +5,7 @@ from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.notes import seeds_named
+from analysis.table.interim import Interim
 from lightning_bam.run_folder.manifest import failures as causes_of_failures
 from studies.records.records import Record
 
@@ -13,29 +14,46 @@ CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interru
 TIMES: Final = {1: "once", 2: "twice"}
 
 
-def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
-    """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    failed = [record for record in records if record.state == "failed" and record.run.seed in wanted[record.row]]
-    return {row: {record.run.seed: record for record in failed if record.row == row} for row in wanted}
+def failed_runs(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
+    """Return the failed runs: row -> seed -> record."""
+    rows: dict[str, dict[int, Record]] = {}
+    for record in records:
+        if record.state == "failed":
+            rows.setdefault(record.row, {})[record.run.seed] = record
+    return rows
 
 
-def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:
-    """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline."""
+def unpaired(
+    rows: Cells, home: Mapping[str, str], failed: Cells, looks: Mapping[str, Interim] | None = None
+) -> dict[str, str]:
+    """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline.
+
+    By a stopping rule Δ has the seeds of the row's last look (`looks`): until there is one, nothing is left out.
+    """
     notes = {}
     for row, cells in rows.items():
-        baseline = home[row]
+        baseline, look = home[row], (looks or {}).get(row)
+        if row == baseline or (look is not None and not look.looked):
+            continue
         single = set(cells) - set(rows[baseline])
-        own = failed.get(row, {}) if row != baseline and set(cells) - single else {}
-        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single}
+        passed = set(look.passed) if look else set()
+        asked = {*look.due, *passed} if look else set(failed.get(row, ()))
+        own = {seed: record for seed, record in failed.get(row, {}).items() if seed in asked and set(cells) - single}
+        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single | passed}
         parts = [
             f"{seeds_named(sorted(runs))}, where {what} failed"
             + _causes(runs[seed].manifest.cause for seed in sorted(runs))
             for what, runs in (("it", own), ("the baseline", others))
             if runs
         ]
-        only = ": it compares only the seeds that trained" if parts else ""
+        only = ": it compares only the seeds that trained" if parts and look is None else ""
+        if passed:
+            spare = "spare seeds take" if len(passed) > 1 else "a spare seed takes"
+            only = f": {spare} the place of {seeds_named(sorted(passed))}"
         if absent := sorted(single - set(others)):
             parts.append(f"{seeds_named(absent)}, which the baseline lacks")
+        if later := sorted(set(cells) - single - set(look.looked)) if look else []:
+            parts.append(f"{seeds_named(later)}, which come{'s' * (len(later) == 1)} after its last look")
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
     return notes

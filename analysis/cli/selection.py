@@ -27,11 +27,12 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
         first = study.seed_list[0]
-        own = {"seeds": None, "margin": study.margin, "looks": study.stopping.looks, "first_seed": first}
+        rule = study.stopping
+        own = {"seeds": None, "margin": study.margin, "looks": rule.looks, "spare": rule.spare, "first_seed": first}
         for option, value in own.items():
             if getattr(arguments, option) not in (None, value):
-                rule = f"{study.label} follows a stopping rule ({study.stopping}; its seeds begin at {first})"
-                raise StudyError(f"--{option.replace('_', '-')}: {rule}; leave it out")
+                follows = f"{study.label} follows a stopping rule ({rule}; its seeds begin at {first})"
+                raise StudyError(f"--{option.replace('_', '-')}: {follows}; leave it out")
     if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
@@ -51,10 +52,10 @@ def select_to_train(arguments: argparse.Namespace) -> list[Study]:
         if study.stopping is None and arguments.until_resolved:
             if arguments.seeds:
                 raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
-            rule = Stopping(looks=arguments.looks) if arguments.looks else Stopping()
-            study = study.stopping_by(rule, arguments.first_seed)
+            own = {name: value for name in ("looks", "spare") if (value := getattr(arguments, name)) is not None}
+            study = study.stopping_by(Stopping(**own), arguments.first_seed)
         elif study.stopping is None:
-            for option in ("looks", "first_seed", "margin"):
+            for option in ("looks", "spare", "first_seed", "margin"):
                 if getattr(arguments, option) is not None:
                     raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
         if study.stopping is not None:

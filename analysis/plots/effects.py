@@ -26,6 +26,7 @@ def symbol(verdict: Verdict, *, higher_is_better: bool) -> dict[str, Any]:
         "worse": (right, ORANGE, settled),
         "not resolved": ("o", INK, False),
         "open": ("o", INK, False),
+        "ended": ("o", INK, False),
         "equivalent": ("s", INK, settled),
         "changes nothing": ("|" if settled else "D", INK, True),
     }.get(kind, ("D", INK, True))

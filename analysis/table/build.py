@@ -12,10 +12,10 @@ from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
-from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
+from analysis.checks.unpaired_seeds import failed_runs, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
-from analysis.table.interim import seeds_wanted
+from analysis.table.interim import failures, seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
 from analysis.table.verdict import Verdict, reproduced
@@ -88,16 +88,18 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     results = finished(records, study)
     refuse_copies(records)
     home = homes(study)
-    comparisons = compare({row: _figures(runs, study.metric) for row, runs in results.items()}, home, study)
-    wanted = seeds_wanted({row: one.interim for row, one in comparisons.items() if one.interim}, home, study)
+    figures = {row: _figures(runs, study.metric) for row, runs in results.items()}
+    comparisons = compare(figures, home, study, failures(records))
+    looks = {row: one.interim for row, one in comparisons.items() if one.interim}
+    wanted = seeds_wanted(looks, home, study)
     cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
     states = unfinished(records, wanted)
     counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
     identical = identical_rows(begun(records, study), study.panels, counts)
     environments = footnotes(cells, study.baselines)
-    failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
+    failed = failed_runs(records)
     remarks = (
-        unpaired(cells, home, failed),
+        unpaired(cells, home, failed, looks),
         several_tries(cells),
         {row: one.note for row, one in identical.items()},
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.statistics.families import holm
 from analysis.statistics.paired import PairedDifference, paired, tost
-from analysis.table.interim import Interim, interims
+from analysis.table.interim import Failed, Interim, interims
 from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study
 
@@ -23,7 +23,9 @@ class Comparison:
     interim: Interim | None = None
 
 
-def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
+def compare(
+    figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study, failed: Failed | None = None
+) -> dict[str, Comparison]:
     """Compare each row but the baselines; `figures` are row -> seed -> percent, `home` row -> its baseline."""
 
     def differences(row: str) -> tuple[float, ...]:
@@ -31,8 +33,8 @@ def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str],
 
     others = [row for row in figures if row != home[row]]
     if study.stopping is not None:
-        looks = interims(figures, home, study)
-        pairs = {row: list(study.seed_list[: look.delta.n if look.delta else 0]) for row, look in looks.items()}
+        looks = interims(figures, home, study, failed or {})
+        pairs = {row: list(look.looked) for row, look in looks.items()}
         return {
             row: Comparison(delta=looks[row].delta, differences=differences(row), interim=looks[row]) for row in others
         }
@@ -64,7 +66,8 @@ def conclude(
     comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
 ) -> Verdict:
     """Return what a row's n complete runs allow to conclude, by the study's rule if it has one."""
-    if not n and not unchanged:
+    ended = comparison.interim is not None and comparison.interim.outcome == "ended"
+    if not n and not unchanged and not ended:
         return without_figures(states)
     higher = study.scale.higher_is_better
     if comparison.interim is not None and study.stopping is not None and not unchanged:

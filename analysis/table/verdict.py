@@ -22,6 +22,7 @@ Kind = Literal[
     "changes nothing",
     "not resolved",
     "open",
+    "ended",
     "baseline",
     "failed",
     "unfinished",
@@ -126,6 +127,8 @@ def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["bette
 
 def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
     """Say where a row stands at its last look by a stopping rule; `margin` is the study's, if it names one."""
+    if look.outcome == "ended":
+        return Verdict(kind="ended", detail=f": {look.ended}")
     if look.delta is None or look.outcome == "open":
         when = "first" if look.delta is None else "next"
         return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
