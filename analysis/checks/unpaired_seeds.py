@@ -1,17 +1,32 @@
 """What failures did to a table: seeds that Δ leaves out, and figures that took several tries."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from analysis.cells import Cells
 from analysis.checks.notes import seeds_named
-from analysis.table.interim import Interim
 from lightning_bam.run_folder.manifest import failures as causes_of_failures
 from studies.records.records import Record
 
 CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interrupted": "machine"}
 """What a failed run's `cause` in its manifest is called; others have no short name."""
 TIMES: Final = {1: "once", 2: "twice"}
+
+
+class Look(Protocol):
+    """The seeds of a row by a stopping rule: see `analysis.table.interim.Interim`."""
+
+    @property
+    def looked(self) -> tuple[int, ...]:
+        """The seeds of its last look."""
+
+    @property
+    def due(self) -> tuple[int, ...]:
+        """Those that it should have by now."""
+
+    @property
+    def passed(self) -> tuple[int, ...]:
+        """Those that failed, with a spare one in their place."""
 
 
 def failed_runs(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
@@ -24,7 +39,7 @@ def failed_runs(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
 
 
 def unpaired(
-    rows: Cells, home: Mapping[str, str], failed: Cells, looks: Mapping[str, Interim] | None = None
+    rows: Cells, home: Mapping[str, str], failed: Cells, looks: Mapping[str, Look] | None = None
 ) -> dict[str, str]:
     """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline.
 
@@ -57,6 +72,21 @@ def unpaired(
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
     return notes
+
+
+def overturned(claims: Mapping[str, str]) -> dict[str, str]:
+    """Say of each row what it is not called because failures alone could overturn it: `different` or `equivalent`."""
+    texts = {
+        "different": "had each failed one come out as far on the other side of 0 as the largest Δ",
+        "equivalent": "had each failed one come out as far outside the margin as the farthest of the others inside",
+        "": "",
+    }
+    return {
+        row: f"{row!r} is {claim} on the seeds that trained, but failures alone could overturn that: {texts[claim]}, p "
+        "would be too large."
+        for row, claim in claims.items()
+        if claim
+    }
 
 
 def _causes(causes: Iterable[str | None]) -> str:

@@ -12,7 +12,7 @@ from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
-from analysis.checks.unpaired_seeds import failed_runs, several_tries, unpaired
+from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import failures, seeds_wanted
@@ -100,6 +100,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
     failed = failed_runs(records)
     remarks = (
         unpaired(cells, home, failed, looks),
+        overturned({row: one.overturned for row, one in comparisons.items()}),
         several_tries(cells),
         {row: one.note for row, one in identical.items()},
     )
@@ -131,6 +132,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *notes.other_seeds(selection.left_out, selection.added),
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
             *notes.partial(len(comparisons), study.comparisons),
+            *notes.so_far([row.label for row in rows if row.verdict.so_far and row.verdict.claims]),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),

@@ -2,25 +2,41 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.statistics.failed_pairs import p_different, p_equivalent
 from analysis.statistics.families import holm
 from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.table.interim import Failed, Interim, interims
-from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
+from analysis.table.verdict import LEVEL, Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One row less its baseline; the attributes are those of `analysis.table.model.Row`."""
+    """One row less its baseline; the attributes are those of `analysis.table.model.Row`.
+
+    `p_failed` and `tost_failed` are p and `p_tost` with the failed pairs against the verdict (`failed_pairs`), adjusted
+    (Bonferroni); NaN where none has failed, and where seeds follow a rule: `interim` has theirs.
+    """
 
     delta: PairedDifference | None
     differences: tuple[float, ...] = ()
     p_holm: float = math.nan
     p_tost: float = math.nan
+    p_failed: float = math.nan
+    tost_failed: float = math.nan
     interim: Interim | None = None
+
+    @property
+    def overturned(self) -> str:
+        """What the pairs left show and failures alone could overturn: `different`, `equivalent`, or nothing."""
+        if self.interim is not None:
+            return self.interim.overturned
+        if self.p_holm < LEVEL <= self.p_failed:
+            return "different"
+        return "equivalent" if self.p_tost < LEVEL <= self.tost_failed else ""
 
 
 def compare(
@@ -47,15 +63,32 @@ def compare(
     margin = math.nan if study.margin is None else study.margin
     p_holm = _adjusted({row: delta.p for row, delta in deltas.items()}, study.comparisons)
     p_tost = _adjusted({row: tost(delta, margin) for row, delta in deltas.items()}, study.comparisons)
+    against = {row: _against(differences(row), _failed(failed or {}, row, home), study) for row in others}
     return {
         row: Comparison(
             delta=deltas.get(row),
             differences=differences(row),
             p_holm=p_holm.get(row, math.nan),
             p_tost=p_tost.get(row, math.nan),
+            p_failed=against[row][0],
+            tost_failed=against[row][1],
         )
         for row in others
     }
+
+
+def _failed(failed: Failed, row: str, home: Mapping[str, str]) -> int:
+    """Count the pairs of a row that failed."""
+    return len({*failed.get(row, ()), *failed.get(home[row], ())})
+
+
+def _against(differences: Sequence[float], failed: int, study: Study) -> tuple[float, float]:
+    """Return p and that of equivalence with so many `failed` pairs against the verdict, adjusted; NaN without any."""
+    if not failed or len(differences) < 2:
+        return math.nan, math.nan
+    different, margin = p_different(differences, failed), study.margin
+    equivalent = math.nan if margin is None else p_equivalent(differences, failed, margin)
+    return min(different * study.comparisons, 1.0), min(equivalent * study.comparisons, 1.0)
 
 
 def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
@@ -74,12 +107,12 @@ def conclude(
         return by_rule(comparison.interim, study.stopping, higher_is_better=higher, margin=study.margin)
     return verdict(
         comparison.delta,
-        comparison.p_holm,
+        max(comparison.p_holm, comparison.p_failed),
         comparisons=study.comparisons,
         wanted=n + states.total(),
         failed=failed,
         unchanged=unchanged,
         higher_is_better=higher,
-        p_tost=comparison.p_tost,
+        p_tost=max(comparison.p_tost, comparison.tost_failed),
         margin=study.margin,
     )

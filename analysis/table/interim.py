@@ -9,11 +9,13 @@ A seed at which the row or its baseline has failed is passed over as long as the
 the declared order takes its place; after that a failure ends the row. Which seeds these are depends on failures alone.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from analysis.cells import homes
+from analysis.statistics.failed_pairs import p_different, p_equivalent
 from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.statistics.sequential import limits
 from studies.definition.stopping import Stopping
@@ -35,7 +37,8 @@ class Interim:
     with a spare seed in its place. `delta` is over `looked` (None at look 0), with the repeated interval of Jennison
     and Turnbull (1989), of level 1 - `limit`, which holds over all looks and rows. A row differs where its p is at or
     below `limit`, and is equivalent where `tost`, the larger p of the two one-sided tests against the margin, is at or
-    below `tost_limit`.
+    below `tost_limit`. `p_failed` and `tost_failed` are these p with the pairs that spare seeds stand in for against
+    the verdict (`analysis.statistics.failed_pairs`), NaN where there is none; they have to be below the limits, too.
     """
 
     outcome: Outcome
@@ -49,6 +52,30 @@ class Interim:
     limit: float | None = None
     tost: float | None = None
     tost_limit: float | None = None
+    p_failed: float = math.nan
+    tost_failed: float = math.nan
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is a difference, also were what failed against it."""
+        return self.delta is not None and self.limit is not None and max(self.delta.p, self.p_failed) <= self.limit
+
+    @property
+    def within(self) -> bool:
+        """Whether the difference is within the margin, also were what failed outside it."""
+        if self.tost is None or self.tost_limit is None:
+            return False
+        return max(self.tost, self.tost_failed) <= self.tost_limit
+
+    @property
+    def overturned(self) -> str:
+        """What the pairs of the look show and failures alone could overturn: `different`, `equivalent`, or nothing."""
+        if self.delta is None or self.limit is None:
+            return ""
+        if self.delta.p <= self.limit < self.p_failed:
+            return "different"
+        near = self.tost is not None and self.tost_limit is not None and self.tost <= self.tost_limit
+        return "equivalent" if near and not self.within and not self.differs else ""
 
 
 def interim(
@@ -79,30 +106,35 @@ def interim(
             break
         if not all(seed in ours and seed in baseline for seed in looked):
             break
+        deltas, lost = [ours[seed] - baseline[seed] for seed in looked], seeds.index(looked[-1]) + 1 - n
         delta = paired([ours[seed] for seed in looked], [baseline[seed] for seed in looked], outside=differs[place])
-        tost_p = tost(delta, margin) if margin is not None else None
-        tost_limit = same[place] / 2 if same is not None else None
-        outcome: Outcome = "open"
-        if delta.p <= differs[place]:
-            outcome = "different"
-        elif tost_p is not None and tost_limit is not None and tost_p <= tost_limit:
-            outcome = "equivalent"
-        elif n == rule.most:
-            outcome = "exhausted"
         reached = Interim(
-            outcome=outcome,
+            outcome="open",
             look=place + 1,
-            wanted=n if outcome != "open" else rule.looks[place + 1],
+            wanted=n,
             looked=looked,
             delta=delta,
             limit=differs[place],
-            tost=tost_p,
-            tost_limit=tost_limit,
+            tost=tost(delta, margin) if margin is not None else None,
+            tost_limit=same[place] / 2 if same is not None else None,
+            p_failed=p_different(deltas, lost) if lost else math.nan,
+            tost_failed=p_equivalent(deltas, lost, margin) if lost and margin is not None else math.nan,
         )
+        outcome = _outcome(reached, rule)
+        reached = replace(reached, outcome=outcome, wanted=n if outcome != "open" else rule.looks[place + 1])
         if outcome != "open":
             break
     due = tuple(order[: reached.wanted])
     return replace(reached, due=due, passed=tuple(passed[: seeds.index(due[-1]) + 1 - len(due)]))
+
+
+def _outcome(reached: Interim, rule: Stopping) -> Outcome:
+    """Say whether a row stops at the look that it has reached, and why."""
+    if reached.differs:
+        return "different"
+    if reached.within:
+        return "equivalent"
+    return "exhausted" if reached.look == len(rule.looks) else "open"
 
 
 def interims(

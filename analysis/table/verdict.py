@@ -56,6 +56,11 @@ class Verdict:
         return self.n is not None and self.n + self.failed < self.wanted
 
     @property
+    def claims(self) -> bool:
+        """Whether it claims something of the difference."""
+        return self.kind in ("better", "worse", "equivalent")
+
+    @property
     def coverage(self) -> str:
         """On how many seeds it is, as ` so far (4 of 5 seeds)`; empty where that is all."""
         if self.n is None:
@@ -134,9 +139,8 @@ def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: fl
         return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
     if look.outcome == "exhausted":
         return Verdict(kind="not resolved", detail=f" by {rule.most} seeds, the last look")
-    within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
     kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
-    return Verdict(kind=kind, within=margin if within else None)
+    return Verdict(kind=kind, within=margin if look.within else None)
 
 
 def reproduced(figures: Sequence[float], published: float | None) -> str:

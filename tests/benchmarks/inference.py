@@ -42,8 +42,10 @@ from analysis.statistics.resampling import bootstrap_interval, expansion, sign_f
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
+from tests.benchmarks.failed_pairs import failed_pairs
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
+from tests.benchmarks.watched import watched
 
 SIZES = (3, 5, 10)
 RESAMPLES = 1999
@@ -232,6 +234,8 @@ MEASURES = {
     "equivalence": equivalence,
     "sequential": sequential,
     "stopped": stopped,
+    "failed-pairs": failed_pairs,
+    "watched": watched,
     "factorials": factorials,
 }
 

@@ -72,14 +72,30 @@ def test_a_spare_seed_takes_the_place_of_a_failed_one():
     rule = Stopping(looks=(2, 4, 6), spare=1)
     ours = {0: 1.0, 2: 1.1, 3: 0.9, 4: 1.0}
     found = interim(ours, figures([0.0] * 7), range(7), rule, 1, failed={1: "failed at seed 1"})
-    assert (found.outcome, found.look) == ("different", 2)
-    assert (found.looked, found.due, found.passed) == ((0, 2, 3, 4), (0, 2, 3, 4), (1,))
+    assert (found.look, found.looked, found.passed) == (2, (0, 2, 3, 4), (1,))
+    assert found.due == (0, 2, 3, 4, 5, 6)
     few = interim({0: 1.0}, figures([0.0] * 7), range(7), rule, 1, failed={1: "failed at seed 1"})
     assert (few.outcome, few.look, few.due) == ("open", 0, (0, 2)), "the next of the declared order is wanted"
     two = {1: "failed at seed 1", 3: "'none' failed at seed 3"}
     ended = interim(ours, figures([0.0] * 7), range(7), rule, 1, failed=two)
     assert (ended.outcome, ended.ended, ended.look) == ("ended", "'none' failed at seed 3", 1)
     assert (ended.due, ended.passed) == ((0, 2, 3, 4), (1,))
+
+
+def test_a_replaced_seed_counts_against_a_difference_and_against_equivalence():
+    rule = Stopping(looks=(4, 14), spending="pocock", spare=1)
+    ours = {seed: (-1.1, -0.9)[seed % 2] for seed in range(15) if seed != 1}
+    few = interim({seed: ours[seed] for seed in (0, 2, 3, 4)}, dict.fromkeys(range(15), 0.0), range(15), rule, 1,
+                  failed={1: ""})  # fmt: skip
+    assert few.delta.p <= few.limit < few.p_failed, "-1.1, -1.1, -0.9, -1.1, and +1.1 for the one that failed"
+    assert (few.outcome, few.overturned) == ("open", "different")
+    many = interim(ours, dict.fromkeys(range(15), 0.0), range(15), rule, 1, failed={1: ""})
+    assert (many.outcome, many.overturned, many.look) == ("different", "", 2)
+    near = {seed: figure / 10 + 0.1 for seed, figure in ours.items()}
+    few = interim({seed: near[seed] for seed in (0, 2, 3, 4)}, dict.fromkeys(range(15), 0.0), range(15), rule, 1, 0.3,
+                  failed={1: ""})  # fmt: skip
+    assert few.tost <= few.tost_limit < few.tost_failed
+    assert (few.outcome, few.within, few.overturned) == ("open", False, "equivalent")
 
 
 def test_a_row_within_the_margin_is_equivalent_and_one_that_stays_open_is_exhausted():
