@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.formats.data import as_csv, as_json
-from analysis.formats.legend import legend
+from analysis.formats.legend import full_legend
 from analysis.report import power
 from analysis.report.verdict import sentences
 from analysis.statistics.paired import paired
@@ -151,7 +151,7 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "BAM": "better",
         "BAM product": "open: next look at 4 seeds",
         "BAM max": "not run",
-        "SE_r8 <light>": "not resolved by 4 seeds, the last look",
+        "SE_r8 <light>": "no clear difference by 4 seeds, the last look",
         "BAM r=1": "changes nothing",
     }
     assert rows["BAM"].states == {}
@@ -162,8 +162,8 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: "
         "quote its interval, which holds whenever a row stops, rather than its Δ."
     )
-    assert legend(table)[4] == caution
-    assert caution not in legend(replace(table, stopping=None)), "where the number of seeds is fixed"
+    assert full_legend(table)[4] == caution
+    assert caution not in full_legend(replace(table, stopping=None)), "where the number of seeds is fixed"
 
 
 ENDED = {
@@ -206,7 +206,7 @@ def test_a_baseline_that_failed_ends_every_row_that_is_open(tmp_path):
     assert "ended: 'none' failed at seed 3" in as_csv(table)
     said = " ".join(sentences(table))
     assert "Ended by a failed run before they were resolved: 'BAM product', 'BAM max' and 'SE_r8 <light>'; the" in said
-    assert "Not resolved:" not in said
+    assert "No clear difference:" not in said
     told = power.powers(table, [])
     assert [one.state for one in told][1:4] == ["ended: 'none' failed at seed 3"] * 3
     assert not any("Open: " in line for line in power.lead(table, told, None))
@@ -221,7 +221,7 @@ def test_a_spare_seed_and_what_it_stands_in_for_are_told(tmp_path):
     assert rows["BAM product"].notes == (
         "Δ of 'BAM product' leaves out seed 1, where it failed: a spare seed takes the place of seed 1.",
     )
-    assert str(rows["BAM max"].verdict) == "not resolved by 3 seeds, the last look"
+    assert str(rows["BAM max"].verdict) == "no clear difference by 3 seeds, the last look"
 
 
 TWO = "seed 2, which the baseline lacks, and seed 3, which comes after its last look"
