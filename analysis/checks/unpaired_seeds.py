@@ -61,6 +61,8 @@ def unpaired(
             for what, runs in (("it", own), ("the baseline", others))
             if runs
         ]
+        if retried := sorted(passed - set(own) - set(others)):
+            parts.append(f"{seeds_named(retried)}, where a first attempt failed")
         only = ": it compares only the seeds that trained" if parts and look is None else ""
         if passed:
             spare = "spare seeds take" if len(passed) > 1 else "a spare seed takes"

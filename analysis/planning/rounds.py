@@ -11,7 +11,7 @@ from studies.records.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """The rows that are to be trained before the next look, with their baselines, on its seeds; all `open` rows."""
+    """The `open` rows that are to be trained before their next look, with their baselines, on its `study`'s seeds."""
 
     study: Study
     seeds: int
@@ -29,7 +29,7 @@ def next_rounds(study: Study, table: Table, retry: Collection[str] = ()) -> list
     for due in sorted(set(waiting.values()), key=lambda due: (len(due), due)):
         part = replace(study, stopping=None, seeds=due)
         rows = tuple(label for label, own in waiting.items() if own == due)
-        rounds.append(Round(study=part.only({"row": rows}), seeds=len(due), open=tuple(waiting)))
+        rounds.append(Round(study=part.only({"row": rows}), seeds=len(due), open=rows))
     return rounds
 
 

@@ -93,7 +93,7 @@ def compare(
 
 def _failed(failed: Failed, row: str, home: Mapping[str, str]) -> int:
     """Count the pairs of a row that failed."""
-    return len({*failed.get(row, ()), *failed.get(home[row], ())})
+    return len({seed for each in (row, home[row]) for seed, still in failed.get(each, {}).items() if still})
 
 
 def _against(differences: Sequence[float], failed: int, study: Study) -> tuple[float, float]:

@@ -10,7 +10,7 @@ the declared order takes its place; after that a failure ends the row. Which see
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,13 +18,14 @@ from analysis.cells import homes
 from analysis.statistics.failed_pairs import p_different, p_equivalent
 from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.statistics.sequential import limits
+from lightning_bam.run_folder.manifest import failures as causes_of_failures
 from studies.definition.stopping import Stopping
 from studies.definition.study import Study
 from studies.records.records import Record
 
 Outcome = Literal["different", "equivalent", "open", "exhausted", "ended"]
-Failed = Mapping[str, Collection[int]]
-"""Row -> the seeds at which it has failed."""
+Failed = Mapping[str, Mapping[int, bool]]
+"""Row -> the seeds at which an attempt has failed, and whether none has succeeded since."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,8 @@ def interim(
     """Walk through the looks of one row for as long as both it and its baseline have the `seeds`, in their order.
 
     `ours` and `baseline` are seed -> figure in percent; `comparisons` rows share the rule's level. `failed` are the
-    seeds at which either has failed, and how that is told.
+    seeds at which either has failed, and how that is told; empty where a later attempt succeeded: what a spare seed has
+    taken the place of stays out, lest a retry after a look change what was looked at.
     """
     failed = failed or {}
     passed = [seed for seed in seeds if seed in failed][: rule.spare]
@@ -101,7 +103,7 @@ def interim(
     reached = Interim(outcome="open", look=0, wanted=rule.looks[0])
     for place, n in enumerate(rule.looks):
         looked = tuple(order[:n])
-        if broken := [failed[seed] for seed in looked if seed in failed]:
+        if broken := [failed[seed] for seed in looked if failed.get(seed)]:
             reached = replace(reached, outcome="ended", ended=broken[0])
             break
         if not all(seed in ours and seed in baseline for seed in looked):
@@ -145,9 +147,10 @@ def interims(
         return {}
 
     def walk(row: str, baseline: str) -> Interim:
-        told = {seed: f"failed at seed {seed}" for seed in failed.get(row, ())}
-        told |= {seed: f"{baseline!r} failed at seed {seed}" for seed in failed.get(baseline, ())}
-        rule = study.stopping
+        rule, told = study.stopping, dict[int, str]()
+        for who, of in (("", row), (f"{baseline!r} ", baseline)):
+            for seed, still in failed.get(of, {}).items():
+                told[seed] = f"{who}failed at seed {seed}" if still else told.get(seed, "")
         assert rule is not None
         return interim(
             figures[row], figures[baseline], study.seed_list, rule, study.comparisons, study.margin, failed=told
@@ -168,17 +171,20 @@ def seeds_wanted(looks: Mapping[str, Interim], home: Mapping[str, str], study: S
 
 
 def failures(records: Sequence[Record]) -> Failed:
-    """Return the seeds at which each row has a failed run."""
-    failed: dict[str, set[int]] = {}
+    """Return the seeds at which each row has a failed run, or one that failed before it was complete."""
+    failed: dict[str, dict[int, bool]] = {}
     for record in records:
-        if record.state == "failed":
-            failed.setdefault(record.row, set()).add(record.run.seed)
+        still = record.state == "failed"
+        if still or (record.result and causes_of_failures(record.manifest)):
+            failed.setdefault(record.row, {})[record.run.seed] = still
     return failed
 
 
 def standing(study: Study, records: Sequence[Record]) -> dict[str, Interim]:
     """Return where each row but the baselines stands by these records; empty without a stopping rule."""
     figures: dict[str, dict[int, float]] = {row: {} for row in study.rows}
+    if study.stopping is None:
+        return {}
     for record in records:
         if record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure

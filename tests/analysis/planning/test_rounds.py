@@ -25,8 +25,9 @@ FIGURES = {
 class Machine:
     """Trains what it is asked for, and remembers it; some fail, some are not trained: another host has them."""
 
-    def __init__(self, root, broken=(), busy=(), study=RULED):
-        self.root, self.broken, self.busy, self.study, self.asked, self.trained_at = root, broken, busy, study, [], []
+    def __init__(self, root, broken=(), busy=(), study=RULED, figures=FIGURES):
+        self.root, self.broken, self.busy, self.study, self.figures = root, broken, busy, study, figures
+        self.asked, self.trained_at = [], []
 
     def gather(self):
         return gather(self.study, self.root)
@@ -43,10 +44,12 @@ class Machine:
             if (cell.row, cell.run.seed) in self.broken:
                 interrupt(self.root, cell.run, "failed")
             elif (folder := RunFolder.of(self.root, cell.run)).result() is None:
-                shutil.rmtree(folder.path, ignore_errors=True)  # a failed attempt
+                attempts = [{"failed": "boom", "cause": "error"}, {}] if folder.path.exists() else [{}]
+                shutil.rmtree(folder.path, ignore_errors=True)
                 self.trained_at.append((cell.row, cell.run.seed))
-                figure = FIGURES[cell.row][cell.run.seed]
-                finish(self.root, cell.run, figure, loss=2 + cell.run.seed / 8 + len(cell.row))
+                figure = self.figures[cell.row][cell.run.seed]
+                finish(self.root, cell.run, figure, loss=2 + cell.run.seed / 8 + len(cell.row),
+                       attempts=attempts)  # fmt: skip
         return True
 
 
@@ -83,7 +86,7 @@ def test_rows_that_lag_behind_catch_up_first(tmp_path):
         if cell.row != "BAM" and cell.run.seed < 4:
             finish(tmp_path, cell.run, FIGURES[cell.row][cell.run.seed], loss=2 + cell.run.seed / 8 + len(cell.row))
     asked = next_rounds(RULED, tabulate(gather(RULED, tmp_path), RULED))[0]
-    assert (asked.seeds, asked.open, list(asked.study.rows)) == (2, ("BAM", "BAM max"), ["none", "BAM"])
+    assert (asked.seeds, asked.open, list(asked.study.rows)) == (2, ("BAM",), ["none", "BAM"])
 
 
 def test_a_failed_run_stops_its_own_row_alone(tmp_path):
@@ -118,6 +121,27 @@ def test_a_spare_seed_is_trained_in_place_of_a_failed_one(tmp_path):
     assert rows["BAM"].interim.looked == (0, 1)
     assert sorted(machine.trained_at) == sorted(
         [("none", seed) for seed in range(5)] + [("BAM", 0), ("BAM", 1)] + [("BAM max", seed) for seed in (0, 2, 3, 4)]
+    )
+
+
+def test_a_retry_for_one_row_leaves_the_look_of_another_as_it_was(tmp_path):
+    """BAM max has no spare seed left for the baseline's failure, BAM product has; its Δ stays when that is mended."""
+    study = STUDY.only({"row": ["BAM product", "BAM max"]}).stopping_by(Stopping(looks=(2, 3), spare=1))
+    figures = dict(FIGURES, **{"BAM product": FIGURES["BAM max"]})
+    broken = [("BAM max", 0), ("none", 1)]
+    machine = Machine(tmp_path, broken=broken, study=study, figures=figures)
+    table, resolved = until_resolved(study, machine.gather, machine.train)
+    before = {row.label: row.interim for row in table.rows}
+    assert not resolved
+    assert (before["BAM max"].ended, before["BAM product"].looked) == ("'none' failed at seed 1", (0, 2, 3))
+    mended = Machine(tmp_path, study=study, figures=figures)
+    table, resolved = until_resolved(study, mended.gather, mended.train, retry=True)
+    rows = {row.label: row for row in table.rows}
+    assert resolved
+    assert rows["BAM max"].interim.looked == (1, 2, 3)
+    assert rows["BAM product"].interim == before["BAM product"]
+    assert rows["BAM product"].notes[0] == (
+        "Δ of 'BAM product' leaves out seed 1, where a first attempt failed: a spare seed takes the place of seed 1."
     )
 
 
