@@ -33,7 +33,7 @@ class Table:
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
     every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to; `made` says how its
     runs were made. `margin` is the largest difference that is too small to matter; `unlisted` is what the record has
-    and the study has not.
+    and the study has not, `declared` its own baseline where another row was asked for in its place.
     """
 
     study: str
@@ -50,6 +50,7 @@ class Table:
     stopping: Stopping | None = None
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
+    declared: str = ""
     unlisted: Unlisted = field(default_factory=Unlisted)
 
     @property
@@ -125,6 +126,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         study=study.label,
         question=study.question,
         baselines=study.baselines,
+        declared=selection.declared,
         within=study.within,
         metric=study.scale,
         rows=rows,
@@ -133,7 +135,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             notes.coverage(wanted, cells, states),
             *notes.other_seeds(selection.left_out, selection.added),
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(comparisons), study.comparisons),
+            *notes.another_baseline(study.baselines[0], selection.declared, study.comparisons),
+            *([] if selection.declared else notes.partial(len(comparisons), study.comparisons)),
             *notes.so_far([row.label for row in rows if row.verdict.so_far and row.verdict.claims]),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),

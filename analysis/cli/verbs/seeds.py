@@ -123,8 +123,8 @@ def _explained(table: Table) -> list[str]:
         )
     return [
         *lines,
-        "As seen: until the Δ seen would be resolved, were it the true one. It is a guess: of rows without any effect "
-        "one in three has such a number below 30, and of these one in twelve is then resolved.",
+        "As seen: until the Δ seen would be resolved, were it the true one. It is a guess: of rows without any effect a "
+        "fifth to a third have such a number up to 30, and of these one in 25 is resolved by then.",
     ]
 
 

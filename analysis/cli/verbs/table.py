@@ -9,7 +9,7 @@ from typing import Final
 
 from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.arguments import ANY_STUDIES, argument
-from analysis.cli.selection import read_all, root_of
+from analysis.cli.selection import against, read_all, root_of
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
@@ -31,6 +31,9 @@ OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
+    argument(
+        "--against", metavar="ROW", help="compare with this row of the study; p is adjusted for all pairs of its rows"
+    ),
     argument(
         "--notes",
         choices=NOTES,
@@ -64,7 +67,11 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     if arguments.runs and form not in (None, *LINES):
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
+    if arguments.runs and arguments.against is not None:
+        raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
     studies, root = read_all("table", arguments), root_of(arguments)
+    if arguments.against is not None:
+        studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:
         tables = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
