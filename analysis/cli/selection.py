@@ -42,7 +42,7 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     if arguments.seeds and not whole:
         study = study.with_seeds(arguments.seeds)
         study = replace(Selection.of(study), ruled_by=other_rules(study, root_of(arguments)))
-    return replace(study, margin=arguments.margin) if arguments.margin else study
+    return replace(Selection.of(study), margin=arguments.margin) if arguments.margin else study
 
 
 def select_to_train(arguments: argparse.Namespace) -> list[Study]:

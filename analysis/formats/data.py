@@ -25,6 +25,8 @@ TYPES: Final = dict.fromkeys(("params", "macs", "delta_n", "comparisons", "look"
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a formula begins with."""
 NUMBER: Final = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
+UNLISTED: Final = ("seeds", "rows", "compared", "changed", "attempts")
+"""What JSON has of `analysis.checks.unlisted.Unlisted`; notes tell the rest."""
 OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
 """What a row has where the study has panels, or the paper prints the size of networks."""
 
@@ -121,7 +123,7 @@ def as_json(table: Table) -> str:
         "stopping": asdict(table.stopping) if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
-        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name != "rule"},
+        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name in UNLISTED},
     }
     return visible(json_text(data, ascii_only=False)) + "\n"
 

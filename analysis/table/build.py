@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from analysis.cells import Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
-from analysis.checks.unlisted import Unlisted
+from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
 from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
@@ -25,15 +25,19 @@ from studies.definition.study import Selection, Study
 from studies.paper.published import Published
 from studies.records.records import Record
 
+Costs = Mapping[str, tuple[int, int]]
+"""Row -> parameters and multiply-accumulates of one image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
-    every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to; `made` says how its
-    runs were made. `margin` is the largest difference that is too small to matter; `unlisted` is what the record has
-    and the study has not, `declared` its own baseline where another row was asked for in its place.
+    every row of the whole study, rows dropped from it included. `notes` begin with the `footnotes`, which rows' marks
+    refer to, and hold the `choices` that may have been made after a look; `made` says how its runs were made. `margin`
+    is the largest difference that is too small to matter; `unlisted` is what the record has and the study has not,
+    `declared` its own baseline where another row was asked for in its place.
     """
 
     study: str
@@ -50,8 +54,9 @@ class Table:
     stopping: Stopping | None = None
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
+    choices: tuple[str, ...] = ()
     declared: str = ""
-    unlisted: Unlisted = field(default_factory=Unlisted)
+    unlisted: Unlisted = NOTHING
 
     @property
     def mixes_code(self) -> bool:
@@ -73,21 +78,25 @@ class Table:
         """Whether the paper prints the size of some row's network."""
         return any(row.printed_params or row.printed_macs for row in self.rows)
 
-    def beside(self, unlisted: Unlisted) -> Table:
-        """Return the table that also says what the record has of the study and it has not."""
-        first = len(self.footnotes) + 1  # and how many seeds it has
-        notes = [*self.notes[:first], *unlisted.notes, *self.notes[first:]]
-        return replace(self, notes=notes, unlisted=unlisted)
+
+def tables(studies: Sequence[tuple[Study, Sequence[Record]]], costs: Mapping[str, Costs] | None = None) -> list[Table]:
+    """Return each study's table, beside what the record has of it; `costs` are those of `tabulate`, by label."""
+    beside = unlisted(studies)
+    return [
+        tabulate(records, study, (costs or {}).get(study.label), beside.get(study.label, NOTHING))
+        for study, records in studies
+    ]
 
 
-def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[int, int]] | None = None) -> Table:
+def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None, beside: Unlisted = NOTHING) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
     A wanted run without a record is missing. `costs` are row -> (parameters, multiply-accumulates of one image), for
-    rows without a finished run. Raises ValueError: a record of another study or scored on held-out data; FolderError: a
-    run folder that was copied from another.
+    rows without a finished run, `beside` is what the record has and the study has not. Raises ValueError: a record of
+    another study or scored on held-out data; FolderError: a run folder that was copied from another.
     """
     selection = Selection.of(study)
+    study = replace(selection, dropped=beside.compared) if beside.compared else study
     results = finished(records, study)
     refuse_copies(records)
     home = homes(study)
@@ -122,6 +131,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         rows.append(replace(row, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
     hours, timed = device_hours(trained)
+    choices = (*beside.notes(study.comparisons, selection.comparisons), *notes.asked(selection))
     return Table(
         study=study.label,
         question=study.question,
@@ -133,10 +143,10 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         notes=[
             *(footnote.line for footnote in environments),
             notes.coverage(wanted, cells, states),
-            *notes.other_seeds(selection.left_out, selection.added),
+            *choices,
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
             *notes.another_baseline(study.baselines[0], selection.declared, study.comparisons),
-            *([] if selection.declared else notes.partial(len(comparisons), study.comparisons)),
+            *([] if selection.declared else notes.partial(len(comparisons), selection.study.comparisons)),
             *notes.so_far([row.label for row in rows if row.verdict.so_far and row.verdict.claims]),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
@@ -149,6 +159,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         stopping=study.stopping,
         footnotes=environments,
         device_hours=hours,
+        choices=choices,
+        unlisted=beside,
     )
 
 

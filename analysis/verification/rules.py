@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +23,12 @@ def check_purpose(
     """Compare a study and its rule on file with what its runs, and those `beside` it, say they were begun for.
 
     Another rule, one that is missing, and one that is from after the first of its runs are problems; results that the
-    study has not are notes, as a study may be extended and asked in parts.
+    study has not are notes, as a study may be extended and asked in parts, and so are choices newer than its runs.
     """
     rule, path = seal(root, study.label), path_of(root, study.label)
     manifests = [(cell, run.record.manifest) for cell, run in runs if run.record is not None]
-    purposes = [*(purpose(manifest, study.label) for _, manifest in manifests), *(other.purpose for other in beside)]
+    ours = [purpose(manifest, study.label) for _, manifest in manifests]
+    purposes = [one for one in (*ours, *(other.purpose for other in beside)) if one is not None]
     problems = []
     if number := off_rule(rule, purposes):
         which = "is not the one" if rule else "no such file, though there was one"
@@ -41,7 +43,8 @@ def check_purpose(
     for _, manifest in manifests:
         names = manifest.studies or {}
         under.update(label for label, entry in names.items() if study.label not in names and "rule" in entry)
-    notes = of_study(study, beside, {}, []).notes
+    found = replace(of_study(study, root, beside, ours), rule="")  # of which a problem tells
+    notes = found.notes(study.comparisons + len(found.compared), study.comparisons)
     for label, number in sorted(under.items()):
         notes.append(f"{number} runs of this study were begun for {label!r}, under the stopping rule of that study")
     return [

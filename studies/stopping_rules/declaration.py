@@ -1,13 +1,14 @@
 """The files of declared rules: read and checked, sealed for the runs that are begun under them, and which of them stop
-rows of another study: what these ran beyond the rule's first look was decided by what it showed.
+rows of another study: what these ran beyond the rule's first look was decided by what it showed, and who judges a row
+by several rules makes several attempts.
 """
 
 import json
 import os
 import stat
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -118,24 +119,58 @@ def other_rules(study: Study, root: Path) -> dict[str, str]:
     A baseline is given seeds whatever it shows, and every row those of the first look. A rule of another version under
     `root` says nothing; nor does one that cannot be read, which is said on stderr: it is another study's.
     """
-    refuse(root / RULES, stat.S_IFDIR)
     rows = {run.key: row for row, run in study.rows.items()}
     labels: dict[str, str] = {}
-    for path in sorted((root / RULES).glob("*.json")):
-        try:
-            data = read_object(path) or {}
-            if data.get("schema") != SCHEMA:
-                continue
-            rule = _checked(data, str(path))
-        except FolderError as error:
-            print(f"bam: passed over: {error}", file=sys.stderr)
-            continue
+    for rule in _rules(root):
         if not set(rule["seeds"][rule["stopping"]["looks"][0] :]) & set(study.seed_list):
             continue
         for row, key in rule["rows"].items():
             if key in rows and row not in rule["baselines"].values():
                 labels.setdefault(rows[key], rule["study"])
     return {row: labels[row] for row in study.rows if row in labels}
+
+
+def _rules(root: Path, *, quiet: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield every rule under `root` by name of its file; one that cannot be read is said on stderr, unless `quiet`."""
+    refuse(root / RULES, stat.S_IFDIR)
+    for path in sorted((root / RULES).glob("*.json")):
+        try:
+            data = read_object(path) or {}
+            if data.get("schema") == SCHEMA:
+                yield _checked(data, str(path))
+        except FolderError as error:
+            if not quiet:
+                print(f"bam: passed over: {error}", file=sys.stderr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """Another study's rule that judges `rows` of a study, by its names of them; `declared` when, of this `level`."""
+
+    study: str
+    declared: str
+    level: float
+    rows: tuple[str, ...]
+
+
+def other_attempts(study: Study, root: Path) -> list[Attempt]:
+    """Return the rules of other studies under `root` that judge a row of this one, and its baseline, by its metric.
+
+    Of a study without a rule only those that do not give it all its seeds: of the others `other_rules` tells.
+    """
+    ours = _purpose(study)
+    pairs = {row: (ours["rows"][row], ours["rows"][own]) for row, own in ours["baselines"].items() if row != own}
+    attempts = []
+    for rule in _rules(root, quiet=study.stopping is None):  # then `other_rules` has said it
+        if rule["study"] == study.label or rule["metric"] != study.metric:
+            continue
+        if study.stopping is None and set(study.seed_list) <= set(rule["seeds"]):
+            continue
+        judged = {(key, rule["rows"].get(rule["baselines"].get(row))) for row, key in rule["rows"].items()}
+        if rows := tuple(row for row, pair in pairs.items() if pair in judged):
+            level = rule["stopping"]["level"]
+            attempts.append(Attempt(study=rule["study"], declared=rule["declared"], level=level, rows=rows))
+    return attempts
 
 
 def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:

@@ -11,7 +11,7 @@ from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.planning.needs import Need, needs, total_hours
 from analysis.planning.rounds import is_ended
-from analysis.table.build import Table, tabulate
+from analysis.table.build import Table, tables
 from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
@@ -39,7 +39,7 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Print what each open row needs."""
     study, records = read(arguments)
-    table = tabulate(records, study)
+    (table,) = tables([(study, records)])
     rows = needs(table, records, arguments.budget)
     total = total_hours(rows, table, records)
     if not arguments.json:
@@ -52,6 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "verdicts": {row.label: str(row.verdict) for row in table.rows},
         "open": [asdict(need) | {"seeds": need.seeds} for need in rows],
         "device_hours": total,
+        "notes": table.choices,
     }
     print(json_text(data))
     return 0
@@ -77,7 +78,8 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
             cells += [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
         listing.add_row(*cells)
     console.print(listing)
-    lines = [f"{ENDED}: `{run_command(arguments)} --retry failed`"] if any(map(is_ended, table.rows)) else []
+    lines = [*table.choices]
+    lines += [f"{ENDED}: `{run_command(arguments)} --retry failed`"] if any(map(is_ended, table.rows)) else []
     console.print("\n".join([*lines, *_closing(table, open_rows, total, arguments)]), soft_wrap=True)
 
 
@@ -123,8 +125,8 @@ def _explained(table: Table) -> list[str]:
         )
     return [
         *lines,
-        "As seen: until the Δ seen would be resolved, were it the true one. It is a guess: of rows without any effect a "
-        "fifth to a third have such a number up to 30, and of these one in 25 is resolved by then.",
+        "As seen: until the Δ seen would be resolved, were it the true one. It is a guess: of rows without any effect "
+        "a fifth to a third have such a number up to 30, and of these one in 25 is resolved by then.",
     ]
 
 

@@ -40,7 +40,7 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
     seals = [studies["mine"] for studies in sealed.values()]
     assert sorted(told.pop("row") for told in seals) == ["BAM"] * 3 + ["SE"] * 3 + ["none"] * 3
-    assert seals == [seal(mine / "runs", "mine")] * 9
+    assert seals == [{"metric": "error_top1", "margin": "±0.5", **seal(mine / "runs", "mine")}] * 9
     assert main(["verify", "mine.py"]) == 0
     assert said(capfd)[0] == "verified: 9 complete runs of 1 study, 0 problems\n"
     assert main(["run", "mine.py", *TRAIN]) == 0, "the rule is known from now on"
