@@ -47,6 +47,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     metric, evidence, look = table.metric.name, row.evidence, row.interim
     line: dict[str, Any] = {"study": table.study, "row": row.label, "params": row.params, "macs": row.macs}
     line |= {f"{metric}_mean": row.mean, f"{metric}_sd": row.sd, "n": row.n, "wanted": row.wanted}
+    line["best"] = row.best
     line |= {
         "delta": getattr(row.delta, "mean", math.nan),
         "delta_n": None if row.label == row.baseline else len(row.differences),
@@ -62,7 +63,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     if look is not None:
         line |= {"look": look.look, "limit": _or_nan(look.limit), "tost_limit": _or_nan(look.tost_limit)}
     line |= {"comparisons": table.comparisons, "margin": _or_nan(table.margin), "verdict": str(row.verdict)}
-    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "reproduced": row.reproduced}
+    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "compatible": row.compatible}
+    line |= {"published_delta": _or_nan(row.published_delta), "compatible_delta": row.compatible_delta}
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
     if table.prints_counts or table.within or table.declared:
@@ -86,7 +88,7 @@ def _printed(row: Row) -> dict[str, Any]:
             f"published_{other.metric}": other.published,
             f"{other.metric}_mean": other.mean,
             f"{other.metric}_sd": other.sd,
-            f"reproduced_{other.metric}": other.reproduced,
+            f"compatible_{other.metric}": other.compatible,
         }
     return line | {"note": row.note}
 

@@ -6,19 +6,30 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.cells import Counts, begun, finished, homes, unfinished
+from analysis.cells import Cells, Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
+from analysis.checks.collapsed import collapsed
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
 from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.environment import device_hours
+from analysis.table.best import best_rows
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import failures, seeds_wanted
 from analysis.table.model import Row
-from analysis.table.published import BILLION, MILLION, compared, mean_sd, printed_figure
-from analysis.table.verdict import Verdict, reproduced
+from analysis.table.published import (
+    BILLION,
+    MILLION,
+    compared,
+    compatible,
+    compatible_difference,
+    mean_sd,
+    printed_figure,
+    published_difference,
+)
+from analysis.table.verdict import Verdict
 from lightning_bam.config import Metric
 from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
@@ -74,6 +85,15 @@ class Table:
         return any(row.states["failed"] for row in self.rows)
 
     @property
+    def refused(self) -> tuple[int, int]:
+        """How many of the published figures and differences our runs refuse, and how many they were held against."""
+        said = [word for row in self.rows for word in (row.compatible, row.compatible_delta)]
+        said += [other.compatible for row in self.rows for other in row.others]
+        told = Counter(said)
+        refused = told["not compatible"]
+        return refused, refused + told["compatible"] + told["cannot tell"]
+
+    @property
     def prints_counts(self) -> bool:
         """Whether the paper prints the size of some row's network."""
         return any(row.printed_params or row.printed_macs for row in self.rows)
@@ -115,7 +135,9 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
         overturned({row: one.overturned for row, one in comparisons.items()}),
         several_tries(cells),
         {row: one.note for row, one in identical.items()},
+        collapsed(cells),
     )
+    best = best_rows({row: _figures(runs, study.metric) for row, runs in cells.items()}, study, looks)
     rows = []
     for label, runs in cells.items():
         verdict, like = Verdict(kind="baseline"), identical.get(label)
@@ -126,9 +148,9 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
                 comparisons[label], study, len(runs), states[label], failed=len(seeds), unchanged=unchanged
             )
         comparison = comparisons.get(label, Comparison(delta=None))
-        row = _row(label, study, runs, counts[label], comparison, verdict, states[label], home[label])
+        row = _row(label, study, cells, counts[label], comparison, verdict, states[label], home[label])
         own = tuple(remark[label] for remark in remarks if label in remark)
-        rows.append(replace(row, marks=marks(environments, label), notes=own))
+        rows.append(replace(row, best=label in best, marks=marks(environments, label), notes=own))
     trained = [record for runs in cells.values() for record in runs.values()]
     hours, timed = device_hours(trained)
     choices = (*beside.notes(study.comparisons, selection.comparisons), *notes.asked(selection))
@@ -167,18 +189,23 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
 def _row(
     label: str,
     study: Study,
-    runs: Mapping[int, Record],
+    cells: Cells,
     counts: Counts,
     comparison: Comparison,
     verdict: Verdict,
     states: Counter[str],
     baseline: str,
 ) -> Row:
-    figures = _figures(runs, study.metric)
+    runs = cells[label]
+    figures, base = _figures(runs, study.metric), _figures(cells[baseline], study.metric)
+    paired = [seed for seed in figures if seed in base]
     values = list(figures.values())
     mean, sd = mean_sd(values)
     paper = study.printed(label) or Published()
     published = float(paper.values[study.metric]) if study.metric in paper.values else None
+    published_delta = None
+    if label != baseline:
+        published_delta = published_difference(paper, study.printed(baseline) or Published(), study.metric)
     params, macs = counts
     printed_params, printed_macs = compared(params, paper.params, MILLION), compared(macs, paper.macs, BILLION)
     differs = any(count is not None and count.equal is False for count in (printed_params, printed_macs))
@@ -200,7 +227,11 @@ def _row(
         interim=comparison.interim,
         verdict=verdict,
         published=published,
-        reproduced=reproduced(values, published),
+        compatible=compatible(values, published),
+        published_delta=published_delta,
+        compatible_delta=compatible_difference(
+            [figures[seed] for seed in paired], [base[seed] for seed in paired], comparison.delta, published_delta
+        ),
         states=states,
         baseline=baseline,
         printed_params=printed_params,

@@ -176,6 +176,10 @@ def test_a_rule_that_is_put_there_after_the_look_is_a_problem(plain, capsys):
             f"runs/rules/sent.json: declared {when}T00:00:00+00:00, but 8 of the runs that it counts were not begun "
             "under it (as 'BAM', seed 0): a rule that changes, or is made, after a look does not hold its level (sent)"
         )
+        told = (
+            "4 of the baseline's runs had begun before the stopping rule of 'sent' was declared (as 'none', seed 0): "
+        )
+        assert sum(told in line for line in said(capsys, "verify", code=1)[0].splitlines()) == 1
 
 
 @pytest.mark.parametrize(("started", "late"), [("2020-01-01T00:00:00+00:00", True), (None, False)])
