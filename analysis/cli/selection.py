@@ -30,12 +30,13 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
         first = study.seed_list[0]
+        rule = study.stopping
         own: dict[str, object] = {"seeds": None, "margin": study.margin, "first_seed": first}
-        own |= {"looks": study.stopping.looks, "spending": study.stopping.spending}
+        own |= {"looks": rule.looks, "spending": rule.spending, "spare": rule.spare}
         for option, value in own.items():
             if getattr(arguments, option) not in (None, value):
-                rule = f"{study.label} follows a stopping rule ({study.stopping}; its seeds begin at {first})"
-                raise StudyError(f"--{option.replace('_', '-')}: {rule}; leave it out")
+                follows = f"{study.label} follows a stopping rule ({rule}; its seeds begin at {first})"
+                raise StudyError(f"--{option.replace('_', '-')}: {follows}; leave it out")
     if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
@@ -52,7 +53,7 @@ def select_to_train(arguments: argparse.Namespace) -> list[Study]:
     studies = [with_asked_rule(select(name, arguments), arguments) for name in arguments.study]
     for study in studies:
         if study.stopping is None:
-            for option in ("looks", "spending", "first_seed", "margin"):
+            for option in ("looks", "spending", "spare", "first_seed", "margin"):
                 if getattr(arguments, option) is not None:
                     raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
         refuse_part(study, arguments)
@@ -73,7 +74,7 @@ def with_asked_rule(study: Study, arguments: argparse.Namespace) -> Study:
         return study
     if arguments.seeds:
         raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
-    asked = {"looks": arguments.looks, "spending": arguments.spending}
+    asked = {"looks": arguments.looks, "spending": arguments.spending, "spare": arguments.spare}
     rule = Stopping(**{name: value for name, value in asked.items() if value is not None})
     return study.stopping_by(rule, arguments.first_seed)
 

@@ -27,6 +27,7 @@ def symbol(verdict: Verdict, *, higher_is_better: bool) -> dict[str, Any]:
         "no clear difference": ("o", INK, False),
         "too few seeds": ("o", INK, False),
         "open": ("o", INK, False),
+        "ended": ("o", INK, False),
         "equivalent": ("s", INK, settled),
         "changes nothing": ("|" if settled else "D", INK, True),
     }.get(kind, ("D", INK, True))

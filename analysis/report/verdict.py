@@ -49,6 +49,11 @@ def is_open(row: Row) -> bool:
     )
 
 
+def _is_ended(row: Row) -> bool:
+    """Say whether a row has an interval and a failed run has ended its stopping rule."""
+    return row.delta is not None and row.verdict.kind == "ended"
+
+
 def level(table: Table) -> float:
     """Return the chance, over all comparisons and looks, of calling a row different that is not."""
     return LEVEL if table.stopping is None else table.stopping.level
@@ -89,11 +94,15 @@ def _panel(table: Table, baseline: str) -> str:
             f"{row.label!r} is {row.verdict.kind} than {baseline!r}{row.verdict.coverage} by "
             f"{abs(row.delta.mean):.2f} {table.metric.points} ({_interval(table)} {low:.2f} to {high:.2f}{p}){within}"
         )
+    if ended := [row for row in rows if _is_ended(row)]:
+        parts.append(f"Ended by a failed run before they were resolved: {named(ended)}; {_allowed(ended, table)}")
     if unresolved := [row for row in rows if is_open(row)]:
         parts.append(f"No clear difference: {named(unresolved)}; {_allowed(unresolved, table)}")
+        if overturned := [row for row in unresolved if row.verdict.overturned]:
+            parts.append(f"Failures alone could overturn what the seeds that trained show: {named(overturned)}")
     reasons: dict[str, list[Row]] = {}
     for row in rows:
-        if not is_resolved(row) and not is_open(row):
+        if not is_resolved(row) and not is_open(row) and not _is_ended(row):
             reasons.setdefault(_reason(row, table), []).append(row)
     return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
 
@@ -120,6 +129,8 @@ def _reason(row: Row, table: Table) -> str:
         return f"Equivalent to {row.baseline!r}{verdict.margin} {table.metric.points}{verdict.coverage}"
     if verdict.kind == "open":
         return "Before the first look of the stopping rule"
+    if verdict.kind == "ended":
+        return "Ended by a failed run before the first look of the stopping rule"
     if row.delta is not None and row.delta.n > 1:
         return "The same difference at every seed, no spread to judge by"
     return f"Fewer than 2 seeds paired with {row.baseline!r}, too few for an interval"

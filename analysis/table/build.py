@@ -13,11 +13,11 @@ from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
-from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
+from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.environment import device_hours
 from analysis.table.best import best_rows
 from analysis.table.comparison import Comparison, compare, conclude
-from analysis.table.interim import seeds_wanted
+from analysis.table.interim import failures, seeds_wanted
 from analysis.table.model import Row
 from analysis.table.published import (
     BILLION,
@@ -120,7 +120,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
     results = finished(records, study)
     refuse_copies(records)
     home = homes(study)
-    comparisons = compare({row: _figures(runs, study.metric) for row, runs in results.items()}, home, study)
+    figures = {row: _figures(runs, study.metric) for row, runs in results.items()}
+    comparisons = compare(figures, home, study, failures(records))
     looks = {row: one.interim for row, one in comparisons.items() if one.interim}
     wanted = seeds_wanted(looks, home, study)
     cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
@@ -128,9 +129,10 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
     counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
     identical = identical_rows(begun(records, study), study.panels, counts)
     environments = footnotes(cells, study.baselines)
-    failed = failures(records, wanted) if study.stopping is None else {}  # Δ of a rule has all seeds of its look
+    failed = failed_runs(records)
     remarks = (
-        unpaired(cells, home, failed),
+        unpaired(cells, home, failed, looks),
+        overturned({row: one.overturned for row, one in comparisons.items()}),
         several_tries(cells),
         {row: one.note for row, one in identical.items()},
         collapsed(cells),
@@ -167,6 +169,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
             *notes.another_baseline(study.baselines[0], selection.declared, study.comparisons),
             *([] if selection.declared else notes.partial(len(comparisons), selection.study.comparisons)),
+            *notes.so_far([row.label for row in rows if row.verdict.so_far and row.verdict.claims]),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),

@@ -20,6 +20,7 @@ Kind = Literal[
     "no clear difference",
     "too few seeds",
     "open",
+    "ended",
     "baseline",
     "failed",
     "unfinished",
@@ -32,7 +33,7 @@ class Verdict:
     """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
 
     `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
-    `failed` at others.
+    `failed` at others. `overturned` is what these could overturn, so that it is not claimed: `different`, `equivalent`.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Verdict:
     wanted: int = 0
     failed: int = 0
     detail: str = ""
+    overturned: str = ""
 
     @property
     def settled(self) -> bool:
@@ -51,6 +53,11 @@ class Verdict:
     def so_far(self) -> bool:
         """Whether more seeds are to come: not where all the others have failed."""
         return self.n is not None and self.n + self.failed < self.wanted
+
+    @property
+    def claims(self) -> bool:
+        """Whether it claims something of the difference."""
+        return self.kind in ("better", "worse", "equivalent")
 
     @property
     def coverage(self) -> str:
@@ -122,11 +129,12 @@ def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["bette
 
 def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
     """Say where a row stands at its last look by a stopping rule; `margin` is the study's, if it names one."""
+    if look.outcome == "ended":
+        return Verdict(kind="ended", detail=f": {look.ended}")
     if look.delta is None or look.outcome == "open":
         when = "first" if look.delta is None else "next"
         return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
     if look.outcome == "exhausted":
         return Verdict(kind="no clear difference", detail=f" by {rule.most} seeds, the last look")
-    within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
     kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
-    return Verdict(kind=kind, within=margin if within else None)
+    return Verdict(kind=kind, within=margin if look.within else None)

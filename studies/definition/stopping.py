@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -36,6 +36,8 @@ class Stopping:
         looks: seeds in hand at each look, rising, the first at least 2; the last is the most that a row can get.
         spending: how the level is spent over the looks (`analysis.statistics.sequential`).
         level: the family-wise level of the whole study, over its rows and looks.
+        spare: how many seeds more are declared: where a row or its baseline fails at a seed, the pair's next one takes
+            its place as long as there are some.
 
     """
 
@@ -48,19 +50,31 @@ class Stopping:
     spending: Spending = "obrien-fleming"
     level: Annotated[Number, Field(gt=0, lt=0.5), expected("give a level between 0 and 0.5, as 0.05")] = 0.05
 
+    spare: Annotated[Whole, Field(ge=0), expected("give a number of seeds from 0 up")] = 0
+
     @property
     def most(self) -> int:
-        """The most seeds that a row can get."""
+        """The most seeds that a row can be compared on."""
         return self.looks[-1]
+
+    @property
+    def declared(self) -> int:
+        """How many seeds are declared: those of the last look and the spare ones."""
+        return self.most + self.spare
 
     @classmethod
     def from_dict(cls, data: Any) -> Stopping:
-        """Read what `dataclasses.asdict` returned; a StudyError for anything else."""
+        """Read what `to_dict` returned, or an older version, which knew no spare seeds; else a StudyError."""
         names = {field.name for field in fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
+        if not isinstance(data, dict) or set(data) | {"spare"} != names:
             raise StudyError(f"a stopping rule has {', '.join(sorted(names))}, not {repr(data)[:60]}")
         return cls(**data)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, without `spare` where there are none, so that older versions can read the rule."""
+        return {name: value for name, value in asdict(self).items() if name != "spare" or value}
+
     def __str__(self) -> str:
         looks = ", ".join(map(str, self.looks))
-        return f"looks at {looks} seeds, {self.spending} spending of {self.level:g}"
+        spare = f", {self.spare} spare" if self.spare else ""
+        return f"looks at {looks} seeds{spare}, {self.spending} spending of {self.level:g}"

@@ -85,10 +85,11 @@ class Study:
             raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, metrics())}")
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
-        if self.stopping is not None and len(self.seed_list) != self.stopping.most:
+        if self.stopping is not None and len(self.seed_list) != self.stopping.declared:
+            spare = f" and has {self.stopping.spare} spare" if self.stopping.spare else ""
             raise StudyError(
-                f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}: "
-                f"seeds={self.stopping.most}"
+                f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}"
+                f"{spare}: seeds={self.stopping.declared}"
             )
         for row, run in self.rows.items():
             self._check_row(row, run)
@@ -220,9 +221,9 @@ class Study:
         return replace(Selection.of(self), seeds=tuple(seeds))
 
     def stopping_by(self, rule: Stopping, first_seed: int | None = None) -> Study:
-        """Return the study with a stopping rule, and as many seeds as a row can get by it, from its first on."""
+        """Return the study with a stopping rule, and as many seeds as it declares, from its first on."""
         first = min(self.seed_list) if first_seed is None else first_seed
-        return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.most)))
+        return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.declared)))
 
 
 @definition

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -83,12 +83,12 @@ def _checked(data: Any, where: str) -> dict[str, Any]:
         schema = short(data.get("schema") if isinstance(data, dict) else data)
         raise FolderError(f"{where}: written with schema {schema}, this version reads {SCHEMA}")
     try:
-        most = Stopping.from_dict(data.get("stopping")).most
+        declared = Stopping.from_dict(data.get("stopping")).declared
     except StudyError as error:
         raise FolderError(f"{where}: {error}") from None
     try:
         RULE.validate_python(data)
-        problem = "" if len(data["seeds"]) == most else f"seeds is {short(data['seeds'])}: should be {most}"
+        problem = "" if len(data["seeds"]) == declared else f"seeds is {short(data['seeds'])}: should be {declared}"
     except ValidationError as error:
         problem = fault(error)
     if problem:
@@ -220,7 +220,7 @@ def declare(study: Study, root: Path, records: Sequence[Record], url: str | None
         "schema": SCHEMA,
         **_purpose(study),
         "seeds": list(study.seed_list),
-        "stopping": asdict(study.stopping),
+        "stopping": study.stopping.to_dict(),
         "margin": study.margin,
         "declared": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -336,7 +336,7 @@ def refuse_looked(
         fresh = first_fresh(study, root, url)
         seeds = f"ask fresh seeds with --first-seed {fresh}"
         if written:
-            seeds = f"give it fresh ones, seeds=range({fresh}, {fresh + study.stopping.most})"
+            seeds = f"give it fresh ones, seeds=range({fresh}, {fresh + study.stopping.declared})"
         raise StudyError(
             f"{study.label}: {len(begun)} of its runs had begun before a stopping rule was declared (as "
             f"{begun[0].row!r}, seed {begun[0].run.seed}); a rule made after a look does not hold its level: {seeds}, "

@@ -26,7 +26,10 @@ result      every claim holds. The t interval covers: normal 94.8 to 95.0 %, cou
             48 % by its slope (65 % by a model of all rows), in 25 % by rows. Against the best of six rows alike: 2.7
             to 3.4 %, and 8 to 9 % as if it had been declared. Of five rows without an effect
             the three worst dropped after a look: any error 4.5 to 4.7 %, adjusted for the two that stay alone 11 %; any
-            row called different by 1, 2, 4 attempts by a rule: 4.5, 8.5, 16.4 %
+            row called different by 1, 2, 4 attempts by a rule: 4.5, 8.5, 16.4 %. Where the worst pairs fail, any of
+            five rows is better in 8 % (4 of 5 seeds left), 21 % (8 of 10), 19 % (14 of 16); with the failed against
+            them in 0 to 0.7 % (29 of 30), by a rule with two spare seeds in 0.7 % instead of 18 %. Watched with each
+            seed from 2 to 5, any row is once better or worse in 13 to 15 %, to 10 in 20 to 21 %
 """
 
 from __future__ import annotations
@@ -54,12 +57,14 @@ from tests.benchmarks import factors
 from tests.benchmarks.best import best
 from tests.benchmarks.choices import choices
 from tests.benchmarks.collapsed import collapsed
+from tests.benchmarks.failed_pairs import failed_pairs
 from tests.benchmarks.intervals import intervals
 from tests.benchmarks.known_baseline import known_baseline
 from tests.benchmarks.looks import looks
 from tests.benchmarks.published import published
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
+from tests.benchmarks.watched import watched
 
 SIZES = (3, 5, 10)
 RESAMPLES = 1999
@@ -249,6 +254,8 @@ MEASURES = {
     "equivalence": equivalence,
     "sequential": sequential,
     "stopped": stopped,
+    "failed-pairs": failed_pairs,
+    "watched": watched,
     "looks": looks,
     "known-baseline": known_baseline,
     "choices": choices,

@@ -10,10 +10,12 @@ from analysis.cli.selection import read, root_of, run_command, select
 from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.planning.needs import Need, needs, total_hours
+from analysis.planning.rounds import is_ended
 from analysis.table.build import Table, tables
 from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
+ENDED = "a rule that a failed run has ended goes on where that run is trained again"
 UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
 
@@ -69,17 +71,22 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
             continue
         cells = [row.label, str(row.delta.n if row.delta else 0), signed(row.delta.mean) if row.delta else ""]
         if (need := by_row.get(row.label)) is None:
-            cells.append(str(row.verdict).partition(":")[0])
+            cells.append(str(row.verdict) if is_ended(row) else str(row.verdict).partition(":")[0])
         else:
             cost = "-" if need.seeds is None else "not known yet" if need.hours is None else f"{need.hours:.2g}"
             cells += [seeds(getattr(need, name)) for name in columns.values()] + [cost]
             cells += [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
         listing.add_row(*cells)
     console.print(listing)
-    console.print("\n".join(table.choices), end="\n" * bool(table.choices), soft_wrap=True)
+    lines = [*table.choices]
+    lines += [f"{ENDED}: `{run_command(arguments)} --retry failed`"] if any(map(is_ended, table.rows)) else []
+    console.print("\n".join([*lines, *_closing(table, open_rows, total, arguments)]), soft_wrap=True)
+
+
+def _closing(table: Table, open_rows: list[Need], total: float | None, arguments: argparse.Namespace) -> list[str]:
+    """Say what closing all open rows costs, and how to go on."""
     if not open_rows:
-        console.print("no row is open whose figures tell how many seeds it needs")
-        return
+        return ["no row is open whose figures tell how many seeds it needs"]
     costs = ""
     if total is not None:
         costs = f"; closing those that can be costs about {total:.2g} device-hours, baseline included"
@@ -94,7 +101,7 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
             "Seeds that are added because of this look make p too small. A rule that is declared first, on fresh "
             f"seeds, does not: `{run_command(arguments, seeds=False)} --until-resolved --first-seed {fresh}`"
         )
-    console.print("\n".join(lines), soft_wrap=True)
+    return lines
 
 
 def _columns(table: Table) -> dict[str, str]:

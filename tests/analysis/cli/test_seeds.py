@@ -85,8 +85,11 @@ def test_a_rule_looks_at_both_at_once(made, capsys, tmp_path):
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[2] == "BAM 2 −1.95 6 more seeds 0.017"
     assert lines[3] == "BAM product 2 −0.10 6 more seeds 0.017"
-    # 6 + 6 + 6 more seeds, the 2 of a first look, and 6 of the baseline, ten seconds each
-    assert lines[-2] == "4 open; closing those that can be costs about 0.072 device-hours, baseline included"
+    assert lines[4] == "BAM max 2 +0.25 ended: failed at seed 2"
+    retry = "`bam run combine.py --retry failed`"
+    assert lines[-3] == f"a rule that a failed run has ended goes on where that run is trained again: {retry}"
+    # 6 + 6 more seeds, the 2 of a first look, and 6 of the baseline, ten seconds each
+    assert lines[-2] == "3 open; closing those that can be costs about 0.056 device-hours, baseline included"
     assert lines[-1].startswith("its seeds follow a rule (looks at 2, 8 seeds, ")
 
 

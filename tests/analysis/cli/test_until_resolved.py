@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from analysis.cli import main
 from studies.library import find_study
-from studies.stopping_rules.declaration import seal
+from studies.stopping_rules.declaration import declare, seal
 from tests.analysis.cli.test_cli import MINE
-from tests.analysis.synthetic import finish
+from tests.analysis.synthetic import ERRORS, finish, interrupt, write
 
 TRAIN = ["--devices", "cpu:2", "--wandb", "off"]
 
@@ -51,7 +52,7 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     assert said(capfd)[1] == [lines[0]], "and there is nothing left to train"
     assert main(["table", "mine.py", "--format", "json"]) == 0
     table = json.loads(said(capfd)[0])
-    assert table["stopping"] == {"looks": [2, 3], "spending": "obrien-fleming", "level": 0.05}
+    assert table["stopping"] == {"looks": [2, 3], "spending": "obrien-fleming", "level": 0.05, "spare": 0}
     assert [row["verdict"] for row in table["rows"][1:]] == ["no clear difference by 3 seeds, the last look"] * 2
     for form in ("text", "md", "csv", "tex", "html"):
         assert main(["table", "mine.py", "--format", form]) == 0
@@ -78,12 +79,37 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
         (["--margin", "0.7"], "bam: --margin: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--only", "row=BAM"], "bam: --only: mine follows a stopping rule, which is for all of its rows"),
         (["--looks", "2,4"], "bam: --looks: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--spare", "1"], "bam: --spare: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--spending", "pocock"], "bam: --spending: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--first-seed", "7"], "bam: --first-seed: mine follows a stopping rule (looks at 2, 3 seeds, "),
     ]:
         assert main(["run", "mine.py", *words, *TRAIN]) == 2
         (found,) = said(capfd)[1]
         assert found.startswith(line)
+
+
+ENDED = """
+from dataclasses import replace
+from studies.definition.stopping import Stopping
+from tests.analysis.synthetic import STUDY
+
+rows = {row: STUDY.rows[row] for row in ("none", "BAM max", "BAM product")}
+STUDY = replace(STUDY, name="mine", rows=rows, published={}, scientific=("attention", "attention.combine"))
+STUDY = STUDY.stopping_by(Stopping(looks=(2, 4)))
+"""
+
+
+def test_a_run_that_ends_a_rule_is_named_with_what_helps(mine, capfd):
+    (mine / "mine.py").write_text(ENDED)
+    study = find_study("mine.py")
+    declare(study, mine / "runs", [])
+    write(mine / "runs", study, ERRORS | {"none": [22.0, 21.0, None, 22.5]})
+    interrupt(mine / "runs", replace(study.rows["none"], seed=2), "failed")
+    assert main(["run", "mine.py", *TRAIN]) == 1
+    ended = "BAM max, BAM product: ended: 'none' failed at seed 2"
+    assert said(capfd)[1][1:] == [f"bam: {ended}; --retry failed trains it again, and the rule goes on"]
+    assert main(["status", "mine.py"]) == 0
+    assert f"mine  {ended}" in said(capfd)[0].splitlines()
 
 
 def test_a_rule_after_a_look_is_refused(mine, capfd):
@@ -100,6 +126,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
     ("words", "line"),
     [
         (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
+        (["--spare", "1"], "bam: --spare: goes with --until-resolved; give that, too"),
         (["--spending", "pocock"], "bam: --spending: goes with --until-resolved; give that, too"),
         (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
         (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),

@@ -12,7 +12,7 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Selection
 from studies.errors import StudyError
 from studies.records.records import gather
-from studies.stopping_rules.declaration import declare, file_of, with_rule
+from studies.stopping_rules.declaration import declare, file_of, seal, with_rule
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))
@@ -29,6 +29,20 @@ def test_a_declared_rule_is_read_back_with_its_seeds_and_margin(tmp_path):
     assert told["stopping"] == {"looks": [2, 4], "spending": "obrien-fleming", "level": 0.05}
     assert told["rows"]["BAM"] == STUDY.rows["BAM"].key
     assert told["comparisons"] == 5
+
+
+def test_a_rule_from_before_spare_seeds_keeps_its_seal_and_a_new_one_declares_them(tmp_path):
+    declare(RULED, tmp_path, [])
+    path = file_of(tmp_path, STUDY)
+    assert "spare" not in json.loads(path.read_text())["stopping"], "as older versions wrote it"
+    before = seal(tmp_path, "combine")
+    assert declare(RULED, tmp_path, []).stopping == RULE
+    assert seal(tmp_path, "combine") == before
+    spare = replace(STUDY.stopping_by(Stopping(looks=(2, 4), spare=2)), name="spare")
+    assert declare(spare, tmp_path, []).seed_list == (0, 1, 2, 3, 4, 5)
+    found = with_rule(replace(STUDY, name="spare"), tmp_path)
+    assert (found.stopping.spare, found.seed_list) == (2, (0, 1, 2, 3, 4, 5))
+    assert str(found.stopping) == "looks at 2, 4 seeds, 2 spare, obrien-fleming spending of 0.05"
 
 
 def test_some_rows_of_a_study_follow_its_rule(tmp_path):
@@ -245,5 +259,5 @@ def test_other_arguments_that_cannot_be():
         replace(STUDY, margin=-1)
     with pytest.raises(StudyError, match="combine: 4 seeds, but its stopping rule looks last at 3: seeds=3"):
         replace(STUDY, stopping=Stopping(looks=(2, 3)))
-    with pytest.raises(StudyError, match="a stopping rule has level, looks, spending, not"):
+    with pytest.raises(StudyError, match="a stopping rule has level, looks, spare, spending, not"):
         Stopping.from_dict({"looks": [2, 3]})
