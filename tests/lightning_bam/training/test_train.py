@@ -108,6 +108,16 @@ def test_the_record(reference):
     assert folder.checkpoint.exists()
 
 
+def test_the_record_of_what_it_cost(reference):
+    """1297 train images in batches of 97, the last incomplete one dropped: 13 batches, 1261 images an epoch."""
+    folder, _ = reference
+    manifest = folder.manifest()
+    assert (manifest.cost.images, manifest.cost.memory) == (1261, None)
+    assert 1e-5 < manifest.cost.latency < 1, "seconds"
+    assert all(0 < line["train_seconds"] < line["seconds"] for line in folder.metrics()), "without the scoring"
+    assert manifest.attempts[0].ended == manifest.ended
+
+
 def test_the_same_run_gives_the_same_bits(reference, tmp_path):
     folder, _ = trained(tmp_path, RUN)
     names = ("train_loss", "loss", "correct_top1", "correct_top5")
@@ -133,6 +143,7 @@ def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path)
     assert folder.state() == "interrupted"
     assert train(folder).error_top1 == result.error_top1
     assert [attempt.from_epoch for attempt in folder.manifest().attempts] == [0, 2]
+    assert folder.manifest().cost.images == 1261
 
 
 CHANGED = {
