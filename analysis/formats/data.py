@@ -62,6 +62,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "reproduced": row.reproduced}
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
+    line |= table.costs.values(row.label)
     if table.prints_counts or table.within:
         line["baseline"] = row.baseline
     return line | _printed(row) if table.prints_counts else line
@@ -108,12 +109,17 @@ def as_json(table: Table) -> str:
         "question": table.question,
         "metric": table.metric.name,
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
-        "rows": [{name: item for name, item in _row(row).items() if name not in left_out} for row in table.rows],
+        "rows": [
+            {name: item for name, item in _row(row).items() if name not in left_out}
+            | {"cost": table.costs.values(row.label)}
+            for row in table.rows
+        ],
         "notes": table.notes,
         "footnotes": [
             asdict(note) | {"differences": [one._asdict() for one in note.differences]} for note in table.footnotes
         ],
         "device_hours": table.device_hours,
+        "costs": {"machine": table.costs.machine, "spent": asdict(table.costs.spent)},
         "comparisons": table.comparisons,
         "margin": table.margin,
         "stopping": asdict(table.stopping) if table.stopping else None,

@@ -46,6 +46,7 @@ def legend(table: Table) -> list[str]:
             "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
             "twenty figures that do agree still falls outside."
         )
+    lines += table.costs.notes if table.shows_costs else []
     return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
 
 

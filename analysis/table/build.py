@@ -13,6 +13,8 @@ from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import Unlisted
 from analysis.checks.unpaired_seeds import failures, several_tries, unpaired
+from analysis.cost.study import Costs
+from analysis.cost.study import costs as costs_of
 from analysis.environment import device_hours
 from analysis.table.comparison import Comparison, compare, conclude
 from analysis.table.interim import seeds_wanted
@@ -32,7 +34,8 @@ class Table:
 
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
     every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to. `margin` is the
-    largest difference that is too small to matter; `unlisted` is what the record has and the study has not.
+    largest difference that is too small to matter; `unlisted` is what the record has and the study has not. What it
+    has cost is printed where it `shows_costs`.
     """
 
     study: str
@@ -49,6 +52,8 @@ class Table:
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
     unlisted: Unlisted = field(default_factory=Unlisted)
+    costs: Costs = field(default_factory=Costs)
+    shows_costs: bool = False
 
     @property
     def mixes_code(self) -> bool:
@@ -141,6 +146,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         stopping=study.stopping,
         footnotes=environments,
         device_hours=hours,
+        costs=costs_of(study, records, cells, home),
     )
 
 

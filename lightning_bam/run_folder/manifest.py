@@ -100,14 +100,15 @@ class Environment(BaseModel):
 class Cost(BaseModel):
     """What a run has cost, as its last attempt has measured it on the first rank; None where it has not.
 
-    `images` are those that an epoch trains on, `latency` the seconds of one image's forward pass, `memory` the most
-    bytes that tensors took on the GPU. On a CPU it has the `processor`'s model. `ranks_here` is how many ranks were to
-    share the host.
+    `images` are those that an epoch trains on, all ranks together, `epoch_seconds` its median seconds without scoring,
+    `latency` the seconds of one image's forward pass, `memory` the most bytes that tensors took on the GPU. On a CPU it
+    has the `processor`'s model. `ranks_here` is how many ranks were to share the host.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
     images: Count | None = None
+    epoch_seconds: Annotated[float, Field(gt=0, lt=1e9)] | None = None
     latency: Annotated[float, Field(gt=0, lt=1e9)] | None = None
     memory: Count | None = None
     processor: Word | None = None

@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 import torch
@@ -150,7 +151,7 @@ def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, 
     )
 
 
-def _end(folder: RunFolder, module: TrainedModule, measured: Mapping[str, Any]) -> Result:
+def _end(folder: RunFolder, module: TrainedModule, measured: dict[str, Any]) -> Result:
     """Report the last epoch's figures, then call the run complete; `measured` are entries of the manifest."""
     run, lines = module.spec, folder.metrics()
     epochs = [line["epoch"] for line in lines]
@@ -173,6 +174,9 @@ def _end(folder: RunFolder, module: TrainedModule, measured: Mapping[str, Any]) 
     )
     manifest = folder.manifest()
     resumed = manifest.attempts[-1].from_epoch is not None
+    paces = [line.get("train_seconds") for line in lines]
+    if all(paces):  # some epochs may be an older version's
+        measured = measured | {"cost": measured["cost"] | {"epoch_seconds": median(paces)}}
     ended = now()
     start = {} if resumed else {"from_epoch": len(lines)}  # nothing was left to train
     folder.note(state="complete", ended=ended, **measured, attempts=manifest.with_last(**start, ended=ended))

@@ -33,8 +33,8 @@ import optuna
 import psutil
 import torch
 
-from lightning_bam.run_folder.manifest import TIMES
 from analysis.cli import main
+from lightning_bam.run_folder.manifest import TIMES
 from studies.definition.study import Study
 from studies.records.records import gather
 from studies.storage.optuna_storage import close_storage, open_storage

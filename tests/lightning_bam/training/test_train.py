@@ -115,6 +115,7 @@ def test_the_record_of_what_it_cost(reference):
     assert (manifest.cost.images, manifest.cost.memory) == (1261, None)
     assert 1e-5 < manifest.cost.latency < 1, "seconds"
     assert all(0 < line["train_seconds"] < line["seconds"] for line in folder.metrics()), "without the scoring"
+    assert manifest.cost.epoch_seconds == sum(line["train_seconds"] for line in folder.metrics()) / 2
     assert manifest.attempts[0].ended == manifest.ended
 
 
