@@ -13,12 +13,11 @@ from studies.definition.study import Study
 from studies.records.records import Record
 
 MEANING: Final = (
-    "Cost: images/s are an epoch's images by its median seconds, scoring left out; latency is the median of up to 50 "
-    "forward passes of one blank image after the training, at its precision, threads and ranks on the host; memory is "
-    "the peak of torch's tensors on the first rank's GPU, data included, and is not recorded on a CPU. Mean ± sample "
-    "standard deviation over a row's runs.",
-    "Ratio to baseline: geometric mean over the seeds at which both were trained on one machine, ± standard deviation. "
-    "What else ran on the machine is not recorded.",
+    "Cost: images/s in training, of the median epoch without its scoring; latency of one image's forward pass after "
+    "the training, median; memory is the peak of torch's tensors on the first rank's GPU; mean ± standard deviation "
+    "over a row's runs.",
+    "To baseline: the ratio at the same seed on the same machine, geometric mean ± standard deviation. What else ran "
+    "there is not recorded.",
 )
 """What the columns of cost mean."""
 PACE: Final = "images_per_second"

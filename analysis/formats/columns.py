@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from analysis.checks.footnotes import LETTERS
 from analysis.table.build import Table
 from analysis.table.model import Row
+from analysis.table.verdict import LEVEL
 from lightning_bam.config import Metric
 
 RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
@@ -168,8 +169,8 @@ def differences(table: Table) -> Columns:
     """Return the columns that hold each row against its baseline."""
     deltas = [Delta(mean=d.mean, low=d.low, high=d.high) if (d := row.delta) else None for row in table.rows]
     if table.stopping is None:
-        bounded = any(row.p_holm < 0.001 for row in table.rows)
-        p = Column(heading="p\n(Holm)", kind="number", cells=[_p(row) for row in table.rows], plain=not bounded)
+        bounded = any(row.p_adjusted < 0.001 for row in table.rows)
+        p = Column(heading="p\n(adj.)", kind="number", cells=[_p(row) for row in table.rows], plain=not bounded)
     else:
         limited = [_limited(row) for row in table.rows]
         p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited))
@@ -209,10 +210,22 @@ def _macs(macs: Sequence[int | None]) -> tuple[str, list[str]]:
     return unit, ["" if count is None else f"{count / scale:.{digits}f}" for count in macs]
 
 
+def at_least(p: float) -> str:
+    """Write a p-value as `< 0.001` or `= 0.042`, with as many digits as tell it from 0.05."""
+    return "< 0.001" if p < 0.001 else f"= {_apart(p, LEVEL, '.{}f', 3)}"
+
+
+def _apart(value: float, bound: float, form: str, digits: int) -> str:
+    """Write a value with so many digits, and more where it would read as a bound that it is not."""
+    while value != bound and float(format(value, form.format(digits))) == float(format(bound, form.format(digits))):
+        digits += 1
+    return format(value, form.format(digits))
+
+
 def _p(row: Row) -> str:
-    if math.isnan(row.p_holm):
+    if math.isnan(row.p_adjusted):
         return ""
-    return "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+    return at_least(row.p_adjusted).removeprefix("= ").replace("< ", "<")
 
 
 def _limited(row: Row) -> str:
@@ -220,4 +233,5 @@ def _limited(row: Row) -> str:
     look = row.interim
     if look is None or look.delta is None or look.limit is None or math.isnan(look.delta.p):
         return ""
-    return f"{look.delta.p:.2g}\n({look.limit:.2g})"
+    p, limit = look.delta.p, look.limit
+    return f"{_apart(p, limit, '.{}g', 2)}\n({_apart(limit, p, '.{}g', 2)})"

@@ -51,10 +51,11 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         **{f"delta_{name}": getattr(row.delta, name, math.nan) for name in ("sd", "low", "high")},
         "delta_interval": row.interval,
         "p": getattr(row.delta, "p", math.nan),
+        "p_adjusted": row.p_adjusted,
         "p_holm": row.p_holm,
-        "p_tost": row.p_tost if look is None else _or_nan(look.tost),
+        "p_tost": row.p_tost,
     }
-    for name in ("hedges_g", "p_sign_flip", "bootstrap_low", "bootstrap_high"):
+    for name in ("t_low", "t_high", "hedges_g", "p_sign_flip", "bootstrap_low", "bootstrap_high"):
         line[name] = getattr(evidence, name, math.nan)
     if look is not None:
         line |= {"look": look.look, "limit": _or_nan(look.limit), "tost_limit": _or_nan(look.tost_limit)}
@@ -114,7 +115,7 @@ def as_json(table: Table) -> str:
             | {"cost": table.costs.values(row.label)}
             for row in table.rows
         ],
-        "notes": table.notes,
+        "notes": [*table.notes, *table.made],
         "footnotes": [
             asdict(note) | {"differences": [one._asdict() for one in note.differences]} for note in table.footnotes
         ],

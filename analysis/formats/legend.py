@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from analysis.table.build import Table
 from lightning_bam.config import KINDS
 from studies.definition.stopping import Stopping
+
+Notes = Literal["short", "all", "none"]
+"""How much is said below a table."""
+NOTES: Final[tuple[Notes, ...]] = get_args(Notes)
 
 STOPPED = (
     "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: quote "
@@ -22,53 +26,101 @@ class Line(NamedTuple):
     text: str
 
 
-def below(table: Table) -> list[Line]:
-    """Return every line below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed."""
-    notes = table.notes[len(table.footnotes) :]  # the footnotes are the first
+def below(table: Table, notes: Notes = "short") -> list[Line]:
+    """Return the lines below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed.
+
+    `short` keeps what a reader must beware of and says the rest in a few lines; `all` also tells how the runs were
+    made, how everything is computed, and every fixed knob; `none` keeps the footnotes that marks refer to.
+    """
     marked = [Line(footnote.mark, footnote.text) for footnote in table.footnotes]
-    return marked + [Line("", text) for text in [*notes, *legend(table)]]
+    if notes == "none":
+        return marked
+    beware = table.notes[len(table.footnotes) :]  # the footnotes are the first
+    cost = table.costs.notes if table.shows_costs else []
+    if notes == "short":
+        return marked + [Line("", text) for text in [*beware, *legend(table), *cost]]
+    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table), *cost]]
 
 
 def legend(table: Table) -> list[str]:
-    """Explain the columns and the counts that are not the paper's, then name what is fixed."""
-    label = table.metric.title
-    top1 = table.metric.name == "error_top1"
-    noun = "Error: top-1 test error" if top1 else f"Figures: {label} on the test set"
-    what = "error" if table.metric.name.startswith("error") else "figure"
-    slots = " and ".join(table.within)
-    baseline = f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
-    lines = _counts(table) if table.prints_counts else []
-    lines += [f"{noun} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)
-    if any(row.published is not None for row in table.rows):
-        lines.append(
-            f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
-            "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
-            "twenty figures that do agree still falls outside."
-        )
-    lines += table.costs.notes if table.shows_costs else []
-    return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
-
-
-def _by_holm(table: Table, baseline: str) -> list[str]:
-    """Explain a table whose number of seeds was fixed beforehand."""
-    count = table.comparisons
-    adjusted = f", Holm-adjusted for {count} comparison{'s' * (count != 1)}" if count else ""
-    fewer = same = ""
+    """Say in a few lines what the figures mean, for a reader who knows the t-test."""
+    rule, within = table.stopping, ""
     if table.margin is not None:
-        fewer = ", to differ or to be equivalent, whichever takes fewer,"
-        same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "
-        same += f"(p < 0.05{adjusted})."
+        within = f" Equivalent: Δ lies within ±{table.margin:g} {table.metric.points}."
+    together = f"; all {table.comparisons} intervals hold together" if table.comparisons > 1 else ""
+    test, advice = (
+        "adjusted p < 0.05, the interval leaves out 0",
+        "Do not add seeds until p falls: use --until-resolved.",
+    )
+    if rule is not None:
+        together = f"; the intervals hold together over all looks{' and rows' if table.comparisons > 1 else ''}"
+        test = "p at or below the limit in brackets, the interval leaves out 0"
+        advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
     return [
-        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, with its 95 % t "
-        f"interval (not adjusted); p: paired t-test{adjusted}.",
-        f"A row is better or worse where p < 0.05; the seeds it still needs{fewer} are for 80 % power, "
-        "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
-        f"small: confirm with fresh ones.{same}",
+        *_counts(table),
+        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+        f"Δ: the row less {_baseline(table)} at the same seed, mean [95 % interval]{together}.",
+        f"Better or worse: {test}. No clear difference: all that the interval holds is possible, 0 too.{within}",
+        advice,
+        *_published(table),
+        f"Fixed: {', '.join(_kinds(table.fixed))}, and the train and test images: intervals speak of seeds.",
     ]
 
 
-def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
+def full_legend(table: Table) -> list[str]:
+    """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
+    lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
+    lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    return [*lines, *_published(table), f"Fixed: {fixed_facts(table.fixed)}."]
+
+
+def _what(table: Table) -> str:
+    top1 = table.metric.name == "error_top1"
+    return "Error: top-1 test error" if top1 else f"Figures: {table.metric.title} on the test set"
+
+
+def _baseline(table: Table) -> str:
+    slots = " and ".join(table.within)
+    return f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
+
+
+def _kinds(fixed: Mapping[str, str]) -> list[str]:
+    """Name what stands in the slots that a reader asks for first, and the recipe."""
+    slots = ("dataset", "backbone", "attention", "placement")
+    named = [fixed[slot] for slot in slots if slot in fixed]
+    return [*named, *["recipe"] * any(name.startswith("recipe.") for name in fixed)]
+
+
+def _published(table: Table) -> list[str]:
+    if not any(row.published is not None for row in table.rows):
+        return []
+    what = "error" if table.metric.name.startswith("error") else "figure"
+    return [
+        f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
+        "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
+        "twenty figures that do agree still falls outside."
+    ]
+
+
+def _by_number(table: Table) -> list[str]:
+    """Explain a table whose number of seeds was fixed beforehand."""
+    count = table.comparisons
+    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)" if count else ""
+    same = ""
+    if table.margin is not None:
+        same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "
+        same += f"(p < 0.05{adjusted})."
+    each = f", each of level 1 − 0.05/{count}, so that in 95 of 100 studies all of them hold" if count > 1 else ""
+    return [
+        f"Δ: mean difference to {_baseline(table)} in {table.metric.difference}, paired by seed, with its t "
+        f"interval{each}; p: paired t-test{adjusted}.",
+        "A row is better or worse where p < 0.05, and its interval then leaves out 0. CSV and JSON have the 95 % "
+        "interval of each row by itself, and Holm's p. `bam seeds` says how many seeds would tell a difference that "
+        f"matters. Seeds added because of a look at this table make its p too small: confirm with fresh ones.{same}",
+    ]
+
+
+def _by_rule(table: Table, rule: Stopping) -> list[str]:
     """Explain a table whose seeds follow a stopping rule."""
     same = ""
     if table.margin is not None:
@@ -77,8 +129,8 @@ def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
     shared = f"over {table.comparisons} comparisons (Bonferroni) and all looks"
     return [
         f"Seeds follow a rule declared before the first result: {rule}, {shared}; a row that is resolved gets no more.",
-        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, over the seeds of the row's "
-        f"last look, with the repeated interval of the design, which holds {shared}.",
+        f"Δ: mean difference to {_baseline(table)} in {table.metric.difference}, paired by seed, over the seeds of the "
+        f"row's last look, with the repeated interval of the design, which holds {shared}.",
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
         STOPPED,
@@ -86,7 +138,12 @@ def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
 
 
 def _counts(table: Table) -> list[str]:
-    """Say how many of the printed counts are reached, then each row that differs or of which something is known."""
+    """Say how many of the printed counts are reached, then each row that differs or of which something is known.
+
+    Nothing where the paper prints no size.
+    """
+    if not table.prints_counts:
+        return []
     answers = [count.equal for row in table.rows for count in (row.printed_params, row.printed_macs) if count]
     compared = [equal for equal in answers if equal is not None]
     lines = [

@@ -21,11 +21,6 @@ CALLED: Final = {
         "interval. The row is called better or worse where that leaves out 0, that is, where the p of the paired "
         "t-test is below {level:g}."
     ),
-    "95 % t": (
-        "Differences to the baseline are paired by seed {{cite:sharma2025pairing}}; each has its own {confidence:g} % "
-        "t interval. A row is called better or worse where the p of the paired t-test, adjusted by Holm for {count} "
-        "comparison{s}, is below {level:g}."
-    ),
     "repeated": (
         "Differences to the baseline are paired by seed {{cite:sharma2025pairing}}; each has the repeated interval of "
         "the sequential design at the row's last look, so that all intervals hold together over {count} comparison{s} "

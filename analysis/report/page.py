@@ -9,7 +9,7 @@ from analysis.factorial.study import factorial_of
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Column
 from analysis.formats.html import html_table, note_prefix
-from analysis.formats.legend import below
+from analysis.formats.legend import Line, below
 from analysis.html.templates import render
 from analysis.planning.needs import needs, total_hours
 from analysis.plots.kinds import KINDS, draw
@@ -76,6 +76,7 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
     blocks_of_rows = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
+    short = _unfixed(below(table))
     hint, goal = "A row's name or figures lead to its runs.", f"{anchor}-row-"
     return {
         "anchor": anchor,
@@ -86,15 +87,21 @@ def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) 
         "table": table,
         "verdict": sentences(table),
         "tables": [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in blocks_of_rows],
-        "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
+        "notes": short,
+        "more_notes": [line for line in _unfixed(below(table, "all")) if line not in short],
         "note_prefix": note_prefix(table),
         "factorial": [(title, columns) for title, columns in factors.items() if columns and columns[0].cells],
         "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
         "figures": [drawing for drawing in drawings.values() if isinstance(drawing, Plot)],
         "absent": f"Not drawn: {absent}." if absent else "",
         "conditions": conditions(study),
-        "power": power.columns(comparisons),
+        "power": power.columns(comparisons, table.margin),
         "power_lead": power.lead(table, comparisons, hours),
         "provenance": provenance(records) or {"runs": "none is complete"},
         "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
     }
+
+
+def _unfixed(lines: Sequence[Line]) -> list[Line]:
+    """Leave out what is fixed, which has a section of its own."""
+    return [line for line in lines if not line.text.startswith("Fixed: ")]

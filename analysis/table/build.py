@@ -33,9 +33,9 @@ class Table:
     """A study's answer so far: its rows in order, what to beware of, and what it is conditional on.
 
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
-    every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to. `margin` is the
-    largest difference that is too small to matter; `unlisted` is what the record has and the study has not. What it
-    has cost is printed where it `shows_costs`.
+    every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to; `made` says how its
+    runs were made. `margin` is the largest difference that is too small to matter; `unlisted` is what the record has
+    and the study has not. What it has cost is printed where it `shows_costs`.
     """
 
     study: str
@@ -45,6 +45,7 @@ class Table:
     metric: Metric
     rows: list[Row]
     notes: list[str]
+    made: list[str]
     fixed: dict[str, str]
     comparisons: int
     margin: float | None = None
@@ -137,9 +138,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),
-            *notes.trained_with(trained, environments),
-            *notes.device_time(hours, timed, len(trained)),
         ],
+        made=[*notes.trained_with(trained, environments), *notes.device_time(hours, timed, len(trained))],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
@@ -179,6 +179,7 @@ def _row(
         sd=sd,
         top5=mean_sd(list(_figures(runs, "error_top5").values()))[0],
         delta=comparison.delta,
+        p_adjusted=comparison.p_adjusted,
         p_holm=comparison.p_holm,
         differences=comparison.differences,
         p_tost=comparison.p_tost,

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.statistics.families import holm
+from analysis.statistics.families import bonferroni, holm
 from analysis.statistics.paired import PairedDifference, paired, tost
 from analysis.table.interim import Interim, interims
-from analysis.table.verdict import Verdict, by_rule, verdict, without_figures
+from analysis.table.verdict import LEVEL, Verdict, by_rule, verdict, without_figures
 from studies.definition.study import Study
 
 
@@ -18,13 +18,19 @@ class Comparison:
 
     delta: PairedDifference | None
     differences: tuple[float, ...] = ()
+    p_adjusted: float = math.nan
     p_holm: float = math.nan
     p_tost: float = math.nan
     interim: Interim | None = None
 
 
 def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str], study: Study) -> dict[str, Comparison]:
-    """Compare each row but the baselines; `figures` are row -> seed -> percent, `home` row -> its baseline."""
+    """Compare each row but the baselines; `figures` are row -> seed -> percent, `home` row -> its baseline.
+
+    Intervals and p are adjusted by Bonferroni: the intervals of all rows hold together, and one leaves out 0 exactly
+    where its p is below 0.05. Holm's p is at most as large, but no intervals belong to it that would agree with it
+    and hold together: it is given as a second opinion.
+    """
 
     def differences(row: str) -> tuple[float, ...]:
         return tuple(figures[row][seed] - figures[home[row]][seed] for seed in pairs[row])
@@ -34,30 +40,34 @@ def compare(figures: Mapping[str, Mapping[int, float]], home: Mapping[str, str],
         looks = interims(figures, home, study)
         pairs = {row: list(study.seed_list[: look.delta.n if look.delta else 0]) for row, look in looks.items()}
         return {
-            row: Comparison(delta=looks[row].delta, differences=differences(row), interim=looks[row]) for row in others
+            row: Comparison(
+                delta=look.delta,
+                differences=differences(row),
+                p_tost=math.nan if look.tost is None else look.tost,
+                interim=look,
+            )
+            for row, look in looks.items()
         }
     pairs = {row: sorted(figures[row].keys() & figures[home[row]].keys()) for row in others}
+    count, margin = study.comparisons, math.nan if study.margin is None else study.margin
     deltas = {
-        row: paired([figures[row][s] for s in seeds], [figures[home[row]][s] for s in seeds])
+        row: paired([figures[row][s] for s in seeds], [figures[home[row]][s] for s in seeds], outside=LEVEL / count)
         for row, seeds in pairs.items()
         if seeds
     }
-    margin = math.nan if study.margin is None else study.margin
-    p_holm = _adjusted({row: delta.p for row, delta in deltas.items()}, study.comparisons)
-    p_tost = _adjusted({row: tost(delta, margin) for row, delta in deltas.items()}, study.comparisons)
+    p_holm = holm([delta.p for delta in deltas.values()], comparisons=count)
+    stepped = dict(zip(deltas, map(float, p_holm), strict=True))
     return {
         row: Comparison(
-            delta=deltas.get(row),
+            delta=delta,
             differences=differences(row),
-            p_holm=p_holm.get(row, math.nan),
-            p_tost=p_tost.get(row, math.nan),
+            p_adjusted=bonferroni(delta.p, count) if delta else math.nan,
+            p_holm=stepped.get(row, math.nan),
+            p_tost=bonferroni(tost(delta, margin), count) if delta else math.nan,
         )
         for row in others
+        for delta in (deltas.get(row),)
     }
-
-
-def _adjusted(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
-    return dict(zip(p, map(float, holm(list(p.values()), comparisons=comparisons)), strict=True))
 
 
 def conclude(
@@ -71,8 +81,7 @@ def conclude(
         return by_rule(comparison.interim, study.stopping, higher_is_better=higher, margin=study.margin)
     return verdict(
         comparison.delta,
-        comparison.p_holm,
-        comparisons=study.comparisons,
+        comparison.p_adjusted,
         wanted=n + states.total(),
         failed=failed,
         unchanged=unchanged,

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from analysis.statistics.paired import PairedDifference, prediction_interval
-from analysis.statistics.power import more_seeds
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
@@ -20,7 +19,8 @@ Kind = Literal[
     "worse",
     "equivalent",
     "changes nothing",
-    "not resolved",
+    "no clear difference",
+    "too few seeds",
     "open",
     "baseline",
     "failed",
@@ -71,11 +71,16 @@ class Verdict:
         return f"{self.kind}{self.margin}{self.coverage}{self.detail}"
 
 
+class _Seeds(TypedDict):
+    n: int | None
+    wanted: int
+    failed: int
+
+
 def verdict(
     delta: PairedDifference | None,
-    p_holm: float,
+    p_adjusted: float,
     *,
-    comparisons: int,
     wanted: int,
     failed: int = 0,
     unchanged: bool = False,
@@ -85,31 +90,24 @@ def verdict(
 ) -> Verdict:
     """Return what the differences of a row's figures from the baseline's allow to conclude.
 
-    `delta` is row minus baseline, None without a pair; `p_holm` and `p_tost`, of equivalence within the `margin`, are
-    adjusted for the study's `comparisons`. At fewer seeds than `wanted` a verdict is one of the moment, or where the
+    `delta` is row minus baseline, None without a pair; `p_adjusted` and `p_tost`, of equivalence within the `margin`,
+    are adjusted for the study's comparisons. At fewer seeds than `wanted` a verdict is one of the moment, or where the
     row or its baseline has `failed` at the others on the surviving ones. `unchanged`: the row computed exactly what the
-    baseline did.
+    baseline did. How many seeds it would take is not said here: from the difference seen that number is a guess, and
+    from one that matters it is planned (`analysis.planning.needs`).
     """
     if unchanged:
         return Verdict(kind="changes nothing")
+    n = delta.n if delta else 0
+    seeds: _Seeds = {"n": n if n < wanted else None, "wanted": wanted, "failed": failed}
     if delta is None or delta.n < 2:
-        return Verdict(kind="not resolved", detail=": needs at least 2 paired seeds")
+        return Verdict(kind="too few seeds", detail="" if n < wanted else ": needs at least 2", **seeds)
     if delta.sd == 0:
-        return Verdict(kind="not resolved", detail=": same Δ at every seed; needs more seeds")
+        return Verdict(kind="no clear difference", detail=": same Δ at every seed", **seeds)
     within = margin if margin is not None and p_tost < LEVEL else None
-    if p_holm < LEVEL or within is not None:
-        return Verdict(
-            kind=direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent",
-            within=within,
-            n=delta.n if delta.n < wanted else None,
-            wanted=wanted,
-            failed=failed,
-        )
-    missing = more_seeds(delta, level=LEVEL, comparisons=comparisons, margin=margin)
-    if (more := missing.least) is None:
-        return Verdict(kind="not resolved", detail=": needs >1000 seeds")
-    what = "" if margin is None else " to differ" if more == missing.to_differ else " to be equivalent"
-    return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
+    if p_adjusted < LEVEL:
+        return Verdict(kind=direction(delta, higher_is_better), within=within, **seeds)
+    return Verdict(kind="no clear difference" if within is None else "equivalent", within=within, **seeds)
 
 
 def without_figures(states: Mapping[str, int]) -> Verdict:
@@ -130,7 +128,7 @@ def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: fl
         when = "first" if look.delta is None else "next"
         return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
     if look.outcome == "exhausted":
-        return Verdict(kind="not resolved", detail=f" by {rule.most} seeds, the last look")
+        return Verdict(kind="no clear difference", detail=f" by {rule.most} seeds, the last look")
     within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
     kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
     return Verdict(kind=kind, within=margin if within else None)

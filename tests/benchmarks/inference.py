@@ -42,6 +42,7 @@ from analysis.statistics.resampling import bootstrap_interval, expansion, sign_f
 from analysis.statistics.sequential import limits
 from analysis.table.interim import interim
 from studies.definition.stopping import Stopping
+from tests.benchmarks.intervals import as_seen, intervals
 from tests.benchmarks.simulated import CHECKED, MODELS, ROWS, Measured, draw, student
 from tests.benchmarks.stopped import stopped
 
@@ -227,6 +228,8 @@ def factorials(generator: np.random.Generator, studies: int) -> Iterator[Measure
 MEASURES = {
     "coverage": coverage,
     "bootstrap": bootstrap,
+    "intervals": intervals,
+    "as-seen": as_seen,
     "families": families,
     "sign-flips": sign_flips,
     "equivalence": equivalence,

@@ -78,7 +78,7 @@ def execute(arguments: argparse.Namespace) -> int:
             made_with=provenance(staged),
         )
         page = report(study, staged, table, line).replace(folder, "runs")  # where the folders lie in the bundle
-        files |= {f"table.{ENDINGS[form]}": render(table, form).encode() for form in FORMATS} | rules
+        files |= {f"table.{ENDINGS[form]}": render(table, form, notes="all").encode() for form in FORMATS} | rules
         files |= {"README.txt": text.encode(), "report.html": page.encode()}
         files["constraints.txt"] = installed(anonymous=arguments.anonymous)
         if own:

@@ -13,6 +13,7 @@ from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import read_all, root_of
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
+from analysis.formats.legend import NOTES, Notes
 from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tabulate
@@ -36,6 +37,13 @@ ARGUMENTS = (
         action="store_true",
         help="what rows have cost, too: images/s in training, latency of an image, GPU memory, device-hours "
         "(csv and json always have them)",
+    ),
+    argument(
+        "--notes",
+        choices=NOTES,
+        default="short",
+        help="what to say below the table: what to beware of and how to read it; all, also how the runs were made and "
+        "every fixed knob; or none (short; CSV and JSON have all)",
     ),
     argument(
         "--runs",
@@ -69,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
         tables = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
-        show(tables, form or "text", arguments.output)
+        show(tables, form or "text", arguments.output, arguments.notes)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
@@ -93,17 +101,19 @@ def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
     return tables
 
 
-def show(tables: list[Table], form: str, output: str | None) -> None:
+def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:
     """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
     terminal = output is None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else 100
-    texts = [render(table, form, width=width, color=terminal) for table in tables]
+    texts = [render(table, form, notes=notes, width=width, color=terminal) for table in tables]
     text = "\n".join(texts)
     if form == "json" and len(texts) > 1:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in texts) + "\n]\n"
     elif form == "csv":
         text = as_csv(*tables)
-    elif form == "tex" and (signs := "".join(dict.fromkeys("".join(map(unprinted_signs, tables))))):
+    elif form == "tex" and (
+        signs := "".join(dict.fromkeys("".join(unprinted_signs(table, notes=notes) for table in tables)))
+    ):
         print(f"bam table: plain pdfLaTeX has no font for {signs}: a ? stands for each", file=sys.stderr)
     if terminal and form == "text":
         print(text, end="", file=unfiltered(sys.stdout))

@@ -45,7 +45,7 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     assert main(["table", "mine.py", "--format", "json"]) == 0
     table = json.loads(said(capfd)[0])
     assert table["stopping"] == {"looks": [2, 3], "spending": "obrien-fleming", "level": 0.05}
-    assert [row["verdict"] for row in table["rows"][1:]] == ["not resolved by 3 seeds, the last look"] * 2
+    assert [row["verdict"] for row in table["rows"][1:]] == ["no clear difference by 3 seeds, the last look"] * 2
     for form in ("text", "md", "csv", "tex", "html"):
         assert main(["table", "mine.py", "--format", form]) == 0
         assert "last look" in said(capfd)[0]

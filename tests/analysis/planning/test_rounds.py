@@ -52,7 +52,7 @@ def test_open_rows_alone_get_more_seeds(tmp_path):
     assert {label: row.n for label, row in rows.items()} == {"none": 6, "BAM": 2, "BAM max": 6}
     assert str(rows["BAM"].verdict) == "better"
     assert rows["BAM"].interim.look == 1
-    assert str(rows["BAM max"].verdict) == "not resolved by 6 seeds, the last look"
+    assert str(rows["BAM max"].verdict) == "no clear difference by 6 seeds, the last look"
     assert table.complete
     assert next_round(RULED, table) is None
     again = Machine(tmp_path)

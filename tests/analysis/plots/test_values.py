@@ -133,12 +133,12 @@ class TestEffects:
         drawn = effects(small[2])
         assert drawn.alt == (
             "Forest plot of the difference in top-1 error to the baseline, in percentage points with intervals. "
-            "BAM sum: −2.00 [−2.25, −1.75], n = 3, better. "
-            "BAM product: −0.37 [−1.88, +1.15], n = 3, not resolved: needs about 29 more seeds. "
-            "BAM max: +0.60 [−0.54, +1.74], n = 3, not resolved: needs about 7 more seeds."
+            "BAM sum: −2.00 [−2.44, −1.56], n = 3, better. "
+            "BAM product: −0.37 [−3.06, +2.33], n = 3, no clear difference. "
+            "BAM max: +0.60 [−1.42, +2.62], n = 3, no clear difference."
         )
         assert "to 'none' at the same seed" in drawn.caption
-        assert "by Holm, for 3 comparisons" in drawn.caption
+        assert "holds together with the others over 3 comparisons" in drawn.caption
 
 
 def test_limits_by_hand():

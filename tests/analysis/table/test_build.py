@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.checks import notes as guards
@@ -17,6 +19,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
 from studies.definition.study import Cell, Selection
 from studies.records.records import gather, read
+from tests.analysis.report.made import asked
 from tests.analysis.synthetic import COSTS, ERRORS, STUDY, finish, golden_table, interrupt, write
 
 
@@ -49,7 +52,7 @@ def test_equivalence_is_adjusted_for_rows_that_have_not_run(tmp_path):
     }
     found = compare(figures, dict.fromkeys(STUDY.rows, "none"), study)["BAM"]
     assert found.p_tost == pytest.approx(5 * 0.0124, abs=5e-4)
-    assert conclude(found, study, 4, Counter(), unchanged=False).kind == "not resolved"
+    assert conclude(found, study, 4, Counter(), unchanged=False).kind == "no clear difference"
 
 
 def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
@@ -57,17 +60,41 @@ def test_rows_stand_in_the_studys_order_and_each_has_its_verdict(table):
     assert list(said) == list(STUDY.rows)
     assert said["none"] == "baseline"
     assert said["BAM"] == "better"
-    assert said["BAM product"].startswith("not resolved: needs about ")
-    assert said["SE_r8 <light>"] == "not resolved: needs at least 2 paired seeds"
+    assert said["BAM product"] == "no clear difference"
+    assert said["BAM max"] == "no clear difference (3 of 4 seeds; 1 failed)"
+    assert said["SE_r8 <light>"] == "too few seeds so far (1 of 4 seeds)"
     assert said["BAM r=1"] == "changes nothing"
 
 
-def test_holm_counts_every_row(table):
+def test_p_and_interval_count_every_row(table):
     rows = by_label(table)
     assert table.comparisons == 5
-    assert rows["BAM"].p_holm == pytest.approx(5 * rows["BAM"].delta.p)
-    assert math.isnan(rows["BAM r=1"].p_holm)
-    assert math.isnan(rows["none"].p_holm)
+    assert rows["BAM"].p_adjusted == rows["BAM"].p_holm == pytest.approx(5 * rows["BAM"].delta.p)
+    for row in ("BAM product", "BAM max"):
+        alone = stats.ttest_1samp(rows[row].differences, 0)
+        assert rows[row].p_adjusted == pytest.approx(min(5 * alone.pvalue, 1))
+        bounds = alone.confidence_interval(1 - 0.05 / 5)
+        assert (rows[row].delta.low, rows[row].delta.high) == pytest.approx(tuple(bounds))
+        assert (rows[row].evidence.t_low, rows[row].evidence.t_high) == pytest.approx(
+            tuple(alone.confidence_interval())
+        )
+    for row in ("BAM r=1", "none"):
+        assert math.isnan(rows[row].p_adjusted)
+        assert math.isnan(rows[row].p_holm)
+
+
+@given(st.lists(st.floats(-9, 9), min_size=2, max_size=6), st.integers(1, 5))
+def test_an_interval_leaves_out_zero_exactly_where_its_verdict_is_clear(differences, comparisons):
+    study, seeds = asked(comparisons), range(len(differences))
+    figures = {row: {} for row in study.rows} | {
+        "none": dict.fromkeys(seeds, 20.0),
+        "r1": {seed: 20 + differences[seed] for seed in seeds},
+    }
+    found = compare(figures, dict.fromkeys(study.rows, "none"), study)["r1"]
+    assume(found.delta.sd > 0)
+    kind = conclude(found, study, len(differences), Counter(), unchanged=False).kind
+    assert kind in ("better", "worse", "no clear difference")
+    assert (found.delta.low > 0 or found.delta.high < 0) == (kind != "no clear difference")
 
 
 def test_runs_that_are_not_complete_stay_visible(table):
@@ -109,6 +136,8 @@ def test_notes(table):
         "n = 4 (seeds 0 to 3) wanted in every row; 20 of 24 runs are complete, 1 failed, 1 interrupted, 2 missing.",
         "Δ of 'BAM max' leaves out seed 2, where it failed: it compares only the seeds that trained.",
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
+    ]
+    assert table.made == [
         "Trained with 1 rank(s) a run, torch 2.11.0; commit 3f2a91c where not marked otherwise.",
         TIME.format("0.0556"),
     ]
@@ -143,6 +172,8 @@ def test_every_entry_that_runs_should_share_is_watched(tmp_path):
     assert [row.marks for row in table.rows] == [("a",), ("b",), (), ("c",), (), ("d",)]
     assert table.notes[5:] == [
         "Row 'BAM r=1' computed exactly what row 'none' did: the change changed nothing.",
+    ]
+    assert table.made == [
         "Trained with commit 3f2a91c; 1 rank(s) a run, torch 2.11.0 where not marked otherwise.",
         TIME.format("0.0194"),  # 6 runs of 10 s, one of them on two ranks
     ]
@@ -152,8 +183,8 @@ def test_a_commit_with_changes_is_called_so(tmp_path):
     study = replace(STUDY, seeds=1)
     for number, row in enumerate(study.rows.values()):
         finish(tmp_path, row, 20.0 + number, loss=2.0 + number, commit="3f2a91c+")
-    notes = tabulate(gather(study, tmp_path), study).notes
-    assert notes[1] == "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c+ with uncommitted changes."
+    made = tabulate(gather(study, tmp_path), study).made
+    assert made[0] == "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c+ with uncommitted changes."
 
 
 @pytest.mark.parametrize(
@@ -340,8 +371,11 @@ def test_frame(table):
         "delta_high",
         "delta_interval",
         "p",
+        "p_adjusted",
         "p_holm",
         "p_tost",
+        "t_low",
+        "t_high",
         "hedges_g",
         "p_sign_flip",
         "bootstrap_low",

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from analysis.formats.legend import legend
+from analysis.formats.legend import full_legend
 from analysis.statistics.paired import paired
 from analysis.statistics.sequential import limits
 from analysis.table.build import tabulate
@@ -105,7 +105,7 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "BAM": "better",
         "BAM product": "open: next look at 4 seeds",
         "BAM max": "not run",
-        "SE_r8 <light>": "not resolved by 4 seeds, the last look",
+        "SE_r8 <light>": "no clear difference by 4 seeds, the last look",
         "BAM r=1": "changes nothing",
     }
     assert rows["BAM"].states == {}
@@ -116,8 +116,8 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: "
         "quote its interval, which holds whenever a row stops, rather than its Δ."
     )
-    assert legend(table)[4] == caution
-    assert caution not in legend(replace(table, stopping=None)), "where the number of seeds is fixed"
+    assert full_legend(table)[4] == caution
+    assert caution not in full_legend(replace(table, stopping=None)), "where the number of seeds is fixed"
 
 
 def test_without_a_rule_every_seed_is_wanted():
