@@ -30,15 +30,12 @@ class Measured:
 
 
 def measured(record: Record) -> Measured | None:
-    """Return what a finished run has cost; None where an older version made it, or it moved to another machine."""
+    """Return what a finished run has cost; None where it is not recorded, as by older versions."""
     manifest, cost = record.manifest, record.manifest.cost
     if record.result is None or not cost.images or cost.epoch_seconds is None or cost.latency is None:
         return None
-    places = {tuple(getattr(attempt, entry) for entry in (*WORDS, "host")) for attempt in manifest.effective}
-    if len(places) > 1:
-        return None
-    *entries, _ = next(iter(places))  # the host's name says nothing: the next host may be its twin
-    words = [text.format(entry) for text, entry in zip(WORDS.values(), entries, strict=True) if entry is not None]
+    attempt = manifest.effective[-1]  # which has measured; no host: its name says nothing of how fast it is
+    words = [text.format(entry) for name, text in WORDS.items() if (entry := getattr(attempt, name)) is not None]
     words += [cost.processor] if cost.processor else []
     words += [f"{cost.ranks_here} rank(s) on its host"] if cost.ranks_here else []
     return Measured(

@@ -100,9 +100,10 @@ class Environment(BaseModel):
 class Cost(BaseModel):
     """What a run has cost, as its last attempt has measured it on the first rank; None where it has not.
 
-    `images` are those that an epoch trains on, all ranks together, `epoch_seconds` its median seconds without scoring,
-    `latency` the seconds of one image's forward pass, `memory` the most bytes that tensors took on the GPU. On a CPU it
-    has the `processor`'s model. `ranks_here` is how many ranks were to share the host.
+    `images` are those that an epoch trains on, all ranks together, `epoch_seconds` the median seconds, without scoring,
+    of those that the attempt has trained whole, `latency` the seconds of one image's forward pass, `memory` the most
+    bytes that tensors took on the GPU. On a CPU it has the `processor`'s model. `ranks_here` is how many ranks were to
+    share the host.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)

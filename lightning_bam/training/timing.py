@@ -52,14 +52,8 @@ def latency(module: TrainedModule, device: torch.device) -> float:
     return median(seconds)
 
 
-def begin_peak(device: torch.device) -> None:
-    """Begin to look for the peak of `peak_memory`."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
 def peak_memory(device: torch.device) -> int | None:
-    """Return the most bytes that torch's tensors had on this GPU at once, of data in memory, too.
+    """Return the most bytes that torch's tensors had on this GPU at once in this process, which is one run's alone.
 
     None on a CPU: the peak of a forked process holds what its server had loaded, and says nothing of the network.
     """

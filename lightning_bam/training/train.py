@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
-from lightning_bam.run_folder.manifest import MOST, earlier, now
+from lightning_bam.run_folder.manifest import MOST, Attempt, earlier, now
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import Result, reports
 from lightning_bam.signals import Signals
@@ -26,7 +26,7 @@ from lightning_bam.training.checkpoint import CheckpointOnSignal, LastCheckpoint
 from lightning_bam.training.optimizer import make_optimizer
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.tasks import data_of, module_of
-from lightning_bam.training.timing import begin_peak, cost
+from lightning_bam.training.timing import cost
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
 from lightning_bam.user_code.keep import keep
 
@@ -79,8 +79,6 @@ def train(
         _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
     place = torch.device("cuda:0" if device == "cuda" else "cpu")
-    if first:
-        begin_peak(place)
     started = time.perf_counter()
     with warnings.catch_warnings(), without_defaults():
         quiet()
@@ -174,8 +172,7 @@ def _end(folder: RunFolder, module: TrainedModule, measured: dict[str, Any]) -> 
     )
     manifest = folder.manifest()
     resumed = manifest.attempts[-1].from_epoch is not None
-    paces = [line.get("train_seconds") for line in lines]
-    if all(paces):  # some epochs may be an older version's
+    if paces := _paces(lines, manifest.attempts[-1]):
         measured = measured | {"cost": measured["cost"] | {"epoch_seconds": median(paces)}}
     ended = now()
     start = {} if resumed else {"from_epoch": len(lines)}  # nothing was left to train
@@ -183,3 +180,9 @@ def _end(folder: RunFolder, module: TrainedModule, measured: dict[str, Any]) -> 
     folder.note(sha256=hashes(folder, result))
     folder.finish(result)
     return result
+
+
+def _paces(lines: Sequence[Mapping[str, Any]], attempt: Attempt) -> list[float]:
+    """Return the seconds, without scoring, of the epochs that this attempt has trained from their beginning."""
+    begin = len(lines) if attempt.from_epoch is None else attempt.from_epoch + bool(attempt.from_batch)
+    return [line["train_seconds"] for line in lines[begin:] if line["train_seconds"] > 0]

@@ -95,19 +95,12 @@ def test_only_runs_on_one_machine_are_held_against_each_other(tmp_path):
     assert "0.56 ± 0.09 (2 of 3)" in shown
 
 
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"cost": {}},
-        {"attempts": [CPU | {"host": "a"}, CPU | {"host": "b", "from_epoch": 1}]},
-        {"attempts": [CPU, CPU | {"threads": 2, "from_epoch": 1}]},
-    ],
-    ids=["of an older version", "resumed on another host", "resumed with more threads"],
-)
-def test_a_run_that_was_not_measured_on_one_machine_has_no_cost(tmp_path, own):
-    table = write(tmp_path, SE_2=own)
-    assert table.costs.rows["SE"].unmeasured == (2,)
-    assert table.costs.rows["SE"].spreads["images_per_second_ratio"].n == 2
+def test_a_run_without_a_measure_and_one_that_went_on_elsewhere(tmp_path):
+    """Seed 2 of SE is of an older version; seed 1 ended with two threads, on which it was measured."""
+    moved = {"attempts": [CPU, CPU | {"threads": 2, "from_epoch": 1}]}
+    table = write(tmp_path, SE_2={"cost": {}}, SE_1=moved)
+    assert (table.costs.rows["SE"].unmeasured, table.costs.rows["SE"].elsewhere) == ((2,), (1,))
+    assert table.costs.rows["SE"].spreads["images_per_second_ratio"].n == 1
     assert "Cost of 'SE' leaves out seed 2: not recorded." in table.costs.notes
 
 

@@ -17,10 +17,11 @@ from lightning_bam.data import Batches, ImageData, augment, normalise
 from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import Attempt
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from lightning_bam.training.optimizer import lr_factor
 from lightning_bam.training.recorder import TrainingError
-from lightning_bam.training.train import train
+from lightning_bam.training.train import _paces, train
 
 RECIPE = Recipe(epochs=2, batch_size=97, lr=0.05, schedule="cosine", crop_padding=1, flip=True)
 RUN = Run(dataset=Digits(), backbone=SmallResNet(width=3), recipe=RECIPE, seed=11)
@@ -144,7 +145,17 @@ def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path)
     assert folder.state() == "interrupted"
     assert train(folder).error_top1 == result.error_top1
     assert [attempt.from_epoch for attempt in folder.manifest().attempts] == [0, 2]
-    assert folder.manifest().cost.images == 1261
+    assert (folder.manifest().cost.images, folder.manifest().cost.epoch_seconds) == (1261, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "paces"),
+    [((0, 0), [1.0, 2.0, 3.0]), ((1, 0), [2.0, 3.0]), ((1, 5), [3.0]), ((2, 5), []), ((None, None), [])],
+)
+def test_the_pace_is_of_epochs_that_the_last_attempt_has_trained_whole(start, paces):
+    lines = [{"train_seconds": 1.0}, {"train_seconds": 2.0}, {"train_seconds": 3.0}]
+    assert _paces(lines, Attempt(from_epoch=start[0], from_batch=start[1])) == paces
+    assert _paces([{}, {"train_seconds": 4.0}], Attempt(from_epoch=1)) == [4.0], "an older version began it"
 
 
 CHANGED = {
