@@ -68,6 +68,16 @@ def partial(shown: int, family: int) -> list[str]:
     return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
 
 
+def another_baseline(baseline: str, declared: str, pairs: int) -> list[str]:
+    """Say that rows are compared with another row than the `declared` baseline, and what is taken off for that."""
+    if not declared:
+        return []
+    return [
+        f"Compared with {baseline!r}, not with the declared baseline {declared!r}: a row named after a look may be any "
+        f"row, so intervals and p are adjusted for all {pairs} pairs of rows."
+    ]
+
+
 def split_norm(records: Sequence[Record]) -> list[str]:
     """Say how many samples batch norm saw, where world sizes without SyncBatchNorm make it differ."""
     split: Counter[tuple[tuple[int, ...], int]] = Counter()

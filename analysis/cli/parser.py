@@ -25,7 +25,7 @@ VERBS: Final = {
     "methods": "a paragraph for a paper's method section, and answers to its checklist, from the records",
     "plot": "the conclusions as figures: PNG, SVG or PDF",
     "report": "the conclusions as one web page: verdict, table, plots, power, provenance, every run",
-    "factors": "a factorial study taken apart: analysis of variance, marginal means, importance",
+    "factors": "each factor by itself: levels compared, trends; of a factorial study also its analysis of variance",
     "explain": "the runs behind a row: seeds, attempts, commits, logs, and why one failed",
     "verify": "whether run folders are what the trainings left, and a written table follows from them",
     "reproduce": "one run trained again and compared, epoch by epoch",

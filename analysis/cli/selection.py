@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,12 @@ def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list
     studies = [select(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
     root = existing_root(arguments)
     return [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+
+
+def against(study: Study, records: Sequence[Record], row: str) -> tuple[Study, list[Record]]:
+    """Return the study with another row as the baseline, and those of its records that it then has."""
+    other = study.against(row)
+    return other, [record for record in records if record.row in other.rows]
 
 
 def records_of(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:

@@ -64,7 +64,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
     line |= table.costs.values(row.label)
-    if table.prints_counts or table.within:
+    if table.prints_counts or table.within or table.declared:
         line["baseline"] = row.baseline
     return line | _printed(row) if table.prints_counts else line
 
@@ -104,12 +104,13 @@ def csv_cell(item: Any) -> Any:
 
 def as_json(table: Table) -> str:
     """Return everything the table knows, per-seed errors included; null where there is no figure."""
-    left_out = () if table.prints_counts or table.within else OF_THE_PAPER
+    left_out = () if table.prints_counts or table.within or table.declared else OF_THE_PAPER
     data = {
         "study": table.study,
         "question": table.question,
         "metric": table.metric.name,
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
+        **({"declared_baseline": table.declared} if table.declared else {}),
         "rows": [
             {name: item for name, item in _row(row).items() if name not in left_out}
             | {"cost": table.costs.values(row.label)}

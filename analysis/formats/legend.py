@@ -81,7 +81,7 @@ def _what(table: Table) -> str:
 
 def _baseline(table: Table) -> str:
     slots = " and ".join(table.within)
-    return f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
+    return f"the baseline of the same {slots}" if slots and not table.declared else repr(table.baselines[0])
 
 
 def _kinds(fixed: Mapping[str, str]) -> list[str]:

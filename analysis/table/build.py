@@ -35,7 +35,8 @@ class Table:
     `baselines` has one row a panel, and panels differ in the slots `within`; p-values are adjusted for `comparisons`,
     every row of the whole study. `notes` begin with the `footnotes`, which rows' marks refer to; `made` says how its
     runs were made. `margin` is the largest difference that is too small to matter; `unlisted` is what the record has
-    and the study has not. What it has cost is printed where it `shows_costs`.
+    and the study has not, `declared` its own baseline where another row was asked for in its place. What it has
+    cost is printed where it `shows_costs`.
     """
 
     study: str
@@ -52,6 +53,7 @@ class Table:
     stopping: Stopping | None = None
     footnotes: tuple[Footnote, ...] = ()
     device_hours: float = 0.0
+    declared: str = ""
     unlisted: Unlisted = field(default_factory=Unlisted)
     costs: Costs = field(default_factory=Costs)
     shows_costs: bool = False
@@ -126,6 +128,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
         study=study.label,
         question=study.question,
         baselines=study.baselines,
+        declared=selection.declared,
         within=study.within,
         metric=study.scale,
         rows=rows,
@@ -134,7 +137,8 @@ def tabulate(records: Sequence[Record], study: Study, costs: Mapping[str, tuple[
             notes.coverage(wanted, cells, states),
             *notes.other_seeds(selection.left_out, selection.added),
             *notes.ruled_elsewhere(selection.ruled_by, [row for row, runs in cells.items() if runs]),
-            *notes.partial(len(comparisons), study.comparisons),
+            *notes.another_baseline(study.baselines[0], selection.declared, study.comparisons),
+            *([] if selection.declared else notes.partial(len(comparisons), study.comparisons)),
             *(note for remark in remarks for note in remark.values()),
             *pretrained(cells),
             *notes.split_norm(trained),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import field, fields, replace
 from functools import cached_property
+from math import comb
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
@@ -179,12 +180,34 @@ class Study:
         labels = select_rows(self.rows, self.baselines, selectors)
         panels = [panel for panel in self.panels if labels & set(panel.rows)]
         labels |= {panel.baseline for panel in panels}
+        return self._part(labels, panels)
+
+    def against(self, row: str) -> Study:
+        """Return the panel of this row with it as the baseline, or the study as it is for a baseline of its own.
+
+        Raises StudyError: no such row, or a study whose seeds follow a rule.
+        """
+        if row not in self.rows:
+            raise StudyError(f"--against {row}: {self.label}: no such row in the table; {nearest(row, self.rows)}")
+        if row in self.baselines:
+            return self
+        if self.stopping is not None:
+            raise StudyError(
+                f"--against {row}: {self.label} follows a stopping rule, whose limits hold for the comparisons it was "
+                "declared for; ask with fresh seeds in a study of its own"
+            )
+        panel = next(panel for panel in self.panels if row in panel.rows)
+        return self._part(set(panel.rows), [panel._replace(baseline=row)])
+
+    def _part(self, labels: Set[str], panels: Sequence[Panel]) -> Selection:
+        """Return the study with these of its rows, which are in these panels."""
         rows = {row: run for row, run in self.rows.items() if row in labels}
         varied = varying(rows, [panel.among(rows) for panel in panels])
+        baselines = tuple(panel.baseline for panel in panels)
         return replace(
             Selection.of(self),
             rows=rows,
-            baseline=self.baseline if isinstance(self.baseline, str) else tuple(panel.baseline for panel in panels),
+            baseline=baselines[0] if isinstance(self.baseline, str) else baselines,
             published={row: value for row, value in self.published.items() if row in rows},
             scientific=tuple(name for name in self.scientific if name in varied),
         )
@@ -228,8 +251,17 @@ class Selection(Study):
 
     @property
     def comparisons(self) -> int:
-        """How many comparisons the whole study makes, whatever rows of it are selected."""
-        return self.study.comparisons
+        """How many comparisons the whole study makes, whatever rows of it are selected; all pairs for another baseline.
+
+        Whoever names a row after a look at the results may have named any.
+        """
+        return sum(comb(len(panel.rows), 2) for panel in self.study.panels) if self.declared else self.study.comparisons
+
+    @property
+    def declared(self) -> str:
+        """The baseline of the study in whose place this call compares with another row; empty where it does not."""
+        (other, *_) = self.baselines
+        return "" if other in self.study.baselines else next(p.baseline for p in self.study.panels if other in p.rows)
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -64,9 +64,10 @@ def intervals(generator: np.random.Generator, studies: int) -> Iterator[Measured
                 for name, seen in (("Bonferroni", clear), ("Holm", holm < 0.05)):
                     title = f"(rows with an effect of 1.4 sd found, {name}, {n} seeds)"
                     yield Measured(title=title, found=100 * np.mean(seen[:, truth != 0]), n=many)
+    yield from _as_seen(generator, studies)
 
 
-def as_seen(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
+def _as_seen(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
     """Five rows without an effect: how many that are not clear "need" at most 30 seeds, and are then resolved?"""
     for n in (3, 5):
         few = studies // 5

@@ -10,7 +10,7 @@ from typing import Final
 
 from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.arguments import ANY_STUDIES, argument
-from analysis.cli.selection import read_all, root_of
+from analysis.cli.selection import against, read_all, root_of
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
@@ -37,6 +37,9 @@ ARGUMENTS = (
         action="store_true",
         help="what rows have cost, too: images/s in training, latency of an image, GPU memory, device-hours "
         "(csv and json always have them)",
+    ),
+    argument(
+        "--against", metavar="ROW", help="compare with this row of the study; p is adjusted for all pairs of its rows"
     ),
     argument(
         "--notes",
@@ -71,7 +74,11 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     if arguments.runs and form not in (None, *LINES):
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
+    if arguments.runs and arguments.against is not None:
+        raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
     studies, root = read_all("table", arguments), root_of(arguments)
+    if arguments.against is not None:
+        studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:
         tables = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)

@@ -84,7 +84,7 @@ def test_a_row_without_figures_of_its_own_is_named(tmp_path):
     found = factorial_of(CROSSED, gather(CROSSED, tmp_path))
     same = "Row 'max, hidden' computed exactly what row 'sum, ends' did: the change changed nothing."
     assert list(found.alike) == [same]
-    assert f"{same} Both count here, as if each had figures of its own." in explained(found, looks=False)
+    assert f"{same} Both count here, as if each had figures of its own." in explained(found, [], CROSSED)
 
 
 def test_many_runs_have_an_importance(tmp_path):
@@ -115,7 +115,7 @@ def test_the_catalogues_factorial_says_what_was_left_out(tmp_path):
 
 def fitted(cells, *names):
     levels = {name: tuple(dict.fromkeys(cell[place] for cell in cells)) for place, name in enumerate(names)}
-    return explained(factorial(cells, levels), looks=False)[0]
+    return explained(factorial(cells, levels), [], CROSSED)[0]
 
 
 def test_what_the_analysis_of_variance_was_fitted_with_is_said():
