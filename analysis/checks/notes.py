@@ -4,12 +4,17 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
 from analysis.environment import UNKNOWN, made_with
 from lightning_bam.run_folder.manifest import SHARED
+from studies.definition.study import Selection
+from studies.records.purpose import margin_text
 from studies.records.records import Record
+
+WIDE: Final = "a margin chosen after a look can be made wide enough for any row."
 
 
 def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
@@ -51,6 +56,16 @@ def other_seeds(left_out: Sequence[int], added: Sequence[int]) -> list[str]:
         return []
     text = ", and ".join(parts)
     return [f"{text[0].upper()}{text[1:]}: a number of seeds that is chosen for what it shows makes p too small."]
+
+
+def asked(selection: Selection) -> list[str]:
+    """Say that the margin or seeds are the call's and not the study's, nor declared with its rule."""
+    margin, own = selection.margin, selection.study.margin
+    lines = other_seeds(selection.left_out, selection.added)
+    if selection.stopping is not None or margin in (None, own):
+        return lines
+    study = "not in the study" if own is None else f"and the study names {margin_text(own)}"
+    return [f"Margin {margin_text(margin)} was given on the command line, {study}: {WIDE}", *lines]
 
 
 def ruled_elsewhere(ruled_by: Mapping[str, str], rows: Sequence[str]) -> list[str]:

@@ -24,7 +24,7 @@ PACE: Final = "images_per_second"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs:
+class StudyCost:
     """What a study's runs have cost: on which `machine` most were trained, each row, and what was `spent` in all."""
 
     machine: Machine = ()
@@ -74,7 +74,11 @@ def total(took: Spent) -> str:
     return f"The study took {three_digits(took.total)} device-hours: {', '.join(parts)}{untold}."
 
 
-def costs(study: Study, records: Sequence[Record], cells: Cells, home: Mapping[str, str]) -> Costs:
+def study_cost(study: Study, records: Sequence[Record], cells: Cells, home: Mapping[str, str]) -> StudyCost:
     """Return what the `records` of a study have cost; `cells` are its complete runs, `home` is row -> baseline."""
     machine, rows = row_costs(cells, home)
-    return Costs(machine=machine, rows=rows, spent=spent(study, records))
+    return StudyCost(machine=machine, rows=rows, spent=spent(study, records))
+
+
+NO_COST: Final = StudyCost()
+"""Of a study without any run."""

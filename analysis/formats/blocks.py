@@ -7,6 +7,7 @@ from analysis.formats.columns import (
     Columns,
     Figure,
     FigureColumn,
+    Printed,
     columns,
     differences,
     figures,
@@ -35,12 +36,11 @@ def blocks(table: Table) -> list[Block]:
     cost = [Block("Cost as measured", cost_columns(table))] if table.shows_costs else []
     if not table.prints_counts:
         return [Block("", columns(table)), *cost]
-    printed, reproduced = published(table)
     compared = differences(table) if any(row.n for row in table.rows) else []
     others = {other.metric for row in table.rows for other in row.others}
     return [
         Block("Size of the networks", [labels(table), *_sizes(table)]),
-        Block(titled(table.metric.label), [labels(table), printed, figures(table), reproduced, *compared]),
+        Block(titled(table.metric.label), [labels(table), figures(table), *compared, *published(table)]),
         *(Block(titled(metrics()[name].label), _other(table, name)) for name in metrics() if name in others),
         *cost,
     ]
@@ -79,12 +79,11 @@ def _other(table: Table, name: str) -> Columns:
         Figure(mean=other.mean, sd=other.sd, n=other.n, marks=row.marks if other.n else ()) if other else None
         for row, other in rows
     ]
-    printed = [f"{other.published:.2f}" if other else "" for _, other in rows]
+    printed = [Printed(mean=other.published, said=other.compatible) if other else None for _, other in rows]
     return [
         labels(table),
-        Column(heading="published", kind="number", cells=printed),
         FigureColumn(heading=heading(metrics()[name]), figures=ours),
-        Column(heading="reproduced?", kind="label", cells=[other.reproduced if other else "" for _, other in rows]),
+        FigureColumn(heading="published", figures=printed),
     ]
 
 

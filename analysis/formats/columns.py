@@ -76,6 +76,23 @@ class Delta(Figure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Printed(Figure):
+    """A figure of the paper and what ours `said` of it; `delta`, its difference to the baseline, likewise."""
+
+    said: str
+    delta: float | None = None
+    delta_said: str = ""
+
+    @property
+    def rest(self) -> str:
+        """What ours say; that nothing has run is said once."""
+        if self.delta is None:
+            return f"\n{self.said}"
+        said = "" if self.delta_said == self.said == "not run" else f"\n{self.delta_said}"
+        return f"\n{self.said};\nΔ {signed(self.delta)}{said}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A heading and a text for each row; a newline is where a narrow page may break, else a space.
 
@@ -129,7 +146,7 @@ def columns(table: Table) -> Columns:
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         figures(table),
         *differences(table),
-        *(published(table) if any(row.published is not None for row in rows) else ()),
+        *published(table),
     ]
 
 
@@ -138,31 +155,28 @@ def labels(table: Table) -> Column:
     return Column(heading="row", kind="label", cells=[row.label for row in table.rows])
 
 
-def published(table: Table) -> tuple[Column, Column]:
-    """Return the paper's figures, and whether ours agree."""
-    cells = ["" if row.published is None else f"{row.published:.2f}" for row in table.rows]
-    return (
-        Column(heading="published", kind="number", cells=cells),
-        Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in table.rows]),
-    )
+def published(table: Table) -> Columns:
+    """Return a column of what the paper prints, and whether ours agree; none where it prints nothing."""
+    if all(row.published is None for row in table.rows):
+        return []
+    cells = [
+        None
+        if row.published is None
+        else Printed(
+            mean=row.published, said=row.compatible, delta=row.published_delta, delta_said=row.compatible_delta
+        )
+        for row in table.rows
+    ]
+    return [FigureColumn(heading="published", figures=cells)]
 
 
 def figures(table: Table) -> FigureColumn:
-    """Return the study's own metric; each panel's champion is the best."""
-    best = {row.label for row in champions(table)}
+    """Return the study's own metric."""
     cells = [
-        Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.label in best, marks=r.marks, wanted=r.wanted, states=r.states)
+        Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.best, marks=r.marks, wanted=r.wanted, states=r.states)
         for r in table.rows
     ]
     return FigureColumn(heading=heading(table.metric), figures=cells)
-
-
-def champions(table: Table) -> list[Row]:
-    """Return each panel's best row among those resolved to be better than its baseline."""
-    sign = -1 if table.metric.higher_is_better else 1
-    better = [row for row in table.rows if row.verdict.kind == "better" and row.verdict.settled]
-    panels = dict.fromkeys(row.baseline for row in better)
-    return [min((row for row in better if row.baseline == panel), key=lambda row: sign * row.mean) for panel in panels]
 
 
 def differences(table: Table) -> Columns:

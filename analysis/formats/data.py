@@ -25,6 +25,8 @@ TYPES: Final = dict.fromkeys(("params", "macs", "delta_n", "comparisons", "look"
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a formula begins with."""
 NUMBER: Final = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
+UNLISTED: Final = ("seeds", "rows", "compared", "changed", "attempts")
+"""What JSON has of `analysis.checks.unlisted.Unlisted`; notes tell the rest."""
 OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
 """What a row has where the study has panels, or the paper prints the size of networks."""
 
@@ -45,6 +47,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     metric, evidence, look = table.metric.name, row.evidence, row.interim
     line: dict[str, Any] = {"study": table.study, "row": row.label, "params": row.params, "macs": row.macs}
     line |= {f"{metric}_mean": row.mean, f"{metric}_sd": row.sd, "n": row.n, "wanted": row.wanted}
+    line["best"] = row.best
     line |= {
         "delta": getattr(row.delta, "mean", math.nan),
         "delta_n": None if row.label == row.baseline else len(row.differences),
@@ -60,7 +63,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     if look is not None:
         line |= {"look": look.look, "limit": _or_nan(look.limit), "tost_limit": _or_nan(look.tost_limit)}
     line |= {"comparisons": table.comparisons, "margin": _or_nan(table.margin), "verdict": str(row.verdict)}
-    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "reproduced": row.reproduced}
+    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "compatible": row.compatible}
+    line |= {"published_delta": _or_nan(row.published_delta), "compatible_delta": row.compatible_delta}
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
     line |= table.costs.values(row.label)
@@ -85,7 +89,7 @@ def _printed(row: Row) -> dict[str, Any]:
             f"published_{other.metric}": other.published,
             f"{other.metric}_mean": other.mean,
             f"{other.metric}_sd": other.sd,
-            f"reproduced_{other.metric}": other.reproduced,
+            f"compatible_{other.metric}": other.compatible,
         }
     return line | {"note": row.note}
 
@@ -127,7 +131,7 @@ def as_json(table: Table) -> str:
         "stopping": asdict(table.stopping) if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
-        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name != "rule"},
+        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name in UNLISTED},
     }
     return visible(json_text(data, ascii_only=False)) + "\n"
 

@@ -61,6 +61,7 @@ def legend(table: Table) -> list[str]:
         f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
         f"Δ: the row less {_baseline(table)} at the same seed, mean [95 % interval]{together}.",
         f"Better or worse: {test}. No clear difference: all that the interval holds is possible, 0 too.{within}",
+        *_best(table),
         advice,
         *_published(table),
         f"Fixed: {', '.join(_kinds(table.fixed))}, and the train and test images: intervals speak of seeds.",
@@ -71,7 +72,7 @@ def full_legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
     lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
-    return [*lines, *_published(table), f"Fixed: {fixed_facts(table.fixed)}."]
+    return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
 
 
 def _what(table: Table) -> str:
@@ -89,17 +90,6 @@ def _kinds(fixed: Mapping[str, str]) -> list[str]:
     slots = ("dataset", "backbone", "attention", "placement")
     named = [fixed[slot] for slot in slots if slot in fixed]
     return [*named, *["recipe"] * any(name.startswith("recipe.") for name in fixed)]
-
-
-def _published(table: Table) -> list[str]:
-    if not any(row.published is not None for row in table.rows):
-        return []
-    what = "error" if table.metric.name.startswith("error") else "figure"
-    return [
-        f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
-        "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
-        "twenty figures that do agree still falls outside."
-    ]
 
 
 def _by_number(table: Table) -> list[str]:
@@ -134,6 +124,31 @@ def _by_rule(table: Table, rule: Stopping) -> list[str]:
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
         STOPPED,
+    ]
+
+
+def _best(table: Table) -> list[str]:
+    """Name the rows that are bold."""
+    best = ", ".join(repr(row.label) for row in table.rows if row.best)
+    return [f"Bold: cannot be told from the best, as no other row is better: {best}."] if best else []
+
+
+def _published(table: Table, *, full: bool = False) -> list[str]:
+    """Explain the paper's figures, and say how many of them are refused."""
+    if all(row.published is None for row in table.rows):
+        return []
+    what = "error" if table.metric.name.startswith("error") else "figure"
+    refused, held = table.refused
+    count = f" {refused} of {held} refused; {held / 20:.2g} expected if all agree." if held else ""
+    compatible = "one more run of ours could have given it. Its Δ: two more could have, and ours clearly has its sign."
+    if full:
+        compatible = (
+            "within the 95 % prediction interval of one more run of ours, of at most ± 1 point. Its Δ: within that of "
+            "the difference of two more runs, and the interval of our Δ leaves out 0 on the same side."
+        )
+    return [
+        f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; compatible: "
+        f"{compatible}{count}"
     ]
 
 

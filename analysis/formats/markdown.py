@@ -12,7 +12,7 @@ from studies.terminal.text import visible
 
 
 def as_markdown(table: Table, *, notes: Notes = "short") -> str:
-    """Return the question, the table and its notes; each panel's best row is bold if it is resolved to be better."""
+    """Return the question, the table and its notes; rows that cannot be told from the best are bold."""
     lines = [f"**{escaped(table.question)}**"]
     for title, columns in blocks(table):
         lines += ["", f"{escaped(title)}:"] if title else []

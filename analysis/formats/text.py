@@ -93,7 +93,7 @@ def _layout(block: Block, width: int) -> Layout:
         return Layout(flat, widths, stacked=False)
     _narrow(flat, widths, width, "verdict", LEAST)
     if _total(widths) > width:
-        flat = _merged(columns)
+        flat = columns
         widths = [_widest(column) for column in flat]
         _narrow(flat, widths, width, "verdict", 0)
         _narrow(flat, widths, width, "label", 0)
@@ -111,15 +111,6 @@ def _narrow(columns: Sequence[Column], widths: list[int], width: int, kind: str,
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * len(widths) - 1
-
-
-def _merged(columns: list[Column]) -> list[Column]:
-    """Put the last two columns, a published figure and whether it is reproduced, above each other."""
-    if columns[-1].heading != "reproduced?":
-        return columns
-    *others, published, reproduced = columns
-    cells = [f"{a}\n{b}".strip() for a, b in zip(published.cells, reproduced.cells, strict=True)]
-    return [*others, Column(heading="published", kind="label", cells=cells)]
 
 
 def _widest(column: Column) -> int:

@@ -152,12 +152,8 @@ def _chosen(study: Study, table: Table) -> list[str]:
             "from it, and trained anew with seeds that it had not used; the test images had no part in that."
         ]
     selection = Selection.of(study)
-    if selection.left_out:
-        lines.append(f"Left out of the study's own: {seeds_named(selection.left_out)}.")
-    if selection.added:
-        lines.append(f"Added to the study's own: {seeds_named(selection.added)}.")
     lines += ruled_elsewhere(selection.ruled_by, [row.label for row in table.rows if row.n])
-    return [*lines, *table.unlisted.notes]
+    return [*lines, *table.choices]
 
 
 def _a_run(trained: Sequence[Record]) -> list[str]:

@@ -7,11 +7,12 @@ from statistics import median
 
 from analysis.formats.columns import Column
 from analysis.planning.needs import Need, needs
+from analysis.planning.resolvable import least_of
 from analysis.plots.plot import noun
 from analysis.report.provenance import hours_text
 from analysis.report.verdict import is_resolved, level
 from analysis.statistics.paired import MOST
-from analysis.statistics.power import MOST_SEEDS, least_resolvable
+from analysis.statistics.power import MOST_SEEDS
 from analysis.table.build import Table
 from analysis.table.model import Row
 from studies.records.records import Record
@@ -37,20 +38,14 @@ class Power:
 def powers(table: Table, records: Sequence[Record]) -> list[Power]:
     """Return each comparison of the table, at the level that it has there.
 
-    The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
-    last look that counts, and the seeds to add are those of its next.
+    Where seeds follow a stopping rule, the seeds to add are those until the row's next look.
     """
     by_row = {need.row: need for need in needs(table, records)}
-    comparisons = []
-    for row in table.rows:
-        if row.label != row.baseline:
-            size = level(table) / table.comparisons
-            if row.interim is not None and row.interim.limit is not None:
-                size = row.interim.limit
-            delta = row.delta if row.delta is not None and row.delta.sd > 0 else None
-            least = math.nan if delta is None else least_resolvable(delta.sd, delta.n, level=size)
-            comparisons.append(Power(row=row, least=least, need=by_row.get(row.label)))
-    return comparisons
+    return [
+        Power(row=row, least=least_of(row, table), need=by_row.get(row.label))
+        for row in table.rows
+        if row.label != row.baseline
+    ]
 
 
 def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> list[str]:

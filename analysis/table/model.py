@@ -11,7 +11,7 @@ import numpy as np
 from analysis.statistics.paired import MOST, PairedDifference, differences, hedges_g, paired
 from analysis.statistics.resampling import bootstrap_interval, sign_flip
 from analysis.table.interim import Interim
-from analysis.table.published import PrintedCount, PrintedFigure
+from analysis.table.published import Compatible, PrintedCount, PrintedFigure
 from analysis.table.verdict import Verdict
 
 
@@ -59,7 +59,9 @@ class Row:
     as is `p_holm` (Holm, a second opinion). Where seeds follow a rule these are NaN, and `p_tost` is that of the last
     look, to be held against the limit in `interim`.
 
-    `published` is the paper's figure, `printed_params` (in millions), `printed_macs` (of one image, in 1e9) and
+    `best`: no other row of its panel is better (`analysis.table.best`). `published` is the paper's figure and
+    `published_delta` its difference to that of the baseline, `compatible` and `compatible_delta` whether ours agree;
+    `printed_params` (in millions), `printed_macs` (of one image, in 1e9) and
     `others` what else it prints, `note` what is known where counts differ. `marks` are the letters of the table's
     footnotes that speak of this row's runs, `notes` the table's notes about it alone.
     """
@@ -78,9 +80,12 @@ class Row:
     p_holm: float
     verdict: Verdict
     published: float | None
-    reproduced: str
+    compatible: Compatible
     states: Counter[str]
     baseline: str
+    published_delta: float | None = None
+    compatible_delta: Compatible = ""
+    best: bool = False
     differences: tuple[float, ...] = ()
     p_tost: float = math.nan
     interim: Interim | None = None

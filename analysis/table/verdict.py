@@ -1,18 +1,16 @@
 """What a row's figures allow to say."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from analysis.statistics.paired import PairedDifference, prediction_interval
+from analysis.statistics.paired import PairedDifference
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
 LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
-MARGIN = 1.0
-"""Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
 
 Kind = Literal[
     "better",
@@ -132,23 +130,3 @@ def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: fl
     within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
     kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
     return Verdict(kind=kind, within=margin if within else None)
-
-
-def reproduced(figures: Sequence[float], published: float | None) -> str:
-    """Say whether one run of ours could have given the published figure (both in percent).
-
-    The published figure is taken for a single run's, as the paper gives one number a cell and no spread. If that run
-    and ours are draws from one normal distribution, it falls outside the prediction interval of one new run once in
-    twenty times: `not reproduced`. Inside, with three runs or more and an interval of at most ± `MARGIN`, it is
-    `reproduced`: compatible with ours, no more. Else, or where runs all gave the same figure, it is `not resolved`.
-    """
-    if published is None or math.isnan(published):
-        return ""
-    if not figures:
-        return "not run"
-    if len(figures) < 3 or len(set(figures)) == 1:
-        return "not resolved"
-    low, high = prediction_interval(figures)
-    if not low <= published <= high:
-        return "not reproduced"
-    return "reproduced" if high - low <= 2 * MARGIN else "not resolved"

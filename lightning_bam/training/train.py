@@ -46,7 +46,7 @@ def train(
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ...) this process is one rank of a DDP group; the global batch does not
     depend on how many there are. Rank 0 writes the folder. `device` is `cpu` or `cuda`. Figures are comparable to the
-    last digit at equal `threads` of torch only. `studies` are study -> its row and the seal of its rule, for the
+    last digit at equal `threads` of torch only. `studies` are study -> its row and how it judges, for the
     manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
 
     Raises: ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).

@@ -230,12 +230,14 @@ class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
     `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
-    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none.
+    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none. `dropped`
+    are rows that it has not and that were trained for it: they stay comparisons of the whole study.
     """
 
     study: Study
     variant: tuple[str, ...] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, study: Study) -> Selection:
@@ -251,11 +253,14 @@ class Selection(Study):
 
     @property
     def comparisons(self) -> int:
-        """How many comparisons the whole study makes, whatever rows of it are selected; all pairs for another baseline.
+        """How many comparisons the whole study makes, whatever rows of it are selected or were dropped.
 
-        Whoever names a row after a look at the results may have named any.
+        All pairs for another baseline: whoever names a row after a look at the results may have named any.
         """
-        return sum(comb(len(panel.rows), 2) for panel in self.study.panels) if self.declared else self.study.comparisons
+        if not self.declared:
+            return self.study.comparisons + len(self.dropped)
+        *sizes, most = sorted(len(panel.rows) for panel in self.study.panels)
+        return sum(comb(size, 2) for size in (*sizes, most + len(self.dropped)))
 
     @property
     def declared(self) -> str:

@@ -110,7 +110,7 @@ class Scheduler:
             wandb=self.options.wandb,
             monitor=self.options.monitor,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
-            rule=seal(self.root, self.source.label),
+            purpose={**self.source.judged_by, **seal(self.root, self.source.label)},
             nonce=lease.folder.nonce,
             code=sources(cell.run),
         )

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin
+from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
 from analysis.planning.rounds import Round, until_resolved
 from lightning_bam.config import nearest
@@ -33,20 +33,9 @@ TRAINING = (
     *RUNS,
     *DEVICES,
     RETRY,
-    argument(
-        "--until-resolved",
-        action="store_true",
-        help="give seeds by a stopping rule, declared before the first result, until every row is resolved",
-    ),
-    argument(
-        "--looks",
-        type=checked(
-            lambda text: tuple(int(part) for part in text.split(",")),
-            "numbers of seeds that rise from 2 up, as 4,8,12",
-            lambda looks: looks[0] >= 2 and list(looks) == sorted(set(looks)),
-        ),
-        metavar="N,N,...",
-        help="with --until-resolved: seeds in hand at each look (4,8,12,16)",
+    *rule(
+        "give seeds by a stopping rule, declared before the first result, until every row is resolved",
+        "with --until-resolved: ",
     ),
     argument(
         "--first-seed",

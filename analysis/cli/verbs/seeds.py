@@ -10,7 +10,7 @@ from analysis.cli.selection import read, root_of, run_command, select
 from analysis.formats.columns import signed
 from analysis.formats.json_text import json_text
 from analysis.planning.needs import Need, needs, total_hours
-from analysis.table.build import Table, tabulate
+from analysis.table.build import Table, tables
 from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
@@ -37,7 +37,7 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Print what each open row needs."""
     study, records = read(arguments)
-    table = tabulate(records, study)
+    (table,) = tables([(study, records)])
     rows = needs(table, records, arguments.budget)
     total = total_hours(rows, table, records)
     if not arguments.json:
@@ -50,6 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "verdicts": {row.label: str(row.verdict) for row in table.rows},
         "open": [asdict(need) | {"seeds": need.seeds} for need in rows],
         "device_hours": total,
+        "notes": table.choices,
     }
     print(json_text(data))
     return 0
@@ -75,6 +76,7 @@ def show(table: Table, open_rows: list[Need], total: float | None, arguments: ar
             cells += [{True: "yes", False: "no", None: "not known"}[need.affordable]] if arguments.budget else []
         listing.add_row(*cells)
     console.print(listing)
+    console.print("\n".join(table.choices), end="\n" * bool(table.choices), soft_wrap=True)
     if not open_rows:
         console.print("no row is open whose figures tell how many seeds it needs")
         return

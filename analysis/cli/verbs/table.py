@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import against, read_all, root_of
 from analysis.formats.data import as_csv
@@ -16,7 +15,7 @@ from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
 from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
-from analysis.table.build import Table, tabulate
+from analysis.table.build import Table, tables, tabulate
 from lightning_bam.config import Run
 from lightning_bam.run_folder.files import replace as put_file
 from studies.definition.study import Study
@@ -80,19 +79,19 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:
-        tables = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
+        made = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
-        tables = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
-        show(tables, form or "text", arguments.output, arguments.notes)
+        made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
+        show(made, form or "text", arguments.output, arguments.notes)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
         return 0
-    if any(table.failed for table in tables):
+    if any(table.failed for table in made):
         return 1
-    return 0 if all(table.complete and not table.mixes_code for table in tables) else 3
+    return 0 if all(table.complete and not table.mixes_code for table in made) else 3
 
 
 def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
@@ -101,11 +100,12 @@ def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
     for study, records in studies:
         finished = {record.row for record in records if record.result is not None}
         uncounted |= {f"{study.label}, {row}": run for row, run in study.rows.items() if row not in finished}
-    costs, others, tables = counts(uncounted), unlisted(studies), []
-    for study, records in studies:
-        costs_of = {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
-        tables.append(tabulate(records, study, costs_of).beside(others.get(study.label, Unlisted())))
-    return tables
+    costs = counts(uncounted)
+    by_label = {
+        study.label: {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
+        for study, _ in studies
+    }
+    return tables(studies, by_label)
 
 
 def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:

@@ -173,7 +173,7 @@ def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
     )
     (made / "crossed.py").write_text(ruled)
     assert main(["factors", "crossed.py"]) == 2
-    assert "18 of its runs had begun before a stopping rule was declared" in capsys.readouterr().err
+    assert "21 of its runs had begun before a stopping rule was declared" in capsys.readouterr().err
     declare(find_study("crossed.py"), made / "runs", [])
     assert main(["factors", "crossed.py"]) == 0
     assert adjusted in capsys.readouterr().out.replace("\n", " ")

@@ -46,12 +46,13 @@ def test_which_rows_are_open_and_what_closing_them_costs(made, capsys):
     assert lines[5] == "SE_r8 <light> 1 +1.75 too few seeds so far (1 of 4 seeds)"
     assert lines[6] == "BAM r=1 4 0.00 changes nothing"
     assert lines[3].endswith(" yes")
-    assert lines[7].startswith("2 open; closing those that can be costs about ")
-    assert lines[8] == (
+    assert lines[7].startswith("Margin ±1 was given on the command line, not in the study: ")
+    assert lines[8].startswith("2 open; closing those that can be costs about ")
+    assert lines[9] == (
         "Planned for 80 % power at 5 % over 5 comparisons, with the spread seen: to see a true difference of ±1 "
         "points, and to call a true difference of 0 equivalent within it. A row costs the more of the two."
     )
-    assert lines[9].startswith("As seen: until the Δ seen would be resolved, were it the true one. It is a guess: ")
+    assert lines[10].startswith("As seen: until the Δ seen would be resolved, were it the true one. It is a guess: ")
     assert lines[-1].endswith("`bam run combine.py --margin 1 --until-resolved --first-seed 4`")
 
 

@@ -55,7 +55,7 @@ def test_every_table_from_a_warm_cache(known, capsys):
     by_row = {(line["study"], line["row"]): line for line in lines}
     top = by_row["paper-3b", "ResNet18 + BAM"]
     assert (top["published"], top["published_error_top5"], top["published_params_m"]) == ("28.88", "10.01", "11.71")
-    assert (top["params_equal"], top["reproduced_error_top5"]) == ("False", "not run")
+    assert (top["params_equal"], top["compatible_error_top5"]) == ("False", "not run")
     assert by_row["paper-4a", "BAM"]["published"] == "30.4"
     assert by_row["quickstart", "none"]["published_params_m"] == ""
 

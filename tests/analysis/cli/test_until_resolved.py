@@ -8,8 +8,10 @@ import tarfile
 import pytest
 
 from analysis.cli import main
+from studies.library import find_study
 from studies.stopping_rules.declaration import seal
 from tests.analysis.cli.test_cli import MINE
+from tests.analysis.synthetic import finish
 
 TRAIN = ["--devices", "cpu:2", "--wandb", "off"]
 
@@ -29,6 +31,11 @@ def said(capfd):
 def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     assert main(["run", "mine.py", "--until-resolved", "--looks", "2,3", "--margin", "0.5", *TRAIN]) == 0
     _, lines = said(capfd)
+    assert lines[:2] == [
+        "bam: mine: look at 2 seeds: only differences above 101 sd: it resolves nothing",
+        "bam: mine: look at 3 seeds: differences above 3.89 sd (of paired differences), a true one of 5.01 sd in 80 %",
+    ]
+    lines = lines[2:]
     assert lines[0] == "bam: mine: looks at 2, 3 seeds, obrien-fleming spending of 0.05, over 2 comparisons"
     assert lines[1:3] == ["bam: 2 seeds for BAM, SE", "mine: 6 of 6 runs complete, 6 of them now"]
     assert lines[3:5] == ["bam: 3 seeds for BAM, SE", "mine: 9 of 9 runs complete, 3 of them now"]
@@ -37,7 +44,7 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
     seals = [studies["mine"] for studies in sealed.values()]
     assert sorted(told.pop("row") for told in seals) == ["BAM"] * 3 + ["SE"] * 3 + ["none"] * 3
-    assert seals == [seal(mine / "runs", "mine")] * 9
+    assert seals == [{"metric": "error_top1", "margin": "±0.5", **seal(mine / "runs", "mine")}] * 9
     assert main(["verify", "mine.py"]) == 0
     assert said(capfd)[0] == "verified: 9 complete runs of 1 study, 0 problems\n"
     assert main(["run", "mine.py", *TRAIN]) == 0, "the rule is known from now on"
@@ -71,6 +78,7 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
         (["--margin", "0.7"], "bam: --margin: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--only", "row=BAM"], "bam: --only: mine follows a stopping rule, which is for all of its rows"),
         (["--looks", "2,4"], "bam: --looks: mine follows a stopping rule (looks at 2, 3 seeds, "),
+        (["--spending", "pocock"], "bam: --spending: mine follows a stopping rule (looks at 2, 3 seeds, "),
         (["--first-seed", "7"], "bam: --first-seed: mine follows a stopping rule (looks at 2, 3 seeds, "),
     ]:
         assert main(["run", "mine.py", *words, *TRAIN]) == 2
@@ -83,7 +91,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
     said(capfd)
     assert main(["run", "mine.py", "--until-resolved", *TRAIN]) == 2
     (line,) = said(capfd)[1]
-    assert line.startswith("bam: mine: 2 of its runs had begun before a stopping rule was declared (as 'BAM', seed 0)")
+    assert line.startswith("bam: mine: 3 of its runs had begun before a stopping rule was declared (as 'none', seed 0)")
     assert "--first-seed 1" in line
     assert not (mine / "runs/rules").exists()
 
@@ -92,6 +100,7 @@ def test_a_rule_after_a_look_is_refused(mine, capfd):
     ("words", "line"),
     [
         (["--looks", "2,3"], "bam: --looks: goes with --until-resolved; give that, too"),
+        (["--spending", "pocock"], "bam: --spending: goes with --until-resolved; give that, too"),
         (["--first-seed", "3"], "bam: --first-seed: goes with --until-resolved; give that, too"),
         (["--margin", "0.3"], "bam: --margin: goes with --until-resolved; give that, too"),
         (["--until-resolved", "--seeds", "3"], "bam: --seeds: with --until-resolved the rule says how many; use "),
@@ -107,7 +116,11 @@ def test_options_that_do_not_go_together(mine, words, line, capfd):
 @pytest.mark.parametrize(
     ("verb", "words", "line"),
     [
-        ("run", ["--looks", "3,2"], "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 4,8,12"),
+        (
+            "run",
+            ["--looks", "3,2"],
+            "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 8,10,12,16",
+        ),
         ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0 and below 100, as 0.3"),
         ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
         ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),
@@ -119,3 +132,30 @@ def test_values_that_cannot_be(mine, verb, words, line, capfd):
         main([verb, "mine.py", *words])
     assert caught.value.code == 2
     assert capfd.readouterr().err == f"bam {verb}: {line}\n"
+
+
+def test_studies_that_share_a_baseline_are_declared_together_before_any_of_them_trains(mine, capfd, monkeypatch):
+    """Where one of them is refused, none is; declared by itself, the second would know the baseline of the first."""
+    begun = []
+
+    def trained(study, _):
+        begun.append((study.label, sorted(path.stem for path in (mine / "runs/rules").iterdir())))
+        return 0
+
+    monkeypatch.setattr("analysis.cli.verbs.run.train", lambda study, arguments, options: trained(study, arguments))
+    text = (mine / "mine.py").read_text()
+    (mine / "second.py").write_text(text.replace('name="mine"', 'name="second"'))
+    (mine / "seen.py").write_text(text.replace('name="mine"', 'name="seen"').replace("width=4", "width=6"))
+    finish(mine / "runs", find_study("seen.py").rows["BAM"], 20.0)
+    rule = ["--until-resolved", "--looks", "2,3", "--spending", "pocock"]
+    assert main(["run", "mine.py", "seen.py", *rule, *TRAIN]) == 2
+    assert "bam: seen: 1 of its runs had begun before a stopping rule was declared" in capfd.readouterr().err
+    assert not (mine / "runs/rules").exists()
+    assert main(["run", "mine.py", "second.py", *rule, *TRAIN]) == 0
+    assert begun == [("mine", ["mine", "second"]), ("second", ["mine", "second"])]
+    assert json.loads((mine / "runs/rules/second.json").read_text())["stopping"]["spending"] == "pocock"
+    finish(mine / "runs", find_study("mine.py").rows["none"], 20.0)
+    (mine / "third.py").write_text(text.replace('name="mine"', 'name="third"'))
+    assert main(["run", "second.py", *TRAIN]) == 0
+    assert main(["run", "third.py", *rule, *TRAIN]) == 2
+    assert "third: 1 of its runs had begun before a stopping rule was declared (as 'none'" in capfd.readouterr().err

@@ -2,11 +2,10 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from analysis.statistics.paired import PairedDifference, paired
-from analysis.table.verdict import reproduced, verdict, without_figures
+from analysis.table.verdict import verdict, without_figures
 
 
 def difference(mean, sd, n=4, p=0.5):
@@ -87,24 +86,3 @@ def test_where_higher_is_better_a_rise_is_better():
     rise, fall = difference(1.0, 0.3), difference(-1.0, 0.3)
     assert str(verdict(rise, 0.01, wanted=4, higher_is_better=True)) == "better"
     assert str(verdict(fall, 0.01, wanted=4, higher_is_better=True)) == "worse"
-
-
-def test_a_figure_of_the_same_distribution_is_refused_once_in_twenty():
-    generator = np.random.default_rng(11)
-    draws = generator.normal(20.0, 0.2, (4000, 6))  # five runs of ours and the paper's
-    said = [reproduced(list(ours), published) for *ours, published in draws]
-    refused = said.count("not reproduced") / len(said)
-    assert refused == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 4000))
-
-
-def test_reproduced():
-    # 20.9, 21, 21.1: mean 21, sd 0.1, half-width 4.3027 x 0.1 x sqrt(4/3) = 0.4968
-    assert reproduced([20.9, 21.0, 21.1], 21.49) == "reproduced"
-    assert reproduced([20.9, 21.0, 21.1], 21.50) == "not reproduced"
-    # 1, 2, 3 predict -2.97 to 6.97: too wide to claim anything but a contradiction
-    assert reproduced([1.0, 2.0, 3.0], 2.0) == "not resolved"
-    assert reproduced([1.0, 2.0, 3.0], 6.98) == "not reproduced"
-    assert reproduced([20.0, 20.01], 20.005) == "not resolved", "two runs are too few, however near"
-    assert reproduced([], 1.5) == "not run"
-    assert reproduced([20.0, 20.0, 20.0], 20.5) == "not resolved", "three equal runs tell no spread"
-    assert reproduced([1.0, 2.0, 3.0], None) == ""
