@@ -31,7 +31,7 @@ CALLED: Final = {
 }
 """What each kind of a row's interval is, and how a verdict follows from it: by `Row.interval`, `alone` for one row."""
 NORMAL: Final = (
-    "The t interval and the t-test assume that the differences at one seed are independent draws from a normal "
+    "The t interval and the t-test assume that a row's differences, one a seed, are independent draws from a normal "
     "distribution."
 )
 
