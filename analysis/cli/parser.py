@@ -22,6 +22,7 @@ VERBS: Final = {
     "seeds": "which rows are open, how many seeds would close them, and what those cost",
     "status": "where the runs of a study stand",
     "table": "the conclusions",
+    "methods": "a paragraph for a paper's method section, and answers to its checklist, from the records",
     "plot": "the conclusions as figures: PNG, SVG or PDF",
     "report": "the conclusions as one web page: verdict, table, plots, power, provenance, every run",
     "factors": "each factor by itself: levels compared, trends; of a factorial study also its analysis of variance",

@@ -67,6 +67,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     line |= {"published_delta": _or_nan(row.published_delta), "compatible_delta": row.compatible_delta}
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
+    line |= table.costs.values(row.label)
     if table.prints_counts or table.within or table.declared:
         line["baseline"] = row.baseline
     return line | _printed(row) if table.prints_counts else line
@@ -114,12 +115,17 @@ def as_json(table: Table) -> str:
         "metric": table.metric.name,
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
         **({"declared_baseline": table.declared} if table.declared else {}),
-        "rows": [{name: item for name, item in _row(row).items() if name not in left_out} for row in table.rows],
+        "rows": [
+            {name: item for name, item in _row(row).items() if name not in left_out}
+            | {"cost": table.costs.values(row.label)}
+            for row in table.rows
+        ],
         "notes": [*table.notes, *table.made],
         "footnotes": [
             asdict(note) | {"differences": [one._asdict() for one in note.differences]} for note in table.footnotes
         ],
         "device_hours": table.device_hours,
+        "costs": {"machine": table.costs.machine, "spent": asdict(table.costs.spent)},
         "comparisons": table.comparisons,
         "margin": table.margin,
         "stopping": asdict(table.stopping) if table.stopping else None,

@@ -36,9 +36,10 @@ def below(table: Table, notes: Notes = "short") -> list[Line]:
     if notes == "none":
         return marked
     beware = table.notes[len(table.footnotes) :]  # the footnotes are the first
+    cost = table.costs.notes if table.shows_costs else []
     if notes == "short":
-        return marked + [Line("", text) for text in [*beware, *legend(table)]]
-    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table)]]
+        return marked + [Line("", text) for text in [*beware, *legend(table), *cost]]
+    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table), *cost]]
 
 
 def legend(table: Table) -> list[str]:

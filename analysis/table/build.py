@@ -14,6 +14,7 @@ from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import identical_rows
 from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
 from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
+from analysis.cost.study import NO_COST, StudyCost, study_cost
 from analysis.environment import device_hours
 from analysis.table.best import best_rows
 from analysis.table.comparison import Comparison, compare, conclude
@@ -48,7 +49,8 @@ class Table:
     every row of the whole study, rows dropped from it included. `notes` begin with the `footnotes`, which rows' marks
     refer to, and hold the `choices` that may have been made after a look; `made` says how its runs were made. `margin`
     is the largest difference that is too small to matter; `unlisted` is what the record has and the study has not,
-    `declared` its own baseline where another row was asked for in its place.
+    `declared` its own baseline where another row was asked for in its place. What it has
+    cost is printed where it `shows_costs`.
     """
 
     study: str
@@ -68,6 +70,8 @@ class Table:
     choices: tuple[str, ...] = ()
     declared: str = ""
     unlisted: Unlisted = NOTHING
+    costs: StudyCost = NO_COST
+    shows_costs: bool = False
 
     @property
     def mixes_code(self) -> bool:
@@ -181,6 +185,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
         stopping=study.stopping,
         footnotes=environments,
         device_hours=hours,
+        costs=study_cost(study, records, cells, home),
         choices=choices,
         unlisted=beside,
     )

@@ -189,7 +189,7 @@ class Scheduler:
             return End(state="interrupted", code=code, again=True)
         try:
             if active.pruned:
-                active.folder.note(state=TABLE["prune", "running"].state)
+                active.folder.end(TABLE["prune", "running"].state)
                 return End(state="pruned", code=code)
             error = count_interruption(active.folder, code)
         finally:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.user_code.load import own_parts
-from studies.definition.study import Study
+from studies.definition.study import Cell, Study
+from studies.records.records import Record, record_of
 
 KEY: Final = re.compile("[0-9a-f]{16}")
 """What the folder of a run is called."""
@@ -87,3 +88,15 @@ def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Ot
                         Other(entry["row"], run, entry, complete or manifest.state == "failed", complete)
                     )
     return runs
+
+
+def searched(root: Path, wanted: Callable[[str], bool]) -> list[Record]:
+    """Return every run under `root` that a search of a `wanted` label has begun; none that cannot be read."""
+    records = []
+    for name in sorted(os.listdir(root)) if root.is_dir() else ():  # noqa: PTH208
+        folder = RunFolder(f"{root}/{name}")
+        with suppress(FolderError):
+            studies = folder.manifest().studies or {} if KEY.fullmatch(name) else {}
+            if any(label.startswith("search+") and wanted(label) for label in studies):
+                records.append(record_of(Cell("", folder.run()), root))
+    return records

@@ -305,6 +305,12 @@ def _in_database(study: Study, url: str) -> dict[str, Any] | None:
         raise FolderError(f"{where}: not JSON ({error})") from None
 
 
+def declared_on(study: Study, root: Path) -> str | None:
+    """Return when the study's stopping rule was declared, as its file under `root` has it; None where there is none."""
+    data = read_rule(file_of(root, study)) if study.stopping is not None else None
+    return None if data is None else str(data["declared"])
+
+
 def first_fresh(study: Study, root: Path, url: str | None = None) -> int:
     """Return the first seed from which on none of a rule's seeds, by default `Stopping`'s, has shown a figure."""
     rule, first = study.stopping or Stopping(), min(study.seed_list)

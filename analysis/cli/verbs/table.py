@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
 from analysis.table.build import Table, tables, tabulate
 from lightning_bam.config import Run
-from lightning_bam.run_folder.files import replace
+from lightning_bam.run_folder.files import replace as put_file
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.counts import counts
@@ -30,6 +31,12 @@ OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
+    argument(
+        "--cost",
+        action="store_true",
+        help="what rows have cost, too: images/s in training, latency of an image, GPU memory, device-hours "
+        "(csv and json always have them)",
+    ),
     argument(
         "--against", metavar="ROW", help="compare with this row of the study; p is adjusted for all pairs of its rows"
     ),
@@ -75,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         made = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
-        made = tables_of(studies)
+        made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
         show(made, form or "text", arguments.output, arguments.notes)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
@@ -126,4 +133,4 @@ def put(text: str, output: str | None) -> None:
     if output is None:
         print(text, end="")
     else:
-        replace(output, text, follow=True)
+        put_file(output, text, follow=True)

@@ -124,6 +124,7 @@ def test_json_holds_all_that_is_needed_to_compute_the_table_anew(table):
         "notes",
         "footnotes",
         "device_hours",
+        "costs",
         "comparisons",
         "margin",
         "stopping",

@@ -382,6 +382,15 @@ def test_records_of_another_study_are_refused(tmp_path):
         tabulate(records, STUDY)
 
 
+MEASURED = [
+    *("measured_n", "measured_pairs"),
+    *(f"images_per_second{part}" for part in ("", "_sd", "_ratio", "_ratio_sd")),
+    *(f"latency_ms{part}" for part in ("", "_sd", "_ratio", "_ratio_sd")),
+    *(f"memory_mib{part}" for part in ("", "_sd", "_ratio", "_ratio_sd")),
+    "device_hours",
+]
+
+
 def test_frame(table):
     frame = data.frame([table]).set_index("row")
     assert set(frame["study"]) == {"combine"}
@@ -424,6 +433,7 @@ def test_frame(table):
         "running",
         "pruned",
         "marks",
+        *MEASURED,
     ]
     assert frame["marks"].tolist() == ["", "", "commit=91bc002 (seed 3)", "", "", ""]
     assert frame.loc["BAM max", ["n", "wanted", "failed", "missing"]].tolist() == [3, 4, 1, 0]
