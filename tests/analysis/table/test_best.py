@@ -86,7 +86,7 @@ def test_by_a_rule_rows_are_compared_at_the_last_look_of_both_with_its_limits():
             (("none", 25.0, 8), ("sum", 20.0, 4), ("product", 20.0, 4), ("max", 24.9, 8))
         )
     }
-    looks = interims(errors, dict.fromkeys(errors, "none"), study)
+    looks = interims(errors, dict.fromkeys(errors, "none"), study, {})
     assert [looks[row].delta.n for row in ALIKE] == [4, 4, 8]
     p = stats.ttest_rel([errors["max"][s] for s in range(4)], [errors["sum"][s] for s in range(4)]).pvalue
     assert p < limits(rule.looks, 0.05 / 3, rule.spending)[0]
