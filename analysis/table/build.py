@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from analysis.cells import Cells, Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
@@ -115,8 +116,8 @@ def tables(studies: Sequence[tuple[Study, Sequence[Record]]], costs: Mapping[str
 def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None, beside: Unlisted = NOTHING) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    `costs` are row -> (parameters, multiply-accumulates of one image), for rows without a finished run, `beside` is what
-    the record has and the study has not. Raises ValueError: a record of another study or scored on held-out data;
+    `costs` are row -> (parameters, multiply-accumulates of one image), for rows without a finished run, `beside` is
+    what the record has and the study has not. Raises ValueError: a record of another study or scored on held-out data;
     FolderError: a run folder that was copied from another.
     """
     refuse_copies(records)
