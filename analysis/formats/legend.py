@@ -19,6 +19,13 @@ STOPPED = (
 """What is to be said of differences where seeds follow a stopping rule."""
 
 
+FAILED = (
+    "Where runs failed, a claim has to hold, too, with each pair that failed as far on the other side of 0 (or outside "
+    "the margin) as the farthest of the others is on its own."
+)
+"""How what a row is called takes failures into account."""
+
+
 class Line(NamedTuple):
     """A line below a table; `mark` is the footnote's letter, or empty."""
 
@@ -72,6 +79,7 @@ def full_legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
     lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    lines += [FAILED] if table.counts_failures else []
     return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.formats.legend import STOPPED
+from analysis.formats.legend import FAILED, STOPPED
 from analysis.statistics.resampling import MOST_ENUMERATED
 from analysis.table.build import Table
 from analysis.table.verdict import LEVEL
@@ -61,6 +61,8 @@ def statistics(table: Table, declared: str | None) -> Statistics:
         )
     if table.stopping is not None:
         lines.append(STOPPED)
+    if table.counts_failures:
+        lines.append(FAILED)
     return Statistics(intervals=tuple(lines), assumptions=(NORMAL, *_second_opinions(table)))
 
 

@@ -89,6 +89,11 @@ class Table:
         return any(row.states["failed"] for row in self.rows)
 
     @property
+    def counts_failures(self) -> bool:
+        """Whether some row's verdict takes pairs that failed into account."""
+        return any(row.delta and (row.verdict.failed or (row.interim and row.interim.passed)) for row in self.rows)
+
+    @property
     def refused(self) -> tuple[int, int]:
         """How many of the published figures and differences our runs refuse, and how many they were held against."""
         said = [word for row in self.rows for word in (row.compatible, row.compatible_delta)]

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.cli import main
+from analysis.formats.legend import FAILED, full_legend
 from analysis.methods.account import NONE_FAILED, account
 from analysis.methods.statistics import statistics
 from analysis.methods.written import as_data, as_latex, as_markdown
@@ -18,7 +19,7 @@ from studies.definition.stopping import Stopping
 from studies.records.records import gather
 from tests.analysis.cost.test_rows import CPU, cost
 from tests.analysis.report.made import asked, fill, panelled
-from tests.analysis.synthetic import finish
+from tests.analysis.synthetic import finish, interrupt
 
 BASE = [20.0, 21.5, 20.75, 22.0]
 CLOSE = {
@@ -128,6 +129,20 @@ def test_what_is_missing_is_told(tmp_path):
     said = answers(told)["Which runs failed or were left out?"]
     assert all(note in said for row in table.rows for note in row.notes)
     assert "leaves out seed 2" in said
+
+
+def test_where_runs_failed_the_words_say_what_more_a_claim_takes(tmp_path):
+    """r1's interval leaves out 0, and yet it is not called better: -2.1, -1.9 and -2.05, and one failed."""
+    study = asked(2, seeds=4)
+    run = next(cell.run for cell in study.runs() if cell.row == "r1" and cell.run.seed == 0)
+    interrupt(tmp_path, run, "failed")
+    table, told = made(tmp_path, study, CLOSE | {"r1": [None, *CLOSE["r1"][1:]]})
+    assert table.rows[1].delta.high < 0
+    assert table.rows[1].verdict.kind == "no clear difference"
+    assert answers(told)["How were the error bars made?"].endswith(FAILED)
+    no_failure, whole = made(tmp_path / "whole", study)
+    assert FAILED not in answers(whole)["How were the error bars made?"]
+    assert (FAILED in full_legend(table), FAILED in full_legend(no_failure)) == (True, False)
 
 
 def test_one_seed_has_no_interval(tmp_path):
