@@ -63,13 +63,16 @@ def legend(table: Table) -> list[str]:
         together = f"; the intervals hold together over all looks{' and rows' if table.comparisons > 1 else ''}"
         test = "p at or below the limit in brackets, the interval leaves out 0"
         advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
-    return [
-        *_counts(table),
-        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+    compared = [
         f"Δ: the row less {_baseline(table)} at the same seed, mean [95 % interval]{together}.",
         f"Better or worse: {test}. No clear difference: all that the interval holds is possible, 0 too.{within}",
         *_best(table),
         advice,
+    ]
+    return [
+        *_counts(table),
+        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+        *(compared if table.comparisons else ()),
         *_published(table),
         f"Fixed: {', '.join(_kinds(table.fixed))}, and the train and test images: intervals speak of seeds.",
     ]
@@ -78,7 +81,8 @@ def legend(table: Table) -> list[str]:
 def full_legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    if table.comparisons:
+        lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
     lines += [FAILED] if table.counts_failures else []
     return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
 
@@ -103,7 +107,7 @@ def _kinds(fixed: Mapping[str, str]) -> list[str]:
 def _by_number(table: Table) -> list[str]:
     """Explain a table whose number of seeds was fixed beforehand."""
     count = table.comparisons
-    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)" if count else ""
+    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)"
     same = ""
     if table.margin is not None:
         same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "

@@ -49,7 +49,8 @@ def statistics(table: Table, declared: str | None) -> Statistics:
     kinds = dict.fromkeys(row.interval for row in table.rows if row.interval)
     lines = list(_rule(table, declared))
     if not kinds:
-        return Statistics(intervals=(*lines, "No row has two seeds in common with its baseline: there is no interval."))
+        none = ["No row has two seeds in common with its baseline: there is no interval."] if table.comparisons else []
+        return Statistics(intervals=(*lines, *none))
     count = table.comparisons
     level = LEVEL if table.stopping is None else table.stopping.level
     for kind in ["alone"] if count == 1 and table.stopping is None else kinds:

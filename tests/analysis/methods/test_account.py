@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.cli import main
-from analysis.formats.legend import FAILED, full_legend
+from analysis.formats.legend import FAILED, full_legend, legend
 from analysis.methods.account import NONE_FAILED, account
 from analysis.methods.statistics import statistics
 from analysis.methods.written import as_data, as_latex, as_markdown
@@ -150,6 +150,14 @@ def test_one_seed_has_no_interval(tmp_path):
     said = answers(told)["How were the error bars made?"]
     assert said.endswith("there is no interval.")
     assert "Which assumptions do they make?" not in answers(told)
+
+
+def test_a_baseline_alone_has_no_difference_to_explain(tmp_path):
+    table, told = made(tmp_path, asked(0, seeds=4), {"none": BASE})
+    assert told.sentences[0] == "We train 'none', with nothing to compare it with."
+    assert "interval." not in answers(told)["How were the error bars made?"]
+    for lines in (legend(table), full_legend(table)):
+        assert [line.partition(":")[0] for line in lines] == ["Error", "Fixed"]
 
 
 def test_panels_name_what_they_share(tmp_path):
