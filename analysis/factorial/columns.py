@@ -7,6 +7,7 @@ from typing import Final
 
 from analysis.factorial.factors import Factor, answer
 from analysis.formats.columns import Column, heading, p_text, signed
+from analysis.formats.legend import FAILED
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial
 from analysis.statistics.paired import PairedDifference
@@ -64,7 +65,7 @@ def contrast_columns(factors: Sequence[Factor], study: Study) -> list[Column]:
     lines = [(factor.name, contrast) for factor in factors for contrast in factor.contrasts]
     if not lines:
         return []
-    answers = [answer(contrast.difference, study, contrast.p_adjusted) for _, contrast in lines]
+    answers = [answer(contrast.difference, study, contrast.p_claimed) for _, contrast in lines]
     return [
         Column(heading="factor", kind="label", cells=[name for name, _ in lines]),
         Column(heading="levels", kind="label", cells=[f"{one.level} − {one.other}" for _, one in lines]),
@@ -152,6 +153,8 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
             f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over "
             "seeds; p and intervals are adjusted for all pairs of the factor's levels (Bonferroni)."
         )
+        if not all(math.isnan(one.p_failed) for factor in factors for one in factor.contrasts):
+            lines.append(FAILED)
     if any(factor.trend for factor in factors):
         lines.append(
             f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where they "
