@@ -30,7 +30,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
+    """What may be concluded of a row; `str` gives it as the table has it, with `detail` and `doubt` at its end.
 
     `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
     `failed` at others. `overturned` is what these could overturn, so that it is not claimed: `different`, `equivalent`.

@@ -124,7 +124,7 @@ def test_published_figures(table):
 
 def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path):
     finish(tmp_path, STUDY.rows["none"], 20.0)
-    rows = by_label(tabulate(gather(STUDY, tmp_path), STUDY, costs=COSTS))
+    rows = by_label(tabulate(gather(STUDY, tmp_path), STUDY, planned=COSTS))
     assert (rows["none"].params, rows["none"].macs) == (81_000, 12_700_000)
     assert (rows["BAM"].params, rows["BAM"].macs) == COSTS["BAM"]
     assert rows["BAM max"].params is rows["BAM max"].macs is None
