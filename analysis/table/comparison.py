@@ -106,9 +106,11 @@ def _against(differences: Sequence[float], failed: int, study: Study) -> tuple[f
 
 
 def conclude(
-    comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
+    comparison: Comparison | None, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
 ) -> Verdict:
-    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one."""
+    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; None: a baseline."""
+    if comparison is None:
+        return Verdict(kind="baseline")
     ended = comparison.interim is not None and comparison.interim.outcome == "ended"
     if not n and not unchanged and not ended:
         return without_figures(states)

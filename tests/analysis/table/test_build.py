@@ -355,7 +355,7 @@ def test_a_complete_table(tmp_path):
     table = tabulate(gather(study, tmp_path), study)
     assert table.complete
     assert not table.failed
-    assert table.notes[0] == "n = 1 (seed 0) in every row, as wanted."
+    assert table.notes[0] == "n = 1 (seed 0) in every row."
     assert table.fixed["recipe.epochs"] == "200"
     assert "attention" not in table.fixed
 
@@ -497,7 +497,7 @@ def test_seeds_are_named_and_those_left_out_of_the_study_too(tmp_path):
     write(tmp_path, STUDY, ERRORS)
     study = STUDY.only({"row": ["BAM"]}).with_seeds(3)
     notes = tabulate(read(study.runs(), tmp_path), study).notes
-    assert notes[0] == "n = 3 (seeds 0 to 2) in every row, as wanted."
+    assert notes[0] == "n = 3 (seeds 0 to 2) in every row."
     assert notes[1] == (
         "Seed 3 of the study is left out: a number of seeds that is chosen for what it shows makes p too small."
     )
