@@ -19,6 +19,13 @@ STOPPED = (
 """What is to be said of differences where seeds follow a stopping rule."""
 
 
+FAILED = (
+    "Where runs failed, a claim has to hold, too, with each pair that failed as far on the other side of 0 (or outside "
+    "the margin) as the farthest of the others is on its own."
+)
+"""How what a row is called takes failures into account."""
+
+
 class Line(NamedTuple):
     """A line below a table; `mark` is the footnote's letter, or empty."""
 
@@ -57,15 +64,18 @@ def legend(table: Table) -> list[str]:
         studies += ", whenever a row stops"
         test, clear = "paired t-test at the last look, and the limit there", "p at or below its limit, and so"
         advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
-    return [
-        *_counts(table),
-        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+    compared = [
         f"Δ: the row minus {_baseline(table)} at the same seed, mean [95 % interval]; {side} 0 is better, and "
         f"{studies}. p: {test}.",
         f"Better or worse: {clear} the interval leaves out 0. No clear difference does not mean none: the true Δ may "
         f"be anything in the interval.{within}",
         *_best(table),
         advice,
+    ]
+    return [
+        *_counts(table),
+        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+        *(compared if table.comparisons else ()),
         *_published(table),
         f"Fixed: {', '.join(_kinds(table.fixed))} (--notes all), and the train and test images: intervals speak of "
         "other seeds alone.",
@@ -75,7 +85,9 @@ def legend(table: Table) -> list[str]:
 def full_legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    if table.comparisons:
+        lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    lines += [FAILED] if table.counts_failures else []
     return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
 
 
@@ -99,7 +111,7 @@ def _kinds(fixed: Mapping[str, str]) -> list[str]:
 def _by_number(table: Table) -> list[str]:
     """Explain a table whose number of seeds was fixed beforehand."""
     count = table.comparisons
-    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)" if count else ""
+    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)"
     same = ""
     if table.margin is not None:
         same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "

@@ -38,9 +38,6 @@ from studies.definition.study import Selection, Study
 from studies.paper.published import Published
 from studies.records.records import Record
 
-Costs = Mapping[str, tuple[int, int]]
-"""Row -> parameters and multiply-accumulates of one image."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -90,6 +87,11 @@ class Table:
         return any(row.states["failed"] for row in self.rows)
 
     @property
+    def counts_failures(self) -> bool:
+        """Whether some row's verdict takes pairs that failed into account."""
+        return any(row.delta and (row.verdict.failed or (row.interim and row.interim.passed)) for row in self.rows)
+
+    @property
     def refused(self) -> tuple[int, int]:
         """How many of the published figures and differences our runs refuse, and how many they were held against."""
         said = [word for row in self.rows for word in (row.compatible, row.compatible_delta)]
@@ -104,19 +106,23 @@ class Table:
         return any(row.printed_params or row.printed_macs for row in self.rows)
 
 
-def tables(studies: Sequence[tuple[Study, Sequence[Record]]], costs: Mapping[str, Costs] | None = None) -> list[Table]:
-    """Return each study's table, beside what the record has of it; `costs` are those of `tabulate`, by label."""
+def tables(
+    studies: Sequence[tuple[Study, Sequence[Record]]], planned: Mapping[str, Mapping[str, Counts]] | None = None
+) -> list[Table]:
+    """Return each study's table, beside what the record has of it; `planned` is that of `tabulate`, by label."""
     beside = unlisted(studies)
     return [
-        tabulate(records, study, (costs or {}).get(study.label), beside.get(study.label, NOTHING))
+        tabulate(records, study, (planned or {}).get(study.label), beside.get(study.label, NOTHING))
         for study, records in studies
     ]
 
 
-def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None, beside: Unlisted = NOTHING) -> Table:
+def tabulate(
+    records: Sequence[Record], study: Study, planned: Mapping[str, Counts] | None = None, beside: Unlisted = NOTHING
+) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    `costs` are row -> (parameters, multiply-accumulates of one image), for rows without a finished run, `beside` is
+    `planned` is row -> (parameters, multiply-accumulates of one image), for rows without a finished run, `beside` is
     what the record has and the study has not. Raises ValueError: a record of another study or scored on held-out data;
     FolderError: a run folder that was copied from another.
     """
@@ -131,7 +137,7 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
     wanted = seeds_wanted(looks, home, study)
     cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
     states = unfinished(records, wanted)
-    counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    counts = {row: _counts(runs, (planned or {}).get(row)) for row, runs in cells.items()}
     identical = identical_rows(begun(records, study), study.panels, counts)
     environments = footnotes(cells, study.baselines)
     failed = failed_runs(records)

@@ -35,8 +35,8 @@ class Comparison:
         """What the pairs left show and failures alone could overturn: `different`, `equivalent`, or nothing."""
         if self.interim is not None:
             return self.interim.overturned
-        if self.p_adjusted < LEVEL <= self.p_failed:
-            return "different"
+        if self.p_adjusted < LEVEL:
+            return "different" if self.p_failed >= LEVEL else ""
         return "equivalent" if self.p_tost < LEVEL <= self.tost_failed else ""
 
 
