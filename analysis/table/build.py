@@ -212,7 +212,7 @@ def _row(
 ) -> Row:
     runs = cells[label]
     figures, base = _figures(runs, study.metric), _figures(cells[baseline], study.metric)
-    paired = [seed for seed in figures if seed in base]
+    paired = comparison.interim.looked if comparison.interim else [seed for seed in figures if seed in base]
     values = list(figures.values())
     mean, sd = mean_sd(values)
     paper = study.printed(label) or Published()

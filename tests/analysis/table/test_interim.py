@@ -270,3 +270,13 @@ def test_a_rule_reads_back():
     spare = replace(rule, spare=2)
     assert Stopping.from_dict(spare.to_dict()) == spare
     assert "spare" not in rule.to_dict(), "older versions read a rule without spare seeds"
+
+
+def test_a_published_difference_is_held_against_the_pairs_of_the_last_look(tmp_path):
+    """-0.1, 0.1, -0.1, 0.1 refuse -2; with -7 at the fifth seed, which waits for the next look, it could be ours."""
+    drawn = STUDY.only({"row": ["BAM"]}).with_seeds(5)
+    write(tmp_path, drawn, {"none": [22.0, 22.1, 21.9, 22.0, 22.0], "BAM": [21.9, 22.2, 21.8, 22.1, 15.0]})
+    study = replace(drawn, published={"none": 22.0, "BAM": 20.0}).stopping_by(Stopping(looks=(4, 6)))
+    row = tabulate(gather(study, tmp_path), study).rows[1]
+    assert (row.interim.looked, row.n) == ((0, 1, 2, 3), 5)
+    assert row.compatible_delta == "not compatible"
