@@ -49,10 +49,13 @@ def effects(table: Table, margin: float | None = None) -> Plot | NoPlot:
         return NoPlot("no row has a finished run at a seed at which its baseline has one")
     metric = noun(table.metric)
     baseline = "its baseline (bold)" if len(table.baselines) > 1 else repr(table.baselines[0])
-    comparisons = f"{table.comparisons} comparison{'' if table.comparisons == 1 else 's'}"
-    intervals = f"95 % interval, which holds together with the others over {comparisons}"
+    several = table.comparisons > 1
+    intervals = "95 % interval"
     if table.stopping is not None:
-        intervals = f"repeated interval, which holds over {comparisons} and all looks"
+        over = f"{table.comparisons} comparisons and " if several else ""
+        intervals = f"repeated interval, which holds over {over}all looks"
+    elif several:
+        intervals += f", which holds together with the others over {table.comparisons} comparisons"
     return Plot(
         name="effects",
         title=f"Differences in {metric}",

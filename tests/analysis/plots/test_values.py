@@ -110,6 +110,17 @@ class TestEffects:
         )
         assert not effects(table).figure.axes[0].patches
 
+    def test_the_caption_says_what_intervals_hold_for(self, small):
+        _, _, table = small
+        one, rule = replace(table, comparisons=1), Stopping(looks=(3, 5))
+        assert "with its 95 % interval, which holds together with the others over 3 comparisons. " in (
+            effects(table).caption
+        )
+        assert "with its 95 % interval. " in effects(one).caption
+        assert (
+            "with its repeated interval, which holds over all looks. " in effects(replace(one, stopping=rule)).caption
+        )
+
     def test_an_interval_far_wider_than_the_others_is_cut_and_told(self, small):
         _, _, table = small
         rows = [
