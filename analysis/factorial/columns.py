@@ -65,7 +65,7 @@ def contrast_columns(factors: Sequence[Factor], study: Study) -> list[Column]:
     lines = [(factor.name, contrast) for factor in factors for contrast in factor.contrasts]
     if not lines:
         return []
-    answers = [answer(contrast.difference, study, contrast.p_claimed) for _, contrast in lines]
+    answers = [answer(contrast, study) for _, contrast in lines]
     return [
         Column(heading="factor", kind="label", cells=[name for name, _ in lines]),
         Column(heading="levels", kind="label", cells=[f"{one.level} − {one.other}" for _, one in lines]),
@@ -87,7 +87,7 @@ def trend_columns(factors: Sequence[Factor], study: Study) -> list[Column]:
         *_difference_columns("slope", slopes),
         Column(heading="per", kind="label", cells=[PER[trend.per] for _, trend in lines]),
         Column(heading="p", kind="number", cells=[p_text(slope.p) if slope else "" for slope in slopes]),
-        Column(heading="larger is", kind="label", cells=[answer(slope, study) for slope in slopes]),
+        Column(heading="larger is", kind="label", cells=[answer(trend, study) for _, trend in lines]),
     ]
 
 
@@ -153,15 +153,14 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
             f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over "
             "seeds; p and intervals are adjusted for all pairs of the factor's levels (Bonferroni)."
         )
-        if not all(math.isnan(one.p_failed) for factor in factors for one in factor.contrasts):
-            lines.append(FAILED)
     if any(factor.trend for factor in factors):
         lines.append(
             f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where they "
             f"are spaced more evenly so, {alone}, with a t-test over seeds; each by itself. "
             "A slope shows no best level in between."
         )
-    return lines
+    every = [one for factor in factors for one in (*factor.contrasts, *([factor.trend] if factor.trend else []))]
+    return lines if all(math.isnan(one.p_failed) for one in every) else [*lines, FAILED]
 
 
 def _missing(parts: Factorial) -> list[str]:

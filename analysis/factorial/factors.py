@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
-from analysis.statistics.contrasts import Contrast, Line, Trend, contrasts, trend
-from analysis.statistics.paired import PairedDifference
+from analysis.statistics.contrasts import Contrast, Trend, contrasts, trend
 from analysis.table.verdict import LEVEL, direction
 from lightning_bam.config import flatten
 from studies.definition.study import Selection, Study
 from studies.records.records import Record
 
-Answer = Literal["better", "worse", "no clear difference", "too few seeds", ""]
-
 LEAST_SEEDS: Final = 2
+OfRow = TypeVar("OfRow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,43 +42,54 @@ def factors_of(study: Study, records: Sequence[Record]) -> list[Factor]:
             figures[record.row][record.run.seed] = math.nan
         elif record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure
+    to_come = {row: row in study.rows and bool(set(study.seed_list) - of.keys()) for row, of in figures.items()}
     found = []
     for name in whole.scientific:
         values = {str(flat[name]): flat[name] for flat in flats.values() if name in flat}
         lines = _lines(name, whole.scientific, flats, figures)
-        compared = contrasts(lines, list(values)) if len(lines) > 1 else []
-        compared = [contrast for contrast in compared if contrast.difference]
+        waiting = _lines(name, whole.scientific, flats, to_come)
+        compared = [
+            replace(one, so_far=any(line[one.level] or line[one.other] for line in waiting if _has(line, one)))
+            for one in (contrasts(lines, list(values)) if len(lines) > 1 else [])
+            if one.difference
+        ]
         over = trend(lines, _numbers(values))
+        if over:
+            over = replace(over, so_far=any(any(line.values()) for line in waiting))
         if compared or (over and over.slope):
             found.append(Factor(name=name, contrasts=compared, trend=over))
     return found
 
 
-def answer(difference: PairedDifference | None, study: Study, p: float | None = None) -> Answer:
-    """Return what a difference or slope says, by its own p or an adjusted one; nothing where a rule gave the seeds.
+def answer(found: Contrast | Trend, study: Study) -> str:
+    """Return what a contrast or a trend says, ` so far` where runs are to come; nothing where a rule gave the seeds.
 
     The stopping rule has looked at the rows before, and p knows nothing of that.
     """
+    difference = found.slope if isinstance(found, Trend) else found.difference
     if study.stopping is not None or difference is None:
         return ""
+    said = "no clear difference"
     if difference.n < LEAST_SEEDS:
-        return "too few seeds"
-    resolved = (difference.p if p is None else p) < LEVEL
-    return direction(difference, study.scale.higher_is_better) if resolved else "no clear difference"
+        said = "too few seeds"
+    elif found.p_claimed < LEVEL:
+        said = direction(difference, study.scale.higher_is_better)
+    return f"{said}{' so far' if found.so_far else ''}"
+
+
+def _has(line: Mapping[str, bool], contrast: Contrast) -> bool:
+    return {contrast.level, contrast.other} <= line.keys()
 
 
 def _lines(
-    name: str,
-    scientific: Sequence[str],
-    flats: Mapping[str, Mapping[str, Any]],
-    figures: Mapping[str, Mapping[int, float]],
-) -> list[Line]:
-    """Return the rows that have the knob, in groups that are alike in every other knob under question."""
-    groups: dict[tuple[tuple[str, Any], ...], dict[str, Mapping[int, float]]] = {}
+    name: str, scientific: Sequence[str], flats: Mapping[str, Mapping[str, Any]], of_rows: Mapping[str, OfRow]
+) -> list[Mapping[str, OfRow]]:
+    """Return level -> what is `of_rows`, of rows with the knob that are alike in every other knob under question."""
+    groups: dict[tuple[tuple[str, Any], ...], dict[str, OfRow]] = {}
     for row, flat in flats.items():
         if name in flat:
             alike = tuple((other, flat[other]) for other in scientific if other in flat and other != name)
-            groups.setdefault(alike, {})[str(flat[name])] = figures[row]
+            groups.setdefault(alike, {})[str(flat[name])] = of_rows[row]
     return [group for group in groups.values() if len(group) > 1]
 
 

@@ -29,6 +29,7 @@ class Contrast:
 
     The interval and `p_adjusted` are Bonferroni's for the `comparisons`, all pairs of the factor's levels, as is
     `p_failed`, with the seeds that have no difference since runs failed against it (`failed_pairs`); NaN without one.
+    `so_far`: some of its runs are still to come.
     """
 
     level: str
@@ -37,6 +38,7 @@ class Contrast:
     p_adjusted: float
     comparisons: int
     p_failed: float = math.nan
+    so_far: bool = False
 
     @property
     def p_claimed(self) -> float:
@@ -46,11 +48,22 @@ class Contrast:
 
 @dataclass(frozen=True, kw_only=True)
 class Trend:
-    """The slope over a factor's levels, in percentage points `per` doubling of the level or unit of it, over seeds."""
+    """The slope over a factor's levels, in percentage points `per` doubling of the level or unit of it, over seeds.
+
+    `p_failed` is its p by the seeds at which no run failed, with the others against it (`failed_pairs`): 1 where fewer
+    than two are left, NaN where none failed. `so_far`: some of its runs are still to come.
+    """
 
     per: Literal["doubling", "unit"]
     levels: tuple[float, ...]
     slope: PairedDifference | None
+    p_failed: float = math.nan
+    so_far: bool = False
+
+    @property
+    def p_claimed(self) -> float:
+        """The p that a claim is held by: also with what failed against it."""
+        return max(self.slope.p, self.p_failed) if self.slope else math.nan
 
 
 def contrasts(lines: Sequence[Line], levels: Sequence[str], level: float = 0.95) -> list[Contrast]:
@@ -89,10 +102,16 @@ def trend(lines: Sequence[Line], values: Mapping[str, float], level: float = 0.9
         return None
     per: Literal["doubling", "unit"] = "doubling" if _doubles(sorted(values.values())) else "unit"
     at = {name: math.log2(value) if per == "doubling" else float(value) for name, value in values.items()}
-    slope = _over_seeds(
-        list(_slopes([{name: _known(of) for name, of in line.items()} for line in lines], at)), 1 - level
+    slopes = _slopes([{name: _known(of) for name, of in line.items()} for line in lines], at)
+    failed = {seed for line in lines for of in line.values() for seed in of.keys() - _known(of).keys()}
+    whole = [slope for seed, slope in slopes.items() if seed not in failed]
+    p_failed = p_different(whole, len(failed)) if len(whole) > 1 else 1.0
+    return Trend(
+        per=per,
+        levels=tuple(trained),
+        slope=_over_seeds(list(slopes.values()), 1 - level),
+        p_failed=p_failed if failed else math.nan,
     )
-    return Trend(per=per, levels=tuple(trained), slope=slope)
 
 
 def _doubles(values: Sequence[float]) -> bool:
@@ -122,7 +141,9 @@ def _differences(lines: Sequence[Line], level: str, other: str) -> Iterator[floa
             yield float(np.mean(known)) if known else math.nan
 
 
-def _slopes(lines: Sequence[Line], at: Mapping[str, float]) -> Iterator[float]:
+def _slopes(lines: Sequence[Line], at: Mapping[str, float]) -> dict[int, float]:
+    """Return each seed's slope, of seeds at which some line has two rows or more."""
+    slopes = {}
     for seed in _seeds(lines):
         spread = together = 0.0
         for line in lines:
@@ -131,7 +152,8 @@ def _slopes(lines: Sequence[Line], at: Mapping[str, float]) -> Iterator[float]:
                 spread += float(np.sum((x - x.mean()) ** 2))
                 together += float(np.sum((x - x.mean()) * (y - y.mean())))
         if spread:
-            yield together / spread
+            slopes[seed] = together / spread
+    return slopes
 
 
 def _over_seeds(values: Sequence[float], outside: float) -> PairedDifference | None:

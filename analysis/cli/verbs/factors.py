@@ -78,12 +78,12 @@ def by_itself(factors: Sequence[Factor], study: Study) -> dict[str, Any]:
     """Return contrasts and trends as JSON data."""
     return {
         "contrasts": [
-            {"factor": factor.name, **asdict(one), "verdict": answer(one.difference, study, one.p_claimed)}
+            {"factor": factor.name, **asdict(one), "verdict": answer(one, study)}
             for factor in factors
             for one in factor.contrasts
         ],
         "trends": [
-            {"factor": factor.name, **asdict(trend), "verdict": answer(trend.slope, study)}
+            {"factor": factor.name, **asdict(trend), "verdict": answer(trend, study)}
             for factor in factors
             if (trend := factor.trend)
         ],

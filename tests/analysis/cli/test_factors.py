@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from scipy import stats
 
 from analysis.cli import main
 from analysis.factorial.factors import answer
+from analysis.statistics.contrasts import Contrast
 from analysis.statistics.paired import paired
 from studies.library import find_study
 from studies.stopping_rules.declaration import declare
@@ -239,13 +241,14 @@ def test_ordered_levels_have_a_trend_by_hand(tmp_path, capsys):
 
 def test_better_is_as_the_metric_has_it():
     less = paired([1.0, 2.0, 3.0], [3.0, 4.1, 4.9])
+    found = Contrast(level="a", other="b", difference=less, p_adjusted=less.p, comparisons=1)
     for higher, said in ((False, "better"), (True, "worse")):
         study = SimpleNamespace(stopping=None, scale=SimpleNamespace(higher_is_better=higher))
-        assert answer(less, study) == said
-        assert answer(less, study, 0.05) == "no clear difference"
-        assert answer(None, study) == ""
-        assert answer(paired([1.0], [2.0]), study) == "too few seeds"
-    assert answer(less, SimpleNamespace(stopping="a rule")) == "", "its p knows nothing of the looks"
+        assert answer(found, study) == said
+        assert answer(replace(found, p_adjusted=0.05), study) == "no clear difference"
+        assert answer(replace(found, difference=None), study) == ""
+        assert answer(replace(found, difference=paired([1.0], [2.0])), study) == "too few seeds"
+    assert answer(found, SimpleNamespace(stopping="a rule")) == "", "its p knows nothing of the looks"
 
 
 def test_a_study_with_nothing_to_take_apart_is_told_so(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -14,6 +15,7 @@ from analysis.factorial.study import factorial_of
 from analysis.formats.legend import FAILED
 from analysis.statistics.factorial import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
+from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.study import Study
 from studies.library import find_study
 from studies.records.records import gather
@@ -252,5 +254,30 @@ def test_levels_whose_runs_failed_are_not_called_better(tmp_path):
     factor = next(one for one in factors_of(study, gather(study, tmp_path)) if one.name == "attention.reduction")
     (contrast,) = factor.contrasts
     assert (contrast.difference.n, contrast.difference.high < 0) == (4, True)
-    assert answer(contrast.difference, study, contrast.p_claimed) == "no clear difference"
+    assert answer(contrast, study) == "no clear difference"
     assert any(line == FAILED for line in explained(None, [factor], study))
+    shutil.rmtree(RunFolder.of(tmp_path, replace(rows["max 4"], seed=4)).path)
+    factor = next(one for one in factors_of(study, gather(study, tmp_path)) if one.name == "attention.reduction")
+    assert answer(factor.contrasts[0], study) == "no clear difference so far"
+
+
+def test_a_slope_says_so_far_while_runs_are_to_come_and_holds_failures_against_it(tmp_path):
+    """One point a doubling at each seed: all complete, then the last run of r=16 to come, then failed."""
+    rows = {f"r={r}": Run(attention=BAMSpec(reduction=r)) for r in (4, 8, 16)}
+    study = Study(
+        name="slope", question="Which?", rows=rows, baseline="r=4", scientific=("attention.reduction",), seeds=3
+    )
+    for place, (_, run) in enumerate(study.runs()):
+        slope = 1 + 0.02 * run.seed
+        finish(tmp_path, run, 20.0 + run.seed + slope * math.log2(run.attention.reduction), loss=2 + place / 64)
+
+    def said():
+        (factor,) = factors_of(study, gather(study, tmp_path))
+        return answer(factor.trend, study), FAILED in explained(None, [factor], study)
+
+    assert said() == ("worse", False)
+    last = replace(rows["r=16"], seed=2)
+    shutil.rmtree(RunFolder.of(tmp_path, last).path)
+    assert said() == ("worse so far", False)
+    interrupt(tmp_path, last, "failed")
+    assert said() == ("no clear difference", True)
