@@ -7,11 +7,12 @@ stopping rule: so what leaves a study after a look at its results is seen as lon
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from analysis.checks.notes import WIDE, seeds_named
+from lightning_bam.config import flatten
 from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.records.purpose import Other, judged_by, margin_text, others, purpose
@@ -29,13 +30,15 @@ class Unlisted:
     """The results that were trained for a study and are not in its table, and other attempts at its rows.
 
     They are of `seeds` or `rows` that it has not, or of rows with `changed` settings. Of these rows those with results
-    at seeds of the study are `compared`: p and intervals are for them, too, unless a rule says for how many. `rule`
-    says that runs were begun under another rule than the one on file, `newer` what else is newer than runs.
+    at seeds of the study are `compared`: p and intervals are for them, too, unless a rule says for how many; `knobs`
+    are their flat settings by row. `rule` says that runs were begun under another rule than the one on file, `newer`
+    what else is newer than runs.
     """
 
     seeds: tuple[int, ...] = ()
     rows: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     level: float = Stopping().level
@@ -132,18 +135,24 @@ def of_study(study: Study, root: Path, beside: Sequence[Other], ours: Iterable[M
     missing, selection = strays(study, beside), Selection.of(study)
     rows, seeds = {*study.rows, *selection.hidden}, {*study.seed_list, *selection.left_out}
     dropped = [one for one in missing if one.row not in rows]
-    compared = {one.row for one in dropped if one.complete and one.run.seed in seeds and study.stopping is None}
+    compared = [one for one in dropped if one.complete and one.run.seed in seeds and study.stopping is None]
     purposes = [one for one in (*ours, *(other.purpose for other in beside)) if one is not None]
     return Unlisted(
         seeds=tuple(sorted({one.run.seed for one in missing if one.row in rows and one.run.seed not in seeds})),
         rows=tuple(sorted({one.row for one in dropped})),
-        compared=tuple(sorted(compared)),
+        compared=tuple(sorted({one.row for one in compared})),
+        knobs={one.row: flatten(one.run) for one in compared},
         changed=tuple(row for row in study.rows if any(one.row == row and one.run.seed in seeds for one in missing)),
         attempts=tuple(other_attempts(study, root)),
         level=(study.stopping or Stopping()).level,
         rule=OFF_RULE if off_rule(seal(root, study.label), purposes) else "",
         newer=tuple(newer(study, purposes)),
     )
+
+
+def with_dropped(study: Study, beside: Unlisted) -> Study:
+    """Return the study with those of its former rows counted as comparisons that the record has results of."""
+    return replace(Selection.of(study), dropped=beside.compared) if beside.compared else study
 
 
 def off_rule(rule: Mapping[str, str], purposes: Iterable[Mapping[str, str]]) -> int:

@@ -151,7 +151,8 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
     if any(factor.contrasts for factor in factors):
         lines.append(
             f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over "
-            "seeds; p and intervals are adjusted for all pairs of the factor's levels (Bonferroni)."
+            "seeds; p and intervals are adjusted for all pairs of the factor's levels, also those not shown "
+            "(Bonferroni)."
         )
     if any(factor.trend for factor in factors):
         lines.append(

@@ -24,19 +24,22 @@ class Factor:
     trend: Trend | None
 
 
-def factors_of(study: Study, records: Sequence[Record]) -> list[Factor]:
+def factors_of(
+    study: Study, records: Sequence[Record], dropped: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Factor]:
     """Take each knob under question by itself, in the rows that differ in it alone.
 
     Two levels that stand in a single pair of rows are that pair, which a table compares. What has no finished run is
-    left out, and p is adjusted for it as for rows that are not selected. Empty for several panels, whose mean would be
-    of neither.
+    left out, and p is adjusted for it as for rows that are not selected, and for those `dropped` after they were
+    trained (row -> flat settings, `Unlisted.knobs`). Empty for several panels, whose mean would be of neither.
     """
     if len(study.panels) > 1:
         return []
     whole = Selection.of(study).study
     (rows,) = (panel.rows for panel in whole.panels if set(panel.rows) & set(study.rows))
-    flats = {row: flatten(whole.rows[row]) for row in rows}
-    figures: dict[str, dict[int, float]] = {row: {} for row in rows}
+    listed = {row: flatten(whole.rows[row]) for row in rows}
+    flats = {**(dropped or {}), **listed}  # where two rows have the same levels, the study's own counts
+    figures: dict[str, dict[int, float]] = {row: {} for row in flats}
     for record in records:
         if record.state == "failed":
             figures[record.row][record.run.seed] = math.nan
@@ -45,7 +48,7 @@ def factors_of(study: Study, records: Sequence[Record]) -> list[Factor]:
     to_come = {row: row in study.rows and bool(set(study.seed_list) - of.keys()) for row, of in figures.items()}
     found = []
     for name in whole.scientific:
-        values = {str(flat[name]): flat[name] for flat in flats.values() if name in flat}
+        values = {str(flat[name]): flat[name] for flat in (listed | flats).values() if name in flat}
         lines = _lines(name, whole.scientific, flats, figures)
         waiting = _lines(name, whole.scientific, flats, to_come)
         compared = [

@@ -65,7 +65,7 @@ def page(studies: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Tab
 def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) -> dict[str, object]:
     """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
     rows = {row.label: row for row in table.rows}
-    factorial, factors = factorial_of(study, records), factors_of(study, records)
+    factorial, factors = factorial_of(study, records), factors_of(study, records, table.unlisted.knobs)
     taken_apart = tables(factorial, factors, study)
     drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
     absent = "; ".join(f"{kind} ({one.reason})" for kind, one in drawings.items() if isinstance(one, NoPlot))

@@ -13,7 +13,7 @@ from analysis.checks.collapsed import collapsed
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
 from analysis.checks.identical_rows import IdenticalRow, identical_rows
-from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
+from analysis.checks.unlisted import NOTHING, Unlisted, unlisted, with_dropped
 from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.cost.study import NO_COST, StudyCost, study_cost
 from analysis.environment import device_hours
@@ -128,7 +128,7 @@ def tabulate(
     """
     refuse_copies(records)
     selection = Selection.of(study)
-    study = replace(selection, dropped=beside.compared) if beside.compared else study
+    study = with_dropped(study, beside)
     results = finished(records, study)
     home = homes(study)
     figures = {row: _figures(runs, study.metric) for row, runs in results.items()}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from analysis.checks.unlisted import NOTHING, unlisted
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY
 from analysis.cli.output import grid
 from analysis.cli.selection import read
@@ -25,7 +26,8 @@ ARGUMENTS = (STUDY, *SELECTION, *RUNS, JSON)
 def execute(arguments: argparse.Namespace) -> int:
     """Print analysis of variance, marginal means, contrasts, trends and importance."""
     study, records = read(arguments)
-    factorial, factors = factorial_of(study, records), factors_of(study, records)
+    beside = unlisted([(study, records)]).get(study.label, NOTHING)
+    factorial, factors = factorial_of(study, records), factors_of(study, records, beside.knobs)
     if factorial is None and not factors:
         raise StudyError(
             f"{study.label}: nothing to take apart: no finished runs, in one panel, of rows that cross two factors or "

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from analysis.checks.unlisted import of_study, with_dropped
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES, margin, points, rule
 from analysis.cli.output import grid
 from analysis.cli.selection import records_of, root_of, select, with_asked_rule
@@ -59,6 +60,8 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     study = with_asked_rule(declared, arguments)
     records = records_of(study, arguments, keep=False)
     pace = hours_a_run(records)
+    beside = others(root_of(arguments), {study.label: {record.run.key for record in records}})[study.label]
+    study = with_dropped(study, of_study(study, root_of(arguments), beside, ()))
     named = None if arguments.resolve is None else _forecast(study, declared, arguments, pace)
     costs = counts(study.rows)
     rows = []
@@ -76,7 +79,6 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         )
     n, looks = len(study.seed_list), _looks(study)
     least = looks[-1].resolves if looks else least_resolvable(1.0, n, comparisons=max(study.comparisons, 1))
-    beside = others(root_of(arguments), {study.label: {record.run.key for record in records}})[study.label]
     return {
         "study": study.label,
         "question": study.question,

@@ -10,8 +10,10 @@ import pytest
 
 from analysis.cli import main
 from analysis.statistics.paired import paired
+from analysis.statistics.power import least_resolvable
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
+from studies.records.counts import Counts
 from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import STUDY as SHARED
 from tests.analysis.synthetic import finish
@@ -49,6 +51,7 @@ def work(tmp_path, monkeypatch):
     """A folder with the study's file; no network is counted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("analysis.cli.verbs.table.counts", lambda _: {})
+    monkeypatch.setattr("analysis.cli.verbs.plan.counts", lambda rows: dict.fromkeys(rows, Counts(7, 11)))
     write_file()
 
 
@@ -144,6 +147,9 @@ def test_rows_that_are_dropped_stay_in_the_family(made, capsys):
     assert kept["notes"].count(told) == 1
     assert told in said(capsys, "seeds", "combine.py").splitlines()
     assert f"note: runs: {told} (combine)" in said(capsys, "verify", "combine.py").splitlines()
+    (plan,) = json.loads(said(capsys, "plan", "combine.py", "--resolve", "1", "--sd", "0.5", "--json"))
+    assert plan["forecast"]["comparisons"] == 4
+    assert plan["least_resolvable_sd"] == round(least_resolvable(1.0, 4, comparisons=4), 3)
     drawn = json.loads(said(capsys, "plot", "combine.py", "effects", "--json"))
     assert "4 comparisons" in drawn[0]["caption"]
     said(capsys, "table", "combine.py", "-o", "t.json")

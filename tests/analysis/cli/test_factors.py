@@ -14,6 +14,7 @@ from analysis.cli import main
 from analysis.factorial.factors import answer
 from analysis.statistics.contrasts import Contrast
 from analysis.statistics.paired import paired
+from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
 from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import finish
@@ -211,6 +212,22 @@ def test_levels_of_a_factor_are_compared_by_hand(made, capsys):
     assert main(["factors", "crossed.py", "--json", *chosen]) == 0
     lines = json.loads(capsys.readouterr().out)["contrasts"]
     assert [line for line in lines if line["factor"] == "attention.combine"] == [more], "adjusted for product, too"
+
+
+def test_levels_whose_rows_left_the_study_stay_in_the_family(made, capsys):
+    """Of three pairs of levels one was left, not adjusted, with the rows of max out of the study's file."""
+    for row, run in find_study("crossed.py").runs():
+        RunFolder.of(made / "runs", run).note(studies={"crossed": {"row": row}})
+
+    def contrast():
+        assert main(["factors", "crossed.py", "--json"]) == 0
+        lines = json.loads(capsys.readouterr().out)["contrasts"]
+        return next(line for line in lines if (line["level"], line["other"]) == ("product", "sum"))
+
+    before = contrast()
+    (made / "crossed.py").write_text(STUDY.replace(', "max")', ")"))
+    assert contrast() == before
+    assert before["comparisons"] == 3
 
 
 def test_ordered_levels_have_a_trend_by_hand(tmp_path, capsys):
