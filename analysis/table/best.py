@@ -19,7 +19,7 @@ from analysis.statistics.paired import MOST
 from analysis.statistics.sequential import limits
 from analysis.table.interim import Interim
 from analysis.table.verdict import LEVEL
-from studies.definition.study import Study
+from studies.definition.study import Selection, Study
 
 
 def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: Mapping[str, Interim]) -> frozenset[str]:
@@ -28,6 +28,7 @@ def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: M
     `figures` are row -> seed -> percent. Rows that lack seeds of the study take no part: which one is ahead would else
     be watched until it is. Under a stopping rule, whose `looks` are by row, each takes part with the seeds of its last,
     of those that its baseline has: a spare seed in the place of one at which the row itself failed pairs with no other.
+    None of a panel either of which some rows are not selected: one of them may be better.
     """
     rule, share = study.stopping, max(study.comparisons, 1)
     if rule is None:
@@ -36,8 +37,11 @@ def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: M
         limit = dict(zip(rule.looks, limits(rule.looks, rule.level / share, rule.spending), strict=True))
         looked = {row: look.looked for row, look in looks.items()}
     sign = 1 if study.scale.higher_is_better else -1
-    found: set[str] = set()
+    hidden, found = set(Selection.of(study).hidden), set[str]()
+    whole = {row: panel.rows for panel in Selection.of(study).study.panels for row in panel.rows}
     for panel in study.panels:
+        if hidden & set(whole[panel.baseline]):
+            continue
         order = tuple(seed for seed in study.seed_list if seed in figures[panel.baseline])
         seeds = {row: looked.get(row, ()) for row in panel.rows}
         seeds[panel.baseline] = order[: max(map(len, seeds.values()))]

@@ -61,6 +61,14 @@ def test_a_row_that_lacks_seeds_takes_no_part():
     assert best_rows(some, STUDY, {}) == {"sum", "product"}
 
 
+def test_nothing_is_marked_where_a_row_that_is_not_shown_may_be_better():
+    """max beats both sum and product, which were marked where max was hidden."""
+    errors = figures(none=22.0, max=18.0)
+    assert best_rows(errors, STUDY, {}) == {"max"}
+    assert best_rows(errors, STUDY.only({"row": ["sum", "product"]}), {}) == frozenset()
+    assert best_rows(errors, STUDY.only({"row": ALIKE}), {}) == {"max"}
+
+
 def test_each_pair_is_held_against_the_level_over_the_comparisons():
     generator = np.random.default_rng(3)
     drawn = generator.normal([0.0, 0.4, 0.8, 1.2], 0.6, (60, 5, 4)).transpose(0, 2, 1)
