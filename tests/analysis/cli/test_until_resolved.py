@@ -146,8 +146,14 @@ def test_options_that_do_not_go_together(mine, words, line, capfd):
         (
             "run",
             ["--looks", "3,2"],
-            "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 8,10,12,16",
+            "argument --looks: '3,2' is not numbers of seeds that rise from 2 to at most 1,000, as 8,10,12,16",
         ),
+        (
+            "plan",
+            ["--looks", "2,1001"],
+            "argument --looks: '2,1001' is not numbers of seeds that rise from 2 to at most 1,000, as 8,10,12,16",
+        ),
+        ("run", ["--spare", "1001"], "argument --spare: '1001' is not a number from 0 to 1,000"),
         ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0 and below 100, as 0.3"),
         ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
         ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),
