@@ -80,7 +80,11 @@ def ruled_elsewhere(ruled_by: Mapping[str, str], rows: Sequence[str]) -> list[st
 
 def partial(shown: int, family: int) -> list[str]:
     """Say that rows of the study were left out."""
-    return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
+    if shown >= family:
+        return []
+    return [
+        f"{shown} of the study's {family} comparisons {'is' if shown == 1 else 'are'} shown; p is adjusted for all."
+    ]
 
 
 def so_far(rows: Sequence[str]) -> list[str]:

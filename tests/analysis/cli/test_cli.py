@@ -467,7 +467,7 @@ def test_a_part_of_a_study_is_not_a_smaller_family(own, capsys):
     whole = {row["label"]: row for row in json.loads(lines(capsys)[0])["rows"]}
     assert main(["table", "mine.py", "--only", "row=se", "--format", "json"]) == 0
     part = json.loads(lines(capsys)[0])
-    assert part["notes"][1] == "1 of the study's 2 comparisons are shown; p is adjusted for all."
+    assert part["notes"][1] == "1 of the study's 2 comparisons is shown; p is adjusted for all."
     alone = {row["label"]: row for row in part["rows"]}
     assert list(alone) == ["none", "SE"]
     if whole["SE"]["p_holm"] is not None:

@@ -41,7 +41,7 @@ def test_only_leaves_the_panels_that_are_asked_for(known, capsys):
     assert [row["label"] for row in table["rows"]] == ["ResNet101", "ResNet101 + BAM"]
     assert table["baseline"] == "ResNet101"
     assert table["rows"][1]["printed_params"] == {"printed": "43.06", "counted": "1.234567", "equal": False}
-    assert table["notes"][1] == "1 of the study's 8 comparisons are shown; p is adjusted for all."
+    assert table["notes"][1] == "1 of the study's 8 comparisons is shown; p is adjusted for all."
 
 
 def test_every_table_from_a_warm_cache(known, capsys):
