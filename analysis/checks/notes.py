@@ -8,7 +8,7 @@ from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
-from analysis.environment import UNKNOWN, made_with
+from analysis.environment import UNKNOWN, device_hours, made_with
 from lightning_bam.run_folder.manifest import SHARED
 from studies.definition.study import Selection
 from studies.records.purpose import margin_text
@@ -26,7 +26,7 @@ def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[s
     n = f"{least}{f' to {most}' * (most > least)} (seed{'s' * (most > 1)} {named})"
     every = "in every row" if least == most else "by row"
     if done == total:
-        return f"n = {n} {every}, as wanted."
+        return f"n = {n} {every}."
     rest = ", ".join(f"{count} {state}" for state, count in sorted(sum(states.values(), Counter[str]()).items()))
     return f"n = {n} wanted {every}; {done} of {total} runs are complete, {rest}."
 
@@ -169,11 +169,12 @@ def _sources(commit: str) -> str:
     return f"commit {commit}" + " with uncommitted changes" * (head != commit)
 
 
-def device_time(hours: float, timed: int, total: int) -> list[str]:
-    """Say what the `total` finished runs cost, as `analysis.environment.device_hours` counts, and what is counted."""
+def device_time(finished: Sequence[Record]) -> list[str]:
+    """Say what the finished runs cost, and what is counted."""
+    hours, timed = device_hours(finished)
     if not timed:
         return []
-    runs = "" if timed == total else f" of {timed} of the {total} finished runs"
+    runs = "" if timed == len(finished) else f" of {timed} of the {len(finished)} finished runs"
     return [
         f"Training took {three_digits(hours)} device-hours{runs}: wall time of all epochs, scoring included, times the "
         "ranks; without start-up, repeated epochs and unfinished runs."

@@ -17,7 +17,7 @@ from studies.search.confirm import name_of
 class Spent:
     """Device-hours: wall time times ranks, of `complete` runs' epochs, and what was spent beside them.
 
-    `beside` is what these runs took beyond: start-up, and what an interruption had them train twice. `lost` is of
+    `beside` is what these runs took beyond: start-up, and what an interruption had them train twice. `unused` is of
     attempts that no figure rests on, and of runs that are not complete; `search` of the `search_runs` of the search
     that has found the study's rows. Of `untold` attempts nobody noted the end: they count with the epochs that are
     left of them.
@@ -25,7 +25,7 @@ class Spent:
 
     complete: float = 0.0
     beside: float = 0.0
-    lost: float = 0.0
+    unused: float = 0.0
     search: float = 0.0
     search_runs: int = 0
     untold: int = 0
@@ -33,7 +33,7 @@ class Spent:
     @property
     def total(self) -> float:
         """All of it."""
-        return self.complete + self.beside + self.lost + self.search
+        return self.complete + self.beside + self.unused + self.search
 
 
 def spent(study: Study, records: Sequence[Record]) -> Spent:
@@ -46,15 +46,15 @@ def spent(study: Study, records: Sequence[Record]) -> Spent:
     return Spent(
         complete=sum(complete for complete, *_ in ours),
         beside=sum(beside for _, beside, *_ in ours),
-        lost=sum(lost for _, _, lost, _ in ours),
-        search=sum(complete + beside + lost for complete, beside, lost, _ in theirs),
+        unused=sum(unused for _, _, unused, _ in ours),
+        search=sum(complete + beside + unused for complete, beside, unused, _ in theirs),
         search_runs=len(search),
         untold=sum(untold for *_, untold in (*ours, *theirs)),
     )
 
 
 def _hours(record: Record) -> tuple[float, float, float, int]:
-    """Return a run's `complete`, `beside`, `lost` and `untold`."""
+    """Return a run's `complete`, `beside`, `unused` and `untold`."""
     manifest = record.manifest
     attempts = manifest.attempts or list(manifest.effective)
     effective = list(manifest.effective)
@@ -67,13 +67,13 @@ def _hours(record: Record) -> tuple[float, float, float, int]:
         held = [epochs if one is None else one for one, epochs in zip(held, _epochs(record, effective), strict=True)]
     took = sum(one for one in held if one is not None)
     earlier = [_seconds(attempt) for attempt in before]
-    lost, untold = sum(one or 0.0 for one in earlier), untold + sum(one is None for one in earlier)
+    unused, untold = sum(one or 0.0 for one in earlier), untold + sum(one is None for one in earlier)
     if record.state != "complete":
-        return 0.0, 0.0, (lost + took) / 3600, untold
+        return 0.0, 0.0, (unused + took) / 3600, untold
     complete = device_seconds(record)
     if complete is None:  # nobody noted how many ranks
-        return 0.0, 0.0, lost / 3600, untold
-    return complete / 3600, max(took - complete, 0.0) / 3600, lost / 3600, untold
+        return 0.0, 0.0, unused / 3600, untold
+    return complete / 3600, max(took - complete, 0.0) / 3600, unused / 3600, untold
 
 
 def _seconds(attempt: Attempt) -> float | None:

@@ -64,7 +64,7 @@ def total(took: Spent) -> str:
     parts = [f"{three_digits(took.complete)} in epochs of complete runs"]
     for hours, what in (
         (took.beside, "in their start-up and in epochs trained twice"),
-        (took.lost, "in attempts that failed and runs that are not complete"),
+        (took.unused, "in attempts that failed and runs that are not complete"),
         (took.search, f"in {took.search_runs} runs of the search"),
     ):
         parts += [f"{three_digits(hours)} {what}"] if hours else []

@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import Final
 
 from analysis.factorial.factors import Factor, answer
-from analysis.formats.columns import Column, at_least, heading, signed
+from analysis.formats.columns import Column, heading, p_text, signed
+from analysis.formats.legend import FAILED
 from analysis.statistics.anova import SEEDS
 from analysis.statistics.factorial import Factorial
 from analysis.statistics.paired import PairedDifference
@@ -41,7 +42,7 @@ def anova_columns(parts: Factorial) -> list[Column]:
         Column(heading="df", kind="number", cells=[f"{line.df:g}" for line in lines]),
         Column(heading="sum of squares", kind="number", cells=[f"{line.sum_of_squares:.3f}" for line in lines]),
         Column(heading="F", kind="number", cells=[_or_empty(line.f, ".2f") for line in lines]),
-        Column(heading="p", kind="number", cells=[_p(line.p) for line in lines]),
+        Column(heading="p", kind="number", cells=[p_text(line.p) for line in lines]),
         Column(heading="partial η²", kind="number", cells=[_or_empty(line.share) for line in lines]),
     ]
 
@@ -64,12 +65,12 @@ def contrast_columns(factors: Sequence[Factor], study: Study) -> list[Column]:
     lines = [(factor.name, contrast) for factor in factors for contrast in factor.contrasts]
     if not lines:
         return []
-    answers = [answer(contrast.difference, study, contrast.p_adjusted) for _, contrast in lines]
+    answers = [answer(contrast.difference, study, contrast.p_claimed) for _, contrast in lines]
     return [
         Column(heading="factor", kind="label", cells=[name for name, _ in lines]),
         Column(heading="levels", kind="label", cells=[f"{one.level} − {one.other}" for _, one in lines]),
         *_difference_columns("Δ", [contrast.difference for _, contrast in lines]),
-        Column(heading="p", kind="number", cells=[_p(contrast.p_adjusted) for _, contrast in lines]),
+        Column(heading="p", kind="number", cells=[p_text(contrast.p_adjusted) for _, contrast in lines]),
         Column(heading="verdict", kind="label", cells=answers),
     ]
 
@@ -85,7 +86,7 @@ def trend_columns(factors: Sequence[Factor], study: Study) -> list[Column]:
         Column(heading="levels", kind="label", cells=[", ".join(f"{x:g}" for x in trend.levels) for _, trend in lines]),
         *_difference_columns("slope", slopes),
         Column(heading="per", kind="label", cells=[PER[trend.per] for _, trend in lines]),
-        Column(heading="p", kind="number", cells=[_p(slope.p) if slope else "" for slope in slopes]),
+        Column(heading="p", kind="number", cells=[p_text(slope.p) if slope else "" for slope in slopes]),
         Column(heading="larger is", kind="label", cells=[answer(slope, study) for slope in slopes]),
     ]
 
@@ -152,6 +153,8 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
             f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over "
             "seeds; p and intervals are adjusted for all pairs of the factor's levels (Bonferroni)."
         )
+        if not all(math.isnan(one.p_failed) for factor in factors for one in factor.contrasts):
+            lines.append(FAILED)
     if any(factor.trend for factor in factors):
         lines.append(
             f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where they "
@@ -190,10 +193,6 @@ def _model(parts: Factorial) -> str:
     missing = [" x ".join(pair) for pair in combinations(parts.factors, 2) if pair not in parts.tested]
     but = f" (but {', '.join(missing)}, which these runs cannot tell)" if missing else ""
     return f"{blocks}interactions of two factors{but}, those of more in the residual"
-
-
-def _p(p: float) -> str:
-    return "" if math.isnan(p) else at_least(p).removeprefix("= ").replace("< ", "<")
 
 
 def _or_empty(value: float, form: str = ".3f") -> str:

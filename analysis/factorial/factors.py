@@ -1,5 +1,6 @@
 """Each factor of a study by itself: which rows differ in it alone, and what these say of its levels."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -39,7 +40,9 @@ def factors_of(study: Study, records: Sequence[Record]) -> list[Factor]:
     flats = {row: flatten(whole.rows[row]) for row in rows}
     figures: dict[str, dict[int, float]] = {row: {} for row in rows}
     for record in records:
-        if record.result and (figure := record.result.figure(study.metric)) is not None:
+        if record.state == "failed":
+            figures[record.row][record.run.seed] = math.nan
+        elif record.result and (figure := record.result.figure(study.metric)) is not None:
             figures[record.row][record.run.seed] = figure
     found = []
     for name in whole.scientific:

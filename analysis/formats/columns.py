@@ -184,7 +184,9 @@ def differences(table: Table) -> Columns:
     deltas = [Delta(mean=d.mean, low=d.low, high=d.high) if (d := row.delta) else None for row in table.rows]
     if table.stopping is None:
         bounded = any(row.p_adjusted < 0.001 for row in table.rows)
-        p = Column(heading="p\n(adj.)", kind="number", cells=[_p(row) for row in table.rows], plain=not bounded)
+        p = Column(
+            heading="p\n(adj.)", kind="number", cells=[p_text(row.p_adjusted) for row in table.rows], plain=not bounded
+        )
     else:
         limited = [_limited(row) for row in table.rows]
         p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited))
@@ -229,17 +231,16 @@ def at_least(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {_apart(p, LEVEL, '.{}f', 3)}"
 
 
+def p_text(p: float) -> str:
+    """Write a p-value for a column, as `<0.001` or `0.042`; empty where there is none."""
+    return "" if math.isnan(p) else at_least(p).removeprefix("= ").replace("< ", "<")
+
+
 def _apart(value: float, bound: float, form: str, digits: int) -> str:
     """Write a value with so many digits, and more where it would read as a bound that it is not."""
     while value != bound and float(format(value, form.format(digits))) == float(format(bound, form.format(digits))):
         digits += 1
     return format(value, form.format(digits))
-
-
-def _p(row: Row) -> str:
-    if math.isnan(row.p_adjusted):
-        return ""
-    return at_least(row.p_adjusted).removeprefix("= ").replace("< ", "<")
 
 
 def _limited(row: Row) -> str:

@@ -19,6 +19,13 @@ STOPPED = (
 """What is to be said of differences where seeds follow a stopping rule."""
 
 
+FAILED = (
+    "Where runs failed, a claim has to hold, too, with each pair that failed as far on the other side of 0 (or outside "
+    "the margin) as the farthest of the others is on its own."
+)
+"""How what a row is called takes failures into account."""
+
+
 class Line(NamedTuple):
     """A line below a table; `mark` is the footnote's letter, or empty."""
 
@@ -44,34 +51,43 @@ def below(table: Table, notes: Notes = "short") -> list[Line]:
 
 def legend(table: Table) -> list[str]:
     """Say in a few lines what the figures mean, for a reader who knows the t-test."""
-    rule, within = table.stopping, ""
+    count, rule, within = table.comparisons, table.stopping, ""
+    side = "above" if table.metric.higher_is_better else "below"
     if table.margin is not None:
         within = f" Equivalent: Δ lies within ±{table.margin:g} {table.metric.points}."
-    together = f"; all {table.comparisons} intervals hold together" if table.comparisons > 1 else ""
-    test, advice = (
-        "adjusted p < 0.05, the interval leaves out 0",
-        "Do not add seeds until p falls: use --until-resolved.",
-    )
+    studies = "in 95 of 100 studies " + (f"all {count} intervals hold the truth" if count > 1 else "it holds the truth")
+    times = f", times {count} for {count} comparisons, at most 1" if count > 1 else ""
+    test, clear = f"paired t-test{times}", "p < 0.05, and so"
+    advice = "Do not add seeds one by one until p falls, it would be wrong too often: `bam seeds` plans how many, and "
+    advice += "--until-resolved adds fresh ones by a rule that allows for looking."
     if rule is not None:
-        together = f"; the intervals hold together over all looks{' and rows' if table.comparisons > 1 else ''}"
-        test = "p at or below the limit in brackets, the interval leaves out 0"
+        studies += ", whenever a row stops"
+        test, clear = "paired t-test at the last look, and the limit there", "p at or below its limit, and so"
         advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
+    compared = [
+        f"Δ: the row minus {_baseline(table)} at the same seed, mean [95 % interval]; {side} 0 is better, and "
+        f"{studies}. p: {test}.",
+        f"Better or worse: {clear} the interval leaves out 0. No clear difference does not mean none: the true Δ may "
+        f"be anything in the interval.{within}",
+        *_best(table),
+        advice,
+    ]
     return [
         *_counts(table),
         f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
-        f"Δ: the row less {_baseline(table)} at the same seed, mean [95 % interval]{together}.",
-        f"Better or worse: {test}. No clear difference: all that the interval holds is possible, 0 too.{within}",
-        *_best(table),
-        advice,
+        *(compared if table.comparisons else ()),
         *_published(table),
-        f"Fixed: {', '.join(_kinds(table.fixed))}, and the train and test images: intervals speak of seeds.",
+        f"Fixed: {', '.join(_kinds(table.fixed))} (--notes all), and the train and test images: intervals speak of "
+        "other seeds alone.",
     ]
 
 
 def full_legend(table: Table) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    if table.comparisons:
+        lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    lines += [FAILED] if table.counts_failures else []
     return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
 
 
@@ -89,13 +105,13 @@ def _kinds(fixed: Mapping[str, str]) -> list[str]:
     """Name what stands in the slots that a reader asks for first, and the recipe."""
     slots = ("dataset", "backbone", "attention", "placement")
     named = [fixed[slot] for slot in slots if slot in fixed]
-    return [*named, *["recipe"] * any(name.startswith("recipe.") for name in fixed)]
+    return [*named, *["the recipe"] * any(name.startswith("recipe.") for name in fixed)]
 
 
 def _by_number(table: Table) -> list[str]:
     """Explain a table whose number of seeds was fixed beforehand."""
     count = table.comparisons
-    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)" if count else ""
+    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)"
     same = ""
     if table.margin is not None:
         same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.formats.legend import STOPPED
+from analysis.formats.legend import FAILED, STOPPED
 from analysis.statistics.resampling import MOST_ENUMERATED
 from analysis.table.build import Table
 from analysis.table.verdict import LEVEL
@@ -49,7 +49,8 @@ def statistics(table: Table, declared: str | None) -> Statistics:
     kinds = dict.fromkeys(row.interval for row in table.rows if row.interval)
     lines = list(_rule(table, declared))
     if not kinds:
-        return Statistics(intervals=(*lines, "No row has two seeds in common with its baseline: there is no interval."))
+        none = ["No row has two seeds in common with its baseline: there is no interval."] if table.comparisons else []
+        return Statistics(intervals=(*lines, *none))
     count = table.comparisons
     level = LEVEL if table.stopping is None else table.stopping.level
     for kind in ["alone"] if count == 1 and table.stopping is None else kinds:
@@ -61,6 +62,8 @@ def statistics(table: Table, declared: str | None) -> Statistics:
         )
     if table.stopping is not None:
         lines.append(STOPPED)
+    if table.counts_failures:
+        lines.append(FAILED)
     return Statistics(intervals=tuple(lines), assumptions=(NORMAL, *_second_opinions(table)))
 
 

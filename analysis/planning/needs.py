@@ -54,10 +54,14 @@ def needs(table: Table, records: Sequence[Record], budget: float | None = None) 
 
 
 def is_open(row: Row) -> bool:
-    """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many."""
+    """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many.
+
+    Figures that failures could overturn do not: their spread is that of the seeds that trained.
+    """
     if row.interim is not None:
         return row.interim.outcome == "open" and row.verdict.kind == "open"
-    return row.verdict.kind in ("no clear difference", "open") and row.delta is not None and row.delta.sd > 0
+    told = row.delta is not None and row.delta.sd > 0 and not row.verdict.overturned
+    return told and row.verdict.kind == "no clear difference"
 
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:

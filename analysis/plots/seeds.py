@@ -69,9 +69,10 @@ def resolvable(table: Table, counts: Sequence[int]) -> dict[int, float]:
 
 
 def differences(table: Table, row: Row) -> dict[int, float]:
-    """Return seed -> the row's figure less its baseline's, in percentage points, where both have one."""
+    """Return seed -> the row's figure less its baseline's, in percentage points, for the seeds that its Δ is over."""
     base = next(other.errors for other in table.rows if other.label == row.baseline)
-    return {seed: row.errors[seed] - base[seed] for seed in sorted(set(row.errors) & set(base))}
+    both = sorted(set(row.errors) & set(base))
+    return {seed: row.errors[seed] - base[seed] for seed in (both if row.interim is None else row.interim.looked)}
 
 
 def spread(rows: list[Row]) -> list[float]:

@@ -44,14 +44,12 @@ def is_resolved(row: Row) -> bool:
 
 def is_open(row: Row) -> bool:
     """Say whether a row has an interval and yet is not resolved."""
-    return (
-        row.delta is not None and not math.isnan(row.delta.low) and row.verdict.kind in ("no clear difference", "open")
-    )
+    return bool(row.interval) and row.verdict.kind in ("no clear difference", "open")
 
 
 def _is_ended(row: Row) -> bool:
     """Say whether a row has an interval and a failed run has ended its stopping rule."""
-    return row.delta is not None and row.verdict.kind == "ended"
+    return bool(row.interval) and row.verdict.kind == "ended"
 
 
 def level(table: Table) -> float:
@@ -127,10 +125,15 @@ def _reason(row: Row, table: Table) -> str:
         return f"No change, the runs computed what {row.baseline!r} did"
     if verdict.kind == "equivalent":
         return f"Equivalent to {row.baseline!r}{verdict.margin} {table.metric.points}{verdict.coverage}"
-    if verdict.kind == "open":
+    if verdict.kind == "open" and row.delta is None:
         return "Before the first look of the stopping rule"
     if verdict.kind == "ended":
-        return "Ended by a failed run before the first look of the stopping rule"
+        same = (
+            "before the first look of the stopping rule"
+            if row.delta is None
+            else "after the same difference at every seed"
+        )
+        return f"Ended by a failed run {same}"
     if row.delta is not None and row.delta.n > 1:
         return "The same difference at every seed, no spread to judge by"
     return f"Fewer than 2 seeds paired with {row.baseline!r}, too few for an interval"

@@ -26,26 +26,26 @@ def best_rows(figures: Mapping[str, Mapping[int, float]], study: Study, looks: M
     """Return the rows of each panel that no other is better than; none of a panel without a difference.
 
     `figures` are row -> seed -> percent. Rows that lack seeds of the study take no part: which one is ahead would else
-    be watched until it is. Under a stopping rule, whose `looks` are by row, each takes part with the seeds of its last.
+    be watched until it is. Under a stopping rule, whose `looks` are by row, each takes part with the seeds of its last,
+    of those that its baseline has: a spare seed in the place of one at which the row itself failed pairs with no other.
     """
     rule, share = study.stopping, max(study.comparisons, 1)
     if rule is None:
-        seeds = dict.fromkeys(study.rows, len(study.seed_list))
-        limit = dict.fromkeys(seeds.values(), LEVEL / share)
+        limit, looked = {len(study.seed_list): LEVEL / share}, dict.fromkeys(study.rows, study.seed_list)
     else:
         limit = dict(zip(rule.looks, limits(rule.looks, rule.level / share, rule.spending), strict=True))
-        seeds = {row: look.delta.n for row, look in looks.items() if look.delta}
-        for panel in study.panels:
-            seeds[panel.baseline] = max((seeds.get(row, 0) for row in panel.rows), default=0)
-    known = {
-        row: [figures[row][seed] for seed in study.seed_list[: seeds.get(row, 0)] if seed in figures[row]]
-        for row in study.rows
-    }
-    whole = {row: of for row, of in known.items() if len(of) == seeds.get(row, 0) > 1}
+        looked = {row: look.looked for row, look in looks.items()}
     sign = 1 if study.scale.higher_is_better else -1
     found: set[str] = set()
     for panel in study.panels:
-        among = {row: [sign * figure for figure in whole[row]] for row in panel.rows if row in whole}
+        order = tuple(seed for seed in study.seed_list if seed in figures[panel.baseline])
+        seeds = {row: looked.get(row, ()) for row in panel.rows}
+        seeds[panel.baseline] = order[: max(map(len, seeds.values()))]
+        among = {
+            row: [sign * figures[row][seed] for seed in of]
+            for row, of in seeds.items()
+            if len(of) > 1 and of == order[: len(of)] and all(seed in figures[row] for seed in of)
+        }
         found |= unbeaten(among, panel.baseline, limit)
     return frozenset(found)
 

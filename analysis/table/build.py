@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from analysis.cells import Cells, Counts, begun, finished, homes, unfinished
 from analysis.checks import notes
 from analysis.checks.collapsed import collapsed
 from analysis.checks.copied_folders import refuse_copies
 from analysis.checks.footnotes import Footnote, footnotes, marks, pretrained
-from analysis.checks.identical_rows import identical_rows
+from analysis.checks.identical_rows import IdenticalRow, identical_rows
 from analysis.checks.unlisted import NOTHING, Unlisted, unlisted
 from analysis.checks.unpaired_seeds import failed_runs, overturned, several_tries, unpaired
 from analysis.cost.study import NO_COST, StudyCost, study_cost
@@ -36,9 +37,6 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.paper.published import Published
 from studies.records.records import Record
-
-Costs = Mapping[str, tuple[int, int]]
-"""Row -> parameters and multiply-accumulates of one image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +87,11 @@ class Table:
         return any(row.states["failed"] for row in self.rows)
 
     @property
+    def counts_failures(self) -> bool:
+        """Whether some row's verdict takes pairs that failed into account."""
+        return any(row.delta and (row.verdict.failed or (row.interim and row.interim.passed)) for row in self.rows)
+
+    @property
     def refused(self) -> tuple[int, int]:
         """How many of the published figures and differences our runs refuse, and how many they were held against."""
         said = [word for row in self.rows for word in (row.compatible, row.compatible_delta)]
@@ -103,26 +106,30 @@ class Table:
         return any(row.printed_params or row.printed_macs for row in self.rows)
 
 
-def tables(studies: Sequence[tuple[Study, Sequence[Record]]], costs: Mapping[str, Costs] | None = None) -> list[Table]:
-    """Return each study's table, beside what the record has of it; `costs` are those of `tabulate`, by label."""
+def tables(
+    studies: Sequence[tuple[Study, Sequence[Record]]], planned: Mapping[str, Mapping[str, Counts]] | None = None
+) -> list[Table]:
+    """Return each study's table, beside what the record has of it; `planned` is that of `tabulate`, by label."""
     beside = unlisted(studies)
     return [
-        tabulate(records, study, (costs or {}).get(study.label), beside.get(study.label, NOTHING))
+        tabulate(records, study, (planned or {}).get(study.label), beside.get(study.label, NOTHING))
         for study, records in studies
     ]
 
 
-def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None, beside: Unlisted = NOTHING) -> Table:
+def tabulate(
+    records: Sequence[Record], study: Study, planned: Mapping[str, Counts] | None = None, beside: Unlisted = NOTHING
+) -> Table:
     """Join a study with the records of its runs and compare each row with the baseline, seed by seed.
 
-    A wanted run without a record is missing. `costs` are row -> (parameters, multiply-accumulates of one image), for
-    rows without a finished run, `beside` is what the record has and the study has not. Raises ValueError: a record of
-    another study or scored on held-out data; FolderError: a run folder that was copied from another.
+    `planned` is row -> (parameters, multiply-accumulates of one image), for rows without a finished run, `beside` is
+    what the record has and the study has not. Raises ValueError: a record of another study or scored on held-out data;
+    FolderError: a run folder that was copied from another.
     """
+    refuse_copies(records)
     selection = Selection.of(study)
     study = replace(selection, dropped=beside.compared) if beside.compared else study
     results = finished(records, study)
-    refuse_copies(records)
     home = homes(study)
     figures = {row: _figures(runs, study.metric) for row, runs in results.items()}
     comparisons = compare(figures, home, study, failures(records))
@@ -130,33 +137,26 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
     wanted = seeds_wanted(looks, home, study)
     cells = {row: {seed: run for seed, run in runs.items() if seed in wanted[row]} for row, runs in results.items()}
     states = unfinished(records, wanted)
-    counts = {row: _counts(runs, (costs or {}).get(row)) for row, runs in cells.items()}
+    counts = {row: _counts(runs, (planned or {}).get(row)) for row, runs in cells.items()}
     identical = identical_rows(begun(records, study), study.panels, counts)
     environments = footnotes(cells, study.baselines)
     failed = failed_runs(records)
     remarks = (
         unpaired(cells, home, failed, looks),
         overturned({row: one.overturned for row, one in comparisons.items()}),
-        several_tries(cells),
-        {row: one.note for row, one in identical.items()},
-        collapsed(cells),
+        *_of_runs(cells, identical),
     )
     best = best_rows({row: _figures(runs, study.metric) for row, runs in cells.items()}, study, looks)
     rows = []
     for label, runs in cells.items():
-        verdict, like = Verdict(kind="baseline"), identical.get(label)
-        if label in comparisons:
-            unchanged = like is not None and like.whole and like.other == home[label]
-            seeds = {*failed.get(label, ()), *failed.get(home[label], ())}
-            verdict = conclude(
-                comparisons[label], study, len(runs), states[label], failed=len(seeds), unchanged=unchanged
-            )
-        comparison = comparisons.get(label, Comparison(delta=None))
-        row = _row(label, study, cells, counts[label], comparison, verdict, states[label], home[label])
-        own = tuple(remark[label] for remark in remarks if label in remark)
-        rows.append(replace(row, best=label in best, marks=marks(environments, label), notes=own))
+        comparison = comparisons.get(label)
+        seeds = {*failed.get(label, ()), *failed.get(home[label], ())}
+        unchanged = label in identical and identical[label].whole and identical[label].other == home[label]
+        verdict = conclude(comparison, study, len(runs), states[label], failed=len(seeds), unchanged=unchanged)
+        row = _row(label, study, cells, counts[label], comparison or ALONE, verdict, states[label], home[label])
+        row = replace(row, notes=tuple(remark[label] for remark in remarks if label in remark))
+        rows.append(replace(row, best=label in best, marks=marks(environments, label)))
     trained = [record for runs in cells.values() for record in runs.values()]
-    hours, timed = device_hours(trained)
     choices = (*beside.notes(study.comparisons, selection.comparisons), *notes.asked(selection))
     return Table(
         study=study.label,
@@ -178,17 +178,26 @@ def tabulate(records: Sequence[Record], study: Study, costs: Costs | None = None
             *pretrained(cells),
             *notes.split_norm(trained),
         ],
-        made=[*notes.trained_with(trained, environments), *notes.device_time(hours, timed, len(trained))],
+        made=[*notes.trained_with(trained, environments), *notes.device_time(trained)],
         fixed=study.fixed(),
         comparisons=study.comparisons,
         margin=study.margin,
         stopping=study.stopping,
         footnotes=environments,
-        device_hours=hours,
+        device_hours=device_hours(trained)[0],
         costs=study_cost(study, records, cells, home),
         choices=choices,
         unlisted=beside,
     )
+
+
+ALONE: Final = Comparison(delta=None)
+"""A baseline, which is compared with nothing."""
+
+
+def _of_runs(cells: Cells, identical: Mapping[str, IdenticalRow]) -> tuple[Mapping[str, str], ...]:
+    """Return what is to be said of rows' own runs, row by row."""
+    return several_tries(cells), {row: one.note for row, one in identical.items()}, collapsed(cells)
 
 
 def _row(

@@ -35,8 +35,8 @@ class Comparison:
         """What the pairs left show and failures alone could overturn: `different`, `equivalent`, or nothing."""
         if self.interim is not None:
             return self.interim.overturned
-        if self.p_adjusted < LEVEL <= self.p_failed:
-            return "different"
+        if self.p_adjusted < LEVEL:
+            return "different" if self.p_failed >= LEVEL else ""
         return "equivalent" if self.p_tost < LEVEL <= self.tost_failed else ""
 
 
@@ -106,9 +106,11 @@ def _against(differences: Sequence[float], failed: int, study: Study) -> tuple[f
 
 
 def conclude(
-    comparison: Comparison, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
+    comparison: Comparison | None, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
 ) -> Verdict:
-    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one."""
+    """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; None: a baseline."""
+    if comparison is None:
+        return Verdict(kind="baseline")
     ended = comparison.interim is not None and comparison.interim.outcome == "ended"
     if not n and not unchanged and not ended:
         return without_figures(states)

@@ -108,7 +108,7 @@ def interim(
             break
         if not all(seed in ours and seed in baseline for seed in looked):
             break
-        deltas, lost = [ours[seed] - baseline[seed] for seed in looked], seeds.index(looked[-1]) + 1 - n
+        deltas, replaced = [ours[seed] - baseline[seed] for seed in looked], seeds.index(looked[-1]) + 1 - n
         delta = paired([ours[seed] for seed in looked], [baseline[seed] for seed in looked], outside=differs[place])
         reached = Interim(
             outcome="open",
@@ -119,8 +119,8 @@ def interim(
             limit=differs[place],
             tost=tost(delta, margin) if margin is not None else None,
             tost_limit=same[place] / 2 if same is not None else None,
-            p_failed=p_different(deltas, lost) if lost else math.nan,
-            tost_failed=p_equivalent(deltas, lost, margin) if lost and margin is not None else math.nan,
+            p_failed=p_different(deltas, replaced) if replaced else math.nan,
+            tost_failed=p_equivalent(deltas, replaced, margin) if replaced and margin is not None else math.nan,
         )
         outcome = _outcome(reached, rule)
         reached = replace(reached, outcome=outcome, wanted=n if outcome != "open" else rule.looks[place + 1])

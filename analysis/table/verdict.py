@@ -30,7 +30,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
+    """What may be concluded of a row; `str` gives it as the table has it, with `detail` and `doubt` at its end.
 
     `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
     `failed` at others. `overturned` is what these could overturn, so that it is not claimed: `different`, `equivalent`.
@@ -72,8 +72,16 @@ class Verdict:
         """The margin that the difference is within, as ` within ±0.3`; empty where there is none."""
         return "" if self.within is None else f" within ±{self.within:g}"
 
+    @property
+    def doubt(self) -> str:
+        """What failures could overturn of what p and interval show; empty where more looks are to come anyway."""
+        names = {"different": "a difference", "equivalent": "equivalence"}
+        if not self.overturned or self.kind in ("open", "ended"):
+            return ""
+        return f": failures could overturn {names[self.overturned]}"
+
     def __str__(self) -> str:
-        return f"{self.kind}{self.margin}{self.coverage}{self.detail}"
+        return f"{self.kind}{self.margin}{self.coverage}{self.detail}{self.doubt}"
 
 
 class _Seeds(TypedDict):

@@ -58,7 +58,7 @@ class Study:
         metric: what the study compares, the name of a metric of its task: `error_top1`, `map_50_95` ....
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
-        stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
+        stopping: the rule by which seeds are given to rows, from before the first result; it declares all of them.
 
     """
 

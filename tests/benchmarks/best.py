@@ -72,7 +72,7 @@ def _beaten(figures: np.ndarray, reached: np.ndarray, bounds: dict[int, float]) 
 def _check(figures: np.ndarray, beaten: np.ndarray, study: Study) -> None:
     for drawn, left in zip(figures[:CHECKED], beaten[:CHECKED], strict=True):
         runs = {row: dict(enumerate(of)) for row, of in zip(study.rows, drawn.tolist(), strict=True)}
-        found = best_rows(runs, study, interims(runs, homes(study), study))
+        found = best_rows(runs, study, interims(runs, homes(study), study, {}))
         expected = {row for row, out in zip(study.rows, left, strict=True) if not out} if left.any() else set()
         assert found == expected
 

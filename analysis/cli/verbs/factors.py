@@ -78,7 +78,7 @@ def by_itself(factors: Sequence[Factor], study: Study) -> dict[str, Any]:
     """Return contrasts and trends as JSON data."""
     return {
         "contrasts": [
-            {"factor": factor.name, **asdict(one), "verdict": answer(one.difference, study, one.p_adjusted)}
+            {"factor": factor.name, **asdict(one), "verdict": answer(one.difference, study, one.p_claimed)}
             for factor in factors
             for one in factor.contrasts
         ],

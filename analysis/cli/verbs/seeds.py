@@ -119,9 +119,9 @@ def _explained(table: Table) -> list[str]:
         lines.append("Name the difference that matters, as --margin 0.3: seeds are planned on that.")
     else:
         lines.append(
-            f"Planned for 80 % power at 5 % over {table.comparisons} comparisons, with the spread seen: to see a true "
-            f"difference of ±{table.margin:g} {table.metric.points}, and to call a true difference of 0 equivalent "
-            "within it. A row costs the more of the two."
+            f"Planned for 80 % power at 5 % over {table.comparisons} comparisons, with the spread seen, of which few "
+            f"seeds tell little: to see a true difference of ±{table.margin:g} {table.metric.points}, and to call a "
+            "true difference of 0 equivalent within it. A row costs the more of the two."
         )
     return [
         *lines,

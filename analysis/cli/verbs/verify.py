@@ -81,9 +81,8 @@ def summary(studies: Sequence[Study], verification: Verification, tables: int) -
     """Return the last line: how much was verified, and how it went."""
     complete = sum(run.complete for run in verification.runs)
     due = {one.run.key for study in studies for one in due_records(study, verification.records[study.label])}
-    missing = sum(
-        bool(one := run.record) and one.state == "missing" and one.run.key in due for run in verification.runs
-    )
+    waited = (run.record for run in verification.runs if run.record is not None and run.record.state == "missing")
+    missing = sum(record.run.key in due for record in waited)
     problems = len(verification.problems)
     of = f" of {len(studies)} {'study' if len(studies) == 1 else 'studies'}" if studies else ""
     parts = [f"{complete} complete runs{of}"]

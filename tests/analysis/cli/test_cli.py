@@ -88,8 +88,8 @@ def test_the_table_can_be_recomputed_by_hand(own, capsys):
         if row != "none":
             d = [found[s] - errors["none"][s] for s in (0, 1)]
             assert by_row[row]["delta"]["mean"] == pytest.approx(sum(d) / 2, abs=1e-12)
-            if d[0] != d[1]:  # t(0.975, 1) = 12.7062
-                half = 12.706204736432095 * abs(d[0] - d[1]) / 2
+            if d[0] != d[1]:  # t(0.9875, 1) = 25.4517, for each of two rows half of 5 %
+                half = 25.45169957935 * abs(d[0] - d[1]) / 2
                 assert by_row[row]["delta"]["low"] == pytest.approx(sum(d) / 2 - half, abs=1e-9)
 
 

@@ -39,7 +39,7 @@ def test_every_row_is_compared_with_it(made, capsys):
     told = json.loads(capsys.readouterr().out)
     assert (told["baseline"], told["declared_baseline"], told["comparisons"]) == ("r=4", "none", 10)
     assert NOTE in told["notes"]
-    assert not any(" shown; p is " in note for note in told["notes"])
+    assert not any("of the study's" in note for note in told["notes"])
     rows = {row["label"]: row for row in told["rows"]}
     assert list(rows) == list(ERRORS)
     assert {row["baseline"] for row in rows.values()} == {"r=4"}

@@ -48,7 +48,7 @@ def record(attempts, state="complete", epochs=4, **entries):
 )
 def test_what_a_run_took(made, seconds):
     took = spent(STUDY, [made])
-    found = (3600 * took.complete, 3600 * took.beside, 3600 * took.lost)
+    found = (3600 * took.complete, 3600 * took.beside, 3600 * took.unused)
     assert found == pytest.approx(seconds[:3])
     assert took.untold == seconds[3]
     assert took.total == pytest.approx(sum(seconds[:3]) / 3600)
@@ -56,12 +56,12 @@ def test_what_a_run_took(made, seconds):
 
 def test_dates_with_and_without_a_zone():
     made = Attempt(started="2026-01-02T12:00:00", ended="2026-01-02T13:01:00+01:00", world_size=1)
-    assert 3600 * spent(STUDY, [record([made], state="failed")]).lost == pytest.approx(60)
+    assert 3600 * spent(STUDY, [record([made], state="failed")]).unused == pytest.approx(60)
 
 
 def test_it_is_told_in_a_line():
     assert total(Spent()) == "The study took 0 device-hours: 0 in epochs of complete runs."
-    took = Spent(complete=1.0, beside=0.25, lost=0.5, search=2.0, search_runs=60, untold=2)
+    took = Spent(complete=1.0, beside=0.25, unused=0.5, search=2.0, search_runs=60, untold=2)
     assert total(took) == (
         "The study took 3.75 device-hours: 1.00 in epochs of complete runs, 0.250 in their start-up and in epochs "
         "trained twice, 0.500 in attempts that failed and runs that are not complete, 2.00 in 60 runs of the search; "

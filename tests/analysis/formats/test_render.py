@@ -328,7 +328,7 @@ def test_macs_have_four_digits_whatever_the_size(tmp_path):
         (3_860_000_000, "G", "3.860"),
         (0, "M", "0"),
     ]:
-        column = columns(tabulate(empty, STUDY, costs={"BAM": (1, macs)}))[2]
+        column = columns(tabulate(empty, STUDY, planned={"BAM": (1, macs)}))[2]
         assert column.heading == f"MACs\n({unit})"
         assert column.cells[1] == shown
 

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.cli import main
+from analysis.formats.legend import FAILED, full_legend, legend
 from analysis.methods.account import NONE_FAILED, account
 from analysis.methods.statistics import statistics
 from analysis.methods.written import as_data, as_latex, as_markdown
@@ -18,7 +19,7 @@ from studies.definition.stopping import Stopping
 from studies.records.records import gather
 from tests.analysis.cost.test_rows import CPU, cost
 from tests.analysis.report.made import asked, fill, panelled
-from tests.analysis.synthetic import finish
+from tests.analysis.synthetic import finish, interrupt
 
 BASE = [20.0, 21.5, 20.75, 22.0]
 CLOSE = {
@@ -130,11 +131,33 @@ def test_what_is_missing_is_told(tmp_path):
     assert "leaves out seed 2" in said
 
 
+def test_where_runs_failed_the_words_say_what_more_a_claim_takes(tmp_path):
+    """r1's interval leaves out 0, and yet it is not called better: -2.1, -1.9 and -2.05, and one failed."""
+    study = asked(2, seeds=4)
+    run = next(cell.run for cell in study.runs() if cell.row == "r1" and cell.run.seed == 0)
+    interrupt(tmp_path, run, "failed")
+    table, told = made(tmp_path, study, CLOSE | {"r1": [None, *CLOSE["r1"][1:]]})
+    assert table.rows[1].delta.high < 0
+    assert table.rows[1].verdict.kind == "no clear difference"
+    assert answers(told)["How were the error bars made?"].endswith(FAILED)
+    no_failure, whole = made(tmp_path / "whole", study)
+    assert FAILED not in answers(whole)["How were the error bars made?"]
+    assert (FAILED in full_legend(table), FAILED in full_legend(no_failure)) == (True, False)
+
+
 def test_one_seed_has_no_interval(tmp_path):
     _, told = made(tmp_path, asked(1, seeds=1))
     said = answers(told)["How were the error bars made?"]
     assert said.endswith("there is no interval.")
     assert "Which assumptions do they make?" not in answers(told)
+
+
+def test_a_baseline_alone_has_no_difference_to_explain(tmp_path):
+    table, told = made(tmp_path, asked(0, seeds=4), {"none": BASE})
+    assert told.sentences[0] == "We train 'none', with nothing to compare it with."
+    assert "interval." not in answers(told)["How were the error bars made?"]
+    for lines in (legend(table), full_legend(table)):
+        assert [line.partition(":")[0] for line in lines] == ["Error", "Fixed"]
 
 
 def test_panels_name_what_they_share(tmp_path):

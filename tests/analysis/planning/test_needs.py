@@ -67,6 +67,16 @@ def test_what_a_baseline_takes_has_to_be_known(made):
     assert total_hours([], table, records) is None, "nothing is open"
 
 
+def test_where_failures_could_overturn_what_is_seen_its_spread_plans_nothing(made):
+    """+8, +8.1 and +7.9 beside a failed run: `0 more seeds`, as if these were in hand, and yet no clear difference."""
+    table, records = made
+    row = table.rows[3]
+    clear = replace(row, delta=replace(row.delta, mean=8.0, sd=0.1))
+    doubted = replace(clear, verdict=replace(clear.verdict, overturned="different"))
+    assert [need.as_seen for need in needs(replace(table, rows=(table.rows[0], clear)), records)] == [0]
+    assert needs(replace(table, rows=(table.rows[0], doubted)), records) == []
+
+
 def test_without_a_margin_nothing_is_planned(made):
     table, records = made
     found = needs(replace(table, margin=None), records)

@@ -28,6 +28,7 @@ from analysis.statistics.paired import prediction_interval
 from analysis.statistics.power import least_resolvable
 from analysis.statistics.sequential import limits as sequential_limits
 from analysis.table.build import tabulate
+from analysis.table.interim import Interim
 from analysis.table.verdict import Verdict
 from lightning_bam.config import metrics
 from studies.definition.stopping import Stopping
@@ -245,6 +246,20 @@ class TestSeeds:
         told = f"by 2 seeds nothing, 3 seeds {least[3]:.3g}, 5 seeds {least[5]:.3g}."
         assert drawn.alt.endswith(told)
         assert "at the limit of each look (looks at 2, 3, 5 seeds, obrien-fleming spending of 0.05" in drawn.caption
+
+    def test_by_a_stopping_rule_the_seeds_of_the_last_look_are_drawn(self, small):
+        """A bar at +1.00 stood behind points at +1, +1 and +4: the third seed waits for the next look."""
+        _, _, table = small
+        base, one = replace(table.rows[0], errors={0: 20.0, 1: 20.0, 2: 20.0}), table.rows[1]
+        delta = replace(one.delta, n=2, mean=1.0)
+        look = Interim(outcome="open", look=1, wanted=3, looked=(0, 1), delta=delta)
+        row = replace(one, errors={0: 21.0, 1: 21.0, 2: 24.0}, delta=delta, interim=look)
+        ruled = replace(table, rows=[base, row], stopping=Stopping(looks=(2, 3)), comparisons=1)
+        drawn = seeds(ruled)
+        assert f"{row.label}: +1.00, +1.00." in drawn.alt
+        left, *_ = drawn.figure.axes
+        assert points(left, f"_mean {row.label}")[0][0] == near(1.0)
+        assert labels(left, "seed ") == ["0", "1"]
 
     def test_seeds_that_resolve_no_difference_that_there_can_be(self, small):
         _, _, table = small

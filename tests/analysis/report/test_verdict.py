@@ -228,3 +228,23 @@ def test_seeds_by_a_rule(tmp_path):
     assert lead(found, comparisons, None)[1:] == [
         "Open: 2 of 4. The table has for each the seeds to add until the next look of the stopping rule."
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (None, "The same difference at every seed, no spread to judge by: 'r1' and 'r2'."),
+        ("none", "Ended by a failed run after the same difference at every seed: 'r1' and 'r2'."),
+    ],
+)
+def test_equal_differences_at_a_look_allow_nothing(tmp_path, last, told):
+    """They were told as `the data allow nan to nan points`, and as from before the first look."""
+    study = asked(2, seeds=2).stopping_by(Stopping(looks=(2, 3)))
+    none = [20.0, 21.0, None]
+    fill(tmp_path, study, {"none": none, "r1": [21.0, 22.0, None], "r2": [22.0, 23.0, None]})
+    for row, run in study.runs():
+        if row == last and run.seed == 2:
+            interrupt(tmp_path, run, "failed")
+    assert sentences(tabulate(gather(study, tmp_path), study))[-1].endswith(
+        f"(stopping rule over 2, n = 2 paired seeds). {told}"
+    )

@@ -54,6 +54,20 @@ def test_only_runs_alike_in_all_else_are_compared():
     assert math.isnan(found["z", "y"].p_adjusted)
 
 
+def test_a_seed_at_which_a_level_failed_is_held_against_the_difference():
+    """y less x is -1, -1.02, -0.98, and one failed: +1.02 in its place gives t = -0.99 with 3 degrees of freedom."""
+    line = {"x": runs(20.0, 21.0, 22.0, 23.0), "y": runs(19.0, 19.98, 21.02, math.nan)}
+    (found,) = contrasts([line], ["x", "y"])
+    assert found.difference.n == 3
+    assert found.p_adjusted < 0.001
+    worst = stats.ttest_1samp([-1.0, -1.02, -0.98, 1.02], 0.0).pvalue
+    assert found.p_failed == pytest.approx(worst, abs=1e-9)
+    assert worst > 0.3
+    other = {"x": runs(30.0, 30.0, 30.0, 30.0), "y": runs(29.0, 29.0, 29.0, 29.0)}
+    assert math.isnan(contrasts([line, other], ["x", "y"])[0].p_failed), "the seed has a difference in another line"
+    assert trend([line | {"z": runs(18.0, 18.0, 18.0, 18.0)}], {"x": 1.0, "y": 2.0, "z": 4.0}).slope.n == 4
+
+
 def test_no_seed_and_equal_differences_say_nothing():
     (none,) = contrasts([{"x": runs(1.0), "y": {}}], ["x", "y"])
     assert none.difference is None

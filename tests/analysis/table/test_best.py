@@ -86,11 +86,30 @@ def test_by_a_rule_rows_are_compared_at_the_last_look_of_both_with_its_limits():
             (("none", 25.0, 8), ("sum", 20.0, 4), ("product", 20.0, 4), ("max", 24.9, 8))
         )
     }
-    looks = interims(errors, dict.fromkeys(errors, "none"), study)
+    looks = interims(errors, dict.fromkeys(errors, "none"), study, {})
     assert [looks[row].delta.n for row in ALIKE] == [4, 4, 8]
     p = stats.ttest_rel([errors["max"][s] for s in range(4)], [errors["sum"][s] for s in range(4)]).pvalue
     assert p < limits(rule.looks, 0.05 / 3, rule.spending)[0]
     assert best_rows(errors, study, looks) == {"sum", "product"}
+
+
+def test_a_spare_seed_stands_in_for_one_at_which_the_baseline_failed():
+    """No row was marked: all of them lack a seed of the first four."""
+    study = replace(STUDY, stopping=Stopping(looks=(3, 4), spare=1), seeds=5)
+    noise = np.random.default_rng(5).normal(0.0, 0.1, (4, 5))
+    means = {"none": 25.0, "sum": 20.0, "product": 20.0, "max": 20.0}
+    errors = {
+        row: {seed: mean + seed + noise[place, seed] for seed in (0, 2, 3, 4)}
+        for place, (row, mean) in enumerate(means.items())
+    }
+    failed = {"none": {1: True}}
+    looks = interims(errors, dict.fromkeys(errors, "none"), study, failed)
+    assert {looks[row].looked for row in ALIKE} == {(0, 2, 3, 4)}
+    assert best_rows(errors, study, looks) == set(ALIKE)
+    errors["max"] |= {1: 20.0}
+    del errors["max"][0]
+    alone = interims(errors, dict.fromkeys(errors, "none"), study, failed | {"max": {0: True}})
+    assert best_rows(errors, study, alone) == {"sum", "product"}, "a row that itself lacks seeds takes no part"
 
 
 def test_it_is_the_metric_that_says_what_is_better():

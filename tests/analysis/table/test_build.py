@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.checks import notes as guards
 from analysis.formats import data
 from analysis.table.build import tabulate
-from analysis.table.comparison import compare, conclude
+from analysis.table.comparison import Comparison, compare, conclude
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
@@ -124,7 +124,7 @@ def test_published_figures(table):
 
 def test_costs_come_from_results_and_are_filled_in_where_there_are_none(tmp_path):
     finish(tmp_path, STUDY.rows["none"], 20.0)
-    rows = by_label(tabulate(gather(STUDY, tmp_path), STUDY, costs=COSTS))
+    rows = by_label(tabulate(gather(STUDY, tmp_path), STUDY, planned=COSTS))
     assert (rows["none"].params, rows["none"].macs) == (81_000, 12_700_000)
     assert (rows["BAM"].params, rows["BAM"].macs) == COSTS["BAM"]
     assert rows["BAM max"].params is rows["BAM max"].macs is None
@@ -281,9 +281,9 @@ def test_a_seed_at_which_a_row_failed_is_left_out_and_said_so(tmp_path):
     rows = by_label(tabulate(gather(study, tmp_path), study))
     said = "Δ of 'BAM' leaves out seed 3, where it failed (loss not a number): it compares only the seeds that trained."
     assert rows["BAM"].p_adjusted < 0.05
-    assert str(rows["BAM"].verdict) == "no clear difference (3 of 4 seeds; 1 failed)", (
-        "+8, +8.1, +7.9, and -8.1 for the one that failed"
-    )
+    assert str(rows["BAM"].verdict) == (
+        "no clear difference (3 of 4 seeds; 1 failed): failures could overturn a difference"
+    ), "+8, +8.1, +7.9, and -8.1 for the one that failed; its interval leaves out 0"
     overturned = (
         "is different on the seeds that trained, but failures alone could overturn that: had each failed one come out "
         "as far on the other side of 0 as the largest Δ, p would be too large."
@@ -355,7 +355,7 @@ def test_a_complete_table(tmp_path):
     table = tabulate(gather(study, tmp_path), study)
     assert table.complete
     assert not table.failed
-    assert table.notes[0] == "n = 1 (seed 0) in every row, as wanted."
+    assert table.notes[0] == "n = 1 (seed 0) in every row."
     assert table.fixed["recipe.epochs"] == "200"
     assert "attention" not in table.fixed
 
@@ -497,8 +497,16 @@ def test_seeds_are_named_and_those_left_out_of_the_study_too(tmp_path):
     write(tmp_path, STUDY, ERRORS)
     study = STUDY.only({"row": ["BAM"]}).with_seeds(3)
     notes = tabulate(read(study.runs(), tmp_path), study).notes
-    assert notes[0] == "n = 3 (seeds 0 to 2) in every row, as wanted."
+    assert notes[0] == "n = 3 (seeds 0 to 2) in every row."
     assert notes[1] == (
         "Seed 3 of the study is left out: a number of seeds that is chosen for what it shows makes p too small."
     )
     assert not any("left out" in note for note in tabulate(read(STUDY.runs(), tmp_path), STUDY).notes)
+
+
+def test_a_difference_that_failures_cannot_overturn_is_not_doubted_for_being_small():
+    """It was called better, and a note said that it `is equivalent on the seeds that trained`."""
+    clear = Comparison(delta=None, p_adjusted=0.001, p_failed=0.01, p_tost=0.01, tost_failed=0.2)
+    assert clear.overturned == ""
+    assert replace(clear, p_failed=0.2).overturned == "different"
+    assert replace(clear, p_adjusted=0.2, p_failed=0.5).overturned == "equivalent"

@@ -425,8 +425,7 @@ def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_p
         ("note", "written by a version without sd: not compared (made-up)"),
         (
             "note",
-            "other footnotes: the file says 'n = 5.'; the runs give 'n = 3 (seeds 0 to 2) in every row, as wanted.' "
-            "(made-up)",
+            "other footnotes: the file says 'n = 5.'; the runs give 'n = 3 (seeds 0 to 2) in every row.' (made-up)",
         ),
     ]
 
