@@ -4,12 +4,17 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 from analysis.cells import Cells
 from analysis.checks.footnotes import Footnote
-from analysis.environment import UNKNOWN, made_with
+from analysis.environment import UNKNOWN, device_hours, made_with
 from lightning_bam.run_folder.manifest import SHARED
+from studies.definition.study import Selection
+from studies.records.purpose import margin_text
 from studies.records.records import Record
+
+WIDE: Final = "a margin chosen after a look can be made wide enough for any row."
 
 
 def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[str, Counter[str]]) -> str:
@@ -21,7 +26,7 @@ def coverage(wanted: Mapping[str, Sequence[int]], rows: Cells, states: Mapping[s
     n = f"{least}{f' to {most}' * (most > least)} (seed{'s' * (most > 1)} {named})"
     every = "in every row" if least == most else "by row"
     if done == total:
-        return f"n = {n} {every}, as wanted."
+        return f"n = {n} {every}."
     rest = ", ".join(f"{count} {state}" for state, count in sorted(sum(states.values(), Counter[str]()).items()))
     return f"n = {n} wanted {every}; {done} of {total} runs are complete, {rest}."
 
@@ -53,6 +58,16 @@ def other_seeds(left_out: Sequence[int], added: Sequence[int]) -> list[str]:
     return [f"{text[0].upper()}{text[1:]}: a number of seeds that is chosen for what it shows makes p too small."]
 
 
+def asked(selection: Selection) -> list[str]:
+    """Say that the margin or seeds are the call's and not the study's, nor declared with its rule."""
+    margin, own = selection.margin, selection.study.margin
+    lines = other_seeds(selection.left_out, selection.added)
+    if selection.stopping is not None or margin in (None, own):
+        return lines
+    study = "not in the study" if own is None else f"and the study names {margin_text(own)}"
+    return [f"Margin {margin_text(margin)} was given on the command line, {study}: {WIDE}", *lines]
+
+
 def ruled_elsewhere(ruled_by: Mapping[str, str], rows: Sequence[str]) -> list[str]:
     """Say which rows have runs that another study's stopping rule (`ruled_by`) gave them, study by study."""
     return [
@@ -65,7 +80,31 @@ def ruled_elsewhere(ruled_by: Mapping[str, str], rows: Sequence[str]) -> list[st
 
 def partial(shown: int, family: int) -> list[str]:
     """Say that rows of the study were left out."""
-    return [f"{shown} of the study's {family} comparisons are shown; p is adjusted for all."] if shown < family else []
+    if shown >= family:
+        return []
+    return [
+        f"{shown} of the study's {family} comparisons {'is' if shown == 1 else 'are'} shown; p is adjusted for all."
+    ]
+
+
+def so_far(rows: Sequence[str]) -> list[str]:
+    """Say that verdicts of the moment, which these rows have, err more often than their level says."""
+    if not rows:
+        return []
+    return [
+        f"{', '.join(map(repr, rows))}: so far. Of studies in which no row differs, 13 to 15 % show one that does at "
+        "some time, if looked at anew with each seed from 2 to 5 (to 10: 20 %), not 5 %: wait for all seeds."
+    ]
+
+
+def another_baseline(baseline: str, declared: str, pairs: int) -> list[str]:
+    """Say that rows are compared with another row than the `declared` baseline, and what is taken off for that."""
+    if not declared:
+        return []
+    return [
+        f"Compared with {baseline!r}, not with the declared baseline {declared!r}: a row named after a look may be any "
+        f"row, so intervals and p are adjusted for all {pairs} pairs of rows."
+    ]
 
 
 def split_norm(records: Sequence[Record]) -> list[str]:
@@ -130,11 +169,12 @@ def _sources(commit: str) -> str:
     return f"commit {commit}" + " with uncommitted changes" * (head != commit)
 
 
-def device_time(hours: float, timed: int, total: int) -> list[str]:
-    """Say what the `total` finished runs cost, as `analysis.environment.device_hours` counts, and what is counted."""
+def device_time(finished: Sequence[Record]) -> list[str]:
+    """Say what the finished runs cost, and what is counted."""
+    hours, timed = device_hours(finished)
     if not timed:
         return []
-    runs = "" if timed == total else f" of {timed} of the {total} finished runs"
+    runs = "" if timed == len(finished) else f" of {timed} of the {len(finished)} finished runs"
     return [
         f"Training took {three_digits(hours)} device-hours{runs}: wall time of all epochs, scoring included, times the "
         "ranks; without start-up, repeated epochs and unfinished runs."

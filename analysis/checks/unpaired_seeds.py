@@ -1,7 +1,7 @@
 """What failures did to a table: seeds that Δ leaves out, and figures that took several tries."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from analysis.cells import Cells
 from analysis.checks.notes import seeds_named
@@ -13,32 +13,82 @@ CAUSES: Final = {"nan": "loss not a number", "memory": "out of memory", "interru
 TIMES: Final = {1: "once", 2: "twice"}
 
 
-def failures(records: Sequence[Record], wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Record]]:
-    """Return the failed runs: row -> seed -> record, of the wanted seeds."""
-    failed = [record for record in records if record.state == "failed" and record.run.seed in wanted[record.row]]
-    return {row: {record.run.seed: record for record in failed if record.row == row} for row in wanted}
+class Look(Protocol):
+    """The seeds of a row by a stopping rule: see `analysis.table.interim.Interim`."""
+
+    @property
+    def looked(self) -> tuple[int, ...]:
+        """The seeds of its last look."""
+
+    @property
+    def due(self) -> tuple[int, ...]:
+        """Those that it should have by now."""
+
+    @property
+    def passed(self) -> tuple[int, ...]:
+        """Those that failed, with a spare one in their place."""
 
 
-def unpaired(rows: Cells, home: Mapping[str, str], failed: Cells) -> dict[str, str]:
-    """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline."""
+def failed_runs(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
+    """Return the failed runs: row -> seed -> record."""
+    rows: dict[str, dict[int, Record]] = {}
+    for record in records:
+        if record.state == "failed":
+            rows.setdefault(record.row, {})[record.run.seed] = record
+    return rows
+
+
+def unpaired(
+    rows: Cells, home: Mapping[str, str], failed: Cells, looks: Mapping[str, Look] | None = None
+) -> dict[str, str]:
+    """Name, row by row, the seeds that are left out of Δ, and why; `rows` are complete, `home` row -> its baseline.
+
+    By a stopping rule Δ has the seeds of the row's last look (`looks`): until there is one, nothing is left out.
+    """
     notes = {}
     for row, cells in rows.items():
-        baseline = home[row]
+        baseline, look = home[row], (looks or {}).get(row)
+        if row == baseline or (look is not None and not look.looked):
+            continue
         single = set(cells) - set(rows[baseline])
-        own = failed.get(row, {}) if row != baseline and set(cells) - single else {}
-        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single}
+        passed = set(look.passed) if look else set()
+        asked = {*look.due, *passed} if look else set(failed.get(row, ()))
+        own = {seed: record for seed, record in failed.get(row, {}).items() if seed in asked and set(cells) - single}
+        others = {seed: record for seed, record in failed.get(baseline, {}).items() if seed in single | passed}
         parts = [
             f"{seeds_named(sorted(runs))}, where {what} failed"
             + _causes(runs[seed].manifest.cause for seed in sorted(runs))
             for what, runs in (("it", own), ("the baseline", others))
             if runs
         ]
-        only = ": it compares only the seeds that trained" if parts else ""
+        if retried := sorted(passed - set(own) - set(others)):
+            parts.append(f"{seeds_named(retried)}, where a first attempt failed")
+        only = ": it compares only the seeds that trained" if parts and look is None else ""
+        if passed:
+            spare = "spare seeds take" if len(passed) > 1 else "a spare seed takes"
+            only = f": {spare} the place of {seeds_named(sorted(passed))}"
         if absent := sorted(single - set(others)):
             parts.append(f"{seeds_named(absent)}, which the baseline lacks")
+        if later := sorted(set(cells) - single - set(look.looked)) if look else []:
+            parts.append(f"{seeds_named(later)}, which come{'s' * (len(later) == 1)} after its last look")
         if parts:
             notes[row] = f"Δ of {row!r} leaves out {', and '.join(parts)}{only}."
     return notes
+
+
+def overturned(claims: Mapping[str, str]) -> dict[str, str]:
+    """Say of each row what it is not called because failures alone could overturn it: `different` or `equivalent`."""
+    texts = {
+        "different": "had each failed one come out as far on the other side of 0 as the largest Δ",
+        "equivalent": "had each failed one come out as far outside the margin as the farthest of the others inside",
+        "": "",
+    }
+    return {
+        row: f"{row!r} is {claim} on the seeds that trained, but failures alone could overturn that: {texts[claim]}, p "
+        "would be too large."
+        for row, claim in claims.items()
+        if claim
+    }
 
 
 def _causes(causes: Iterable[str | None]) -> str:

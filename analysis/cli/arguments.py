@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from studies.definition.limits import MOST_RANKS, MOST_SEEDS
 
@@ -12,7 +12,8 @@ T = TypeVar("T")
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 LACKING: Final = {
-    **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "first_seed", "storage", "retry")),
+    **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "spending", "spare", "first_seed")),
+    **dict.fromkeys(("storage", "retry")),
     **{"set": [], "only": [], "nodes_per_run": 1},
 }
 """What a call of a verb that lacks one of these arguments asks."""
@@ -99,13 +100,41 @@ SELECTION: Final = (PRESET, SET, *ROWS)
 """What picks and changes a study."""
 
 
+def points(name: str, purpose: str) -> Argument:
+    """Return an argument of percentage points."""
+    wanted = "percentage points above 0 and below 100, as 0.3"
+    return argument(name, type=checked(float, wanted, lambda value: 0 < value < 100), metavar="POINTS", help=purpose)
+
+
 def margin(when: str = "") -> Argument:
     """Return --margin, and when it may be given."""
-    return argument(
-        "--margin",
-        type=checked(float, "percentage points above 0 and below 100, as 0.3", lambda points: 0 < points < 100),
-        metavar="POINTS",
-        help=f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent",
+    purpose = f"{when}a difference too small to matter, chosen before looking: rows can then be equivalent"
+    return points("--margin", purpose)
+
+
+def rule(purpose: str, when: str) -> tuple[Argument, ...]:
+    """Return the arguments that ask a stopping rule: what --until-resolved is for, and when the others may be given."""
+    from studies.definition.stopping import Spending, Stopping  # loads pydantic
+
+    looks = ",".join(map(str, Stopping().looks))
+    return (
+        argument("--until-resolved", action="store_true", help=purpose),
+        argument(
+            "--looks",
+            type=checked(
+                lambda text: tuple(int(part) for part in text.split(",")),
+                f"numbers of seeds that rise from 2 up, as {looks}",
+                lambda looks: looks[0] >= 2 and list(looks) == sorted(set(looks)),
+            ),
+            metavar="N,N,...",
+            help=f"{when}seeds in hand at each look ({looks})",
+        ),
+        argument(
+            "--spending",
+            choices=get_args(Spending),
+            help=f"{when}how the level is spent over the looks: hardly any of it at first ({get_args(Spending)[0]}), "
+            "or about as much at each",
+        ),
     )
 
 

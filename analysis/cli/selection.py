@@ -1,7 +1,10 @@
 """From arguments to what a call asks of studies and to where their runs are, and back to the words of a call."""
 
 import argparse
+import os
 import shlex
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from studies.definition.study import Selection, Study
 from studies.errors import StudyError
 from studies.library import catalogue, find_study
 from studies.records.records import Record
-from studies.stopping_rules.declaration import declare, other_rules, with_rule
+from studies.stopping_rules.declaration import declare, file_of, other_rules, refuse_looked, with_rule
 
 
 def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole: bool = False) -> Study:
@@ -27,11 +30,13 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
         first = study.seed_list[0]
-        own = {"seeds": None, "margin": study.margin, "looks": study.stopping.looks, "first_seed": first}
+        rule = study.stopping
+        own: dict[str, object] = {"seeds": None, "margin": study.margin, "first_seed": first}
+        own |= {"looks": rule.looks, "spending": rule.spending, "spare": rule.spare}
         for option, value in own.items():
             if getattr(arguments, option) not in (None, value):
-                rule = f"{study.label} follows a stopping rule ({study.stopping}; its seeds begin at {first})"
-                raise StudyError(f"--{option.replace('_', '-')}: {rule}; leave it out")
+                follows = f"{study.label} follows a stopping rule ({rule}; its seeds begin at {first})"
+                raise StudyError(f"--{option.replace('_', '-')}: {follows}; leave it out")
     if arguments.only and not whole:
         selectors: dict[str, list[str]] = {}
         for key, value in arguments.only:
@@ -40,29 +45,47 @@ def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole
     if arguments.seeds and not whole:
         study = study.with_seeds(arguments.seeds)
         study = replace(Selection.of(study), ruled_by=other_rules(study, root_of(arguments)))
-    return replace(study, margin=arguments.margin) if arguments.margin else study
+    return replace(Selection.of(study), margin=arguments.margin) if arguments.margin else study
 
 
 def select_to_train(arguments: argparse.Namespace) -> list[Study]:
     """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared."""
-    studies = []
-    for name in arguments.study:
-        study = select(name, arguments)
-        if study.stopping is None and arguments.until_resolved:
-            if arguments.seeds:
-                raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
-            rule = Stopping(looks=arguments.looks) if arguments.looks else Stopping()
-            study = study.stopping_by(rule, arguments.first_seed)
-        elif study.stopping is None:
-            for option in ("looks", "first_seed", "margin"):
+    studies = [with_asked_rule(select(name, arguments), arguments) for name in arguments.study]
+    for study in studies:
+        if study.stopping is None:
+            for option in ("looks", "spending", "spare", "first_seed", "margin"):
                 if getattr(arguments, option) is not None:
                     raise StudyError(f"--{option.replace('_', '-')}: goes with --until-resolved; give that, too")
-        if study.stopping is not None:
-            refuse_part(study, arguments)
-            root, url = root_of(arguments), arguments.storage
-            study = declare(study, root, gather_everywhere(study, root, url), url)
-        studies.append(study)
-    return studies
+        refuse_part(study, arguments)
+    root, url = root_of(arguments), arguments.storage
+    ruled = [(study, gather_everywhere(study, root, url)) for study in studies if study.stopping is not None]
+    new = [(study, records) for study, records in ruled if not os.path.lexists(file_of(root, study))]
+    for study, records in new:  # all of them before the first is declared
+        refuse_looked(study, records, root, url)
+    declared = {study.label: declare(study, root, records, url) for study, records in ruled}
+    for study, _ in new:
+        _tell(study)
+    return [declared.get(study.label, study) for study in studies]
+
+
+def with_asked_rule(study: Study, arguments: argparse.Namespace) -> Study:
+    """Return the study with the stopping rule that the call asks, or as it is where it has one or none is asked."""
+    if study.stopping is not None or not arguments.until_resolved:
+        return study
+    if arguments.seeds:
+        raise StudyError("--seeds: with --until-resolved the rule says how many; use --looks")
+    asked = {"looks": arguments.looks, "spending": arguments.spending, "spare": arguments.spare}
+    rule = Stopping(**{name: value for name, value in asked.items() if value is not None})
+    return study.stopping_by(rule, arguments.first_seed)
+
+
+def _tell(study: Study) -> None:
+    """Say on stderr what each look of a rule that is declared now can resolve."""
+    from analysis.planning.resolvable import looks_of  # loads scipy
+
+    assert study.stopping is not None
+    for look in looks_of(study.stopping, study.comparisons) if study.comparisons else ():
+        print(f"bam: {study.label}: {look}", file=sys.stderr)
 
 
 def refuse_part(study: Study, arguments: argparse.Namespace) -> None:
@@ -91,6 +114,12 @@ def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list
     studies = [select(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
     root = existing_root(arguments)
     return [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+
+
+def against(study: Study, records: Sequence[Record], row: str) -> tuple[Study, list[Record]]:
+    """Return the study with another row as the baseline, and those of its records that it then has."""
+    other = study.against(row)
+    return other, [record for record in records if record.row in other.rows]
 
 
 def records_of(study: Study, arguments: argparse.Namespace, *, keep: bool = True) -> list[Record]:

@@ -1,1 +1,1 @@
-"""A factorial study taken apart."""
+"""What each factor of a study does, and a factorial study taken apart."""

@@ -7,6 +7,7 @@ from analysis.formats.columns import (
     Columns,
     Figure,
     FigureColumn,
+    Printed,
     columns,
     differences,
     figures,
@@ -14,6 +15,7 @@ from analysis.formats.columns import (
     labels,
     published,
 )
+from analysis.formats.cost import cost_columns
 from analysis.table.build import Table
 from analysis.table.published import BILLION, MILLION, decimals, rounded
 from lightning_bam.config import metrics
@@ -30,16 +32,17 @@ class Block(NamedTuple):
 
 
 def blocks(table: Table) -> list[Block]:
-    """Return the parts to print: more than one where the paper prints the size of networks."""
+    """Return the parts to print: more than one where the paper prints the size of networks, or costs are shown."""
+    cost = [Block("Cost as measured", cost_columns(table))] if table.shows_costs else []
     if not table.prints_counts:
-        return [Block("", columns(table))]
-    printed, reproduced = published(table)
+        return [Block("", columns(table)), *cost]
     compared = differences(table) if any(row.n for row in table.rows) else []
     others = {other.metric for row in table.rows for other in row.others}
     return [
         Block("Size of the networks", [labels(table), *_sizes(table)]),
-        Block(titled(table.metric.label), [labels(table), printed, figures(table), reproduced, *compared]),
+        Block(titled(table.metric.label), [labels(table), figures(table), *compared, *published(table)]),
         *(Block(titled(metrics()[name].label), _other(table, name)) for name in metrics() if name in others),
+        *cost,
     ]
 
 
@@ -76,12 +79,11 @@ def _other(table: Table, name: str) -> Columns:
         Figure(mean=other.mean, sd=other.sd, n=other.n, marks=row.marks if other.n else ()) if other else None
         for row, other in rows
     ]
-    printed = [f"{other.published:.2f}" if other else "" for _, other in rows]
+    printed = [Printed(mean=other.published, said=other.compatible) if other else None for _, other in rows]
     return [
         labels(table),
-        Column(heading="published", kind="number", cells=printed),
         FigureColumn(heading=heading(metrics()[name]), figures=ours),
-        Column(heading="reproduced?", kind="label", cells=[other.reproduced if other else "" for _, other in rows]),
+        FigureColumn(heading="published", figures=printed),
     ]
 
 

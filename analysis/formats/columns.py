@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from analysis.checks.footnotes import LETTERS
 from analysis.table.build import Table
 from analysis.table.model import Row
+from analysis.table.verdict import LEVEL
 from lightning_bam.config import Metric
 
 RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
@@ -75,6 +76,23 @@ class Delta(Figure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Printed(Figure):
+    """A figure of the paper and what ours `said` of it; `delta`, its difference to the baseline, likewise."""
+
+    said: str
+    delta: float | None = None
+    delta_said: str = ""
+
+    @property
+    def rest(self) -> str:
+        """What ours say; that nothing has run is said once."""
+        if self.delta is None:
+            return f"\n{self.said}"
+        said = "" if self.delta_said == self.said == "not run" else f"\n{self.delta_said}"
+        return f"\n{self.said};\nΔ {signed(self.delta)}{said}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A heading and a text for each row; a newline is where a narrow page may break, else a space.
 
@@ -128,7 +146,7 @@ def columns(table: Table) -> Columns:
         Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
         figures(table),
         *differences(table),
-        *(published(table) if any(row.published is not None for row in rows) else ()),
+        *published(table),
     ]
 
 
@@ -137,39 +155,38 @@ def labels(table: Table) -> Column:
     return Column(heading="row", kind="label", cells=[row.label for row in table.rows])
 
 
-def published(table: Table) -> tuple[Column, Column]:
-    """Return the paper's figures, and whether ours agree."""
-    cells = ["" if row.published is None else f"{row.published:.2f}" for row in table.rows]
-    return (
-        Column(heading="published", kind="number", cells=cells),
-        Column(heading="reproduced?", kind="label", cells=[row.reproduced for row in table.rows]),
-    )
+def published(table: Table) -> Columns:
+    """Return a column of what the paper prints, and whether ours agree; none where it prints nothing."""
+    if all(row.published is None for row in table.rows):
+        return []
+    cells = [
+        None
+        if row.published is None
+        else Printed(
+            mean=row.published, said=row.compatible, delta=row.published_delta, delta_said=row.compatible_delta
+        )
+        for row in table.rows
+    ]
+    return [FigureColumn(heading="published", figures=cells)]
 
 
 def figures(table: Table) -> FigureColumn:
-    """Return the study's own metric; each panel's champion is the best."""
-    best = {row.label for row in champions(table)}
+    """Return the study's own metric."""
     cells = [
-        Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.label in best, marks=r.marks, wanted=r.wanted, states=r.states)
+        Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.best, marks=r.marks, wanted=r.wanted, states=r.states)
         for r in table.rows
     ]
     return FigureColumn(heading=heading(table.metric), figures=cells)
-
-
-def champions(table: Table) -> list[Row]:
-    """Return each panel's best row among those resolved to be better than its baseline."""
-    sign = -1 if table.metric.higher_is_better else 1
-    better = [row for row in table.rows if row.verdict.kind == "better" and row.verdict.settled]
-    panels = dict.fromkeys(row.baseline for row in better)
-    return [min((row for row in better if row.baseline == panel), key=lambda row: sign * row.mean) for panel in panels]
 
 
 def differences(table: Table) -> Columns:
     """Return the columns that hold each row against its baseline."""
     deltas = [Delta(mean=d.mean, low=d.low, high=d.high) if (d := row.delta) else None for row in table.rows]
     if table.stopping is None:
-        bounded = any(row.p_holm < 0.001 for row in table.rows)
-        p = Column(heading="p\n(Holm)", kind="number", cells=[_p(row) for row in table.rows], plain=not bounded)
+        bounded = any(row.p_adjusted < 0.001 for row in table.rows)
+        p = Column(
+            heading="p\n(adj.)", kind="number", cells=[p_text(row.p_adjusted) for row in table.rows], plain=not bounded
+        )
     else:
         limited = [_limited(row) for row in table.rows]
         p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited))
@@ -209,10 +226,21 @@ def _macs(macs: Sequence[int | None]) -> tuple[str, list[str]]:
     return unit, ["" if count is None else f"{count / scale:.{digits}f}" for count in macs]
 
 
-def _p(row: Row) -> str:
-    if math.isnan(row.p_holm):
-        return ""
-    return "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+def at_least(p: float) -> str:
+    """Write a p-value as `< 0.001` or `= 0.042`, with as many digits as tell it from 0.05."""
+    return "< 0.001" if p < 0.001 else f"= {_apart(p, LEVEL, '.{}f', 3)}"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value for a column, as `<0.001` or `0.042`; empty where there is none."""
+    return "" if math.isnan(p) else at_least(p).removeprefix("= ").replace("< ", "<")
+
+
+def _apart(value: float, bound: float, form: str, digits: int) -> str:
+    """Write a value with so many digits, and more where it would read as a bound that it is not."""
+    while value != bound and float(format(value, form.format(digits))) == float(format(bound, form.format(digits))):
+        digits += 1
+    return format(value, form.format(digits))
 
 
 def _limited(row: Row) -> str:
@@ -220,4 +248,5 @@ def _limited(row: Row) -> str:
     look = row.interim
     if look is None or look.delta is None or look.limit is None or math.isnan(look.delta.p):
         return ""
-    return f"{look.delta.p:.2g}\n({look.limit:.2g})"
+    p, limit = look.delta.p, look.limit
+    return f"{_apart(p, limit, '.{}g', 2)}\n({_apart(limit, p, '.{}g', 2)})"

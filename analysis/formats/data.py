@@ -25,6 +25,8 @@ TYPES: Final = dict.fromkeys(("params", "macs", "delta_n", "comparisons", "look"
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a formula begins with."""
 NUMBER: Final = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
+UNLISTED: Final = ("seeds", "rows", "compared", "changed", "attempts")
+"""What JSON has of `analysis.checks.unlisted.Unlisted`; notes tell the rest."""
 OF_THE_PAPER = ("baseline", "printed_params", "printed_macs", "others", "note")
 """What a row has where the study has panels, or the paper prints the size of networks."""
 
@@ -45,24 +47,28 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     metric, evidence, look = table.metric.name, row.evidence, row.interim
     line: dict[str, Any] = {"study": table.study, "row": row.label, "params": row.params, "macs": row.macs}
     line |= {f"{metric}_mean": row.mean, f"{metric}_sd": row.sd, "n": row.n, "wanted": row.wanted}
+    line["best"] = row.best
     line |= {
         "delta": getattr(row.delta, "mean", math.nan),
         "delta_n": None if row.label == row.baseline else len(row.differences),
         **{f"delta_{name}": getattr(row.delta, name, math.nan) for name in ("sd", "low", "high")},
         "delta_interval": row.interval,
         "p": getattr(row.delta, "p", math.nan),
+        "p_adjusted": row.p_adjusted,
         "p_holm": row.p_holm,
-        "p_tost": row.p_tost if look is None else _or_nan(look.tost),
+        "p_tost": row.p_tost,
     }
-    for name in ("hedges_g", "p_sign_flip", "bootstrap_low", "bootstrap_high"):
+    for name in ("t_low", "t_high", "hedges_g", "p_sign_flip", "bootstrap_low", "bootstrap_high"):
         line[name] = getattr(evidence, name, math.nan)
     if look is not None:
         line |= {"look": look.look, "limit": _or_nan(look.limit), "tost_limit": _or_nan(look.tost_limit)}
     line |= {"comparisons": table.comparisons, "margin": _or_nan(table.margin), "verdict": str(row.verdict)}
-    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "reproduced": row.reproduced}
+    line |= {"notes": " ".join(row.notes), "published": _or_nan(row.published), "compatible": row.compatible}
+    line |= {"published_delta": _or_nan(row.published_delta), "compatible_delta": row.compatible_delta}
     line |= {state: row.states[state] for state in STATES}
     line["marks"] = "; ".join(note.about(row.label) for note in table.footnotes if note.mark in row.marks)
-    if table.prints_counts or table.within:
+    line |= table.costs.values(row.label)
+    if table.prints_counts or table.within or table.declared:
         line["baseline"] = row.baseline
     return line | _printed(row) if table.prints_counts else line
 
@@ -83,7 +89,7 @@ def _printed(row: Row) -> dict[str, Any]:
             f"published_{other.metric}": other.published,
             f"{other.metric}_mean": other.mean,
             f"{other.metric}_sd": other.sd,
-            f"reproduced_{other.metric}": other.reproduced,
+            f"compatible_{other.metric}": other.compatible,
         }
     return line | {"note": row.note}
 
@@ -102,24 +108,30 @@ def csv_cell(item: Any) -> Any:
 
 def as_json(table: Table) -> str:
     """Return everything the table knows, per-seed errors included; null where there is no figure."""
-    left_out = () if table.prints_counts or table.within else OF_THE_PAPER
+    left_out = () if table.prints_counts or table.within or table.declared else OF_THE_PAPER
     data = {
         "study": table.study,
         "question": table.question,
         "metric": table.metric.name,
         "baseline": table.baselines[0] if len(table.baselines) == 1 else table.baselines,
-        "rows": [{name: item for name, item in _row(row).items() if name not in left_out} for row in table.rows],
-        "notes": table.notes,
+        **({"declared_baseline": table.declared} if table.declared else {}),
+        "rows": [
+            {name: item for name, item in _row(row).items() if name not in left_out}
+            | {"cost": table.costs.values(row.label)}
+            for row in table.rows
+        ],
+        "notes": [*table.notes, *table.made],
         "footnotes": [
             asdict(note) | {"differences": [one._asdict() for one in note.differences]} for note in table.footnotes
         ],
         "device_hours": table.device_hours,
+        "costs": {"machine": table.costs.machine, "spent": asdict(table.costs.spent)},
         "comparisons": table.comparisons,
         "margin": table.margin,
         "stopping": asdict(table.stopping) if table.stopping else None,
         "fixed": table.fixed,
         "complete": table.complete,
-        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name != "rule"},
+        "unlisted": {name: item for name, item in asdict(table.unlisted).items() if name in UNLISTED},
     }
     return visible(json_text(data, ascii_only=False)) + "\n"
 

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from analysis.formats.blocks import Block, blocks, opens_panel
-from analysis.formats.legend import Line, below
+from analysis.formats.legend import Line, Notes, below
 from analysis.html.templates import render
 from analysis.table.build import Table
 
 
-def as_html(table: Table) -> str:
+def as_html(table: Table, *, notes: Notes = "short") -> str:
     """Return `<table>`s to put into a page: question as caption, notes as foot of the last, no style of their own.
 
     A row's class is what its verdict begins with (`better`), a cell's its column's kind; each panel is a `<tbody>`.
     """
     parts = blocks(table)
+    lines = below(table, notes)
     return "".join(
-        html_table(table, part, f"{table.question} {part.title}", foot=below(table) if part is parts[-1] else ())
+        html_table(table, part, f"{table.question} {part.title}", foot=lines if part is parts[-1] else ())
         for part in parts
     )
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from analysis.formats.blocks import blocks, opens_panel
 from analysis.formats.columns import Column, Columns, Figure, FigureColumn
-from analysis.formats.legend import below
+from analysis.formats.legend import Notes, below
 from analysis.formats.signs import escaped, unprinted
 from analysis.table.build import Table
 
@@ -26,15 +26,15 @@ class Part(NamedTuple):
     cells: Sequence[Sequence[str]]
 
 
-def as_latex(table: Table) -> str:
+def as_latex(table: Table, *, notes: Notes = "short") -> str:
     """Return a `table` environment, for each of several parts one, that needs `booktabs` and `siunitx`."""
     lines = [
         r"% needs \usepackage{booktabs,siunitx}",
         r"% wider than your page? table* in two columns, or sidewaystable of \usepackage{rotating}",
     ]
-    if signs := unprinted_signs(table):
+    if signs := unprinted_signs(table, notes=notes):
         lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
-    parts = blocks(table)
+    parts, foot = blocks(table), below(table, notes)
     for title, columns in parts:
         lines += [
             r"\begin{table}",
@@ -43,15 +43,15 @@ def as_latex(table: Table) -> str:
             *_grid(table, columns),
         ]
         if columns is parts[-1].columns:
-            lines += [r"\par\smallskip\raggedright"]
-            lines += [rf"{_superscript([mark] if mark else [])}{escaped(text)}\par" for mark, text in below(table)]
+            lines += [r"\par\smallskip\raggedright"] if foot else []
+            lines += [rf"{_superscript([mark] if mark else [])}{escaped(text)}\par" for mark, text in foot]
         lines += [r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def unprinted_signs(table: Table) -> str:
+def unprinted_signs(table: Table, *, notes: Notes = "short") -> str:
     """Return the signs of the question, the rows' names and the notes for which a `?` is printed, each once."""
-    signs = unprinted(table.question, *(row.label for row in table.rows), *(text for _, text in below(table)))
+    signs = unprinted(table.question, *(row.label for row in table.rows), *(text for _, text in below(table, notes)))
     return "".join(sign for sign in signs if sign.isprintable())
 
 

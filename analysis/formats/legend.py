@@ -2,17 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from analysis.table.build import Table
 from lightning_bam.config import KINDS
 from studies.definition.stopping import Stopping
+
+Notes = Literal["short", "all", "none"]
+"""How much is said below a table."""
+NOTES: Final[tuple[Notes, ...]] = get_args(Notes)
 
 STOPPED = (
     "The Δ of a row that is better or worse is too far from 0 on average, the more so the earlier it stopped: quote "
     "its interval, which holds whenever a row stops, rather than its Δ."
 )
 """What is to be said of differences where seeds follow a stopping rule."""
+
+
+FAILED = (
+    "Where runs failed, a claim has to hold, too, with each pair that failed as far on the other side of 0 (or outside "
+    "the margin) as the farthest of the others is on its own."
+)
+"""How what a row is called takes failures into account."""
 
 
 class Line(NamedTuple):
@@ -22,52 +33,100 @@ class Line(NamedTuple):
     text: str
 
 
-def below(table: Table) -> list[Line]:
-    """Return every line below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed."""
-    notes = table.notes[len(table.footnotes) :]  # the footnotes are the first
+def below(table: Table, notes: Notes = "short") -> list[Line]:
+    """Return the lines below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed.
+
+    `short` keeps what a reader must beware of and says the rest in a few lines; `all` also tells how the runs were
+    made, how everything is computed, and every fixed knob; `none` keeps the footnotes that marks refer to.
+    """
     marked = [Line(footnote.mark, footnote.text) for footnote in table.footnotes]
-    return marked + [Line("", text) for text in [*notes, *legend(table)]]
+    if notes == "none":
+        return marked
+    beware = table.notes[len(table.footnotes) :]  # the footnotes are the first
+    cost = table.costs.notes if table.shows_costs else []
+    if notes == "short":
+        return marked + [Line("", text) for text in [*beware, *legend(table), *cost]]
+    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table), *cost]]
 
 
 def legend(table: Table) -> list[str]:
-    """Explain the columns and the counts that are not the paper's, then name what is fixed."""
-    label = table.metric.title
-    top1 = table.metric.name == "error_top1"
-    noun = "Error: top-1 test error" if top1 else f"Figures: {label} on the test set"
-    what = "error" if table.metric.name.startswith("error") else "figure"
-    slots = " and ".join(table.within)
-    baseline = f"the baseline of the same {slots}" if slots else repr(table.baselines[0])
-    lines = _counts(table) if table.prints_counts else []
-    lines += [f"{noun} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    lines += _by_rule(table, table.stopping, baseline) if table.stopping else _by_holm(table, baseline)
-    if any(row.published is not None for row in table.rows):
-        lines.append(
-            f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; reproduced where it "
-            "lies in the 95 % prediction interval of one more run of ours and that is at most ± 1 point wide. One in "
-            "twenty figures that do agree still falls outside."
-        )
-    return [*lines, f"Fixed: {fixed_facts(table.fixed)}."]
-
-
-def _by_holm(table: Table, baseline: str) -> list[str]:
-    """Explain a table whose number of seeds was fixed beforehand."""
-    count = table.comparisons
-    adjusted = f", Holm-adjusted for {count} comparison{'s' * (count != 1)}" if count else ""
-    fewer = same = ""
+    """Say in a few lines what the figures mean, for a reader who knows the t-test."""
+    count, rule, within = table.comparisons, table.stopping, ""
+    side = "above" if table.metric.higher_is_better else "below"
     if table.margin is not None:
-        fewer = ", to differ or to be equivalent, whichever takes fewer,"
-        same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "
-        same += f"(p < 0.05{adjusted})."
+        within = f" Equivalent: Δ lies within ±{table.margin:g} {table.metric.points}."
+    studies = "in 95 of 100 studies " + (f"all {count} intervals hold the truth" if count > 1 else "it holds the truth")
+    times = f", times {count} for {count} comparisons, at most 1" if count > 1 else ""
+    test, clear = f"paired t-test{times}", "p < 0.05, and so"
+    advice = "Do not add seeds one by one until p falls, it would be wrong too often: `bam seeds` plans how many, and "
+    advice += "--until-resolved adds fresh ones by a rule that allows for looking."
+    if rule is not None:
+        studies += ", whenever a row stops"
+        test, clear = "paired t-test at the last look, and the limit there", "p at or below its limit, and so"
+        advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
+    compared = [
+        f"Δ: the row minus {_baseline(table)} at the same seed, mean [95 % interval]; {side} 0 is better, and "
+        f"{studies}. p: {test}.",
+        f"Better or worse: {clear} the interval leaves out 0. No clear difference does not mean none: the true Δ may "
+        f"be anything in the interval.{within}",
+        *_best(table),
+        advice,
+    ]
     return [
-        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, with its 95 % t "
-        f"interval (not adjusted); p: paired t-test{adjusted}.",
-        f"A row is better or worse where p < 0.05; the seeds it still needs{fewer} are for 80 % power, "
-        "if the Δ and spread seen so far persist. Seeds added because of a look at this table make its p too "
-        f"small: confirm with fresh ones.{same}",
+        *_counts(table),
+        f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
+        *(compared if table.comparisons else ()),
+        *_published(table),
+        f"Fixed: {', '.join(_kinds(table.fixed))} (--notes all), and the train and test images: intervals speak of "
+        "other seeds alone.",
     ]
 
 
-def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
+def full_legend(table: Table) -> list[str]:
+    """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
+    lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
+    if table.comparisons:
+        lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
+    lines += [FAILED] if table.counts_failures else []
+    return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
+
+
+def _what(table: Table) -> str:
+    top1 = table.metric.name == "error_top1"
+    return "Error: top-1 test error" if top1 else f"Figures: {table.metric.title} on the test set"
+
+
+def _baseline(table: Table) -> str:
+    slots = " and ".join(table.within)
+    return f"the baseline of the same {slots}" if slots and not table.declared else repr(table.baselines[0])
+
+
+def _kinds(fixed: Mapping[str, str]) -> list[str]:
+    """Name what stands in the slots that a reader asks for first, and the recipe."""
+    slots = ("dataset", "backbone", "attention", "placement")
+    named = [fixed[slot] for slot in slots if slot in fixed]
+    return [*named, *["the recipe"] * any(name.startswith("recipe.") for name in fixed)]
+
+
+def _by_number(table: Table) -> list[str]:
+    """Explain a table whose number of seeds was fixed beforehand."""
+    count = table.comparisons
+    adjusted = f", adjusted for {count} comparison{'s' * (count != 1)} (Bonferroni)"
+    same = ""
+    if table.margin is not None:
+        same = f" It is equivalent where two one-sided tests place Δ within ±{table.margin:g} {table.metric.points} "
+        same += f"(p < 0.05{adjusted})."
+    each = f", each of level 1 − 0.05/{count}, so that in 95 of 100 studies all of them hold" if count > 1 else ""
+    return [
+        f"Δ: mean difference to {_baseline(table)} in {table.metric.difference}, paired by seed, with its t "
+        f"interval{each}; p: paired t-test{adjusted}.",
+        "A row is better or worse where p < 0.05, and its interval then leaves out 0. CSV and JSON have the 95 % "
+        "interval of each row by itself, and Holm's p. `bam seeds` says how many seeds would tell a difference that "
+        f"matters. Seeds added because of a look at this table make its p too small: confirm with fresh ones.{same}",
+    ]
+
+
+def _by_rule(table: Table, rule: Stopping) -> list[str]:
     """Explain a table whose seeds follow a stopping rule."""
     same = ""
     if table.margin is not None:
@@ -76,16 +135,46 @@ def _by_rule(table: Table, rule: Stopping, baseline: str) -> list[str]:
     shared = f"over {table.comparisons} comparisons (Bonferroni) and all looks"
     return [
         f"Seeds follow a rule declared before the first result: {rule}, {shared}; a row that is resolved gets no more.",
-        f"Δ: mean difference to {baseline} in {table.metric.difference}, paired by seed, over the seeds of the row's "
-        f"last look, with the repeated interval of the design, which holds {shared}.",
+        f"Δ: mean difference to {_baseline(table)} in {table.metric.difference}, paired by seed, over the seeds of the "
+        f"row's last look, with the repeated interval of the design, which holds {shared}.",
         "p: paired t-test at that look, in brackets the limit at or below which a row is better or worse there; "
         f"looking several times does not inflate its errors.{same}",
         STOPPED,
     ]
 
 
+def _best(table: Table) -> list[str]:
+    """Name the rows that are bold."""
+    best = ", ".join(repr(row.label) for row in table.rows if row.best)
+    return [f"Bold: cannot be told from the best, as no other row is better: {best}."] if best else []
+
+
+def _published(table: Table, *, full: bool = False) -> list[str]:
+    """Explain the paper's figures, and say how many of them are refused."""
+    if all(row.published is None for row in table.rows):
+        return []
+    what = "error" if table.metric.name.startswith("error") else "figure"
+    refused, held = table.refused
+    count = f" {refused} of {held} refused; {held / 20:.2g} expected if all agree." if held else ""
+    compatible = "one more run of ours could have given it. Its Δ: two more could have, and ours clearly has its sign."
+    if full:
+        compatible = (
+            "within the 95 % prediction interval of one more run of ours, of at most ± 1 point. Its Δ: within that of "
+            "the difference of two more runs, and the interval of our Δ leaves out 0 on the same side."
+        )
+    return [
+        f"Published: the paper's {what} ({table.metric.unit}), one run as far as is known; compatible: "
+        f"{compatible}{count}"
+    ]
+
+
 def _counts(table: Table) -> list[str]:
-    """Say how many of the printed counts are reached, then each row that differs or of which something is known."""
+    """Say how many of the printed counts are reached, then each row that differs or of which something is known.
+
+    Nothing where the paper prints no size.
+    """
+    if not table.prints_counts:
+        return []
     answers = [count.equal for row in table.rows for count in (row.printed_params, row.printed_macs) if count]
     compared = [equal for equal in answers if equal is not None]
     lines = [

@@ -6,19 +6,19 @@ from rich.cells import cell_len
 
 from analysis.formats.blocks import blocks
 from analysis.formats.columns import Columns, FigureColumn, raised
-from analysis.formats.legend import below
+from analysis.formats.legend import Notes, below
 from analysis.table.build import Table
 from studies.terminal.text import visible
 
 
-def as_markdown(table: Table) -> str:
-    """Return the question, the table and its notes; each panel's best row is bold if it is resolved to be better."""
+def as_markdown(table: Table, *, notes: Notes = "short") -> str:
+    """Return the question, the table and its notes; rows that cannot be told from the best are bold."""
     lines = [f"**{escaped(table.question)}**"]
     for title, columns in blocks(table):
         lines += ["", f"{escaped(title)}:"] if title else []
         lines += ["", *_grid(columns)]
-    notes = [f"- {f'{raised([mark])} ' if mark else ''}{escaped(note)}" for mark, note in below(table)]
-    return "\n".join([*lines, "", *notes]) + "\n"
+    lines += [""] + [f"- {f'{raised([mark])} ' if mark else ''}{escaped(text)}" for mark, text in below(table, notes)]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _grid(columns: Columns) -> list[str]:

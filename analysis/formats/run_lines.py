@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.cells import homes
+from analysis.cost.measured import measured
+from analysis.cost.rows import MEASURES
 from analysis.environment import UNKNOWN, over_attempts
 from analysis.formats.data import csv_cell
 from analysis.formats.json_text import without_nan
@@ -46,6 +48,7 @@ def run_lines(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Line]:
                 | {name: flats[study.label, record.row].get(name) for name in knobs}
                 | {name: record.result.figure(name) if record.result else None for name in figures}
                 | {"epochs": record.epochs, "seconds": getattr(record.result, "seconds", None)}
+                | {name: getattr(measured(record), name, None) if present else None for name in MEASURES}
                 | {"commit": None if commit == UNKNOWN else commit}
                 | {"failed_before": len(failures(record.manifest)) if present else None}
             )

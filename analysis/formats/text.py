@@ -13,7 +13,7 @@ from rich.text import Text
 
 from analysis.formats.blocks import Block, blocks, opens_panel
 from analysis.formats.columns import Column, FigureColumn, raised
-from analysis.formats.legend import below
+from analysis.formats.legend import Notes, below
 from analysis.table.build import Table
 from studies.terminal.console import Console
 from studies.terminal.text import visible
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     stacked: bool
 
 
-def as_text(table: Table, *, width: int = 100, color: bool = False) -> str:
+def as_text(table: Table, *, notes: Notes = "short", width: int = 100, color: bool = False) -> str:
     """Return the table for a page of `width` columns, with its notes below.
 
     Where it is too narrow, figures break between their parts and texts between words; no figure is ever cut.
@@ -55,7 +55,7 @@ def as_text(table: Table, *, width: int = 100, color: bool = False) -> str:
             console.print(Text(block.title, style="bold"), width=width)
         console.print(_grid(table, block, layout, color))
     lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
-    for mark, note in below(table):
+    for mark, note in below(table, notes):
         sign = f"{raised([mark]) if mark else '·'} "
         hung = textwrap.wrap(visible(note), width, initial_indent=sign, subsequent_indent="  ", break_on_hyphens=False)
         lines.extend(hung)
@@ -93,7 +93,7 @@ def _layout(block: Block, width: int) -> Layout:
         return Layout(flat, widths, stacked=False)
     _narrow(flat, widths, width, "verdict", LEAST)
     if _total(widths) > width:
-        flat = _merged(columns)
+        flat = columns
         widths = [_widest(column) for column in flat]
         _narrow(flat, widths, width, "verdict", 0)
         _narrow(flat, widths, width, "label", 0)
@@ -111,15 +111,6 @@ def _narrow(columns: Sequence[Column], widths: list[int], width: int, kind: str,
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * len(widths) - 1
-
-
-def _merged(columns: list[Column]) -> list[Column]:
-    """Put the last two columns, a published figure and whether it is reproduced, above each other."""
-    if columns[-1].heading != "reproduced?":
-        return columns
-    *others, published, reproduced = columns
-    cells = [f"{a}\n{b}".strip() for a, b in zip(published.cells, reproduced.cells, strict=True)]
-    return [*others, Column(heading="published", kind="label", cells=cells)]
 
 
 def _widest(column: Column) -> int:

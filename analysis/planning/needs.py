@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from analysis.environment import device_seconds
-from analysis.statistics.power import MoreSeeds, more_seeds
+from analysis.statistics.power import seeds_for_equivalence, seeds_needed
 from analysis.table.build import Table
 from analysis.table.model import Row
 from analysis.table.verdict import LEVEL
@@ -17,23 +17,30 @@ from studies.records.records import Record
 class Need:
     """What closes one open row: of `n` paired seeds so far, how many more, and at what cost.
 
-    `to_differ` are more seeds until the next look of a stopping rule, else until the difference so far would be
-    resolved with 80 % power, should it and its spread persist, `to_equal` until it would be equivalent within the
-    margin; None for out of reach. `hours` are the device-hours of the lesser of the two, without the baseline's share,
-    `affordable` is whether they fit the budget, cheapest rows first; None where no run tells its length.
+    `to_differ` are more seeds until a true difference as large as the margin is resolved with 80 % power, `to_equal`
+    until a true difference of 0 is found equivalent within it; None for out of reach, or without a margin. `as_seen`
+    are more seeds until the difference seen is resolved, should it be the true one: a guess, which a row without any
+    effect has as well. Where seeds follow a stopping rule there is `to_look` alone: more seeds until its next look.
+
+    `hours` are the device-hours of `seeds`, without the baseline's share, `affordable` is whether they fit the budget,
+    cheapest rows first; None where no run tells its length.
     """
 
     row: str
     n: int
-    to_differ: int | None
-    to_equal: int | None
+    to_look: int | None = None
+    to_differ: int | None = None
+    to_equal: int | None = None
+    as_seen: int | None = None
     hours: float | None = None
     affordable: bool | None = None
 
     @property
     def seeds(self) -> int | None:
-        """The lesser of the two."""
-        return MoreSeeds(self.to_differ, self.to_equal).least
+        """More seeds to plan for: until the next look, else enough for either answer; None where nothing is planned."""
+        if self.to_look is not None:
+            return self.to_look
+        return None if self.to_differ is None or self.to_equal is None else max(self.to_differ, self.to_equal)
 
 
 def needs(table: Table, records: Sequence[Record], budget: float | None = None) -> list[Need]:
@@ -47,10 +54,14 @@ def needs(table: Table, records: Sequence[Record], budget: float | None = None) 
 
 
 def is_open(row: Row) -> bool:
-    """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many."""
+    """Say whether more seeds could still resolve a row, and its figures, or its rule, tell how many.
+
+    Figures that failures could overturn do not: their spread is that of the seeds that trained.
+    """
     if row.interim is not None:
         return row.interim.outcome == "open" and row.verdict.kind == "open"
-    return row.verdict.kind in ("not resolved", "open") and row.delta is not None and row.delta.sd > 0
+    told = row.delta is not None and row.delta.sd > 0 and not row.verdict.overturned
+    return told and row.verdict.kind == "no clear difference"
 
 
 def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
@@ -64,13 +75,24 @@ def hours_a_run(records: Sequence[Record]) -> dict[str, float]:
 
 def _need(row: Row, table: Table, hours: Mapping[str, float]) -> Need:
     n = row.delta.n if row.delta else 0
-    more = MoreSeeds(None, None)
+    need = Need(row=row.label, n=n)
     if row.interim is not None:
-        more = MoreSeeds(row.interim.wanted - n, None)
+        need = replace(need, to_look=row.interim.wanted - n)
     elif row.delta is not None:
-        more = more_seeds(row.delta, level=LEVEL, comparisons=table.comparisons, margin=table.margin)
-    cost = None if more.least is None or row.label not in hours else more.least * hours[row.label]
-    return Need(row=row.label, n=n, to_differ=more.to_differ, to_equal=more.to_equal, hours=cost)
+        sd, count = row.delta.sd, table.comparisons
+
+        def more(total: int | None) -> int | None:
+            return None if total is None else max(total - n, 0)
+
+        need = replace(need, as_seen=more(seeds_needed(row.delta.mean, sd, comparisons=count)))
+        if table.margin is not None:
+            need = replace(
+                need,
+                to_differ=more(seeds_needed(table.margin, sd, comparisons=count)),
+                to_equal=more(seeds_for_equivalence(table.margin, 0.0, sd, level=LEVEL / count)),
+            )
+    cost = None if need.seeds is None or row.label not in hours else need.seeds * hours[row.label]
+    return replace(need, hours=cost)
 
 
 def _afford(

@@ -24,8 +24,10 @@ def symbol(verdict: Verdict, *, higher_is_better: bool) -> dict[str, Any]:
     marker, colour, filled = {
         "better": (right, BLUE, settled),
         "worse": (right, ORANGE, settled),
-        "not resolved": ("o", INK, False),
+        "no clear difference": ("o", INK, False),
+        "too few seeds": ("o", INK, False),
         "open": ("o", INK, False),
+        "ended": ("o", INK, False),
         "equivalent": ("s", INK, settled),
         "changes nothing": ("|" if settled else "D", INK, True),
     }.get(kind, ("D", INK, True))
@@ -48,7 +50,7 @@ def effects(table: Table, margin: float | None = None) -> Plot | NoPlot:
     metric = noun(table.metric)
     baseline = "its baseline (bold)" if len(table.baselines) > 1 else repr(table.baselines[0])
     comparisons = f"{table.comparisons} comparison{'' if table.comparisons == 1 else 's'}"
-    intervals = f"95 % t interval (not adjusted; the verdicts are, by Holm, for {comparisons})"
+    intervals = f"95 % interval, which holds together with the others over {comparisons}"
     if table.stopping is not None:
         intervals = f"repeated interval, which holds over {comparisons} and all looks"
     return Plot(
@@ -59,8 +61,8 @@ def effects(table: Table, margin: float | None = None) -> Plot | NoPlot:
         + " ".join(map(_summary, rows)),
         caption=f"Mean difference in {metric} to {baseline} at the same seed, in {table.metric.difference}, with its "
         f"{intervals}. {'Right' if table.metric.higher_is_better else 'Left'} of the line at 0 is better. A filled "
-        "triangle is a resolved difference, a hollow one a difference resolved without all wanted seeds, a circle is "
-        "not resolved; n counts paired seeds. An arrow marks an interval that goes on beyond the frame."
+        "triangle is better or worse, a hollow one is so without all wanted seeds, a circle is no clear difference; n "
+        "counts paired seeds. An arrow marks an interval that goes on beyond the frame."
         + (
             ""
             if margin is None

@@ -95,11 +95,13 @@ def interaction(factorial: Factorial | None, metric: Metric) -> Plot | NoPlot:
         name="interaction",
         title=f"Interactions in {noun(metric)}",
         figure=lines(factorial, pairs, metric),
-        alt=f"Mean {noun(metric)} in percent at each pair of levels of two factors. {' '.join(summaries)}",
-        caption=f"Mean {noun(metric)} at each pair of levels, n runs a point. Parallel lines: the effect of one factor "
+        alt=f"Estimated mean {noun(metric)} in percent at each pair of levels of two factors. {' '.join(summaries)}",
+        caption=f"Mean {noun(metric)} at each pair of levels, n runs a point, estimated by least squares on the pairs, "
+        "the other factors and the seeds, so that missing runs favour none. Parallel lines: the effect of one factor "
         "is the same at each level of the other; lines that part or cross: it is not. Bars, where the runs allow them: "
-        "95 % intervals of the means at these seeds, by the residual of the analysis of variance, which says what "
-        "interactions exceed the noise." + _gaps(factorial),
+        "95 % intervals by the residual of the analysis of variance, which says what interactions exceed the noise. "
+        "They leave out what all rows of a seed share: they serve to compare pairs of levels at these seeds."
+        + _gaps(factorial),
     )
 
 

@@ -97,7 +97,7 @@ def noun(metric: Metric) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with three significant digits and a true minus sign, `-` for none."""
+    """Return a number with three digits and a true minus sign, `-` for none."""
     return "-" if value is None else f"{value:.3g}".replace("-", "−")
 
 

@@ -12,6 +12,7 @@ from analysis.plots.style import BLUE, INK, ORANGE, PAGE, PAPER, styled
 from analysis.statistics.paired import prediction_interval
 from analysis.table.build import Table
 from analysis.table.model import Row
+from analysis.table.published import LEAST, WIDEST
 
 PUBLISHED: Final[dict[str, Any]] = {
     "marker": "x",
@@ -23,15 +24,16 @@ PUBLISHED: Final[dict[str, Any]] = {
 }
 """The cross of a published figure."""
 OURS: Final[dict[str, dict[str, Any]]] = {
-    "reproduced": {"marker": "o", "color": BLUE, "markerfacecolor": BLUE},
-    "not reproduced": {"marker": "s", "color": ORANGE, "markerfacecolor": ORANGE},
-    "not resolved": {"marker": "o", "color": INK, "markerfacecolor": "white"},
+    "compatible": {"marker": "o", "color": BLUE, "markerfacecolor": BLUE},
+    "not compatible": {"marker": "s", "color": ORANGE, "markerfacecolor": ORANGE},
+    "cannot tell": {"marker": "o", "color": INK, "markerfacecolor": "white"},
+    "too few seeds": {"marker": "o", "color": INK, "markerfacecolor": "white"},
 }
-"""What `Row.reproduced` says -> the mark of our mean."""
+"""What `Row.compatible` says -> the mark of our mean."""
 
 
 def published(table: Table) -> Plot | NoPlot:
-    """Draw each row that has a published figure; the prediction interval is that of `verdict.reproduced`."""
+    """Draw each row that has a published figure; its prediction interval decides `Row.compatible`."""
     rows = [row for row in table.rows if row.published is not None]
     if not rows:
         return NoPlot("the paper prints no figure for any of its rows, at this scale")
@@ -45,8 +47,8 @@ def published(table: Table) -> Plot | NoPlot:
         alt=f"The paper's {metric} of each row beside ours, mean and 95 % prediction interval of one more run, in "
         "percent. " + " ".join(map(_summary, rows)),
         caption="Cross: the paper's figure, one run as far as is known. Round or square mark and line: the mean of our "
-        "n runs and the 95 % prediction interval of one more. A cross outside the interval is not reproduced; one "
-        "inside is reproduced where the interval is at most ± 1 point wide and n at least 3, else not resolved. One in "
+        "n runs and the 95 % prediction interval of one more. A cross outside the interval is not compatible; "
+        f"one inside is compatible where the interval is at most ± {WIDEST:g} point and n at least {LEAST}. One in "
         "twenty figures that do agree still falls outside. An arrow marks an interval that goes on beyond the frame.",
     )
 
@@ -60,7 +62,7 @@ def _summary(row: Row) -> str:
         return f"{row.label}: published {row.published:.2f}, not run."
     low, high = _prediction(row)
     ends = "" if row.n < 2 else f" [{low:.2f}, {high:.2f}]"
-    return f"{row.label}: published {row.published:.2f}, ours {row.mean:.2f}{ends}, n = {row.n}, {row.reproduced}."
+    return f"{row.label}: published {row.published:.2f}, ours {row.mean:.2f}{ends}, n = {row.n}, {row.compatible}."
 
 
 @styled(PAPER)
@@ -74,9 +76,9 @@ def crosses(table: Table, rows: list[Row]) -> Figure:
     axes.set_xlim(limits(points, map(_prediction, rows)))
     for row in rows:
         _pair(axes, steps, row)
-    column(axes, "n", {steps.heights[row.label]: f"{row.n}   {row.reproduced}" for row in rows})
+    column(axes, "n", {steps.heights[row.label]: f"{row.n}   {row.compatible}" for row in rows})
     axes.set_xlabel(table.metric.label)
-    verdicts = {row.reproduced for row in rows}
+    verdicts = {row.compatible for row in rows}
     ours = {f"ours: {name}": look for name, look in OURS.items() if name in verdicts}
     handles = [Line2D([], [], linestyle="", markersize=5, label=name, **look) for name, look in ours.items()]
     legend_below(figure, [Line2D([], [], label="published", **PUBLISHED), *handles])
@@ -88,6 +90,6 @@ def _pair(axes: Axes, steps: Ladder, row: Row) -> None:
     assert row.published is not None
     axes.plot([row.published], [height], label=f"_published {row.label}", **PUBLISHED)
     if row.n:
-        axes.plot([row.mean], [height], linestyle="", markersize=5, label=f"_mean {row.label}", **OURS[row.reproduced])
+        axes.plot([row.mean], [height], linestyle="", markersize=5, label=f"_mean {row.label}", **OURS[row.compatible])
     if row.n > 1:
         interval(axes, height, *_prediction(row), row.label)

@@ -1,13 +1,15 @@
 """Seeds and power: every paired difference, and the least difference that a number of seeds resolves."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.formats.columns import signed
+from analysis.planning.resolvable import least_of, looks_of
 from analysis.plots.ladder import Ladder, ladder, limits, rungs
 from analysis.plots.plot import NoPlot, Plot, freeze_layout, noun, number
 from analysis.plots.style import BLUE, FAINT, INK, PAGE, PAPER, SMALL, mark, styled
@@ -31,11 +33,12 @@ def seeds(table: Table) -> Plot | NoPlot:
         return NoPlot("no row has a finished run at a seed at which its baseline has one")
     metric = noun(table.metric)
     spreads = spread(rows)
+    rule = table.stopping
     counts = sorted({3, 5, 10, 20, *(row.delta.n for row in rows if row.delta and row.delta.n > 1)})
     power = "No row has two paired seeds yet, so nothing is known of its spread."
     if spreads:
-        least = {n: least_resolvable(median(spreads), n, comparisons=table.comparisons) for n in counts}
-        resolved = ", ".join(f"{n} seeds {number(one) if one <= MOST else 'nothing'}" for n, one in least.items())
+        ones = {n: median(spreads) * one for n, one in resolvable(table, counts).items()}
+        resolved = ", ".join(f"{n} seeds {number(one) if one <= MOST else 'nothing'}" for n, one in ones.items())
         power = f"At the median spread of {median(spreads):.2f} {table.metric.points} these differences are resolved: "
         power += f"by {resolved}."
     return Plot(
@@ -47,17 +50,29 @@ def seeds(table: Table) -> Plot | NoPlot:
         + f" {power}",
         caption=f"Left: the difference in {metric} to the baseline at each seed, one seed below the other; a bar "
         "behind them is the row's mean. Right: the least mean difference that n paired seeds resolve with 80 % power "
-        f"at a family-wise level of 5 % ({table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, "
-        "Bonferroni), for the median (line) and from the least to the greatest (band) of the standard deviations of "
+        + ("at a family-wise level of 5 % (" if rule is None else f"at the limit of each look ({rule}, ")
+        + f"{table.comparisons} comparison{'' if table.comparisons == 1 else 's'}, Bonferroni), for the median (line) "
+        "and from the least to the greatest (band) of the standard deviations of "
         f"{len(spreads)} row{'' if len(spreads) == 1 else 's'}; a circle is a row at the n at hand, a triangle one "
         f"that resolves nothing there: no difference is larger than {MOST:g} {table.metric.points}.",
     )
 
 
+def resolvable(table: Table, counts: Sequence[int]) -> dict[int, float]:
+    """Return n -> the least mean difference that n seeds resolve, in sd of the paired differences.
+
+    It is for each of the `counts`; by a stopping rule for its looks, since it asks at no other n.
+    """
+    if table.stopping is not None:
+        return {look.n: look.resolves for look in looks_of(table.stopping, table.comparisons)}
+    return {n: least_resolvable(1.0, n, comparisons=table.comparisons) for n in counts}
+
+
 def differences(table: Table, row: Row) -> dict[int, float]:
-    """Return seed -> the row's figure less its baseline's, in percentage points, where both have one."""
+    """Return seed -> the row's figure less its baseline's, in percentage points, for the seeds that its Δ is over."""
     base = next(other.errors for other in table.rows if other.label == row.baseline)
-    return {seed: row.errors[seed] - base[seed] for seed in sorted(set(row.errors) & set(base))}
+    both = sorted(set(row.errors) & set(base))
+    return {seed: row.errors[seed] - base[seed] for seed in (both if row.interim is None else row.interim.looked)}
 
 
 def spread(rows: list[Row]) -> list[float]:
@@ -79,7 +94,7 @@ def differences_and_power(table: Table, rows: list[Row]) -> Figure:
     left.set_xlabel(f"Δ {noun(table.metric)} at each seed ({table.metric.points})")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=ABREAST, handletextpad=0.2)
     for axes in right:
-        _power(axes, rows, table.comparisons)
+        _power(axes, rows, table)
         if height > TALL:
             axes.set_box_aspect(1.2)
             axes.set_anchor("N")
@@ -104,19 +119,18 @@ def _points(axes: Axes, steps: Ladder, table: Table, step: float) -> None:
         axes.plot([row.delta.mean] * 2, ends, color=INK, linewidth=2, label=f"_mean {row.label}", zorder=1.5)
 
 
-def _power(axes: Axes, rows: list[Row], comparisons: int) -> None:
-    deltas = {row.label: row.delta for row in rows if row.delta is not None and row.delta.sd > 0}
-    at_hand = sorted({delta.n for delta in deltas.values()})
+def _power(axes: Axes, rows: list[Row], table: Table) -> None:
+    known = {row.label: (row.delta.n, least_of(row, table)) for row in rows if row.delta and row.delta.sd > 0}
+    at_hand = sorted({n for n, _ in known.values()})
     counts = list(range(min(3, at_hand[0]), max(20, at_hand[-1] + 5) + 1))
-    unit = [least_resolvable(1.0, n, comparisons=comparisons) for n in counts]
-    spreads = spread(rows)
-    low, middle, high = ([sd * one for one in unit] for sd in (min(spreads), median(spreads), max(spreads)))
+    unit = resolvable(table, counts)
+    counts, spreads = list(unit), spread(rows)
+    low, middle, high = ([sd * one for one in unit.values()] for sd in (min(spreads), median(spreads), max(spreads)))
     axes.fill_between(counts, low, high, color=FAINT, linewidth=0, label="_band")
-    axes.plot(counts, middle, color=BLUE, linewidth=1.4, label="_median")
-    for label, delta in deltas.items():
-        least = least_resolvable(delta.sd, delta.n, comparisons=comparisons)
+    axes.plot(counts, middle, color=BLUE, linewidth=1.4, marker="|" if table.stopping else "", label="_median")
+    for label, (n, one) in known.items():
         look: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markersize": 4, "label": f"_at hand {label}"}
-        axes.plot([delta.n], [min(least, MOST)], "o" if least <= MOST else "^", **look)
+        axes.plot([n], [min(one, MOST)], "o" if one <= MOST else "^", **look)
     for n in at_hand:
         axes.axvline(n, color=INK, linewidth=0.7, linestyle=":", zorder=0)
     axes.set_title(f"at hand: n = {', '.join(map(str, at_hand))}", fontsize=SMALL)
@@ -126,7 +140,7 @@ def _power(axes: Axes, rows: list[Row], comparisons: int) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     if max(high) > MOST > min(low):
         axes.set_ylim(min(low) / 1.2, MOST * 1.2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(FixedLocator(counts) if table.stopping else MaxNLocator(integer=True, nbins=6))
     axes.grid(axis="y")
     axes.set_xlabel("paired seeds n")
     axes.set_ylabel("least resolvable Δ (points)")

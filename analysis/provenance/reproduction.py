@@ -7,10 +7,10 @@ from analysis.environment import UNKNOWN, over_attempts
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded, same_images
-from lightning_bam.run_folder.manifest import ENTRIES
+from lightning_bam.run_folder.manifest import ENTRIES, TIMES
 from lightning_bam.run_folder.result import headline, reported
 
-NOT_COMPUTED: Final = ("epoch", "seconds")
+NOT_COMPUTED: Final = ("epoch", *TIMES)
 """What an epoch's line holds besides figures."""
 DECIDING: Final = {name: entry.changes for name, entry in ENTRIES.items() if entry.changes}
 """Entries of the manifest with which, where they differ, equality cannot be expected, and why."""

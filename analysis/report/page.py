@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
+from analysis.factorial.columns import explained, tables
+from analysis.factorial.factors import factors_of
 from analysis.factorial.study import factorial_of
 from analysis.formats.blocks import blocks
-from analysis.formats.columns import Column
 from analysis.formats.html import html_table, note_prefix
-from analysis.formats.legend import below
+from analysis.formats.legend import Line, below
 from analysis.html.templates import render
 from analysis.planning.needs import needs, total_hours
 from analysis.plots.kinds import KINDS, draw
@@ -65,36 +65,39 @@ def page(studies: Sequence[tuple[Study, Sequence[Record]]], tables: Sequence[Tab
 def chapter(anchor: str, study: Study, records: Sequence[Record], table: Table) -> dict[str, object]:
     """Return what the template of a study's chapter shows; `anchor` is what its ids begin with."""
     rows = {row.label: row for row in table.rows}
-    factorial = factorial_of(study, records)
-    factors: dict[str, list[Column]] = {}
-    if factorial is not None:
-        factors["Analysis of variance"] = anova_columns(factorial)
-        factors["Estimated marginal means"] = level_columns(factorial, table.metric)
-        factors["Importance"] = importance_columns(factorial)
+    factorial, factors = factorial_of(study, records), factors_of(study, records)
+    taken_apart = tables(factorial, factors, study)
     drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
     absent = "; ".join(f"{kind} ({one.reason})" for kind, one in drawings.items() if isinstance(one, NoPlot))
     comparisons = power.powers(table, records)
     hours = total_hours(needs(table, records), table, records)
     blocks_of_rows = [(block.title or "Each row, and its difference to the baseline", block) for block in blocks(table)]
+    short = _unfixed(below(table))
     hint, goal = "A row's name or figures lead to its runs.", f"{anchor}-row-"
     return {
         "anchor": anchor,
         "study": study,
         "sections": [
-            (f"{anchor}-{part}", heading) for part, heading in HEADINGS.items() if factorial or part != "factors"
+            (f"{anchor}-{part}", heading) for part, heading in HEADINGS.items() if taken_apart or part != "factors"
         ],
         "table": table,
         "verdict": sentences(table),
         "tables": [(title, html_table(table, block, f"{title}. {hint}", goal=goal)) for title, block in blocks_of_rows],
-        "notes": [line for line in below(table) if not line.text.startswith("Fixed: ")],
+        "notes": short,
+        "more_notes": [line for line in _unfixed(below(table, "all")) if line not in short],
         "note_prefix": note_prefix(table),
-        "factorial": [(title, columns) for title, columns in factors.items() if columns and columns[0].cells],
-        "factorial_notes": explained(factorial, looks=study.stopping is not None) if factorial else [],
+        "factorial": taken_apart,
+        "factorial_notes": explained(factorial, factors, study),
         "figures": [drawing for drawing in drawings.values() if isinstance(drawing, Plot)],
         "absent": f"Not drawn: {absent}." if absent else "",
         "conditions": conditions(study),
-        "power": power.columns(comparisons),
+        "power": power.columns(comparisons, table.margin),
         "power_lead": power.lead(table, comparisons, hours),
         "provenance": provenance(records) or {"runs": "none is complete"},
         "rows": [row_runs(study, records, row, rows[row.baseline]) for row in table.rows],
     }
+
+
+def _unfixed(lines: Sequence[Line]) -> list[Line]:
+    """Leave out what is fixed, which has a section of its own."""
+    return [line for line in lines if not line.text.startswith("Fixed: ")]

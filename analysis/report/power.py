@@ -7,11 +7,12 @@ from statistics import median
 
 from analysis.formats.columns import Column
 from analysis.planning.needs import Need, needs
+from analysis.planning.resolvable import least_of
 from analysis.plots.plot import noun
 from analysis.report.provenance import hours_text
 from analysis.report.verdict import is_resolved, level
 from analysis.statistics.paired import MOST
-from analysis.statistics.power import MOST_SEEDS, least_resolvable
+from analysis.statistics.power import MOST_SEEDS
 from analysis.table.build import Table
 from analysis.table.model import Row
 from studies.records.records import Record
@@ -37,20 +38,14 @@ class Power:
 def powers(table: Table, records: Sequence[Record]) -> list[Power]:
     """Return each comparison of the table, at the level that it has there.
 
-    The study's level is shared by all its comparisons. Where seeds follow a stopping rule, it is the one of the row's
-    last look that counts, and the seeds to add are those of its next.
+    Where seeds follow a stopping rule, the seeds to add are those until the row's next look.
     """
     by_row = {need.row: need for need in needs(table, records)}
-    comparisons = []
-    for row in table.rows:
-        if row.label != row.baseline:
-            size = level(table) / table.comparisons
-            if row.interim is not None and row.interim.limit is not None:
-                size = row.interim.limit
-            delta = row.delta if row.delta is not None and row.delta.sd > 0 else None
-            least = math.nan if delta is None else least_resolvable(delta.sd, delta.n, level=size)
-            comparisons.append(Power(row=row, least=least, need=by_row.get(row.label)))
-    return comparisons
+    return [
+        Power(row=row, least=least_of(row, table), need=by_row.get(row.label))
+        for row in table.rows
+        if row.label != row.baseline
+    ]
 
 
 def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> list[str]:
@@ -68,25 +63,29 @@ def lead(table: Table, comparisons: Sequence[Power], hours: float | None) -> lis
     lines = [
         f"With the spread seen, the seeds so far resolve with 80 % power a true difference of {_least(median(least))} "
         f"{table.metric.points} of {noun(table.metric)}{by_row}: {test}. A smaller one may well be there and go "
-        "unseen: not resolved does not mean equal."
+        "unseen: no clear difference does not mean none."
     ]
     if count := sum(one.state == "open" for one in comparisons):
         cost = "" if hours is None else f"; about {hours_text(hours)} device-hours in all, baselines included"
-        equal = "" if table.margin is None else f" or found equivalent within ±{table.margin:g} {table.metric.points}"
-        seeds = "seeds to add until the next look of the stopping rule"
+        seeds = "The table has for each the seeds to add until the next look of the stopping rule"
         if table.stopping is None:
-            seeds = f"seeds to add until it is resolved{equal}, should the difference and spread seen so far persist"
-        lines.append(f"Open: {count} of {len(comparisons)}. The table has for each the {seeds}{cost}.")
+            seeds = "Name a margin, the difference that matters, to see how many seeds to plan for"
+            if table.margin is not None:
+                within = f"±{table.margin:g} {table.metric.points}"
+                seeds = f"The table has for each the seeds to add until a true difference of {within} would be seen, "
+                seeds += f"and one of 0 found equivalent within {within}, with 80 % power"
+        lines.append(f"Open: {count} of {len(comparisons)}. {seeds}{cost}.")
         if table.stopping is None:
             lines.append("Seeds added because of a look at these figures make p too small: confirm with fresh ones.")
     return lines
 
 
-def columns(comparisons: Sequence[Power]) -> list[Column]:
-    """Return the comparisons as columns to print."""
+def columns(comparisons: Sequence[Power], margin: float | None) -> list[Column]:
+    """Return the comparisons as columns to print; seeds to add are planned for the `margin`, or by a rule."""
     deltas = [one.row.delta for one in comparisons]
     open_needs = [one.need if one.state == "open" else None for one in comparisons]
-    add = ["" if need is None else str(need.seeds or f">{MOST_SEEDS - need.n}") for need in open_needs]
+    planned = [need if need and (need.to_look is not None or margin is not None) else None for need in open_needs]
+    add = [_added(need) if need else "" for need in planned]
     hours = ["" if need is None or need.hours is None else hours_text(need.hours) for need in open_needs]
     spreads = [f"{delta.sd:.2f}" if delta is not None and delta.sd > 0 else "—" for delta in deltas]
     return [
@@ -98,6 +97,10 @@ def columns(comparisons: Sequence[Power]) -> list[Column]:
         Column(heading="seeds to add", kind="number", cells=add),
         Column(heading="device-hours", kind="number", cells=hours),
     ]
+
+
+def _added(need: Need) -> str:
+    return f">{MOST_SEEDS - need.n}" if need.seeds is None else str(need.seeds)
 
 
 def _least(value: float) -> str:

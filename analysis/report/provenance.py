@@ -24,7 +24,7 @@ MACHINE_NAMES = (FOLDER, "commit")
 
 
 def hours_text(hours: float) -> str:
-    """Write hours with two significant digits, in full from ten up."""
+    """Write hours with two digits, in full from ten up."""
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 

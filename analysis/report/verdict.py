@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from analysis.formats.columns import signed
+from analysis.formats.columns import at_least, signed
 from analysis.formats.legend import STOPPED
 from analysis.plots.plot import count_range, noun
 from analysis.statistics.paired import possible
@@ -16,8 +16,8 @@ from analysis.table.verdict import LEVEL
 def sentences(table: Table) -> list[str]:
     """Return the verdict: what is lacking, a count over all panels if there are several, and one line a panel.
 
-    A difference that is not resolved is described by what its interval allows, never as `no difference`. Intervals are
-    the table's (95 %, each by itself), p-values are adjusted for the whole study.
+    A difference that is not clear is described by what its interval allows, never as `no difference`. Intervals are
+    the table's, which hold together, and p-values are adjusted for the whole study.
     """
     states = sum((row.states for row in table.rows), Counter[str]())
     lacking = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -44,7 +44,12 @@ def is_resolved(row: Row) -> bool:
 
 def is_open(row: Row) -> bool:
     """Say whether a row has an interval and yet is not resolved."""
-    return row.delta is not None and not math.isnan(row.delta.low) and row.verdict.kind in ("not resolved", "open")
+    return bool(row.interval) and row.verdict.kind in ("no clear difference", "open")
+
+
+def _is_ended(row: Row) -> bool:
+    """Say whether a row has an interval and a failed run has ended its stopping rule."""
+    return bool(row.interval) and row.verdict.kind == "ended"
 
 
 def level(table: Table) -> float:
@@ -58,7 +63,7 @@ def _count(rows: Sequence[Row], table: Table) -> str:
 
 def _resolved_at(rows: Sequence[Row], table: Table) -> str:
     """Count the resolved rows, and say at which level, how it is shared, and on how many seeds."""
-    shared = f"Holm over {table.comparisons}" if table.comparisons > 1 else "not adjusted"
+    shared = f"adjusted for {table.comparisons}" if table.comparisons > 1 else "not adjusted"
     if table.stopping is not None:
         shared = f"stopping rule over {table.comparisons}"
     counts = [row.delta.n for row in rows if row.delta is not None]
@@ -77,7 +82,7 @@ def _panel(table: Table, baseline: str) -> str:
     for row in sorted(filter(is_resolved, rows), key=lambda row: row.verdict.kind):
         assert row.delta is not None
         low, high = sorted(abs(possible(end)) for end in (row.delta.low, row.delta.high))
-        p = "" if math.isnan(row.p_holm) else ", p < 0.001" if row.p_holm < 0.001 else f", p = {row.p_holm:.3f}"
+        p = "" if math.isnan(row.p_adjusted) else f", p {at_least(row.p_adjusted)}"
         within = (
             ""
             if row.verdict.within is None
@@ -87,32 +92,30 @@ def _panel(table: Table, baseline: str) -> str:
             f"{row.label!r} is {row.verdict.kind} than {baseline!r}{row.verdict.coverage} by "
             f"{abs(row.delta.mean):.2f} {table.metric.points} ({_interval(table)} {low:.2f} to {high:.2f}{p}){within}"
         )
+    if ended := [row for row in rows if _is_ended(row)]:
+        parts.append(f"Ended by a failed run before they were resolved: {named(ended)}; {_allowed(ended, table)}")
     if unresolved := [row for row in rows if is_open(row)]:
-        parts.append(f"Not resolved: {named(unresolved)}; {_allowed(unresolved, table)}")
-        apart = [row for row in unresolved if row.delta is not None and row.delta.low * row.delta.high > 0]
-        if apart:
-            least = min(row.p_holm for row in apart)
-            parts.append(f"Intervals that leave out 0, though p >= {least:.3f} once adjusted: {named(apart)}")
+        parts.append(f"No clear difference: {named(unresolved)}; {_allowed(unresolved, table)}")
+        if overturned := [row for row in unresolved if row.verdict.overturned]:
+            parts.append(f"Failures alone could overturn what the seeds that trained show: {named(overturned)}")
     reasons: dict[str, list[Row]] = {}
     for row in rows:
-        if not is_resolved(row) and not is_open(row):
+        if not is_resolved(row) and not is_open(row) and not _is_ended(row):
             reasons.setdefault(_reason(row, table), []).append(row)
     return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
 
 
 def _interval(table: Table) -> str:
-    return f"{'repeated ' * (table.stopping is not None)}{100 * (1 - level(table)):g} % interval"
+    kind = "repeated " if table.stopping is not None else "simultaneous " if table.comparisons > 1 else ""
+    return f"{kind}{100 * (1 - level(table)):g} % interval"
 
 
 def _allowed(rows: Sequence[Row], table: Table) -> str:
     """Write which of the possible differences the intervals of these rows leave open, and which side is better."""
     deltas = [row.delta for row in rows if row.delta is not None]
     low, high = possible(min(delta.low for delta in deltas)), possible(max(delta.high for delta in deltas))
-    adjusted = ", not adjusted" * (table.stopping is None and table.comparisons > 1)
     side = f"{'above' if table.metric.higher_is_better else 'below'} 0 is better"
-    return (
-        f"the data allow {signed(low)} to {signed(high)} {table.metric.points} ({_interval(table)}{adjusted}; {side})"
-    )
+    return f"the data allow {signed(low)} to {signed(high)} {table.metric.points} ({_interval(table)}; {side})"
 
 
 def _reason(row: Row, table: Table) -> str:
@@ -122,8 +125,15 @@ def _reason(row: Row, table: Table) -> str:
         return f"No change, the runs computed what {row.baseline!r} did"
     if verdict.kind == "equivalent":
         return f"Equivalent to {row.baseline!r}{verdict.margin} {table.metric.points}{verdict.coverage}"
-    if verdict.kind == "open":
+    if verdict.kind == "open" and row.delta is None:
         return "Before the first look of the stopping rule"
+    if verdict.kind == "ended":
+        same = (
+            "before the first look of the stopping rule"
+            if row.delta is None
+            else "after the same difference at every seed"
+        )
+        return f"Ended by a failed run {same}"
     if row.delta is not None and row.delta.n > 1:
         return "The same difference at every seed, no spread to judge by"
     return f"Fewer than 2 seeds paired with {row.baseline!r}, too few for an interval"

@@ -1,11 +1,10 @@
 """What a factorial study says of each factor by itself, of pairs of them, and of all together."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 
-import numpy as np
 from scipy import special
 
 from analysis.statistics.anova import Source, anova
@@ -29,7 +28,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """Two factors: mean (each cell counts once) and number of runs at each pair of levels, NaN and 0 without a run.
+    """Two factors: estimated mean and number of runs at each pair of levels, NaN and 0 without a run.
 
     `spans` is half the width of a mean's 95 % interval; NaN without an analysis of variance.
     """
@@ -76,7 +75,8 @@ def factorial(
 
     A marginal mean (see `marginal_means`) is a sum of the runs with weights w; its interval is
     ± t(level, residual df) · s · √(Σ w²), where s² is the residual mean square of `anova`. It is of the mean over these
-    very seeds, and serves to compare levels. Across `gaps` the factors are taken not to interact.
+    very seeds, and serves to compare levels. Across `gaps` the factors are taken not to interact. The means of an
+    interaction are the same with each pair of levels as a level, so that those two may interact.
     """
     cells = {cell: runs for cell, runs in cells.items() if runs}
     runs = [(cell, seed, figure) for cell, of in cells.items() for seed, figure in of.items()]
@@ -89,24 +89,28 @@ def factorial(
         for (factor, name), (mean, error) in marginal_means(figures, levels, seeds, factors).items()
         for n in [levels[factor].count(name)]
     ]
+    pairs = [_interaction(figures, levels, seeds, factors, pair, half) for pair in combinations(factors, 2)]
     return Factorial(
         factors={name: tuple(of) for name, of in factors.items()},
         levels=means,
-        interactions=[_interaction(cells, factors, pair, half) for pair in combinations(factors, 2)],
+        interactions=pairs,
         anova=lines,
         importance=importance or {},
-        gaps=gaps(cells, factors) + _unconnected(means),
+        gaps=gaps(cells, factors) + _unconnected(means, pairs),
     )
 
 
-def _unconnected(means: Sequence[Level]) -> list[str]:
-    """Name the levels that have runs but no marginal mean, in one line."""
+def _unconnected(means: Sequence[Level], pairs: Sequence[Interaction]) -> list[str]:
+    """Name the levels, and pairs of factors, that have runs but no mean, in one line."""
     levels: dict[str, list[str]] = {}
     for mean in means:
         if mean.n and math.isnan(mean.mean):
             levels.setdefault(mean.factor, []).append(mean.level)
-    names = "; ".join(f"{factor}={', '.join(of)}" for factor, of in levels.items())
-    return [f"no marginal mean at {names}: these runs do not connect the levels"] if names else []
+    names = [f"{factor}={', '.join(of)}" for factor, of in levels.items()]
+    if not names:
+        lacking = [pair for pair in pairs if any(n and math.isnan(pair.means[at]) for at, n in pair.counts.items())]
+        names = [f"pairs of {' and '.join(pair.factors)}" for pair in lacking]
+    return [f"no marginal mean at {'; '.join(names)}: these runs do not connect the levels"] if names else []
 
 
 def _half_width(lines: Sequence[Source], level: float) -> float:
@@ -117,20 +121,26 @@ def _half_width(lines: Sequence[Source], level: float) -> float:
     return -float(special.stdtrit(residual.df, (1 - level) / 2)) * math.sqrt(residual.sum_of_squares / residual.df)
 
 
-def _interaction(cells: Cells, factors: Mapping[str, Sequence[str]], pair: tuple[str, str], half: float) -> Interaction:
-    first, second = (list(factors).index(name) for name in pair)
-    groups: dict[tuple[str, str], list[list[float]]] = {at: [] for at in product(factors[pair[0]], factors[pair[1]])}
-    for cell, runs in cells.items():
-        groups[cell[first], cell[second]].append(list(runs.values()))
-
-    def span(group: list[list[float]]) -> float:
-        return half * math.sqrt(sum(1 / len(figures) for figures in group)) / len(group) if group else math.nan
-
+def _interaction(
+    figures: Sequence[float],
+    levels: Mapping[str, Sequence[str]],
+    seeds: Sequence[int],
+    factors: Mapping[str, Sequence[str]],
+    pair: tuple[str, str],
+    half: float,
+) -> Interaction:
+    """Return the marginal means of a factor whose levels are the pairs of those of two."""
+    cells = list(product(factors[pair[0]], factors[pair[1]]))
+    together = list(zip(levels[pair[0]], levels[pair[1]], strict=True))
+    others = [name for name in factors if name not in pair]
+    of_runs: dict[str, Sequence[Hashable]] = {"": together, **{name: levels[name] for name in others}}
+    of_factors: dict[str, Sequence[Hashable]] = {"": cells, **{name: factors[name] for name in others}}
+    means = marginal_means(figures, of_runs, seeds, of_factors)
     return Interaction(
         factors=pair,
-        means={at: float(np.mean([*map(np.mean, group)])) if group else math.nan for at, group in groups.items()},
-        counts={at: sum(map(len, group)) for at, group in groups.items()},
-        spans={at: span(group) for at, group in groups.items()},
+        means={at: means["", at][0] for at in cells},
+        counts={at: together.count(at) for at in cells},
+        spans={at: half * means["", at][1] for at in cells},
     )
 
 

@@ -4,6 +4,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def bonferroni(p: float, comparisons: int) -> float:
+    """Adjust one p-value for a family of so many (Dunn, 1961); NaN stays NaN.
+
+    It is below 0.05 exactly where the interval of level 1 - 0.05 / comparisons leaves out 0.
+    """
+    return float(np.minimum(comparisons * p, 1.0))
+
+
 def holm(p_values: ArrayLike, comparisons: int | None = None) -> NDArray[np.float64]:
     """Adjust a family of p-values for multiplicity (Holm, 1979): the step-down Bonferroni.
 

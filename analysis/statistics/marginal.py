@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.statistics.anova import SEEDS, indicators
+from analysis.statistics.anova import indicators
 
+L = TypeVar("L", bound=Hashable)
+"""A level of a factor."""
 ROUNDING = 1e-9
 """A weight below this is the rounding of the arithmetic."""
 
 
 def marginal_means(
-    figures: ArrayLike, levels: Mapping[str, Sequence[str]], seeds: Sequence[int], factors: Mapping[str, Sequence[str]]
-) -> dict[tuple[str, str], tuple[float, float]]:
+    figures: ArrayLike, levels: Mapping[str, Sequence[L]], seeds: Sequence[int], factors: Mapping[str, Sequence[L]]
+) -> dict[tuple[str, L], tuple[float, float]]:
     """Estimate the mean at each level (least-squares means; Searle, Speed and Milliken, 1980).
 
     The model is additive in the factors and the seeds (blocks), fitted by least squares. A level's mean is what the fit
@@ -27,14 +30,12 @@ def marginal_means(
     """
     y = np.asarray(figures, dtype=float)
     middle = float(y.mean())
-    present: dict[str, list[Hashable]] = {
-        name: [level for level in of if level in set(levels[name])] for name, of in factors.items()
-    }
+    present = {name: [level for level in of if level in set(levels[name])] for name, of in factors.items()}
     columns = [indicators(levels[name], present[name]) for name in factors]
     x = np.hstack([np.ones((y.size, 1)), *columns, indicators(seeds)])
     inverse = np.linalg.pinv(x, rcond=ROUNDING)
-    present[SEEDS] = list(dict.fromkeys(seeds))
-    average = np.concatenate([[1.0], *(np.full(len(of), 1 / len(of)) for of in present.values())])
+    sizes = [*map(len, present.values()), len(set(seeds))]
+    average = np.concatenate([[1.0], *(np.full(size, 1 / size) for size in sizes)])
     means = {(name, level): (math.nan, math.nan) for name, of in factors.items() for level in of}
     start = 1
     for name in factors:
@@ -45,6 +46,6 @@ def marginal_means(
             row[column] = 1
             weights = row @ inverse
             if np.abs(weights @ x - row).max() < ROUNDING:
-                means[name, str(level)] = middle + float(weights @ (y - middle)), float(np.linalg.norm(weights))
+                means[name, level] = middle + float(weights @ (y - middle)), float(np.linalg.norm(weights))
         start = end
     return means

@@ -1,4 +1,4 @@
-"""Differences of two samples, pair by pair: t-test, equivalence, effect size, and what one more run may give."""
+"""Differences of two samples, pair by pair: t-test, equivalence, effect size, and what new runs may give."""
 
 import math
 from dataclasses import dataclass
@@ -108,4 +108,25 @@ def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
         return math.nan, math.nan
     half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * float(sample.std(ddof=1)) * math.sqrt(1 + 1 / n)
     mean = float(sample.mean())
+    return mean - half, mean + half
+
+
+def predicted_difference(ours: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return where the difference of two new runs falls, one of each, whose seeds need not be the same.
+
+    `ours` and `baseline` are pairs with the mean difference d. Around d the new one varies by the variance of a run of
+    each and that of d itself: V = s_ours^2 + s_baseline^2 + s_d^2 / n = trace(A S), with the pairs' covariance S (n - 1
+    degrees of freedom) and A = 1 + w w^T / n, w = (1, -1). The bounds are d ± t(level, f) · √V with f = (n - 1) ·
+    trace(A S)^2 / trace(A S A S), from n - 1 to twice that (Satterthwaite, 1946, where variances covary). NaN for n < 2
+    and where no run differs from another.
+    """
+    pairs = np.array([ours, baseline], dtype=float)
+    n = pairs.shape[1]
+    if not np.ptp(pairs, axis=1).any():
+        return math.nan, math.nan
+    product = (np.eye(2) + np.array([[1.0, -1.0], [-1.0, 1.0]]) / n) @ np.cov(pairs)
+    variance = float(np.trace(product))
+    freedom = (n - 1) * variance**2 / float(np.trace(product @ product))
+    half = -float(special.stdtrit(freedom, (1 - level) / 2)) * math.sqrt(variance)
+    mean = float(np.mean(pairs[0] - pairs[1]))
     return mean - half, mean + half

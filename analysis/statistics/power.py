@@ -3,12 +3,9 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from scipy import special
-
-from analysis.statistics.paired import PairedDifference
 
 MOST_SEEDS = 1000
 """Beyond this many seeds a difference counts as out of reach."""
@@ -89,27 +86,3 @@ def least_resolvable(sd: float, n: int, level: float = 0.05, power: float = 0.8,
     while excess(high) < 0:
         high *= 2
     return sd * float(optimize.brentq(excess, 0.0, high, xtol=1e-10))
-
-
-class MoreSeeds(NamedTuple):
-    """More seeds until 80 % power; None for out of reach, and `to_equal` is None without a margin, too."""
-
-    to_differ: int | None
-    to_equal: int | None
-
-    @property
-    def least(self) -> int | None:
-        """The fewer of the two; None where neither is within reach."""
-        return min((seeds for seeds in self if seeds is not None), default=None)
-
-
-def more_seeds(delta: PairedDifference, *, level: float, comparisons: int, margin: float | None) -> MoreSeeds:
-    """Return how many more seeds an open comparison of two pairs at least needs to be resolved, or equivalent.
-
-    `comparisons` share the family-wise `level`; `margin` is the study's, in percentage points, if it names one.
-    """
-    differ = seeds_needed(delta.mean, delta.sd, level=level, comparisons=comparisons)
-    equal = None
-    if margin is not None:
-        equal = seeds_for_equivalence(margin, delta.mean, delta.sd, level=level / comparisons)
-    return MoreSeeds(*(None if total is None else max(total - delta.n, 1) for total in (differ, equal)))

@@ -14,7 +14,7 @@ independent of its length). So the law of v is carried from look to look on a gr
 
 import math
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ CELLS = 4000
 EDGES: Final[NDArray[np.float64]] = np.linspace(0.0, math.pi, CELLS + 1)
 NODES = 600
 """Values of w above 0 that stand for its law; those below are their mirror image."""
+SIMULATED = 20_000
+"""Rows that `stops` simulates: a share of them is off by at most 0.7 percentage points (95 %)."""
 
 
 def allowance(share: float, level: float, spending: Spending) -> float:
@@ -61,6 +63,58 @@ def limits(looks: tuple[int, ...], level: float = 0.05, spending: Spending = "ob
     return tuple(bounds)
 
 
+class Stops(NamedTuple):
+    """The share of rows that stop at each look, as different and as equivalent, and how many seeds a row gets."""
+
+    different: tuple[float, ...]
+    equivalent: tuple[float, ...]
+    seeds: float
+
+
+def stops(
+    looks: tuple[int, ...],
+    level: float,
+    spending: Spending,
+    effect: float,
+    margin: float | None = None,
+    simulated: int = SIMULATED,
+) -> Stops:
+    """Simulate at which look rows of one true difference stop, with a fixed seed.
+
+    `effect` and `margin` are in sd of the paired differences, which are normal; `level` is that of one row. From look
+    to look only the sum of the differences and their sum of squares are drawn: of k more of them the sum is normal with
+    mean k · effect and variance k, and the squares about their mean are χ²(k - 1), independent of it.
+    """
+    generator = np.random.default_rng(0)
+    differs = limits(looks, level, spending)
+    same = differs if margin is None else limits(looks, 2 * level, spending)  # each of the two tests is one-sided
+    total, squares = np.zeros((2, simulated))
+    going = np.ones(simulated, dtype=bool)
+    seeds = 0.0
+    shares: dict[str, list[float]] = {"different": [], "equivalent": []}
+    for before, n, limit, tost_limit in zip((0, *looks), looks, differs, same, strict=False):
+        more = n - before
+        step = generator.normal(more * effect, math.sqrt(more), simulated)
+        squares += step**2 / more + 2 * generator.standard_gamma((more - 1) / 2, simulated)
+        total += step
+        mean = np.abs(total) / n
+        error = np.sqrt(np.maximum(squares - total**2 / n, 0.0) / (n - 1) / n)
+        seeds += more * float(np.mean(going))
+        met = going & (mean >= critical(limit, n) * error)
+        within = np.zeros_like(met)
+        if margin is not None:
+            within = going & ~met & (margin - mean >= critical(tost_limit, n) * error)
+        shares["different"].append(float(np.mean(met)))
+        shares["equivalent"].append(float(np.mean(within)))
+        going &= ~(met | within)
+    return Stops(different=tuple(shares["different"]), equivalent=tuple(shares["equivalent"]), seeds=seeds)
+
+
+def critical(p: float, n: int) -> float:
+    """Return the t of n pairs whose two-sided p-value this is."""
+    return -float(special.stdtrit(n - 1, p / 2))
+
+
 def _first(n: int) -> NDArray[np.float64]:
     """Return the mass of each cell at n pairs: Student's t at the cotangents of its edges."""
     inner = special.stdtr(n - 1, -math.sqrt(n - 1) / np.tan(EDGES[1:-1]))
@@ -69,8 +123,7 @@ def _first(n: int) -> NDArray[np.float64]:
 
 def _angle(p: float, n: int) -> float:
     """Return the angle whose two-sided p-value this is."""
-    t = -float(special.stdtrit(n - 1, p / 2))
-    return math.atan2(math.sqrt(n - 1), t)
+    return math.atan2(math.sqrt(n - 1), critical(p, n))
 
 
 def _p(angle: float, n: int) -> float:

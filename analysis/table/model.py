@@ -11,7 +11,7 @@ import numpy as np
 from analysis.statistics.paired import MOST, PairedDifference, differences, hedges_g, paired
 from analysis.statistics.resampling import bootstrap_interval, sign_flip
 from analysis.table.interim import Interim
-from analysis.table.published import PrintedCount, PrintedFigure
+from analysis.table.published import Compatible, PrintedCount, PrintedFigure
 from analysis.table.verdict import Verdict
 
 
@@ -19,12 +19,15 @@ from analysis.table.verdict import Verdict
 class Evidence:
     """A second opinion on a row's differences from its baseline; NaN where n or the spread is too small to say.
 
-    `p_sign_flip` is of the exact two-sided sign-flip test, never below 2 / 2^n; `bootstrap_low` and `bootstrap_high`
-    bound the 95 % BCa bootstrap interval of their mean, in percentage points, expanded for a small n.
+    All of it is about the row alone, and not adjusted. `p_sign_flip` is of the exact two-sided sign-flip test, never
+    below 2 / 2^n; `t_low` and `t_high` bound the 95 % t interval of their mean in percentage points, `bootstrap_low`
+    and `bootstrap_high` the 95 % BCa bootstrap interval, expanded for a small n.
     """
 
     hedges_g: float
     p_sign_flip: float
+    t_low: float
+    t_high: float
     bootstrap_low: float
     bootstrap_high: float
 
@@ -34,9 +37,12 @@ def evidence(deltas: Sequence[float]) -> Evidence:
     zeros = [0.0] * len(deltas)
     settled = differences(deltas, zeros, magnitude=MOST)
     low, high = bootstrap_interval(settled, zeros, np.random.default_rng(0))
+    alone = paired(settled, zeros)
     return Evidence(
-        hedges_g=hedges_g(paired(settled, zeros)),
+        hedges_g=hedges_g(alone),
         p_sign_flip=sign_flip(settled, zeros, np.random.default_rng(0), magnitude=MOST),
+        t_low=alone.low,
+        t_high=alone.high,
         bootstrap_low=low,
         bootstrap_high=high,
     )
@@ -48,10 +54,14 @@ class Row:
 
     `errors` are seed -> the study's metric of the last epoch, `mean` and `sd` (sample, n - 1) theirs. Of `wanted` runs
     n are complete, the others in `states`. `delta` is the figure less that of the row `baseline`, in percentage points
-    over the seeds that both have, `differences` what it is the mean of; `p_holm` and `p_tost`, of equivalence within
-    the margin, are adjusted over the table, and NaN where seeds follow a rule: `interim` has theirs.
+    over the seeds that both have, `differences` what it is the mean of; its interval holds together with those of all
+    other rows. `p_adjusted` and `p_tost`, of equivalence within the margin, are adjusted over the table (Bonferroni),
+    as is `p_holm` (Holm, a second opinion). Where seeds follow a rule these are NaN, and `p_tost` is that of the last
+    look, to be held against the limit in `interim`.
 
-    `published` is the paper's figure, `printed_params` (in millions), `printed_macs` (of one image, in 1e9) and
+    `best`: no other row of its panel is better (`analysis.table.best`). `published` is the paper's figure and
+    `published_delta` its difference to that of the baseline, `compatible` and `compatible_delta` whether ours agree;
+    `printed_params` (in millions), `printed_macs` (of one image, in 1e9) and
     `others` what else it prints, `note` what is known where counts differ. `marks` are the letters of the table's
     footnotes that speak of this row's runs, `notes` the table's notes about it alone.
     """
@@ -66,12 +76,16 @@ class Row:
     sd: float
     top5: float
     delta: PairedDifference | None
+    p_adjusted: float
     p_holm: float
     verdict: Verdict
     published: float | None
-    reproduced: str
+    compatible: Compatible
     states: Counter[str]
     baseline: str
+    published_delta: float | None = None
+    compatible_delta: Compatible = ""
+    best: bool = False
     differences: tuple[float, ...] = ()
     p_tost: float = math.nan
     interim: Interim | None = None
@@ -84,10 +98,10 @@ class Row:
 
     @property
     def interval(self) -> str:
-        """Which interval `delta` has: `95 % t`, or `repeated` where seeds follow a rule; empty where it has none."""
+        """Which interval `delta` has: `simultaneous`, or `repeated` where seeds follow a rule; empty without one."""
         if self.delta is None or math.isnan(self.delta.low):
             return ""
-        return "95 % t" if self.interim is None else "repeated"
+        return "simultaneous" if self.interim is None else "repeated"
 
     @cached_property
     def evidence(self) -> Evidence | None:

@@ -1,27 +1,26 @@
 """What a row's figures allow to say."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
-from analysis.statistics.paired import PairedDifference, prediction_interval
-from analysis.statistics.power import more_seeds
+from analysis.statistics.paired import PairedDifference
 from analysis.table.interim import Interim
 from studies.definition.stopping import Stopping
 
 LEVEL = 0.05
 """Family-wise level at which a difference counts as resolved."""
-MARGIN = 1.0
-"""Half-width in percentage points beyond which an interval is too wide to call a published error reproduced."""
 
 Kind = Literal[
     "better",
     "worse",
     "equivalent",
     "changes nothing",
-    "not resolved",
+    "no clear difference",
+    "too few seeds",
     "open",
+    "ended",
     "baseline",
     "failed",
     "unfinished",
@@ -31,10 +30,10 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be concluded of a row; `str` gives it as the table has it, with `detail` at its end.
+    """What may be concluded of a row; `str` gives it as the table has it, with `detail` and `doubt` at its end.
 
     `within` is the margin that the difference is within, if it is; of the `wanted` seeds it is on `n` (None: all), and
-    `failed` at others.
+    `failed` at others. `overturned` is what these could overturn, so that it is not claimed: `different`, `equivalent`.
     """
 
     kind: Kind
@@ -43,6 +42,7 @@ class Verdict:
     wanted: int = 0
     failed: int = 0
     detail: str = ""
+    overturned: str = ""
 
     @property
     def settled(self) -> bool:
@@ -53,6 +53,11 @@ class Verdict:
     def so_far(self) -> bool:
         """Whether more seeds are to come: not where all the others have failed."""
         return self.n is not None and self.n + self.failed < self.wanted
+
+    @property
+    def claims(self) -> bool:
+        """Whether it claims something of the difference."""
+        return self.kind in ("better", "worse", "equivalent")
 
     @property
     def coverage(self) -> str:
@@ -67,15 +72,28 @@ class Verdict:
         """The margin that the difference is within, as ` within ±0.3`; empty where there is none."""
         return "" if self.within is None else f" within ±{self.within:g}"
 
+    @property
+    def doubt(self) -> str:
+        """What failures could overturn of what p and interval show; empty where more looks are to come anyway."""
+        names = {"different": "a difference", "equivalent": "equivalence"}
+        if not self.overturned or self.kind in ("open", "ended"):
+            return ""
+        return f": failures could overturn {names[self.overturned]}"
+
     def __str__(self) -> str:
-        return f"{self.kind}{self.margin}{self.coverage}{self.detail}"
+        return f"{self.kind}{self.margin}{self.coverage}{self.detail}{self.doubt}"
+
+
+class _Seeds(TypedDict):
+    n: int | None
+    wanted: int
+    failed: int
 
 
 def verdict(
     delta: PairedDifference | None,
-    p_holm: float,
+    p_adjusted: float,
     *,
-    comparisons: int,
     wanted: int,
     failed: int = 0,
     unchanged: bool = False,
@@ -85,31 +103,24 @@ def verdict(
 ) -> Verdict:
     """Return what the differences of a row's figures from the baseline's allow to conclude.
 
-    `delta` is row minus baseline, None without a pair; `p_holm` and `p_tost`, of equivalence within the `margin`, are
-    adjusted for the study's `comparisons`. At fewer seeds than `wanted` a verdict is one of the moment, or where the
+    `delta` is row minus baseline, None without a pair; `p_adjusted` and `p_tost`, of equivalence within the `margin`,
+    are adjusted for the study's comparisons. At fewer seeds than `wanted` a verdict is one of the moment, or where the
     row or its baseline has `failed` at the others on the surviving ones. `unchanged`: the row computed exactly what the
-    baseline did.
+    baseline did. How many seeds it would take is not said here: from the difference seen that number is a guess, and
+    from one that matters it is planned (`analysis.planning.needs`).
     """
     if unchanged:
         return Verdict(kind="changes nothing")
+    n = delta.n if delta else 0
+    seeds: _Seeds = {"n": n if n < wanted else None, "wanted": wanted, "failed": failed}
     if delta is None or delta.n < 2:
-        return Verdict(kind="not resolved", detail=": needs at least 2 paired seeds")
+        return Verdict(kind="too few seeds", detail="" if n < wanted else ": needs at least 2", **seeds)
     if delta.sd == 0:
-        return Verdict(kind="not resolved", detail=": same Δ at every seed; needs more seeds")
+        return Verdict(kind="no clear difference", detail=": same Δ at every seed", **seeds)
     within = margin if margin is not None and p_tost < LEVEL else None
-    if p_holm < LEVEL or within is not None:
-        return Verdict(
-            kind=direction(delta, higher_is_better) if p_holm < LEVEL else "equivalent",
-            within=within,
-            n=delta.n if delta.n < wanted else None,
-            wanted=wanted,
-            failed=failed,
-        )
-    missing = more_seeds(delta, level=LEVEL, comparisons=comparisons, margin=margin)
-    if (more := missing.least) is None:
-        return Verdict(kind="not resolved", detail=": needs >1000 seeds")
-    what = "" if margin is None else " to differ" if more == missing.to_differ else " to be equivalent"
-    return Verdict(kind="not resolved", detail=f": needs about {more} more seed{'s' if more > 1 else ''}{what}")
+    if p_adjusted < LEVEL:
+        return Verdict(kind=direction(delta, higher_is_better), within=within, **seeds)
+    return Verdict(kind="no clear difference" if within is None else "equivalent", within=within, **seeds)
 
 
 def without_figures(states: Mapping[str, int]) -> Verdict:
@@ -126,31 +137,12 @@ def direction(delta: PairedDifference, higher_is_better: bool) -> Literal["bette
 
 def by_rule(look: Interim, rule: Stopping, *, higher_is_better: bool, margin: float | None) -> Verdict:
     """Say where a row stands at its last look by a stopping rule; `margin` is the study's, if it names one."""
+    if look.outcome == "ended":
+        return Verdict(kind="ended", detail=f": {look.ended}")
     if look.delta is None or look.outcome == "open":
         when = "first" if look.delta is None else "next"
         return Verdict(kind="open", detail=f": {when} look at {look.wanted} seeds")
     if look.outcome == "exhausted":
-        return Verdict(kind="not resolved", detail=f" by {rule.most} seeds, the last look")
-    within = look.tost is not None and look.tost_limit is not None and look.tost <= look.tost_limit
+        return Verdict(kind="no clear difference", detail=f" by {rule.most} seeds, the last look")
     kind: Kind = direction(look.delta, higher_is_better) if look.outcome == "different" else "equivalent"
-    return Verdict(kind=kind, within=margin if within else None)
-
-
-def reproduced(figures: Sequence[float], published: float | None) -> str:
-    """Say whether one run of ours could have given the published figure (both in percent).
-
-    The published figure is taken for a single run's, as the paper gives one number a cell and no spread. If that run
-    and ours are draws from one normal distribution, it falls outside the prediction interval of one new run once in
-    twenty times: `not reproduced`. Inside, with three runs or more and an interval of at most ± `MARGIN`, it is
-    `reproduced`: compatible with ours, no more. Else, or where runs all gave the same figure, it is `not resolved`.
-    """
-    if published is None or math.isnan(published):
-        return ""
-    if not figures:
-        return "not run"
-    if len(figures) < 3 or len(set(figures)) == 1:
-        return "not resolved"
-    low, high = prediction_interval(figures)
-    if not low <= published <= high:
-        return "not reproduced"
-    return "reproduced" if high - low <= 2 * MARGIN else "not resolved"
+    return Verdict(kind=kind, within=margin if look.within else None)

@@ -20,6 +20,8 @@ EQUAL: Final = 1e-9
 """Relative difference up to which two numbers are the same: other versions of scipy round otherwise."""
 BY_NAME: Final = ("errors.", "states.")
 """Columns whose own entries, a seed each or a state each, belong to the data and not to the layout."""
+BESIDE: Final = ("unlisted", "costs")
+"""What the record has beside the figures, which grows as failed runs are tried again and a search goes on."""
 HINT: Final = "write it with `bam table --format json --output FILE`"
 ABSENT: Final = object()
 
@@ -88,7 +90,7 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
             if was is ABSENT and not column.startswith(BY_NAME) and (label is None or column not in columns):
                 newer.add(column)
                 continue
-            beside = label is None and column.partition(".")[0] == "unlisted"
+            beside = label is None and column.partition(".")[0] in BESIDE
             text = f"the file says {_shown(was)}, the {'record gives' if beside else 'runs give'} {_shown(value)}"
             add("note" if beside else "problem", f"column {column}: {text}", label)
     for label in sorted(written.keys() ^ actual.keys()):

@@ -9,11 +9,12 @@ from typing import Final
 from analysis.verification import Finding
 from analysis.verification.folders import Checked, check, check_stranger
 from analysis.verification.rules import check_purpose
+from lightning_bam.run_folder.manifest import TIMES
 from studies.definition.study import Cell, Study
 from studies.records.purpose import others as others_of
 from studies.records.records import Record
 
-NOT_COMPUTED: Final = {"epoch", "lr", "seconds"}
+NOT_COMPUTED: Final = {"epoch", "lr", *TIMES}
 """What an epoch's line holds besides figures that the training computed."""
 COPIED: Final = "one was copied over the other; remove both folders to train them again"
 

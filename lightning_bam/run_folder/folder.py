@@ -39,7 +39,7 @@ from lightning_bam.run_folder.files import (
     write_object,
 )
 from lightning_bam.run_folder.lock import acquire, locked
-from lightning_bam.run_folder.manifest import Manifest, epoch_of, manifest_of
+from lightning_bam.run_folder.manifest import Manifest, epoch_of, manifest_of, now
 from lightning_bam.run_folder.result import Result
 
 SCHEMA: Final = 1
@@ -222,6 +222,14 @@ class RunFolder:
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest."""
         write_object(self.at("manifest.json"), {**self.check_attempt().entries, **entries})
+
+    def end(self, state: str, **entries: Any) -> None:
+        """Note the state in which an attempt ends, and when, in it, unless that is noted or it never began."""
+        manifest = self.check_attempt()
+        last = manifest.attempts[-1] if manifest.attempts else None
+        begun = last is not None and last.nonce is not None and last.nonce == self.nonce and last.ended is None
+        ended = {"attempts": manifest.with_last(ended=now())} if begun else {}
+        write_object(self.at("manifest.json"), {**manifest.entries, "state": state, **ended, **entries})
 
     def begin(self) -> None:
         """Begin an attempt: no earlier one that still lives, as on a host whose lock is not seen, writes here again."""

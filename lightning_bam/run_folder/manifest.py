@@ -5,7 +5,7 @@ a newer one has added is ignored, and kept in `entries`.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NamedTuple, Required, cast
 
 from pydantic import (
@@ -97,10 +97,30 @@ class Environment(BaseModel):
     weights: Word | None = None
 
 
+class Cost(BaseModel):
+    """What a run has cost, as its last attempt has measured it on the first rank; None where it has not.
+
+    `images` are those that an epoch trains on, all ranks together, `epoch_seconds` the median seconds, without scoring,
+    of those that the attempt has trained whole, `latency` the seconds of one image's forward pass, `memory` the most
+    bytes that tensors took on the GPU. On a CPU it has the `processor`'s model. `ranks_here` is how many ranks were to
+    share the host.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    images: Count | None = None
+    epoch_seconds: Annotated[float, Field(gt=0, lt=1e9)] | None = None
+    latency: Annotated[float, Field(gt=0, lt=1e9)] | None = None
+    memory: Count | None = None
+    processor: Word | None = None
+    ranks_here: Few | None = None
+
+
 class Attempt(Environment):
     """One attempt at a run, resumed at `from_epoch` and `from_batch` or `anew`; `cause` and `failed` are what ended it.
 
-    `damaged` is what was wrong with a checkpoint that it could not resume from.
+    `damaged` is what was wrong with a checkpoint that it could not resume from. It `ended` where somebody was there to
+    note it.
     """
 
     attempt: Few | None = None
@@ -111,6 +131,7 @@ class Attempt(Environment):
     from_batch: Count | None = None
     cause: Ending | None = None
     damaged: Text | None = None
+    ended: Date | None = None
 
 
 class Manifest(Environment):
@@ -139,6 +160,7 @@ class Manifest(Environment):
     first_loss: Number | None = None
     ended: Date | None = None
     fit_seconds: Number | None = None
+    cost: Cost = Cost()
     sha256: Any = None
 
     @property
@@ -188,8 +210,11 @@ class Epoch(TypedDict, total=False):
     loss: Number | None
     lr: Number
     seconds: Number
+    train_seconds: Number
 
 
+TIMES: Final = ("seconds", "train_seconds")
+"""What an epoch's line holds of the clock, the second without its scoring: no two trainings have the same."""
 _EPOCH: Final = TypeAdapter(Epoch)
 
 
@@ -200,6 +225,11 @@ def epoch_of(data: Any, path: object, number: int) -> dict[str, Any]:
     except ValidationError as error:
         raise FolderError(f"{path}: line {number}: {fault(error)}; {AGAIN}") from None
     return cast(dict[str, Any], data)
+
+
+def now() -> str:
+    """Return the time as a manifest has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 KEPT: Final = 20

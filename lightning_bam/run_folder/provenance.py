@@ -85,6 +85,17 @@ def settings(names: Sequence[str]) -> str:
     return f" ({text})" if text else ""
 
 
+@lru_cache(maxsize=1)
+def processor() -> str | None:
+    """Return the model of this machine's processor, as `AMD EPYC 7B13`; None where the system does not say."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            name, _, model = line.partition(":")
+            if name.strip() == "model name":
+                return " ".join(model.split())[:200] or None
+    return platform.processor() or None
+
+
 def packages(run: Run) -> dict[str, str]:
     """Return the versions of the optional packages that build parts of a run; one that is missing is left out."""
     found = {}

@@ -12,6 +12,7 @@ from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.base_module import TrainedModule
+from lightning_bam.training.timing import synchronize
 
 
 class TrainingError(RuntimeError):
@@ -26,7 +27,7 @@ class Recorder(pl.Callback):
     """Write an epoch's figures to the run folder and to the trainer's loggers.
 
     `resumed` is whether this rank resumes from the folder's checkpoint, `stopped` whether the training has stopped
-    because of `RunFolder.request_stop`.
+    because of `RunFolder.request_stop`; `trained` are the epoch's seconds before its scoring, None until then.
     """
 
     def __init__(self, folder: RunFolder, data: RunData, *, resumed: bool = False) -> None:
@@ -34,6 +35,7 @@ class Recorder(pl.Callback):
         self.data = data
         self.resumed = resumed
         self.clock = time.perf_counter()
+        self.trained: float | None = None
         self.lr = 0.0
         self.stopped = False
 
@@ -56,16 +58,18 @@ class Recorder(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the epoch under way (its seconds so far, its learning rate), and whose."""
-        return {"seconds": time.perf_counter() - self.clock, "lr": self.lr, "nonce": self.folder.nonce}
+        seconds = {"seconds": time.perf_counter() - self.clock, "train_seconds": self.trained}
+        return {**seconds, "lr": self.lr, "nonce": self.folder.nonce}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the epoch; where the checkpoint is one of an epoch's end, the next one begins anew."""
         self.clock = time.perf_counter() - state_dict["seconds"]
+        self.trained = state_dict.get("train_seconds")
         self.lr = state_dict["lr"]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock, and note the learning rate that it begins with."""
-        self.clock = time.perf_counter()
+        self.clock, self.trained = time.perf_counter(), None
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
@@ -80,6 +84,12 @@ class Recorder(pl.Callback):
                 finite = {"first_loss": loss} if math.isfinite(loss) else {}
                 self.folder.note(first_batch=indices.flatten().tolist(), **finite)
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Note how long the epoch has trained, unless its scoring begins anew."""
+        if self.trained is None:
+            synchronize(trainer.strategy.root_device)
+            self.trained = time.perf_counter() - self.clock
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch, and stop after it where the folder asks for that; NotFiniteError for what is no number."""
         module = cast(TrainedModule, pl_module)
@@ -91,12 +101,14 @@ class Recorder(pl.Callback):
             for name, scored in figures.items():
                 if not math.isfinite(scored):  # not finite in the last step, which no other follows
                     raise _not_finite(f"scored {name}", scored, trainer.current_epoch, module)
+            seconds = time.perf_counter() - self.clock  # the loss has waited for the GPU
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
                 **figures,
                 "lr": self.lr,
-                "seconds": round(time.perf_counter() - self.clock, 3),
+                "seconds": round(seconds, 3),
+                "train_seconds": round(seconds if self.trained is None else self.trained, 3),
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)

@@ -4,8 +4,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from lightning_bam.network import count, count_module
 from lightning_bam.run_folder.files import FolderError, put_away
 from lightning_bam.run_folder.folder import SCHEMA, RunFolder
 from lightning_bam.run_folder.hashes import hashes, same_images
-from lightning_bam.run_folder.manifest import MOST, earlier
+from lightning_bam.run_folder.manifest import MOST, Attempt, earlier, now
 from lightning_bam.run_folder.provenance import GPU_SETTINGS, provenance, settings
 from lightning_bam.run_folder.result import Result, reports
 from lightning_bam.signals import Signals
@@ -26,6 +26,7 @@ from lightning_bam.training.checkpoint import CheckpointOnSignal, LastCheckpoint
 from lightning_bam.training.optimizer import make_optimizer
 from lightning_bam.training.recorder import Recorder
 from lightning_bam.training.tasks import data_of, module_of
+from lightning_bam.training.timing import cost
 from lightning_bam.training.trainer import quiet, trainer, without_defaults
 from lightning_bam.user_code.keep import keep
 
@@ -45,7 +46,7 @@ def train(
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ...) this process is one rank of a DDP group; the global batch does not
     depend on how many there are. Rank 0 writes the folder. `device` is `cpu` or `cuda`. Figures are comparable to the
-    last digit at equal `threads` of torch only. `studies` are study -> its row and the seal of its rule, for the
+    last digit at equal `threads` of torch only. `studies` are study -> its row and how it judges, for the
     manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
 
     Raises: ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
@@ -66,7 +67,7 @@ def train(
     checkpoint = folder.checkpoint if folder.has_checkpoint and not damaged else None
     if first:
         environment = {
-            "started": _now(),
+            "started": now(),
             "device": torch.cuda.get_device_name() + settings(GPU_SETTINGS) if device == "cuda" else "cpu",
             "threads": threads,
             "world_size": world,
@@ -77,6 +78,7 @@ def train(
         }
         _begin(folder, environment, studies or {}, resumed=checkpoint is not None, damaged=damaged)
     recorder = Recorder(folder, data, resumed=checkpoint is not None)
+    place = torch.device("cuda:0" if device == "cuda" else "cpu")
     started = time.perf_counter()
     with warnings.catch_warnings(), without_defaults():
         quiet()
@@ -92,10 +94,12 @@ def train(
     if not first:
         return None
     if recorder.stopped:
-        folder.note(state="pruned", ended=_now())
+        folder.end("pruned", ended=now())
         folder.withdraw_stop()
         return None
-    return _end(folder, module, round(time.perf_counter() - started, 3))
+    seconds = round(time.perf_counter() - started, 3)
+    images, trained = len(data.batches) * run.recipe.batch_size, data.batches.first is not None
+    return _end(folder, module, {"fit_seconds": seconds, "cost": cost(module, place, images, trained=trained)})
 
 
 def _pretrained(module: TrainedModule) -> dict[str, str]:
@@ -145,8 +149,8 @@ def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, 
     )
 
 
-def _end(folder: RunFolder, module: TrainedModule, seconds: float) -> Result:
-    """Report the last epoch's figures, then call the run complete."""
+def _end(folder: RunFolder, module: TrainedModule, measured: dict[str, Any]) -> Result:
+    """Report the last epoch's figures, then call the run complete; `measured` are entries of the manifest."""
     run, lines = module.spec, folder.metrics()
     epochs = [line["epoch"] for line in lines]
     if epochs != list(range(run.recipe.epochs)):
@@ -155,25 +159,30 @@ def _end(folder: RunFolder, module: TrainedModule, seconds: float) -> Result:
             "trains it anew"
         )
     last = lines[-1]
-    cost = count_module(module.network, run.dataset.shape) if not run.detects else count(run)
+    counted = count_module(module.network, run.dataset.shape) if not run.detects else count(run)
     result = Result.of(
         {
             **{name: last[name] for name in reports(run)},
             "scored": last["scored"],
             "epochs": len(lines),
-            "params": cost.params,
-            "macs": cost.macs,
+            "params": counted.params,
+            "macs": counted.macs,
             "seconds": round(sum(line["seconds"] for line in lines), 3),
         }
     )
     manifest = folder.manifest()
     resumed = manifest.attempts[-1].from_epoch is not None
-    attempts = manifest.with_last(**({} if resumed else {"from_epoch": len(lines)}))  # nothing was left to train
-    folder.note(state="complete", ended=_now(), fit_seconds=seconds, attempts=attempts)
+    if paces := _paces(lines, manifest.attempts[-1]):
+        measured = measured | {"cost": measured["cost"] | {"epoch_seconds": median(paces)}}
+    ended = now()
+    start = {} if resumed else {"from_epoch": len(lines)}  # nothing was left to train
+    folder.note(state="complete", ended=ended, **measured, attempts=manifest.with_last(**start, ended=ended))
     folder.note(sha256=hashes(folder, result))
     folder.finish(result)
     return result
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _paces(lines: Sequence[Mapping[str, Any]], attempt: Attempt) -> list[float]:
+    """Return the seconds, without scoring, of the epochs that this attempt has trained from their beginning."""
+    begin = len(lines) if attempt.from_epoch is None else attempt.from_epoch + bool(attempt.from_batch)
+    return [line["train_seconds"] for line in lines[begin:] if line["train_seconds"] > 0]

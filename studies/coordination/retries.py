@@ -155,10 +155,10 @@ def take_over_counts(folder: RunFolder, counts: Counts) -> bool:
 
 def _interrupt(folder: RunFolder, losses: int, how: str) -> str | None:
     if losses <= RETRIES:
-        folder.note(state=TABLE["interruption", "running"].state, losses=losses)
+        folder.end(TABLE["interruption", "running"].state, losses=losses)
         return None
     error = f"interrupted {losses} times, the last time {how}; see its logs, then --retry failed"
-    folder.note(state=TABLE["exhaustion", "running"].state, cause="interrupted", error=error, losses=losses)
+    folder.end(TABLE["exhaustion", "running"].state, cause="interrupted", error=error, losses=losses)
     return error
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import field, fields, replace
 from functools import cached_property
+from math import comb
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
@@ -61,7 +62,7 @@ class Study:
         metric: what the study compares, the name of a metric of its task: `error_top1`, `map_50_95` ....
         margin: the largest difference in percentage points that is too small to matter; with it, rows can be told to
             be equivalent.
-        stopping: the rule by which seeds are given to rows, from before the first result; its last look takes all.
+        stopping: the rule by which seeds are given to rows, from before the first result; it declares all of them.
 
     """
 
@@ -88,10 +89,11 @@ class Study:
             raise StudyError(f"{self.name}: metric {self.metric!r}: no such metric; {nearest(self.metric, metrics())}")
         if unknown := set(self.published) - set(self.rows):
             raise StudyError(f"{self.name}: published figures for {sorted(unknown)}, which are no rows")
-        if self.stopping is not None and len(self.seed_list) != self.stopping.most:
+        if self.stopping is not None and len(self.seed_list) != self.stopping.declared:
+            spare = f" and has {self.stopping.spare} spare" if self.stopping.spare else ""
             raise StudyError(
-                f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}: "
-                f"seeds={self.stopping.most}"
+                f"{self.name}: {len(self.seed_list)} seeds, but its stopping rule looks last at {self.stopping.most}"
+                f"{spare}: seeds={self.stopping.declared}"
             )
         for row, run in self.rows.items():
             self._check_row(row, run)
@@ -185,12 +187,34 @@ class Study:
         labels = select_rows(self.rows, self.baselines, selectors)
         panels = [panel for panel in self.panels if labels & set(panel.rows)]
         labels |= {panel.baseline for panel in panels}
+        return self._part(labels, panels)
+
+    def against(self, row: str) -> Study:
+        """Return the panel of this row with it as the baseline, or the study as it is for a baseline of its own.
+
+        Raises StudyError: no such row, or a study whose seeds follow a rule.
+        """
+        if row not in self.rows:
+            raise StudyError(f"--against {row}: {self.label}: no such row in the table; {nearest(row, self.rows)}")
+        if row in self.baselines:
+            return self
+        if self.stopping is not None:
+            raise StudyError(
+                f"--against {row}: {self.label} follows a stopping rule, whose limits hold for the comparisons it was "
+                "declared for; ask with fresh seeds in a study of its own"
+            )
+        panel = next(panel for panel in self.panels if row in panel.rows)
+        return self._part(set(panel.rows), [panel._replace(baseline=row)])
+
+    def _part(self, labels: Set[str], panels: Sequence[Panel]) -> Selection:
+        """Return the study with these of its rows, which are in these panels."""
         rows = {row: run for row, run in self.rows.items() if row in labels}
         varied = varying(rows, [panel.among(rows) for panel in panels])
+        baselines = tuple(panel.baseline for panel in panels)
         return replace(
             Selection.of(self),
             rows=rows,
-            baseline=self.baseline if isinstance(self.baseline, str) else tuple(panel.baseline for panel in panels),
+            baseline=baselines[0] if isinstance(self.baseline, str) else baselines,
             published={row: value for row, value in self.published.items() if row in rows},
             scientific=tuple(name for name in self.scientific if name in varied),
         )
@@ -203,9 +227,9 @@ class Study:
         return replace(Selection.of(self), seeds=tuple(seeds))
 
     def stopping_by(self, rule: Stopping, first_seed: int | None = None) -> Study:
-        """Return the study with a stopping rule, and as many seeds as a row can get by it, from its first on."""
+        """Return the study with a stopping rule, and as many seeds as it declares, from its first on."""
         first = min(self.seed_list) if first_seed is None else first_seed
-        return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.most)))
+        return replace(self, stopping=rule, seeds=tuple(range(first, first + rule.declared)))
 
 
 @definition
@@ -213,12 +237,14 @@ class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
     `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
-    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none.
+    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none. `dropped`
+    are rows that it has not and that were trained for it: they stay comparisons of the whole study.
     """
 
     study: Study
     variant: tuple[str, ...] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, study: Study) -> Selection:
@@ -234,8 +260,20 @@ class Selection(Study):
 
     @property
     def comparisons(self) -> int:
-        """How many comparisons the whole study makes, whatever rows of it are selected."""
-        return self.study.comparisons
+        """How many comparisons the whole study makes, whatever rows of it are selected or were dropped.
+
+        All pairs for another baseline: whoever names a row after a look at the results may have named any.
+        """
+        if not self.declared:
+            return self.study.comparisons + len(self.dropped)
+        *sizes, most = sorted(len(panel.rows) for panel in self.study.panels)
+        return sum(comb(size, 2) for size in (*sizes, most + len(self.dropped)))
+
+    @property
+    def declared(self) -> str:
+        """The baseline of the study in whose place this call compares with another row; empty where it does not."""
+        (other, *_) = self.baselines
+        return "" if other in self.study.baselines else next(p.baseline for p in self.study.panels if other in p.rows)
 
     @property
     def hidden(self) -> tuple[str, ...]:

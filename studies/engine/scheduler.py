@@ -110,7 +110,7 @@ class Scheduler:
             wandb=self.options.wandb,
             monitor=self.options.monitor,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
-            rule=seal(self.root, self.source.label),
+            purpose={**self.source.judged_by, **seal(self.root, self.source.label)},
             nonce=lease.folder.nonce,
             code=sources(cell.run),
         )
@@ -189,7 +189,7 @@ class Scheduler:
             return End(state="interrupted", code=code, again=True)
         try:
             if active.pruned:
-                active.folder.note(state=TABLE["prune", "running"].state)
+                active.folder.end(TABLE["prune", "running"].state)
                 return End(state="pruned", code=code)
             error = count_interruption(active.folder, code)
         finally:

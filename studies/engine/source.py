@@ -33,10 +33,14 @@ class TrialHandle(Protocol):
 
 
 class Source(ABC):
-    """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`."""
+    """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`.
+
+    `judged_by` is what manifests keep of how the study judges (`records.purpose`); a search has nothing to keep.
+    """
 
     root: Path
     label: str
+    judged_by: Mapping[str, str] = {}
     leases: Leases
     storage: BaseStorage
     optuna: optuna.Study

@@ -23,6 +23,7 @@ from studies.definition.panels import panel_names
 from studies.definition.study import Cell, Study
 from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import distributions, new_trial, parameters
+from studies.records.purpose import judged_by
 from studies.records.records import Record
 from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
 from studies.storage.postgres import GRACE, with_retries
@@ -42,6 +43,7 @@ class StudyTrials(Source):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
         self.label = study.label
+        self.judged_by = judged_by(study)
         self.wait_for_others = wait_for_others
         self.again: dict[str, FailedAttempt] = {}
         self.queue: list[Cell] = []

@@ -22,7 +22,8 @@ class Job:
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
     `monitor` is whether W&B records the system and what the run prints, too;
-    `rule` is the seal of the rule that the study's seeds follow, if there is one (`stopping_rules.declaration.seal`);
+    `purpose` is what the manifest keeps of the study beside its row: how it judges (`records.purpose.judged_by`), and
+    the seal of the rule that its seeds follow, if there is one (`stopping_rules.declaration.seal`);
     `nonce` is the attempt's, as its scheduler has begun it; `code` is where classes of the user's own stand.
     """
 
@@ -34,6 +35,6 @@ class Job:
     wandb: WandbMode = "offline"
     monitor: bool = True
     ranks_here: int = 1
-    rule: Mapping[str, str] = field(default_factory=dict)
+    purpose: Mapping[str, str] = field(default_factory=dict)
     nonce: str | None = None
     code: tuple[Source, ...] = ()

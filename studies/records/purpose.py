@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,8 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.user_code.load import own_parts
+from studies.definition.study import Cell, Study
+from studies.records.records import Record, record_of
 
 KEY: Final = re.compile("[0-9a-f]{16}")
 """What the folder of a run is called."""
@@ -22,13 +24,24 @@ KEY: Final = re.compile("[0-9a-f]{16}")
 class Other(NamedTuple):
     """A run that was begun for a row of a study, of whose runs it is none now; `ended` with a result or a failure.
 
-    `purpose` is the row and, where the study had a stopping rule, the rule's seal.
+    `purpose` is the row, the study's metric and margin, and, where it had a stopping rule, the rule's seal.
     """
 
     row: str
     run: Run
     purpose: Mapping[str, str]
     ended: bool
+    complete: bool
+
+
+def judged_by(study: Study) -> dict[str, str]:
+    """Return what the manifest of a run keeps of how its study judges: its metric and its margin."""
+    return {"metric": study.metric, "margin": margin_text(study.margin)}
+
+
+def margin_text(margin: float | None) -> str:
+    """Write a margin as `±0.3`, or `none`."""
+    return "none" if margin is None else f"±{margin:g}"
 
 
 def purpose(manifest: Manifest, label: str) -> dict[str, str] | None:
@@ -70,6 +83,20 @@ def others(root: Path, keys: Mapping[str, Collection[str]]) -> dict[str, list[Ot
             for label in keys:
                 entry = purpose(manifest, label) if name not in keys[label] else None
                 if entry is not None and (run := folder.run()).key == name:
-                    ended = (folder.path / "result.json").exists() or manifest.state == "failed"
-                    runs[label].append(Other(entry["row"], run, entry, ended))
+                    complete = (folder.path / "result.json").exists()
+                    runs[label].append(
+                        Other(entry["row"], run, entry, complete or manifest.state == "failed", complete)
+                    )
     return runs
+
+
+def searched(root: Path, wanted: Callable[[str], bool]) -> list[Record]:
+    """Return every run under `root` that a search of a `wanted` label has begun; none that cannot be read."""
+    records = []
+    for name in sorted(os.listdir(root)) if root.is_dir() else ():  # noqa: PTH208
+        folder = RunFolder(f"{root}/{name}")
+        with suppress(FolderError):
+            studies = folder.manifest().studies or {} if KEY.fullmatch(name) else {}
+            if any(label.startswith("search+") and wanted(label) for label in studies):
+                records.append(record_of(Cell("", folder.run()), root))
+    return records

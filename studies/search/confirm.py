@@ -46,8 +46,7 @@ def confirmation(space: Space, best: Sequence[Mapping[str, Value]], used: int, l
     slots = ("dataset", "backbone", "recipe") if len(parts) > 1 else ()
     within = tuple(slot for slot in slots if len({getattr(run, slot) for run in rows.values()}) > 1)
     baselines = tuple(next(iter(part)) for part in parts)
-    name = shortened(f"confirm-{label.removeprefix('search+')}", LONGEST)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+    name = name_of(label)
     varied = varying(rows, make_panels(name, rows, baselines, within))
     first = space.base.seed + used
     return Study(
@@ -60,6 +59,11 @@ def confirmation(space: Space, best: Sequence[Mapping[str, Value]], used: int, l
         seeds=tuple(range(first, first + SEEDS)),
         metric=headline(space.base).name,
     )
+
+
+def name_of(label: str) -> str:
+    """Return the name of the study that confirms what the search of this label has found."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", shortened(f"confirm-{label.removeprefix('search+')}", LONGEST))
 
 
 def _panels(runs: Sequence[Run], names: Collection[str]) -> list[dict[str, Run]]:

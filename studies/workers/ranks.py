@@ -64,7 +64,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             threads=job.threads,
             logger=tracking.logger if tracking else None,
             signals=signals,
-            studies={job.study: {"row": job.row, **job.rule}},
+            studies={job.study: {"row": job.row, **job.purpose}},
         )
         end = End(state="pruned" if result is None else "complete", result=result)
     except TakenOverError as error:  # all in the run folder, but for this log, is the other attempt's

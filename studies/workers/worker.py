@@ -72,7 +72,7 @@ def _interrupt(folder: RunFolder, error: Interruption) -> int:
     if error.code != TAKEN:
         failure = Failure.first(folder.path) if str(error) in ("disk", "storage") else None
         with suppress(FolderError):
-            folder.note(state="interrupted", cause=str(error), error=failure.error if failure else None)
+            folder.end("interrupted", cause=str(error), error=failure.error if failure else None)
     return error.code
 
 
@@ -86,5 +86,5 @@ def fail(folder: RunFolder, error: BaseException) -> int:
     state = "interrupted" if failure.cause in ("disk", "storage", "connection") else "failed"
     line = str(error) if isinstance(error, RankError) else failure.error
     with suppress(FolderError):
-        folder.note(state=state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)
+        folder.end(state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)
     return FULL if failure.cause == "disk" else 1

@@ -96,4 +96,4 @@ def golden_table(root: Path) -> Table:
     interrupt(root, cells["BAM max", 2], "failed")
     interrupt(root, cells["SE_r8 <light>", 1], "running")
     RunFolder.of(root, cells["BAM product", 3]).note(commit="91bc002")
-    return tabulate(gather(STUDY, root), STUDY, costs=COSTS)
+    return tabulate(gather(STUDY, root), STUDY, planned=COSTS)

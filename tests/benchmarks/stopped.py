@@ -23,7 +23,7 @@ def stopped(generator: np.random.Generator, studies: int) -> Iterator[Measured]:
     Of it nothing is claimed; its n counts those rows. The repeated intervals are to hold the truth at
     every look of every row.
     """
-    rule = Stopping(looks=(4, 8, 12, 16))
+    rule = Stopping()
     differs = limits(rule.looks, rule.level / ROWS)
     for effect in (0.5, 0.8, 1.0):
         truth = effect * SD

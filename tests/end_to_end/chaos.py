@@ -34,6 +34,7 @@ import psutil
 import torch
 
 from analysis.cli import main
+from lightning_bam.run_folder.manifest import TIMES
 from studies.definition.study import Study
 from studies.records.records import gather
 from studies.storage.optuna_storage import close_storage, open_storage
@@ -139,7 +140,7 @@ def figures(study: Study, root: Path, *, weights: bool = True) -> dict[str, obje
     for record in gather(study, root):
         assert record.state == "complete", (record.row, record.run.seed, record.state)
         assert record.result is not None
-        lines = [{n: v for n, v in line.items() if n != "seconds"} for line in record.metrics]
+        lines = [{n: v for n, v in line.items() if n not in TIMES} for line in record.metrics]
         told = (json.dumps(lines), record.result.error_top1, record.result.loss)
         found[record.run.key] = (*told, digest(record.folder.checkpoint) if weights else "")
     return found

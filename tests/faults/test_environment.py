@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import TIMES
 from lightning_bam.run_folder.provenance import CPU_SETTINGS, GPU_SETTINGS, provenance, settings
 from lightning_bam.training.train import train
 from tests.studies.conftest import BASE
@@ -46,7 +47,7 @@ HOSTILE = {
 
 
 def figures(folder):
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in folder.metrics()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in folder.metrics()]
 
 
 @pytest.fixture(scope="module")

@@ -94,11 +94,7 @@ def notes(capsys):
 
 def test_a_whole_record_has_no_problem(plain, capsys):
     assert problems(capsys, code=0) == []
-    assert json.loads(said(capsys, "table", "--format", "json", code=0)[0])["unlisted"] == {
-        "seeds": [],
-        "rows": [],
-        "changed": [],
-    }
+    assert json.loads(said(capsys, "table", "--format", "json", code=0)[0])["unlisted"] == WHOLE
 
 
 def edited_hashes():
@@ -180,6 +176,10 @@ def test_a_rule_that_is_put_there_after_the_look_is_a_problem(plain, capsys):
             f"runs/rules/sent.json: declared {when}T00:00:00+00:00, but 8 of the runs that it counts were not begun "
             "under it (as 'BAM', seed 0): a rule that changes, or is made, after a look does not hold its level (sent)"
         )
+        told = (
+            "4 of the baseline's runs had begun before the stopping rule of 'sent' was declared (as 'none', seed 0): "
+        )
+        assert sum(told in line for line in said(capsys, "verify", code=1)[0].splitlines()) == 1
 
 
 @pytest.mark.parametrize(("started", "late"), [("2020-01-01T00:00:00+00:00", True), (None, False)])
@@ -248,33 +248,26 @@ def test_a_rule_with_hostile_content_is_one_line(ruled, capsys, name):
     assert "Traceback" not in capsys.readouterr().err
 
 
+WHOLE = {"seeds": [], "rows": [], "compared": [], "changed": [], "attempts": []}
+SEEDS = "which it does not ask: seeds dropped after a look make p too small, fresh ones in place of all of them do not."
+DROPPED_SE = (
+    "results of this study for row 'SE', which it has not: p and intervals are for 2 comparisons, not 1, so that "
+    "dropping rows after a look resolves none."
+)
 DROPPED = {
-    "a seed": (
-        {"seeds": 3},
-        {"seeds": [3], "rows": [], "changed": []},
-        "at seed 3, which it does not ask: seeds dropped after a look make p too small, "
-        "fresh ones in place of all of them do not.",
-    ),
-    "seeds": (
-        {"seeds": (1, 2)},
-        {"seeds": [0, 3], "rows": [], "changed": []},
-        "at seeds 0, 3, which it does not ask: seeds dropped after a look make p too small, "
-        "fresh ones in place of all of them do not.",
-    ),
-    "a row": (
-        {"rows": ("none", "BAM")},
-        {"seeds": [], "rows": ["SE"], "changed": []},
-        "for row 'SE', which it has not: rows dropped after a look make p too small.",
-    ),
+    "a seed": ({"seeds": 3}, WHOLE | {"seeds": [3]}, f"runs of this study at seed 3, {SEEDS}"),
+    "seeds": ({"seeds": (1, 2)}, WHOLE | {"seeds": [0, 3]}, f"runs of this study at seeds 0, 3, {SEEDS}"),
+    "a row": ({"rows": ("none", "BAM")}, WHOLE | {"rows": ["SE"], "compared": ["SE"]}, DROPPED_SE),
     "both": (
         {"rows": ("none", "BAM"), "seeds": 2},
-        {"seeds": [2, 3], "rows": ["SE"], "changed": []},
-        "for row 'SE', which it has not: rows dropped after a look make p too small.",
+        WHOLE | {"seeds": [2, 3], "rows": ["SE"], "compared": ["SE"]},
+        DROPPED_SE,
     ),
     "settings": (
         {"recipe": ", lr=0.25"},
-        {"seeds": [], "rows": [], "changed": ["none", "BAM", "SE"]},
-        "for rows 'none', 'BAM', 'SE' with other settings or code: changes after a look make p too small.",
+        WHOLE | {"changed": ["none", "BAM", "SE"]},
+        "runs of this study for rows 'none', 'BAM', 'SE' with other settings or code: changes after a look make p too "
+        "small.",
     ),
 }
 
@@ -285,7 +278,7 @@ def test_what_a_study_drops_after_the_look_is_told_by_table_verify_and_bundle(pl
     write_file(**change)
     table = json.loads(said(capsys, "table", "--format", "json", code=0)[0])
     assert table["unlisted"] == unlisted
-    note = f"The record has runs of this study {told}"
+    note = f"The record has {told}"
     assert table["notes"].count(note) == 1
     assert note in " ".join(said(capsys, "table", code=0)[0].split())
     assert f"note: runs: {note} (sent)" in said(capsys, "verify", code=0)[0].splitlines()
@@ -310,7 +303,7 @@ def test_a_table_that_hides_what_a_study_has_dropped_is_told(plain, capsys):
         (table | {"unlisted": hidden}, [f"unlisted.seeds: the file says [], the record gives {unlisted['seeds']}"]),
         (
             table | {"unlisted": None},
-            ['unlisted: the file says null, the record gives {"seeds": [0, 3], "rows": [], "changed": ...'],
+            ['unlisted: the file says null, the record gives {"seeds": [0, 3], "rows": [], "compared" ...'],
         ),
     ):
         Path("t.json").write_text(json.dumps(written))
@@ -335,18 +328,21 @@ def test_runs_that_another_study_s_rule_gave_are_told_under_a_new_name(ruled, ca
 
 
 def test_the_bundle_of_a_ruled_study_has_the_table_that_its_runs_give(ruled, capsys):
+    again = replace(find_study("sent.py"), name="again").stopping_by(Stopping(looks=(2, 4)), 10)
+    declare(again, Path("runs"), [])
     table = said(capsys, "table", code=0)[0]
     said(capsys, "bundle", "-o", "sent.tar.gz", code=0)
     with tarfile.open("sent.tar.gz") as archive:
         archive.extractall("there", filter="data")
     assert "on file" not in Path("there/sent/table.txt").read_text()
     assert [line for line in table.splitlines() if "on file" in line] == []
+    assert "2 attempts together" in " ".join(Path("there/sent/table.txt").read_text().split())
 
 
 def test_a_part_that_is_shown_drops_nothing(plain, capsys):
     for words in (["--only", "row=BAM"], ["--seeds", "2"], ["--seeds", "2", "--only", "attention=se"]):
         table = json.loads(said(capsys, "table", "--format", "json", *words, code=0)[0])
-        assert table["unlisted"] == {"seeds": [], "rows": [], "changed": []}, words
+        assert table["unlisted"] == WHOLE, words
 
 
 def test_what_another_study_has_trained_is_none_of_this_ones(plain, capsys):

@@ -42,6 +42,8 @@ def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
         assert one == pytest.approx(other, rel=1e-6)  # logits are scored in 32 bits
     assert cpu.manifest().first_batch == gpu.manifest().first_batch
     assert cpu.manifest().device == "cpu" != gpu.manifest().device
+    assert gpu.manifest().cost.memory > 1000
+    assert min(one.manifest().cost.latency for one in (cpu, gpu)) > 0
 
 
 @pytest.mark.parametrize(

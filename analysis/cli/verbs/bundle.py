@@ -34,7 +34,7 @@ from studies.library import is_file
 from studies.records.purpose import others
 from studies.records.records import Record
 from studies.records.records import read as read_records
-from studies.stopping_rules.declaration import file_of
+from studies.stopping_rules.declaration import other_attempts, path_of
 
 ARGUMENTS = (
     *ONE_STUDY,
@@ -57,12 +57,14 @@ def execute(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         dropped = strays(study, others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label])
         every = [*records, *read_records([Cell(other.row, other.run) for other in dropped], root)]  # the table's notes
-        declared, anonymous = file_of(root, study), None
-        rules = {f"runs/{declared.relative_to(root)}": read_bytes(declared)} if os.path.lexists(declared) else {}
+        also, anonymous = [] if arguments.anonymous else other_attempts(study, root), None  # they name other studies
+        judges = [study.label, *(attempt.study for attempt in also)]
+        declared = [file for label in judges if os.path.lexists(file := path_of(root, label))]
+        rules = {f"runs/{file.relative_to(root)}": read_bytes(file) for file in declared}
         if arguments.anonymous:
             anonymous, rules = blind(study.label, every, rules)
         files = stage(every, Path(folder), blind=anonymous)
-        for name, content in rules.items():  # the table reads the rule that lies beside the runs
+        for name, content in rules.items():  # the table reads the rules that lie beside the runs
             path_of_rule = Path(folder, name.removeprefix("runs/"))
             path_of_rule.parent.mkdir(exist_ok=True)
             path_of_rule.write_bytes(content)

@@ -1,46 +1,53 @@
-"""`bam factors`: a factorial study taken apart."""
+"""`bam factors`: what each factor of a study does."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY
 from analysis.cli.output import grid
 from analysis.cli.selection import read
-from analysis.factorial.columns import anova_columns, explained, importance_columns, level_columns
+from analysis.factorial.columns import explained, tables
+from analysis.factorial.factors import Factor, answer, factors_of
 from analysis.factorial.study import factorial_of
 from analysis.formats.json_text import json_text
 from analysis.statistics.factorial import Factorial
+from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.terminal.console import Console
 
+WIDTH = 80
+"""What a table takes at least, so that no figure and no factor's name is broken."""
 ARGUMENTS = (STUDY, *SELECTION, *RUNS, JSON)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print analysis of variance, marginal means and importance."""
+    """Print analysis of variance, marginal means, contrasts, trends and importance."""
     study, records = read(arguments)
-    factorial = factorial_of(study, records)
-    if factorial is None:
+    factorial, factors = factorial_of(study, records), factors_of(study, records)
+    if factorial is None and not factors:
         raise StudyError(
-            f"{study.label}: nothing to take apart: a factorial study crosses two factors or more in one panel, and "
-            "has finished runs of them"
+            f"{study.label}: nothing to take apart: no finished runs, in one panel, of rows that cross two factors or "
+            "have three numbers or more for one; bam table --against ROW compares any two rows"
         )
     if arguments.json:
-        print(json_text({"study": study.label, "metric": study.metric, **as_data(factorial)}))
+        parts = as_data(factorial) if factorial else {}
+        print(json_text({"study": study.label, "metric": study.metric, **parts, **by_itself(factors, study)}))
         return 0
-    console = Console()
+    console = Console(width=max(Console().width, WIDTH))
     console.print(f"{study.label}: {study.question}", soft_wrap=True)
-    for columns in (anova_columns(factorial), level_columns(factorial, study.scale), importance_columns(factorial)):
-        if columns and columns[0].cells:
-            text = [column.heading for column in columns if column.kind != "number"]
-            table = grid((column.heading for column in columns), text)
-            for cells in zip(*(column.cells for column in columns), strict=True):
-                table.add_row(*cells)
-            console.print()
-            console.print(table)
+    for _, columns in tables(factorial, factors, study):
+        text = [column.heading for column in columns if column.kind != "number"]
+        table = grid((column.heading for column in columns), text)
+        for shown, column in zip(table.columns, columns, strict=True):
+            shown.no_wrap = column.kind == "number" or column.heading == "factor"
+        for cells in zip(*(column.cells for column in columns), strict=True):
+            table.add_row(*cells)
+        console.print()
+        console.print(table)
     console.print()
-    for line in explained(factorial, looks=study.stopping is not None):
+    for line in explained(factorial, factors, study):
         console.print(f"· {line}")
     return 0
 
@@ -64,4 +71,20 @@ def as_data(factorial: Factorial) -> dict[str, Any]:
             }
             for one in factorial.interactions
         ]
+    }
+
+
+def by_itself(factors: Sequence[Factor], study: Study) -> dict[str, Any]:
+    """Return contrasts and trends as JSON data."""
+    return {
+        "contrasts": [
+            {"factor": factor.name, **asdict(one), "verdict": answer(one.difference, study, one.p_claimed)}
+            for factor in factors
+            for one in factor.contrasts
+        ],
+        "trends": [
+            {"factor": factor.name, **asdict(trend), "verdict": answer(trend.slope, study)}
+            for factor in factors
+            if (trend := factor.trend)
+        ],
     }

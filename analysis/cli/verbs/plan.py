@@ -2,26 +2,48 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from statistics import median
 from typing import Any
 
 from rich.text import Text
 
-from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES
+from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES, margin, points, rule
 from analysis.cli.output import grid
-from analysis.cli.selection import records_of, root_of, select
+from analysis.cli.selection import records_of, root_of, select, with_asked_rule
 from analysis.formats.json_text import json_text
 from analysis.formats.legend import fixed_facts
+from analysis.planning.forecast import forecast
 from analysis.planning.needs import hours_a_run
-from analysis.statistics.power import least_resolvable
+from analysis.planning.resolvable import Look, looks_of
+from analysis.statistics.power import MOST_SEEDS, least_resolvable
+from analysis.table.build import tabulate
+from studies.definition.study import Study
+from studies.errors import StudyError
 from studies.records.counts import counts
 from studies.records.purpose import earlier_code, others
 from studies.terminal.console import Console
 
-ARGUMENTS = (STUDIES, *SELECTION, *RUNS, JSON)
+ARGUMENTS = (
+    STUDIES,
+    *SELECTION,
+    *RUNS,
+    points("--resolve", "how many seeds, or what power, a true difference of so much takes"),
+    points("--sd", "with --resolve: sd of the paired differences (the median of finished rows)"),
+    margin("with --resolve: "),
+    *rule("plan by the rule that `bam run --until-resolved` would declare", ""),
+    JSON,
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the plan of each study."""
+    if arguments.resolve is None:
+        for option in ("sd", "margin"):
+            if getattr(arguments, option) is not None:
+                raise StudyError(f"--{option}: goes with --resolve; give that, too")
+    arguments.until_resolved = bool(arguments.until_resolved or arguments.looks or arguments.spending)
     plans = [plan(name, arguments) for name in arguments.study]
     if arguments.json:
         print(json_text(plans))
@@ -33,9 +55,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the plan of one study as JSON data; hours are known once a run of the row has finished."""
-    study = select(name, arguments, keep=False)
+    declared = select(name, arguments, keep=False)
+    study = with_asked_rule(declared, arguments)
     records = records_of(study, arguments, keep=False)
-    costs, pace = counts(study.rows), hours_a_run(records)
+    pace = hours_a_run(records)
+    named = None if arguments.resolve is None else _forecast(study, declared, arguments, pace)
+    costs = counts(study.rows)
     rows = []
     for row in study.rows:
         states = Counter(record.state for record in records if record.row == row)
@@ -49,7 +74,8 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
                 "device_hours_left": round(rest * pace[row], 4) if row in pace else (0.0 if not rest else None),
             }
         )
-    n = len(study.seed_list)
+    n, looks = len(study.seed_list), _looks(study)
+    least = looks[-1].resolves if looks else least_resolvable(1.0, n, comparisons=max(study.comparisons, 1))
     beside = others(root_of(arguments), {study.label: {record.run.key for record in records}})[study.label]
     return {
         "study": study.label,
@@ -57,11 +83,38 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "seeds": n,
         "runs": len(records),
         "left": sum(record.state != "complete" for record in records),
-        "least_resolvable_sd": round(least_resolvable(1.0, n, comparisons=study.comparisons), 3) if n > 1 else None,
+        "least_resolvable_sd": round(least, 3) if n > 1 and study.comparisons else None,
+        "stopping": None if study.stopping is None else str(study.stopping),
+        "looks": [asdict(look) for look in looks],
+        "forecast": named,
         "earlier_code": dict(earlier_code(study.rows, beside)),
         "fixed": study.fixed(),
         "rows": rows,
     }
+
+
+def _looks(study: Study) -> list[Look]:
+    return looks_of(study.stopping, study.comparisons) if study.stopping is not None and study.comparisons else []
+
+
+def _forecast(
+    study: Study, declared: Study, arguments: argparse.Namespace, pace: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return what becomes of the difference that is named; without --sd by the spread of finished rows."""
+    if not study.comparisons:
+        raise StudyError(f"--resolve: {study.label} has no row beside its baseline, so no difference")
+    seen = []
+    if arguments.sd is None:
+        every = replace(declared, stopping=None)
+        table = tabulate(records_of(every, arguments, keep=False), every)
+        seen = [row.delta.sd for row in table.rows if row.delta is not None and row.delta.sd > 0]
+        if not seen:
+            raise StudyError(
+                f"--resolve {arguments.resolve:g}: no row of {study.label} has two finished seeds paired with its "
+                "baseline, which would tell the spread; give the sd of paired differences in points, as --sd 0.25"
+            )
+    found = forecast(study, arguments.resolve, arguments.sd or median(seen), pace)
+    return asdict(found) | {"sd_of_rows": len(seen) or None}
 
 
 def show(one: dict[str, Any]) -> None:
@@ -78,14 +131,51 @@ def show(one: dict[str, Any]) -> None:
         counted = (f"{row['params']:,}", f"{row['macs']:,}")
         table.add_row(row["row"], *counted, *(str(number or "-") for number in numbers), hours)
     console.print(table)
-    resolvable = one["least_resolvable_sd"]
-    power = "one seed tells no difference"
-    if resolvable is not None:
-        power = f"{one['seeds']} seeds resolve {resolvable} sd of paired differences (80 % power, 5 % over all rows)"
-    console.print(f"{one['left']} of {one['runs']} runs left; {power}")
+    left = f"{one['left']} of {one['runs']} runs left"
+    if one["stopping"] is not None:
+        console.print(f"{left} until the next look; {one['stopping']}")
+        for look in [] if one["forecast"] else one["looks"]:
+            console.print(str(Look(**look)))
+    elif one["least_resolvable_sd"] is None:
+        why = "one seed tells no difference" if one["seeds"] == 1 else "no row to compare with the baseline"
+        console.print(f"{left}; {why}")
+    else:
+        resolvable = f"{one['seeds']} seeds resolve {one['least_resolvable_sd']} sd of paired differences"
+        console.print(f"{left}; {resolvable} (80 % power, 5 % over all rows)")
+    if one["forecast"] is not None:
+        _show_forecast(one["forecast"], console)
     if one["earlier_code"]:
         rows = ", ".join(f"{row} {number}" for row, number in one["earlier_code"].items())
         console.print(
             f"trained with earlier code: {rows}; these runs keep their keys, and the present code trains anew"
         )
     console.print(f"fixed: {fixed_facts(one['fixed'])}")
+
+
+def _show_forecast(one: dict[str, Any], console: Console) -> None:
+    """Print what becomes of the difference that is named."""
+    source = f", the median of {one['sd_of_rows']} finished rows" if one["sd_of_rows"] else ""
+    named = f"a true difference of {one['resolve']:g} points ({one['resolve'] / one['sd']:.2g} sd of paired differences"
+    named += f", which is {one['sd']:.3g} points{source})"
+    cost = "" if one["hours"] is None else f", about {one['hours']:.2g} device-hours"
+    if "looks" not in one:
+        seeds = f"more than {MOST_SEEDS:,} seeds" if one["seeds"] is None else f"{one['seeds']} seeds{cost}"
+        own = "" if one["power"] is None else f"; the study's own have {100 * one['power']:.0f} %"
+        console.print(f"to resolve {named} in 80 %: {seeds}{own}", soft_wrap=True)
+        if one["margin"] is not None:
+            same = one["seeds_equivalent"]
+            same = f"more than {MOST_SEEDS:,}" if same is None else same
+            console.print(
+                f"to call a row that is no different equivalent within ±{one['margin']:g} in 80 %: {same} seeds"
+            )
+        return
+    equivalent = one["margin"] is not None
+    console.print(f"of {one['simulated']:,} simulated rows with {named}:", soft_wrap=True)
+    headings = ["look at", "least Δ", "stop here", "resolved by then"]
+    table = grid(headings + ["equivalent, if alike"] * equivalent)
+    for look in one["looks"]:
+        shares = [look["stops"], look["by_then"]] + [look["equivalent"]] * equivalent
+        table.add_row(f"{look['seeds']} seeds", f"{look['meets']:.3g}", *(f"{100 * share:.1f} %" for share in shares))
+    console.print(table)
+    mean = f"{one['seeds']:.1f} seeds a row on average, {one['seeds_if_none']:.1f} if it is no different"
+    console.print(f"{mean}{cost.replace('about', 'at most')}", soft_wrap=True)

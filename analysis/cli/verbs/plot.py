@@ -34,9 +34,9 @@ def execute(arguments: argparse.Namespace) -> int:
     study, records = read(arguments)
 
     from analysis.plots.plot import NoPlot
-    from analysis.table.build import tabulate
+    from analysis.table.build import tables
 
-    table = tabulate(records, study)
+    (table,) = tables([(study, records)])
     label = re.sub(r"[^\w+=,.-]", "_", study.label)
     figures, missing = {}, []
     with missing_glyphs() as glyphs:

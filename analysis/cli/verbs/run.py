@@ -5,9 +5,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin
+from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
 from analysis.planning.rounds import Round, until_resolved
+from analysis.table.interim import ends
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
 from studies.definition.study import Study
@@ -33,26 +34,21 @@ TRAINING = (
     *RUNS,
     *DEVICES,
     RETRY,
-    argument(
-        "--until-resolved",
-        action="store_true",
-        help="give seeds by a stopping rule, declared before the first result, until every row is resolved",
-    ),
-    argument(
-        "--looks",
-        type=checked(
-            lambda text: tuple(int(part) for part in text.split(",")),
-            "numbers of seeds that rise from 2 up, as 4,8,12",
-            lambda looks: looks[0] >= 2 and list(looks) == sorted(set(looks)),
-        ),
-        metavar="N,N,...",
-        help="with --until-resolved: seeds in hand at each look (4,8,12,16)",
+    *rule(
+        "give seeds by a stopping rule, declared before the first result, until every row is resolved",
+        "with --until-resolved: ",
     ),
     argument(
         "--first-seed",
         type=checked(int, "a seed from 0 up", lambda seed: seed >= 0),
         metavar="S",
         help="with --until-resolved: the first of the seeds (the study's own first)",
+    ),
+    argument(
+        "--spare",
+        type=number(0),
+        metavar="N",
+        help="with --until-resolved: seeds to take the place of those at which a row or its baseline fails (0)",
     ),
     margin("with --until-resolved: "),
 )
@@ -103,7 +99,11 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
         return _train(part.study, root, options) == 0
 
-    _, resolved = until_resolved(study, lambda: records_of(study, arguments), train_round)
+    table, resolved = until_resolved(
+        study, lambda: records_of(study, arguments), train_round, retry=options.retry_failed
+    )
+    for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
+        print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
     return 0 if resolved else 1
 
 

@@ -90,12 +90,16 @@ def show_others(root: Path, studies: list[tuple[Study, list[Record]]]) -> None:
 
 
 def show(studies: list[tuple[Study, list[Record]]]) -> None:
-    """Print a line a study, then each run that is neither complete nor missing."""
+    """Print a line a study, then each run that is neither complete nor missing, and which rows' rule one has ended."""
     if not studies:
         return
     table, lines = grid(("study", *STATES), text=("study",)), []
     for study, records in studies:
         states: Counter[str] = Counter(record.state for record in records)
+        if study.stopping is not None:
+            from analysis.table.interim import ends, standing  # loads scipy
+
+            lines += [one_line(f"{study.label}  {line}") for line in ends(standing(study, records))]
         table.add_row(study.label, *(str(states[state] or "-") for state in STATES))
         for record in records:
             if record.state in ("running", "interrupted", "failed"):

@@ -4,19 +4,20 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from analysis.checks.unlisted import Unlisted, unlisted
 from analysis.cli.arguments import ANY_STUDIES, argument
-from analysis.cli.selection import read_all, root_of
+from analysis.cli.selection import against, read_all, root_of
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
+from analysis.formats.legend import NOTES, Notes
 from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
-from analysis.table.build import Table, tabulate
+from analysis.table.build import Table, tables, tabulate
 from lightning_bam.config import Run
-from lightning_bam.run_folder.files import replace
+from lightning_bam.run_folder.files import replace as put_file
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.counts import counts
@@ -30,6 +31,22 @@ OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
+    argument(
+        "--cost",
+        action="store_true",
+        help="what rows have cost, too: images/s in training, latency of an image, GPU memory, device-hours "
+        "(csv and json always have them)",
+    ),
+    argument(
+        "--against", metavar="ROW", help="compare with this row of the study; p is adjusted for all pairs of its rows"
+    ),
+    argument(
+        "--notes",
+        choices=NOTES,
+        default="short",
+        help="what to say below the table: what to beware of and how to read it; all, also how the runs were made and "
+        "every fixed knob; or none (short; CSV and JSON have all)",
+    ),
     argument(
         "--runs",
         action="store_true",
@@ -56,21 +73,25 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     if arguments.runs and form not in (None, *LINES):
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
+    if arguments.runs and arguments.against is not None:
+        raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
     studies, root = read_all("table", arguments), root_of(arguments)
+    if arguments.against is not None:
+        studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:
-        tables = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
+        made = [tabulate(records, study) for study, records in studies]  # it refuses what is not to be trusted
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
-        tables = tables_of(studies)
-        show(tables, form or "text", arguments.output)
+        made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
+        show(made, form or "text", arguments.output, arguments.notes)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
     if not arguments.strict:
         return 0
-    if any(table.failed for table in tables):
+    if any(table.failed for table in made):
         return 1
-    return 0 if all(table.complete and not table.mixes_code for table in tables) else 3
+    return 0 if all(table.complete and not table.mixes_code for table in made) else 3
 
 
 def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
@@ -79,24 +100,27 @@ def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
     for study, records in studies:
         finished = {record.row for record in records if record.result is not None}
         uncounted |= {f"{study.label}, {row}": run for row, run in study.rows.items() if row not in finished}
-    costs, others, tables = counts(uncounted), unlisted(studies), []
-    for study, records in studies:
-        costs_of = {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
-        tables.append(tabulate(records, study, costs_of).beside(others.get(study.label, Unlisted())))
-    return tables
+    costs = counts(uncounted)
+    by_label = {
+        study.label: {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
+        for study, _ in studies
+    }
+    return tables(studies, by_label)
 
 
-def show(tables: list[Table], form: str, output: str | None) -> None:
+def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:
     """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
     terminal = output is None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else 100
-    texts = [render(table, form, width=width, color=terminal) for table in tables]
+    texts = [render(table, form, notes=notes, width=width, color=terminal) for table in tables]
     text = "\n".join(texts)
     if form == "json" and len(texts) > 1:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in texts) + "\n]\n"
     elif form == "csv":
         text = as_csv(*tables)
-    elif form == "tex" and (signs := "".join(dict.fromkeys("".join(map(unprinted_signs, tables))))):
+    elif form == "tex" and (
+        signs := "".join(dict.fromkeys("".join(unprinted_signs(table, notes=notes) for table in tables)))
+    ):
         print(f"bam table: plain pdfLaTeX has no font for {signs}: a ? stands for each", file=sys.stderr)
     if terminal and form == "text":
         print(text, end="", file=unfiltered(sys.stdout))
@@ -109,4 +133,4 @@ def put(text: str, output: str | None) -> None:
     if output is None:
         print(text, end="")
     else:
-        replace(output, text, follow=True)
+        put_file(output, text, follow=True)

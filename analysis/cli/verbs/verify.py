@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
-from analysis.cli.selection import every_scale, root_of, select
+from analysis.cli.selection import against, every_scale, root_of, select
 from analysis.cli.verbs.table import tables_of
 from analysis.formats.json_text import json_text
 from analysis.verification.tables import compare, read_tables
@@ -47,7 +47,10 @@ def execute(arguments: argparse.Namespace) -> int:
     verification = verify(studies, root, others=not arguments.study)
     by_label = {study.label: study for study in studies}
     for path, theirs in files:
-        (ours,) = tables_of([(by_label[theirs["study"]], verification.records[theirs["study"]])])
+        study, records = by_label[theirs["study"]], verification.records[theirs["study"]]
+        if theirs.get("declared_baseline") and theirs.get("baseline") in [*study.rows]:
+            study, records = against(study, records, theirs["baseline"])
+        (ours,) = tables_of([(study, records)])
         verification.findings.extend(compare(theirs, ours, path))
     if arguments.json:
         print(json_text(as_json(studies, verification, len(files))))

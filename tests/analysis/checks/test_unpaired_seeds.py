@@ -68,7 +68,7 @@ def test_what_was_tried_before_is_mixed_into_nothing(records):
     """Attempts that nothing rests on any more had another commit, another torch and four ranks."""
     table = tabulate(records, STUDY)
     assert table.footnotes == ()
-    assert "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c." in table.notes
+    assert "Trained with 1 rank(s) a run, torch 2.11.0, commit 3f2a91c." in table.made
     assert table.device_hours == pytest.approx(6 * 10 / 3600)
 
 

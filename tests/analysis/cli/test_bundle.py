@@ -284,7 +284,7 @@ class TestAnonymous:
             for row in ("none", "BAM")
             for seed in (0, 1)
         }
-        assert made["BAM", 0]["studies"] == {"tiny": {"row": "BAM"}}
+        assert made["BAM", 0]["studies"] == {"tiny": {"row": "BAM", "metric": "error_top1", "margin": "none"}}
         done = run(top, commands(top, "verify")[0])
         assert done.returncode == 0, done.stdout
         assert (

@@ -88,8 +88,8 @@ def test_the_table_can_be_recomputed_by_hand(own, capsys):
         if row != "none":
             d = [found[s] - errors["none"][s] for s in (0, 1)]
             assert by_row[row]["delta"]["mean"] == pytest.approx(sum(d) / 2, abs=1e-12)
-            if d[0] != d[1]:  # t(0.975, 1) = 12.7062
-                half = 12.706204736432095 * abs(d[0] - d[1]) / 2
+            if d[0] != d[1]:  # t(0.9875, 1) = 25.4517, for each of two rows half of 5 %
+                half = 25.45169957935 * abs(d[0] - d[1]) / 2
                 assert by_row[row]["delta"]["low"] == pytest.approx(sum(d) / 2 - half, abs=1e-9)
 
 
@@ -467,7 +467,7 @@ def test_a_part_of_a_study_is_not_a_smaller_family(own, capsys):
     whole = {row["label"]: row for row in json.loads(lines(capsys)[0])["rows"]}
     assert main(["table", "mine.py", "--only", "row=se", "--format", "json"]) == 0
     part = json.loads(lines(capsys)[0])
-    assert part["notes"][1] == "1 of the study's 2 comparisons are shown; p is adjusted for all."
+    assert part["notes"][1] == "1 of the study's 2 comparisons is shown; p is adjusted for all."
     alone = {row["label"]: row for row in part["rows"]}
     assert list(alone) == ["none", "SE"]
     if whole["SE"]["p_holm"] is not None:

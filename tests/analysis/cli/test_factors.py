@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from types import SimpleNamespace
 
 import pytest
+from scipy import stats
 
 from analysis.cli import main
+from analysis.factorial.factors import answer
+from analysis.statistics.paired import paired
 from studies.library import find_study
 from studies.stopping_rules.declaration import declare
 from tests.analysis.synthetic import finish
@@ -168,7 +173,7 @@ def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
     )
     (made / "crossed.py").write_text(ruled)
     assert main(["factors", "crossed.py"]) == 2
-    assert "18 of its runs had begun before a stopping rule was declared" in capsys.readouterr().err
+    assert "21 of its runs had begun before a stopping rule was declared" in capsys.readouterr().err
     declare(find_study("crossed.py"), made / "runs", [])
     assert main(["factors", "crossed.py"]) == 0
     assert adjusted in capsys.readouterr().out.replace("\n", " ")
@@ -176,6 +181,76 @@ def test_what_is_not_adjusted_for_the_looks_of_a_rule_says_so(made, capsys):
     assert adjusted in (made / "report.html").read_text()
 
 
-def test_a_study_that_crosses_nothing_is_told_so(tmp_path, capsys):
+def test_levels_of_a_factor_are_compared_by_hand(made, capsys):
+    """Product less sum is 0.5 and 0.1, -0.2, 0.1 by seed; max less sum 1 and -0.1, -0.1, 0.2."""
+    assert main(["factors", "crossed.py", "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)["contrasts"]
+    told = {(line["factor"], line["level"], line["other"]): line for line in lines}
+    assert [*told] == [
+        ("attention.norm", "hidden", "ends"),
+        ("attention.combine", "product", "sum"),
+        ("attention.combine", "max", "sum"),
+        ("attention.combine", "max", "product"),
+    ]
+    same = told["attention.norm", "hidden", "ends"]
+    assert (same["difference"]["mean"], same["difference"]["sd"], same["p_adjusted"]) == (pytest.approx(2), 0, None)
+    assert same["verdict"] == "no clear difference"
+    more = told["attention.combine", "max", "sum"]
+    expected = stats.ttest_1samp([0.9, 0.9, 1.2], 0)
+    interval = expected.confidence_interval(1 - 0.05 / 3)
+    assert more["p_adjusted"] == pytest.approx(3 * expected.pvalue)
+    assert (more["difference"]["low"], more["difference"]["high"]) == pytest.approx((interval.low, interval.high))
+    assert (more["comparisons"], more["verdict"]) == (3, "worse")
+    assert main(["factors", "crossed.py"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "max − sum +1.00 [+0.24, +1.76] 3 0.030 worse" in out
+    assert "Contrasts: the first level less the second in percentage points, in rows that differ" in out
+    chosen = ["--only", "attention.combine=sum", "--only", "attention.combine=max"]
+    assert main(["factors", "crossed.py", "--json", *chosen]) == 0
+    lines = json.loads(capsys.readouterr().out)["contrasts"]
+    assert [line for line in lines if line["factor"] == "attention.combine"] == [more], "adjusted for product, too"
+
+
+def test_ordered_levels_have_a_trend_by_hand(tmp_path, capsys):
+    """Slopes 0.25, 0.125 and 0.25 a doubling: mean 5 / 24, t = 5."""
+    study = find_study("reduction").with_seeds(3)
+    for row, run in study.runs():
+        figure = 30.0
+        if row != "none":
+            doublings = {4: 0, 8: 1, 16: 2, 32: 3}[run.attention.reduction]
+            figure = 20 + run.seed + (0.125 if run.seed == 1 else 0.25) * doublings
+        finish(tmp_path, run, figure, loss=2 + run.seed + figure / 64)
+    call = ["factors", "reduction", "--seeds", "3", "--root", str(tmp_path)]
+    assert main([*call, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (line,) = told["trends"]
+    assert told["contrasts"] == [], "two rows alone are compared by the table"
+    assert (line["factor"], line["per"], line["levels"]) == ("attention.reduction", "doubling", [4, 8, 16, 32])
+    assert line["slope"]["mean"] == pytest.approx(5 / 24)
+    assert line["slope"]["p"] == pytest.approx(1 - 5 / math.sqrt(27)), "2 degrees of freedom"
+    assert line["verdict"] == "worse"
+    assert main(call) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "+0.21 [+0.03, +0.39] 3 ×2 0.038 worse" in out
+    assert "Analysis of variance" not in out
+    assert main(["report", *call[1:], "-o", str(tmp_path / "page.html")]) == 0
+    assert "percentage points per doubling of the level (×2)" in (tmp_path / "page.html").read_text()
+
+
+def test_better_is_as_the_metric_has_it():
+    less = paired([1.0, 2.0, 3.0], [3.0, 4.1, 4.9])
+    for higher, said in ((False, "better"), (True, "worse")):
+        study = SimpleNamespace(stopping=None, scale=SimpleNamespace(higher_is_better=higher))
+        assert answer(less, study) == said
+        assert answer(less, study, 0.05) == "no clear difference"
+        assert answer(None, study) == ""
+        assert answer(paired([1.0], [2.0]), study) == "too few seeds"
+    assert answer(less, SimpleNamespace(stopping="a rule")) == "", "its p knows nothing of the looks"
+
+
+def test_a_study_with_nothing_to_take_apart_is_told_so(tmp_path, capsys):
     assert main(["factors", "reduction", "--root", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("bam: reduction: nothing to take apart: a factorial study crosses two ")
+    assert capsys.readouterr().err == (
+        "bam: reduction: nothing to take apart: no finished runs, in one panel, of rows that cross two factors or have "
+        "three numbers or more for one; bam table --against ROW compares any two rows\n"
+    )

@@ -35,7 +35,7 @@ def test_one_line_says_where_the_page_is_and_how_large(root, tmp_path, capsys):
     assert f"<code>bam report quickstart --root {root} -o {page}</code>" in text
     assert text.count("<img ") == 3, "effects, curves, seeds"
     assert "pareto (all rows cost the same, " in text
-    assert text.count("<details>") == 4
+    assert text.count("<details>") == 5
 
 
 def test_the_default_name_and_a_table_of_contents_for_several(root, tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def test_only_leaves_the_panels_that_are_asked_for(known, capsys):
     assert [row["label"] for row in table["rows"]] == ["ResNet101", "ResNet101 + BAM"]
     assert table["baseline"] == "ResNet101"
     assert table["rows"][1]["printed_params"] == {"printed": "43.06", "counted": "1.234567", "equal": False}
-    assert table["notes"][1] == "1 of the study's 8 comparisons are shown; p is adjusted for all."
+    assert table["notes"][1] == "1 of the study's 8 comparisons is shown; p is adjusted for all."
 
 
 def test_every_table_from_a_warm_cache(known, capsys):
@@ -55,7 +55,7 @@ def test_every_table_from_a_warm_cache(known, capsys):
     by_row = {(line["study"], line["row"]): line for line in lines}
     top = by_row["paper-3b", "ResNet18 + BAM"]
     assert (top["published"], top["published_error_top5"], top["published_params_m"]) == ("28.88", "10.01", "11.71")
-    assert (top["params_equal"], top["reproduced_error_top5"]) == ("False", "not run")
+    assert (top["params_equal"], top["compatible_error_top5"]) == ("False", "not run")
     assert by_row["paper-4a", "BAM"]["published"] == "30.4"
     assert by_row["quickstart", "none"]["published_params_m"] == ""
 

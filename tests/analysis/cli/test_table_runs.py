@@ -39,6 +39,7 @@ STUDY = Study(
 """
 KNOBS = ["attention", "attention.reduction", "attention.combine", "attention.residual"]
 FIGURES = ["error_top1", "error_top5", "correct_top1", "correct_top5", "loss", "scored", "params", "macs"]
+COST = ["images_per_second", "latency_ms", "memory_mib"]
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_every_run_is_a_line_that_says_what_its_folder_says(made, capsys):
     file, root = made
     frame = pd.read_csv(io.StringIO(printed(capsys, file, "--runs", "--root", root)))
     head = ["study", "row", "is_baseline", "seed", "key", "state"]
-    assert list(frame) == [*head, *KNOBS, *FIGURES, "epochs", "seconds", "commit", "failed_before"]
+    assert list(frame) == [*head, *KNOBS, *FIGURES, "epochs", "seconds", *COST, "commit", "failed_before"]
     study = find_study(str(file))
     assert [(line.row, line.seed, line.key) for line in frame.itertuples()] == [
         (row, run.seed, run.key) for row, run in study.runs()

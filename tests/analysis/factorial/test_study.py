@@ -9,14 +9,16 @@ from itertools import product
 import pytest
 
 from analysis.factorial.columns import explained
+from analysis.factorial.factors import answer, factors_of
 from analysis.factorial.study import factorial_of
+from analysis.formats.legend import FAILED
 from analysis.statistics.factorial import factorial
 from lightning_bam.config import BAMSpec, Recipe, ResNet18, ResNet50, Run, SESpec
 from studies.definition.study import Study
 from studies.library import find_study
 from studies.records.records import gather
 from studies.search.importance import importance
-from tests.analysis.synthetic import STUDY, finish
+from tests.analysis.synthetic import STUDY, finish, interrupt
 
 BAM = {
     f"{combine}, {norm}": Run(attention=BAMSpec(combine=combine, norm=norm))
@@ -84,7 +86,7 @@ def test_a_row_without_figures_of_its_own_is_named(tmp_path):
     found = factorial_of(CROSSED, gather(CROSSED, tmp_path))
     same = "Row 'max, hidden' computed exactly what row 'sum, ends' did: the change changed nothing."
     assert list(found.alike) == [same]
-    assert f"{same} Both count here, as if each had figures of its own." in explained(found, looks=False)
+    assert f"{same} Both count here, as if each had figures of its own." in explained(found, [], CROSSED)
 
 
 def test_many_runs_have_an_importance(tmp_path):
@@ -115,7 +117,7 @@ def test_the_catalogues_factorial_says_what_was_left_out(tmp_path):
 
 def fitted(cells, *names):
     levels = {name: tuple(dict.fromkeys(cell[place] for cell in cells)) for place, name in enumerate(names)}
-    return explained(factorial(cells, levels), looks=False)[0]
+    return explained(factorial(cells, levels), [], CROSSED)[0]
 
 
 def test_what_the_analysis_of_variance_was_fitted_with_is_said():
@@ -229,3 +231,26 @@ def test_importance_needs_runs_that_differ():
     assert importance(levels, [1.0] * 6 + [2.0] * 54) != {}
     assert importance(levels, [2.0] * 5 + [1.0] * 55, higher_is_better=True) == {}, "the best are the highest"
     assert importance(levels, [2.0] * 55 + [1.0] * 5, higher_is_better=True) != {}
+
+
+def test_levels_whose_runs_failed_are_not_called_better(tmp_path):
+    """The table refuses `worse` for the rows at r=4, of which one in five failed, and factors said 8 is `better`."""
+    rows = {f"{c} {r}": Run(attention=BAMSpec(combine=c, reduction=r)) for c in ("sum", "max") for r in (4, 8)}
+    study = Study(
+        name="failed",
+        question="Which?",
+        rows=rows,
+        baseline="sum 8",
+        scientific=("attention.combine", "attention.reduction"),
+        seeds=5,
+    )
+    for row, run in study.runs():
+        if row.endswith("4") and run.seed == 4:
+            interrupt(tmp_path, run, "failed")
+        else:
+            finish(tmp_path, run, 20.0 + run.seed + row.endswith("4") * (1 + 0.01 * (run.seed % 3)))
+    factor = next(one for one in factors_of(study, gather(study, tmp_path)) if one.name == "attention.reduction")
+    (contrast,) = factor.contrasts
+    assert (contrast.difference.n, contrast.difference.high < 0) == (4, True)
+    assert answer(contrast.difference, study, contrast.p_claimed) == "no clear difference"
+    assert any(line == FAILED for line in explained(None, [factor], study))

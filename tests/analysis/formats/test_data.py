@@ -33,19 +33,23 @@ def lines(*tables):
 
 
 def test_a_line_says_on_how_many_pairs_its_difference_rests(tmp_path):
-    """Seeds 0 and 1 are the only pairs: differences -2 and -1.9, mean -1.95, sd 0.1 / √2, t(0.975, 1) = 12.7062."""
+    """Seeds 0 and 1 are the only pairs: differences -2 and -1.9, mean -1.95, sd 0.1 / √2.
+
+    t(0.995, 1) = 63.6567, for each of 5 rows 0.05 / 5, and for one by itself t(0.975, 1) = 12.7062.
+    """
     table = tabulated(tmp_path, replace(STUDY, margin=0.3), ERRORS | {"none": [22.0, 21.0, None, None]})
     line = lines(table)["combine", "BAM"]
     assert (line["n"], line["delta_n"], line["comparisons"], line["margin"]) == ("4", "2", "5", "0.3")
     assert float(line["delta"]) == pytest.approx(-1.95)
     assert float(line["delta_sd"]) == pytest.approx(0.1 / math.sqrt(2))
-    assert line["delta_interval"] == "95 % t"
-    assert float(line["delta_high"]) == pytest.approx(-1.95 + 12.7062 * 0.05, abs=1e-4)
+    assert line["delta_interval"] == "simultaneous"
+    assert float(line["delta_high"]) == pytest.approx(-1.95 + 63.6567 * 0.05, abs=1e-4)
+    assert float(line["t_high"]) == pytest.approx(-1.95 + 12.7062 * 0.05, abs=1e-4)
     assert line["notes"] == "Δ of 'BAM' leaves out seeds 2, 3, which the baseline lacks."
     assert line["notes"] in table.notes
     data = json.loads(render(table, "json"))
     row = next(row for row in data["rows"] if row["label"] == "BAM")
-    assert (data["comparisons"], row["notes"], row["delta_interval"]) == (5, [line["notes"]], "95 % t")
+    assert (data["comparisons"], row["notes"], row["delta_interval"]) == (5, [line["notes"]], "simultaneous")
 
 
 def test_a_row_without_pairs_has_none_and_a_baseline_no_number(tmp_path):
@@ -75,7 +79,7 @@ def test_a_table_with_a_rule_and_one_without_share_their_columns(tmp_path):
     ruled = replace(STUDY, name="ruled").stopping_by(Stopping(looks=(2, 4)))
     found = lines(*(tabulate(gather(study, tmp_path), study) for study in (STUDY, ruled)))
     before, after = found["combine", "BAM"], found["ruled", "BAM"]
-    assert (before["look"], before["tost_limit"], before["delta_interval"]) == ("", "", "95 % t")
+    assert (before["look"], before["tost_limit"], before["delta_interval"]) == ("", "", "simultaneous")
     assert (after["look"], after["tost_limit"], after["delta_interval"]) == ("2", "", "repeated")
     assert before["margin"] == after["margin"] == ""
 

@@ -47,7 +47,7 @@ def test_verdicts_differ_in_shape_or_fill_and_those_with_a_colour_in_lightness_f
         Verdict(kind="better"),
         Verdict(kind="worse"),
         Verdict(kind="better", n=3, wanted=5),
-        Verdict(kind="not resolved", detail=": needs more"),
+        Verdict(kind="no clear difference", n=3, wanted=5),
         Verdict(kind="changes nothing"),
         Verdict(kind="equivalent", within=0.3),
     )

@@ -21,14 +21,21 @@ from analysis.plots.pareto import fronts_of, pareto
 from analysis.plots.plot import NoPlot
 from analysis.plots.published import published
 from analysis.plots.seeds import seeds
+from analysis.report.power import powers
 from analysis.statistics.factorial import Factorial, Level
 from analysis.statistics.factorial import factorial as factorial_of
 from analysis.statistics.paired import prediction_interval
 from analysis.statistics.power import least_resolvable
+from analysis.statistics.sequential import limits as sequential_limits
+from analysis.table.build import tabulate
+from analysis.table.interim import Interim
 from analysis.table.verdict import Verdict
 from lightning_bam.config import metrics
+from studies.definition.stopping import Stopping
+from studies.records.records import gather
 from tests.analysis.plots import sample_studies
 from tests.analysis.plots.artists import clipped, labels, line, overlapping, points, texts
+from tests.analysis.plots.sample_studies import complete
 from tests.analysis.plots.test_every_kind import TWO, crossed
 
 ERROR = metrics()["error_top1"]
@@ -133,12 +140,12 @@ class TestEffects:
         drawn = effects(small[2])
         assert drawn.alt == (
             "Forest plot of the difference in top-1 error to the baseline, in percentage points with intervals. "
-            "BAM sum: −2.00 [−2.25, −1.75], n = 3, better. "
-            "BAM product: −0.37 [−1.88, +1.15], n = 3, not resolved: needs about 29 more seeds. "
-            "BAM max: +0.60 [−0.54, +1.74], n = 3, not resolved: needs about 7 more seeds."
+            "BAM sum: −2.00 [−2.44, −1.56], n = 3, better. "
+            "BAM product: −0.37 [−3.06, +2.33], n = 3, no clear difference. "
+            "BAM max: +0.60 [−1.42, +2.62], n = 3, no clear difference."
         )
         assert "to 'none' at the same seed" in drawn.caption
-        assert "by Holm, for 3 comparisons" in drawn.caption
+        assert "holds together with the others over 3 comparisons" in drawn.caption
 
 
 def test_limits_by_hand():
@@ -161,7 +168,7 @@ class TestPublished:
             assert x == sample_studies.SMALL.published[label]
             assert points(axes, f"_mean {label}") == [near((row.mean, y))]
             assert points(axes, f"_interval {label}") == [near((low, y)), near((high, y))]
-        assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, not resolved." in drawn.alt
+        assert "none: published 21.49, ours 22.00 [17.03, 26.97], n = 3, cannot tell." in drawn.alt
 
     def test_a_row_that_has_not_run_has_its_cross_alone(self, big):
         drawn = published(big[2])
@@ -215,6 +222,44 @@ class TestSeeds:
         for label, spread in sd.items():
             assert points(right, f"_at hand {label}") == [near((3.0, least_resolvable(spread, 3, comparisons=3)))]
         assert right.get_title() == "at hand: n = 3"
+
+    def test_by_a_stopping_rule_its_looks_are_drawn_and_rows_as_in_the_report(self, small, tmp_path):
+        """The report's power table and the plot beside it told two numbers of one row: 0.65 and 0.34."""
+        rule = Stopping(looks=(2, 3, 5))
+        study = small[0].stopping_by(rule)
+        for row, run in study.runs():
+            if run.seed in (0, 1, 2):
+                complete(tmp_path, run, sample_studies.ERRORS[row][run.seed], params=7, macs=11)
+        records = gather(study, tmp_path)
+        table = tabulate(records, study)
+        drawn = seeds(table)
+        _, right = drawn.figure.axes
+        reported = {one.row.label: one for one in powers(table, records)}
+        assert {one.row.interim.look for one in reported.values()} == {2}
+        for label, one in reported.items():
+            assert points(right, f"_at hand {label}") == [near((3.0, min(one.least, 100.0)))]
+            assert one.least > 1.5 * least_resolvable(one.row.delta.sd, 3, comparisons=3)
+        middle = sorted(one.row.delta.sd for one in reported.values())[1]
+        held = sequential_limits(rule.looks, 0.05 / 3)
+        least = {n: least_resolvable(middle, n, level=p) for n, p in zip(rule.looks, held, strict=True)}
+        assert dict(points(right, "_median")) == {n: near(value) for n, value in least.items()}
+        told = f"by 2 seeds nothing, 3 seeds {least[3]:.3g}, 5 seeds {least[5]:.3g}."
+        assert drawn.alt.endswith(told)
+        assert "at the limit of each look (looks at 2, 3, 5 seeds, obrien-fleming spending of 0.05" in drawn.caption
+
+    def test_by_a_stopping_rule_the_seeds_of_the_last_look_are_drawn(self, small):
+        """A bar at +1.00 stood behind points at +1, +1 and +4: the third seed waits for the next look."""
+        _, _, table = small
+        base, one = replace(table.rows[0], errors={0: 20.0, 1: 20.0, 2: 20.0}), table.rows[1]
+        delta = replace(one.delta, n=2, mean=1.0)
+        look = Interim(outcome="open", look=1, wanted=3, looked=(0, 1), delta=delta)
+        row = replace(one, errors={0: 21.0, 1: 21.0, 2: 24.0}, delta=delta, interim=look)
+        ruled = replace(table, rows=[base, row], stopping=Stopping(looks=(2, 3)), comparisons=1)
+        drawn = seeds(ruled)
+        assert f"{row.label}: +1.00, +1.00." in drawn.alt
+        left, *_ = drawn.figure.axes
+        assert points(left, f"_mean {row.label}")[0][0] == near(1.0)
+        assert labels(left, "seed ") == ["0", "1"]
 
     def test_seeds_that_resolve_no_difference_that_there_can_be(self, small):
         _, _, table = small

@@ -36,7 +36,7 @@ ATTEMPT = {
 def asked(rows: int, *, seeds: int = 3) -> Study:
     """Return a study of one panel: a baseline `none` and `rows` rows `r1`, `r2`, ..."""
     named = {"none": Run()} | {f"r{n}": Run(attention=BAMSpec(reduction=2 + n)) for n in range(1, rows + 1)}
-    scientific = ("attention", "attention.reduction") if rows > 1 else ("attention",)
+    scientific = ("attention", "attention.reduction")[: min(rows, 2)]
     return Study(name="made", question="Does it help?", rows=named, baseline="none", scientific=scientific, seeds=seeds)
 
 

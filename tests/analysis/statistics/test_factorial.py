@@ -1,6 +1,7 @@
 """Marginal means, interactions and gaps against hand-worked answers and the laws they must obey."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -35,7 +36,8 @@ def test_by_hand():
     assert [each.mean for each in found.levels] == pytest.approx([2, 8, 3, 7], abs=1e-12)
     (met,) = found.interactions
     assert met.factors == ("combine", "norm")
-    assert met.means == {("sum", "ends"): 1, ("sum", "both"): 3, ("max", "ends"): 5, ("max", "both"): 11}
+    means = {("sum", "ends"): 1, ("sum", "both"): 3, ("max", "ends"): 5, ("max", "both"): 11}
+    assert met.means == pytest.approx(means, abs=1e-12)
     assert set(met.counts.values()) == {2}
     assert found.gaps == []
     assert found.importance == {}
@@ -84,15 +86,52 @@ def test_interactions_of_three_factors_average_over_the_third():
     del cells["y", "q", "v"]
     met = {each.factors: each for each in factorial(cells, factors).interactions}
     assert list(met) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert met["a", "b"].means == {("x", "p"): 0.5, ("x", "q"): 10.5, ("y", "p"): 100.5, ("y", "q"): 110}
+    means = {("x", "p"): 0.5, ("x", "q"): 10.5, ("y", "p"): 100.5, ("y", "q"): 110.5}
+    assert met["a", "b"].means == pytest.approx(means, abs=1e-12), "the one run of y and q would say 110"
     assert met["a", "b"].counts == {("x", "p"): 2, ("x", "q"): 2, ("y", "p"): 2, ("y", "q"): 1}
 
 
-def test_a_cell_counts_once_in_an_interaction_however_many_seeds_it_has():
+def test_a_cell_of_fewer_seeds_is_compared_as_if_it_had_them_all():
+    # nothing matters but the seed, 18 to 22; max with both lacks the two low ones, so that its raw mean is 21
+    wobble = {("sum", "ends"): 0.02, ("sum", "both"): -0.02, ("max", "ends"): -0.02, ("max", "both"): 0.02}
+    cells = {
+        cell: {seed: 18.0 + seed + (-1) ** seed * small for seed in range(5) if seed > 1 or cell != ("max", "both")}
+        for cell, small in wobble.items()
+    }
+    found = factorial(cells, FACTORS)
+    (met,) = found.interactions
+    assert met.means["max", "both"] == pytest.approx(20.0, abs=0.05)
+    assert met.means["sum", "ends"] == pytest.approx(20.004, abs=1e-12), "a complete cell keeps its own mean"
+    # at seeds 2 to 4 it stands above the mean of the others, whose mean over all seeds it adds: Σ w² = (1/3 + x)
+    # with three blocks of weight 1/3 less 1/5 and two of 1/5, shared by three cells: 3 (2/15)² / 3 + 2 (1/5)² / 3
+    rest = found.anova[-1]
+    half = stats.t.isf(0.025, rest.df) * math.sqrt(rest.sum_of_squares / rest.df)
+    assert met.spans["sum", "ends"] == pytest.approx(half * math.sqrt(1 / 5), rel=1e-9)
+    variance = 1 / 3 + (2 / 15) ** 2 + 2 * (1 / 5) ** 2 / 3
+    assert met.spans["max", "both"] == pytest.approx(half * math.sqrt(variance), rel=1e-9)
+
+
+def test_each_level_of_a_third_factor_counts_once_in_an_interaction():
     factors = {"a": ("x",), "b": ("p",), "c": ("u", "v")}
     (met, *_) = factorial({("x", "p", "u"): {0: 1.0, 1: 2.0, 2: 3.0}, ("x", "p", "v"): {0: 10.0}}, factors).interactions
-    assert met.means == {("x", "p"): 6.0}, "of 2 and 10; the four runs' mean is 4"
+    assert met.means == pytest.approx({("x", "p"): 6.5}), "v is 9 above u at seed 0, so 11 beside its mean of 2"
     assert met.counts == {("x", "p"): 4}
+
+
+def test_in_a_complete_design_interactions_are_raw_means():
+    generator = np.random.default_rng(0)
+    factors = {"a": tuple("xyz"), "b": tuple("pq"), "c": tuple("uvw")}
+    figures = generator.normal(20, 1, (3, 2, 3, 4))
+    cells = {
+        cell: dict(enumerate(figures[tuple(factors[name].index(at) for name, at in zip("abc", cell, strict=True))]))
+        for cell in product(*factors.values())
+    }
+    found = factorial(cells, factors)
+    rest = found.anova[-1]
+    half = stats.t.isf(0.025, rest.df) * math.sqrt(rest.sum_of_squares / rest.df)
+    for met, axes in zip(found.interactions, [(2, 3), (1, 3), (0, 3)], strict=True):
+        assert list(met.means.values()) == pytest.approx(figures.mean(axis=axes).ravel(), abs=1e-12)
+        assert [*met.spans.values()] == pytest.approx([half / math.sqrt(n) for n in met.counts.values()], rel=1e-9)
 
 
 def test_what_is_missing_is_there_as_nan_and_zero():

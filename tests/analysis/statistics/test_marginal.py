@@ -104,6 +104,22 @@ def test_it_is_statsmodels_with_cells_and_seeds_missing(sizes, start):
         assert each.mean == pytest.approx(told.effect.item(), abs=1e-9)
         error = told.sd.item() / math.sqrt(fit.scale) * math.sqrt(rest.sum_of_squares / rest.df)
         assert each.high - each.mean == pytest.approx(stats.t.isf(0.025, rest.df) * error, abs=1e-9)
+    for met in found.interactions:
+        others = [name for name in names if name not in met.factors]
+        first, second = met.factors
+        whole = frame.assign(pair=frame[first] + frame[second])
+        y, x = patsy.dmatrices(f"y ~ {' + '.join(f'C({name}, Sum)' for name in ('pair', *others))}", whole)
+        fit = sm.OLS(y, x).fit()
+        assert fit.df_model + 1 == x.shape[1], "the runs tell every pair of levels that they have"
+        for at, mean in met.means.items():
+            rows = grid[(grid[first] == at[0]) & (grid[second] == at[1])].assign(pair="".join(at))
+            if not met.counts[at]:
+                assert math.isnan(mean)
+                continue
+            told = fit.t_test(np.asarray(patsy.dmatrix(x.design_info, rows)).mean(axis=0))
+            assert mean == pytest.approx(told.effect.item(), abs=1e-9)
+            error = told.sd.item() / math.sqrt(fit.scale) * math.sqrt(rest.sum_of_squares / rest.df)
+            assert met.spans[at] == pytest.approx(stats.t.isf(0.025, rest.df) * error, abs=1e-9)
 
 
 def test_levels_that_do_not_connect_have_no_mean_and_are_named():
@@ -132,3 +148,13 @@ def test_levels_at_seeds_of_their_own_are_named():
     assert [math.isnan(each.mean) for each in found.levels] == [True, True, True, False, False]
     assert [each.mean for each in found.levels[3:]] == pytest.approx([22, 22], abs=1e-12), "three levels, three seeds"
     assert found.gaps[-1] == ("no marginal mean at combine=sum, product, max: these runs do not connect the levels")
+
+
+def test_a_pair_of_levels_at_a_seed_of_its_own_is_named():
+    factors = {"combine": ("sum", "max"), "norm": ("ends", "both")}
+    cells = {cell: {0: 20.0, 1: 21.0} for cell in product(*factors.values())} | {("max", "both"): {4: 25.0}}
+    found = factorial(cells, factors)
+    # without an interaction, seed 4 has 25 at every level: (20 + 21 + 25) / 3; with one, it may be the cell
+    assert [each.mean for each in found.levels] == pytest.approx([22] * 4, abs=1e-12)
+    assert all(math.isnan(mean) for mean in found.interactions[0].means.values())
+    assert found.gaps[-1] == "no marginal mean at pairs of combine and norm: these runs do not connect the levels"

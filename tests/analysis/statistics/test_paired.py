@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.paired import cohens_dz, differences, hedges_g, paired
+from analysis.statistics.paired import cohens_dz, differences, hedges_g, paired, predicted_difference
 from tests.analysis.samples import ERRORS, SLEEP
 
 T2 = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # the 0.975 quantile of t with 2 degrees of freedom, in closed form
@@ -149,3 +149,14 @@ def test_hedges_g_has_no_bias_and_dz_has(n):
     error = 3 * factor * dz.std() / math.sqrt(len(dz))
     assert factor * dz.mean() == pytest.approx(0.8, abs=error)
     assert dz.mean() > 0.8 + 2 * error
+
+
+def test_where_the_difference_of_two_new_runs_falls():
+    # variances 1 and 3, covariance 1.5, of the differences -1, 1, 0 also 1: V = 1 + 3 + 1/3 = 13/3
+    # A S = [[4/3, -1/3], [-1/3, 4/3]] [[1, 3/2], [3/2, 3]] = [[5/6, 1], [5/3, 7/2]]; the trace of its square is 586/36
+    # degrees of freedom 2 (13/3)^2 / (586/36) = 1352/586
+    ours, baseline = [21.0, 20.0, 19.0], [27.0, 24.0, 24.0]
+    half = stats.t.ppf(0.975, 1352 / 586) * math.sqrt(13 / 3)
+    assert predicted_difference(ours, baseline) == pytest.approx((-5 - half, -5 + half), abs=1e-9)
+    assert all(map(math.isnan, predicted_difference([1.0], [2.0])))
+    assert all(map(math.isnan, predicted_difference([0.1, 0.1, 0.1], [0.7, 0.7, 0.7])))

@@ -29,6 +29,22 @@ def test_rows_that_a_rule_calls_different_differ_by_less_than_they_seem_to():
     assert found["(mean Δ if called different at 8 seeds, over the true 1 sd)"] > 130
 
 
+def test_what_rows_do_not_resolve_a_slope_may():
+    found = {each.title: each.found for each in measure(["trends"], 1000)}
+    slope, rows = (found[f"(1.5 sd end to end, found by {what}, normal, 5 seeds)"] for what in ("slope", "any row"))
+    assert 43 < slope < 53
+    assert 20 < rows < 30
+
+
+def test_raw_means_of_cells_and_pooled_contrasts_would_err():
+    raw = {each.title: each.found for each in measure(["cells"], 1000)}
+    assert raw["(its raw mean's interval misses, normal)"] > 30
+    pooled = {each.title: each.found for each in measure(["levels"], 1000)}
+    assert pooled["(by Tukey, normal, shared, 5 seeds)"] > 20
+    unadjusted = {each.title: each.found for each in measure(["pairs"], 1000)}
+    assert unadjusted["(as if it had been declared, normal, 5 seeds)"] > 7
+
+
 def test_a_claim_can_fail():
     assert Measured(title="", found=94.0, n=10_000, claim="95 ± 1").holds
     assert not Measured(title="", found=93.9, n=10_000, claim="95 ± 1").holds

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from analysis.formats.blocks import blocks
-from analysis.formats.columns import champions
 from analysis.formats.render import FORMATS, render
+from analysis.statistics.paired import paired, predicted_difference
 from analysis.table.build import tabulate
-from analysis.table.published import MILLION, compared, rounded
+from analysis.table.published import (
+    MILLION,
+    compared,
+    compatible,
+    compatible_difference,
+    published_difference,
+    rounded,
+)
 from lightning_bam.config import BAMSpec, ResNet18, Run, SESpec, SmallResNet
 from studies.definition.study import Study
 from studies.library import find_study
@@ -101,15 +108,19 @@ def test_each_row_is_compared_within_its_panel(trained):
     assert trained.comparisons == 3
     assert rows["small + BAM"].p_holm == pytest.approx(3 * rows["small + BAM"].delta.p)
     assert [str(rows[label].verdict) for label in ("small", "wide", "wide + BAM")] == ["baseline", "baseline", "better"]
-    assert [row.label for row in champions(trained)] == ["small + BAM", "wide + BAM"]
+    assert [row.label for row in trained.rows if row.best] == ["small + BAM", "wide + BAM"]
 
 
 def test_printed_beside_ours(trained):
     # small: 22.40625 ± 3.1824 · 0.119678 · 1.1180 = ± 0.426 holds 22.40; small + BAM: 21.40625 ± 0.426 not 20.00
     rows = {row.label: row for row in trained.rows}
-    assert [row.reproduced for row in trained.rows] == ["reproduced", "not reproduced", "reproduced", "reproduced", ""]
+    assert [row.compatible for row in trained.rows] == ["compatible", "not compatible", "compatible", "compatible", ""]
+    # Δ of small + BAM -1.00; variances 0.014323 each, of the differences 0.010417: V = 0.03125, at most 4.3 sqrt V
+    assert [row.published_delta for row in trained.rows] == [None, -2.4, None, -0.6, None]
+    assert [row.compatible_delta for row in trained.rows] == ["", "not compatible", "", "compatible", ""]
+    assert trained.refused == (4, 9)
     (other,) = rows["small"].others
-    assert (other.metric, other.published, other.n, other.reproduced) == ("error_top5", 5.6, 4, "reproduced")
+    assert (other.metric, other.published, other.n, other.compatible) == ("error_top5", 5.6, 4, "compatible")
     assert other.mean == pytest.approx(22.40625 / 4)
     assert rows["small"].printed_params.equal, "81,000 rounds to 0.08"
     assert rows["small + BAM"].printed_params.equal is False
@@ -119,9 +130,10 @@ def test_printed_beside_ours(trained):
 
 def test_a_table_that_is_not_run_says_so_and_compares_nothing(untrained):
     assert {str(row.verdict) for row in untrained.rows} == {"baseline", "not run"}
-    assert {row.reproduced for row in untrained.rows} == {"not run"}
+    assert {row.compatible for row in untrained.rows} == {"not run"}
+    assert {row.compatible_delta for row in untrained.rows} == {"", "not run"}
     sizes, errors = blocks(untrained)
-    assert [column.heading for column in errors.columns] == ["row", "published", "error (%)", "reproduced?"]
+    assert [column.heading for column in errors.columns] == ["row", "error (%)", "published"]
     equal = dict(
         zip(sizes.columns[0].cells, zip(sizes.columns[3].cells, sizes.columns[6].cells, strict=True), strict=True)
     )
@@ -177,3 +189,45 @@ def test_rounding_is_exact():
     assert rounded(2_675_000, 2, MILLION) == "2.68"
     assert rounded(5, 6, MILLION) == "0.000005"
     assert not math.isclose(float(rounded(123_456_789, 6, MILLION)), 123.4568)
+
+
+def test_a_figure_beside_one_more_run():
+    # 20.9, 21, 21.1: mean 21, sd 0.1, half-width 4.3027 x 0.1 x sqrt(4/3) = 0.4968
+    assert compatible([20.9, 21.0, 21.1], 21.49) == "compatible"
+    assert compatible([20.9, 21.0, 21.1], 21.50) == "not compatible"
+    # 1, 2, 3 predict -2.97 to 6.97: too wide to claim anything but a contradiction
+    assert compatible([1.0, 2.0, 3.0], 2.0) == "cannot tell"
+    assert compatible([1.0, 2.0, 3.0], 6.98) == "not compatible"
+    assert compatible([20.0, 20.01], 20.005) == "too few seeds", "however near"
+    assert compatible([], 1.5) == "not run"
+    assert compatible([20.0, 20.0, 20.0], 20.5) == "too few seeds", "three equal runs tell no spread"
+    assert compatible([1.0, 2.0, 3.0], None) == ""
+
+
+def test_a_published_difference_beside_ours():
+    baseline = [22.0, 21.8, 22.2, 22.1, 21.9]
+
+    def said(ours, published):
+        return compatible_difference(ours, baseline, paired(ours, baseline), published)
+
+    better = [20.9, 20.9, 21.3, 21.0, 20.9]  # -1.1, -0.9, -0.9, -1.1, -1.0: an interval of -1.00 ± 0.12
+    low, high = predicted_difference(better, baseline)
+    assert (low, high) == pytest.approx((-1.62, -0.38), abs=0.02)
+    assert said(better, -0.93) == "compatible"
+    assert (said(better, low - 0.01), said(better, high + 0.01)) == ("not compatible", "not compatible")
+    same = [22.1, 21.9, 22.0, 21.9, 22.1]  # 0.1, 0.1, -0.2, -0.2, 0.2
+    assert compatible(same, 21.72) == compatible(baseline, 22.42) == "compatible"
+    assert said(same, -0.70) == "not compatible", "the paper's levels are one thing, its claim another"
+    assert said(same, -0.3) == "cannot tell", "two single runs could give it, and no difference, too"
+    assert said(better, 0.0) == "not compatible"
+    assert compatible_difference([21.0, 20.9], [22.0, 21.8], paired([21.0, 20.9], [22.0, 21.8]), -1.0) == (
+        "too few seeds"
+    )
+    assert compatible_difference([], [], None, -0.93) == "not run"
+    assert said(better, None) == ""
+
+
+def test_the_difference_of_what_is_printed_is_exact():
+    paper, plain = Published(values={"error_top1": "20.10"}), Published(values={"error_top1": "21.03"})
+    assert published_difference(paper, plain, "error_top1") == -0.93
+    assert published_difference(paper, Published(), "error_top1") is None

@@ -370,7 +370,7 @@ def test_each_number_that_does_not_is_named(folders, tmp_path):
     assert ("problem", "the study has not this row (made-up, row 'plain')") in lines
     assert ("problem", "the file has not this row (made-up, row 'none')") in lines
     assert [line for level, line in lines if "delta.low" in line and level == "problem"]
-    assert [line for level, line in lines if 'the file says "better", the runs give "not resolved' in line]
+    assert [line for level, line in lines if 'the file says "better", the runs give "no clear difference' in line]
     assert len(lines) == 8
 
 
@@ -425,8 +425,7 @@ def test_a_table_of_an_older_layout_and_other_footnotes_are_notes(folders, tmp_p
         ("note", "written by a version without sd: not compared (made-up)"),
         (
             "note",
-            "other footnotes: the file says 'n = 5.'; the runs give 'n = 3 (seeds 0 to 2) in every row, as wanted.' "
-            "(made-up)",
+            "other footnotes: the file says 'n = 5.'; the runs give 'n = 3 (seeds 0 to 2) in every row.' (made-up)",
         ),
     ]
 

@@ -172,8 +172,8 @@ def test_a_run_folder_is_trained_and_resumed_like_an_unbroken_one(tmp_path, monk
     result = train(whole)
     lines = whole.metrics()
     assert [set(line) for line in lines] == [
-        {"epoch", "train_loss", "lr", "seconds"},
-        {"epoch", "train_loss", "lr", "seconds", "map_50_95", "map_50", "map_75", "scored"},
+        {"epoch", "train_loss", "lr", "seconds", "train_seconds"},
+        {"epoch", "train_loss", "lr", "seconds", "train_seconds", "map_50_95", "map_50", "map_75", "scored"},
     ]
     assert result.figure("map_50") == lines[-1]["map_50"]
     assert result.figure("error_top1") is None

@@ -62,7 +62,18 @@ def test_the_hashes_are_those_of_the_bytes_on_disk(folder):
     assert kept - {"sha256", "attempt", "nonce"} == {
         *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
         *("version", "commit"),
-        *("torch", "torchvision", "pytorch_lightning", "python", "host", "cpu", "started", "ended", "fit_seconds"),
+        *(
+            "torch",
+            "torchvision",
+            "pytorch_lightning",
+            "python",
+            "host",
+            "cpu",
+            "started",
+            "ended",
+            "fit_seconds",
+            "cost",
+        ),
     }, "whatever says where and with what the run was trained is sealed"
 
 

@@ -12,6 +12,7 @@ import torch
 
 from lightning_bam.config import BAMSpec, Digits, Recipe, Run, SmallResNet
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import TIMES
 from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.workers.forkserver import forkserver
@@ -97,7 +98,7 @@ def trained(folder, ranks=1, gpus=(), limit=60):
 
 def figures(folder):
     """Return all that an epoch's line says but how long it took."""
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in folder.metrics()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in folder.metrics()]
 
 
 def same_weights(one, two):

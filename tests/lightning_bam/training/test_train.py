@@ -17,10 +17,11 @@ from lightning_bam.data import Batches, ImageData, augment, normalise
 from lightning_bam.network import build
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import Attempt
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 from lightning_bam.training.optimizer import lr_factor
 from lightning_bam.training.recorder import TrainingError
-from lightning_bam.training.train import train
+from lightning_bam.training.train import _paces, train
 
 RECIPE = Recipe(epochs=2, batch_size=97, lr=0.05, schedule="cosine", crop_padding=1, flip=True)
 RUN = Run(dataset=Digits(), backbone=SmallResNet(width=3), recipe=RECIPE, seed=11)
@@ -108,6 +109,17 @@ def test_the_record(reference):
     assert folder.checkpoint.exists()
 
 
+def test_the_record_of_what_it_cost(reference):
+    """1297 train images in batches of 97, the last incomplete one dropped: 13 batches, 1261 images an epoch."""
+    folder, _ = reference
+    manifest = folder.manifest()
+    assert (manifest.cost.images, manifest.cost.memory) == (1261, None)
+    assert 1e-5 < manifest.cost.latency < 1, "seconds"
+    assert all(0 < line["train_seconds"] < line["seconds"] for line in folder.metrics()), "without the scoring"
+    assert manifest.cost.epoch_seconds == sum(line["train_seconds"] for line in folder.metrics()) / 2
+    assert manifest.attempts[0].ended == manifest.ended
+
+
 def test_the_same_run_gives_the_same_bits(reference, tmp_path):
     folder, _ = trained(tmp_path, RUN)
     names = ("train_loss", "loss", "correct_top1", "correct_top5")
@@ -133,6 +145,17 @@ def test_a_run_that_lost_nothing_but_its_result_is_finished(reference, tmp_path)
     assert folder.state() == "interrupted"
     assert train(folder).error_top1 == result.error_top1
     assert [attempt.from_epoch for attempt in folder.manifest().attempts] == [0, 2]
+    assert (folder.manifest().cost.images, folder.manifest().cost.epoch_seconds) == (1261, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "paces"),
+    [((0, 0), [1.0, 2.0, 3.0]), ((1, 0), [2.0, 3.0]), ((1, 5), [3.0]), ((2, 5), []), ((None, None), [])],
+)
+def test_the_pace_is_of_epochs_that_the_last_attempt_has_trained_whole(start, paces):
+    lines = [{"train_seconds": 1.0}, {"train_seconds": 2.0}, {"train_seconds": 3.0}]
+    assert _paces(lines, Attempt(from_epoch=start[0], from_batch=start[1])) == paces
+    assert _paces([{}, {"train_seconds": 4.0}], Attempt(from_epoch=1)) == [4.0], "an older version began it"
 
 
 CHANGED = {

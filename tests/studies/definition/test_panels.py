@@ -158,6 +158,14 @@ def test_only_refuses_what_leaves_no_comparison():
     assert str(error.value) == "--only attention=se: no row but the baseline; values: bam, none, se"
 
 
+def test_another_baseline_is_that_of_its_panel():
+    other = panelled().against("net14 + SE")
+    assert other.panels == (Panel("net14 + SE", ("net14 + BAM", "net14 + SE", "net14")),)
+    assert other.baseline == ("net14 + SE",)
+    assert other.declared == "net14"
+    assert other.comparisons == 4, "1 pair and 3 of them"
+
+
 def test_override_reaches_every_panel():
     changed = panelled().override({"backbone.width": "8"})
     assert {run.backbone.width for run in changed.rows.values()} == {8}

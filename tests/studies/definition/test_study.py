@@ -260,6 +260,23 @@ def test_only_refuses(selectors, message):
     assert str(error.value) == message
 
 
+def test_another_row_can_be_the_baseline():
+    other = wide().against("max")
+    assert (other.baseline, other.declared, list(other.rows)) == ("max", "none", list(wide().rows))
+    assert [panel.baseline for panel in other.panels] == ["max"]
+    assert (wide().comparisons, other.comparisons) == (3, 6), "all pairs of four rows"
+    assert wide().only({"row": ["max", "sum"]}).against("max").comparisons == 6
+    assert wide().against("none") == wide()
+    assert wide().only({"row": ["max"]}).declared == ""
+
+
+def test_against_refuses():
+    with pytest.raises(StudyError, match=r"^--against maxx: tiny: no such row in the table; did you mean 'max'\?$"):
+        wide().against("maxx")
+    with pytest.raises(StudyError, match="^--against BAM: tiny follows a stopping rule, whose limits hold for the"):
+        tiny().stopping_by(RULE).against("BAM")
+
+
 def test_only_lists_labels_as_they_are_written():
     with pytest.raises(StudyError, match="--only row=BAMM: no row but the baseline; values: BAM, none$"):
         tiny().only({"row": ["BAMM"]})

@@ -12,7 +12,7 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Selection
 from studies.errors import StudyError
 from studies.records.records import gather
-from studies.stopping_rules.declaration import declare, file_of, with_rule
+from studies.stopping_rules.declaration import declare, file_of, seal, with_rule
 from tests.analysis.synthetic import STUDY, finish, interrupt
 
 RULE = Stopping(looks=(2, 4))
@@ -29,6 +29,20 @@ def test_a_declared_rule_is_read_back_with_its_seeds_and_margin(tmp_path):
     assert told["stopping"] == {"looks": [2, 4], "spending": "obrien-fleming", "level": 0.05}
     assert told["rows"]["BAM"] == STUDY.rows["BAM"].key
     assert told["comparisons"] == 5
+
+
+def test_a_rule_from_before_spare_seeds_keeps_its_seal_and_a_new_one_declares_them(tmp_path):
+    declare(RULED, tmp_path, [])
+    path = file_of(tmp_path, STUDY)
+    assert "spare" not in json.loads(path.read_text())["stopping"], "as older versions wrote it"
+    before = seal(tmp_path, "combine")
+    assert declare(RULED, tmp_path, []).stopping == RULE
+    assert seal(tmp_path, "combine") == before
+    spare = replace(STUDY.stopping_by(Stopping(looks=(2, 4), spare=2)), name="spare")
+    assert declare(spare, tmp_path, []).seed_list == (0, 1, 2, 3, 4, 5)
+    found = with_rule(replace(STUDY, name="spare"), tmp_path)
+    assert (found.stopping.spare, found.seed_list) == (2, (0, 1, 2, 3, 4, 5))
+    assert str(found.stopping) == "looks at 2, 4 seeds, 2 spare, obrien-fleming spending of 0.05"
 
 
 def test_some_rows_of_a_study_follow_its_rule(tmp_path):
@@ -52,16 +66,37 @@ def test_results_from_before_the_rule_are_no_ground_for_one(tmp_path):
 
 def test_a_rule_that_was_written_into_the_study_after_a_look_is_refused_whoever_asks(tmp_path):
     assert with_rule(RULED, tmp_path) == RULED, "nothing has begun"
-    finish(tmp_path, STUDY.rows["none"], 20.0)
-    assert with_rule(RULED, tmp_path) == RULED, "a baseline shows no difference"
     finish(tmp_path, replace(STUDY.rows["BAM"], seed=2), 20.0)
-    with pytest.raises(StudyError, match=r"^combine: 1 of its runs had begun before a stopping rule was declared"):
+    with pytest.raises(StudyError) as caught:
         with_rule(RULED, tmp_path)
+    assert str(caught.value) == (
+        "combine: 1 of its runs had begun before a stopping rule was declared (as 'BAM', seed 2); a rule made after a "
+        "look does not hold its level: give it fresh ones, seeds=range(3, 7), or another --root"
+    )
+    fresh = replace(RULED, seeds=range(3, 7))
+    assert with_rule(fresh, tmp_path) == fresh
 
 
-def test_a_baseline_that_another_study_has_trained_is_no_look(tmp_path):
+def test_a_baseline_whose_figures_are_known_is_a_look(tmp_path):
+    """Whoever sees that the baseline's seeds were unlucky could declare a rule for these."""
     finish(tmp_path, STUDY.rows["none"], 20.0)
-    assert declare(RULED, tmp_path, gather(RULED, tmp_path)) == RULED
+    with pytest.raises(StudyError, match="1 of its runs had begun .* 'none', seed 0.*--first-seed 1"):
+        declare(RULED, tmp_path, gather(RULED, tmp_path))
+    with pytest.raises(StudyError, match=r"1 of its runs had begun .* 'none', seed 0.*seeds=range\(1, 5\)"):
+        with_rule(RULED, tmp_path)
+    fresh = replace(STUDY.stopping_by(RULE, 1), margin=0.3)
+    assert declare(fresh, tmp_path, gather(fresh, tmp_path)) == fresh
+
+
+def test_studies_that_share_a_baseline_are_declared_before_any_of_them_trains(tmp_path):
+    other = replace(RULED, name="other")
+    declare(RULED, tmp_path, gather(RULED, tmp_path))
+    declare(other, tmp_path, gather(other, tmp_path))
+    finish(tmp_path, STUDY.rows["none"], 20.0)
+    assert (with_rule(STUDY, tmp_path), with_rule(other, tmp_path)) == (RULED, other)
+    third = replace(RULED, name="third")
+    with pytest.raises(StudyError, match="third: 1 of its runs had begun .* 'none', seed 0"):
+        declare(third, tmp_path, gather(third, tmp_path))
 
 
 def test_a_rule_takes_the_seeds_that_a_study_has_of_its_own():
@@ -86,7 +121,7 @@ def test_a_rule_does_not_change(tmp_path, other, said):
     assert said in str(caught.value)
 
 
-def test_a_baseline_whose_figures_are_known_leaves_no_choice_of_seeds(tmp_path):
+def test_later_seeds_are_no_way_round_a_baseline_whose_figures_are_known(tmp_path):
     finish(tmp_path, replace(STUDY.rows["none"], seed=5), 20.0)
     later = STUDY.stopping_by(RULE, 3)
     with pytest.raises(StudyError, match="1 of its runs had begun .* 'none', seed 5.*--first-seed 6"):
@@ -224,5 +259,5 @@ def test_other_arguments_that_cannot_be():
         replace(STUDY, margin=-1)
     with pytest.raises(StudyError, match="combine: 4 seeds, but its stopping rule looks last at 3: seeds=3"):
         replace(STUDY, stopping=Stopping(looks=(2, 3)))
-    with pytest.raises(StudyError, match="a stopping rule has level, looks, spending, not"):
+    with pytest.raises(StudyError, match="a stopping rule has level, looks, spare, spending, not"):
         Stopping.from_dict({"looks": [2, 3]})

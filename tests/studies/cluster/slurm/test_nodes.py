@@ -13,6 +13,7 @@ import pytest
 
 from analysis.cli import main
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import TIMES
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.job.devices import Slot
@@ -59,7 +60,7 @@ def study(tmp_path, monkeypatch):
 
 def figures(study, root):
     """Return the epochs of the study's first row, but for their times."""
-    return [{**line, "seconds": None} for line in gather(study, root)[0].metrics]
+    return [line | dict.fromkeys(TIMES) for line in gather(study, root)[0].metrics]
 
 
 def rank_of(root, number):

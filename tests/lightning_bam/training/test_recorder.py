@@ -1,0 +1,42 @@
+"""The clock of an epoch: how long it trained and how long it was scored, over interruptions, too."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import torch
+
+from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.training.recorder import Recorder
+
+TRAINER = SimpleNamespace(
+    strategy=SimpleNamespace(root_device=torch.device("cpu")),
+    optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
+)
+
+
+def test_a_scoring_that_begins_anew_is_no_training(tmp_path, monkeypatch):
+    """Trained for 10 s, then scored for 3, when it is interrupted; loaded after 100 s, and scored again."""
+    now = [50.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    first, second = (Recorder(RunFolder(tmp_path), None) for _ in range(2))
+    first.on_train_epoch_start(TRAINER, None)
+    now[0] += 10
+    before = first.state_dict()
+    first.on_validation_start(TRAINER, None)
+    now[0] += 3
+    during = first.state_dict()
+    now[0] += 100
+    second.load_state_dict(during)
+    now[0] += 2
+    second.on_validation_start(TRAINER, None)
+    assert (second.trained, now[0] - second.clock) == (10, 15)
+    second.load_state_dict(before)
+    now[0] += 7
+    second.on_validation_start(TRAINER, None)
+    assert second.trained == 17, "it was still training"
+    second.on_train_epoch_start(TRAINER, None)
+    assert second.trained is None
+    second.load_state_dict({name: before[name] for name in ("seconds", "lr")})  # of an older version
+    assert second.trained is None
