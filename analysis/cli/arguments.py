@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, get_args
 
-from studies.definition.limits import MOST_RANKS, MOST_SEEDS
+from studies.definition.limits import MOST_LOOKED, MOST_RANKS, MOST_SEEDS
 
 T = TypeVar("T")
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -123,8 +123,8 @@ def rule(purpose: str, when: str) -> tuple[Argument, ...]:
             "--looks",
             type=checked(
                 lambda text: tuple(int(part) for part in text.split(",")),
-                f"numbers of seeds that rise from 2 up, as {looks}",
-                lambda looks: looks[0] >= 2 and list(looks) == sorted(set(looks)),
+                f"numbers of seeds that rise from 2 to at most {MOST_LOOKED:,}, as {looks}",
+                lambda looks: looks[0] >= 2 and looks[-1] <= MOST_LOOKED and list(looks) == sorted(set(looks)),
             ),
             metavar="N,N,...",
             help=f"{when}seeds in hand at each look ({looks})",

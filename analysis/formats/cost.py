@@ -29,7 +29,7 @@ def cost_columns(table: Table) -> Columns:
             ]
             columns.append(Column(heading=heading, kind="number", cells=cells, plain=False))
     hours = [three_digits(cost.device_hours) if cost.device_hours else "" for cost in costs]
-    return [*columns, Column(heading="device-\nhours", kind="number", cells=hours, plain=False)]
+    return [*columns, Column(heading="device-hours", kind="number", cells=hours, plain=False)]
 
 
 def _text(spread: Spread, runs: int, *, ratio: bool) -> str:

@@ -1,12 +1,27 @@
 """The studies that come with the package: one file each, named as the study, that defines `STUDY`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from lightning_bam.config import BAMSpec, Run
-from studies.definition.presets import PAPER
+from studies.definition.presets import FINDINGS, PAPER, PRESETS
+from studies.definition.settings import at_scale
+from studies.definition.study import Preset
 
 
 def bam(spec: BAMSpec | None = None, **knobs: Any) -> Run:
     """Return the paper's ResNet50 with BAM, or with this one, its knobs changed."""
     return replace(PAPER, attention=replace(spec or BAMSpec(), **knobs))
+
+
+def presets(rows: Mapping[str, Run]) -> dict[str, Preset]:
+    """Return the scales at which rows without attention or with BAM can be asked.
+
+    At `findings` BAM's reduction is 4, not 16: the first stage has 16 channels, of which 16 would leave one.
+    """
+    moved = {row: at_scale(FINDINGS, run) for row, run in rows.items()}
+    few = {
+        row: replace(run, attention=run.attention and replace(run.attention, reduction=4)) for row, run in moved.items()
+    }
+    return PRESETS | {"findings": few}

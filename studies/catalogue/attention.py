@@ -5,7 +5,7 @@ nuisance    seed (initial weights and order of the data)
 fixed       quickstart's data, network and recipe; each module after stages 1 and 2, BAM's places, though most papers
             put theirs in each block; reduction 4 in all that have one (coordinate attention keeps at least 8 hidden
             channels); gather-excite is the one without parameters
-command     bam run attention && bam table attention
+command     bam run attention && bam table attention; both take --preset findings
 cost        55 runs of 4 epochs; not measured yet
 n           5 seeds a row
 result      not run yet
@@ -26,6 +26,7 @@ from lightning_bam.config import (
     TripletAttentionSpec,
 )
 from studies.catalogue.quickstart import BASE
+from studies.definition.presets import FINDINGS
 from studies.definition.study import Study
 
 MODULES = {
@@ -47,4 +48,5 @@ STUDY = Study(
     rows={"none": BASE} | {name: replace(BASE, attention=spec) for name, spec in MODULES.items()},
     baseline="none",
     scientific=("attention",),
+    presets={"findings": FINDINGS},
 )

@@ -4,24 +4,26 @@ scientific  attention (none or BAM), attention.branches
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run branches && bam table branches; both take --preset small
+command     bam run branches && bam table branches; both take --preset small or findings
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
-from studies.catalogue import bam
-from studies.definition.presets import PAPER, PRESETS
+from studies.catalogue import bam, presets
+from studies.definition.presets import PAPER
 from studies.definition.study import Study
 from studies.paper.published import errors
+
+ROWS = {"none": PAPER} | {name: bam(branches=name) for name in ("channel", "spatial", "both")}
 
 STUDY = Study(
     name="branches",
     question="Does BAM need both branches?",
-    rows={"none": PAPER} | {name: bam(branches=name) for name in ("channel", "spatial", "both")},
+    rows=ROWS,
     baseline="none",
     scientific=("attention", "attention.branches"),
     paper="1b",
     published=errors("1b", "resnet50", {"none": "none", "channel": "channel", "spatial": "spatial", "both": "sum"}),
-    presets=PRESETS,
+    presets=presets(ROWS),
 )

@@ -4,21 +4,23 @@ layers (the authors' released code), or both?
 scientific  attention (none or BAM), attention.norm
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), sum
-command     bam run norm && bam table norm; both take --preset small
+command     bam run norm && bam table norm; both take --preset small or findings
 cost        20 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale; the paper has no such table
 """
 
-from studies.catalogue import bam
-from studies.definition.presets import PAPER, PRESETS
+from studies.catalogue import bam, presets
+from studies.definition.presets import PAPER
 from studies.definition.study import Study
+
+ROWS = {"none": PAPER} | {name: bam(norm=name) for name in ("ends", "hidden", "both")}
 
 STUDY = Study(
     name="norm",
     question="Where should BAM's batch norms stand: at the branch ends, on the hidden layers, or both?",
-    rows={"none": PAPER} | {name: bam(norm=name) for name in ("ends", "hidden", "both")},
+    rows=ROWS,
     baseline="none",
     scientific=("attention", "attention.norm"),
-    presets=PRESETS,
+    presets=presets(ROWS),
 )

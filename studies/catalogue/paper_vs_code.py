@@ -9,7 +9,7 @@ branch, both start at 0, and so it never learns.
 scientific  attention (none or BAM), attention.combine, attention.norm, attention.init
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), r = 16, d = 4
-command     bam run paper-vs-code && bam table paper-vs-code; both take --preset small
+command     bam run paper-vs-code && bam table paper-vs-code; both take --preset small or findings
 cost        125 runs of 200 epochs; not measured yet
 n           5 seeds a row; p is adjusted for 24 comparisons
 result      not run yet at the paper's scale
@@ -17,21 +17,22 @@ result      not run yet at the paper's scale
 
 from itertools import product
 
-from studies.catalogue import bam
-from studies.definition.presets import PAPER, PRESETS
+from studies.catalogue import bam, presets
+from studies.definition.presets import PAPER
 from studies.definition.study import Study
+
+ROWS = {"none": PAPER} | {
+    f"{combine}, {norm}, {init}": bam(combine=combine, norm=norm, init=init)
+    for combine in ("sum", "product", "max")
+    for norm, init in product(("ends", "hidden", "both"), ("torch", "kaiming", "zero"))
+    if (combine, init) != ("product", "zero")
+}
 
 STUDY = Study(
     name="paper-vs-code",
     question="The paper's equations or the authors' released code: which combination, norm and initial weights?",
-    rows={"none": PAPER}
-    | {
-        f"{combine}, {norm}, {init}": bam(combine=combine, norm=norm, init=init)
-        for combine in ("sum", "product", "max")
-        for norm, init in product(("ends", "hidden", "both"), ("torch", "kaiming", "zero"))
-        if (combine, init) != ("product", "zero")
-    },
+    rows=ROWS,
     baseline="none",
     scientific=("attention", "attention.combine", "attention.norm", "attention.init"),
-    presets=PRESETS,
+    presets=presets(ROWS),
 )

@@ -4,14 +4,18 @@ scientific  attention (none or BAM), attention.reduction
 nuisance    seed (initial weights and order of the data)
 fixed       CIFAR-100, ResNet50 with the stride on the first 1x1, public recipe (the paper's is unknown), norms at the
             branch ends
-command     bam run reduction && bam table reduction; both take --preset small
+command     bam run reduction && bam table reduction; both take --preset small or findings (there r = 1, 2, 4, 8:
+            16 channels after the first stage)
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
 result      not run yet at the paper's scale
 """
 
+from dataclasses import replace
+
+from lightning_bam.config import BAMSpec
 from studies.catalogue import bam
-from studies.definition.presets import PAPER, PRESETS
+from studies.definition.presets import FINDINGS, PAPER, PRESETS
 from studies.definition.study import Study
 from studies.paper.published import errors
 
@@ -23,5 +27,9 @@ STUDY = Study(
     scientific=("attention", "attention.reduction"),
     paper="1a",
     published=errors("1a", "resnet50", {"none": "none"} | {f"r={r}": f"reduction={r}" for r in (4, 8, 16, 32)}),
-    presets=PRESETS,
+    presets=PRESETS
+    | {
+        "findings": {"none": FINDINGS}
+        | {f"r={r}": replace(FINDINGS, attention=BAMSpec(reduction=r)) for r in (1, 2, 4, 8)}
+    },
 )

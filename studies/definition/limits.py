@@ -11,6 +11,8 @@ LAST_SEED: Final = 2**31 - 1
 """The greatest seed that a `Run` takes."""
 MOST_SEEDS: Final = 100_000
 """Seeds that a study can ask for."""
+MOST_LOOKED: Final = 1000
+"""Seeds at the last look of a stopping rule, whose limits take a step of computation a seed, and its spare seeds."""
 MOST_RANKS: Final = 1024
 """Ranks of a run, runs of a device, or threads of a rank."""
 

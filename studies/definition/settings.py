@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import TypeVar
 
 from lightning_bam.config import Run, flatten, nearest, with_settings
 from studies.errors import StudyError
 
+T = TypeVar("T")
 
-def at_preset(name: str, presets: Mapping[str, Run], preset: str, runs: Iterable[Run]) -> list[Run]:
-    """Return the runs with a preset's data, backbone and recipe; a StudyError where the study `name` has none such."""
+
+def find_preset(name: str, presets: Mapping[str, T], preset: str) -> T:
+    """Return a preset of the study `name`; a StudyError where it has none such."""
     if preset not in presets:
         raise StudyError(f"{name}: no preset {preset!r}; {nearest(preset, presets) if presets else 'it has none'}")
-    scale = presets[preset]
-    return [replace(run, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe) for run in runs]
+    return presets[preset]
+
+
+def at_scale(scale: Run, run: Run) -> Run:
+    """Return a run with the data, backbone and recipe of `scale`."""
+    return replace(run, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe)
 
 
 def with_all_settings(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:

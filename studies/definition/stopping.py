@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from studies.definition.limits import MOST_LOOKED
 from studies.definition.validation import Number, Whole, definition, expected
 from studies.errors import StudyError
 
@@ -42,15 +43,17 @@ class Stopping:
     """
 
     looks: Annotated[
-        tuple[Annotated[Whole, Field(ge=2)], ...],
+        tuple[Annotated[Whole, Field(ge=2, le=MOST_LOOKED)], ...],
         Field(min_length=1),
         AfterValidator(_rising),
-        expected("give numbers of seeds that rise from 2 up, as 8,10,12,16"),
+        expected(f"give numbers of seeds that rise from 2 to at most {MOST_LOOKED:,}, as 8,10,12,16"),
     ] = (8, 10, 12, 16)
     spending: Spending = "obrien-fleming"
     level: Annotated[Number, Field(gt=0, lt=0.5), expected("give a level between 0 and 0.5, as 0.05")] = 0.05
 
-    spare: Annotated[Whole, Field(ge=0), expected("give a number of seeds from 0 up")] = 0
+    spare: Annotated[
+        Whole, Field(ge=0, le=MOST_LOOKED), expected(f"give a number of seeds from 0 to {MOST_LOOKED:,}")
+    ] = 0
 
     @property
     def most(self) -> int:

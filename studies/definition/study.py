@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from lightning_bam.config import Metric, Run, flatten, metrics, nearest
 from studies.definition.limits import LABEL_BYTES, LAST_SEED, LONGEST, MOST_SEEDS, shortened
 from studies.definition.panels import Panel, check_differences, make_panels, varying
-from studies.definition.settings import at_preset, select_rows, setting_texts, with_all_settings
+from studies.definition.settings import at_scale, find_preset, select_rows, setting_texts, with_all_settings
 from studies.definition.stopping import Stopping
 from studies.definition.validation import Name, Names, Number, Whole, definition, distinct, expected
 from studies.errors import StudyError
@@ -30,6 +30,9 @@ Seeds = Annotated[
 ]
 Margin = Annotated[Number, Field(gt=0, lt=100)]
 PublishedFigure = Annotated[Number | Published, expected("give a number, as 5.0, or Published(...)")]
+
+
+Preset = Annotated[Run | Mapping[str, Run], expected("give a Run(...), or rows as {label: Run(...)}")]
 
 
 class Cell(NamedTuple):
@@ -52,7 +55,8 @@ class Study:
         seeds: how many seeds (0, 1, ...), or which.
         paper: the table of the paper that asks the same, if one does.
         published: row -> what the paper prints, at the paper's scale: its `metric` in percent, or a whole `Published`.
-        presets: other scales at which the same rows can be asked: name -> a run that gives data, backbone and recipe.
+        presets: other scales at which the same can be asked: name -> a run that gives the rows its data, backbone and
+            recipe; or all rows, where their knobs must change with the scale, too.
         within: the slots (`backbone`, `dataset`) that split the rows into panels: a row is compared with the baseline
             that has the same there, and panels may differ in them.
         metric: what the study compares, the name of a metric of its task: `error_top1`, `map_50_95` ....
@@ -70,7 +74,7 @@ class Study:
     seeds: Seeds = 5
     paper: str = ""
     published: Mapping[str, PublishedFigure] = field(default_factory=dict)
-    presets: Mapping[str, Run] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
     within: Names = ()
     metric: str = "error_top1"
     margin: Annotated[Margin | None, expected("give percentage points above 0, as 0.3")] = None
@@ -157,9 +161,11 @@ class Study:
         return {name: next(iter(v)) for name, v in values.items() if len(v) == 1 and name != "seed"}
 
     def at(self, preset: str) -> Study:
-        """Return the same rows at another scale: the data, backbone and recipe of a preset, which it must have."""
-        runs = at_preset(self.name, self.presets, preset, self.rows.values())
-        return self._with_rows(dict(zip(self.rows, runs, strict=True)), preset)
+        """Return the study at the scale of a preset, which it must have."""
+        scale = find_preset(self.name, self.presets, preset)
+        if isinstance(scale, Run):
+            return self._with_rows({row: at_scale(scale, run) for row, run in self.rows.items()}, preset)
+        return replace(Selection.of(replace(self, rows=scale, published={})), variant=(preset,))
 
     def override(self, settings: Mapping[str, str]) -> Study:
         """Return the study with flat names, none under question, set from text in every row that has them."""

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from lightning_bam.config import KINDS, ConfigError, Run, flatten, with_settings
 from studies.definition.limits import LABEL_BYTES, shortened
-from studies.definition.settings import at_preset, setting_texts
+from studies.definition.settings import at_scale, find_preset, setting_texts
 from studies.definition.validation import SpaceName, definition, expected
 from studies.errors import StudyError
 from studies.search.choices import Choice, Integer, Real, Value, ends, size_of, takes
@@ -149,7 +149,7 @@ class Space:
 
     def at(self, preset: str) -> Space:
         """Return the space at the scale of a preset, which it must have."""
-        (base,) = at_preset(self.name, self.presets, preset, [self.base])
+        base = at_scale(find_preset(self.name, self.presets, preset), self.base)
         return self if base == self.base else replace(self, base=base, name=f"{self.name}+{preset}")
 
     def override(self, settings: Mapping[str, str]) -> Space:

@@ -11,6 +11,7 @@ from analysis.planning.rounds import Round, until_resolved
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
+from studies.definition.limits import MOST_LOOKED
 from studies.definition.study import Study
 from studies.engine.progress import LiveView
 from studies.engine.run_study import run_study
@@ -46,7 +47,7 @@ TRAINING = (
     ),
     argument(
         "--spare",
-        type=number(0),
+        type=number(0, MOST_LOOKED),
         metavar="N",
         help="with --until-resolved: seeds to take the place of those at which a row or its baseline fails (0)",
     ),

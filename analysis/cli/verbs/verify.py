@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
-from analysis.cli.selection import against, every_scale, root_of, select
+from analysis.cli.selection import against, due_records, every_scale, root_of, select
 from analysis.cli.verbs.table import tables_of
 from analysis.formats.json_text import json_text
 from analysis.verification.tables import compare, read_tables
@@ -80,11 +80,13 @@ def studies_of(arguments: argparse.Namespace, root: Path, labels: Set[str]) -> l
 def summary(studies: Sequence[Study], verification: Verification, tables: int) -> str:
     """Return the last line: how much was verified, and how it went."""
     complete = sum(run.complete for run in verification.runs)
-    missing = sum(run.record is not None and run.record.state == "missing" for run in verification.runs)
+    due = {one.run.key for study in studies for one in due_records(study, verification.records[study.label])}
+    waited = (run.record for run in verification.runs if run.record is not None and run.record.state == "missing")
+    missing = sum(record.run.key in due for record in waited)
     problems = len(verification.problems)
     of = f" of {len(studies)} {'study' if len(studies) == 1 else 'studies'}" if studies else ""
     parts = [f"{complete} complete runs{of}"]
-    parts += [f"{missing} runs still to come"] if missing else []
+    parts += [f"{missing} run{'s' * (missing != 1)} still to come"] if missing else []
     parts += [f"compared with {tables} table{'s' * (tables != 1)}"] if tables else []
     parts.append(f"{problems} problem{'s' * (problems != 1)}")
     rest = "" if studies else "; name a study's file to check its rule, seeds and rows, too"

@@ -112,6 +112,17 @@ def test_a_run_that_ends_a_rule_is_named_with_what_helps(mine, capfd):
     assert f"mine  {ended}" in said(capfd)[0].splitlines()
 
 
+def test_a_spare_seed_that_no_row_needs_is_not_still_to_come(mine, capfd):
+    """Verified runs are those of the last look; before, three of the spare seed were counted as missing for ever."""
+    (mine / "mine.py").write_text(ENDED.replace("(2, 4)", "(2, 4), spare=1"))
+    study = find_study("mine.py")
+    declare(study, mine / "runs", [])
+    figures = {"none": [22.0, 21.0, 23.0, 22.5, None], "BAM max": [21.0, 22.5, 22.0, 21.75, None]}
+    write(mine / "runs", study, figures | {"BAM product": [21.5, 21.3, 22.1, None, None]})
+    main(["verify", "mine.py"])
+    assert said(capfd)[0].splitlines()[-1].startswith("verified: 11 complete runs of 1 study, 1 run still to come, ")
+
+
 def test_a_rule_after_a_look_is_refused(mine, capfd):
     assert main(["run", "mine.py", "--seeds", "1", *TRAIN]) == 0
     said(capfd)
@@ -146,8 +157,14 @@ def test_options_that_do_not_go_together(mine, words, line, capfd):
         (
             "run",
             ["--looks", "3,2"],
-            "argument --looks: '3,2' is not numbers of seeds that rise from 2 up, as 8,10,12,16",
+            "argument --looks: '3,2' is not numbers of seeds that rise from 2 to at most 1,000, as 8,10,12,16",
         ),
+        (
+            "plan",
+            ["--looks", "2,1001"],
+            "argument --looks: '2,1001' is not numbers of seeds that rise from 2 to at most 1,000, as 8,10,12,16",
+        ),
+        ("run", ["--spare", "1001"], "argument --spare: '1001' is not a number from 0 to 1,000"),
         ("table", ["--margin", "0"], "argument --margin: '0' is not percentage points above 0 and below 100, as 0.3"),
         ("status", ["--margin", "0.3"], "--margin is no option of it; `bam status --help` lists those that are"),
         ("submit", ["--margin", "0.3"], "--margin is no option of it; `bam submit --help` lists those that are"),

@@ -142,7 +142,8 @@ def test_programs_get_costs_by_name(tmp_path):
 
 def test_a_study_without_any_run_has_a_table_of_costs(tmp_path):
     table = tabulate(gather(STUDY, tmp_path), STUDY)
-    assert "device-" in render(replace(table, shows_costs=True), "text")
+    shown = replace(table, shows_costs=True)
+    assert all("device-hours" in render(shown, form, notes="none") for form in ("text", "md", "tex"))
     assert table.costs.notes[-1] == "The study took 0 device-hours: 0 in epochs of complete runs."
 
 

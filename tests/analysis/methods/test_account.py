@@ -225,9 +225,12 @@ def test_the_verb_writes_each_form(tmp_path, capsys):
     fill(root, asked(2, seeds=4), CLOSE, **CPU)
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("## Method\n\nWe compare 2 rows")
-    assert main([*words, "--format", "tex", "-o", str(tmp_path / "m.tex")]) == 0
+    assert main([*words, "-o", str(tmp_path / "m.tex")]) == 0, "as the file ends"
     assert r"\cite{du2025when}" in (tmp_path / "m.tex").read_text()
     assert main([*words, "--json", "--only", "row=r1"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["paragraph"].startswith("We compare 1 row ('r1') with the baseline 'none'.")
     assert "2 comparisons" in data["checklist"][3]["answer"], "adjusted for all, whatever is shown"
+    assert main([*words, "-o", str(tmp_path / "m.pdf")]) == 2
+    assert capsys.readouterr().err.endswith("m.pdf: nothing is written as .pdf; end it in .md, .tex, or say --format\n")
+    assert not (tmp_path / "m.pdf").exists()

@@ -25,7 +25,7 @@ from lightning_bam.config import (
     WideResNet,
 )
 from lightning_bam.network import count
-from studies.definition.presets import PAPER
+from studies.definition.presets import FINDINGS, PAPER
 from studies.errors import StudyError
 from studies.library import catalogue, find_space, find_study, spaces
 from studies.paper.published import figures
@@ -238,6 +238,12 @@ def test_paper_against_code_is_crossed():
 def test_catalogue_studies_share_their_baseline():
     keys = {study.rows["none"].key for study in STUDIES.values() if "paper" in study.presets}
     assert len(keys) == 1
+    moved = [study.at("findings") for study in STUDIES.values() if "findings" in study.presets]
+    assert len(moved) == 8
+    assert {study.rows["none"].key for study in moved} == {FINDINGS.key}
+    usual = replace(FINDINGS, attention=BAMSpec(reduction=4)).key
+    assert all(usual in {run.key for run in study.rows.values()} for study in moved), "BAM as all others have it"
+    assert len({run.key for study in moved for run in study.rows.values()}) == 46
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,10 @@ LABEL = "a label is one line of 1 to 120 printable characters"
             for value in ("5.0", None, True, math.nan)
         ),
         ({"published": 5.0}, "tiny: published=5.0: input should be a valid dictionary"),
-        ({"presets": {"small": "small"}}, "tiny: presets.small='small': write Run()"),
+        (
+            {"presets": {"small": "small"}},
+            "tiny: presets.small='small': give a Run(...), or rows as {label: Run(...)}",
+        ),
         ({"metric": ["top1"]}, "tiny: metric=['top1']: input should be a valid string"),
         *(
             ({"margin": value}, f"tiny: margin={value!r}: give percentage points above 0, as 0.3")
@@ -293,6 +296,20 @@ def test_a_preset_takes_data_backbone_and_recipe_and_leaves_the_rows():
         study.at("log")
     with pytest.raises(StudyError, match="tiny: no preset 'small'; it has none"):
         tiny().at("small")
+
+
+def test_a_preset_of_rows_is_the_study_with_these():
+    rows = {"none": BASE} | {f"r={r}": replace(BASE, attention=BAMSpec(reduction=r)) for r in (1, 2, 4, 8)}
+    small = {row: rows[row] for row in ("none", "r=1", "r=2")}
+    wide = {row: rows[row] for row in ("none", "r=2", "r=4", "r=8")}
+    study = tiny(
+        rows=wide, scientific=("attention", "attention.reduction"), published={"r=2": 1.0}, presets={"small": small}
+    )
+    moved = study.at("small")
+    assert (moved.label, moved.rows, moved.published) == ("tiny+small", small, {})
+    assert (moved.comparisons, moved.hidden) == (2, ())
+    assert moved.override({"recipe.lr": "0.05"}).label == "tiny+small+recipe.lr=0.05"
+    assert moved.only({"row": ["r=1"]}).hidden == ("r=2",)
 
 
 def test_placements_are_compared_where_both_have_them():

@@ -241,7 +241,12 @@ def test_a_rule_from_before_the_database_reaches_it(tmp_path, postgres):
 
 @pytest.mark.parametrize(
     ("looks", "said"),
-    [((1, 3), "looks=.1, 3.: give numbers of seeds that rise from 2 up"), ((), "looks=..:"), ((4, 4), "looks=.4, 4.:")],
+    [
+        ((1, 3), "looks=.1, 3.: give numbers of seeds that rise from 2 to at most 1,000"),
+        ((), "looks=..:"),
+        ((4, 4), "looks=.4, 4.:"),
+        ((4, 1001), "looks=.4, 1001.:"),
+    ],
 )
 def test_looks_that_cannot_be(looks, said):
     with pytest.raises(StudyError, match=said):
