@@ -140,9 +140,8 @@ def tabulate(
     counts = {row: _counts(runs, (planned or {}).get(row)) for row, runs in cells.items()}
     identical = identical_rows(begun(records, study), study.panels, counts)
     environments = footnotes(cells, study.baselines)
-    failed = failed_runs(records)
     remarks = (
-        unpaired(cells, home, failed, looks),
+        unpaired(cells, home, failed_runs(records), looks),
         overturned({row: one.overturned for row, one in comparisons.items()}),
         *_of_runs(cells, identical),
     )
@@ -150,9 +149,8 @@ def tabulate(
     rows = []
     for label, runs in cells.items():
         comparison = comparisons.get(label)
-        seeds = {*failed.get(label, ()), *failed.get(home[label], ())}
         unchanged = label in identical and identical[label].whole and identical[label].other == home[label]
-        verdict = conclude(comparison, study, len(runs), states[label], failed=len(seeds), unchanged=unchanged)
+        verdict = conclude(comparison, study, len(runs), states[label], unchanged=unchanged)
         row = _row(label, study, cells, counts[label], comparison or ALONE, verdict, states[label], home[label])
         row = replace(row, notes=tuple(remark[label] for remark in remarks if label in remark))
         rows.append(replace(row, best=label in best, marks=marks(environments, label)))

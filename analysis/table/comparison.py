@@ -17,12 +17,14 @@ from studies.definition.study import Study
 class Comparison:
     """One row less its baseline; the attributes are those of `analysis.table.model.Row`.
 
-    `p_failed` and `tost_failed` are p and `p_tost` with the failed pairs against the verdict (`failed_pairs`), adjusted
-    (Bonferroni); NaN where none has failed, and where seeds follow a rule: `interim` has theirs.
+    `failed` pairs have no difference since a run of theirs failed. `p_failed` and `tost_failed` are p and `p_tost` with
+    these against the verdict (`failed_pairs`), adjusted (Bonferroni); NaN where none has failed. Where seeds follow a
+    rule, 0 and NaN: `interim` has its own.
     """
 
     delta: PairedDifference | None
     differences: tuple[float, ...] = ()
+    failed: int = 0
     p_adjusted: float = math.nan
     p_holm: float = math.nan
     p_tost: float = math.nan
@@ -75,11 +77,13 @@ def compare(
     }
     p_holm = holm([delta.p for delta in deltas.values()], comparisons=count)
     stepped = dict(zip(deltas, map(float, p_holm), strict=True))
-    against = {row: _against(differences(row), _failed(failed or {}, row, home), study) for row in others}
+    lost = {row: _failed(failed or {}, row, home) for row in others}
+    against = {row: _against(differences(row), lost[row], study) for row in others}
     return {
         row: Comparison(
             delta=delta,
             differences=differences(row),
+            failed=lost[row],
             p_adjusted=bonferroni(delta.p, count) if delta else math.nan,
             p_holm=stepped.get(row, math.nan),
             p_tost=bonferroni(tost(delta, margin), count) if delta else math.nan,
@@ -105,9 +109,7 @@ def _against(differences: Sequence[float], failed: int, study: Study) -> tuple[f
     return bonferroni(different, count), bonferroni(equivalent, count)
 
 
-def conclude(
-    comparison: Comparison | None, study: Study, n: int, states: Counter[str], *, failed: int = 0, unchanged: bool
-) -> Verdict:
+def conclude(comparison: Comparison | None, study: Study, n: int, states: Counter[str], *, unchanged: bool) -> Verdict:
     """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; None: a baseline."""
     if comparison is None:
         return Verdict(kind="baseline")
@@ -122,7 +124,7 @@ def conclude(
         comparison.delta,
         max(comparison.p_adjusted, comparison.p_failed),
         wanted=n + states.total(),
-        failed=failed,
+        failed=comparison.failed,
         unchanged=unchanged,
         higher_is_better=higher,
         p_tost=max(comparison.p_tost, comparison.tost_failed),

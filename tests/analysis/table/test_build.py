@@ -296,6 +296,14 @@ def test_a_seed_at_which_a_row_failed_is_left_out_and_said_so(tmp_path):
     )
 
 
+def test_a_pair_is_counted_as_failed_once_whichever_of_its_runs_failed():
+    figures = {"none": {0: 22.0, 1: 21.0}, "BAM": {0: 20.0, 1: 19.1}}
+    failed = {"none": {2: True, 3: False}, "BAM": {2: True, 3: True}}
+    found = compare(figures, dict.fromkeys(figures, "none"), STUDY.only({"row": ["BAM"]}), failed)["BAM"]
+    assert found.failed == 2
+    assert conclude(found, STUDY, 2, Counter(failed=2), unchanged=False).failed == 2
+
+
 def test_a_verdict_so_far_says_how_often_such_ones_err(tmp_path):
     write(tmp_path, STUDY, {**ERRORS, "BAM": [30.0, 29.1, 30.9, None]})
     table = tabulate(gather(STUDY, tmp_path), STUDY)
