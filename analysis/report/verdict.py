@@ -42,7 +42,7 @@ def is_resolved(row: Row) -> bool:
     return row.verdict.kind in ("better", "worse")
 
 
-def is_open(row: Row) -> bool:
+def _is_unclear(row: Row) -> bool:
     """Say whether a row has an interval and yet is not resolved."""
     return bool(row.interval) and row.verdict.kind in ("no clear difference", "open")
 
@@ -94,13 +94,13 @@ def _panel(table: Table, baseline: str) -> str:
         )
     if ended := [row for row in rows if _is_ended(row)]:
         parts.append(f"Ended by a failed run before they were resolved: {named(ended)}; {_allowed(ended, table)}")
-    if unresolved := [row for row in rows if is_open(row)]:
+    if unresolved := [row for row in rows if _is_unclear(row)]:
         parts.append(f"No clear difference: {named(unresolved)}; {_allowed(unresolved, table)}")
         if overturned := [row for row in unresolved if row.verdict.overturned]:
             parts.append(f"Failures alone could overturn what the seeds that trained show: {named(overturned)}")
     reasons: dict[str, list[Row]] = {}
     for row in rows:
-        if not is_resolved(row) and not is_open(row) and not _is_ended(row):
+        if not is_resolved(row) and not _is_unclear(row) and not _is_ended(row):
             reasons.setdefault(_reason(row, table), []).append(row)
     return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
 

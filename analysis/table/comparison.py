@@ -113,13 +113,12 @@ def conclude(comparison: Comparison | None, study: Study, n: int, states: Counte
     """Return what a row's n complete runs allow to conclude, by the study's rule if it has one; None: a baseline."""
     if comparison is None:
         return Verdict(kind="baseline")
-    ended = comparison.interim is not None and comparison.interim.outcome == "ended"
-    if not n and not unchanged and not ended:
-        return without_figures(states)
     higher = study.scale.higher_is_better
     if comparison.interim is not None and study.stopping is not None and not unchanged:
         found = by_rule(comparison.interim, study.stopping, higher_is_better=higher, margin=study.margin)
         return replace(found, overturned=comparison.overturned)
+    if not n and not unchanged:
+        return without_figures(states)
     found = verdict(
         comparison.delta,
         max(comparison.p_adjusted, comparison.p_failed),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+from analysis.planning.needs import needs
 from analysis.planning.rounds import next_rounds, until_resolved
+from analysis.report.verdict import sentences
 from analysis.table.build import tabulate
 from lightning_bam.run_folder.folder import RunFolder
 from studies.definition.stopping import Stopping
@@ -78,6 +80,19 @@ def test_a_run_without_a_result_ends_the_rounds_and_the_next_call_goes_on(tmp_pa
     assert [seeds for seeds, *_ in machine.asked] == [2, 4], "the same round is not asked for twice"
     assert {row.label: str(row.verdict) for row in table.rows}["BAM max"] == "open: next look at 4 seeds"
     assert until_resolved(RULED, machine.gather, Machine(tmp_path).train)[1]
+
+
+def test_a_row_without_a_run_is_open_to_the_table_the_plan_and_the_report_alike(tmp_path):
+    """It was `not run` to all but `bam run`, which trains it; so was one whose failed run a spare seed replaces."""
+    study = STUDY.only({"row": ["BAM", "BAM max"]}).stopping_by(replace(RULE, spare=1))
+    for seed in range(2):
+        finish(tmp_path, replace(study.rows["none"], seed=seed), BASE[seed], loss=2 + seed)
+    interrupt(tmp_path, study.rows["BAM"], "failed")
+    table = tabulate(gather(study, tmp_path), study)
+    assert [str(row.verdict) for row in table.rows[1:]] == ["open: first look at 2 seeds"] * 2
+    assert {row for one in next_rounds(study, table) for row in one.open} == {"BAM", "BAM max"}
+    assert {need.row: need.to_look for need in needs(table, [])} == {"BAM": 2, "BAM max": 2}
+    assert sentences(table)[-1].endswith("Before the first look of the stopping rule: 'BAM' and 'BAM max'.")
 
 
 def test_rows_that_lag_behind_catch_up_first(tmp_path):

@@ -150,7 +150,7 @@ def test_a_baseline_gets_as_many_seeds_as_its_hungriest_row(tmp_path):
         "none": "baseline",
         "BAM": "better",
         "BAM product": "open: next look at 4 seeds",
-        "BAM max": "not run",
+        "BAM max": "open: first look at 2 seeds",
         "SE_r8 <light>": "no clear difference by 4 seeds, the last look",
         "BAM r=1": "changes nothing",
     }
