@@ -24,9 +24,7 @@ BESIDE: Final = ("unlisted", "costs")
 """What the record has beside the figures, which grows as failed runs are tried again and a search goes on."""
 HINT: Final = "write it with `bam table --format json --output FILE`"
 REWORDED: Final = ("verdict", "delta_interval", "reproduced", "compatible")
-OLDER: Final = (
-    "the interval of each row by itself was compared, verdicts and 'reproduced' were not; write the table again"
-)
+OLDER: Final = "each row's own interval was compared, verdicts and 'reproduced' were not; write the table again"
 ABSENT: Final = object()
 
 

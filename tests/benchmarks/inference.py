@@ -16,7 +16,8 @@ result      every claim holds. The t interval covers: normal 94.8 to 95.0 %, cou
             4.4 to 4.8 %, one-sided 5.7 to 8.7 %; rows with an effect of 1.4 sd are found in 6.7, 27.6 and 85.0 % with
             3, 5 and 10 seeds, by Holm in 6.9, 28.9 and 87.5 %. Of rows without an effect 37 and 21 % (3 and 5 seeds)
             "need" at most 30 seeds as seen, and 4 to 5 % of these are resolved by then. Any error in Holm's family of
-            five: 3 to 4.9 %; one-sided up to 8.7 %. TOST at the margin: 4.7 to 5.0 % (n = 100,000); one-sided 8.0 to 9.4 %.
+            five: 3 to 4.9 %; one-sided up to 8.7 %. TOST at the margin: 4.7 to 5.0 % (n = 100,000); one-sided 8.0 to
+            9.4 %.
             Sign flips: 4.7 to 4.9 % with 10 seeds, 0 with fewer. Four looks (8, 10, 12, 16 seeds, five rows): any error
             4.2 %, any repeated interval that misses 3.7 to 4.7 %, any row wrongly equivalent at most 2.1 %; one-sided
             9 %. Mean Δ of rows called different there, over a true Δ of 0.5, 0.8 and 1 sd: 1.67, 1.22, 1.11; of those
