@@ -54,7 +54,8 @@ def legend(table: Table) -> list[str]:
     count, rule, within = table.comparisons, table.stopping, ""
     side = "above" if table.metric.higher_is_better else "below"
     if table.margin is not None:
-        within = f" Equivalent: Δ lies within ±{table.margin:g} {table.metric.points}."
+        within = f" Equivalent: two one-sided tests place Δ within ±{table.margin:g} {table.metric.points}; the "
+        within += "two-sided interval may reach a little beyond."
     studies = "in 95 of 100 studies " + (f"all {count} intervals hold the truth" if count > 1 else "it holds the truth")
     times = f", times {count} for {count} comparisons, at most 1" if count > 1 else ""
     test, clear = f"paired t-test{times}", "p < 0.05, and so"

@@ -77,7 +77,7 @@ def contrasts(lines: Sequence[Line], levels: Sequence[str], level: float = 0.95)
     for pair in pairs:
         every = list(_differences(lines, *pair))
         known = [one for one in every if not math.isnan(one)]
-        difference, lost = _over_seeds(known, (1 - level) / len(pairs)), len(every) - len(known)
+        difference, absent = _over_seeds(known, (1 - level) / len(pairs)), len(every) - len(known)
         found.append(
             Contrast(
                 level=pair[0],
@@ -85,7 +85,7 @@ def contrasts(lines: Sequence[Line], levels: Sequence[str], level: float = 0.95)
                 difference=difference,
                 p_adjusted=math.nan if difference is None else bonferroni(difference.p, len(pairs)),
                 comparisons=len(pairs),
-                p_failed=bonferroni(p_different(known, lost), len(pairs)) if known and lost else math.nan,
+                p_failed=bonferroni(p_different(known, absent), len(pairs)) if known and absent else math.nan,
             )
         )
     return found

@@ -23,6 +23,8 @@ BY_NAME: Final = ("errors.", "states.")
 BESIDE: Final = ("unlisted", "costs")
 """What the record has beside the figures, which grows as failed runs are tried again and a search goes on."""
 HINT: Final = "write it with `bam table --format json --output FILE`"
+REWORDED: Final = ("verdict", "delta_interval", "reproduced", "compatible")
+OLDER: Final = "each row's own interval was compared, verdicts and 'reproduced' were not; write the table again"
 ABSENT: Final = object()
 
 
@@ -77,6 +79,9 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
         {name: item for name, item in part.items() if name not in ("rows", "notes", "study")} for part in (theirs, ours)
     )
     columns = {column for row in written.values() for column in row}
+    before = "p_holm" in columns and "p_adjusted" not in columns
+    if before:
+        written, actual = _of_older(written), {label: _as_older(row) for label, row in actual.items()}
     findings: list[Finding] = []
     newer = set()
 
@@ -95,6 +100,8 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
             add("note" if beside else "problem", f"column {column}: {text}", label)
     for label in sorted(written.keys() ^ actual.keys()):
         add("problem", f"the {'study' if label in written else 'file'} has not this row", label)
+    if before:
+        add("note", f"written before the intervals of a table held together: {OLDER}")
     if newer:
         add("note", f"written by a version without {', '.join(sorted(newer))}: not compared")
     notes = dict.fromkeys(note for part in (theirs, *theirs["rows"]) for note in part.get("notes") or ())
@@ -103,6 +110,19 @@ def compare(theirs: Mapping[str, Any], table: Table, path: Path) -> list[Finding
     if says:
         add("note", f"other footnotes: {'; '.join(says)}")
     return findings
+
+
+def _of_older(rows: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leave out what an older version said in other words."""
+    return {label: {name: item for name, item in row.items() if name not in REWORDED} for label, row in rows.items()}
+
+
+def _as_older(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as an older version wrote it: with the 95 % t interval of the row by itself, without its words."""
+    again = {name: item for name, item in row.items() if name not in REWORDED}
+    if row["delta"] and row["evidence"] and not row["interim"]:
+        again["delta"] = row["delta"] | {end: row["evidence"][f"t_{end}"] for end in ("low", "high")}
+    return again
 
 
 def differences(old: Any, now: Any, column: str = "") -> Iterator[tuple[str, Any, Any]]:

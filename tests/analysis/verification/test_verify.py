@@ -385,6 +385,29 @@ def test_a_table_from_before_rows_had_notes_and_kinds_of_intervals_is_as_good(fo
     ]
 
 
+def test_a_table_from_before_intervals_held_together_has_those_of_each_row(folders, tmp_path):
+    def older(table):
+        for row in table["rows"]:
+            row["verdict"], row["reproduced"] = "not resolved: needs about 9 more seeds", ""
+            row["delta_interval"] = "95 % t" if row["delta_interval"] else ""
+            for name in ("p_adjusted", "compatible", "published_delta", "compatible_delta", "best"):
+                del row[name]
+            if row["evidence"]:
+                for end in ("low", "high"):
+                    row["delta"][end] = row["evidence"].pop(f"t_{end}")
+
+    lines = compared(folders, written(folders, tmp_path, older))
+    assert [level for level, _ in lines] == ["note", "note"]
+    assert lines[0][1].startswith("written before the intervals of a table held together: each row's own interval ")
+
+    def edited(table):
+        older(table)
+        table["rows"][1]["delta"]["low"] -= 0.1
+
+    lines = compared(folders, written(folders, tmp_path, edited))
+    assert [line.partition(":")[0] for level, line in lines if level == "problem"] == ["column delta.low"]
+
+
 def test_a_note_on_one_row_is_compared_among_those_of_its_table(folders, tmp_path):
     shutil.rmtree(folders["none", 2].path)
     told = "Δ of 'BAM' leaves out seed 2, which the baseline lacks."
