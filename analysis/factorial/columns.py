@@ -160,8 +160,9 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
             f"are spaced more evenly so, {alone}, with a t-test over seeds; each by itself. "
             "A slope shows no best level in between."
         )
-    every = [one for factor in factors for one in (*factor.contrasts, *([factor.trend] if factor.trend else []))]
-    return lines if all(math.isnan(one.p_failed) for one in every) else [*lines, FAILED]
+    against = [contrast.p_failed for factor in factors for contrast in factor.contrasts]
+    against += [factor.trend.p_failed for factor in factors if factor.trend]
+    return lines if all(map(math.isnan, against)) else [*lines, FAILED]
 
 
 def _missing(parts: Factorial) -> list[str]:
