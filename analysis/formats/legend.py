@@ -56,18 +56,19 @@ def legend(table: Table) -> list[str]:
     if table.margin is not None:
         within = f" Equivalent: two one-sided tests place Δ within ±{table.margin:g} {table.metric.points}; the "
         within += "two-sided interval may reach a little beyond."
-    studies = "in 95 of 100 studies " + (f"all {count} intervals hold the truth" if count > 1 else "it holds the truth")
-    times = f", times {count} for {count} comparisons, at most 1" if count > 1 else ""
+    hold = f"each widened so that in 95 of 100 studies or more all {count} hold the truth"
+    hold = hold if count > 1 else "which holds the truth in 95 of 100 studies"
+    times = f", times {count} (so many chances to err), at most 1" if count > 1 else ""
     test, clear = f"paired t-test{times}", "p < 0.05, and so"
     advice = "Do not add seeds one by one until p falls, it would be wrong too often: `bam seeds` plans how many, and "
     advice += "--until-resolved adds fresh ones by a rule that allows for looking."
     if rule is not None:
-        studies += ", whenever a row stops"
+        hold += ", whenever a row stops"
         test, clear = "paired t-test at the last look, and the limit there", "p at or below its limit, and so"
         advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
     compared = [
-        f"Δ: the row minus {_baseline(table)} at the same seed, mean [95 % interval]; {side} 0 is better, and "
-        f"{studies}. p: {test}.",
+        f"Δ: the row minus {_baseline(table)} at the same seed, {side} 0 is better; mean and 95 % interval, {hold}. "
+        f"p: {test}.",
         f"Better or worse: {clear} the interval leaves out 0. No clear difference does not mean none: the true Δ may "
         f"be anything in the interval.{within}",
         *_best(table),
