@@ -20,8 +20,9 @@ def presets(rows: Mapping[str, Run]) -> dict[str, Preset]:
 
     At `findings` BAM's reduction is 4, not 16: the first stage has 16 channels, of which 16 would leave one.
     """
-    moved = {row: at_scale(FINDINGS, run) for row, run in rows.items()}
-    few = {
-        row: replace(run, attention=run.attention and replace(run.attention, reduction=4)) for row, run in moved.items()
-    }
-    return PRESETS | {"findings": few}
+
+    def fewer(run: Run) -> Run:
+        module = run.attention
+        return replace(run, attention=replace(module, reduction=4)) if isinstance(module, BAMSpec) else run
+
+    return PRESETS | {"findings": {row: fewer(at_scale(FINDINGS, run)) for row, run in rows.items()}}
