@@ -7,6 +7,11 @@ import signal
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes is the machine's business: the first one may load a library beside other work
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Several processes test at once: with a thread for each core in each of them, threads wait for one another, and the
