@@ -121,7 +121,7 @@ def _explained(table: Table) -> list[str]:
         lines.append(
             f"Planned for 80 % power at 5 % over {table.comparisons} comparisons, with the spread seen, of which few "
             f"seeds tell little: to see a true difference of ±{table.margin:g} {table.metric.points}, and to call a "
-            "true difference of 0 equivalent within it. A row costs the more of the two."
+            "true difference of 0 equivalent within it. A row costs the more of the two, without the baseline."
         )
     return [
         *lines,

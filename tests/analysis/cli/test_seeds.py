@@ -51,7 +51,7 @@ def test_which_rows_are_open_and_what_closing_them_costs(made, capsys):
     assert lines[9] == (
         "Planned for 80 % power at 5 % over 5 comparisons, with the spread seen, of which few seeds tell little: to "
         "see a true difference of ±1 points, and to call a true difference of 0 equivalent within it. A row costs the "
-        "more of the two."
+        "more of the two, without the baseline."
     )
     assert lines[10].startswith("As seen: until the Δ seen would be resolved, were it the true one. It is a guess: ")
     assert lines[-1].endswith("`bam run combine.py --margin 1 --until-resolved --first-seed 4`")
