@@ -73,7 +73,10 @@ def test_flat_names_set_from_their_own_text_give_the_same_run(run):
 @given(RUNS, RUNS)
 @settings(deadline=None)
 def test_equal_flat_views_mean_equal_runs(one, two):
-    assert (flatten(one) == flatten(two)) == (one.key == two.key)
+    def view(run):  # of pretrained weights the key has what is in the file, not where it lies
+        return {name: value for name, value in flatten(run).items() if name != "backbone.weights"}
+
+    assert (view(one) == view(two)) == (one.key == two.key)
 
 
 def test_flatten_by_hand():
