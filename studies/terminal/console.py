@@ -1,7 +1,8 @@
 """Rich's console for text that is not ours: markup in it is printed as it stands, control signs as their escapes."""
 
+import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import rich.console
 from rich.console import ConsoleOptions, RenderableType
@@ -10,12 +11,17 @@ from rich.text import Text
 
 from studies.terminal.text import visible
 
+PAGE: Final = 100
+"""Columns of a page that no terminal sets."""
+
 
 class Console(rich.console.Console):
-    """A console whose escape sequences are all its own."""
+    """A console whose escape sequences are all its own; a file or a pipe gets `PAGE` columns, as of tables."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False, "highlight": False} | options)
+        if not self.is_terminal and not {"width"} & {*options} and "COLUMNS" not in os.environ:
+            self.width = PAGE
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render: a text before it is folded, and, whatever else there is, each piece."""
