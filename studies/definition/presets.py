@@ -26,7 +26,8 @@ FINDINGS: Final = Run(
 """What the catalogue's questions are asked at without a GPU: 37 s a run without attention, 54 s with BAM (n = 1 each).
 
 Chosen by a pilot on seeds 0 to 7, which no finding may use: none against BAM and parts of it, 2 to 4 seeds each
-(`bam run`, two cores of an AMD EPYC with AVX-512, two runs at a time with a thread each, torch 2.14.1). Errors in percent, Δ of BAM in points:
+(`bam run`, two cores of an AMD EPYC with AVX-512, two runs at a time with a thread each, torch 2.14.1). Errors in
+percent, Δ of BAM in points:
 
     size, fragments, train   width   lr      none    Δ        sd of paired differences
     28, 3, 32,000            16      0.01     5.2    -0.30    0.2   (n = 3, two rows; at most 0.5 by its 95 % limit)
