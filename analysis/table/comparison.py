@@ -77,13 +77,13 @@ def compare(
     }
     p_holm = holm([delta.p for delta in deltas.values()], comparisons=count)
     stepped = dict(zip(deltas, map(float, p_holm), strict=True))
-    broken = {row: _failed(failed or {}, row, home) for row in others}
-    against = {row: _against(differences(row), broken[row], study) for row in others}
+    failures = {row: _failed(failed or {}, row, home) for row in others}
+    against = {row: _against(differences(row), failures[row], study) for row in others}
     return {
         row: Comparison(
             delta=delta,
             differences=differences(row),
-            failed=broken[row],
+            failed=failures[row],
             p_adjusted=bonferroni(delta.p, count) if delta else math.nan,
             p_holm=stepped.get(row, math.nan),
             p_tost=bonferroni(tost(delta, margin), count) if delta else math.nan,
