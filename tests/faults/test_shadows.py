@@ -94,7 +94,7 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     assert not shadowed.exists(), shadowed.read_text() + done.stderr
     assert done.returncode == 0, done.stderr
-    assert list(Path("runs", run).glob("wandb/offline-run-*/*.wandb"))
+    assert list(Path("runs").glob(f"wandb/offline-run-*-{run}/*.wandb"))
     with tarfile.open("mine.tar.gz") as archive:
         lists = [archive.extractfile(one) for one in archive.getmembers() if one.name.endswith("constraints.txt")]
         assert ["plugged" in one.read().decode() for one in lists] == [False]
