@@ -150,6 +150,14 @@ class StubSweep:
     created: str = field(default_factory=now)
 
 
+def look_up(document: Object, name: str) -> Any:
+    """Return what a dotted name means in a run's document, or None."""
+    value: Any = document
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def matches(document: Object, query: Object) -> bool:
     """Return whether a run's document is what a filter of the public API, in MongoDB's words, asks for."""
     return all(_holds(document, name, wanted) for name, wanted in query.items())
@@ -159,9 +167,7 @@ def _holds(document: Object, name: str, wanted: Any) -> bool:
     if name in {"$and", "$or", "$nor"}:
         found = [matches(document, each) for each in wanted]
         return {"$and": all(found), "$or": any(found), "$nor": not any(found)}[name]
-    value: Any = document
-    for step in name.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
+    value = look_up(document, name)
     if not (isinstance(wanted, dict) and any(key.startswith("$") for key in wanted)):
         wanted = {"$eq": wanted}
     one_of = value if isinstance(value, list) else [value]
@@ -217,6 +223,7 @@ class Answers:
             ),
             "entity": lambda name: {"id": name, "name": name, "xxhashDigestsEnabled": False, "organization": None},
             "artifact": lambda **told: self.artifact(self.artifact_by("id", told["id"])),
+            "view": lambda **told: self.view(server.views.get(told["id"])),
             "clientIDMapping": lambda clientID: {"serverID": self.artifact_by("client_id", clientID).id},
         }
         names = [name for name in dir(self) if name.startswith("do_")]
@@ -238,6 +245,9 @@ class Answers:
         query = json.loads(filters or "{}")
         runs = [run for run in self.server.runs.values() if (run.entity, run.project) == (entity, project)]
         runs = [run for run in runs if matches(self.document(run), query)]
+        if order and not order.endswith("created_at"):
+            values = {run: look_up(self.document(run), order.lstrip("+-")) for run in runs}
+            runs = sorted((run for run in runs if values[run] is not None), key=values.__getitem__)
         return runs[::-1] if (order or "").startswith("-") else runs
 
     def document(self, run: StubRun) -> Object:
@@ -262,6 +272,11 @@ class Answers:
             collection, _, alias = name.partition(":")
             return self.membership(self.versions(*place, collection), alias or "latest")
 
+        def views(viewType=None, viewName=None, userName=None):
+            mine = [view for view in self.server.views.values() if (view["entityName"], view["projectName"]) == place]
+            wanted = {"type": viewType, "name": viewName}
+            return page([self.view(view) for view in mine if all(view[k] == v for k, v in wanted.items() if v)])
+
         def artifact_type(name):
             in_type = [self.versions(*place, each) for each in self.collections(*place)]
             nodes = [self.collection(versions) for versions in in_type if versions[0].type == name]
@@ -284,6 +299,7 @@ class Answers:
             "artifactCollection": lambda name: self.collection(self.versions(*place, name)),
             "artifactCollectionMembership": membership,
             "artifactType": artifact_type,
+            "allViews": views,
         }
 
     def run(self, run: StubRun | None) -> Object | None:
@@ -361,6 +377,12 @@ class Answers:
             "runs": lambda first=None, after=None: page([self.run(run) for run in runs], first, after),
             "project": lambda: self.project(sweep.project, sweep.entity),
         }
+
+    def view(self, view: Object | None) -> Object | None:
+        if view is None:
+            return None
+        project = lambda: self.project(view["projectName"], view["entityName"])  # noqa: E731
+        return {"__typename": "View", "description": None, "updatedAt": now(), **view, "project": project}
 
     def versions(self, entity: str, project: str, collection: str) -> list[StubArtifact]:
         place = (entity, project, collection)
@@ -494,6 +516,13 @@ class Answers:
     def do_createCustomChart(self, told: Object) -> Object:
         self.server.charts[f"{told['entity']}/{told['name']}"] = told
         return {"chart": {"id": f"{told['entity']}/{told['name']}"}}
+
+    def do_upsertView(self, told: Object) -> Object:
+        entity, project = self.need_project(told["projectName"], told.get("entityName"))
+        inserted = not told.get("id")
+        view = told | {"id": told.get("id") or new_id("View"), "entityName": entity, "projectName": project}
+        self.server.views[view["id"]] = view | {"createdAt": now()}
+        return {"view": self.view(self.server.views[view["id"]]), "inserted": inserted}
 
     def do_upsertSweep(self, told: Object) -> Object:
         place = self.need_project(told.get("projectName"), told.get("entityName"))

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 import wandb
@@ -23,6 +31,14 @@ def begin(**told):
 def log(run, *epochs):
     for epoch in epochs:
         run.log({"epoch": epoch, "test/loss": 1 / (1 + epoch)}, step=epoch)
+
+
+def until(condition, timeout=30):
+    """Wait for what the client does when it likes."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def fetched(path="lab/p/one"):
@@ -185,3 +201,166 @@ def test_projects(server):
     assert [project.name for project in wandb.Api().projects("lab")] == ["p"]
     with pytest.raises(ValueError, match="Could not find project"):
         list(wandb.Api().runs("lab/other"))
+
+
+SWEEP = {
+    "name": "search",
+    "method": "bayes",
+    "metric": {"name": "test/loss", "goal": "minimize"},
+    "parameters": {"recipe.lr": {"min": 0.01, "max": 1.0}, "kind": {"values": ["bam", "cbam"]}},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Read the `app_url` setting:DeprecationWarning")  # the client's own
+def test_a_sweep_takes_runs_that_were_there_and_runs_that_join(server):
+    for identity in ("a", "b"):
+        with begin(id=identity) as run:
+            log(run, 0, 1)
+    name = wandb.sweep(SWEEP, project="p", prior_runs=["a"])
+    with begin(id="c", settings=wandb.Settings(sweep_id=name)) as run:
+        log(run, 0, 1, 2, 3)
+    assert {identity: server.runs[f"lab/p/{identity}"].sweep for identity in "abc"} == {"a": name, "b": None, "c": name}
+    (found,) = server.sweeps.values()
+    assert (found.name, found.config["parameters"]["kind"]) == (name, {"values": ["bam", "cbam"]})
+    sweep = wandb.Api().sweep(f"lab/p/{name}")
+    assert (sweep.config["method"], [run.id for run in sweep.runs]) == ("bayes", ["a", "c"])
+    assert sweep.best_run().id == "c"
+    assert [each.id for each in wandb.Api().project("p", "lab").sweeps()] == [name]
+    assert wandb.Api().run("lab/p/c").sweep.id == name
+
+
+def test_alerts(server):
+    with begin() as run:
+        run.alert(title="The study is done", text="12 runs", level="WARN", wait_duration=0)
+    (alert,) = server.alerts
+    assert (alert["title"], alert["text"], alert["severity"]) == ("The study is done", "12 runs", "WARN")
+    assert (alert["entityName"], alert["projectName"], alert["runName"]) == ("lab", "p", "one")
+
+
+def test_a_custom_chart(server):
+    spec = {"mark": "rule", "data": {"name": "wandb"}}
+    told = {"display_name": "Forest", "spec_type": "vega2", "access": "private", "spec": spec}
+    name = wandb.Api().create_custom_chart("lab", "forest", **told)
+    assert name == "lab/forest"
+    assert json.loads(server.charts["lab/forest"]["spec"]) == spec
+
+
+def test_views(server):
+    """As wandb-workspaces sends them, through the SDK."""
+    workspaces = pytest.importorskip("wandb_workspaces.workspaces")
+    reports = pytest.importorskip("wandb_workspaces.reports.v2")
+    begin().finish()
+    sections = [workspaces.Section(name="Curves", panels=[reports.LinePlot(y=["test/loss"])])]
+    workspace = workspaces.Workspace(entity="lab", project="p", name="tiny", sections=sections).save()
+    assert workspaces.Workspace.from_url(workspace.url).name == "tiny"
+    report = reports.Report(project="p", entity="lab", title="tiny", blocks=[reports.P("Does it help?")])
+    report.save()
+    report.title = "tinier"
+    report.save()
+    assert reports.Report.from_url(report.url).title == "tinier"
+    view, note = server.views.values()
+    assert (view["type"], view["displayName"], note["type"], note["displayName"]) == (
+        *("project-view", "tiny"),
+        *("runs", "tinier"),
+    )
+
+
+def sync(folder):
+    """Send a record as a person does."""
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+def test_an_offline_record_is_sent(server):
+    told = {"group": "tiny", "job_type": "bam", "tags": ["tiny"], "notes": "why", "config": CONFIG, "mode": "offline"}
+    with begin(**told, resume=None) as run:
+        print("offline")
+        log(run, 0, 1, 2)
+        folder = Path(run.settings.sync_dir)
+    assert server.requests == []
+    sync(folder)
+    (found,) = server.runs.values()
+    assert (found.config, found.group, found.job_type, found.tags) == (CONFIG, "tiny", "bam", ["tiny"])
+    assert [line["_step"] for line in found.history] == [0, 1, 2]
+    assert (found.summary["epoch"], found.console, found.state) == (2, ["offline"], "finished")
+    assert found.system
+    sync(folder)
+    assert [line["_step"] for line in found.history] == [0, 1, 2], "once more changes nothing"
+
+
+def test_a_server_that_refuses(server):
+    server.refuse(403)
+    with pytest.raises(wandb.errors.CommError):
+        begin()
+    server.recover()
+    begin(id="two").finish()
+    assert [run.id for run in server.runs.values()] == ["two"]
+
+
+def test_a_server_that_fails_is_asked_again(server):
+    server.refuse(500, only="file_stream")
+    run = begin()
+    log(run, 0, 1, 2)
+    until(lambda: sum("file_stream" in request for request in server.requests) >= 2)
+    assert server.runs["lab/p/one"].history == []
+    server.recover()
+    run.finish()
+    assert [line["_step"] for line in server.runs["lab/p/one"].history] == [0, 1, 2]
+
+
+def test_a_server_that_hangs(server):
+    server.hang()
+    began = time.monotonic()
+    with pytest.raises(wandb.errors.CommError, match="deadline"):
+        begin(settings=wandb.Settings(init_timeout=1))
+    assert 1 <= time.monotonic() - began < 5
+    assert server.runs == {}
+
+
+def test_a_slow_server(server):
+    server.slow(0.4, only="UpsertBucket")
+    began = time.monotonic()
+    begin().finish()
+    assert time.monotonic() - began > 0.4
+    assert server.runs["lab/p/one"].state == "finished"
+
+
+def test_a_server_that_dies_half_way_and_comes_back(server):
+    run = begin()
+    log(run, 0, 1)  # a line goes when the next step begins
+    until(lambda: server.runs["lab/p/one"].history)
+    server.die()
+    log(run, 2)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", urlsplit(server.url).port))
+    assert [line["_step"] for line in server.runs["lab/p/one"].history] == [0]
+    server.recover()
+    run.finish()
+    assert [line["_step"] for line in server.runs["lab/p/one"].history] == [0, 1, 2]
+
+
+def test_faults_can_wait(server):
+    server.refuse(403, after=3)
+    for status in (200, 200, 200, 403):
+        request = Request(server.url + "/graphql", b'{"query": "query Viewer { viewer { id } }"}')
+        if status == 200:
+            with urlopen(request) as answer:
+                assert answer.status == 200
+        else:
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(request)
+
+
+def test_what_is_unknown_is_told_and_kept(wandb_server):
+    for query in (
+        "query A { weather { rain } }",
+        "mutation B { makeCoffee(input: {}) { cup } }",
+        "{ viewer { shoes } }",
+    ):
+        request = Request(wandb_server.url + "/graphql", json.dumps({"query": query}).encode())
+        with urlopen(request) as answer:
+            assert "does not know" in json.load(answer)["errors"][0]["message"]
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(wandb_server.url + "/elsewhere")
+    assert len(wandb_server.unknown) == 4
+    assert "weather" in wandb_server.unknown[0]
