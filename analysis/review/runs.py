@@ -9,6 +9,8 @@ from studies.definition.limits import shortened
 
 TAG: Final = 64
 """Bytes that a tag can have in W&B."""
+TITLE: Final = 120
+"""Bytes of the name of a saved view, or the title of a Report, of which W&B takes 128 characters."""
 ROW: Final = "row"
 """The config's key that has a row's whole name."""
 
@@ -41,9 +43,9 @@ def quoted(text: str) -> str:
     return '"' + re.sub(r"[^A-Za-z0-9:.-]", lambda sign: f"\\U{ord(sign[0]):08x}", text) + '"'
 
 
-def plain(label: str) -> str:
-    """Return a label without signs that the name of a saved view may not have, such as `+` and `=`, or an address."""
-    return re.sub(r"[^\w.-]+", " ", label).strip()
+def title(text: str) -> str:
+    """Return a title without signs that the name of a saved view may not have, such as `+` and `=`, or an address."""
+    return re.sub(r"[^\w.-]+", " ", shortened(text, TITLE)).strip()
 
 
 def knob(name: str) -> str:

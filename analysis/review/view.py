@@ -6,7 +6,7 @@ from typing import Any, Final
 from analysis.review.library import library
 from analysis.review.names import analysis_id
 from analysis.review.panels import conclusions, costs, curves, figure, gates, maps
-from analysis.review.runs import ROW, column, knob, of_study, plain
+from analysis.review.runs import ROW, column, knob, of_study, title
 from analysis.table.build import Table
 from lightning_bam.run_folder.result import headline
 from studies.definition.study import Study
@@ -52,7 +52,7 @@ def workspace(study: Study, table: Table, entity: str, project: str) -> Any:
     return workspaces.Workspace(
         entity=entity,
         project=project,
-        name=plain(f"Study {study.label}"),
+        name=title(f"Study {study.label}"),
         sections=sections,
         settings=workspaces.WorkspaceSettings(max_runs=max(LINES, len(study.rows))),
         runset_settings=runs,
@@ -67,7 +67,7 @@ def search_workspace(space: Space, label: str, entity: str, project: str) -> Any
     workspaces, reports = library()
     metric = headline(space.base)
     name = figure(metric, "held_out")
-    score, title, began = reports.SummaryMetric(name), f"{metric.label}, held out", reports.Metric("CreatedTimestamp")
+    score, heading, began = reports.SummaryMetric(name), f"{metric.label}, held out", reports.Metric("CreatedTimestamp")
     best = {"running_ymax" if metric.higher_is_better else "running_ymin": True}
     axes = [
         reports.ParallelCoordinatesPlotColumn(
@@ -75,17 +75,17 @@ def search_workspace(space: Space, label: str, entity: str, project: str) -> Any
         )
         for one, choice in space.choices.items()
     ]
-    axes.append(reports.ParallelCoordinatesPlotColumn(metric=score, display_name=title))
+    axes.append(reports.ParallelCoordinatesPlotColumn(metric=score, display_name=heading))
     searched = [
         reports.ParallelCoordinatesPlot(title="Knobs and figure of each trial", columns=axes),
         reports.ParameterImportancePlot(with_respect_to=name),
         reports.ScatterPlot(title="Trials in the order they began", x=began, y=score, **best),
     ]
-    trials = [reports.LinePlot(title=title, x="Step", title_x="epoch", y=[name], smoothing_type="none")]
+    trials = [reports.LinePlot(title=heading, x="Step", title_x="epoch", y=[name], smoothing_type="none")]
     return workspaces.Workspace(
         entity=entity,
         project=project,
-        name=plain(f"Search {label.removeprefix('search+')}"),
+        name=title(f"Search {label.removeprefix('search+')}"),
         sections=[
             _section(workspaces, "Search", searched, columns=1, rows=3, pinned=True),
             _section(workspaces, "Curves", trials, columns=1),

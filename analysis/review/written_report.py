@@ -8,15 +8,12 @@ from analysis.report.provenance import conditions
 from analysis.report.verdict import sentences
 from analysis.review.library import library
 from analysis.review.panels import conclusions, curves, gates, maps
-from analysis.review.runs import ROW, analysed, plain, trained
+from analysis.review.runs import ROW, analysed, title, trained
 from analysis.review.view import BASELINE
 from analysis.table.build import Table
-from studies.definition.limits import shortened
 from studies.definition.study import Study
 from studies.terminal.text import visible
 
-TITLE: Final = 120
-"""Bytes of a title, of which W&B takes 128 characters."""
 WIDTH: Final = 24
 """How wide a report's grid of panels is, in its own units."""
 
@@ -62,7 +59,7 @@ def report(
     return reports.Report(
         entity=entity,
         project=project,
-        title=shortened(plain(f"Study {study.label}"), TITLE),
+        title=title(f"Study {study.label}"),
         description=description(study),
         blocks=blocks,
         width="fluid",
