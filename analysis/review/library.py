@@ -4,7 +4,7 @@ import warnings
 from typing import Any, NamedTuple
 
 from studies.errors import StudyError
-from studies.tracking.wandb_run import isolated_wandb
+from studies.tracking.connection import isolated_wandb
 
 
 class Library(NamedTuple):

@@ -15,7 +15,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.search.space import Space
 from studies.terminal.text import one_line
-from studies.tracking.wandb_run import isolated_wandb
+from studies.tracking.connection import isolated_wandb
 
 REASON: Final = 200
 """Characters of what a server, or W&B, says that a message repeats."""

@@ -46,7 +46,7 @@ def study_tag(label: str) -> str:
 
 
 def tags(job: Job, run: Run) -> list[str]:
-    """Return what tells runs of a project apart: `study:`, `preset:`, `dataset:`, `backbone:`, `attention:` and a name."""
+    """Return what tells runs of a project apart, as `study:reduction`, `preset:small`, `dataset:digits`."""
     kinds: Mapping[str, str] = {
         "dataset": run.dataset.kind,
         "backbone": run.backbone.kind,

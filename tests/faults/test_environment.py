@@ -86,7 +86,7 @@ def test_a_study_trains_the_same_inside_any_other_launcher_and_sweep(tmp_path, p
     assert folder.manifest().device == "cpu"
     told = read(folder.path)["run"]
     assert (told.run_id, told.run_group, told.job_type) == (RUN.key, "tiny", "none")
-    assert (told.display_name, told.project, hasattr(told, "sweep_id")) == ("none / seed 0", "lightning-bam", False)
+    assert (told.display_name, told.project, told.sweep_id) == ("none / seed 0", "lightning-bam", "")
 
 
 def test_what_libraries_choose_kernels_by_is_recorded(monkeypatch):

@@ -101,7 +101,8 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     found = read(Path("runs", run))
     assert found["run"].entity == ""
     assert "foreign" not in found["config"]
-    logs = Path("runs", run).rglob("debug*.log")
+    logs = list(Path("runs", "wandb").glob(f"*-{run}/logs/debug*.log"))
+    assert logs
     assert [path for path in logs if "127.0.0.1:9" in path.read_text()] == []
 
 

@@ -44,7 +44,7 @@ def read(folder: Path) -> dict:
         kind = message["type"]
         content = message[kind]
         if kind == "run":
-            found["run"] = SimpleNamespace(**content)
+            found["run"] = SimpleNamespace(**{"entity": "", "sweep_id": "", **content})
             found["config"] |= content["config"]["update"]
         elif kind in ("config", "summary"):
             found[kind] |= content["update"]
