@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from analysis.review.names import CURVES, EFFECTS, MAPS, METHODS, PAGE, TABLE
 from analysis.review.runs import ROW
 from lightning_bam.config import Metric
 from studies.definition.study import Study
-from studies.tracking.wandb_run import FIGURES
+from studies.tracking.names import CURVES, EFFECTS, FIGURES, MAPS, METHODS, PAGE, TABLE
 
 SPEED, MEMORY, SECONDS = "train/images_per_s", "device/memory_gib", "train/seconds"
 LOSS = FIGURES["train_loss"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.review.runs import column, knob, of_study, quoted, study_tag, title, trained
+from analysis.review.runs import column, knob, of_study, quoted, title, trained
+from studies.tracking.description import study_tag
 
 LABELS = ("reduction", "reduction+small", "é-1+recipe.lr=0.1", "a+x='\"\\<>=>=]) or", "b+WithinLast(Tags(), 5, 'days')")
 

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("wandb_workspaces", reason="the optional package wandb-workspaces is not installed")
 
-from analysis.review.names import analysis_id
 from analysis.review.view import search_workspace, workspace
 from lightning_bam.config import BAMSpec, Run
 from studies.definition.study import Study
 from studies.library import find_space
+from studies.tracking.names import analysis_id
 from tests.analysis.report.made import asked, detecting, panelled, table
 from tests.analysis.review.specs import BY_ROW, CURVE, filters_of, panels_of, section_of
 
