@@ -22,8 +22,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise FolderError(f"--output {arguments.output!r}: name a page in a folder that is there, as report.html")
     studies = [(study, due_records(study, records)) for study, records in read_all("report", arguments)]
 
-    from analysis.cli.verbs.table import tables_of
     from analysis.report.page import Made, page
+    from analysis.table.counted import tables_of
 
     command = ["bam", "report", *(["--all"] if arguments.all else arguments.study), *words(arguments)]
     command += ["-o", arguments.output] if arguments.output is not None else []
