@@ -6,18 +6,12 @@ from typing import Final
 from analysis.review.names import ANALYSIS
 from lightning_bam.config import KINDS
 from studies.definition.limits import shortened
+from studies.tracking.description import study_tag
 
-TAG: Final = 64
-"""Bytes that a tag can have in W&B."""
 TITLE: Final = 120
 """Bytes of the name of a saved view, or the title of a Report, of which W&B takes 128 characters."""
 ROW: Final = "row"
 """The config's key that has a row's whole name."""
-
-
-def study_tag(label: str) -> str:
-    """Return the tag by which the runs of a study are found, whichever study has trained them."""
-    return shortened(f"study:{label}", TAG)
 
 
 def of_study(label: str) -> str:

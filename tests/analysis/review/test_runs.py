@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.review.runs import column, knob, of_study, quoted, study_tag, title, trained
+from analysis.review.runs import column, knob, of_study, quoted, title, trained
+from studies.tracking.description import study_tag
 
 LABELS = ("reduction", "reduction+small", "é-1+recipe.lr=0.1", "a+x='\"\\<>=>=]) or", "b+WithinLast(Tags(), 5, 'days')")
 
@@ -21,13 +22,6 @@ def test_a_filter_is_read_as_it_was_meant(label):
 def test_a_string_is_python_s_of_plain_signs():
     assert quoted("study:a+b") == '"study:a\\U0000002bb"'
     assert {eval(quoted(label)) == label for label in LABELS} == {True}
-
-
-def test_a_tag_fits():
-    assert study_tag("reduction") == "study:reduction"
-    long = "r" * 80
-    assert len(study_tag(long).encode()) == 64
-    assert study_tag(long) != study_tag(long + "r")
 
 
 def test_a_name_has_no_signs_that_a_view_refuses():
