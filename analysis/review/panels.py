@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from analysis.review.names import CURVES, EFFECTS, MAPS, METHODS, PAGE, TABLE
 from analysis.review.runs import ROW
 from studies.definition.study import Study
-from studies.tracking.names import COUNTS, FIGURES, GATES, phase
+from studies.tracking.names import COUNTS, CURVES, EFFECTS, FIGURES, GATES, MAPS, METHODS, PAGE, TABLE, phase
 
 
 def figure(study: Study) -> str:

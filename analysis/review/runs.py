@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from analysis.review.names import ANALYSIS
 from lightning_bam.config import KINDS
 from studies.definition.limits import shortened
 from studies.tracking.description import study_tag
+from studies.tracking.names import ANALYSIS
 
 TITLE: Final = 120
 """Bytes of the name of a saved view, or the title of a Report, of which W&B takes 128 characters."""

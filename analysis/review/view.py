@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from analysis.review.library import library
-from analysis.review.names import analysis_id
 from analysis.review.panels import conclusions, costs, curves, figure, gates, maps
 from analysis.review.runs import ROW, column, knob, of_study, title
 from analysis.table.build import Table
@@ -12,7 +11,7 @@ from lightning_bam.run_folder.result import headline
 from studies.definition.study import Study
 from studies.search.choices import Integer, Real
 from studies.search.space import Space
-from studies.tracking.names import phase
+from studies.tracking.names import analysis_id, phase
 
 BASELINE: Final = "#757575"
 """The colour of a baseline's lines, which reads on white and on black; W&B chooses the others."""

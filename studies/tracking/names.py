@@ -1,5 +1,6 @@
-"""What each figure is called in W&B: by the phase that it comes from, then by its name in the run folder."""
+"""What everything is called in W&B: figures by the phase that they come from, then by their name in the run folder."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +22,15 @@ SUMMARIES: Final = {"train/images_per_s": "mean", "device/memory_gib": "max"}
 """What W&B's summary has of figures that are no scores; of all others it has the last epoch's, as is reported."""
 GATES: Final = ("gates/", "gate/")
 """How a gate's figures begin in `metrics.jsonl` and in W&B: `gate/layer1/mean`, `gate/layer1/saturated`."""
+ANALYSIS: Final = "analysis"
+"""The job type of a study's analysis run, whose keys follow."""
+TABLE: Final = "table"
+EFFECTS: Final = "effects/picture"
+CURVES: Final = "curves/picture"
+PAGE: Final = "report"
+METHODS: Final = "methods"
+MAPS: Final = "inspect/maps"
+"""The table with CSV's columns, three kinds of pictures, and two pages of HTML."""
 COUNTS: Final = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
 """The name in W&B of what `result.json` has beside its scores; `train/seconds` are those of all epochs, scored."""
 
@@ -44,3 +54,8 @@ def epoch_figures(run: Run, line: Mapping[str, Any]) -> dict[str, Any]:
 def reported_figures(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reported figures of a finished run, those of its last epoch, by their names in W&B's summary."""
     return {COUNTS.get(name) or f"{phase(run)}/{name}": figure for name, figure in figures.items()}
+
+
+def analysis_id(label: str) -> str:
+    """Return the id of the analysis run of the study with this label: always the same, so that it is written over."""
+    return f"analysis-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
