@@ -209,6 +209,7 @@ class Answers:
                 "name": "Ann",
                 "username": "ann",
                 "email": "ann@example.org",
+                "photoUrl": None,
             },
             **{"entity": ENTITY, "admin": False, "flags": "{}", "deletedAt": None, "apiKeys": page([])},
             **{"teams": page([{"name": ENTITY}])},
@@ -272,10 +273,11 @@ class Answers:
             collection, _, alias = name.partition(":")
             return self.membership(self.versions(*place, collection), alias or "latest")
 
-        def views(viewType=None, viewName=None, userName=None):
+        def views(viewType=None, viewName=None, userName=None, first=None, after=None):
             mine = [view for view in self.server.views.values() if (view["entityName"], view["projectName"]) == place]
             wanted = {"type": viewType, "name": viewName}
-            return page([self.view(view) for view in mine if all(view[k] == v for k, v in wanted.items() if v)])
+            found = [self.view(view) for view in mine if all(view[k] == v for k, v in wanted.items() if v)]
+            return page(found, first, after)
 
         def artifact_type(name):
             in_type = [self.versions(*place, each) for each in self.collections(*place)]
@@ -382,7 +384,8 @@ class Answers:
         if view is None:
             return None
         project = lambda: self.project(view["projectName"], view["entityName"])  # noqa: E731
-        return {"__typename": "View", "description": None, "updatedAt": now(), **view, "project": project}
+        told = {"description": None, "updatedAt": now(), "user": self.user, **view}
+        return {"__typename": "View", **told, "project": project}
 
     def versions(self, entity: str, project: str, collection: str) -> list[StubArtifact]:
         place = (entity, project, collection)
