@@ -1,10 +1,14 @@
 """`bam bundle`: a study in one file, for a paper's artefact."""
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.bundle.archive import SUFFIXES, write
 from analysis.cli.arguments import ONE_STUDY, argument
@@ -12,6 +16,9 @@ from analysis.cli.selection import read, root_of, words
 from analysis.cli.verbs.report import size
 from studies.errors import StudyError
 from studies.library import is_file
+
+if TYPE_CHECKING:
+    from analysis.bundle.contents import Asked
 
 ARGUMENTS = (
     *ONE_STUDY,
@@ -24,20 +31,15 @@ ARGUMENTS = (
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the archive; its name goes to stdout, what is in it to stderr."""
-    from analysis.bundle.contents import Asked, check, contents  # loads matplotlib
+    from analysis.bundle.contents import check, contents  # loads matplotlib
 
     path, root = Path(arguments.output), root_of(arguments)
     if not path.name.endswith(SUFFIXES):
         raise StudyError(f"--output {path}: a bundle is a tar.gz; call it {path.name.partition('.')[0]}.tar.gz")
     study, records = read(arguments)
     check(study, records, root, partial=arguments.partial)
-    own = Path(arguments.study) if is_file(arguments.study) else None
-    asked = Asked(
-        words=["study.py" if own else arguments.study, *words(arguments, root=False)],
-        own=own,
-        weights=arguments.weights,
-        anonymous=arguments.anonymous,
-    )
+    asked = asked_of(arguments.study, arguments)
+    asked = replace(asked, weights=arguments.weights, anonymous=arguments.anonymous, logs=True)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
         files, complete = contents(study, records, root, Path(folder), asked)
         length = write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
@@ -45,3 +47,11 @@ def execute(arguments: argparse.Namespace) -> int:
     summary = f"{len(files) + 1} files of {complete} complete runs, {size(length)}"
     print(f"bam bundle: {summary}; README.txt in it says how the table is rebuilt and checked", file=sys.stderr)
     return 0
+
+
+def asked_of(name: str, arguments: argparse.Namespace) -> Asked:
+    """Return what a bundle of the study that a call calls `name` holds, without logs and weights."""
+    from analysis.bundle.contents import Asked
+
+    own = Path(name) if is_file(name) else None
+    return Asked(words=["study.py" if own else name, *words(arguments, root=False)], own=own, logs=False)

@@ -11,7 +11,7 @@ pytest.importorskip("wandb_workspaces", reason="the optional package wandb-works
 
 import wandb
 
-from analysis.review.saved import save, save_search
+from analysis.review.saved import pages, save, save_search
 from studies.errors import StudyError
 from studies.library import find_space
 from tests.analysis.report.made import MADE, asked, table
@@ -40,10 +40,10 @@ def views(server, kind):
 
 
 def test_a_study_writes_over_its_own_view_and_report(server, tmp_path, empty, capsys):
-    first = save(STUDY, empty, ENTITY, "tests")
-    other = save(replace(STUDY, name="other"), empty, ENTITY, "tests")
+    first = save(pages(STUDY, empty), ENTITY, "tests")
+    other = save(pages(replace(STUDY, name="other"), empty), ENTITY, "tests")
     made = table(tmp_path, STUDY, {"none": [20.0, 21.0, 22.0], "r1": [19.0, 20.5, 21.0]})
-    again = save(STUDY, made, ENTITY, "tests", methods="## Method\n\nPaired.\n", made=MADE)
+    again = save(pages(STUDY, made, methods="## Method\n\nPaired.\n", made=MADE), ENTITY, "tests")
     assert again == first != other
     assert capsys.readouterr() == ("", ""), "what the packages print is not for the person"
     saved, reports = views(server, "project-view"), views(server, "runs")
@@ -58,10 +58,10 @@ def test_a_study_writes_over_its_own_view_and_report(server, tmp_path, empty, ca
 
 
 def test_a_report_of_another_name_stays_as_a_person_has_it(server, empty):
-    save(STUDY, empty, ENTITY, "tests")
+    save(pages(STUDY, empty), ENTITY, "tests")
     (mine,) = views(server, "runs")
     mine |= {"displayName": "Mine", "spec": "{}"}
-    save(STUDY, empty, ENTITY, "tests")
+    save(pages(STUDY, empty), ENTITY, "tests")
     assert [(view["displayName"], view["spec"] == "{}") for view in views(server, "runs")] == [
         ("Mine", True),
         ("Study made", False),
@@ -76,7 +76,7 @@ def test_a_search_writes_over_its_own_view(server):
 
 def test_a_project_that_is_not_there_is_one_line(server, empty):
     with pytest.raises(StudyError) as told:
-        save(STUDY, empty, ENTITY, "no\x1bne")
+        save(pages(STUDY, empty), ENTITY, "no\x1bne")
     assert str(told.value) == (
         "W&B: the view of made is not saved (Project `lab/no\\u001bne` not found. Do you have access to this "
         "project?); the same command tries again"
@@ -90,9 +90,9 @@ def test_a_server_that_does_not_do_it_is_one_line(server, empty, monkeypatch, fa
     with pytest.raises(
         StudyError, match=r"\AW&B: the view of made is not saved \(.+\); the same command tries again\Z"
     ) as told:
-        save(STUDY, empty, ENTITY, "tests")
+        save(pages(STUDY, empty), ENTITY, "tests")
     assert "\n" not in str(told.value)
     assert server.views == {}
     server.recover()
-    save(STUDY, empty, ENTITY, "tests")
+    save(pages(STUDY, empty), ENTITY, "tests")
     assert len(server.views) == 2
