@@ -50,7 +50,11 @@ def analysis_of(
             if isinstance(drawing, Plot)
         }
         files = bundled(study, records, root, asked)
-        shown = files.get("report.html") or page([(study, records)], [table], made_of(records, asked.words)).encode()
+        if "report.html" in files:
+            shown = files["report.html"].decode()
+        else:
+            shown = page([(study, records)], [table], made_of(records, asked.words))
+            shown = shown.replace(str(root.absolute()), "runs")
     if drawn := maps(records):
         pictures[MAPS] = drawn
     method = methods(study, records, table, root)
@@ -69,10 +73,7 @@ def analysis_of(
         ],
         difference=f"difference in {table.metric.title} ({table.metric.difference})",
         pictures=pictures,
-        pages={
-            PAGE: shown.decode().replace(str(root), "runs"),
-            METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>",
-        },
+        pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
         bundle=files.get(BUNDLE),
         runs=[record.run.key for record in records if record.result is not None],
         alert="\n".join(sentences(table)) if alert else "",
@@ -135,4 +136,4 @@ def bundled(study: Study, records: Sequence[Record], root: Path, asked: Asked) -
         except (FolderError, StudyError):
             return {}
         write(archive, "bundle", files)
-        return {BUNDLE: archive.read_bytes(), "report.html": bytes(files["report.html"])}  # type: ignore[arg-type]
+        return {BUNDLE: archive.read_bytes(), "report.html": bytes(files["report.html"])}
