@@ -35,7 +35,15 @@ REFUSED: Final = "/\\#?%:"
 """Signs that no project's name can have."""
 RENAMED: Final = {"api.forge.coreweave.com": "api.wandb.ai"}
 """The name under which ~/.netrc may still have a server, where W&B looks, too."""
-FIGURES: Final = {"train_loss": "train/loss", "lr": "train/lr"}
+FIGURES: Final = {
+    "epoch": "epoch",
+    "train_loss": "train/loss",
+    "lr": "train/lr",
+    "images_per_s": "train/images_per_s",
+    "memory_gib": "device/memory_gib",
+    "seconds": "device/epoch_seconds",
+    "train_seconds": "device/train_seconds",
+}
 """What an epoch's figures are called in W&B; `train/loss` is the mean over the epoch's batches as they were trained on,
 `train/lr` the rate of its first step."""
 
@@ -97,6 +105,11 @@ def config_of(run: Run) -> dict[str, Any]:
     return slots | {"attention": slots["attention"] or {"kind": "none"}}
 
 
+def _named(figure: str) -> str:
+    gate = figure.removeprefix("gates/")
+    return FIGURES.get(figure, f"test/{figure}") if gate == figure else f"gate/{gate}"
+
+
 class Tracking:
     """A run's W&B run as an observer of the training, which never waits for it (id = key, group = study).
 
@@ -127,8 +140,7 @@ class Tracking:
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
-        names = {name: name if name == "epoch" else FIGURES.get(name, f"test/{name}") for name in line}
-        figures = {names[name]: figure for name, figure in line.items()}
+        figures = {_named(name): figure for name, figure in line.items()}
         self._calls.put(lambda run: run.log(figures, step=int(line["epoch"])))
 
     def end(self, end: End, limit: float = DISK) -> None:
