@@ -22,13 +22,14 @@ class GateWatch:
 
     A gate is computed beside the pass, one of the user's own by a copy of its module, from a copy of what reaches it:
     whatever it does, the pass goes on as without it. One that raises, or has a value that is no number from 0 to 1, is
-    left out from then on, and a line on stdout says so.
+    left out from then on, as a line on stdout says.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, Tensor] = {}
         self._hooks: list[RemovableHandle] = []
-        self._left_out: dict[str, str] = {}
+        self._faults: dict[str, str] = {}
+        self._left_out: set[str] = set()
 
     def begin(self, network: nn.Module) -> None:
         """Look at the next pass through `network`."""
@@ -42,25 +43,26 @@ class GateWatch:
         for hook in self._hooks:
             hook.remove()
         gates: dict[str, dict[str, float]] = {}
-        known = len(self._left_out)
         for name, figures in self._seen.items():
             mean, saturated, low, high = figures.tolist()
             if not (low >= 0 and high <= 1):
-                self._left_out[name] = f"its values are from {low:g} to {high:g}, not from 0 to 1"
+                self._faults[name] = f"its values are from {low:g} to {high:g}, not from 0 to 1"
             elif len(gates) == PLACES or not PLACE.fullmatch(name):
-                self._left_out[name] = f"a line has {PLACES} places, of 1 to 100 letters, digits, dots and dashes"
+                self._faults[name] = f"an epoch's line takes {PLACES} names, of 1 to 100 of {PLACE.pattern}"
             else:
                 gates[name] = {"mean": round(mean, 6), "saturated": round(saturated, 6)}
-        self._hooks, self._seen = [], {}
-        if new := list(self._left_out.items())[known:]:
-            print(f"no figure of the gate at {', '.join(name for name, _ in new)}: {new[0][1]}", flush=True)
+        if self._faults:
+            reason = next(iter(self._faults.values()))
+            print(f"no figures of the gate at {', '.join(map(repr, self._faults))}: {reason}", flush=True)
+        self._left_out.update(self._faults)
+        self._hooks, self._seen, self._faults = [], {}, {}
         return gates
 
     def _look(self, name: str) -> Callable[[Any, tuple[Any, ...]], None]:
         """Return a hook that sees the gate at `name` once."""
 
         def look(module: Any, inputs: tuple[Any, ...]) -> None:
-            if name in self._seen or name in self._left_out:
+            if name in self._seen or name in self._faults:
                 return
             self._seen[name] = torch.empty(0)  # a gate may call its module
             try:
@@ -69,7 +71,7 @@ class GateWatch:
                     self._seen[name] = _figures(_apart(module).gate(x))
             except Exception as error:  # whatever a person's gate does, it ends no run
                 del self._seen[name]
-                self._left_out[name] = told(error)
+                self._faults[name] = told(error)
 
         return look
 
@@ -85,5 +87,5 @@ def _apart(module: Any) -> Any:
 def _figures(gate: Tensor) -> Tensor:
     """Return mean, saturated share, least and greatest value of a gate, where it lies: a GPU need not be waited for."""
     values = gate.double()
-    saturated = (values < LOW) | (values > HIGH)
-    return torch.stack([values.mean(), saturated.double().mean(), *values.aminmax()])
+    saturated = torch.count_nonzero((values < LOW) | (values > HIGH)).double() / values.numel()
+    return torch.stack([values.mean(), saturated, *values.aminmax()])

@@ -118,7 +118,7 @@ class Recorder(pl.Callback):
                 "seconds": round(seconds, 3),
                 "train_seconds": trained,
                 **self._pace(trained),
-                **({"memory_gib": round(memory / 2**30, 3)} if memory is not None else {}),
+                **({"memory_gib": round(memory / 2**30, 4)} if memory is not None else {}),
                 **({"gates": gates} if gates else {}),
             }
             self.folder.append_epoch(line)
