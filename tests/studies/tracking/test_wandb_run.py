@@ -91,6 +91,17 @@ def test_history_and_summary_are_the_folders_figures(root):
             (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
             for line in record.metrics
         ]
+        for step, line in zip(steps, record.metrics, strict=True):
+            gates = {
+                f"gate/{place}/{name}": value
+                for place, gate in line.get("gates", {}).items()
+                for name, value in gate.items()
+            }
+            assert {name: value for name, value in step.items() if name.startswith("gate/")} == gates
+            assert len(gates) == (4 if record.run.attention else 0)
+            assert step["train/images_per_s"] == line["images_per_s"]
+            assert step["device/epoch_seconds"] == line["seconds"]
+            assert not [name for name in step if name.startswith("gates")]
         assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
         result = record.result.figures()
         counts = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
