@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import re
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ class StubServer:
         self._fault: Fault | None = None
         self._counted = 0
         self._released = threading.Event()
-        self._connections: set[socket.socket] = set()
         self._http: ThreadingHTTPServer | None = None
         self._port = 0
         self._listen()
@@ -89,7 +87,7 @@ class StubServer:
         self._begin(Fault("slow", after, only, seconds=seconds))
 
     def die(self, after: int = 0) -> None:
-        """Cut all connections and listen no more, at once or after some more requests."""
+        """Listen and answer no more, at once or after some more requests."""
         self._begin(Fault("die", after))
         if not after:
             self._stop()
@@ -129,9 +127,6 @@ class StubServer:
         if http:
             http.shutdown()
             http.server_close()
-        for connection in list(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
     def fault_of(self, request: str) -> Fault | None:
         """Return what is wrong with the server as it hears a request."""
@@ -182,17 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def setup(self) -> None:
-        super().setup()
-        self.stub._connections.add(self.connection)
-
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):  # a client that leaves without a word
             super().handle()
-
-    def finish(self) -> None:
-        self.stub._connections.discard(self.connection)
-        super().finish()
 
     def log_message(self, *args: Any) -> None:
         """Say nothing: pytest shows what the client says."""
