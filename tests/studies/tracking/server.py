@@ -7,7 +7,6 @@ of it in vain (`unknown`, which a test wants empty), and faults on demand (`refu
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import json
 import re
@@ -192,12 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def body(self) -> bytes:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        return gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
-
     def handle_request(self) -> None:
-        body, path = self.body(), urlsplit(self.path).path
+        body, path = self.rfile.read(int(self.headers.get("Content-Length") or 0)), urlsplit(self.path).path
         asked = json.loads(body) if path == "/graphql" else {}
         found = re.search(r"(?:query|mutation)\s+(\w+)", asked.get("query", ""))
         request = " ".join([self.command, path, *(found.groups() if found else ())])
@@ -211,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(fault.seconds)
             case "hang" | "die":
                 if fault.kind == "die":
-                    threading.Thread(target=stub._stop, daemon=True).start()
+                    stub._stop()
                 else:
                     stub._released.wait()
                 self.close_connection = True

@@ -405,6 +405,17 @@ def test_faults_can_wait(server):
                 urlopen(request)
 
 
+def test_a_server_that_dies_later_comes_back_where_it_was(server):
+    server.die(after=1)
+    url = server.url + "/storage/blob/" + server.keep(b"kept").rpartition("/")[2]
+    assert urlopen(url).read() == b"kept"
+    for how in ("without response", "refused"):
+        with pytest.raises(OSError, match=how):
+            urlopen(url)
+    server.recover()
+    assert urlopen(url).read() == b"kept"
+
+
 def test_what_is_unknown_is_told_and_kept(wandb_server):
     for query in (
         "query A { weather { rain } }",
