@@ -19,7 +19,7 @@ from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
 from studies.terminal.text import one_line
-from studies.tracking.wandb_run import default_mode, project
+from studies.tracking.connection import default_mode, project
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
