@@ -73,7 +73,7 @@ class Answers:
         self.server = server
         user = {"name": "Ann", "username": "ann", "email": "ann@example.org", "entity": ENTITY, "flags": "{}"}
         teams = {"teams": page([{"name": ENTITY}]), "apiKeys": page([]), "admin": False}
-        self.user = node("User", id=new_id("User"), **user, **teams, **nothing("deletedAt"))
+        self.user = node("User", id=new_id("User"), **user, **teams, **nothing("deletedAt", "photoUrl"))
         features = [{"name": name, "isEnabled": True} for name in FEATURES]
         self.query = node(
             "Query",
@@ -145,9 +145,10 @@ class Answers:
             collection, _, alias = name.partition(":")
             return self.membership(self.versions(*place, collection), alias or "latest")
 
-        def views(viewType, viewName, userName=None):
+        def views(viewType, viewName=None, userName=None, first=None, after=None):
             mine = [view for view in self.server.views.values() if (view["entityName"], view["projectName"]) == place]
-            return page([self.view(view) for view in mine if (view["type"], view["name"]) == (viewType, viewName)])
+            found = [view for view in mine if view["type"] == viewType and viewName in {None, view["name"]}]
+            return page([self.view(view) for view in found], first, after)
 
         return node(
             "Project",
@@ -235,7 +236,8 @@ class Answers:
     def view(self, view: Object | None) -> Object | None:
         if view is None:
             return None
-        return node("View", **view, project=lambda: self.project(view["projectName"], view["entityName"]))
+        project = {"project": lambda: self.project(view["projectName"], view["entityName"])}
+        return node("View", **view, **project, user=self.user)
 
     def collection(self, versions: list[StubArtifact], first: StubArtifact | None = None) -> Object | None:
         """Return a collection from its versions; one that has none yet from the version that will be its first."""

@@ -276,6 +276,7 @@ def test_views(server):
     report.title = "tinier"
     report.save()
     assert reports.Report.from_url(report.url).title == "tinier"
+    assert [found.display_name for found in wandb.Api().reports("lab/p")] == ["tinier"]
     view, note = server.views.values()
     assert (view["type"], view["displayName"], note["type"], note["displayName"]) == (
         *("project-view", "tiny"),
