@@ -17,9 +17,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from tests.studies.tracking.answers import Answers
+from tests.studies.tracking.answers import ENTITY, Answers
 from tests.studies.tracking.graphql import Operation, UnknownField
 from tests.studies.tracking.stored import Object, StubArtifact, StubRun, StubSweep
+
+__all__ = ["ENTITY", "StubServer"]
 
 
 @dataclass(frozen=True)
