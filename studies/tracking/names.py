@@ -25,12 +25,13 @@ GATES: Final = ("gates/", "gate/")
 ANALYSIS: Final = "analysis"
 """The job type of a study's analysis run, whose keys follow."""
 TABLE: Final = "table"
+CHART: Final = "effects/chart"
 EFFECTS: Final = "effects/picture"
 CURVES: Final = "curves/picture"
 PAGE: Final = "report"
 METHODS: Final = "methods"
 MAPS: Final = "inspect/maps"
-"""The table with CSV's columns, three kinds of pictures, and two pages of HTML."""
+"""The table with CSV's columns, a chart, kinds of pictures (as `KIND/picture`), and two pages of HTML."""
 COUNTS: Final = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
 """The name in W&B of what `result.json` has beside its scores; `train/seconds` are those of all epochs, scored."""
 

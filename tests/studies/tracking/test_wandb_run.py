@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import urlparse
 
 import psutil
@@ -32,7 +31,7 @@ from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.job.observer import End
 from studies.records.records import gather
-from studies.tracking import connection, store
+from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
 from studies.tracking.lightning_logger import EpochLogger
 from tests.studies.conftest import BASE, silent, tiny
@@ -125,27 +124,13 @@ def track(job, run=BASE):
     return started
 
 
-def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
-    class Opened:
-        resumed = True
-        summary: ClassVar = {"cause": "nan", "error": "loss is nan", "loss": 2.5}
-        id = BASE.key
-        settings = wandb.Settings(root_dir=str(tmp_path))
-        define_metric = pin_config_keys = log_artifact = finish = lambda *_, **__: None
-
-    monkeypatch.setattr("wandb.init", lambda **_: Opened())
-    job = Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1), wandb="online")
-    track(job).end(End(state="complete"))
-    assert Opened.summary == {"cause": None, "error": None, "loss": 2.5, "state": "complete"}
-
-
 def test_off_leaves_no_record(tmp_path):
     run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
     assert not (tmp_path / "wandb").exists()
 
 
 @pytest.fixture
-def session():
+def new_session():
     """Have W&B read its settings anew: it keeps those of an earlier test."""
     wandb.teardown()
 
@@ -167,7 +152,7 @@ def session():
         ({"WANDB_MODE": "disabled"}, "", "off"),
     ],
 )
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     """A login counts that is for the server to which W&B, as it is installed and set, would send runs."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
@@ -212,10 +197,10 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path):
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if answers:
@@ -228,7 +213,7 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         opened = track(job, run)
         assert isinstance(opened.logger, EpochLogger)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < tracking.SERVER_WAIT, "the run waits for nothing"
+        assert time.monotonic() - started < session.SERVER_WAIT, "the run waits for nothing"
         opened.end(End(state="complete"))
         assert time.monotonic() - started < 60
     found = settled(tmp_path / run.key)
@@ -258,10 +243,10 @@ class Refusing(ThreadingHTTPServer):
 
 
 @pytest.mark.parametrize("name", ["wandb", ".wandb"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
     """The user's own settings do."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     there, own = tmp_path / "there", tmp_path / "own"
     (there / name).mkdir(parents=True)
     own.mkdir()
