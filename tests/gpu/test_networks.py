@@ -11,7 +11,7 @@ from lightning_bam.training.image_module import memory_format
 from tests.lightning_bam.training.test_every_network import NETWORKS, SLOTS
 
 ROUNDED = 1e-5
-"""How near a network with h-swish comes in 64 bits: CUDA's takes 1/6 in 32 (seen: 3e-6 where it is so on a CPU, too)."""
+"""How near a network with h-swish comes in 64 bits: CUDA's takes 1/6 in 32 (3e-6, where a CPU was made to)."""
 
 
 def network(run, device, dtype=torch.float32):
