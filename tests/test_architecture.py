@@ -214,6 +214,7 @@ def test_the_top_level_is_as_designed():
     top = {name.partition("/")[0] for name in listed.splitlines() if not name.startswith(".")}
     allowed = {
         *ROOMS,
+        "findings",
         "tests",
         "pyproject.toml",
         "README.md",
