@@ -11,6 +11,7 @@ from lightning_bam.user_code.keep import FOLDER
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
+from studies.tracking.store import records as wandb_records
 
 ATTEMPT: Final = tuple(name for name in Attempt.model_fields if name != "nonce")
 """What is shown of an attempt; a record of an older version may lack some."""
@@ -80,7 +81,7 @@ def _run(record: Record) -> dict[str, Any]:
         "code": str(path.parent / FOLDER / manifest.code) if manifest.code else None,
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,
         "logs": [str(path / name) for name in (*ranks, "launcher.log") if record.folder.has(name)],
-        "wandb": [str(run) for run in sorted(path.glob("wandb/*run-*")) if not (path / "wandb").is_symlink()],
+        "wandb": [str(run) for run in wandb_records(path.parent, record.run.key)],
         **{name: getattr(failure, name) for name in ("cause", "error", "rank", "traceback")},
     }
 

@@ -7,7 +7,6 @@ manifest.json   where, when, with what and for which studies it was trained; its
 result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which an interrupted run goes on; weights and optimizer of the last epoch once complete
-wandb/          W&B's offline record
 stop            why the run should leave at the end of the epoch it is in; only while it is asked to
 *.damaged       what an attempt could not go on from, since it was torn or contradicted the rest
 lock            held (flock) by the process group that trains, so that a dead one is known for dead

@@ -3,14 +3,16 @@
 import errno
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytorch_lightning as pl
 
+from lightning_bam.config import Run
 from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
-from lightning_bam.run_folder.result import flat
+from lightning_bam.run_folder.result import flat, headline, so_far
 from lightning_bam.training.base_module import TrainedModule
 from lightning_bam.training.gates import GateWatch
 from lightning_bam.training.timing import peak_memory, synchronize
@@ -123,6 +125,7 @@ class Recorder(pl.Callback):
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
+            print(told(module.spec, line), flush=True)
         if trainer.current_epoch + 1 != trainer.max_epochs:
             request = trainer.is_global_zero and self.folder.stop_reason() is not None
             self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
@@ -136,6 +139,14 @@ class Recorder(pl.Callback):
         figures = {name: float(value) for name, value in flat(line).items()}
         for logger in trainer.loggers:
             logger.log_metrics(figures, step=int(line["epoch"]))
+
+
+def told(run: Run, line: Mapping[str, Any]) -> str:
+    """Return an epoch in words, for the log: `epoch 3/30: train loss 0.512, error 12.30 %, 4.1 s`."""
+    metric, figure = headline(run), so_far(run, line)
+    scored = f"{metric.short} {figure:.2f}{metric.sign}, " if figure is not None else ""
+    epoch = f"epoch {line['epoch'] + 1}/{run.recipe.epochs}"
+    return f"{epoch}: train loss {line['train_loss']:.4g}, {scored}{line['seconds']:.1f} s"
 
 
 def _not_finite(what: str, value: float, epoch: int, module: TrainedModule) -> NotFiniteError:

@@ -289,3 +289,8 @@ class Selection(Study):
     def added(self) -> tuple[int, ...]:
         """The seeds that the study does not have; by a stopping rule none is added."""
         return () if self.stopping else tuple(sorted({*self.seed_list} - {*self.study.seed_list}))
+
+
+def presets_of(study: Study) -> tuple[str, ...]:
+    """Return the presets by which a call asks a study; empty at the scale of its definition."""
+    return tuple(text for text in Selection.of(study).variant if "=" not in text)

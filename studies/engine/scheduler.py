@@ -37,6 +37,7 @@ class Options:
     threads: int = 1
     wandb: WandbMode = "offline"
     monitor: bool = True
+    alert: bool = False
     retry_failed: bool = False
     storage: str | None = None
     wait_for_others: bool = False
@@ -109,6 +110,8 @@ class Scheduler:
             threads=self.options.threads,
             wandb=self.options.wandb,
             monitor=self.options.monitor,
+            alert=self.options.alert and not self.progress.failed,
+            about=self.source.about,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
             purpose={**self.source.judged_by, **seal(self.root, self.source.label)},
             nonce=lease.folder.nonce,

@@ -16,6 +16,7 @@ from lightning_bam.config import Run
 from lightning_bam.run_folder.result import reported, so_far
 from studies.coordination.leases import Lease, Leases
 from studies.definition.study import Cell
+from studies.job.job import About
 from studies.job.observer import End
 from studies.storage.optuna_storage import close_storage, quiet_heartbeat
 from studies.storage.postgres import with_retries
@@ -36,11 +37,13 @@ class Source(ABC):
     """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`.
 
     `judged_by` is what manifests keep of how the study judges (`records.purpose`); a search has nothing to keep.
+    `about` is what W&B shows beside its runs.
     """
 
     root: Path
     label: str
     judged_by: Mapping[str, str] = {}
+    about: About = About()
     leases: Leases
     storage: BaseStorage
     optuna: optuna.Study

@@ -17,11 +17,25 @@ TAKEN: Final = 77
 
 
 @dataclass(frozen=True, kw_only=True)
+class About:
+    """What a run is trained for, as W&B shows it beside the run: the `question`, at which `presets`, `varied` knobs.
+
+    `sweep` is the id of the W&B sweep of a search.
+    """
+
+    question: str = ""
+    presets: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
+    sweep: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One run on one slot.
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
-    `monitor` is whether W&B records the system and what the run prints, too;
+    `monitor` is whether W&B records the system and what the run prints, too, `alert` whether it sends an alert where
+    the run fails, `about` what it shows beside the run;
     `purpose` is what the manifest keeps of the study beside its row: how it judges (`records.purpose.judged_by`), and
     the seal of the rule that its seeds follow, if there is one (`stopping_rules.declaration.seal`);
     `nonce` is the attempt's, as its scheduler has begun it; `code` is where classes of the user's own stand.
@@ -34,6 +48,8 @@ class Job:
     threads: int = 1
     wandb: WandbMode = "offline"
     monitor: bool = True
+    alert: bool = False
+    about: About = About()
     ranks_here: int = 1
     purpose: Mapping[str, str] = field(default_factory=dict)
     nonce: str | None = None

@@ -21,6 +21,7 @@ from studies.coordination.retries import begin_contradictions_anew, failures
 from studies.definition.study import Cell
 from studies.engine.source import TrialObserver
 from studies.errors import StudyError
+from studies.job.job import About
 from studies.search.choices import Integer, Real
 from studies.search.method import Method, label
 from studies.search.open_trials import Attempt, OpenTrials, SeedTrial
@@ -103,6 +104,7 @@ class Search(OpenTrials):
         self.retries = again
         self.pruner = method.pruner_for(space)
         self.label = label(space, method)
+        self.about = About(question=space.question, varied=tuple(space.choices))
         self.metric = headline(space.base)
         self.trials = method.trials_for(space)
         self.looked = -LOOK

@@ -44,13 +44,13 @@ def test_wandb_keeps_no_command_line_path_or_remote(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bam", "run", "--storage", f"postgresql://me:{CANARY}@h/db"])
     for name in ("WANDB_API_KEY", "PGPASSWORD", "BAM_STORAGE"):
         monkeypatch.setenv(name, CANARY.ljust(40, "0"))
-    folder = tmp_path / "run"
-    folder.mkdir()
+    folder = tmp_path / "runs" / BASE.key
+    folder.mkdir(parents=True)
     observer = tracking.Tracking(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
     observer.start()
     observer.end(End(state="complete"))
     assert settled(folder)["exit"] == 0
-    assert holders(folder) == []
+    assert holders(tmp_path / "runs") == []
 
 
 def command_lines(process, seen):

@@ -94,14 +94,15 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     assert not shadowed.exists(), shadowed.read_text() + done.stderr
     assert done.returncode == 0, done.stderr
-    assert list(Path("runs", run).glob("wandb/offline-run-*/*.wandb"))
+    assert list(Path("runs").glob(f"wandb/offline-run-*-{run}/*.wandb"))
     with tarfile.open("mine.tar.gz") as archive:
         lists = [archive.extractfile(one) for one in archive.getmembers() if one.name.endswith("constraints.txt")]
         assert ["plugged" in one.read().decode() for one in lists] == [False]
     found = read(Path("runs", run))
     assert found["run"].entity == ""
     assert "foreign" not in found["config"]
-    logs = Path("runs", run).rglob("debug*.log")
+    logs = list(Path("runs", "wandb").glob(f"*-{run}/logs/debug*.log"))
+    assert logs
     assert [path for path in logs if "127.0.0.1:9" in path.read_text()] == []
 
 

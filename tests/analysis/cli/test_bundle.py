@@ -28,7 +28,7 @@ HOME = Path(__file__).parents[3]
 @pytest.fixture
 def runs(tiny_copy):
     """The run folders, with what does not belong into a bundle: W&B's record and a half-written file."""
-    secret = tiny_copy["none", 0].path / "wandb" / "offline-run-1"
+    secret = tiny_copy["none", 0].path.parent / "wandb" / "offline-run-1"
     secret.mkdir(parents=True)
     (secret / "run.wandb").write_text("somebody's key")
     (tiny_copy["none", 0].path / ".result.json.4711").write_text("{")

@@ -172,41 +172,42 @@ def test_a_record_that_is_told_to_others_holds_no_linked_file(runs, canary):
 
 
 def test_training_follows_no_link(runs, canary):
-    """Real runs: one whose log is a link, one whose checkpoints are, one whose W&B record is."""
+    """Real runs: one whose log is a link, one whose checkpoints are; and W&B's records, which would lie in a link."""
     log, weights, wandb, _ = runs.values()
     for folder in (log, weights, wandb):
         for name in ("result.json", "metrics.jsonl", "manifest.json"):
             (folder.path / name).unlink()
     plant(log, "rank0.log", canary.folder / "token")
     (weights.path / "checkpoints").symlink_to(canary.folder / "run" / "checkpoints")
-    (wandb.path / "wandb").symlink_to(canary.folder / "run")
+    (wandb.path.parent / "wandb").symlink_to(canary.folder / "run")
     plant(wandb, "stop", canary.folder / "token")
     assert call("run", "mine.py", "--devices", "cpu:2", "--wandb", "offline") == 1
     assert "tiny: 2 of 4 runs complete, 1 of them now; 2 failed" in canary.unharmed()
     assert "rank0.log: is a link" in log.manifest().error
     assert "checkpoints: is a link" in weights.manifest().error
     assert wandb.result() is not None
-    assert not (wandb.path / "wandb").is_symlink()
+    assert "runs/wandb: is a link, not a folder; nothing is read or written through it" in wandb.log.read_text()
 
 
-@pytest.mark.parametrize("name", ["wandb", ".wandb"])
-@pytest.mark.parametrize("what", ["link", "pipe", "file", "folder"])
-def test_wandb_writes_into_its_own_folder_and_waits_for_no_pipe(tmp_path, monkeypatch, canary, name, what):
-    """A run folder in which W&B's is something else, or `.wandb`, which W&B would take instead."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    path = folder / name
-    make = {"link": lambda: path.symlink_to(canary.folder), "pipe": lambda: os.mkfifo(path)}
-    make |= {"file": path.touch, "folder": path.mkdir}
+@pytest.mark.parametrize("what", ["link", "pipe", "file"])
+def test_wandb_waits_for_no_pipe_and_follows_no_link(tmp_path, monkeypatch, canary, capsys, what):
+    """A runs folder in which W&B's is something else; `.wandb`, which it would take instead, is not looked at."""
+    path = tmp_path / "wandb"
+    make = {"link": lambda: path.symlink_to(canary.folder), "pipe": lambda: os.mkfifo(path), "file": path.touch}
     make[what]()
+    (tmp_path / ".wandb").symlink_to(canary.folder)
     monkeypatch.setenv("WANDB_USE_DOT_WANDB", "true")
     started = time.monotonic()
-    tracking = Tracking(Job(folder=folder, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
+    tracking = Tracking(Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
     tracking.start()
     tracking.end(End(state="complete"))
     assert time.monotonic() - started < DISK / 2
-    assert settled(folder)["exit"] == 0
-    assert [path.name for path in folder.iterdir()] == ["wandb"]
+    assert f"W&B: offline failed ({path}: is a" in capsys.readouterr().out
+    path.unlink()
+    tracking = Tracking(Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1), wandb="offline"), BASE)
+    tracking.start()
+    tracking.end(End(state="complete"))
+    assert settled(tmp_path / BASE.key)["exit"] == 0
     canary.unharmed()
 
 

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import urlparse
 
 import psutil
@@ -32,10 +31,11 @@ from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.job.observer import End
 from studies.records.records import gather
+from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
 from studies.tracking.lightning_logger import EpochLogger
 from tests.studies.conftest import BASE, silent, tiny
-from tests.studies.tracking.wandb_file import messages, read, settled
+from tests.studies.tracking.wandb_file import read, settled
 
 OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
 DEFAULT = urlparse(wandb.Settings().base_url)
@@ -65,13 +65,18 @@ def test_each_run_is_one_finished_run_of_wandb(root):
         assert (run.run_id, run.run_group) == (record.run.key, "tiny")
         assert run.display_name == f"{record.row} / seed 0"
         assert run.job_type == record.row, "so that W&B groups the seeds of a row"
+        assert run.notes == "Does BAM help on plain digits?"
+        attention = "bam" if record.run.attention else "none"
+        tags = ["study:tiny", "dataset:digits", "backbone:small_resnet", f"attention:{attention}"]
+        assert list(run.tags) == tags
         told = {
             "study": "tiny",
             "row": record.row,
             **{name: getattr(record.manifest, name) for name in ("commit", "host")},
         }
         slots = to_dict(record.run) | ({} if record.run.attention else {"attention": {"kind": "none"}})
-        config = {name: value for name, value in found["config"].items() if name != "_wandb"}
+        assert found["config"]["_wandb.pinned_keys"] == ["attention", "row", "seed", "study"], "what is varied, first"
+        config = {name: value for name, value in found["config"].items() if not name.startswith("_wandb")}
         assert config == told | slots
         assert not [name for name in config if "." in name], "W&B takes a dot for a step inside"
         assert found["exit"] == 0
@@ -98,8 +103,20 @@ def test_history_and_summary_are_the_folders_figures(root):
             assert step["device/epoch_seconds"] == line["seconds"]
             assert not [name for name in step if name.startswith("gates")]
         assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
-        for name, value in (vars(record.result) | {"own": None}).items():
-            assert found["summary"].get(name) == value, "and what a classifier does not report is not there"
+        gates = record.metrics[-1].get("gates", {})
+        assert set(gates) == (set() if record.run.attention is None else {"layer1", "layer2"})
+        for place, gate in gates.items():
+            assert (steps[-1][f"gate/{place}/mean"], steps[-1][f"gate/{place}/saturated"]) == (*gate.values(),)
+        result = record.result.figures()
+        counts = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
+        told = {counts.get(name, f"test/{name}"): value for name, value in result.items()}
+        names += ("device/epoch_seconds", "device/train_seconds", *(name for name in steps[-1] if "gate/" in name))
+        last = {name: steps[-1][name] for name in names if name != "_step"}
+        pace = sum(line["images_per_s"] for line in record.metrics) / len(record.metrics)
+        assert found["summary"].pop("train/images_per_s") == {"mean": pytest.approx(pace)}
+        assert {name: value for name, value in found["summary"].items() if not name.startswith("_")} == (
+            last | told | {"state": "complete"}
+        ), "and what a classifier does not report is not there"
 
 
 def test_a_failed_run_is_finished_as_failed(root):
@@ -125,25 +142,13 @@ def track(job, run=BASE):
     return started
 
 
-def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
-    class Opened:
-        resumed = True
-        summary: ClassVar = {"cause": "nan", "error": "loss is nan", "loss": 2.5}
-        define_metric = finish = lambda *_, **__: None
-
-    monkeypatch.setattr("wandb.init", lambda **_: Opened())
-    job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
-    track(job).end(End(state="complete"))
-    assert Opened.summary == {"cause": None, "error": None, "loss": 2.5}
-
-
 def test_off_leaves_no_record(tmp_path):
     run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
-    assert not list(tmp_path.glob("*/wandb"))
+    assert not (tmp_path / "wandb").exists()
 
 
 @pytest.fixture
-def session():
+def new_session():
     """Have W&B read its settings anew: it keeps those of an earlier test."""
     wandb.teardown()
 
@@ -165,7 +170,7 @@ def session():
         ({"WANDB_MODE": "disabled"}, "", "off"),
     ],
 )
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     """A login counts that is for the server to which W&B, as it is installed and set, would send runs."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
@@ -180,7 +185,7 @@ def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     if netrc:
         (tmp_path / ".netrc").write_text(netrc)
         (tmp_path / ".netrc").chmod(0o600)
-    assert tracking.default_mode() == mode
+    assert connection.default_mode() == mode
     assert capsys.readouterr() == ("", "")
 
 
@@ -188,7 +193,7 @@ def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
 def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys, name):
     monkeypatch.setenv("WANDB_PROJECT", name)
     with pytest.raises(StudyError, match="^WANDB_PROJECT='.*: give a name of 1 to 128 characters without "):
-        tracking.project()
+        connection.project()
     assert main(["run", "quickstart", "--wandb", "offline"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not Path("runs").exists()
@@ -206,19 +211,14 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path):
         assert len(names) == (1 if name == "run_group" else 3)
         assert all(len(one.encode()) <= most for one in names)
     assert all(one["run"].display_name.endswith(" / seed 0") for one in found)
-    assert not any("output_raw" in kinds(record.folder.path) for record in gather(study, tmp_path))
-
-
-def kinds(folder):
-    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    return {record.WhichOneof("record_type") for record in messages(path)}
+    assert not any(one["printed"] or one["stats"] for one in found)
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if answers:
@@ -226,15 +226,15 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         run = replace(BASE, attention=BAMSpec(reduction=4))
-        job = Job(folder=tmp_path, study="tiny", row="BAM", slot=Slot(1), wandb="online")
+        job = Job(folder=tmp_path / run.key, study="tiny", row="BAM", slot=Slot(1), wandb="online")
         started = time.monotonic()
         opened = track(job, run)
         assert isinstance(opened.logger, EpochLogger)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < tracking.SERVER_WAIT, "the run waits for nothing"
+        assert time.monotonic() - started < session.SERVER_WAIT, "the run waits for nothing"
         opened.end(End(state="complete"))
         assert time.monotonic() - started < 60
-    found = settled(tmp_path)
+    found = settled(tmp_path / run.key)
     assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
     assert [line["test/error_top1"] for line in found["history"]] == [12.5]
 
@@ -261,10 +261,10 @@ class Refusing(ThreadingHTTPServer):
 
 
 @pytest.mark.parametrize("name", ["wandb", ".wandb"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
     """The user's own settings do."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     there, own = tmp_path / "there", tmp_path / "own"
     (there / name).mkdir(parents=True)
     own.mkdir()
@@ -278,9 +278,9 @@ def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monk
         monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
         monkeypatch.delenv("WANDB_BASE_URL", raising=False)
         monkeypatch.chdir(there)
-        job = Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1), wandb="online")
+        job = Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1), wandb="online")
         track(job).end(End(state="complete"))
-        found = settled(tmp_path)
+        found = settled(tmp_path / BASE.key)
         assert home.heard, "it was tried"
         assert foreign.heard == []
         home.shutdown()
@@ -292,7 +292,7 @@ def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monk
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_wandb_that_cannot_be_loaded_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)  # what an installation that is broken gives: ImportError
-    opened = track(Job(folder=tmp_path, study="tiny", row="none", slot=Slot(1)))
+    opened = track(Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1)))
     opened.logger.log_metrics({"epoch": 0.0}, step=0)
     started = time.monotonic()
     opened.end(End(state="complete"))
@@ -342,7 +342,7 @@ def test_a_wandb_that_dies_in_the_middle_stops_nothing(tmp_path):
 
     def kill_service(progress):
         for active in progress.active:
-            if list(active.folder.path.glob("wandb/offline-run-*/*.wandb")) and not killed:
+            if store.records(tmp_path, active.cell.run.key) and not killed:
                 for process in psutil.process_iter():
                     with suppress(psutil.Error):  # some other process that has just ended
                         words = " ".join(process.cmdline())

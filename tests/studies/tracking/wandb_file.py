@@ -1,59 +1,63 @@
-"""A reader of W&B's offline files: records in LevelDB's log format (blocks of 32 KiB) of W&B's protobuf messages."""
+"""W&B's records as W&B itself reads them: `wandb leet inspect --json`."""
 
 from __future__ import annotations
 
 import json
-import struct
+import os
+import subprocess
+import sys
 import time
-from contextlib import suppress
 from pathlib import Path
-
-from google.protobuf.message import DecodeError
-from wandb.proto import wandb_internal_pb2
-
-BLOCK = 32768
+from types import SimpleNamespace
 
 
-def messages(path: Path) -> list[wandb_internal_pb2.Record]:
-    """Return every record of a `.wandb` file; its first 7 bytes are a header of W&B's own."""
-    data = path.read_bytes()
-    assert data[:4] == b":W&B"
-    found, parts, at = [], b"", 7
-    while at + 7 <= len(data):
-        if BLOCK - at % BLOCK < 7:  # too little room for a header: padding
-            at += BLOCK - at % BLOCK
-            continue
-        length, kind = struct.unpack_from("<HB", data, at + 4)
-        if kind == 0:
-            break
-        parts += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # a whole record, or the last part of one
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(parts)
-            found.append(record)
-            parts = b""
-    return found
+def messages(path: Path) -> list[dict]:
+    """Return every message of a `.wandb` file, or of the record that has it."""
+    words = [sys.executable, "-P", "-m", "wandb", "leet", "inspect", "--json", str(path)]
+    environment = {**os.environ, "WANDB_ERROR_REPORTING": "false"}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def record(folder: Path) -> Path:
+    """Return the only offline record of a run folder's run."""
+    (path,) = folder.parent.glob(f"wandb/offline-run-*-{folder.name}")
+    return path
 
 
 def read(folder: Path) -> dict:
-    """Return what one run's only offline record holds: run, config, history, summary, exit code."""
-    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    found: dict = {"config": {}, "history": [], "summary": {}, "exit": None}
-    for record in messages(path):
-        kind = record.WhichOneof("record_type")
+    """Return what the only offline record of a run folder's run holds.
+
+    `run`, `config`, `history` (a line a step), `summary`, `artifacts`, `stats` (a line a system sample), `printed` and
+    the `exit` code, None where it has not ended.
+    """
+    found: dict = {
+        "config": {},
+        "history": [],
+        "summary": {},
+        "artifacts": [],
+        "stats": [],
+        "printed": [],
+        "exit": None,
+    }
+    for message in messages(record(folder)):
+        kind = message["type"]
+        content = message[kind]
         if kind == "run":
-            found["run"] = record.run
-            found["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+            found["run"] = SimpleNamespace(**{"entity": "", "sweep_id": "", **content})
+            found["config"] |= content["config"]["update"]
+        elif kind in ("config", "summary"):
+            found[kind] |= content["update"]
         elif kind == "history":
-            items = {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
-            found["history"].append(items)
-        elif kind == "summary":
-            found["summary"] |= {
-                (i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.summary.update
-            }
+            found["history"].append(content["item"])
+        elif kind == "artifact":
+            found["artifacts"].append(content)
+        elif kind == "stats":
+            found["stats"].append(content["item"])
+        elif kind == "output_raw":
+            found["printed"].append(content["line"])
         elif kind == "exit":
-            found["exit"] = record.exit.exit_code
+            found["exit"] = content["exit_code"]
     return found
 
 
@@ -62,7 +66,6 @@ def settled(folder: Path, seconds: float = 30) -> dict:
     found: dict = {}
     until = time.monotonic() + seconds
     while found.get("exit") is None and time.monotonic() < until:
-        with suppress(DecodeError):  # half a record
-            found = read(folder)
+        found = read(folder)
         time.sleep(0.1)
     return found

@@ -1,0 +1,71 @@
+"""Whom W&B would send runs to: by the environment and the user's own settings, never by the working directory's."""
+
+import netrc
+import os
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlparse
+
+from lightning_bam.json_text import short
+from studies.errors import StudyError
+from studies.job.job import WandbMode
+
+NAME: Final = 128
+"""Bytes that the name of a project, of a run and of a group can have in W&B."""
+REFUSED: Final = "/\\#?%:"
+"""Signs that no project's name can have."""
+RENAMED: Final = {"api.forge.coreweave.com": "api.wandb.ai"}
+"""The name under which ~/.netrc may still have a server, where W&B looks, too."""
+
+
+def default_mode() -> WandbMode:
+    """`online` where somebody is logged in, else `offline`."""
+    mode: dict[str | None, WandbMode] = {"offline": "offline", "disabled": "off"}
+    if os.environ.get("WANDB_MODE") in mode:
+        return mode[os.environ["WANDB_MODE"]]
+    if os.environ.get("WANDB_API_KEY"):
+        return "online"
+    try:
+        logins = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
+    except (OSError, netrc.NetrcParseError):
+        return "offline"
+    server = urlparse(address())
+    host = server.hostname or ""
+    return "online" if any(map(logins.authenticators, (server.netloc, host, RENAMED.get(host, host)))) else "offline"
+
+
+def address() -> str:
+    """Return the address of the server that W&B would send runs to, by the environment and the user's own settings."""
+    try:
+        isolated_wandb()
+        from wandb.sdk.wandb_setup import singleton
+
+        with redirect_stderr(StringIO()):  # it says which files it reads
+            return singleton().settings.base_url
+    except Exception:  # a variable that it refuses, an installation that is broken: each run's log says so
+        return "https://api.wandb.ai"
+
+
+def isolated_wandb() -> Any:
+    """Return W&B, kept from the working directory, whose files may be anybody's.
+
+    W&B takes from there, before it reads a setting of ours, whom it sends the user's key to (`wandb/settings`) and more
+    of a config (`config-defaults.yaml`), and no setting of its own forbids it. The user's own settings count.
+    """
+    import wandb
+    from wandb.sdk.wandb_config import Config
+
+    wandb.Settings.settings_workspace = property(lambda _: os.devnull)  # type: ignore[assignment]
+    Config._load_defaults = lambda _: None  # type: ignore[method-assign]
+    return wandb
+
+
+def project() -> str:
+    """Return the W&B project, `WANDB_PROJECT` or `lightning-bam`; a `StudyError` for a name that W&B refuses."""
+    name = os.environ.get("WANDB_PROJECT", "lightning-bam")
+    if not name.strip() or len(name) > NAME or {*REFUSED} & {*name}:
+        expected = f"a name of 1 to {NAME} characters without {' '.join(REFUSED)}"
+        raise StudyError(f"WANDB_PROJECT={short(name)}: give {expected}, or unset it")
+    return name
