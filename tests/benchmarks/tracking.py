@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.tracking [--runs 24] [--epochs 20] [--wandb-monitor on]
 
-Two `bam run` train the same study, one with `--wandb offline` and one with `--wandb off`, each on one core; then again with the cores exchanged, so that neither has the better one. Both must come to the same figures.
+Two `bam run` train the same study, one with `--wandb offline` and one with `--wandb off`, each on one core; then again
+with the cores exchanged, so that neither has the better one. Both must come to the same figures.
 
 *Added a run*: seconds from the end of the first run to that of the last, a run, with W&B less without; the analysis run
 at the end of a call is not in it. *Training*: the ratio of what epochs take, by `metrics.jsonl`: system metrics and
