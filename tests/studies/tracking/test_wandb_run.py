@@ -137,9 +137,18 @@ def track(job, run=BASE):
     return started
 
 
-def test_off_leaves_no_record(tmp_path):
-    run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
-    assert not (tmp_path / "wandb").exists()
+def test_off_loads_nothing_of_wandb_and_leaves_no_record(tmp_path):
+    """Neither the scheduler nor a training: a `wandb` that would be found first is not looked at."""
+    canary = tmp_path / "canary"
+    (tmp_path / "first" / "wandb").mkdir(parents=True)
+    (tmp_path / "first" / "wandb" / "__init__.py").write_text(f"open({str(canary)!r}, 'w').close()\n")
+    (tmp_path / "mine.py").write_text("from tests.studies.conftest import tiny\nSTUDY = tiny(seeds=1)\n")
+    paths = f"{tmp_path / 'first'}{os.pathsep}{Path(__file__).parents[3]}"
+    words = [sys.executable, "-m", "analysis.cli", "run", "mine.py", "--devices", "cpu:2", "--wandb", "off"]
+    subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=True)
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 2
+    assert not canary.exists()
+    assert not (tmp_path / "runs" / "wandb").exists()
 
 
 @pytest.fixture
