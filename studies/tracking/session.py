@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from studies.job.job import WandbMode
 from studies.tracking.connection import isolated_wandb
-from studies.tracking.store import FOLDER, remove_records, store
+from studies.tracking.store import FOLDER, mark_sent, remove_records, store
 
 SERVER_WAIT = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
@@ -42,7 +42,7 @@ def open_run(
                 dir=root,
                 mode=one,
                 resume=None,  # the record of an attempt takes the place of the last: all epochs are told again
-                settings=settings(wandb, monitor=monitor, sweep=sweep if one == "online" else None),
+                settings=settings(wandb, monitor=monitor, sweep=sweep),
             )
         except Exception as error:  # a dead or strange server must never stop a run
             print(f"W&B: {one} failed ({error}); the run goes on")
@@ -51,6 +51,12 @@ def open_run(
         else:
             return run, one
     return None
+
+
+def finish_run(run: Any, mode: WandbMode, code: int = 0) -> bool:
+    """Finish a W&B run with an exit code; return whether its server, if it has one, has taken all of it."""
+    run.finish(exit_code=code)
+    return mode == "offline" or mark_sent(Path(run.settings.sync_dir))
 
 
 def settings(wandb: Any, *, monitor: bool, sweep: str | None) -> Any:

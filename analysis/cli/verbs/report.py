@@ -61,12 +61,14 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
     project()
 
     from analysis.cli.verbs.bundle import asked_of
-    from analysis.review.send import tell_wandb
+    from analysis.review.send import recorded, tell_wandb
 
     told = True
     names = [study.name for study, _ in studies] if arguments.all else arguments.study
     for name, (study, records), table in zip(names, studies, tables_of(studies), strict=True):
         told &= tell_wandb(study, records, table, root_of(arguments), mode, asked_of(name, arguments))
+        if mode == "offline":
+            print(f"bam: {recorded(study.label, root_of(arguments))}", file=sys.stderr)
     return 0 if told else 1
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
 from studies.terminal.text import one_line
 from studies.tracking.connection import default_mode, project
+from studies.tracking.store import unsent_line
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
@@ -76,12 +78,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.again:
         _forget(arguments)
     options = options_of(arguments)
-    code = 0
+    code, keys = 0, set[str]()
     for name, study in zip(arguments.study, select_to_train(arguments), strict=True):
         trained = train(study, arguments, options)
-        code = max(code, trained.code)
-        if trained.runs:
+        code, keys = max(code, trained.code), keys | trained.keys
+        if trained.keys:
             conclude(name, study, arguments, options)
+    tell_unsent(keys, arguments, options)
     return code
 
 
@@ -100,10 +103,10 @@ def _forget(arguments: argparse.Namespace) -> None:
 
 
 class Trained(NamedTuple):
-    """What a call has done for a study: its exit code, 1 where some run has no result, and the runs that have ended."""
+    """What a call has done for a study: its exit code, 1 where some run has no result, and keys of runs that ended."""
 
     code: int
-    runs: int
+    keys: set[str]
 
 
 def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trained:
@@ -112,13 +115,12 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
-    runs = 0
+    keys = set[str]()
 
     def train_round(part: Round) -> bool:
-        nonlocal runs
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
         trained = _train(part.study, root, options)
-        runs += trained.runs
+        keys.update(trained.keys)
         return trained.code == 0
 
     table, resolved = until_resolved(
@@ -126,7 +128,7 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     )
     for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
         print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
-    return Trained(0 if resolved else 1, runs)
+    return Trained(0 if resolved else 1, keys)
 
 
 def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> None:
@@ -144,6 +146,12 @@ def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Op
         print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
 
 
+def tell_unsent(keys: Collection[str], arguments: argparse.Namespace, options: Options) -> None:
+    """Say which of the runs that a call has trained no W&B server has, and what sends them."""
+    if line := unsent_line(root_of(arguments), keys, options.wandb):
+        print(f"bam: {one_line(line)}", file=sys.stderr)
+
+
 def _train(study: Study, root: Path, options: Options) -> Trained:
     with LiveView() as view:
         progress = run_study(study, root, options, view)
@@ -154,7 +162,7 @@ def _train(study: Study, root: Path, options: Options) -> Trained:
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
     code = 0 if states["complete"] == progress.total else 1
-    return Trained(code, len(progress.finished) + len(progress.failed))
+    return Trained(code, progress.ended)
 
 
 def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) -> Options:
