@@ -20,7 +20,7 @@ from studies.records.records import Record
 from studies.terminal.text import one_line
 from studies.tracking.analysis_run import Analysis, Sent, send
 from studies.tracking.names import analysis_id
-from studies.tracking.store import FOLDER, sync_command
+from studies.tracking.store import sync_command
 from studies.workers.process_environment import die_with_parent, scrub, variables
 
 LIMIT: Final = 120.0
@@ -45,7 +45,7 @@ def tell_wandb(
     *,
     alert: bool = False,
 ) -> bool:
-    """Write a study's analysis run, and save its view and Report where a server has it; online a line says where it is.
+    """Write a study's analysis run, and save its view and Report where a server has it; a line says where that is.
 
     What goes wrong with W&B is a line on stderr; returns whether all of it has gone well.
     """
@@ -64,8 +64,6 @@ def tell_wandb(
     if outcome.sent is None:
         return False
     if not outcome.sent.url:
-        if mode == "online":
-            print(f"bam: {recorded(study.label, root)}", file=sys.stderr)
         return mode == "offline"
     told = f"what {study.label} came to: {outcome.sent.url}"
     told += f"; its view: {outcome.saved.view}; its Report: {outcome.saved.report}" if outcome.saved else ""
@@ -73,11 +71,6 @@ def tell_wandb(
     if isinstance(built, str):
         print(f"bam: W&B: {built}", file=sys.stderr)
     return not outcome.lines
-
-
-def recorded(label: str, root: Path) -> str:
-    """Return the line that says where the analysis run of a study is that no server has, and what sends it."""
-    return f"W&B: what {label} came to is recorded in {root / FOLDER}; `{sync_command(root)}` sends it"
 
 
 def in_a_process(analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> Outcome:

@@ -45,7 +45,9 @@ def open_run(
                 settings=settings(wandb, monitor=monitor, sweep=sweep),
             )
         except Exception as error:  # a dead or strange server must never stop a run
-            print(f"W&B: {one} failed ({error}); the run goes on")
+            reason, *_ = str(error).splitlines() or [type(error).__name__]
+            goes_on = "recorded offline" if one == "online" else "the run goes on"
+            print(f"W&B: {one} failed ({reason}); {goes_on}")
             with suppress(Exception):
                 wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
         else:

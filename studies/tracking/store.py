@@ -45,16 +45,16 @@ def mark_sent(record: Path) -> bool:
     return True
 
 
-def unsent(root: Path, keys: Collection[str]) -> list[Path]:
+def unsent(root: Path, ids: Collection[str]) -> list[Path]:
     """Return the records of these runs that no server is known to have."""
-    found = [path for path in store(root).glob("*run-*") if path.name.rpartition("-")[2] in keys]
-    return sorted(path for path in found if not any(path.glob(f"*{SENT}")))
+    names = {path.name.removeprefix("offline-").split("-", 2)[2]: path for path in store(root).glob("*run-*-*")}
+    return [names[one] for one in ids if one in names and not any(names[one].glob(f"*{SENT}"))]
 
 
-def unsent_line(root: Path, keys: Collection[str], mode: WandbMode) -> str:
-    """Return the line that says which of these runs a server does not have, and what sends them; empty if none."""
+def unsent_line(root: Path, ids: Collection[str], mode: WandbMode) -> str:
+    """Return the line that says how many of these runs no server has, and what sends them; empty if none."""
     try:
-        count = 0 if mode == "off" else len(unsent(root, keys))
+        count = 0 if mode == "off" else len(unsent(root, ids))
     except FolderError as error:  # no run was recorded, and its log says so
         return f"W&B: {error}"
     if not count:

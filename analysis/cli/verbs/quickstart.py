@@ -19,6 +19,6 @@ def execute(arguments: argparse.Namespace) -> int:
     trained = train(study, arguments, options)
     show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
     if trained.keys:
-        conclude("quickstart", study, arguments, options)
-    tell_unsent(trained.keys, arguments, options)
+        ids = trained.keys | {conclude("quickstart", study, arguments, options)}
+        tell_unsent(ids, root_of(arguments), options.wandb)
     return trained.code

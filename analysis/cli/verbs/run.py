@@ -23,8 +23,10 @@ from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
+from studies.job.job import WandbMode
 from studies.terminal.text import one_line
 from studies.tracking.connection import default_mode, project
+from studies.tracking.names import analysis_id
 from studies.tracking.store import unsent_line
 
 HINTS = {
@@ -83,8 +85,8 @@ def execute(arguments: argparse.Namespace) -> int:
         trained = train(study, arguments, options)
         code, keys = max(code, trained.code), keys | trained.keys
         if trained.keys:
-            conclude(name, study, arguments, options)
-    tell_unsent(keys, arguments, options)
+            keys.add(conclude(name, study, arguments, options))
+    tell_unsent(keys, root_of(arguments), options.wandb)
     return code
 
 
@@ -131,10 +133,13 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     return Trained(0 if resolved else 1, keys)
 
 
-def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> None:
-    """Tell W&B, if it is told of runs, what a study has come to; `name` is what the call calls it."""
+def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> str:
+    """Tell W&B, if it is told of runs, what a study has come to, and return the id of its analysis run.
+
+    `name` is what the call calls the study.
+    """
     if options.wandb == "off":
-        return
+        return analysis_id(study.label)
     from analysis.review.send import tell_wandb  # loads matplotlib
 
     every = gather_everywhere(study, root_of(arguments), options.storage)
@@ -144,11 +149,12 @@ def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Op
         tell_wandb(study, records, table, root_of(arguments), options.wandb, asked, alert=options.alert)
     except (FolderError, StudyError) as error:
         print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
+    return analysis_id(study.label)
 
 
-def tell_unsent(keys: Collection[str], arguments: argparse.Namespace, options: Options) -> None:
-    """Say which of the runs that a call has trained no W&B server has, and what sends them."""
-    if line := unsent_line(root_of(arguments), keys, options.wandb):
+def tell_unsent(ids: Collection[str], root: Path, mode: WandbMode) -> None:
+    """Say how many of these runs of W&B, those of trainings and of analyses, no server has, and what sends them."""
+    if line := unsent_line(root, ids, mode):
         print(f"bam: {one_line(line)}", file=sys.stderr)
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from analysis.cli.arguments import argument, number
-from analysis.cli.selection import select_to_train
+from analysis.cli.selection import root_of, select_to_train
 from analysis.cli.verbs.run import TRAINING, options_of, tell_unsent, train
 from studies.errors import StudyError
 
@@ -28,5 +28,5 @@ def execute(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
     options = options_of(arguments, wait_for_others=True)
     trained = [train(study, arguments, options) for study in select_to_train(arguments)]
-    tell_unsent({key for one in trained for key in one.keys}, arguments, options)
+    tell_unsent({key for one in trained for key in one.keys}, root_of(arguments), options.wandb)
     return max(one.code for one in trained)

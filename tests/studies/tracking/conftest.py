@@ -30,7 +30,7 @@ def until(condition, timeout=120):
 
 
 def environment(server, home):
-    """Return what has W&B send all to a `StubServer`, keep its own files in the folder `home`, and ask again at once."""
+    """Return variables with which W&B tells a `StubServer`, keeps files of its own in `home`, and tries again soon."""
     folders = ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
     told = {name: str(home) for name in (*folders, "HOME")} | {f"WANDB__{name}": "1" for name in SECONDS}
     told |= {"NETRC": str(home / "netrc"), "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "5" * 40}

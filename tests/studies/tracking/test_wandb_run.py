@@ -33,7 +33,6 @@ from studies.job.observer import End
 from studies.records.records import gather
 from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
-from studies.tracking.lightning_logger import EpochLogger
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.tracking.wandb_file import read, settled
 
@@ -194,31 +193,6 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path):
         assert all(len(one.encode()) <= most for one in names)
     assert all(one["run"].display_name.endswith(" / seed 0") for one in found)
     assert not any(one["printed"] or one["stats"] for one in found)
-
-
-@pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
-@pytest.mark.usefixtures("new_session")
-def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
-    """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if answers:
-            server.listen()
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-        run = replace(BASE, attention=BAMSpec(reduction=4))
-        job = Job(folder=tmp_path / run.key, study="tiny", row="BAM", slot=Slot(1), wandb="online")
-        started = time.monotonic()
-        opened = track(job, run)
-        assert isinstance(opened.logger, EpochLogger)
-        opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < session.SERVER_WAIT, "the run waits for nothing"
-        opened.end(End(state="complete"))
-        assert time.monotonic() - started < 60
-    found = settled(tmp_path / run.key)
-    assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
-    assert [line["test/error_top1"] for line in found["history"]] == [12.5]
 
 
 class Refusing(ThreadingHTTPServer):
