@@ -1,11 +1,12 @@
 """What a study's analysis run shows in W&B: its table, plots, page, method and bundle, as plain data."""
 
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from analysis.bundle.archive import write
 from analysis.bundle.contents import Asked, check, contents, made_of
@@ -18,13 +19,19 @@ from analysis.plots.plot import Plot
 from analysis.report.page import page
 from analysis.report.verdict import sentences
 from analysis.table.build import Table
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import FolderError, read_bytes, refuse
 from studies.definition.study import Study, presets_of
 from studies.errors import StudyError
 from studies.records.records import Record
 from studies.stopping_rules.declaration import declared_on
-from studies.tracking.analysis_run import Analysis, Effect
-from studies.tracking.names import METHODS, PAGE
+from studies.tracking.analysis_run import BUNDLE, Analysis, Effect, Picture
+from studies.tracking.names import MAPS, METHODS, PAGE
+
+INSPECTED: Final = "inspect"
+"""Where `bam inspect` writes in a run folder."""
+MOST_ROWS: Final = 12
+MOST_MAPS: Final = 3
+"""Rows of which maps are shown, and maps of each."""
 
 
 def analysis_of(
@@ -38,11 +45,18 @@ def analysis_of(
     with missing_glyphs():
         drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
         pictures = {
-            f"{kind}/picture": (drawing.as_bytes("png"), drawing.alt)
+            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.alt)]
             for kind, drawing in drawings.items()
             if isinstance(drawing, Plot)
         }
-        shown = page([(study, records)], [table], made_of(records, asked.words)).replace(str(root), "runs")
+        files = bundled(study, records, root, asked)
+        if "report.html" in files:
+            shown = files["report.html"].decode()
+        else:
+            shown = page([(study, records)], [table], made_of(records, asked.words))
+            shown = shown.replace(str(root.absolute()), "runs")
+    if drawn := maps(records):
+        pictures[MAPS] = drawn
     method = methods(study, records, table, root)
     return Analysis(
         label=study.label,
@@ -60,7 +74,7 @@ def analysis_of(
         difference=f"difference in {table.metric.title} ({table.metric.difference})",
         pictures=pictures,
         pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
-        bundle=bundle(study, records, root, asked),
+        bundle=files.get(BUNDLE),
         runs=[record.run.key for record in records if record.result is not None],
         alert="\n".join(sentences(table)) if alert else "",
     )
@@ -98,8 +112,21 @@ def summary(table: Table) -> dict[str, Any]:
     }
 
 
-def bundle(study: Study, records: Sequence[Record], root: Path, asked: Asked) -> bytes | None:
-    """Return the study's bundle; None where no run is complete, or `bam verify` would name a record."""
+def maps(records: Sequence[Record]) -> list[Picture]:
+    """Return the attention maps that `bam inspect` has drawn of runs: of each row those of its first such run."""
+    found: dict[str, list[Picture]] = {}
+    for record in records:
+        if record.row not in found and len(found) < MOST_ROWS:
+            refuse(record.folder.path / INSPECTED, stat.S_IFDIR)
+            paths = sorted((record.folder.path / INSPECTED).glob("maps-*.png"))[:MOST_MAPS]
+            told = f"{record.row}, seed {record.run.seed}"
+            if drawn := [Picture(read_bytes(path), told) for path in paths]:
+                found[record.row] = drawn
+    return [picture for drawn in found.values() for picture in drawn]
+
+
+def bundled(study: Study, records: Sequence[Record], root: Path, asked: Asked) -> dict[str, bytes]:
+    """Return the study's bundle, as `BUNDLE`, and the page in it; empty where no run is complete, or a record torn."""
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as place:
         folder, archive = Path(place, "runs"), Path(place, "bundle.tar.gz")
         folder.mkdir()
@@ -107,6 +134,6 @@ def bundle(study: Study, records: Sequence[Record], root: Path, asked: Asked) ->
             check(study, records, root, partial=True)
             files, _ = contents(study, records, root, folder, asked)
         except (FolderError, StudyError):
-            return None
+            return {}
         write(archive, "bundle", files)
-        return archive.read_bytes()
+        return {BUNDLE: archive.read_bytes(), "report.html": bytes(files["report.html"])}

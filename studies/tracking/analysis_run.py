@@ -34,11 +34,18 @@ class Effect(NamedTuple):
     high: float
 
 
+class Picture(NamedTuple):
+    """A PNG file, and what it shows."""
+
+    content: bytes
+    caption: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
     """What a study's analysis run shows, as plain data.
 
-    `columns` and `lines` are the table's, `pictures` PNG files with what they show, `pages` HTML, each by its key in
+    `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
     W&B; `bundle` is an archive, `runs` are the keys of the complete runs that the table is made of. With `alert` W&B
     sends one.
     """
@@ -52,7 +59,7 @@ class Analysis:
     lines: Sequence[Sequence[Any]]
     effects: Sequence[Effect]
     difference: str
-    pictures: Mapping[str, tuple[bytes, str]]
+    pictures: Mapping[str, Sequence[Picture]]
     pages: Mapping[str, str]
     bundle: bytes | None
     runs: Sequence[str]
@@ -138,10 +145,13 @@ def media(wandb: Any, analysis: Analysis, place: Path) -> dict[str, Any]:
             title=f"{analysis.label}: {analysis.difference}",
             xname=analysis.difference,
         )
-    for number, (key, (content, caption)) in enumerate(analysis.pictures.items()):
-        path = place / f"{number}.png"
-        path.write_bytes(content)
-        shown[key] = wandb.Image(str(path), caption=caption)
+    for key, pictures in analysis.pictures.items():
+        images = []
+        for number, picture in enumerate(pictures):
+            path = place / f"{key.replace('/', '-')}-{number}.png"
+            path.write_bytes(picture.content)
+            images.append(wandb.Image(str(path), caption=picture.caption))
+        shown[key] = images if len(images) > 1 else images[0]
     return shown | {key: wandb.Html(page, inject=False) for key, page in analysis.pages.items()}
 
 

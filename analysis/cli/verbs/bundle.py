@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from analysis.bundle.archive import SUFFIXES, write
 from analysis.cli.arguments import ONE_STUDY, argument
+from analysis.cli.output import size
 from analysis.cli.selection import read, root_of, words
-from analysis.cli.verbs.report import size
 from studies.errors import StudyError
 from studies.library import is_file
 

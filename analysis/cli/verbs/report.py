@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from analysis.cli.arguments import ANY_STUDIES, argument
+from analysis.cli.output import size
 from analysis.cli.selection import due_records, read_all, root_of, words
 from analysis.plots.glyphs import missing_glyphs
 from analysis.table.counted import tables_of
@@ -71,8 +72,3 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
         told &= tell_wandb(study, records, table, root_of(arguments), mode, asked_of(name, arguments))
     tell_unsent({analysis_id(study.label) for study, _ in studies}, root_of(arguments), mode)
     return 0 if told else 1
-
-
-def size(count: int) -> str:
-    """Write a number of bytes as `412 kB` or `1.3 MB`."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from analysis.cli import main
 from studies.tracking.names import analysis_id
 from tests.studies.tracking.wandb_file import messages
 
+HOME = Path(__file__).parents[3]
 TINY = "from tests.studies.conftest import tiny\nSTUDY = tiny({})\n"
 OTHER = "name='other', question='And the second?', seeds=1"
 
@@ -32,8 +36,9 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     (tmp_path / "other.py").write_text(TINY.format(OTHER))
     monkeypatch.chdir(tmp_path)
     words = ["run", "tiny.py", "--devices", "cpu:2", "--wandb", "online", "--wandb-alert"]
-    assert main(words) == 0
-    told = capsys.readouterr().err
+    environment = os.environ | {"PYTHONPATH": str(HOME)}  # of a fork server, too, which this process has from before
+    call = [sys.executable, "-m", "analysis.cli", *words]
+    told = subprocess.run(call, env=environment, capture_output=True, text=True, check=True).stderr
     runs = wandb_server.runs
     study = runs[f"lab/lightning-bam/{analysis_id('tiny')}"]
     assert (

@@ -90,11 +90,29 @@ def test_history_and_summary_are_the_folders_figures(root):
             (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
             for line in record.metrics
         ]
+        for step, line in zip(steps, record.metrics, strict=True):
+            gates = {
+                f"gate/{place}/{name}": value
+                for place, gate in line.get("gates", {}).items()
+                for name, value in gate.items()
+            }
+            assert {name: value for name, value in step.items() if name.startswith("gate/")} == gates
+            assert len(gates) == (4 if record.run.attention else 0)
+            assert step["train/images_per_s"] == line["images_per_s"]
+            assert step["device/epoch_seconds"] == line["seconds"]
+            assert not [name for name in step if name.startswith("gates")]
         assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
+        gates = record.metrics[-1].get("gates", {})
+        assert set(gates) == (set() if record.run.attention is None else {"layer1", "layer2"})
+        for place, gate in gates.items():
+            assert (steps[-1][f"gate/{place}/mean"], steps[-1][f"gate/{place}/saturated"]) == (*gate.values(),)
         result = record.result.figures()
         counts = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
         told = {counts.get(name, f"test/{name}"): value for name, value in result.items()}
-        last = {name: steps[-1][name] for name in ("epoch", "train/loss", "train/lr", "test/loss", "test/error_top1")}
+        names += ("device/epoch_seconds", "device/train_seconds", *(name for name in steps[-1] if "gate/" in name))
+        last = {name: steps[-1][name] for name in names if name != "_step"}
+        pace = sum(line["images_per_s"] for line in record.metrics) / len(record.metrics)
+        assert found["summary"].pop("train/images_per_s") == {"mean": pytest.approx(pace)}
         assert {name: value for name, value in found["summary"].items() if not name.startswith("_")} == (
             last | told | {"state": "complete"}
         ), "and what a classifier does not report is not there"
