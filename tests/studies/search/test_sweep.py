@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -101,73 +102,74 @@ SPACE = Space(name="small", question="Which?", base=base, choices=choices)
 """
 
 
-class Caller:
-    """A person in a folder, logged in to a server."""
+SHELL = """
+import contextlib, io, json, sys
+from analysis.cli import main
+for line in sys.stdin:
+    with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(io.StringIO()):
+        main(json.loads(line))
+    print(json.dumps(told.getvalue()), flush=True)
+"""
+
+
+class Person:
+    """Somebody who is logged in to a server, with a process of their own whose runs are forked from one server."""
 
     def __init__(self, place, server):
-        self.place, self.server = place, server
+        self.server = server
         (place / "small.py").write_text(CHOICES)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-        told = environment(server, place)
-        self.environment = {**kept, **told, "PYTHONPATH": str(Path(__file__).parents[3]), "PATH": path}
+        told = {**kept, **environment(server, place), "PYTHONPATH": str(Path(__file__).parents[3])}
+        told["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        self.here = {"cwd": place, "env": told}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, "-c", SHELL], **self.here, **pipes)
 
-    def begin(self, *words, mode="online"):
-        command = [sys.executable, "-m", "analysis.cli", *words, "--devices", "cpu:2", "--wandb", mode]
-        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.place, env=self.environment, **pipes)
-
-    def call(self, *words, mode="online"):
-        with self.begin(*words, mode=mode) as process:
-            return process.communicate()[1]
+    def call(self, *words, mode):
+        """Call `bam`, and return what it says on stderr."""
+        print(json.dumps([*words, "--devices", "cpu:2", "--wandb", mode]), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
 
     def search(self, trials, *words, mode="online"):
-        words = ("search", "small.py", "--sampler", "brute", "--trials", str(trials), *words)
-        return self.call(*words, mode=mode)
+        """Try so many configurations in all."""
+        return self.call("search", "small.py", "--sampler", "brute", "--trials", str(trials), *words, mode=mode)
 
     def send(self, told):
-        """Do what the last line says."""
-        subprocess.run(
-            re.search("`(wandb sync .*?)`", told)[1], shell=True, cwd=self.place, env=self.environment, check=True
-        )
-
-    @property
-    def sweeps(self):
-        """The ids of the runs of each sweep, by the sweep's name, and of those in none."""
-        found = {}
-        for run in self.server.runs.values():
-            sweep = self.server.sweeps[run.sweep].config["name"] if run.sweep else None
-            found.setdefault(sweep, []).append(run)
-        return found
+        """Do what a line says."""
+        subprocess.run(re.search("`(wandb sync .*?)`", told)[1], shell=True, check=True, **self.here)
 
 
-def test_all_trials_of_a_search_are_in_its_sweep_and_no_other_run(tmp_path):
+@pytest.fixture
+def person(tmp_path):
+    """Yield somebody with a server."""
     with StubServer() as server:
-        caller = Caller(tmp_path, server)
-        told = caller.search(1, mode="offline")
-        assert "W&B: 1 run recorded in runs/wandb" in told
-        told = caller.search(2)
-        assert (
-            "W&B: search+small: no sweep (1 earlier run is not sent; `wandb sync --include-online runs/wandb/" in told
-        )
-        assert server.sweeps == {}
-        caller.send(told)
-        assert [run.sweep for run in server.runs.values()] == [None, None]
-        both = [caller.begin("search", "small.py", "--sampler", "brute", "--trials", "4") for _ in range(2)]
-        lines = [process.communicate()[1] for process in both]
-        (sweep,) = server.sweeps.values()
-        address = f"{server.url}/lab/lightning-bam/sweeps/{sweep.name}"
-        assert all(f"W&B: search+small as a sweep: {address}; its view: {server.url}/lab" in line for line in lines)
-        assert [run.sweep for run in server.runs.values()] == [sweep.name] * 4
-        told = caller.search(5, "--confirm", "1", mode="offline")
-        caller.send(told)
-        assert [run.sweep for run in server.runs.values()] == [sweep.name] * 5
-        assert sweep.config["metric"]["name"] in next(iter(server.runs.values())).summary
-        caller.call("run", "runs/confirm-small.py", "--seeds", "1")
-        trained = [run for run in server.runs.values() if run.group == "confirm-small" and run.job_type != "analysis"]
-        assert [run.sweep for run in trained] == [None, None]
-        caller.search(1, "--seeds", "2")
-        assert [len(runs) for name, runs in caller.sweeps.items() if name] == [5, 1], (
-            "of one seed the other has the run"
-        )
+        person = Person(tmp_path, server)
+        yield person
+        person.process.communicate()
         assert server.unknown == []
+
+
+def test_all_trials_of_a_search_are_in_its_sweep_and_no_other_run(person):
+    server = person.server
+    assert "W&B: 1 run recorded in runs/wandb" in person.search(1, mode="offline")
+    told = person.search(2)
+    assert "W&B: search+small: no sweep (1 earlier run is not sent; `wandb sync --include-online runs/" in told
+    assert server.sweeps == {}
+    person.send(told)
+    assert [run.sweep for run in server.runs.values()] == [None, None]
+    told = person.search(3)
+    (sweep,) = server.sweeps.values()
+    address = f"{server.url}/lab/lightning-bam/sweeps/{sweep.name}"
+    assert f"W&B: search+small as a sweep: {address}; its view: {server.url}/lab" in told
+    assert [run.sweep for run in server.runs.values()] == [sweep.name] * 3
+    person.send(person.search(4, "--confirm", "1", mode="offline"))
+    assert [run.sweep for run in server.runs.values()] == [sweep.name] * 4, "a record says where it belongs"
+    assert all(sweep.config["metric"]["name"] in run.summary for run in server.runs.values())
+    person.call("run", "runs/confirm-small.py", "--seeds", "1", mode="online")
+    confirming = [run for run in server.runs.values() if run.group == "confirm-small"]
+    assert len(confirming) == 3
+    assert {run.sweep for run in confirming} == {None}
+    person.search(1, "--seeds", "2")
+    (other,) = server.sweeps.keys() - {sweep.name}
+    assert [run.config["seed"] for run in server.runs.values() if run.sweep == other] == [1], "0 is the first one's"
+    assert len([run for run in server.runs.values() if run.sweep == sweep.name]) == 4
