@@ -1,0 +1,144 @@
+"""Where W&B and the run folders disagree about a study."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lightning_bam.json_text import short
+from lightning_bam.run_folder.files import FolderError
+from studies.definition.study import Cell, Study
+from studies.records.records import Record, record_of
+from studies.tracking.description import config_of
+from studies.tracking.names import epoch_figures
+from studies.tracking.remote import Project, RemoteRun, in_parallel
+
+LISTED: Final = 3
+"""Differences of one run that are named; the others are counted."""
+CLOCK: Final = ("seconds", "train_seconds", "images_per_s", "memory_gib")
+"""What of an epoch is measured anew by an attempt that trains it again; W&B keeps the first one's."""
+ENDED: Final = ("complete", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How many runs of a study are alike here and in W&B, and a line for each of the others."""
+
+    alike: int
+    lines: tuple[str, ...]
+
+
+def agreement(
+    study: Study, project: Project, remote: Mapping[str, RemoteRun], here: Path, there: Path
+) -> Agreement | None:
+    """Compare the folders of a study's runs `here` with what W&B has of them, whose records lie `there`.
+
+    None where there is none here.
+    """
+    cells = study.runs()
+    local = {cell.run.key: _read(cell, here) for cell in cells}
+    if all(isinstance(one, Record) and one.state == "missing" for one in local.values()):
+        return None
+    kept = {cell.run.key: record_of(cell, there) for cell in cells}
+    ended = [key for key, one in local.items() if key in remote and isinstance(one, Record) and one.state in ENDED]
+    histories = in_parallel(project, lambda key: remote[key].history(_most(local[key])), ended)
+    told = dict(zip(ended, histories, strict=True))
+    lines, alike = [], 0
+    for row, run in cells:
+        one = local[run.key]
+        found = list(_differences(one, kept[run.key], remote.get(run.key), told.get(run.key)))
+        if found:
+            more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+            lines.append(f"run {run.key} ({row!r}, seed {run.seed}): {'; '.join(found[:LISTED])}{more}")
+        else:
+            alike += isinstance(one, Record) and one.state != "missing"
+    return Agreement(alike=alike, lines=tuple(lines))
+
+
+def _read(cell: Cell, here: Path) -> Record | FolderError:
+    try:
+        record = record_of(cell, here)
+        _ = record.metrics
+    except FolderError as error:
+        return error
+    return record
+
+
+def _most(record: Record | FolderError) -> int:
+    """Return how many lines of history are asked for: more than a run without a doubled epoch has."""
+    return 4 * (record.epochs if isinstance(record, Record) else 0) + 1000
+
+
+def _differences(
+    here: Record | FolderError, kept: Record, remote: RemoteRun | None, history: Sequence[Mapping[str, Any]] | None
+) -> Iterator[str]:
+    """Yield what is another there than here."""
+    if isinstance(here, FolderError):
+        yield f"cannot be read here ({here})"
+        return
+    if remote is None:
+        if here.state != "missing":
+            yield f"{here.state} here, not in W&B"
+        return
+    if here.state == "missing":
+        yield f"{_state(kept, remote)} in W&B, not here"
+        return
+    if remote.refused:
+        yield f"{here.state} here, its record in W&B is {remote.refused}"
+    elif kept.state != here.state:
+        yield f"{_state(kept, remote)} in W&B, {here.state} here"
+    elif kept.result is not None and here.result is not None:
+        ours, theirs = here.result.figures(), kept.result.figures()
+        yield from (
+            f"{name} {theirs.get(name)} in W&B, {ours.get(name)} here"
+            for name in {**ours, **theirs}
+            if theirs.get(name) != ours.get(name)
+        )
+    yield from _config(here, remote)
+    if history is not None:
+        yield from _epochs(here, history)
+
+
+def _state(kept: Record, remote: RemoteRun) -> str:
+    """Return where a run stands in W&B, in its word where it has no record."""
+    return kept.state if remote.has_record or kept.state != "missing" else f"{remote.state} without a record"
+
+
+def _config(here: Record, remote: RemoteRun) -> Iterator[str]:
+    """Yield which slots of the config in W&B are not those of `run.json`."""
+    for slot, ours in config_of(here.run).items():
+        theirs = remote.config.get(slot)
+        if theirs == ours:
+            continue
+        if not (isinstance(ours, dict) and isinstance(theirs, dict)):
+            yield f"config {slot} {short(theirs)} in W&B, {short(ours)} in run.json"
+            continue
+        for name in {**ours, **theirs}:
+            if theirs.get(name) != ours.get(name):
+                yield f"config {slot}.{name} {short(theirs.get(name))} in W&B, {short(ours.get(name))} in run.json"
+
+
+def _epochs(here: Record, history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which epochs of the history are missing, doubled, or others than in `metrics.jsonl`."""
+    clock = set(epoch_figures(here.run, dict.fromkeys(CLOCK)))
+    lines = [line for line in history if isinstance(line.get("epoch"), int | float)]
+    times = Counter(line["epoch"] for line in lines)
+    by_epoch = {line["epoch"]: line for line in reversed(lines)}
+    ours = {line["epoch"]: epoch_figures(here.run, line) for line in here.metrics}
+    if missing := [epoch for epoch in ours if epoch not in by_epoch]:
+        yield f"history in W&B lacks {_numbered(missing)}"
+    if more := [epoch for epoch in by_epoch if epoch not in ours]:
+        yield f"history in W&B has {_numbered(more)}, which metrics.jsonl has not"
+    if doubled := [epoch for epoch, count in times.items() if count > 1]:
+        yield f"history in W&B has {_numbered(doubled)} more than once"
+    for epoch, figures in ours.items():
+        theirs = by_epoch.get(epoch, {})
+        for name, figure in figures.items():
+            if name in theirs and name not in clock and theirs[name] != figure:
+                yield f"epoch {epoch}: {name} {short(theirs[name])} in W&B, {figure} in metrics.jsonl"
+
+
+def _numbered(epochs: Sequence[float]) -> str:
+    shown = ", ".join(f"{epoch:g}" for epoch in epochs[:8])
+    return f"epoch{'s' * (len(epochs) > 1)} {shown}{' ...' * (len(epochs) > 8)}"
