@@ -1,5 +1,7 @@
 """Where the runs of a call are read from: --root, or with --from a project of W&B, which is held against --root."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections import Counter
@@ -7,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from analysis.cli.selection import existing_root, names, select
 from lightning_bam.run_folder.files import FolderError
@@ -16,8 +18,9 @@ from studies.errors import StudyError
 from studies.records.purpose import others, purpose
 from studies.records.records import gather
 from studies.stopping_rules.declaration import copy_rules, file_of, read_rule
-from studies.tracking.agreement import agreement
-from studies.tracking.remote import Project, RemoteRun, fetch
+
+if TYPE_CHECKING:
+    from studies.tracking.remote import Project, RemoteRun
 
 SHOWN: Final = 10
 """Disagreements with W&B that are listed; the others are counted."""
@@ -32,6 +35,8 @@ def source(verb: str, arguments: argparse.Namespace) -> Iterator[tuple[argparse.
     if arguments.source is None:
         yield arguments, True
         return
+    from studies.tracking.remote import Project, fetch  # loads HTTP
+
     project, root = Project.of(arguments.source), existing_root(arguments)
     studies = [select(name, arguments) for name in names(verb, arguments)]
     with ExitStack() as held:
@@ -83,6 +88,8 @@ def _tell_disagreements(
     study: Study, project: Project, remote: Mapping[str, RemoteRun], root: Path, folder: Path
 ) -> bool:
     """Say on stderr where W&B and --root disagree about a study, or about how many runs they agree; whether they do."""
+    from studies.tracking.agreement import agreement
+
     found = agreement(study, project, remote, root, folder)
     if found is None:
         return True

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.manifest import MOST
 from studies.definition.study import Cell, Study
 from studies.records.records import Record, record_of
 from studies.tracking.description import config_of
@@ -89,13 +90,9 @@ def _differences(
     elif kept.state != here.state:
         yield f"{_state(kept, remote)} in W&B, {here.state} here"
     elif kept.result is not None and here.result is not None:
-        ours, theirs = here.result.figures(), kept.result.figures()
-        yield from (
-            f"{name} {theirs.get(name)} in W&B, {ours.get(name)} here"
-            for name in {**ours, **theirs}
-            if theirs.get(name) != ours.get(name)
-        )
-    yield from _config(here, remote)
+        yield from _figures(here.result.figures(), kept.result.figures())
+    for slot, ours in config_of(here.run).items():
+        yield from _config(slot, ours, remote.config.get(slot))
     if history is not None:
         yield from _epochs(here, history)
 
@@ -105,24 +102,26 @@ def _state(kept: Record, remote: RemoteRun) -> str:
     return kept.state if remote.has_record or kept.state != "missing" else f"{remote.state} without a record"
 
 
-def _config(here: Record, remote: RemoteRun) -> Iterator[str]:
-    """Yield which slots of the config in W&B are not those of `run.json`."""
-    for slot, ours in config_of(here.run).items():
-        theirs = remote.config.get(slot)
-        if theirs == ours:
-            continue
-        if not (isinstance(ours, dict) and isinstance(theirs, dict)):
-            yield f"config {slot} {short(theirs)} in W&B, {short(ours)} in run.json"
-            continue
-        for name in {**ours, **theirs}:
-            if theirs.get(name) != ours.get(name):
-                yield f"config {slot}.{name} {short(theirs.get(name))} in W&B, {short(ours.get(name))} in run.json"
+def _figures(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    for name in {**ours, **theirs}:
+        if theirs.get(name) != ours.get(name):
+            yield f"{name} {theirs.get(name)} in W&B, {ours.get(name)} here"
+
+
+def _config(name: str, ours: object, theirs: object) -> Iterator[str]:
+    """Yield what of the config in W&B, which keeps no empty object, is not as in `run.json`."""
+    if isinstance(ours, dict) and isinstance(theirs, dict | None):
+        theirs = theirs or {}
+        for each in {**ours, **theirs}:
+            yield from _config(f"{name}.{each}", ours.get(each), theirs.get(each))
+    elif theirs != ours:
+        yield f"config {name} {short(theirs)} in W&B, {short(ours)} in run.json"
 
 
 def _epochs(here: Record, history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield which epochs of the history are missing, doubled, or others than in `metrics.jsonl`."""
     clock = set(epoch_figures(here.run, dict.fromkeys(CLOCK)))
-    lines = [line for line in history if isinstance(line.get("epoch"), int | float)]
+    lines = [line for line in history if isinstance(epoch := line.get("epoch"), int | float) and 0 <= epoch <= MOST]
     times = Counter(line["epoch"] for line in lines)
     by_epoch = {line["epoch"]: line for line in reversed(lines)}
     ours = {line["epoch"]: epoch_figures(here.run, line) for line in here.metrics}

@@ -28,8 +28,8 @@ def record_of_end(folder: RunFolder, end: End) -> dict[str, Any]:
     """
     record = {name: content for name, content in pack(folder).items() if name in (*JSON, METRICS)}
     if end.state == "failed":
-        told = {"state": end.state, "cause": end.cause, "error": end.error}
-        told |= {"attempts": folder.manifest().with_last(ended=now())}
+        told: dict[str, Any] = {"state": end.state, "cause": end.cause, "error": end.error}
+        told["attempts"] = folder.manifest().with_last(ended=now())
         record["manifest.json"] = (record["manifest.json"] or {}) | told
     return record
 

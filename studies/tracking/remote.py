@@ -5,16 +5,18 @@ Who may write to the project may have made anything up: a record is written only
 
 import os
 import re
+import shutil
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 from lightning_bam.config import Run, from_dict
 from lightning_bam.json_text import parse, short
@@ -45,6 +47,13 @@ LARGEST: Final = 2**24
 """Bytes of a record: those of a training of fifty thousand epochs."""
 MOST_ARTIFACTS: Final = 1000
 """Artifacts of one run that are looked through for its record."""
+PAUSES: Final = (1.0, 3.0)
+"""Seconds before a file is asked for again."""
+GONE: Final = 404
+STATE: Final = re.compile("[a-z]{1,20}")
+"""What a state of W&B is called."""
+TOLD: Final = 200
+"""Characters of what W&B says is wrong that a message has."""
 ALIVE: Final = ("running", "pending")
 """W&B's states of a run that is being trained."""
 
@@ -108,20 +117,31 @@ def _answered(project: Project) -> Iterator[None]:
         if "Could not find project" in told:
             wrong = "no such project, or none that this login may read; the address of its page has ENTITY/PROJECT"
         elif isinstance(error, TimeoutError) or "in time" in told:
-            wrong = f"{address()} does not answer within {WAIT:g} s"
+            wrong = f"no answer from {address()} within {WAIT:g} s"
         else:
-            wrong = f"{address()}: {told[:200]}"
+            wrong = told[:TOLD] if address() in told else f"{address()}: {told[:TOLD]}"
         raise StudyError(f"--from {project}: {wrong}") from None
 
 
 def in_parallel(project: Project, work: Callable[[T], U], items: Iterable[T]) -> list[U]:
     """Return what some work that asks W&B gives for each item, in order; a StudyError as soon as one has failed."""
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        with _answered(project):
-            return list(pool.map(work, items))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    stop = Event()
+
+    def one(item: T) -> U:
+        if stop.is_set():
+            raise InterruptedError  # nobody sees it: what has set the event came first
+        try:
+            return work(item)
+        except BaseException:
+            stop.set()
+            raise
+
+    with _answered(project), ThreadPoolExecutor(THREADS) as pool:
+        try:
+            return list(pool.map(one, items))
+        except BaseException:  # Ctrl-C, too
+            stop.set()
+            raise
 
 
 def fetch(project: Project, studies: Sequence[Study], root: Path, held: ExitStack) -> dict[str, RemoteRun]:
@@ -177,16 +197,18 @@ def _without_folders() -> Iterator[None]:
 
 def _fetched(found: Any, run: Run | None, root: Path) -> RemoteRun:
     """Return what W&B has of one run, once its record is written under `root`; `run` as the study has it, if it has."""
-    told = found.summary_metrics.get("state")
-    state = told if told in ("interrupted", "pruned") and found.state not in ALIVE else str(found.state)
+    state = found.state if isinstance(found.state, str) and STATE.fullmatch(found.state) else "unknown"
+    summary = found.summary_metrics
+    told = summary.get("state") if isinstance(summary, dict) else None
+    if told in ("interrupted", "pruned") and state not in ALIVE:
+        state = told
     remote = RemoteRun(key=found.id, state=state, config=found.config, _run=found)
     try:
-        if (content := _record(found)) is None:
-            return remote
-        _write(found.id, run, content, root)
+        content = _record(found)
+        written = content is not None and _write(remote, run, content, root)
     except _RefusedError as error:
         return replace(remote, refused=str(error))
-    return replace(remote, has_record=True)
+    return replace(remote, has_record=written)
 
 
 def _record(found: Any) -> bytes | None:
@@ -204,40 +226,59 @@ def _record(found: Any) -> bytes | None:
 
 
 def _download(url: str, size: int) -> bytes:
-    """Return a file of `size` bytes, within about `WAIT`."""
+    """Return a file of `size` bytes; tried again where its server refuses."""
     if size > LARGEST:
         raise _RefusedError(f"larger than {LARGEST // 2**20} MiB")
     if urlsplit(url).scheme not in ("http", "https"):
         raise _RefusedError("stored elsewhere than in W&B")
-    content, deadline = b"", time.monotonic() + WAIT
-    with urlopen(url, timeout=WAIT) as answer:
-        while len(content) <= size and (chunk := answer.read1(2**16)):
-            content += chunk
-            if time.monotonic() > deadline:
-                raise TimeoutError
+    for pause in (*PAUSES, None):
+        try:
+            content = _bytes(url, size)
+        except OSError as error:
+            if getattr(error, "code", None) == GONE:
+                raise _RefusedError("gone") from None
+            if pause is None or isinstance(error, TimeoutError):
+                raise
+            time.sleep(pause)
+        else:
+            break
     if len(content) != size:
         raise _RefusedError(f"not of {size} bytes, as W&B has it")
     return content
 
 
-def _write(key: str, run: Run | None, content: bytes, root: Path) -> None:
-    """Write a record as the folder of the run with this key."""
+def _bytes(url: str, most: int) -> bytes:
+    """Return what stands at an address, not much more than `most` bytes of it, within about `WAIT`."""
+    content, deadline = b"", time.monotonic() + WAIT
+    with urllib.request.urlopen(url, timeout=WAIT) as answer:
+        while len(content) <= most and (chunk := answer.read1(2**16)):
+            content += chunk
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    return content
+
+
+def _write(remote: RemoteRun, run: Run | None, content: bytes, root: Path) -> bool:
+    """Write a record as the folder of its run, and say so: that of a failure counts as long as no attempt follows."""
     try:
         record = parse(content)
         run = run or from_dict(record["run.json"]["run"])
         names = set(record)
         manifest = dict(record["manifest.json"] or {})
+        complete = record["result.json"] is not None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise _RefusedError("no record of a run") from None
     manifest.pop("code", None)  # the files of the user's own are not sent to W&B
-    if run.key != key or names - {*JSON, METRICS} or not whole(run, {**record, "manifest.json": manifest}):
+    if run.key != remote.key or names - {*JSON, METRICS} or not whole(run, {**record, "manifest.json": manifest}):
         raise _RefusedError("not what the training of this run writes")
+    if not complete and remote.state != "failed":
+        return False
     folder = RunFolder.of(root, run)
     unpack(folder, record)
-    if record["result.json"] is not None and not _unedited(folder):
-        (folder.path / "result.json").unlink()
-        (folder.path / "run.json").unlink()
+    if complete and not _unedited(folder):
+        shutil.rmtree(folder.path)
         raise _RefusedError("edited: its hashes are of other files")
+    return True
 
 
 def _unedited(folder: RunFolder) -> bool:
