@@ -31,7 +31,8 @@ def shortened(text: str) -> str:
 def fault(error: ValidationError) -> str:
     """Say which field is of another type or out of range, and how."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(map(str, problem["loc"]))
+    parts = map(str, problem["loc"])  # of an object of any names, whatever somebody wrote
+    where = ".".join(shortened(part) if part.isprintable() else short(part) for part in parts)
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"has no {where}"

@@ -30,17 +30,19 @@ RECORD: Final = ("run.json", "manifest.json", "metrics.jsonl", "result.json")
 """The files of a run that its table is made of; its logs (`*.log`) come with them, W&B's record does not."""
 
 
-def stage(records: Iterable[Record], root: Path, *, blind: Blind | None = None) -> dict[str, Content]:
+def stage(
+    records: Iterable[Record], root: Path, *, blind: Blind | None = None, logs: bool = True
+) -> dict[str, Content]:
     """Copy the records of runs to the empty folder `root`, and return them by their names in a bundle.
 
-    An anonymous bundle has no logs, which hold paths, and the manifests that `blind` gives.
+    An anonymous bundle has no `logs`, which hold paths, and the manifests that `blind` gives.
     """
     staged: dict[str, Content] = {}
     for record in records:
         source, target = record.folder.path, root / record.run.key
         names = [name for name in RECORD if record.folder.has(name)]
-        logs = [] if blind else sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
-        for name in [*names, *logs]:
+        printed = sorted(path.name for path in source.glob("*.log") if record.folder.has(path.name))
+        for name in [*names, *(printed if logs and not blind else [])]:
             target.mkdir(exist_ok=True)
             try:
                 with os.fdopen(open_plain(source / name), "rb") as old, (target / name).open("xb") as new:

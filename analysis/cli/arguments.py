@@ -160,6 +160,7 @@ SHARES: Final = (
     argument("--runs-per-device", type=RANKS, default=1, metavar="K", help="K runs share a device (1)"),
     argument("--threads", type=RANKS, default=1, metavar="N", help="torch threads of a rank (1)"),
     argument("--wandb", choices=("off", "offline", "online"), help="W&B (online if logged in, else offline)"),
+    argument("--wandb-alert", action="store_true", help="have W&B alert you of a study's first failure and of its end"),
     argument(
         "--wandb-monitor", choices=("on", "off"), default="on", help="W&B's system metrics and console log, too (on)"
     ),

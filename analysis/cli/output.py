@@ -62,3 +62,8 @@ def write_figure(figure: Plot, path: Path, form: Form) -> None:
             file.write(figure.as_bytes(form))
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def size(count: int) -> str:
+    """Write a number of bytes as `412 kB` or `1.3 MB`."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

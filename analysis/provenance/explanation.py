@@ -76,6 +76,7 @@ def _run(record: Record) -> dict[str, Any]:
         "figure": reported(record.run, result) if result else None,
         "so_far": scores[-1] if scores else None,
         "result": result.figures() if result else None,
+        "gates": record.metrics[-1].get("gates") if record.metrics else None,
         "attempts": _attempts(manifest),
         "code": str(path.parent / FOLDER / manifest.code) if manifest.code else None,
         "checkpoint": str(record.folder.checkpoint) if record.folder.has_checkpoint else None,

@@ -10,8 +10,8 @@ from lightning_bam.run_folder.hashes import altered, recorded, same_images
 from lightning_bam.run_folder.manifest import ENTRIES, TIMES
 from lightning_bam.run_folder.result import headline, reported
 
-NOT_COMPUTED: Final = ("epoch", *TIMES)
-"""What an epoch's line holds besides figures."""
+NOT_COMPUTED: Final = ("epoch", "gates", *TIMES)
+"""What an epoch's line holds besides figures, and what follows from the weights that have these figures."""
 DECIDING: Final = {name: entry.changes for name, entry in ENTRIES.items() if entry.changes}
 """Entries of the manifest with which, where they differ, equality cannot be expected, and why."""
 

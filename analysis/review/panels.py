@@ -4,17 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from analysis.review.runs import ROW
-from lightning_bam.config import Metric
 from studies.definition.study import Study
-from studies.tracking.names import CURVES, EFFECTS, FIGURES, MAPS, METHODS, PAGE, TABLE
-
-SPEED, MEMORY, SECONDS = "train/images_per_s", "device/memory_gib", "train/seconds"
-LOSS = FIGURES["train_loss"]
+from studies.tracking.names import COUNTS, CURVES, EFFECTS, FIGURES, GATES, MAPS, METHODS, PAGE, TABLE, phase
 
 
-def figure(metric: Metric, phase: str = "test") -> str:
-    """Return what a run's figure is called in W&B, by the images that it is of: `test`, or `held_out` in a search."""
-    return f"{phase}/{metric.name}"
+def figure(study: Study) -> str:
+    """Return what the figure that a study compares is called in W&B."""
+    return f"{phase(next(iter(study.rows.values())))}/{study.scale.name}"
 
 
 def conclusions(reports: Any) -> list[Any]:
@@ -32,27 +28,26 @@ def curves(reports: Any, study: Study) -> list[Any]:
     A line is the mean over the seeds of a row, its band goes from the least to the greatest, as in the plots of a
     report. Where not every epoch is scored there is a bar a row in place of the figure's line.
     """
-    metric = study.scale
     every = all(run.actual_task.each_epoch for run in study.rows.values())
-    title = f"{metric.label}, test"
-    scored = by_epoch(reports, title, [figure(metric)]) if every else bars(reports, title, figure(metric))
-    return [scored, by_epoch(reports, "Training loss", [LOSS])]
+    name, title = figure(study), f"{study.scale.label}, test"
+    scored = by_epoch(reports, title, [name]) if every else bars(reports, title, name)
+    return [scored, by_epoch(reports, "Training loss", [FIGURES["train_loss"]])]
 
 
 def gates(reports: Any) -> list[Any]:
     """Return how open the gates of attention are, place by place."""
     return [
-        by_epoch(reports, "Gates: mean", (), metric_regex="^gate/.*/mean$"),
-        by_epoch(reports, "Gates: saturated share", (), metric_regex="^gate/.*/saturated$"),
+        by_epoch(reports, "Gates: mean", (), metric_regex=f"^{GATES[1]}.*/mean$"),
+        by_epoch(reports, "Gates: saturated share", (), metric_regex=f"^{GATES[1]}.*/saturated$"),
     ]
 
 
 def costs(reports: Any) -> list[Any]:
     """Return what a row costs as measured."""
     return [
-        by_epoch(reports, "Images per second, training", [SPEED]),
-        bars(reports, "Device memory (GiB)", MEMORY, "max"),
-        bars(reports, "Seconds of training", SECONDS),
+        by_epoch(reports, "Images per second, training", [FIGURES["images_per_s"]]),
+        bars(reports, "Device memory (GiB)", FIGURES["memory_gib"], "max"),
+        bars(reports, "Seconds of training", COUNTS["seconds"]),
     ]
 
 

@@ -28,18 +28,31 @@ class Saved(NamedTuple):
     report: str
 
 
-def save(
-    study: Study, table: Table, entity: str, project: str, *, methods: str = "", made: Made | None = None
-) -> Saved:
+class Pages(NamedTuple):
+    """What is saved of the study with this `label`: its view and its report, built without a server."""
+
+    label: str
+    view: Any
+    report: Any
+
+
+def pages(study: Study, table: Table, *, methods: str = "", made: Made | None = None) -> Pages:
+    """Return a study's view and Report, which no project has yet; a `StudyError` without the package."""
+    view, written = workspace(study, table, "", ""), report(study, table, "", "", methods=methods, made=made)
+    return Pages(study.label, view, written)
+
+
+def save(built: Pages, entity: str, project: str) -> Saved:
     """Save the view and the Report of a study, and return where they are.
 
     The view is found by its name within W&B, a hash of the study's label, the Report by its title and description: what
     a person has changed in them is written over, but a copy of theirs under another title stays. A `StudyError` of one
     line where the server, or the login, does not let it.
     """
-    with _one_line(study.label):
-        view = _save_view(workspace(study, table, entity, project), study.label)
-        return Saved(view=view, report=_save_report(report(study, table, entity, project, methods=methods, made=made)))
+    for one in (built.view, built.report):
+        one.entity, one.project = entity, project
+    with _one_line(built.label):
+        return Saved(view=_save_view(built.view, built.label), report=_save_report(built.report))
 
 
 def save_search(space: Space, label: str, entity: str, project: str) -> str:

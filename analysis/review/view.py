@@ -11,7 +11,7 @@ from lightning_bam.run_folder.result import headline
 from studies.definition.study import Study
 from studies.search.choices import Integer, Real
 from studies.search.space import Space
-from studies.tracking.names import analysis_id
+from studies.tracking.names import analysis_id, phase
 
 BASELINE: Final = "#757575"
 """The colour of a baseline's lines, which reads on white and on black; W&B chooses the others."""
@@ -45,7 +45,7 @@ def workspace(study: Study, table: Table, entity: str, project: str) -> Any:
         groupby=[workspaces.Config(ROW)],
         order=[workspaces.Ordering(workspaces.Metric("CreatedTimestamp"), ascending=True)],
         group_colors=dict.fromkeys(study.baselines, BASELINE),
-        pinned_columns=[f"summary:{figure(study.scale)}", "config:seed.value", *map(column, study.scientific)],
+        pinned_columns=[f"summary:{figure(study)}", "config:seed.value", *map(column, study.scientific)],
         baseline_run=pinned[0] if pinned and len(study.baselines) == 1 else None,
         pinned_runs=[*pinned, analysis_id(study.label)],
     )
@@ -66,7 +66,7 @@ def search_workspace(space: Space, label: str, entity: str, project: str) -> Any
     """
     workspaces, reports = library()
     metric = headline(space.base)
-    name = figure(metric, "held_out")
+    name = f"{phase(replace(space.base, score_on='held_out'))}/{metric.name}"
     score, heading, began = reports.SummaryMetric(name), f"{metric.label}, held out", reports.Metric("CreatedTimestamp")
     best = {"running_ymax" if metric.higher_is_better else "running_ymin": True}
     axes = [

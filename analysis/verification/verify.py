@@ -14,8 +14,8 @@ from studies.definition.study import Cell, Study
 from studies.records.purpose import others as others_of
 from studies.records.records import Record
 
-NOT_COMPUTED: Final = {"epoch", "lr", *TIMES}
-"""What an epoch's line holds besides figures that the training computed."""
+NOT_COMPUTED: Final = {"epoch", "lr", "gates", *TIMES}
+"""What an epoch's line holds besides figures by which one training is told from another."""
 COPIED: Final = "one was copied over the other; remove both folders to train them again"
 
 

@@ -91,8 +91,12 @@ class BAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
-        gate = torch.sigmoid(self.logits(x))
+        gate = self.gate(x)
         return torch.addcmul(x, x, gate) if self.residual else x * gate
+
+    def gate(self, x: Tensor) -> Tensor:
+        """Return s, of a shape that broadcasts to `x`'s."""
+        return torch.sigmoid(self.logits(x))
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the map before the sigmoid, of a shape that broadcasts to `x`'s."""

@@ -31,7 +31,25 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
-        along_channels = self.channel(x.mean(dim=(2, 3))) + self.channel(x.amax(dim=(2, 3)))
-        x = x * torch.sigmoid(along_channels)[:, :, None, None]
-        along_space = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
-        return x * torch.sigmoid(self.norm(self.spatial(along_space)))
+        x = x * torch.sigmoid(self.channel_logits(x))
+        return x * torch.sigmoid(self.spatial_logits(x))
+
+    def gate(self, x: Tensor) -> Tensor:
+        """Return the factor `M_c M_s`, `(N, C, H, W)`."""
+        along_channels = torch.sigmoid(self.channel_logits(x))
+        return along_channels * torch.sigmoid(self.spatial_logits(x * along_channels))
+
+    def channel_logits(self, x: Tensor) -> Tensor:
+        """Return the channel gate's map before its sigmoid, `(N, C, 1, 1)`."""
+        logits: Tensor = self.channel(x.mean(dim=(2, 3))) + self.channel(x.amax(dim=(2, 3)))
+        return logits[:, :, None, None]
+
+    def spatial_logits(self, x: Tensor) -> Tensor:
+        """Return the spatial gate's map before its sigmoid, `(N, 1, H, W)`, of `X'`, which has passed the channels'."""
+        logits: Tensor = self.norm(self.spatial(described(x)))
+        return logits
+
+
+def described(x: Tensor) -> Tensor:
+    """Return the two-channel description `(N, 2, H, W)` of `x` `(N, C, H, W)`: mean and maximum over channels."""
+    return torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)

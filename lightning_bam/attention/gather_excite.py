@@ -54,7 +54,11 @@ class GatherExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine `x` of shape `(N, C, H, W)`; the shape is kept."""
-        return x * torch.sigmoid(self.logits(x))
+        return x * self.gate(x)
+
+    def gate(self, x: Tensor) -> Tensor:
+        """Return the factor `(N, C, H, W)`, or `(N, C, 1, 1)` of the whole map."""
+        return torch.sigmoid(self.logits(x))
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the map before the sigmoid, `(N, C, H, W)`, or `(N, C, 1, 1)` of the whole map."""

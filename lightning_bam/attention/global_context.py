@@ -74,6 +74,10 @@ class GlobalContext(nn.Module):
             y = y + self.add(context)[:, :, None, None]
         return y
 
+    def gate(self, x: Tensor) -> Tensor:
+        """Return the factor `(N, C, 1, 1)` of a block that scales, before what is added."""
+        return torch.sigmoid(self.logits(x))
+
     def context(self, x: Tensor) -> Tensor:
         """Return z `(N, C)`."""
         if self.weigh is None:

@@ -76,6 +76,11 @@ class RunData(LightningDataModule, ABC):
     def batches(self) -> EpochBatches:
         """This rank's training batches, the same object each time."""
 
+    @property
+    def epoch_images(self) -> int:
+        """How many images an epoch trains on, all ranks together: an incomplete last batch is dropped."""
+        return len(self.batches) * self.run.recipe.batch_size
+
     @abstractmethod
     def check(self, world_size: int) -> None:
         """Refuse with a ConfigError a run that could not be trained on `world_size` devices."""

@@ -9,49 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.attention import (
-    BAM,
-    CBAM,
-    ECA,
-    SE,
-    CoordinateAttention,
-    GatherExcite,
-    GlobalContext,
-    SimAM,
-    TripletAttention,
-)
+from lightning_bam.attention import BAM, CBAM, ECA, SE, GatherExcite, GlobalContext, SimAM
+from lightning_bam.attention.cbam import described
+from lightning_bam.attention.gate import gated_modules
 from lightning_bam.attention.layers import BroadcastNorm
 from lightning_bam.config import ConfigError
 
-Attention = BAM | SE | CBAM | ECA | SimAM | CoordinateAttention | GlobalContext | TripletAttention | GatherExcite
 
-
-def attention_modules(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules of `network` that have a gate, in its order, by the layer they stand behind.
-
-    One of the user's own has a method `gate`: maps `(N, C, H, W)` to what broadcasts to that shape. ConfigError if
-    none: a global context that only adds has no gate.
-    """
-    modules = {
-        name.removesuffix(".1").removesuffix(".attention"): module
-        for name, module in network.named_modules()
-        if _has_gate(module) or (name.removesuffix(".1").endswith(".attention") and callable(own_gate(module)))
-    }
+def attention_modules(network: nn.Module) -> dict[str, Any]:
+    """Return the modules of `network` that have a gate, as `gated_modules` does; ConfigError if none."""
+    modules = gated_modules(network)
     if not modules:
         raise ConfigError(
             "this network holds no attention module with a gate; inspect a run with one, as attention=bam, or give "
             "your own module a method gate(self, x)"
         )
     return modules
-
-
-def _has_gate(module: nn.Module) -> bool:
-    return isinstance(module, Attention) and not (isinstance(module, GlobalContext) and module.scale is None)
-
-
-def own_gate(module: nn.Module) -> Any:
-    """Return the method by which a module shows its gate; None where it has none."""
-    return getattr(module, "gate", None)
 
 
 def module_inputs(network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -75,9 +48,8 @@ def module_inputs(network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor]
 class Maps:
     """Logits of the `channel` `(N, C)` and the `spatial` branch `(N, H, W)`, None without one, and the gate.
 
-    The gate is the factor before a residual or what is added, of a shape that broadcasts to `(N, C, H, W)`: BAM's
-    `sigmoid(s_c + s_s)` (or product, or max), SE's `sigmoid(s_c)`, CBAM's `sigmoid(s_c) sigmoid(s_s)`. Where there is
-    one for each channel, their logits are `channel`; other gates have no branches of these kinds.
+    Where a gate has one logit for each channel, as SE's, these are `channel`; other gates have no branches of these
+    kinds.
     """
 
     channel: Tensor | None
@@ -85,32 +57,19 @@ class Maps:
     gate: Tensor
 
 
-def maps(module: nn.Module, x: Tensor) -> Maps:
+def maps(module: Any, x: Tensor) -> Maps:
     """Return the maps that `module`, in its own mode, makes of `x` `(N, C, H, W)`."""
+    channel = spatial = None
     if isinstance(module, BAM):
-        pooled = x.mean(dim=(2, 3))
-        return Maps(
-            None if module.channel is None else module.channel(pooled),
-            None if module.spatial is None else module.spatial(x).mean(dim=1),
-            torch.sigmoid(module.logits(x)),
-        )
-    if isinstance(module, CBAM):
-        channel = module.channel(x.mean(dim=(2, 3))) + module.channel(x.amax(dim=(2, 3)))
-        along_channels = torch.sigmoid(channel)[:, :, None, None]
-        spatial = module.spatial(described(x * along_channels))
-        return Maps(channel, spatial[:, 0], along_channels * torch.sigmoid(spatial))
-    if isinstance(module, SE):
-        logits = module.fc2(module.activation(module.fc1(module.avgpool(x))))
-    elif isinstance(module, ECA | SimAM | GlobalContext | GatherExcite):
+        channel = None if module.channel is None else module.channel(x.mean(dim=(2, 3)))
+        spatial = None if module.spatial is None else module.spatial(x).mean(dim=1)
+    elif isinstance(module, CBAM):
+        logits = module.channel_logits(x)
+        channel, spatial = logits[:, :, 0, 0], module.spatial_logits(x * torch.sigmoid(logits))[:, 0]
+    elif isinstance(module, SE | ECA | SimAM | GlobalContext | GatherExcite):
         logits = module.logits(x)
-    else:
-        return Maps(None, None, own_gate(module)(x))
-    return Maps(logits[:, :, 0, 0] if logits.shape[2:] == (1, 1) else None, None, torch.sigmoid(logits))
-
-
-def described(x: Tensor) -> Tensor:
-    """Return CBAM's two-channel description `(N, 2, H, W)` of `x` `(N, C, H, W)`: mean and maximum over channels."""
-    return torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
+        channel = logits[:, :, 0, 0] if logits.shape[2:] == (1, 1) else None
+    return Maps(channel, spatial, module.gate(x))
 
 
 def spatial_layers(module: nn.Module) -> nn.Module | None:

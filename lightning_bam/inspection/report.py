@@ -7,12 +7,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from lightning_bam.attention.gate import HIGH, LOW
 from lightning_bam.config import ConfigError, Run, flatten
 from lightning_bam.data import ImageData, normalise
 from lightning_bam.inspection.field import DRAWS, SHARE
 from lightning_bam.inspection.maps import attention_modules, maps, module_inputs
 from lightning_bam.inspection.receptive_field import map_sizes, receptive_field
-from lightning_bam.inspection.saturation import BATCH, HIGH, LOW, saturation
+from lightning_bam.inspection.saturation import BATCH, saturation
 from lightning_bam.network import build
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.provenance import provenance

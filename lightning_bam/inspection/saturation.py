@@ -5,11 +5,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightning_bam.inspection.maps import attention_modules, maps, module_inputs
+from lightning_bam.attention.gate import HIGH, LOW
+from lightning_bam.inspection.maps import attention_modules, module_inputs
 
-LOW: Final = 0.05
-HIGH: Final = 0.95
-"""A gate value below LOW or above HIGH counts as saturated; there the sigmoid's slope is below 0.0475, of 0.25 at 0."""
 BARS: Final = 50
 """Bars of the histogram between 0 and 1."""
 BATCH: Final = 64
@@ -63,5 +61,5 @@ def saturation(network: nn.Module, images: Tensor, *, batch_statistics: bool) ->
         for batch in batches:
             inputs, _ = module_inputs(network, batch)
             for name, module in modules.items():
-                counts[name].add(maps(module, inputs[name]).gate)
+                counts[name].add(module.gate(inputs[name]))
     return counts

@@ -4,6 +4,7 @@ What is read from a run folder is checked here once. Every field may be absent, 
 a newer one has added is ignored, and kept in `entries`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NamedTuple, Required, cast
@@ -72,6 +73,13 @@ Few = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, Field(gt=-1e39, lt=1e39)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pace = Annotated[float, Field(gt=0, lt=1e12)]
+PLACE: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""What the layer that an attention module stands behind can be called."""
+PLACES: Final = 256
+"""Gates that an epoch's line can have."""
+Place = Annotated[str, Field(pattern=f"^{PLACE.pattern}$")]
 
 
 class Environment(BaseModel):
@@ -194,8 +202,21 @@ def manifest_of(entries: Mapping[str, Any], path: object) -> Manifest:
 
 
 @with_config(ConfigDict(strict=True, allow_inf_nan=False))
+class Gate(TypedDict):
+    """A gate's mean value, and the share of its values that is saturated, on the first images that were scored."""
+
+    mean: Share
+    saturated: Share
+
+
+@with_config(ConfigDict(strict=True, allow_inf_nan=False))
 class Epoch(TypedDict, total=False):
-    """A line of `metrics.jsonl`: the figures after an epoch, counted from 0."""
+    """A line of `metrics.jsonl`: the figures after an epoch, counted from 0.
+
+    `images_per_s` are those that it trained on, all ranks together, by `train_seconds`; it is of epochs alone that one
+    attempt has trained and scored whole. `memory_gib` is the most that tensors took on the first rank's GPU so far,
+    `gates` what `training.gates` says of each place with one.
+    """
 
     epoch: Required[Few]
     train_loss: Number
@@ -211,10 +232,13 @@ class Epoch(TypedDict, total=False):
     lr: Number
     seconds: Number
     train_seconds: Number
+    images_per_s: Pace
+    memory_gib: Annotated[float, Field(ge=0, lt=1e6)]
+    gates: Annotated[dict[Place, Gate], Field(max_length=PLACES)]
 
 
-TIMES: Final = ("seconds", "train_seconds")
-"""What an epoch's line holds of the clock, the second without its scoring: no two trainings have the same."""
+TIMES: Final = ("seconds", "train_seconds", "images_per_s", "memory_gib")
+"""What an epoch's line holds of the clock, the second without its scoring, and of the GPU: no two trainings agree."""
 _EPOCH: Final = TypeAdapter(Epoch)
 
 

@@ -111,6 +111,18 @@ def reported(run: Run, result: Result) -> float:
     return figure
 
 
+def flat(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of an epoch's line by name, a gate's as `gates/layer1/mean`."""
+    values = {name: value for name, value in line.items() if OWN.fullmatch(name)}
+    for place, gate in line.get("gates", {}).items():
+        values |= {f"gates/{place}/{name}": gate[name] for name in ("mean", "saturated")}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _NUMBER[1]
+    }
+
+
 def so_far(run: Run, line: Mapping[str, Any]) -> float | None:
     """Return the figure of one epoch; None where the epoch was not scored."""
     return line.get(headline(run).name)

@@ -15,6 +15,7 @@ from lightning_bam.data.augment import normalise
 from lightning_bam.data.run_data import RunData
 from lightning_bam.network import build
 from lightning_bam.random_streams import seeded
+from lightning_bam.run_folder.manifest import TIMES
 from lightning_bam.training.image_module import ImageModule
 from lightning_bam.training.tasks import module_of
 from lightning_bam.user_code.build import named, told
@@ -22,6 +23,8 @@ from lightning_bam.user_code.build import named, told
 CPU: Final = torch.device("cpu")
 IMAGES: Final = 2
 """Images in the batch that is tried, the fewest of which batch norm has a variance."""
+NO_FIGURES: Final = {"epoch", "train_loss", "lr", "gates", *TIMES}
+"""What an epoch's line holds beside a task's figures."""
 
 
 def check_own(run: Run, data: RunData | None = None) -> None:
@@ -75,6 +78,8 @@ def _check_task(run: Run, data: ImageData) -> None:
         figures = module.figures(counts + counts, 2 * IMAGES)
     except Exception as error:
         raise refuse(f"count and figures failed on {IMAGES} images: {told(error)}") from error
+    if taken := sorted(NO_FIGURES & figures.keys()):
+        raise refuse(f"figures give {taken[0]}, which an epoch's line has of its own; give it another name")
     for metric in task.metrics:
         if not isinstance(figures.get(metric.name), int | float):
             raise refuse(f"figures give {', '.join(figures)}, must give {metric.name}, a number")

@@ -3,16 +3,19 @@
 import errno
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from lightning_bam.config import metrics
+from lightning_bam.config import Run
 from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gather, maximum
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.result import flat, headline, so_far
 from lightning_bam.training.base_module import TrainedModule
-from lightning_bam.training.timing import synchronize
+from lightning_bam.training.gates import GateWatch
+from lightning_bam.training.timing import peak_memory, synchronize
 
 
 class TrainingError(RuntimeError):
@@ -27,7 +30,8 @@ class Recorder(pl.Callback):
     """Write an epoch's figures to the run folder and to the trainer's loggers.
 
     `resumed` is whether this rank resumes from the folder's checkpoint, `stopped` whether the training has stopped
-    because of `RunFolder.request_stop`; `trained` are the epoch's seconds before its scoring, None until then.
+    because of `RunFolder.request_stop`; `trained` are the epoch's seconds before its scoring, None until then; `whole`
+    is whether this process has trained the epoch from its beginning.
     """
 
     def __init__(self, folder: RunFolder, data: RunData, *, resumed: bool = False) -> None:
@@ -36,7 +40,9 @@ class Recorder(pl.Callback):
         self.resumed = resumed
         self.clock = time.perf_counter()
         self.trained: float | None = None
+        self.whole = False
         self.lr = 0.0
+        self.gates = GateWatch()
         self.stopped = False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -64,12 +70,12 @@ class Recorder(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the epoch; where the checkpoint is one of an epoch's end, the next one begins anew."""
         self.clock = time.perf_counter() - state_dict["seconds"]
-        self.trained = state_dict.get("train_seconds")
+        self.trained, self.whole = state_dict.get("train_seconds"), False
         self.lr = state_dict["lr"]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock, and note the learning rate that it begins with."""
-        self.clock, self.trained = time.perf_counter(), None
+        self.clock, self.trained, self.whole = time.perf_counter(), None, True
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
@@ -84,11 +90,13 @@ class Recorder(pl.Callback):
                 finite = {"first_loss": loss} if math.isfinite(loss) else {}
                 self.folder.note(first_batch=indices.flatten().tolist(), **finite)
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Note how long the epoch has trained, unless its scoring begins anew."""
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note how long the epoch has trained, unless its scoring begins anew, and watch the gates."""
         if self.trained is None:
             synchronize(trainer.strategy.root_device)
             self.trained = time.perf_counter() - self.clock
+        if trainer.is_global_zero:
+            self.gates.begin(cast(TrainedModule, pl_module).network)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch, and stop after it where the folder asks for that; NotFiniteError for what is no number."""
@@ -101,27 +109,44 @@ class Recorder(pl.Callback):
             for name, scored in figures.items():
                 if not math.isfinite(scored):  # not finite in the last step, which no other follows
                     raise _not_finite(f"scored {name}", scored, trainer.current_epoch, module)
+            gates, memory = self.gates.end(), peak_memory(trainer.strategy.root_device)
             seconds = time.perf_counter() - self.clock  # the loss has waited for the GPU
+            trained = round(seconds if self.trained is None else self.trained, 3)
             line = {
                 "epoch": trainer.current_epoch,
                 "train_loss": loss,
                 **figures,
                 "lr": self.lr,
                 "seconds": round(seconds, 3),
-                "train_seconds": round(seconds if self.trained is None else self.trained, 3),
+                "train_seconds": trained,
+                **self._pace(trained),
+                **({"memory_gib": round(memory / 2**30, 4)} if memory is not None else {}),
+                **({"gates": gates} if gates else {}),
             }
             self.folder.append_epoch(line)
             self._log(trainer, line)
+            print(told(module.spec, line), flush=True)
         if trainer.current_epoch + 1 != trainer.max_epochs:
             request = trainer.is_global_zero and self.folder.stop_reason() is not None
             self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
             trainer.should_stop = trainer.should_stop or self.stopped
 
+    def _pace(self, seconds: float) -> dict[str, float]:
+        """Return the images a second that the epoch trained on, as `bam cost` counts them; none of one that resumed."""
+        return {"images_per_s": round(self.data.epoch_images / seconds, 3)} if self.whole and seconds else {}
+
     def _log(self, trainer: pl.Trainer, line: dict[str, Any]) -> None:
-        names = ("train_loss", *metrics(), "loss", "lr")
-        figures = {name: float(line[name]) for name in names if name in line}
+        figures = {name: float(value) for name, value in flat(line).items()}
         for logger in trainer.loggers:
-            logger.log_metrics({"epoch": float(line["epoch"]), **figures}, step=int(line["epoch"]))
+            logger.log_metrics(figures, step=int(line["epoch"]))
+
+
+def told(run: Run, line: Mapping[str, Any]) -> str:
+    """Return an epoch in words, for the log: `epoch 3/30: train loss 0.512, error 12.30 %, 4.1 s`."""
+    metric, figure = headline(run), so_far(run, line)
+    scored = f"{metric.short} {figure:.2f}{metric.sign}, " if figure is not None else ""
+    epoch = f"epoch {line['epoch'] + 1}/{run.recipe.epochs}"
+    return f"{epoch}: train loss {line['train_loss']:.4g}, {scored}{line['seconds']:.1f} s"
 
 
 def _not_finite(what: str, value: float, epoch: int, module: TrainedModule) -> NotFiniteError:

@@ -98,8 +98,8 @@ def train(
         folder.withdraw_stop()
         return None
     seconds = round(time.perf_counter() - started, 3)
-    images, trained = len(data.batches) * run.recipe.batch_size, data.batches.first is not None
-    return _end(folder, module, {"fit_seconds": seconds, "cost": cost(module, place, images, trained=trained)})
+    measured = cost(module, place, data.epoch_images, trained=data.batches.first is not None)
+    return _end(folder, module, {"fit_seconds": seconds, "cost": measured})
 
 
 def _pretrained(module: TrainedModule) -> dict[str, str]:

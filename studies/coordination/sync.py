@@ -48,8 +48,8 @@ CODE: Final = "code"
 MOST_FILES: Final = 100
 MOST_CODE: Final = 1_000_000
 """Files of the user's own that are sent, and characters in them."""
-LINE: Final = 4096
-"""Characters of an epoch's line; those of a training have three hundred."""
+LINE: Final = 2**16
+"""Characters of an epoch's line; those of a training have three hundred, and a hundred or two for each gate."""
 
 
 def pack(folder: RunFolder) -> dict[str, Any]:

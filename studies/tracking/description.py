@@ -1,6 +1,6 @@
 """What W&B is told of a run before its first step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from platform import node
 from typing import Any, Final
 
@@ -52,9 +52,13 @@ def tags(job: Job, run: Run) -> list[str]:
         "backbone": run.backbone.kind,
         "attention": run.attention.kind if run.attention else "none",
     }
-    texts = [f"preset:{name}" for name in job.about.presets]
-    texts += [f"{slot}:{kind}" for slot, kind in kinds.items()]
-    return [study_tag(job.study), *(shortened(text, JOB_TYPE) for text in texts)]
+    texts = [shortened(f"{slot}:{kind}", JOB_TYPE) for slot, kind in kinds.items()]
+    return [study_tag(job.study), *preset_tags(job.about.presets), *texts]
+
+
+def preset_tags(presets: Iterable[str]) -> list[str]:
+    """Return the tags of the scales at which a study is asked."""
+    return [shortened(f"preset:{name}", JOB_TYPE) for name in presets]
 
 
 def pinned(job: Job) -> list[str]:

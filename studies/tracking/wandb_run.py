@@ -5,22 +5,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from lightning_bam.config import Run
 from lightning_bam.run_folder.folder import RunFolder
 from studies.job.job import Job
 from studies.job.observer import End
+from studies.tracking import session
 from studies.tracking.connection import isolated_wandb
 from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
-from studies.tracking.store import FOLDER, UNSENT, remove_records, store, sync_command
+from studies.tracking.session import open_run, prepare
+from studies.tracking.store import UNSENT, sync_command
 
-SERVER_WAIT = 20.0
-"""Seconds to wait for a W&B server at the start, and again at the end."""
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
 ALERT: Final = 200
@@ -52,9 +53,7 @@ class Tracking:
             from studies.tracking.lightning_logger import EpochLogger
 
             self.logger = EpochLogger(self.epoch, self._run.key)
-            # before there is a thread: a new variable moves all of them; W&B asks git, too, before it reads a setting
-            os.environ |= {"WANDB_MODE": self._job.wandb, "WANDB_DISABLE_GIT": "true", "WANDB_USE_DOT_WANDB": "false"}
-            os.environ["WANDB_DATA_DIR"] = str(self._root / FOLDER)  # what artifacts wait in for `wandb sync`
+            prepare(self._root, self._job.wandb)
             self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
@@ -96,11 +95,11 @@ class Tracking:
 
     def _track(self) -> None:
         try:
-            wandb_run = self._open(self._job, self._run)
+            wandb_run = self._open()
         finally:
             self._tried.set()  # also where W&B itself cannot be loaded: nobody waits for this thread then
         logging = wandb_run is not None
-        while (call := self._calls.get()) is not None:
+        for call in chain([self._define], iter(self._calls.get, None)):
             if logging:
                 try:
                     call(wandb_run)
@@ -113,56 +112,25 @@ class Tracking:
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
-    def _open(self, job: Job, run: Run) -> Any:
-        """Open the W&B run in place of an earlier attempt's offline record, whose epochs the run folder replays.
-
-        None where that fails.
-        """
-        wandb = isolated_wandb()
-        modes: tuple[Literal["online", "offline"], ...] = (
-            ("online", "offline") if job.wandb == "online" else ("offline",)
+    def _open(self) -> Any:
+        """Open the W&B run in place of an earlier attempt's record, whose epochs the run folder replays."""
+        opened = open_run(
+            self._root,
+            self._job.wandb,
+            description(self._job, self._run),
+            monitor=self._job.monitor,
+            sweep=self._job.about.sweep,
         )
-        for mode in modes:
-            os.environ["WANDB_MODE"] = mode  # W&B's telemetry goes by this alone: offline, it must call nobody
-            try:
-                store(self._root)
-                remove_records(self._root, run.key)
-                wandb_run = wandb.init(
-                    **description(job, run),
-                    dir=self._root,
-                    mode=mode,
-                    resume="allow" if mode == "online" else None,
-                    settings=settings(wandb, monitor=job.monitor, sweep=job.about.sweep if mode == "online" else None),
-                )
-                self._record = Path(wandb_run.settings.sync_dir)
-                wandb_run.define_metric("epoch")
-                for name, summary in {"*": None, **SUMMARIES}.items():
-                    wandb_run.define_metric(name, step_metric="epoch", summary=summary)
-                wandb_run.pin_config_keys(pinned(job))
-                if wandb_run.resumed:
-                    wandb_run.summary.update({"cause": None, "error": None})  # an earlier attempt's
-            except Exception as error:  # a dead or strange server must never stop a run
-                print(f"W&B: {mode} failed ({error}); the run goes on")
-                with suppress(Exception):
-                    wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
-            else:
-                self.end_wait = SERVER_WAIT if mode == "online" else DISK
-                return wandb_run
-        return None
+        if opened is None:
+            return None
+        wandb_run, mode = opened
+        self.end_wait = session.SERVER_WAIT if mode == "online" else DISK
+        self._record = Path(wandb_run.settings.sync_dir)
+        return wandb_run
 
-
-def settings(wandb: Any, *, monitor: bool, sweep: str | None = None) -> Any:
-    """Return how W&B records here; with `monitor` also the system, and what is printed."""
-    return wandb.Settings(
-        init_timeout=SERVER_WAIT,
-        silent=True,
-        console="wrap" if monitor else "off",
-        x_disable_stats=not monitor,
-        # a command line, a path, a remote's address may hold a password; the manifest has the commit
-        x_disable_meta=True,
-        disable_git=True,
-        disable_code=True,
-        x_save_requirements=False,  # a sixth of a second a run; the manifest holds the versions
-        sweep_id=sweep,
-        x_transaction_log_flush_interval=1,  # seconds; by itself W&B keeps fifteen in memory, which a kill takes
-    )
+    def _define(self, wandb_run: Any) -> None:
+        """Say how figures are shown."""
+        wandb_run.define_metric("epoch", hidden=True)
+        for name, summary in {"*": None, **SUMMARIES}.items():
+            wandb_run.define_metric(name, step_metric="epoch", summary=summary)
+        wandb_run.pin_config_keys(pinned(self._job))

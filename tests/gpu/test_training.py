@@ -43,6 +43,11 @@ def test_a_gpu_comes_to_the_cpus_figures(tmp_path):
     assert cpu.manifest().first_batch == gpu.manifest().first_batch
     assert cpu.manifest().device == "cpu" != gpu.manifest().device
     assert gpu.manifest().cost.memory > 1000
+    memory = [line["memory_gib"] for line in gpu.metrics()]
+    assert memory == sorted(memory)
+    assert memory[-1] == pytest.approx(gpu.manifest().cost.memory / 2**30, abs=1e-4)
+    for one, other in zip(cpu.metrics(), gpu.metrics(), strict=True):
+        assert one["gates"] == {place: pytest.approx(gate, abs=1e-5) for place, gate in other["gates"].items()}
     assert min(one.manifest().cost.latency for one in (cpu, gpu)) > 0
 
 

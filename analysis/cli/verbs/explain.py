@@ -72,6 +72,8 @@ def show_run(console: Console, run: dict[str, Any], command: str) -> None:
     line("folder", run["folder"] if run["state"] != "missing" else f"{run['folder']} (to come)")
     figures = (run["result"] or {}).items()
     line("result", ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures))
+    gates = (run["gates"] or {}).items()
+    line("gates", ", ".join(f"{k} {v['mean']:.2f} ({100 * v['saturated']:.0f} % saturated)" for k, v in gates))
     versions = ""
     for attempt in run["attempts"]:
         line(f"try {attempt.get('attempt', 1)}", course(attempt))

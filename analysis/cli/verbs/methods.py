@@ -5,10 +5,11 @@ from pathlib import Path
 
 from analysis.cli.arguments import JSON, ONE_STUDY, argument
 from analysis.cli.selection import due_records, existing_root, select
-from analysis.cli.verbs.table import OTHERS, put, tables_of
+from analysis.cli.verbs.table import OTHERS, put
 from analysis.formats.json_text import json_text
 from analysis.methods.account import account
 from analysis.methods.written import as_data, as_latex, as_markdown
+from analysis.table.counted import tables_of
 from studies.coordination.sync import gather_everywhere
 from studies.errors import StudyError
 from studies.stopping_rules.declaration import declared_on

@@ -4,8 +4,9 @@ import argparse
 
 from analysis.cli.arguments import DEVICES, ROWS, RUNS, SET, margin
 from analysis.cli.selection import root_of, select
-from analysis.cli.verbs.run import options_of, train
-from analysis.cli.verbs.table import show, tables_of
+from analysis.cli.verbs.run import conclude, options_of, train
+from analysis.cli.verbs.table import show
+from analysis.table.counted import tables_of
 from studies.coordination.sync import gather_everywhere
 
 ARGUMENTS = (SET, *ROWS, margin(), *RUNS, *DEVICES)
@@ -14,6 +15,9 @@ ARGUMENTS = (SET, *ROWS, margin(), *RUNS, *DEVICES)
 def execute(arguments: argparse.Namespace) -> int:
     """Train what is missing of the quickstart, then print its table."""
     study = select("quickstart", arguments)
-    code = train(study, arguments, options_of(arguments))
+    options = options_of(arguments)
+    trained = train(study, arguments, options)
     show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
-    return code
+    if trained.runs:
+        conclude("quickstart", study, arguments, options)
+    return trained.code

@@ -3,16 +3,32 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from analysis.cli.arguments import ANY_STUDIES, argument
-from analysis.cli.selection import due_records, read_all, words
+from analysis.cli.output import size
+from analysis.cli.selection import due_records, read_all, root_of, words
 from analysis.plots.glyphs import missing_glyphs
+from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import FolderError, replace
+from studies.definition.study import Study
+from studies.errors import StudyError
+from studies.records.records import Record
+from studies.tracking.connection import default_mode, project
 
-ARGUMENTS = (*ANY_STUDIES, argument("-o", "--output", metavar="FILE", help="the page (report.html)"))
+ARGUMENTS = (
+    *ANY_STUDIES,
+    argument("-o", "--output", metavar="FILE", help="the page (report.html)"),
+    argument(
+        "--wandb",
+        action="store_true",
+        help="tell W&B instead: an analysis run for each study, and, where somebody is logged in, the tag of the study "
+        "for runs that another has trained, a saved view and a Report",
+    ),
+)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -21,8 +37,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if output.is_dir() or not output.parent.is_dir():  # before a minute of drawing
         raise FolderError(f"--output {arguments.output!r}: name a page in a folder that is there, as report.html")
     studies = [(study, due_records(study, records)) for study, records in read_all("report", arguments)]
+    if arguments.wandb:
+        return _tell_wandb(studies, arguments)
 
-    from analysis.cli.verbs.table import tables_of
     from analysis.report.page import Made, page
 
     command = ["bam", "report", *(["--all"] if arguments.all else arguments.study), *words(arguments)]
@@ -36,6 +53,19 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def size(count: int) -> str:
-    """Write a number of bytes as `412 kB` or `1.3 MB`."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: argparse.Namespace) -> int:
+    if arguments.output is not None:
+        raise StudyError(f"--output {arguments.output}: --wandb writes no page; leave one of them out")
+    mode = default_mode()
+    if mode == "off":
+        raise StudyError("WANDB_MODE=disabled: --wandb tells nobody; unset it")
+    project()
+
+    from analysis.cli.verbs.bundle import asked_of
+    from analysis.review.send import tell_wandb
+
+    told = True
+    names = [study.name for study, _ in studies] if arguments.all else arguments.study
+    for name, (study, records), table in zip(names, studies, tables_of(studies), strict=True):
+        told &= tell_wandb(study, records, table, root_of(arguments), mode, asked_of(name, arguments))
+    return 0 if told else 1

@@ -4,13 +4,17 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
+from analysis.cli.verbs.bundle import asked_of
 from analysis.planning.rounds import Round, until_resolved
+from analysis.table.counted import tables_of
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
-from studies.coordination.sync import forget
+from lightning_bam.run_folder.files import FolderError
+from studies.coordination.sync import forget, gather_everywhere
 from studies.definition.limits import MOST_LOOKED
 from studies.definition.study import Study
 from studies.engine.progress import LiveView
@@ -72,7 +76,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.again:
         _forget(arguments)
     options = options_of(arguments)
-    return max(train(study, arguments, options) for study in select_to_train(arguments))
+    code = 0
+    for name, study in zip(arguments.study, select_to_train(arguments), strict=True):
+        trained = train(study, arguments, options)
+        code = max(code, trained.code)
+        if trained.runs:
+            conclude(name, study, arguments, options)
+    return code
 
 
 def _forget(arguments: argparse.Namespace) -> None:
@@ -89,26 +99,52 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
-    """Train what is missing of one study, or by its stopping rule; returns 1 where some run has no result."""
+class Trained(NamedTuple):
+    """What a call has done for a study: its exit code, 1 where some run has no result, and the runs that have ended."""
+
+    code: int
+    runs: int
+
+
+def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trained:
+    """Train what is missing of one study, or by its stopping rule."""
     root = root_of(arguments)
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
+    runs = 0
 
     def train_round(part: Round) -> bool:
+        nonlocal runs
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
-        return _train(part.study, root, options) == 0
+        trained = _train(part.study, root, options)
+        runs += trained.runs
+        return trained.code == 0
 
     table, resolved = until_resolved(
         study, lambda: records_of(study, arguments), train_round, retry=options.retry_failed
     )
     for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
         print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
-    return 0 if resolved else 1
+    return Trained(0 if resolved else 1, runs)
 
 
-def _train(study: Study, root: Path, options: Options) -> int:
+def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> None:
+    """Tell W&B, if it is told of runs, what a study has come to; `name` is what the call calls it."""
+    if options.wandb == "off":
+        return
+    from analysis.review.send import tell_wandb  # loads matplotlib
+
+    every = gather_everywhere(study, root_of(arguments), options.storage)
+    records, (table,) = due_records(study, every), tables_of([(study, every)])
+    asked = asked_of(name, arguments)
+    try:
+        tell_wandb(study, records, table, root_of(arguments), options.wandb, asked, alert=options.alert)
+    except (FolderError, StudyError) as error:
+        print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
+
+
+def _train(study: Study, root: Path, options: Options) -> Trained:
     with LiveView() as view:
         progress = run_study(study, root, options, view)
     if progress.halted:
@@ -117,7 +153,8 @@ def _train(study: Study, root: Path, options: Options) -> int:
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
-    return 0 if states["complete"] == progress.total else 1
+    code = 0 if states["complete"] == progress.total else 1
+    return Trained(code, len(progress.finished) + len(progress.failed))
 
 
 def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) -> Options:
@@ -135,6 +172,7 @@ def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) 
         threads=arguments.threads,
         wandb=tracking,
         monitor=arguments.wandb_monitor == "on",
+        alert=arguments.wandb_alert,
         retry_failed=arguments.retry == "failed",
         storage=arguments.storage,
         wait_for_others=wait_for_others,

@@ -130,6 +130,7 @@ def command_of(arguments: argparse.Namespace, request: Request) -> list[str]:
     for name in ("preset", "seeds", "devices_per_run", "runs_per_device", "threads", "wandb", "wandb_monitor"):
         if (value := getattr(arguments, name)) is not None:
             command.append(f"--{name.replace('_', '-')}={value}")
+    command += ["--wandb-alert"] if arguments.wandb_alert else []
     if request.nodes > 1:
         command.append(f"--nodes-per-run={request.nodes}")
     for name in ("set", "only"):

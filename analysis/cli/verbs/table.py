@@ -3,7 +3,6 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,13 +15,10 @@ from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
 from analysis.formats.render import ENDINGS, FORMATS, render
 from analysis.formats.run_lines import run_lines, runs_as_csv, runs_as_json
-from analysis.table.build import Table, tables, tabulate
-from lightning_bam.config import Run
+from analysis.table.build import Table, tabulate
+from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import replace as put_file
-from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.records.counts import counts
-from studies.records.records import Record
 from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
@@ -104,20 +100,6 @@ def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> i
     if any(table.failed for table in made):
         return 1
     return 0 if agree and all(table.complete and not table.mixes_code for table in made) else 3
-
-
-def tables_of(studies: Sequence[tuple[Study, Sequence[Record]]]) -> list[Table]:
-    """Return each study's table; the costs of rows without a finished run are counted, all in one go."""
-    uncounted: dict[str, Run] = {}
-    for study, records in studies:
-        finished = {record.row for record in records if record.result is not None}
-        uncounted |= {f"{study.label}, {row}": run for row, run in study.rows.items() if row not in finished}
-    costs = counts(uncounted)
-    by_label = {
-        study.label: {row: costs[name] for row in study.rows if (name := f"{study.label}, {row}") in costs}
-        for study, _ in studies
-    }
-    return tables(studies, by_label)
 
 
 def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:

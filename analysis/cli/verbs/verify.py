@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
 from analysis.cli.selection import against, due_records, every_scale, root_of, select
-from analysis.cli.verbs.table import tables_of
 from analysis.formats.json_text import json_text
+from analysis.table.counted import tables_of
 from analysis.verification.tables import compare, read_tables
 from analysis.verification.verify import Verification, verify
 from lightning_bam.run_folder.files import FolderError

@@ -17,7 +17,7 @@ import pytest
 from analysis.bundle.anonymous import refuse, where, who
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.hashes import seal
+from lightning_bam.run_folder.hashes import hashes, seal
 from studies.library import find_study
 from tests.analysis.synthetic import write
 
@@ -302,6 +302,17 @@ class TestAnonymous:
         err = capsys.readouterr().err
         assert err.startswith(f"bam: not anonymous: runs/{folder.path.name}/manifest.json, line ")
         assert (err.count("\n"), err.endswith("; take it out\n")) == (1, True)
+
+    def test_a_name_in_a_layers_is_refused_too(self, canaries, runs, capsys):
+        folder = runs["BAM", 1]
+        path = folder.path / "metrics.jsonl"
+        path.write_text(path.read_text().replace('"layer2"', '"heron_block"'))
+        folder.note(sha256=hashes(folder, folder.result()))
+        assert main(["bundle", "tiny.py", "-o", "blind.tar.gz", "--anonymous"]) == 2
+        key = folder.path.name
+        assert capsys.readouterr().err.startswith(
+            f"bam: not anonymous: runs/{key}/metrics.jsonl, line 1: 'heron' is a user name"
+        )
 
     def test_a_name_that_is_a_word_of_ours_names_nobody_in_what_we_wrote(self, canaries, monkeypatch, capsys):
         monkeypatch.setenv("USER", "table")

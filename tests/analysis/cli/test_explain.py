@@ -70,6 +70,7 @@ def test_a_complete_row(here, capsys):
         assert run["folder"] == str(folder.path)
         assert run["result"] == result
         assert run["figure"] == result["error_top1"]
+        assert run["gates"] == folder.metrics()[-1]["gates"]
         (attempt,) = run["attempts"]
         manifest = folder.manifest()
         for name in ("started", "host", "device", "world_size", "threads", "commit", "torch", "python", "version"):
@@ -86,8 +87,14 @@ def test_a_complete_run_in_words(here, capsys):
     assert lines[2] == "baseline    this row is the baseline"
     assert lines[5] == f"seed 1: complete, epoch 1/1, error {result.error_top1:.2f} %"
     assert lines[6] == f"  folder    {here['Cool', 1].path}"
-    assert "from epoch 0, on " in lines[8]
-    assert "1 rank of 1 thread" in lines[8]
+    (line,) = here["Cool", 1].metrics()
+    first, last = ((gate["mean"], 100 * gate["saturated"]) for gate in line["gates"].values())
+    assert lines[8] == (
+        f"  gates     layer1 {first[0]:.2f} ({first[1]:.0f} % saturated), "
+        f"layer2 {last[0]:.2f} ({last[1]:.0f} % saturated)"
+    )
+    assert "from epoch 0, on " in lines[9]
+    assert "1 rank of 1 thread" in lines[9]
     assert not any("go on" in line for line in lines)
 
 

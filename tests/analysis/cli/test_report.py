@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from analysis.cli import main
-from analysis.cli.verbs.report import size
+from analysis.cli.output import size
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
 from tests.analysis.report.made import fill

@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from tests.studies.tracking.conftest import wandb_server  # noqa: F401
+
 
 @pytest.fixture
 def no_server(monkeypatch):

@@ -24,13 +24,6 @@ def test_a_string_is_python_s_of_plain_signs():
     assert {eval(quoted(label)) == label for label in LABELS} == {True}
 
 
-def test_a_tag_fits():
-    assert study_tag("reduction") == "study:reduction"
-    long = "r" * 80
-    assert len(study_tag(long).encode()) == 64
-    assert study_tag(long) != study_tag(long + "r")
-
-
 def test_a_name_has_no_signs_that_a_view_refuses():
     assert title("Study reduction+small+recipe.lr=0.1") == "Study reduction small recipe.lr 0.1"
     assert title("a/b?c#d~e") == "a b c d e"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from analysis.review.view import search_workspace, workspace
 from lightning_bam.config import BAMSpec, Run
 from studies.definition.study import Study
 from studies.library import find_space
-from studies.tracking.names import analysis_id
+from studies.tracking.description import config_of
+from studies.tracking.names import analysis_id, epoch_figures, reported_figures
 from tests.analysis.report.made import asked, detecting, panelled, table
 from tests.analysis.review.specs import BY_ROW, CURVE, filters_of, panels_of, section_of
 
@@ -163,6 +165,47 @@ def test_a_search():
     assert runs["sort"]["keys"] == [
         {"key": {"section": "summary", "name": "held_out/error_top1"}, "ascending": True}
     ], "the best first"
+
+
+def shown_by(section):
+    """Return the figures of a view's plots, and the columns and axes that are a run's config."""
+    plots = [shown for one in sections(section).values() for _, shown in panels_of(one)]
+    figures = {name for shown in plots for name in shown.get("metrics", [])}
+    axes = [axis["accessor"] for shown in plots for axis in shown.get("columns", [])]
+    keys = [*section["runSets"][0]["runFeed"]["columnOrder"], *axes]
+    figures |= {key.removeprefix("summary:") for key in keys if key.startswith("summary:")}
+    return figures, {key.removeprefix("config:") for key in keys if key.startswith("config:")}
+
+
+def logged_by(run, metric):
+    line = {"train_loss": 1.0, "images_per_s": 2.0, "memory_gib": 3.0, "gates/layer1/mean": 0.5, metric: 4.0}
+    return {*epoch_figures(run, line), *reported_figures(run, {metric: 4.0, "seconds": 5.0})}
+
+
+def has(config, path):
+    """Say whether a run's config has a single value there."""
+    top, _, rest = path.partition(".value")
+    for step in [top, *rest.split(".")[1:]]:
+        if step not in config:
+            return False
+        config = config[step]
+    return not isinstance(config, dict)
+
+
+def test_it_shows_what_runs_log(tmp_path):
+    study, space = asked(2), find_space("bam")
+    view = section_of(workspace(study, table(tmp_path, study, {row: [None] * 3 for row in study.rows}), "lab", "t"))
+    trials = section_of(search_workspace(space, "search+bam", "lab", "t"))
+    row = study.rows["r1"]
+    for section, run in ((view, row), (trials, space.run({}))):
+        figures, knobs = shown_by(section)
+        assert figures
+        assert figures <= logged_by(run, "error_top1")
+        assert knobs
+        assert all(has(config_of(run) | {"seed": 0}, path) for path in knobs), knobs
+    for panel in panels_of(sections(view)["Gates"]):
+        pattern = panel[1]["metricRegex"].replace("saturated", "mean")
+        assert [name for name in logged_by(row, "error_top1") if re.search(pattern, name)] == ["gate/layer1/mean"]
 
 
 def test_names_of_rows_are_taken_as_they_are(tmp_path):

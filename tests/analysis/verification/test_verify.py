@@ -270,6 +270,8 @@ def test_hashes_that_were_copied_along_tell_of_the_description_and_the_manifest(
 def test_equal_losses_at_one_seed_are_a_note(folders):
     one, other = folders["none", 0], folders["SE", 0]
     disguise(one, other)
+    gates = {"layer1": {"mean": 0.5, "saturated": 0.25}}
+    edit_lines(other, lambda line: line | {"gates": gates, "images_per_s": 800.5, "memory_gib": 0.25})
     sign(other)
     assert found(folders) == []
     assert notes(folders)[0] == (

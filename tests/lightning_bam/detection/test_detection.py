@@ -24,6 +24,7 @@ from lightning_bam import (
     count,
     train,
 )
+from lightning_bam.attention.gate import gated_modules
 from lightning_bam.detection import BoxScores, DetectionData, Target, load_scenes
 from lightning_bam.detection.data import mirrored
 from lightning_bam.training.detector import DetectionTask
@@ -171,10 +172,9 @@ def test_a_run_folder_is_trained_and_resumed_like_an_unbroken_one(tmp_path, monk
         folder.describe(WITH_BAM)
     result = train(whole)
     lines = whole.metrics()
-    assert [set(line) for line in lines] == [
-        {"epoch", "train_loss", "lr", "seconds", "train_seconds"},
-        {"epoch", "train_loss", "lr", "seconds", "train_seconds", "map_50_95", "map_50", "map_75", "scored"},
-    ]
+    every = {"epoch", "train_loss", "lr", "seconds", "train_seconds", "images_per_s"}
+    assert [set(line) for line in lines] == [every, every | {"map_50_95", "map_50", "map_75", "scored", "gates"}]
+    assert list(lines[-1]["gates"]) == list(gated_modules(build(WITH_BAM)))
     assert result.figure("map_50") == lines[-1]["map_50"]
     assert result.figure("error_top1") is None
     assert result.scored == 7

@@ -66,7 +66,11 @@ def test_bam_equals_the_equations(combine):
     torch.testing.assert_close(module(x), x + gate * x, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("module", [SE(7, reduction=3), CBAM(7, reduction=3, kernel_size=5)], ids=["se", "cbam"])
+@pytest.mark.parametrize(
+    "module",
+    [SE(7, reduction=3), CBAM(7, reduction=3, kernel_size=5), CBAM(7, reduction=3, spatial_norm=True)],
+    ids=["se", "cbam", "cbam_with_a_norm"],
+)
 def test_the_gate_of_se_and_cbam_is_what_they_multiply_with(module):
     module = drawn(module)
     x = torch.randn(2, 7, 11, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -22,6 +22,7 @@ from lightning_bam.run_folder import provenance as provenance_module
 from lightning_bam.run_folder.files import FolderError, FullDiskError, read_object, write_object
 from lightning_bam.run_folder.folder import SCHEMA, Result, RunFolder
 from lightning_bam.run_folder.provenance import provenance, sources
+from lightning_bam.run_folder.result import flat
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
 
 RUN = Run(attention=BAMSpec(reduction=4), seed=3)
@@ -112,6 +113,88 @@ def test_metrics_are_appended_and_cut_back(folder):
     assert (folder.path / "metrics.jsonl").read_text().count("\n") == 2
     folder.keep_epochs(7)
     assert len(folder.metrics()) == 2
+
+
+GATE = {"mean": 0.5, "saturated": 0.25}
+SEEN = {
+    "images_per_s": 812.5,
+    "memory_gib": 0.0,
+    "gates": {"layer1": GATE, "net.body-2.0_a": {"mean": 1, "saturated": 0}},
+}
+
+
+def test_what_a_line_has_beside_its_figures_comes_back(folder):
+    folder.append_epoch({"epoch": 0, "train_loss": 2.5} | SEEN)
+    folder.append_epoch({"epoch": 1, "train_loss": 2.25, "gates": {f"{number:0100d}": GATE for number in range(256)}})
+    folder.keep_epochs(2)
+    first, last = folder.metrics()
+    assert first == {"epoch": 0, "train_loss": 2.5} | SEEN
+    assert len(last["gates"]) == 256
+    assert flat(first) == {
+        "epoch": 0,
+        "train_loss": 2.5,
+        "images_per_s": 812.5,
+        "memory_gib": 0.0,
+        "gates/layer1/mean": 0.5,
+        "gates/layer1/saturated": 0.25,
+        "gates/net.body-2.0_a/mean": 1,
+        "gates/net.body-2.0_a/saturated": 0,
+    }
+
+
+def test_what_is_no_number_of_a_line_is_no_figure():
+    line = {"epoch": 3, "error_top1": None, "own": True, "new": [1], "word": "x", "large": 10**400, "a/b": 1, "miou": 7}
+    assert flat(line) == {"epoch": 3, "miou": 7}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"images_per_s": 0.0}, "images_per_s is 0.0: input should be greater than 0"),
+        ({"images_per_s": "fast"}, "images_per_s is 'fast': input should be a valid number"),
+        ({"images_per_s": True}, "images_per_s is True: input should be a valid number"),
+        ({"memory_gib": -0.5}, "memory_gib is -0.5: input should be greater than or equal to 0"),
+        ({"memory_gib": 1e6}, "memory_gib is 1000000.0: input should be less than 1000000"),
+        ({"gates": 0.5}, "gates is 0.5: input should be a valid dictionary"),
+        ({"gates": [GATE]}, "gates is [{'mean': 0.5, 'saturated': 0.25}]: input should be a valid dictionary"),
+        ({"gates": {"layer1": 0.5}}, "gates.layer1 is 0.5: input should be a valid dictionary"),
+        ({"gates": {"layer1": {"mean": 0.5}}}, "has no gates.layer1.saturated"),
+        (
+            {"gates": {"layer1": {"mean": 1.5, "saturated": 0}}},
+            "gates.layer1.mean is 1.5: input should be less than or equal to 1",
+        ),
+        (
+            {"gates": {"layer1": {"mean": 0.5, "saturated": -0.25}}},
+            "gates.layer1.saturated is -0.25: input should be greater than or equal to 0",
+        ),
+        ({"gates": {"a" * 101: GATE}}, "string should match pattern"),
+        ({"gates": {"": GATE}}, "string should match pattern"),
+        ({"gates": {"a/b": GATE}}, "string should match pattern"),
+        ({"gates": {"layer1\n": GATE}}, "string should match pattern"),
+        ({"gates": {"\x1b[2J": GATE}}, "string should match pattern"),
+        ({"gates": {"a" * 100_000: GATE}}, "string should match pattern"),
+        ({"gates": {str(number): GATE for number in range(257)}}, "should have at most 256 items"),
+    ],
+)
+def test_a_line_that_says_what_no_training_does_is_refused_in_one_line(folder, entry, said):
+    (folder.path / "metrics.jsonl").write_text(
+        json.dumps({"epoch": 0}) + "\n" + json.dumps({"epoch": 1} | entry) + "\n"
+    )
+    with pytest.raises(FolderError) as error:
+        folder.metrics()
+    line = str(error.value)
+    assert line.startswith(f"{folder.path}/metrics.jsonl: line 2: ")
+    assert said in line
+    assert line.endswith("; edited, or torn; remove this run folder to train it again")
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert len(line.removeprefix(str(folder.path))) < 500
+
+
+def test_a_number_that_is_none_is_no_json(folder):
+    (folder.path / "metrics.jsonl").write_text('{"epoch": 0, "gates": {"a": {"mean": NaN, "saturated": 0}}}\n')
+    with pytest.raises(FolderError, match="torn: line 1"):
+        folder.metrics()
 
 
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):

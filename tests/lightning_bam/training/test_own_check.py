@@ -7,6 +7,7 @@ import pytest
 from lightning_bam import ConfigError, Digits, Recipe, Run, SmallResNet, count
 from lightning_bam.config.spec import forget_own
 from lightning_bam.training.own_check import check_own
+from lightning_bam.training.tasks import data_of
 from lightning_bam.user_code.load import execute
 
 HEAD = """
@@ -170,3 +171,36 @@ def test_a_network_is_looked_at_too(tmp_path, before, after, problem):
     with pytest.raises(ConfigError) as refusal:
         check_own(run)
     assert str(refusal.value) == f"backbone=my_net (MyNet in {file}): {problem}"
+
+
+TASK = """
+import torch.nn.functional as F
+from lightning_bam import Metric, TaskSpec, spec
+
+@spec
+class MyTask(TaskSpec):
+    metrics = (Metric(name="hits", label="hits (%)"),)
+
+    def loss(self, outputs, targets):
+        return F.cross_entropy(outputs, targets)
+
+    def count(self, outputs, targets):
+        return (outputs.argmax(1) == targets).sum()
+
+    def figures(self, counts):
+        return {"hits": float(counts), "NAME": 1.0}
+"""
+
+
+@pytest.mark.parametrize("name", ["gates", "images_per_s", "seconds", "misses"])
+def test_a_figure_with_the_name_of_what_a_line_has_of_its_own_is_refused(tmp_path, name):
+    file = tmp_path / "task.py"
+    file.write_text(TASK.replace("NAME", name))
+    run = replace(BASE, task=execute(file)["MyTask"]())
+    if name == "misses":
+        check_own(run, data_of(run))
+        return
+    with pytest.raises(ConfigError) as refusal:
+        check_own(run, data_of(run))
+    said = f"figures give {name}, which an epoch's line has of its own; give it another name"
+    assert str(refusal.value) == f"task=my_task (MyTask in {file}): {said}"

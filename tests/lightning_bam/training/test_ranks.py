@@ -77,6 +77,10 @@ def test_ranks_train_a_network_without_batch_norm_as_one_does(tmp_path, steps, e
     assert difference(alone, together) < 1e-12
     for ours, theirs in zip(figures(one), figures(two), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-12)
+    for alone, shared in zip(one.metrics(), two.metrics(), strict=True):
+        assert alone["gates"] == {place: pytest.approx(gate, abs=2e-6) for place, gate in shared["gates"].items()}
+        for line in (alone, shared):
+            assert line["images_per_s"] == round(16 * steps / line["train_seconds"], 3), "of all ranks"
     first, shared = (folder.manifest().first_loss for folder in (one, two))
     assert first == pytest.approx(shared, rel=1e-12), "the mean over the ranks"
     assert (first == figures(one)[0][0]) == (steps == 1), "of the first step alone"

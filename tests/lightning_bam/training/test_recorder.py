@@ -11,6 +11,7 @@ from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.recorder import Recorder
 
 TRAINER = SimpleNamespace(
+    is_global_zero=False,
     strategy=SimpleNamespace(root_device=torch.device("cpu")),
     optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
 )

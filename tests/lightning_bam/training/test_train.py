@@ -118,6 +118,8 @@ def test_the_record_of_what_it_cost(reference):
     assert all(0 < line["train_seconds"] < line["seconds"] for line in folder.metrics()), "without the scoring"
     assert manifest.cost.epoch_seconds == sum(line["train_seconds"] for line in folder.metrics()) / 2
     assert manifest.attempts[0].ended == manifest.ended
+    for line in folder.metrics():
+        assert line["images_per_s"] == round(1261 / line["train_seconds"], 3)
 
 
 def test_the_same_run_gives_the_same_bits(reference, tmp_path):
@@ -349,6 +351,32 @@ def test_a_logger_is_told_every_epoch(tmp_path):
     assert len(rows) == 3
     assert "error_top1" in rows[0]
     assert json.loads((folder.path / "result.json").read_text())["epochs"] == 2
+
+
+class Hears(DummyLogger):
+    """Keeps what it is told of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def log_metrics(self, metrics, step):
+        self.told.append((step, metrics))
+
+
+def test_a_logger_is_told_every_number_of_a_line_and_of_those_before_a_resume(tmp_path):
+    run = replace(RUN, attention=BAMSpec(reduction=3))
+    folder = RunFolder.of(tmp_path, run)
+    folder.describe(run)
+    assert train(folder, logger=AsksAfterTheFirstEpoch(folder)) is None
+    second = Hears()
+    train(folder, logger=second)
+    assert [step for step, _ in second.told] == [0, 1]
+    for (_, told), line in zip(second.told, folder.metrics(), strict=True):
+        gates = {f"gates/{place}/{name}": gate[name] for place, gate in line.pop("gates").items() for name in gate}
+        assert told == line | gates
+        assert len(gates) == 4
+        assert all(type(value) is float for value in told.values())
 
 
 class AsksAfterTheFirstEpoch(DummyLogger):

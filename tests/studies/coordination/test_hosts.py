@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from analysis.cli import main
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import PLACES
 from studies.coordination import registry as registry_module
 from studies.coordination.leases import Leases
 from studies.coordination.location import Place
@@ -252,6 +253,16 @@ def test_a_record_that_is_not_whole_is_none(tmp_path, on, two_hosts, capsys, spo
     told = registry.records([BASE.key])[BASE.key]
     assert told["metrics.jsonl"] == (two / BASE.key / "metrics.jsonl").read_text()
     assert [r.state for r in gather_everywhere(study, tmp_path / "three", options.storage)] == ["complete"]
+
+
+def test_a_record_with_as_many_gates_as_a_line_can_have_is_whole(tmp_path):
+    record = pack(finish(tmp_path, BASE, 12.5))
+    gates = {f"{number:0100d}": {"mean": 0.123456, "saturated": 0.654321} for number in range(PLACES)}
+    lines = [json.loads(line) | {"gates": gates} for line in record["metrics.jsonl"].splitlines()]
+    full = record | {"metrics.jsonl": "".join(f"{json.dumps(line)}\n" for line in lines)}
+    assert whole(BASE, full)
+    lines[0]["gates"] = gates | {"one more": gates[f"{0:0100d}"]}
+    assert not whole(BASE, full | {"metrics.jsonl": "".join(f"{json.dumps(line)}\n" for line in lines)})
 
 
 def test_a_record_of_another_version_is_not_thrown_away(tmp_path, on, two_hosts):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from analysis.cli.verbs.table import tables_of
+from analysis.table.counted import tables_of
 from lightning_bam.config import BAMSpec, ConfigError
 from lightning_bam.run_folder.folder import RunFolder
 from studies import Space, StudyError

@@ -86,6 +86,7 @@ def test_a_run_is_resumed_where_the_server_has_it(server):
     with begin(config={"more": 1}) as run:
         assert (run.resumed, run.starting_step, run.config["seed"], run.tags) == (True, 2, 3, ("old",))
         assert run.summary["test/loss"] == 0.5
+        assert server.runs["lab/p/one"].state == "running"
         print("after")
         log(run, 1, 2, 3)
     (found,) = server.runs.values()
@@ -93,6 +94,16 @@ def test_a_run_is_resumed_where_the_server_has_it(server):
     assert found.config == CONFIG | {"more": 1}
     assert [line for line in found.console if line in {"before", "after"}] == ["before", "after"]
     assert len(found.system) >= 2
+
+
+def test_a_line_that_is_sent_twice_is_there_once(server):
+    """As when the answer to a request does not arrive."""
+    begin().finish()
+    part = {"offset": 0, "content": ['{"_step": 0, "epoch": 0}']}
+    body = json.dumps({"files": {"wandb-history.jsonl": part}}).encode()
+    for _ in range(2):
+        urlopen(Request(server.url + "/files/lab/p/one/file_stream", body)).close()
+    assert server.runs["lab/p/one"].history == [{"_step": 0, "epoch": 0}]
 
 
 def test_an_unknown_run_cannot_be_resumed(server):
@@ -119,6 +130,8 @@ def test_files_and_media_are_uploaded(server, tmp_path):
     shown = found.raw_config["_wandb"]["value"]["visualize"]
     assert shown["curves"]["panel_config"]["panelDefId"] == "wandb/lineseries/v0"
     assert {(logged.type, logged.state) for logged in found.logged} == {("run_table", "COMMITTED")}
+    read = next(each for each in fetched().logged_artifacts() if each.name.startswith("run-one-table:")).get("table")
+    assert (read.columns, read.data) == (["row", "mean"], [["none", 0.5], ["bam", 0.25]])
 
 
 def test_artifacts_have_versions_and_lineage(server, tmp_path):
@@ -143,11 +156,11 @@ def test_artifacts_have_versions_and_lineage(server, tmp_path):
     latest = api.artifact("lab/p/net:latest")
     assert (latest.version, latest.logged_by().id, latest.metadata) == ("v1", "two", {"n": 1})
     assert [run.id for run in api.artifact("lab/p/net:v0").used_by()] == ["reader"]
-    assert latest.get_entry("weights.bin").size == 3
+    assert [(file.name, file.size) for file in latest.files()] == [("weights.bin", 3)]
     assert [each.version for each in api.artifacts("model", "lab/p/net")] == ["v1", "v0"]
 
 
-def test_the_public_api_reads_runs(server):
+def test_the_public_api_reads_runs(server, tmp_path):
     for identity, kind, seed in (("a", "none", 0), ("b", "bam", 0), ("c", "bam", 1)):
         told = {"group": "tiny", "job_type": kind, "tags": ["tiny", f"seed{seed}"], "config": CONFIG | {"seed": seed}}
         with begin(id=identity, **told) as run:
@@ -159,13 +172,14 @@ def test_the_public_api_reads_runs(server):
         return [run.id for run in api.runs("lab/p", filters=filters)]
 
     assert names() == ["a", "b", "c", "d"]
-    assert names(tags={"$in": ["seed1", "no"]}) == ["c"]
+    assert names(tags={"$in": ["seed1", "no"]}) == names(tags="seed1") == ["c"]
     assert names(jobType="bam", group="tiny") == ["b", "c"]
-    assert names(**{"config.seed.value": 0}) == ["a", "b"]
+    assert names(**{"config.seed.value": 0}) == names(**{"config.seed": 0}) == ["a", "b"]
     assert names(**{"config.attention.value.name": "bam", "state": "finished"}) == ["a", "b", "c"]
     assert names(**{"$or": [{"name": "a"}, {"summary_metrics.epoch": {"$lt": 1}}]}) == ["a"]
-    assert len(api.runs("lab/p", per_page=2)) == 4
-    assert [run.id for run in api.runs("lab/p", per_page=2)] == ["a", "b", "c", "d"]
+    pages = wandb.Api().runs("lab/p", per_page=2)  # another Api, for one remembers what it was asked
+    assert (len(pages), [run.config.get("seed") for run in pages]) == (4, [0, 0, 1, None])
+    assert next(iter(api.runs("lab/p", filters={"group": "tiny"}, order="-config.seed.value"))).id == "c"
     run = api.run("lab/p/c")
     assert (run.config, run.state, run.tags, run.job_type) == (
         CONFIG | {"seed": 1},
@@ -177,8 +191,12 @@ def test_the_public_api_reads_runs(server):
     assert [line["epoch"] for line in run.history(pandas=False)] == [0, 1, 2]
     assert [line["test/loss"] for line in run.history(keys=["test/loss"], pandas=False)] == [1, 1 / 2, 1 / 3]
     assert [line["_step"] for line in run.scan_history()] == [0, 1, 2]
+    assert [line["_step"] for line in run.scan_history(min_step=1, page_size=1)] == [1, 2]
+    assert run.history(stream="system", pandas=False)[0]["system.proc.memory.percent"] > 0
     assert [line["epoch"] for line in run.scan_history(keys=["epoch"], page_size=2)] == [0, 1, 2]
     assert "config.yaml" in [file.name for file in run.files()]
+    with run.file("config.yaml").download(tmp_path) as file:
+        assert "reduction: 16" in file.read()
     assert fetched("lab/p/d").state == "failed"
 
 
@@ -258,6 +276,7 @@ def test_views(server):
     report.title = "tinier"
     report.save()
     assert reports.Report.from_url(report.url).title == "tinier"
+    assert [found.display_name for found in wandb.Api().reports("lab/p")] == ["tinier"]
     view, note = server.views.values()
     assert (view["type"], view["displayName"], note["type"], note["displayName"]) == (
         *("project-view", "tiny"),
@@ -265,9 +284,9 @@ def test_views(server):
     )
 
 
-def sync(folder):
+def sync(folder, *more):
     """Send a record as a person does."""
-    command = [sys.executable, "-m", "wandb", "sync", "--include-online", str(folder)]
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *more, str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
@@ -284,8 +303,42 @@ def test_an_offline_record_is_sent(server):
     assert [line["_step"] for line in found.history] == [0, 1, 2]
     assert (found.summary["epoch"], found.console, found.state) == (2, ["offline"], "finished")
     assert found.system
+    before = len(server.requests)
     sync(folder)
-    assert [line["_step"] for line in found.history] == [0, 1, 2], "once more changes nothing"
+    assert len(server.requests) == before, "the client does not send twice what it has sent"
+
+
+KILLED = """
+import os, sys, time, wandb
+run = wandb.init(project="p", id="one", resume="allow", mode="online", config={"seed": 3},
+                 settings=wandb.Settings(x_transaction_log_flush_interval=0.2))
+for epoch in range(4):
+    run.log({"epoch": epoch}, step=epoch)
+    if epoch == 1:
+        print(run.settings.sync_dir, flush=True)
+        sys.stdin.readline()
+time.sleep(1)
+os.kill(0, 9)
+"""
+
+
+def test_a_record_of_a_killed_online_run_whose_server_died_is_sent(server):
+    command = [sys.executable, "-c", KILLED]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as killed:
+        folder = killed.stdout.readline().strip()
+        until(lambda: server.runs["lab/p/one"].history)
+        server.die()
+        killed.communicate("go on\n")
+    server.recover()
+    found = server.runs["lab/p/one"]
+    assert ([line["_step"] for line in found.history], found.state) == ([0], "running")
+    sync(folder)
+    assert [line["_step"] for line in found.history] == [0, 0, 1, 2], "it appends the whole record to what is there"
+    assert (found.state, found.exit_code) == ("failed", 1)
+    fetched().delete()
+    sync(folder, "--include-synced")
+    assert [line["_step"] for line in server.runs["lab/p/one"].history] == [0, 1, 2]
 
 
 def test_a_server_that_refuses(server):
@@ -315,6 +368,8 @@ def test_a_server_that_hangs(server):
         begin(settings=wandb.Settings(init_timeout=1))
     assert 1 <= time.monotonic() - began < 5
     assert server.runs == {}
+    with pytest.raises(TimeoutError):
+        urlopen(server.url, timeout=0.3)
 
 
 def test_a_slow_server(server):
@@ -349,6 +404,17 @@ def test_faults_can_wait(server):
         else:
             with pytest.raises(HTTPError, match="403"):
                 urlopen(request)
+
+
+def test_a_server_that_dies_later_comes_back_where_it_was(server):
+    server.die(after=1)
+    url = server.url + "/storage/blob/" + server.keep(b"kept").rpartition("/")[2]
+    assert urlopen(url).read() == b"kept"
+    for how in ("without response", "refused"):
+        with pytest.raises(OSError, match=how):
+            urlopen(url)
+    server.recover()
+    assert urlopen(url).read() == b"kept"
 
 
 def test_what_is_unknown_is_told_and_kept(wandb_server):

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import urlparse
 
 import psutil
@@ -32,7 +31,7 @@ from studies.job.devices import Slot
 from studies.job.job import Job
 from studies.job.observer import End
 from studies.records.records import gather
-from studies.tracking import connection, store
+from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
 from studies.tracking.lightning_logger import EpochLogger
 from tests.studies.conftest import BASE, silent, tiny
@@ -92,11 +91,29 @@ def test_history_and_summary_are_the_folders_figures(root):
             (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
             for line in record.metrics
         ]
+        for step, line in zip(steps, record.metrics, strict=True):
+            gates = {
+                f"gate/{place}/{name}": value
+                for place, gate in line.get("gates", {}).items()
+                for name, value in gate.items()
+            }
+            assert {name: value for name, value in step.items() if name.startswith("gate/")} == gates
+            assert len(gates) == (4 if record.run.attention else 0)
+            assert step["train/images_per_s"] == line["images_per_s"]
+            assert step["device/epoch_seconds"] == line["seconds"]
+            assert not [name for name in step if name.startswith("gates")]
         assert not [name for line in steps for name in line if "step" in name.removeprefix("_step")], "epochs, no steps"
+        gates = record.metrics[-1].get("gates", {})
+        assert set(gates) == (set() if record.run.attention is None else {"layer1", "layer2"})
+        for place, gate in gates.items():
+            assert (steps[-1][f"gate/{place}/mean"], steps[-1][f"gate/{place}/saturated"]) == (*gate.values(),)
         result = record.result.figures()
         counts = {"params": "params", "macs": "macs", "epochs": "epochs", "seconds": "train/seconds"}
         told = {counts.get(name, f"test/{name}"): value for name, value in result.items()}
-        last = {name: steps[-1][name] for name in ("epoch", "train/loss", "train/lr", "test/loss", "test/error_top1")}
+        names += ("device/epoch_seconds", "device/train_seconds", *(name for name in steps[-1] if "gate/" in name))
+        last = {name: steps[-1][name] for name in names if name != "_step"}
+        pace = sum(line["images_per_s"] for line in record.metrics) / len(record.metrics)
+        assert found["summary"].pop("train/images_per_s") == {"mean": pytest.approx(pace)}
         assert {name: value for name, value in found["summary"].items() if not name.startswith("_")} == (
             last | told | {"state": "complete"}
         ), "and what a classifier does not report is not there"
@@ -125,27 +142,13 @@ def track(job, run=BASE):
     return started
 
 
-def test_who_goes_on_with_a_failed_run_of_wandb_takes_its_cause_away(tmp_path, monkeypatch):
-    class Opened:
-        resumed = True
-        summary: ClassVar = {"cause": "nan", "error": "loss is nan", "loss": 2.5}
-        id = BASE.key
-        settings = wandb.Settings(root_dir=str(tmp_path))
-        define_metric = pin_config_keys = log_artifact = finish = lambda *_, **__: None
-
-    monkeypatch.setattr("wandb.init", lambda **_: Opened())
-    job = Job(folder=tmp_path / BASE.key, study="tiny", row="none", slot=Slot(1), wandb="online")
-    track(job).end(End(state="complete"))
-    assert Opened.summary == {"cause": None, "error": None, "loss": 2.5, "state": "complete"}
-
-
 def test_off_leaves_no_record(tmp_path):
     run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
     assert not (tmp_path / "wandb").exists()
 
 
 @pytest.fixture
-def session():
+def new_session():
     """Have W&B read its settings anew: it keeps those of an earlier test."""
     wandb.teardown()
 
@@ -167,7 +170,7 @@ def session():
         ({"WANDB_MODE": "disabled"}, "", "off"),
     ],
 )
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     """A login counts that is for the server to which W&B, as it is installed and set, would send runs."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
@@ -212,10 +215,10 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path):
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
     """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if answers:
@@ -228,7 +231,7 @@ def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
         opened = track(job, run)
         assert isinstance(opened.logger, EpochLogger)
         opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < tracking.SERVER_WAIT, "the run waits for nothing"
+        assert time.monotonic() - started < session.SERVER_WAIT, "the run waits for nothing"
         opened.end(End(state="complete"))
         assert time.monotonic() - started < 60
     found = settled(tmp_path / run.key)
@@ -258,10 +261,10 @@ class Refusing(ThreadingHTTPServer):
 
 
 @pytest.mark.parametrize("name", ["wandb", ".wandb"])
-@pytest.mark.usefixtures("session")
+@pytest.mark.usefixtures("new_session")
 def test_no_file_of_the_working_directory_says_where_the_key_goes(tmp_path, monkeypatch, name):
     """The user's own settings do."""
-    monkeypatch.setattr(tracking, "SERVER_WAIT", 3.0)
+    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
     there, own = tmp_path / "there", tmp_path / "own"
     (there / name).mkdir(parents=True)
     own.mkdir()

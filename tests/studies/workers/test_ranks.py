@@ -76,7 +76,7 @@ def test_two_ranks_are_one_finished_run_of_wandb(roots):
     for record in gather(tiny(seeds=1), roots[1]):
         found = read(record.folder.path)  # which insists on exactly one record
         assert (found["run"].run_id, found["exit"]) == (record.run.key, 0)
-        assert found["summary"]["error_top1"] == record.result.error_top1
+        assert found["summary"]["test/error_top1"] == record.result.error_top1
 
 
 def test_each_rank_has_its_log(roots):

@@ -1,0 +1,112 @@
+"""Tell W&B what a study came to: by a process of its own, which a server that does not answer cannot hold for long."""
+
+import io
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from analysis.bundle.contents import Asked, made_of
+from analysis.review.contents import analysis_of, methods
+from analysis.review.saved import Pages, Saved, pages, save
+from analysis.table.build import Table
+from studies.definition.study import Study
+from studies.errors import StudyError
+from studies.job.job import WandbMode
+from studies.records.records import Record
+from studies.terminal.text import one_line
+from studies.tracking.analysis_run import Analysis, Sent, send
+from studies.tracking.names import analysis_id
+from studies.tracking.store import sync_command
+from studies.workers.process_environment import die_with_parent, scrub, variables
+
+LIMIT: Final = 120.0
+"""Seconds that a server has for all of it."""
+
+
+class Outcome(NamedTuple):
+    """What was sent, what was saved, and what is to be said of it."""
+
+    sent: Sent | None
+    saved: Saved | None
+    lines: Sequence[str]
+
+
+def tell_wandb(
+    study: Study,
+    records: Sequence[Record],
+    table: Table,
+    root: Path,
+    mode: WandbMode,
+    asked: Asked,
+    *,
+    alert: bool = False,
+) -> bool:
+    """Write a study's analysis run, and save its view and Report where a server has it; one line says where it is.
+
+    What goes wrong with W&B is a line on stderr; returns whether all of it has gone well.
+    """
+    analysis = analysis_of(study, records, table, root, asked, alert=alert)
+    built: Pages | str = "no server has it"
+    if mode == "online":
+        try:
+            built = pages(
+                study, table, methods=methods(study, records, table, root), made=made_of(records, asked.words)
+            )
+        except StudyError as error:
+            built = str(error)
+    outcome = in_a_process(analysis, built if isinstance(built, Pages) else None, root, mode)
+    for line in outcome.lines:
+        print(f"bam: {one_line(line)}", file=sys.stderr)
+    if outcome.sent is None:
+        return False
+    if not outcome.sent.url:
+        place = f"is recorded in {outcome.sent.record.parent}; `{sync_command(root)}` sends it"
+        print(f"bam: W&B: what {study.label} came to {place}", file=sys.stderr)
+        return mode == "offline"
+    told = f"what {study.label} came to: {outcome.sent.url}"
+    told += f"; its view: {outcome.saved.view}; its Report: {outcome.saved.report}" if outcome.saved else ""
+    print(f"bam: W&B: {told}", file=sys.stderr)
+    if isinstance(built, str):
+        print(f"bam: W&B: {built}", file=sys.stderr)
+    return not outcome.lines
+
+
+def in_a_process(analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> Outcome:
+    """Send it all within `LIMIT` seconds."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(theirs, analysis, built, root.absolute(), mode), daemon=True)
+    with variables({"PYTHONSAFEPATH": "1"}), ours:  # the working directory may hold a `wandb` of its own
+        process.start()
+        theirs.close()
+        try:
+            outcome: Outcome = ours.recv() if ours.poll(LIMIT) else _unanswered(analysis.label, root)
+        except EOFError:
+            outcome = Outcome(None, None, [f"W&B: the process that sends {analysis.label} has died; try again"])
+        process.kill()
+        process.join()
+    return outcome
+
+
+def _unanswered(label: str, root: Path) -> Outcome:
+    sync = sync_command(root, analysis_id(label))
+    return Outcome(None, None, [f"W&B: no answer in {LIMIT:g} s; what is recorded of {label}, `{sync}` sends"])
+
+
+def _send(answer: Connection, analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> None:
+    die_with_parent()
+    scrub()
+    printed = io.StringIO()
+    sent = saved = None
+    with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+        try:
+            sent = send(analysis, root, mode)
+            if sent is not None and sent.url and built is not None:
+                saved = save(built, sent.entity, sent.project)
+        except Exception as error:  # W&B's are of any kind
+            print(error if isinstance(error, StudyError) else f"W&B: {analysis.label} is not sent ({error})")
+    answer.send(Outcome(sent, saved, printed.getvalue().splitlines()))

@@ -1,0 +1,194 @@
+"""A study's analysis run: what was concluded from its runs, told to W&B beside them, under an id of its own."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from platform import node
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
+
+from lightning_bam.run_folder.provenance import commit
+from studies.definition.limits import shortened
+from studies.job.job import WandbMode
+from studies.tracking.connection import NAME, isolated_wandb, project
+from studies.tracking.description import preset_tags, study_tag
+from studies.tracking.names import ANALYSIS, CHART, TABLE, analysis_id
+from studies.tracking.record import TYPE, artifact_name
+from studies.tracking.session import SERVER_WAIT, open_run, prepare
+
+BUNDLE: Final = "bundle"
+"""The type of the artifact that holds a study's bundle."""
+PAGE: Final = 100
+"""Runs that one question to a server names."""
+REFUSALS: Final = 3
+"""Records without an answer one after the other, after which no more are asked for."""
+
+
+class Effect(NamedTuple):
+    """A row's difference to its baseline, and the ends of its interval."""
+
+    row: str
+    low: float
+    mean: float
+    high: float
+
+
+class Picture(NamedTuple):
+    """A PNG file, and what it shows."""
+
+    content: bytes
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What a study's analysis run shows, as plain data.
+
+    `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
+    W&B; `bundle` is an archive, `runs` are the keys of the complete runs that the table is made of. With `alert` W&B
+    sends one.
+    """
+
+    label: str
+    question: str
+    presets: Sequence[str]
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    columns: Sequence[str]
+    lines: Sequence[Sequence[Any]]
+    effects: Sequence[Effect]
+    difference: str
+    pictures: Mapping[str, Sequence[Picture]]
+    pages: Mapping[str, str]
+    bundle: bytes | None
+    runs: Sequence[str]
+    alert: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """Where a study's analysis run is: its `record`, and where a server has it its `url`, `entity` and `project`.
+
+    `linked` counts the runs whose records the bundle depends on there, `tagged` those that have got the study's tag.
+    """
+
+    record: Path
+    url: str = ""
+    entity: str = ""
+    project: str = ""
+    linked: int = 0
+    tagged: int = 0
+
+
+def description(analysis: Analysis) -> dict[str, Any]:
+    """Return the arguments of `wandb.init` for a study's analysis run."""
+    prefix = "analysis of "
+    return {
+        "project": project(),
+        "id": analysis_id(analysis.label),
+        "group": shortened(analysis.label, NAME),
+        "name": prefix + shortened(analysis.label, NAME - len(prefix)),
+        "job_type": ANALYSIS,
+        "notes": analysis.question,
+        "tags": [study_tag(analysis.label), *preset_tags(analysis.presets)],
+        "config": {**analysis.config, "study": analysis.label, "row": ANALYSIS, "commit": commit(), "host": node()},
+    }
+
+
+def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
+    """Write a study's analysis run, in place of the last one; None where W&B cannot be opened, which is printed.
+
+    Where a server has it, its bundle depends on the records of the runs, and each of them has the study's tag.
+    """
+    prepare(root, mode)
+    wandb = isolated_wandb()
+    opened = open_run(root, mode, description(analysis))
+    if opened is None:
+        return None
+    run, where = opened
+    record, linked = Path(run.settings.sync_dir), 0
+    try:
+        with TemporaryDirectory() as place:
+            run.log({TABLE: table(wandb, analysis), **media(wandb, analysis, Path(place))})
+            run.summary.update(dict(analysis.summary))
+            if analysis.bundle is not None:
+                linked = link(run, analysis.runs) if where == "online" else 0
+                run.log_artifact(archive(wandb, analysis, Path(place)))
+            if analysis.alert:
+                run.alert(f"{analysis.label}: {analysis.summary.get('runs', '')}", analysis.alert)
+    except BaseException:
+        run.finish(exit_code=1)
+        raise
+    run.finish()
+    if where == "offline":
+        return Sent(record=record)
+    tagged = tag(f"{run.entity}/{run.project}", analysis)
+    return Sent(record=record, url=run.url, entity=run.entity, project=run.project, linked=linked, tagged=tagged)
+
+
+def table(wandb: Any, analysis: Analysis) -> Any:
+    """Return the study's table as W&B's."""
+    return wandb.Table(columns=list(analysis.columns), data=list(analysis.lines), allow_mixed_types=True)
+
+
+def media(wandb: Any, analysis: Analysis, place: Path) -> dict[str, Any]:
+    """Return charts, pictures and pages by their keys; files are written to `place`."""
+    shown: dict[str, Any] = {}
+    if analysis.effects:
+        # a row's interval as a line of its own: W&B has no chart of intervals that needs no account
+        heights = range(len(analysis.effects), 0, -1)
+        shown[CHART] = wandb.plot.line_series(
+            xs=[[effect.low, effect.mean, effect.high] for effect in analysis.effects],
+            ys=[[height] * 3 for height in heights],
+            keys=[effect.row for effect in analysis.effects],
+            title=f"{analysis.label}: {analysis.difference}",
+            xname=analysis.difference,
+        )
+    for key, pictures in analysis.pictures.items():
+        images = []
+        for number, picture in enumerate(pictures):
+            path = place / f"{key.replace('/', '-')}-{number}.png"
+            path.write_bytes(picture.content)
+            images.append(wandb.Image(str(path), caption=picture.caption))
+        shown[key] = images if len(images) > 1 else images[0]
+    return shown | {key: wandb.Html(page, inject=False) for key, page in analysis.pages.items()}
+
+
+def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
+    """Return the bundle as an artifact, of which a study has one, in versions."""
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", analysis.label)
+    artifact = wandb.Artifact(f"{BUNDLE}-{shortened(name, NAME - 8).replace('~', '_')}", type=BUNDLE)
+    path = place / "bundle.tar.gz"
+    path.write_bytes(analysis.bundle or b"")
+    artifact.add_file(str(path), skip_cache=True)
+    return artifact
+
+
+def link(run: Any, keys: Sequence[str]) -> int:
+    """Have the analysis run use the records of runs, and return how many of them the server has."""
+    linked = refused = 0
+    for key in keys:
+        try:
+            run.use_artifact(f"{artifact_name(key)}:latest", type=TYPE)
+        except Exception:  # trained offline and not sent yet, or no server any more
+            refused += 1
+            if refused == REFUSALS:
+                break
+        else:
+            linked, refused = linked + 1, 0
+    return linked
+
+
+def tag(place: str, analysis: Analysis) -> int:
+    """Give the runs of a study, which another may have trained, its tag; return how many lacked it."""
+    api = isolated_wandb().Api(timeout=int(SERVER_WAIT))
+    wanted, tagged = study_tag(analysis.label), 0
+    for begin in range(0, len(analysis.runs), PAGE):
+        names = list(analysis.runs[begin : begin + PAGE])
+        for run in api.runs(place, filters={"name": {"$in": names}}):
+            if wanted not in run.tags:
+                run.tags = [*run.tags, wanted]
+                run.update()
+                tagged += 1
+    return tagged

@@ -1,0 +1,70 @@
+"""A W&B run opened for a training or a study: online, or offline where no server answers; never a reason to stop."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from studies.job.job import WandbMode
+from studies.tracking.connection import isolated_wandb
+from studies.tracking.store import FOLDER, remove_records, store
+
+SERVER_WAIT = 20.0
+"""Seconds to wait for a W&B server at the start, and again at the end."""
+
+Opened = tuple[Any, Literal["online", "offline"]]
+"""A W&B run, and whether a server has it."""
+
+
+def prepare(root: Path, mode: WandbMode) -> None:
+    """Set the environment that W&B reads before any setting; before there is a thread: a new variable moves all."""
+    os.environ |= {"WANDB_MODE": mode, "WANDB_DISABLE_GIT": "true", "WANDB_USE_DOT_WANDB": "false"}
+    os.environ["WANDB_DATA_DIR"] = str(root / FOLDER)  # where artifacts wait for `wandb sync`
+
+
+def open_run(
+    root: Path, mode: WandbMode, description: Mapping[str, Any], *, monitor: bool = False, sweep: str | None = None
+) -> Opened | None:
+    """Open the W&B run of a `description`, in place of an earlier record of it under `root`; None where that fails.
+
+    With `monitor` W&B records the system and what is printed. What goes wrong is printed.
+    """
+    wandb = isolated_wandb()
+    modes: tuple[Literal["online", "offline"], ...] = ("online", "offline") if mode == "online" else ("offline",)
+    for one in modes:
+        os.environ["WANDB_MODE"] = one  # W&B's telemetry goes by this alone: offline, it must call nobody
+        try:
+            store(root)
+            remove_records(root, description["id"])
+            run = wandb.init(
+                **description,
+                dir=root,
+                mode=one,
+                resume=None,  # the record of an attempt takes the place of the last: all epochs are told again
+                settings=settings(wandb, monitor=monitor, sweep=sweep if one == "online" else None),
+            )
+        except Exception as error:  # a dead or strange server must never stop a run
+            print(f"W&B: {one} failed ({error}); the run goes on")
+            with suppress(Exception):
+                wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
+        else:
+            return run, one
+    return None
+
+
+def settings(wandb: Any, *, monitor: bool, sweep: str | None) -> Any:
+    """Return how W&B records here."""
+    return wandb.Settings(
+        init_timeout=SERVER_WAIT,
+        silent=True,
+        console="wrap" if monitor else "off",
+        x_disable_stats=not monitor,
+        # a command line, a path, a remote's address may hold a password; the manifest has the commit
+        x_disable_meta=True,
+        disable_git=True,
+        disable_code=True,
+        x_save_requirements=False,  # a sixth of a second a run; the manifest holds the versions
+        sweep_id=sweep,
+        x_transaction_log_flush_interval=1,  # seconds; by itself W&B keeps fifteen in memory, which a kill takes
+    )

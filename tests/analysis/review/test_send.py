@@ -1,0 +1,100 @@
+"""A study's analysis run on a server, and offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+from studies.tracking.names import analysis_id
+from tests.studies.tracking.wandb_file import messages
+
+HOME = Path(__file__).parents[3]
+TINY = "from tests.studies.conftest import tiny\nSTUDY = tiny({})\n"
+OTHER = "name='other', question='And the second?', seeds=1"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A runs folder of two studies that share two runs, trained without W&B."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "tiny.py").write_text(TINY.format(""))
+    (home / "other.py").write_text(TINY.format(OTHER))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        assert main(["run", "tiny.py", "other.py", "--devices", "cpu:2", "--wandb", "off"]) == 0
+    return home
+
+
+def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb_server, capsys):
+    (tmp_path / "tiny.py").write_text(TINY.format(""))
+    (tmp_path / "other.py").write_text(TINY.format(OTHER))
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "tiny.py", "--devices", "cpu:2", "--wandb", "online", "--wandb-alert"]
+    environment = os.environ | {"PYTHONPATH": str(HOME)}  # of a fork server, too, which this process has from before
+    call = [sys.executable, "-m", "analysis.cli", *words]
+    told = subprocess.run(call, env=environment, capture_output=True, text=True, check=True).stderr
+    runs = wandb_server.runs
+    study = runs[f"lab/lightning-bam/{analysis_id('tiny')}"]
+    assert (
+        f"W&B: what tiny came to: {wandb_server.url}/lab/lightning-bam/runs/{analysis_id('tiny')}; its view: " in told
+    )
+    assert (study.job_type, study.group, study.display_name) == ("analysis", "tiny", "analysis of tiny")
+    assert (study.notes, study.tags) == ("Does BAM help on plain digits?", ["study:tiny"])
+    assert study.summary["runs"] == "4 of 4 runs complete"
+    assert study.state == "finished"
+    assert main(["table", "tiny.py", "--format", "json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    (name,) = [name for name in study.files if name.startswith("media/table/table_")]
+    stored = json.loads(study.files[name])
+    cells = dict(zip(stored["columns"], stored["data"][1], strict=True))
+    assert (cells["row"], cells["n"], cells["verdict"]) == ("BAM", 2, table["rows"][1]["verdict"])
+    assert cells["delta_low"] == table["rows"][1]["delta"]["low"]
+    trained = [run for run in runs.values() if run.job_type != "analysis"]
+    assert len(trained) == 4
+    assert [alert["title"] for alert in wandb_server.alerts] == ["tiny: 4 of 4 runs complete"]
+    (bundle,) = [one for one in wandb_server.artifacts if one.type == "bundle"]
+    assert bundle.run is study
+    records = [one for one in wandb_server.artifacts if one.type == "run-record"]
+    assert len(records) == 4
+    assert all(one.used_by for one in records), "the bundle depends on the runs"
+    assert main(["report", "other.py", "--wandb"]) == 0
+    tags = {run.id: run.tags for run in trained}
+    assert sum("study:other" in found for found in tags.values()) == 2, "found from each study"
+    assert all("study:tiny" in found for found in tags.values())
+    assert f"lab/lightning-bam/{analysis_id('other')}" in runs
+    assert main(["report", "tiny.py", "--wandb"]) == 0
+    assert len([run for run in wandb_server.runs.values() if run.job_type == "analysis"]) == 2, "written over"
+    assert wandb_server.unknown == []
+
+
+def test_offline_the_analysis_lies_beside_the_runs(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert main(["report", "tiny.py", "--wandb"]) == 0
+    assert main(["report", "tiny.py", "--wandb"]) == 0
+    line = "W&B: what tiny came to is recorded in"
+    assert capsys.readouterr().err.count(line) == 2
+    (record,) = Path("runs/wandb").glob(f"offline-run-*-{analysis_id('tiny')}")
+    told = messages(record.absolute())
+    assert [message["type"] for message in told].count("history") == 1
+    types = [message["artifact"]["type"] for message in told if message["type"] == "artifact"]
+    assert sorted(types) == ["bundle", "run_table", "run_table"], "W&B keeps a table, and a chart's, as artifacts, too"
+    assert told[-1]["exit"]["exit_code"] == 0
+
+
+@pytest.mark.parametrize(("words", "line"), [(["-o", "x.html"], "--output x.html: --wandb writes no page"), ([], "")])
+def test_a_wrong_call_is_one_line(trained, monkeypatch, capsys, words, line):
+    monkeypatch.chdir(trained)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["report", "tiny.py", "--wandb", *words]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert (line or "WANDB_MODE=disabled: --wandb tells nobody; unset it") in told
