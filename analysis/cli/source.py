@@ -41,13 +41,13 @@ def source(verb: str, arguments: argparse.Namespace) -> Iterator[tuple[argparse.
     studies = [select(name, arguments) for name in names(verb, arguments)]
     with ExitStack() as held:
         folder = held.enter_context(TemporaryDirectory(prefix="bam-"))
-        copy_rules(root, Path(folder))
-        remote = fetch(project, studies, Path(folder), held)
-        for study in studies:
-            _refuse_without_rule(study, Path(folder), root)
-            _tell_gaps(study, project, remote)
-        agree = [_tell_disagreements(study, project, remote, root, Path(folder)) for study in studies]
         try:
+            copy_rules(root, Path(folder))
+            remote = fetch(project, studies, Path(folder), held)
+            for study in studies:
+                _refuse_without_rule(study, Path(folder), root)
+                _tell_gaps(study, project, remote)
+            agree = [_tell_disagreements(study, project, remote, root, Path(folder)) for study in studies]
             yield argparse.Namespace(**vars(arguments) | {"root": folder, "storage": None}), all(agree)
         except FolderError as error:
             raise FolderError(str(error).replace(folder, str(project))) from None
@@ -78,8 +78,8 @@ def _tell_gaps(study: Study, project: Project, remote: Mapping[str, RemoteRun]) 
     if refused := [one for one in mine if one.refused]:
         row, run = cells[refused[0].key]
         print(
-            f"bam: {study.label}: {len(refused)} records in {project} are refused, and their runs count as not trained "
-            f"(as {run.key}, {row!r}, seed {run.seed}: {refused[0].refused})",
+            f"bam: {study.label}: records of {project} that are refused, so that their runs count as not trained: "
+            f"{len(refused)} (as {run.key}, {row!r}, seed {run.seed}: {refused[0].refused})",
             file=sys.stderr,
         )
 

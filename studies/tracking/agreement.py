@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_bam.config import Run
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.files import FolderError
-from lightning_bam.run_folder.manifest import MOST
+from lightning_bam.run_folder.manifest import MOST, TIMES
+from lightning_bam.run_folder.result import flat
 from studies.definition.study import Cell, Study
 from studies.records.records import Record, record_of
 from studies.tracking.description import config_of
@@ -17,8 +19,6 @@ from studies.tracking.remote import Project, RemoteRun, in_parallel
 
 LISTED: Final = 3
 """Differences of one run that are named; the others are counted."""
-CLOCK: Final = ("seconds", "train_seconds", "images_per_s", "memory_gib")
-"""What of an epoch is measured anew by an attempt that trains it again; W&B keeps the first one's."""
 ENDED: Final = ("complete", "failed")
 
 
@@ -120,22 +120,25 @@ def _config(name: str, ours: object, theirs: object) -> Iterator[str]:
 
 def _epochs(here: Record, history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield which epochs of the history are missing, doubled, or others than in `metrics.jsonl`."""
-    clock = set(epoch_figures(here.run, dict.fromkeys(CLOCK)))
     lines = [line for line in history if isinstance(epoch := line.get("epoch"), int | float) and 0 <= epoch <= MOST]
     times = Counter(line["epoch"] for line in lines)
     by_epoch = {line["epoch"]: line for line in reversed(lines)}
-    ours = {line["epoch"]: epoch_figures(here.run, line) for line in here.metrics}
+    ours = {line["epoch"]: _steady_figures(here.run, line) for line in here.metrics}
     if missing := [epoch for epoch in ours if epoch not in by_epoch]:
         yield f"history in W&B lacks {_numbered(missing)}"
     if more := [epoch for epoch in by_epoch if epoch not in ours]:
         yield f"history in W&B has {_numbered(more)}, which metrics.jsonl has not"
     if doubled := [epoch for epoch, count in times.items() if count > 1]:
         yield f"history in W&B has {_numbered(doubled)} more than once"
-    for epoch, figures in ours.items():
-        theirs = by_epoch.get(epoch, {})
-        for name, figure in figures.items():
-            if name in theirs and name not in clock and theirs[name] != figure:
-                yield f"epoch {epoch}: {name} {short(theirs[name])} in W&B, {figure} in metrics.jsonl"
+    for epoch in [epoch for epoch in ours if epoch in by_epoch]:
+        for name, figure in ours[epoch].items():
+            if by_epoch[epoch].get(name) != figure:
+                yield f"epoch {epoch}: {name} {short(by_epoch[epoch].get(name))} in W&B, {figure} in metrics.jsonl"
+
+
+def _steady_figures(run: Run, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an epoch's figures by their names in W&B, without those that an attempt measures anew."""
+    return epoch_figures(run, {name: figure for name, figure in flat(line).items() if name not in TIMES})
 
 
 def _numbered(epochs: Sequence[float]) -> str:

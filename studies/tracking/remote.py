@@ -198,8 +198,7 @@ def _without_folders() -> Iterator[None]:
 def _fetched(found: Any, run: Run | None, root: Path) -> RemoteRun:
     """Return what W&B has of one run, once its record is written under `root`; `run` as the study has it, if it has."""
     state = found.state if isinstance(found.state, str) and STATE.fullmatch(found.state) else "unknown"
-    summary = found.summary_metrics
-    told = summary.get("state") if isinstance(summary, dict) else None
+    told = found.summary_metrics.get("state")
     if told in ("interrupted", "pruned") and state not in ALIVE:
         state = told
     remote = RemoteRun(key=found.id, state=state, config=found.config, _run=found)

@@ -64,6 +64,7 @@ def server(wandb_server, tmp_path, tmp_path_factory, monkeypatch):  # noqa: F811
         home = tmp_path_factory.mktemp("trained")
         train(home, monkeypatch)
         assert wandb_server.unknown == []
+        shutil.rmtree(tmp_path / "wandb_home" / "lab", ignore_errors=True)
         KEPT.append((home, {part: copy.deepcopy(getattr(wandb_server, part)) for part in parts}))
     home, stored = KEPT[0]
     for part, content in copy.deepcopy(stored).items():
@@ -179,8 +180,8 @@ def test_a_record_that_was_edited_counts_as_not_trained(server, capsys):
     shutil.rmtree("runs")
     told = out(capsys, "other.py", "--format", "json", "--strict", *FROM, code=3)
     assert told.err == (
-        f"bam: other: 1 records in {PROJECT} are refused, and their runs count as not trained (as {run.key}, 'ECA', "
-        "seed 1: edited: its hashes are of other files)\n"
+        f"bam: other: records of {PROJECT} that are refused, so that their runs count as not trained: 1 (as {run.key}, "
+        "'ECA', seed 1: edited: its hashes are of other files)\n"
     )
     assert json.loads(told.out)["rows"][1]["states"] == {"missing": 1}
 
