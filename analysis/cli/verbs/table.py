@@ -9,6 +9,7 @@ from typing import Final
 
 from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.selection import against, read_all, root_of
+from analysis.cli.source import source
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
@@ -54,6 +55,12 @@ ARGUMENTS = (
         help="exit with 1 if a run failed, 3 if one is missing or was made by another commit, other versions or from "
         "other images than most (other ranks, devices, instructions and threads are marked and no more)",
     ),
+    argument(
+        "--from",
+        dest="source",
+        metavar="wandb:ENTITY/PROJECT",
+        help="the runs that W&B has, and on stderr where --root disagrees (with --strict exit with 3)",
+    ),
     argument("-o", "--output", metavar="FILE", help="write there and not on stdout"),
 )
 
@@ -71,6 +78,11 @@ def execute(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     if arguments.runs and arguments.against is not None:
         raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
+    with source("table", arguments) as (call, agree):
+        return _write(call, form, agree=agree)
+
+
+def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> int:
     studies, root = read_all("table", arguments), root_of(arguments)
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
@@ -87,7 +99,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     if any(table.failed for table in made):
         return 1
-    return 0 if all(table.complete and not table.mixes_code for table in made) else 3
+    return 0 if agree and all(table.complete and not table.mixes_code for table in made) else 3
 
 
 def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:
