@@ -31,23 +31,23 @@ def _text(value: object) -> str:
 
 
 def device_seconds(record: Record) -> float | None:
-    """Return a finished run's training time in seconds, times the ranks that spent it; None where nobody noted them.
+    """Return a finished run's training time in seconds, times the devices that it had; None where nobody noted them.
 
     It is the wall time of the epochs of which the result is made, scoring included. Where attempts had different
-    numbers of ranks, each epoch counts with those of the attempt that finished it, as the folder tells. Start-up is not
-    in it, nor what was done twice after an interruption. Runs that share a device are counted as if each had one for
-    itself.
+    numbers of devices, each epoch counts with those of the attempt that finished it, as the folder tells. Start-up is
+    not in it, nor what was done twice after an interruption. Of a device for several runs each has its share, also
+    where the others have ended; records of older versions do not tell, and each counts as if it had one for itself.
     """
-    noted = [attempt.world_size for attempt in record.manifest.effective]
-    ranks = [count for count in noted if isinstance(count, int)]
-    if record.result is None or len(ranks) < len(noted):
+    noted = [attempt.devices for attempt in record.manifest.effective]
+    devices = [count for count in noted if count is not None]
+    if record.result is None or len(devices) < len(noted):
         return None
-    if len(set(ranks)) == 1:
-        return record.result.seconds * ranks[0]
+    if len(set(devices)) == 1:
+        return record.result.seconds * devices[0]
     begins = [attempt.from_epoch or 0 for attempt in record.manifest.effective] + [record.result.epochs]
     return sum(
         float(line.get("seconds", 0.0)) * count
-        for count, (first, end) in zip(ranks, pairwise(begins), strict=True)
+        for count, (first, end) in zip(devices, pairwise(begins), strict=True)
         for line in record.metrics[first:end]
     )
 

@@ -177,7 +177,7 @@ def device_time(finished: Sequence[Record]) -> list[str]:
     runs = "" if timed == len(finished) else f" of {timed} of the {len(finished)} finished runs"
     return [
         f"Training took {three_digits(hours)} device-hours{runs}: wall time of all epochs, scoring included, times the "
-        "ranks; without start-up, repeated epochs and unfinished runs."
+        "devices (of a shared one its share); without start-up, repeated epochs and unfinished runs."
     ]
 
 

@@ -15,7 +15,7 @@ from studies.search.confirm import name_of
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """Device-hours: wall time times ranks, of `complete` runs' epochs, and what was spent beside them.
+    """Device-hours: wall time times devices, of `complete` runs' epochs, and what was spent beside them.
 
     `beside` is what these runs took beyond: start-up, and what an interruption had them train twice. `unused` is of
     attempts that no figure rests on, and of runs that are not complete; `search` of the `search_runs` of the search
@@ -71,16 +71,16 @@ def _hours(record: Record) -> tuple[float, float, float, int]:
     if record.state != "complete":
         return 0.0, 0.0, (unused + took) / 3600, untold
     complete = device_seconds(record)
-    if complete is None:  # nobody noted how many ranks
+    if complete is None:  # nobody noted on how many devices
         return 0.0, 0.0, unused / 3600, untold
     return complete / 3600, max(took - complete, 0.0) / 3600, unused / 3600, untold
 
 
 def _seconds(attempt: Attempt) -> float | None:
-    """Return from when to when an attempt took its ranks; None where its end, or their number, is not noted."""
-    if attempt.started is None or attempt.ended is None or attempt.world_size is None:
+    """Return how long an attempt took its devices; None where its end, or their number, is not noted."""
+    if attempt.started is None or attempt.ended is None or attempt.devices is None:
         return None
-    return max((_time(attempt.ended) - _time(attempt.started)).total_seconds(), 0.0) * attempt.world_size
+    return max((_time(attempt.ended) - _time(attempt.started)).total_seconds(), 0.0) * attempt.devices
 
 
 def _time(text: str) -> datetime:
@@ -90,7 +90,7 @@ def _time(text: str) -> datetime:
 
 
 def _epochs(record: Record, attempts: Sequence[Attempt]) -> Iterable[float]:
-    """Yield for each of these attempts the seconds of the epochs that it finished, times its ranks."""
+    """Yield for each of these attempts the seconds of the epochs that it finished, times its devices."""
     begins = [attempt.from_epoch or 0 for attempt in attempts] + [len(record.metrics)]
     for attempt, (first, end) in zip(attempts, pairwise(begins), strict=True):
-        yield sum(float(line.get("seconds", 0.0)) for line in record.metrics[first:end]) * (attempt.world_size or 1)
+        yield sum(float(line.get("seconds", 0.0)) for line in record.metrics[first:end]) * (attempt.devices or 1)

@@ -25,7 +25,7 @@ ANONYMISED: Final = "anonymised"
 SEALED: Final = (
     *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
     *("version", "commit", "torch", "torchvision", "pytorch_lightning", "python", "host", "cpu"),
-    *("started", "ended", "fit_seconds", "studies", ANONYMISED, "cost"),
+    *("started", "ended", "fit_seconds", "studies", ANONYMISED, "cost", "runs_per_device"),
 )
 """Entries of the manifest that stay once the run is complete, in the order of the hash; others may be noted later."""
 UNPROVED: Final = (

@@ -91,6 +91,7 @@ class Environment(BaseModel):
     device: Word | None = None
     threads: Few | None = None
     world_size: Few | None = None
+    runs_per_device: Few | None = None
     data: Word | None = None
     version: Word | None = None
     commit: Word | None = None
@@ -103,6 +104,11 @@ class Environment(BaseModel):
     cpu: Word | None = None
     code: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
     weights: Word | None = None
+
+    @property
+    def devices(self) -> float | None:
+        """How many devices it had: one a rank, or its share of one; None where the ranks are not recorded."""
+        return None if self.world_size is None else self.world_size / (self.runs_per_device or 1)
 
 
 class Cost(BaseModel):

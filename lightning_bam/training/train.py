@@ -38,6 +38,7 @@ def train(
     *,
     device: str = "cpu",
     threads: int = 1,
+    runs_per_device: int = 1,
     logger: Logger | None = None,
     signals: Signals | None = None,
     studies: Studies | None = None,
@@ -46,8 +47,9 @@ def train(
 
     Under torch's launcher (`RANK`, `WORLD_SIZE` ...) this process is one rank of a DDP group; the global batch does not
     depend on how many there are. Rank 0 writes the folder. `device` is `cpu` or `cuda`. Figures are comparable to the
-    last digit at equal `threads` of torch only. `studies` are study -> its row and how it judges, for the
-    manifest. Returns the reported figures on rank 0; None on any other, and for a pruned run.
+    last digit at equal `threads` of torch only. For the manifest, `runs_per_device` are those that share its devices,
+    and `studies` are study -> its row and how it judges. Returns the reported figures on rank 0; None on any other, and
+    for a pruned run.
 
     Raises: ConfigError: a run that cannot be trained so (one sample per device, missing data, a reduction too high).
     TrainingError: a loss that is no longer a number. FolderError: a folder that cannot be trusted or written, or
@@ -71,6 +73,7 @@ def train(
             "device": torch.cuda.get_device_name() + settings(GPU_SETTINGS) if device == "cuda" else "cpu",
             "threads": threads,
             "world_size": world,
+            "runs_per_device": runs_per_device,
             "data": data.digest,
             **({"code": kept} if (kept := keep(folder.path.parent, run)) else {}),
             **_pretrained(module),

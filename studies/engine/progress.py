@@ -145,8 +145,10 @@ def remaining(progress: Progress) -> str:
         return "all done"
     if not progress.seconds:
         return "estimating"
-    rounds = max(1.0, runs / progress.slots)
-    return f"about {clock(rounds * fmean(progress.seconds))} left"
+    usual, now = fmean(progress.seconds), time.monotonic()
+    rest = [max(0.0, usual - (now - active.started)) for active in progress.active]
+    least = usual if progress.pending else max(rest)
+    return f"about {clock(max(least, (progress.pending * usual + sum(rest)) / progress.slots))} left"
 
 
 def clock(seconds: float) -> str:

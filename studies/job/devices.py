@@ -14,11 +14,15 @@ DEVICE_FILES: Final = Path("/dev")
 
 @dataclass(frozen=True)
 class Slot:
-    """What one run occupies: the GPUs of its ranks, or (with none) `ranks` CPU ranks; the same on each of `nodes`."""
+    """What one run occupies: the GPUs of its ranks, or (with none) `ranks` CPU ranks; the same on each of `nodes`.
+
+    Each of these devices is shared by `runs_per_device` runs.
+    """
 
     ranks: int
     gpus: tuple[int, ...] = ()
     nodes: int = 1
+    runs_per_device: int = 1
 
     @property
     def world(self) -> int:
@@ -75,5 +79,6 @@ def slots(devices: list[int | None], per_run: int, runs_per_device: int = 1, nod
     if runs_per_device < 1:
         raise StudyError(f"--runs-per-device {runs_per_device}: give a number from 1 up")
     groups = [devices[start : start + per_run] for start in range(0, len(devices), per_run)]
-    once = [Slot(per_run, tuple(index for index in group if index is not None), nodes) for group in groups]
+    gpus = [tuple(index for index in group if index is not None) for group in groups]
+    once = [Slot(per_run, indices, nodes, runs_per_device) for indices in gpus]
     return once * runs_per_device

@@ -62,6 +62,7 @@ def rank(job: Job, signals: Signals | None = None) -> None:
             folder,
             device=job.slot.device,
             threads=job.threads,
+            runs_per_device=job.slot.runs_per_device,
             logger=tracking.logger if tracking else None,
             signals=signals,
             studies={job.study: {"row": job.row, **job.purpose}},

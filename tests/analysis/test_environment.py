@@ -15,7 +15,7 @@ SECONDS = [10.0, 20.0, 30.0, 40.0]
 
 
 def record(*attempts, finished=True):
-    """Return a run of four epochs with these attempts: (ranks, first epoch)."""
+    """Return a run of four epochs with these attempts: (ranks, first epoch), and how many runs share their devices."""
     result = Result(
         error_top1=1.0,
         error_top5=1.0,
@@ -37,7 +37,12 @@ def record(*attempts, finished=True):
         epochs=4,
     )
     made.__dict__["metrics"] = [{"epoch": epoch, "seconds": seconds} for epoch, seconds in enumerate(SECONDS)]
-    made.__dict__["manifest"] = Manifest(attempts=[Attempt(world_size=n, from_epoch=first) for n, first in attempts])
+    made.__dict__["manifest"] = Manifest(
+        attempts=[
+            Attempt(world_size=n, from_epoch=first, runs_per_device=shared[0] if shared else None)
+            for n, first, *shared in attempts
+        ]
+    )
     return made
 
 
@@ -51,11 +56,14 @@ def record(*attempts, finished=True):
         ([(1, 0), (2, 2), (8, 3)], 10 + 20 + 2 * 30 + 8 * 40),
         ([(2, 0), (1, 0)], 100.0),  # the first attempt did not finish an epoch
         ([(2, 0), (1, 4)], 200.0),  # nothing was left to train
+        ([(1, 0, 8)], 12.5),
+        ([(2, 0, 8), (2, 2, 1)], 2 / 8 * 30 + 2 * 70),
+        ([(None, 0, 8)], None),
         ([(None, 0)], None),
         ([(2, 0), (None, 1)], None),
     ],
 )
-def test_each_epoch_counts_with_the_ranks_that_finished_it(attempts, seconds):
+def test_each_epoch_counts_with_the_devices_on_which_it_was_finished(attempts, seconds):
     assert device_seconds(record(*attempts)) == seconds
 
 

@@ -1,4 +1,4 @@
-"""What needs a GPU; one is enough, and without one all of it is skipped. `python -m pytest -n 4 tests/gpu` runs it."""
+"""What needs a GPU; one is enough, without one all is skipped: `python -m pytest -n 8 --dist load tests/gpu`."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def folders(home, monkeypatch):
 def test_runs_name_the_gpu_and_agree_with_the_table(folders, capsys):
     name = torch.cuda.get_device_name(0)
     assert {folder.manifest().device for folder in folders} == {name}
-    assert main(["table", "tiny.py", "--format", "md"]) == 0
+    assert main(["table", "tiny.py", "--format", "md", "--notes", "all"]) == 0
     table = capsys.readouterr().out
     assert name in table
     assert main(["verify", "tiny.py"]) == 0

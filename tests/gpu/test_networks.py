@@ -10,6 +10,9 @@ from lightning_bam import ClutteredDigits, ConfigError, Run, build
 from lightning_bam.training.image_module import memory_format
 from tests.lightning_bam.training.test_every_network import NETWORKS, SLOTS
 
+ROUNDED = 1e-5
+"""How near a network with h-swish comes in 64 bits: CUDA's takes 1/6 in 32 (3e-6, where a CPU was made to)."""
+
 
 def network(run, device, dtype=torch.float32):
     made = build(run)
@@ -57,9 +60,10 @@ def test_a_step(name, slot):
     assert torch.isfinite(halved)
     assert [key for key, grad in halves.items() if not torch.isfinite(grad).all()] == []
     if "Dropout" not in str(net):
+        near = ROUNDED if "Hardswish" in str(net) else 1e-9
         exact, theirs = step(network(run, "cpu", torch.float64), images.double(), labels)
         ours, gradients = step(network(run, "cuda", torch.float64), here[0].double(), here[1])
-        assert float(ours) == pytest.approx(float(exact), rel=1e-9)
+        assert float(ours) == pytest.approx(float(exact), rel=near)
         scale = max(float(grad.abs().max()) for grad in theirs.values())
         apart = max((float((gradients[key] - grad).abs().max()) / scale, key) for key, grad in theirs.items())
-        assert apart < (1e-9,)
+        assert apart < (near,)

@@ -50,7 +50,7 @@ def write_rows(*rows: str) -> None:
 def work(tmp_path, monkeypatch):
     """A folder with the study's file; no network is counted."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("analysis.cli.verbs.table.counts", lambda _: {})
+    monkeypatch.setattr("analysis.table.counted.counts", lambda _: {})
     monkeypatch.setattr("analysis.cli.verbs.plan.counts", lambda rows: dict.fromkeys(rows, Counts(7, 11)))
     write_file()
 

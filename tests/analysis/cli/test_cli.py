@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
+from lightning_bam.run_folder.folder import RunFolder
+from studies.library import find_study
 
 MINE = '''"""Does SE help as much as BAM?"""
 from dataclasses import replace
@@ -558,3 +560,16 @@ def test_a_finished_study_reads_each_run_folder_once(tiny_copy, monkeypatch):
             "result.json": 1,
             "metrics.jsonl": 1,
         }
+
+
+def test_of_a_shared_device_each_run_has_its_share(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+    argv = ["mine.py", "--seeds", "1"]
+    assert main(["run", *argv, "--devices", "cpu:1", "--runs-per-device", "2", "--wandb", "off"]) == 0
+    folders = [RunFolder.of(Path("runs"), run) for _, run in find_study("mine.py").runs()[:3]]
+    assert [folder.manifest().runs_per_device for folder in folders] == [2, 2, 2]
+    capsys.readouterr()
+    assert main(["table", *argv, "--format", "json"]) == 0
+    took = sum(folder.result().seconds for folder in folders)
+    assert json.loads(capsys.readouterr().out)["device_hours"] == pytest.approx(took / 2 / 3600)

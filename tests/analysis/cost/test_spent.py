@@ -31,6 +31,7 @@ def record(attempts, state="complete", epochs=4, **entries):
     [
         (record([attempt(0, 105)]), (100, 5, 0, 0)),
         (record([attempt(0, 105, ranks=2)]), (200, 10, 0, 0)),
+        (record([attempt(0, 105, runs_per_device=5)]), (20, 1, 0, 0)),
         # 42 s: epochs of 10 and 20 s and a part of the third, which is trained again
         (record([attempt(0, 42), attempt(60, 140, from_epoch=2)]), (100, 22, 0, 0)),
         # killed outright: what is known is its two epochs

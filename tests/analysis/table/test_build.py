@@ -144,8 +144,8 @@ def test_notes(table):
 
 
 TIME = (
-    "Training took {} device-hours: wall time of all epochs, scoring included, times the ranks; without start-up, "
-    "repeated epochs and unfinished runs."
+    "Training took {} device-hours: wall time of all epochs, scoring included, times the devices (of a shared one its "
+    "share); without start-up, repeated epochs and unfinished runs."
 )
 
 

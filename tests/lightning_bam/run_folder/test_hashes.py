@@ -61,6 +61,7 @@ def test_the_hashes_are_those_of_the_bytes_on_disk(folder):
     kept = set(folder.manifest().entries) - {"state", "error", "cause", "rank", "traceback"}
     assert kept - {"sha256", "attempt", "nonce"} == {
         *("schema", "key", "attempts", "first_batch", "first_loss", "data", "device", "threads", "world_size"),
+        "runs_per_device",
         *("version", "commit"),
         *(
             "torch",

@@ -1,4 +1,4 @@
-"""The clock of an epoch: how long it trained and how long it was scored, over interruptions, too."""
+"""The clock of an epoch: how long it trained and how long it was scored, over interruptions, too; and its memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from types import SimpleNamespace
 
 import torch
 
+from lightning_bam.config import Digits, Recipe, Run, SmallResNet
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.training.recorder import Recorder
+from tests.lightning_bam.training.here import trained_here
 
 TRAINER = SimpleNamespace(
     is_global_zero=False,
     strategy=SimpleNamespace(root_device=torch.device("cpu")),
     optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
 )
+
+
+def test_memory_is_the_most_so_far_in_gib(tmp_path, monkeypatch):
+    """What a GPU would say, of which there may be none here; tests/gpu asks one."""
+    most = iter([3 * 2**28, 5 * 2**28])
+    monkeypatch.setattr("lightning_bam.training.recorder.peak_memory", lambda _: next(most))
+    recipe = Recipe(epochs=2, batch_size=97)
+    folder = trained_here(tmp_path, Run(dataset=Digits(), backbone=SmallResNet(width=3), recipe=recipe))
+    assert [line["memory_gib"] for line in folder.metrics()] == [0.75, 1.25]
 
 
 def test_a_scoring_that_begins_anew_is_no_training(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 from rich.console import Console
@@ -44,8 +45,8 @@ def shown(terminal):
 
 def test_elsewhere_a_line_a_run_and_none_twice():
     assert shown(terminal=False).splitlines() == [
-        "3/6  BAM seed 0: error 18.00 %  (about 0:18 left)",
-        "3/6  none seed 1: error 22.00 %  (about 0:18 left)",
+        "3/6  BAM seed 0: error 18.00 %  (about 0:15 left)",
+        "3/6  none seed 1: error 22.00 %  (about 0:15 left)",
         "failed: none seed 2: out of [luck]",
     ]
 
@@ -58,7 +59,7 @@ def test_in_a_terminal_a_live_table():
     assert re.search(r"\d:\d\d", row)
     summary = next(line for line in text.splitlines() if "3/6 done" in line)
     assert "1 running · 2 to come · 1 failed" in summary
-    assert summary.rstrip().endswith("about 0:18 left")
+    assert summary.rstrip().endswith("about 0:15 left")
 
 
 def test_remaining_and_clock():
@@ -67,6 +68,16 @@ def test_remaining_and_clock():
     empty.pending = 0
     assert remaining(empty) == "all done"
     assert (clock(59.6), clock(61), clock(3725)) == ("1:00", "1:01", "1:02:05")
+
+
+def test_remaining_counts_how_long_the_last_runs_have_been_running():
+    last = replace(progress(), slots=4, pending=0, seconds=[80.0])
+    last.active = [replace(last.active[0], started=time.monotonic() - ago) for ago in (95, 70, 60.5)]
+    assert remaining(last) == "about 0:19 left", "the longest of them"
+    last.active = last.active[:1]
+    assert remaining(last) == "about 0:00 left", "it takes longer than others did"
+    last.pending = 1
+    assert remaining(last) == "about 1:20 left", "one is to come"
 
 
 def test_gpus_are_counted_among_the_visible_ones():

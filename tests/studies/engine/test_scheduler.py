@@ -154,7 +154,7 @@ def test_runs_share_a_device(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scheduler, "start", noted)
     options = Options(slots=slots([None], 1, 3), wandb="off")
-    assert options.slots == [Slot(1)] * 3
+    assert options.slots == [Slot(1, runs_per_device=3)] * 3
     run_study(tiny(), tmp_path, options, lambda progress: most.append(len(progress.active)))
     assert max(most) == 3
     assert {job.ranks_here for job in jobs} == {3}

@@ -40,6 +40,7 @@ def test_nonsense(text):
 def test_slots():
     assert slots([0, 1, 2, 3], 2) == [Slot(2, (0, 1)), Slot(2, (2, 3))]
     assert slots([None, None], 2) == [Slot(2)]
+    assert slots([0, 1], 1, 2) == [Slot(1, (0,), 1, 2), Slot(1, (1,), 1, 2)] * 2
     assert Slot(2).device == "cpu"
     assert Slot(1, (3,)).device == "cuda"
     with pytest.raises(StudyError, match="--devices-per-run 2: 3 devices cannot be cut into runs of 2"):
