@@ -198,14 +198,47 @@ def test_a_file_that_is_not_what_the_server_says_is_refused(told, fetched, monke
     told.server.unknown.clear()
 
 
-def test_only_a_run_itself_can_log_its_record(told, fetched, tmp_path):
-    stranger = StubRun(*PROJECT, "f" * 16, tags=["study:tiny"], state="finished")
-    stranger.raw_config = {"_wandb": {"value": {}}}
-    told.server.runs["lab/p/ffffffffffffffff"] = stranger
-    told.log(stranger, told.record("BAM") | {"result.json": None}, name=told.keys["BAM"], version=1)
+class Endless:
+    """An answer that goes on and on."""
+
+    def __init__(self):
+        self.read = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+    def read1(self, most):
+        self.read += most
+        assert self.read < 2**20, "read on, though it is longer than the server said"
+        return b" " * most
+
+
+def test_a_file_that_does_not_end_is_not_read_on(told, fetched, monkeypatch):
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Endless())
+    runs = fetched()
+    assert {one.refused.partition(" of ")[0] for one in runs.values()} == {"not"}
+
+
+@pytest.fixture
+def stranger(told):
+    """Return a run of W&B that has the study's tag and the id of no run of it."""
+    run = StubRun(*PROJECT, "f" * 16, tags=["study:tiny"], state="finished")
+    run.raw_config = {"_wandb": {"value": {}}}
+    told.server.runs[f"lab/p/{run.id}"] = run
+    return run
+
+
+def test_only_a_run_itself_can_log_its_record(told, fetched, tmp_path, stranger):
+    told.log(stranger, b"no record", name=told.keys["BAM"], version=1)
+    told.log(told.runs["BAM"], b"no record", name=told.keys["none"], version=1)
     runs = fetched()
     assert runs[told.keys["BAM"]].has_record
-    assert not runs["f" * 16].has_record
+    assert (runs[stranger.id].has_record, runs[stranger.id].refused) == (False, "")
+    told.log(stranger, told.record("BAM"))
+    assert fetched()[stranger.id].refused == WRONG
     assert {name.partition("/")[0] for name in files(tmp_path / "there")} == set(told.keys.values())
 
 
