@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple, TypeVar
 
 from studies.errors import StudyError
@@ -38,7 +39,11 @@ class Aside:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with variables({"PYTHONSAFEPATH": "1"}):  # the working directory may hold a `wandb` of its own
+        self._place = TemporaryDirectory(
+            prefix="bam-", ignore_cleanup_errors=True
+        )
+        # the working directory may hold a `wandb` of its own; who is killed leaves what it has in the other folder
+        with variables({"PYTHONSAFEPATH": "1", "TMPDIR": self._place.name}):
             self._process.start()
         theirs.close()
         self._deadline = time.monotonic() + self.limit
@@ -48,6 +53,7 @@ class Aside:
         self._process.kill()
         self._process.join()
         self._connection.close()
+        self._place.cleanup()
 
     def ask(self, function: Callable[..., Answer], *arguments: object, **options: object) -> Answer:
         """Return what a function of a module returns there; a `StudyError` for whatever it raises, or no answer."""
