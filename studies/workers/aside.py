@@ -39,9 +39,7 @@ class Aside:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._place = TemporaryDirectory(
-            prefix="bam-", ignore_cleanup_errors=True
-        )
+        self._place = TemporaryDirectory(prefix="bam-", ignore_cleanup_errors=True)
         # the working directory may hold a `wandb` of its own; who is killed leaves what it has in the other folder
         with variables({"PYTHONSAFEPATH": "1", "TMPDIR": self._place.name}):
             self._process.start()
