@@ -27,6 +27,7 @@ from analysis.table.counted import tables_of
 from lightning_bam.config import ConfigError, Metric
 from lightning_bam.json_text import short
 from lightning_bam.run_folder.files import FolderError
+from lightning_bam.user_code.keep import refuse_changed
 from lightning_bam.user_code.load import STUDY
 from studies.coordination.sync import gather_everywhere
 from studies.definition.limits import MOST_RANKS, MOST_SEEDS
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 STYLE: Final = (
     "<style>.bam-table table {font-variant-numeric: tabular-nums} .bam-table caption {text-align: left; "
     "font-weight: bold; color: inherit} .bam-table :is(th, td):not(.number) {text-align: left} "
-    ".bam-table tfoot td {white-space: normal; font-size: 90%}</style>"
+    ".bam-table tfoot td {white-space: normal; font-size: 90%; padding: 0.15em 0.5em}</style>"
 )
 """How a table looks in a notebook, whose own style sets every cell to the right."""
 
@@ -150,6 +151,8 @@ def run(
 
         options = options_of(arguments)
         (asked,) = select_to_train(arguments)
+        for described in asked.rows.values():
+            refuse_changed(described)
         try:
             trained = train(asked, arguments, options)
         except KeyboardInterrupt:
