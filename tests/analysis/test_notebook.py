@@ -88,7 +88,8 @@ def test_a_call_selects_as_the_command_does(root):
     assert part.table.margin == 50
     assert table(SMALL, against="BAM max", root=root).table.baselines == ("BAM max",)
     other = table(SMALL, set={"recipe.epochs": 7, "recipe.milestones": (0.2, 0.5)}, root=root)
-    assert other.study.label == (label := "small+recipe.epochs=7+recipe.milestones=0.2,0.5")
+    label = "small+recipe.epochs=7+recipe.milestones=0.2,0.5"
+    assert other.study.label == label
     assert [row.n for row in other.table.rows] == [0] * 4
     with pytest.raises(StudyError, match=re.escape(f"{label}: no effects: no row has a finished run")):
         other.plot()

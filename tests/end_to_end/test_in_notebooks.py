@@ -1,6 +1,8 @@
 """Studies in real kernels and scripts: the example notebook, a class in a cell, an interruption, a script's top."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -72,7 +74,7 @@ from dataclasses import replace
 from lightning_bam import AttentionSpec, Digits, Recipe, Run, SmallResNet, spec
 from studies import Study
 from analysis.notebook import run
-recipe = Recipe(epochs=400, batch_size=64, crop_padding=0, flip=False)
+recipe = Recipe(epochs=100, batch_size=64, crop_padding=0, flip=False)
 base = Run(dataset=Digits(), backbone=SmallResNet(width=4), recipe=recipe)
 rows = {"none": base, "wide": replace(base, backbone=SmallResNet(width=5))}
 STUDY = Study(name="long", question="?", rows=rows, baseline="none", scientific=("backbone.width",), seeds=1)
@@ -88,29 +90,25 @@ class MyGate(AttentionSpec):
 def test_a_class_in_a_cell_and_an_interruption_are_told_in_a_line(home):
     cells = [nbformat.v4.new_code_cell(code) for code in (CELLS, OWN, 'run(STUDY, devices="cpu:2", wandb="off")')]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    resources = {"metadata": {"path": str(home)}}
-    client = nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources=resources, allow_errors=True
-    )
-    manager = client.create_kernel_manager()
+    where = {"metadata": {"path": str(home)}}
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where, allow_errors=True)
+    kernel = client.create_kernel_manager()
 
     def interrupt():
+        """Do what a click on "interrupt" does, once something is trained."""
         while not list(home.glob("runs/*/metrics.jsonl")):
             time.sleep(0.1)
-        pid = manager.provisioner.process.pid
-        subprocess.run(["kill", "-INT", f"-{manager.provisioner.pgid}"], check=True)
-        return pid
+        os.killpg(kernel.provisioner.pgid, signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt, daemon=True)
-    thread.start()
+    threading.Thread(target=interrupt, daemon=True).start()
     client.execute()
-    _, refused, interrupted = (cell.outputs[-1] for cell in notebook.cells)
+    (refused,), (*lines, interrupted) = (cell.outputs for cell in notebook.cells[1:])
     assert refused.ename == "ConfigError"
     assert refused.evalue.startswith("MyGate: stands in no file; write it in one (beside the notebook, say) and import")
     assert interrupted.ename == "KeyboardInterrupt"
-    assert notebook.cells[-1].outputs[-2].text.endswith("bam: interrupted; the same call goes on from here\n")
+    assert [line.text for line in lines] == ["bam: interrupted; the same call goes on from here\n"]
     states = {json.loads(path.read_text())["state"] for path in home.glob("runs/*/manifest.json")}
-    assert states <= {"interrupted"}
+    assert states == {"interrupted"}
 
 
 SCRIPT = """
