@@ -9,9 +9,9 @@ import pytest
 from analysis import notebook
 from analysis.cli import main
 from analysis.notebook import plot, run, table
-from lightning_bam.run_folder.files import FolderError
-from lightning_bam.user_code.load import STUDY
-from studies import StudyError
+from lightning_bam import ConfigError, FolderError, Run
+from lightning_bam.user_code.load import STUDY, execute
+from studies import Study, StudyError
 from tests.analysis.plots import sample_studies
 from tests.analysis.plots.artists import points
 from tests.analysis.samples import ERRORS
@@ -125,6 +125,31 @@ def test_what_cannot_be_done_is_one_line(call, study, options, line, tmp_path):
         call(study, root=tmp_path, **options)
     assert str(refusal.value).startswith(line)
     assert "\n" not in str(refusal.value)
+
+
+GATE = """
+from lightning_bam import AttentionSpec, spec
+@spec
+class MyGate(AttentionSpec):
+    def build(self, channels):
+        return None
+"""
+
+
+@pytest.mark.parametrize("later", [GATE.replace("None", "channels"), "class MyGate(", None])
+def test_a_class_whose_file_has_changed_since_it_was_imported_is_not_trained(later, tmp_path):
+    (file := tmp_path / "gate.py").write_text(GATE)
+    rows = {"none": Run(), "mine": Run(attention=execute(file)["MyGate"]())}
+    study = Study(name="own", question="?", rows=rows, baseline="none", scientific=("attention",))
+    if later is None:
+        file.unlink()
+    else:
+        file.write_text(later)
+    with pytest.raises(ConfigError) as refusal:
+        run(study, wandb="off", root=tmp_path / "runs")
+    again = "run the study again, in a notebook with its kernel restarted"
+    assert str(refusal.value) == f"attention=my_gate: {file} has changed meanwhile; {again}"
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_full_disk_is_one_line(monkeypatch, root):
