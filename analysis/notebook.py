@@ -35,6 +35,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.library import catalogue
 from studies.records.records import Record
+from studies.terminal.text import one_line
 from studies.workers.launch import lifelines
 
 if TYPE_CHECKING:
@@ -315,9 +316,11 @@ def _one_line_errors() -> Iterator[None]:
     """Raise what is the caller's to mend, as a full disk, as an error of one line."""
     try:
         yield
-    except (StudyError, ConfigError, FolderError):
+    except (StudyError, ConfigError, FolderError) as error:
+        if error.args == (str(error),):
+            error.args = (one_line(str(error)),)  # a traceback prints whatever a record's text would have a terminal do
         raise
     except Exception as error:
         if (line := line_for(error)) is None:
             raise
-        raise StudyError(line) from error
+        raise StudyError(one_line(line)) from error

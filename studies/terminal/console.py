@@ -25,7 +25,8 @@ class Console(rich.console.Console):
         options = {"markup": False, "emoji": False, "highlight": False} | options
         super().__init__(**options)
         if self.is_jupyter:
-            super().__init__(**{"force_jupyter": False, "force_terminal": False} | options)
+            plain: dict[str, Any] = {"force_jupyter": False, "force_terminal": False}
+            super().__init__(**plain | options)
         if not self.is_terminal and not {"width"} & {*options} and "COLUMNS" not in os.environ:
             self.width = PAGE
 
