@@ -18,13 +18,13 @@ from studies.records.records import Record
 from studies.stopping_rules.declaration import declare, file_of, other_rules, refuse_looked, with_rule
 
 
-def select(name: str, arguments: argparse.Namespace, *, keep: bool = True, whole: bool = False) -> Study:
-    """Return the study of that name with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
+def select(name: str | Study, arguments: argparse.Namespace, *, keep: bool = True, whole: bool = False) -> Study:
+    """Return the study (of that name) with --preset, --set, --only, --seeds, --margin applied, and its stopping rule.
 
     A rule that another host has declared is written under --root to `keep` it. With `whole`, --only and --seeds are
     passed over.
     """
-    study = find_study(name)
+    study = find_study(name) if isinstance(name, str) else name
     if arguments.preset is not None:
         study = study.at(arguments.preset)
     study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.formats.blocks import titled
 from analysis.plots.ladder import LONGEST, folded, within_panel
-from analysis.plots.plot import NoPlot, Plot, count_range, freeze_layout, noun, number
+from analysis.plots.plot import NoPlot, Picture, Plot, count_range, freeze_layout, noun, number
 from analysis.plots.style import PAGE, PAPER, mark, styled
 from analysis.table.build import Table
 from studies.records.records import Record
@@ -75,7 +75,7 @@ def pairs(table: Table, lines: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) 
     parts = chunks(table, lines)
     several = len(table.baselines) > 1
     rows = {row.label: row for row in table.rows}
-    figure = Figure(figsize=(PAGE, 2.3 * len(parts)))
+    figure = Picture(figsize=(PAGE, 2.3 * len(parts)))
     axes = figure.subplots(len(parts), 2, squeeze=False)
     for (left, right), labels in zip(axes, parts, strict=True):
         ends = {}

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis.formats.columns import signed
 from analysis.plots.ladder import Ladder, column, interval, ladder, limits, rungs
-from analysis.plots.plot import NoPlot, Plot, freeze_layout, legend_below, noun
+from analysis.plots.plot import NoPlot, Picture, Plot, freeze_layout, legend_below, noun
 from analysis.plots.style import BLUE, FAINT, GREY, INK, ORANGE, PAGE, PAPER, styled
 from analysis.statistics.paired import PairedDifference, possible
 from analysis.table.build import Table
@@ -91,7 +91,7 @@ def _summary(row: Row) -> str:
 def forest(table: Table, rows: list[Row], margin: float | None) -> Figure:
     """Draw the rows."""
     steps = ladder(table, rows)
-    figure = Figure(figsize=(PAGE, steps.inches + 1.05))
+    figure = Picture(figsize=(PAGE, steps.inches + 1.05))
     axes = figure.subplots()
     rungs(axes, steps)
     deltas = [row.delta for row in rows if row.delta is not None]

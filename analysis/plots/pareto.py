@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from analysis.formats.blocks import titled
 from analysis.plots.ladder import folded, within_panel
-from analysis.plots.plot import NoPlot, Plot, count_range, freeze_layout, legend_below, number
+from analysis.plots.plot import NoPlot, Picture, Plot, count_range, freeze_layout, legend_below, number
 from analysis.plots.style import GREY, PAGE, PAPER, mark, styled
 from analysis.table.build import Table
 from analysis.table.model import Row
@@ -97,7 +97,7 @@ def scatter(table: Table) -> Figure:
     points = [mark(place) | {"linestyle": "", "markersize": 5} for place in range(len(rows))]
     hollow = {"markerfacecolor": "white"}
     looks = {r.label: point | (hollow if r.label == r.baseline else {}) for r, point in zip(rows, points, strict=True)}
-    figure = Figure(figsize=(PAGE, 2.75 + key))
+    figure = Picture(figsize=(PAGE, 2.75 + key))
     left, right = figure.subplots(1, 2, sharey=True)
     _points(left, table, "params", looks)
     _points(right, table, "macs", looks)

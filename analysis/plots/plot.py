@@ -22,6 +22,8 @@ METADATA: Final[dict[str, dict[str, None]]] = {
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
 """Entries left out of a file: when and with what it was made."""
+SCREEN: Final = 110
+"""Pixels an inch on a page: nine points are as tall as a caption there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +57,22 @@ class NoPlot:
     reason: str
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself; one of matplotlib's it shows only where pyplot has been imported."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the PNG, and its size on the page in pixels: as wide as in a report, and sharp on any screen."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi="figure")
+        width, height = self.get_size_inches()
+        return buffer.getvalue(), {"width": round(SCREEN * width), "height": round(SCREEN * height)}
+
+
 def axes_grid(count: int, across: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` axes, at most `across` beside each other, each about `width` x `height` inches."""
     columns = min(across, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(columns * width, rows * height))
+    figure = Picture(figsize=(columns * width, rows * height))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for spare in axes[count:]:
         spare.remove()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.plots.ladder import Ladder, column, interval, ladder, limits, rungs
-from analysis.plots.plot import NoPlot, Plot, freeze_layout, legend_below, noun
+from analysis.plots.plot import NoPlot, Picture, Plot, freeze_layout, legend_below, noun
 from analysis.plots.style import BLUE, INK, ORANGE, PAGE, PAPER, styled
 from analysis.statistics.paired import prediction_interval
 from analysis.table.build import Table
@@ -69,7 +69,7 @@ def _summary(row: Row) -> str:
 def crosses(table: Table, rows: list[Row]) -> Figure:
     """Draw the rows."""
     steps = ladder(table, rows)
-    figure = Figure(figsize=(PAGE, steps.inches + 0.95))
+    figure = Picture(figsize=(PAGE, steps.inches + 0.95))
     axes = figure.subplots()
     rungs(axes, steps)
     points = [row.published for row in rows if row.published is not None] + [row.mean for row in rows if row.n]

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 from analysis.formats.columns import signed
 from analysis.planning.resolvable import least_of, looks_of
 from analysis.plots.ladder import Ladder, ladder, limits, rungs
-from analysis.plots.plot import NoPlot, Plot, freeze_layout, noun, number
+from analysis.plots.plot import NoPlot, Picture, Plot, freeze_layout, noun, number
 from analysis.plots.style import BLUE, FAINT, INK, PAGE, PAPER, SMALL, mark, styled
 from analysis.statistics.paired import MOST
 from analysis.statistics.power import least_resolvable
@@ -87,7 +87,7 @@ def differences_and_power(table: Table, rows: list[Row]) -> Figure:
     count = len({seed for row in rows for seed in differences(table, row)})
     rung = max(steps.rung, MARK * (min(count, ABREAST) + 0.2))
     height = rung * (steps.bottom + 1.4)
-    figure = Figure(figsize=(PAGE, max(2.4, height + 0.8 + 0.15 * -(-count // ABREAST))))
+    figure = Picture(figsize=(PAGE, max(2.4, height + 0.8 + 0.15 * -(-count // ABREAST))))
     ratios = (1.25, 1) if spread(rows) else (1,)
     left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
     _points(left, steps, table, MARK / rung * min(1, ABREAST / count))

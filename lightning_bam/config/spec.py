@@ -81,7 +81,10 @@ def spec(cls: type[T]) -> type[T]:
 
 def _check_own(cls: type[Part], file: str | None) -> str:
     if file is None:
-        raise ConfigError(f"{cls.__name__}: stands in no file; write it in one, so that its code can be part of a run")
+        raise ConfigError(
+            f"{cls.__name__}: stands in no file; write it in one (beside the notebook, say) and import it, so that its "
+            "code can be part of a run"
+        )
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", cls.kind):
         raise ConfigError(f"{cls.__name__}.kind={short(cls.kind)}: must be a name in lower case, as 'my_gate'")
     if cls.kind in _kinds[cls.slot].maps[1]:

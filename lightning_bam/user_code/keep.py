@@ -47,15 +47,28 @@ def keep(root: Path, run: Run) -> str | None:
 
     ConfigError: a file has changed since it was run. FolderError: they cannot be written.
     """
-    for part in own_parts(run):
-        if code_hash(Path(part.file), _name(part)) != part.code:
-            raise ConfigError(f"{part.slot}={part.kind}: {part.file} has changed meanwhile; run the study again")
+    refuse_changed(run)
     files = files_of(run)
     if not files:
         return None
     name = name_of(files)
     write(root, name, files)
     return name
+
+
+def refuse_changed(run: Run) -> None:
+    """Raise ConfigError where the file of a run's own class computes something else than when it was read, or nothing.
+
+    A notebook, which imports a file once, goes on with the class that it has read.
+    """
+    for part in own_parts(run):
+        try:
+            present = code_hash(Path(part.file), _name(part))
+        except (OSError, SyntaxError):
+            present = ""
+        if present != part.code:
+            again = "run the study again, in a notebook with its kernel restarted"
+            raise ConfigError(f"{part.slot}={part.kind}: {part.file} has changed meanwhile; {again}")
 
 
 def write(root: Path, name: str, files: Mapping[str, str]) -> None:

@@ -16,10 +16,17 @@ PAGE: Final = 100
 
 
 class Console(rich.console.Console):
-    """A console whose escape sequences are all its own; a file or a pipe gets `PAGE` columns, as of tables."""
+    """A console whose escape sequences are all its own; a file or a pipe gets `PAGE` columns, as of tables.
+
+    So does a notebook, and plain lines: rich would show each of them as an HTML page of its own.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"markup": False, "emoji": False, "highlight": False} | options)
+        options = {"markup": False, "emoji": False, "highlight": False} | options
+        super().__init__(**options)
+        if self.is_jupyter:
+            plain: dict[str, Any] = {"force_jupyter": False, "force_terminal": False}
+            super().__init__(**plain | options)
         if not self.is_terminal and not {"width"} & {*options} and "COLUMNS" not in os.environ:
             self.width = PAGE
 

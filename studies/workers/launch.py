@@ -2,13 +2,15 @@
 
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
 from typing import Any, Final
 
 from lightning_bam.user_code.imports import StudyImports
@@ -28,13 +30,28 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
         process = context.Process(target=target, args=arguments)
         try:
             serve()
-            process.start()
+            with _no_main():
+                process.start()
             break
         except (EOFError, ConnectionError):
             if attempt == 4:
                 raise
             time.sleep(0.2)
     return process
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the program meanwhile: a process that is started would run it again, with all that a script does.
+
+    Classes of the user's own are read from their files instead (`lightning_bam.user_code.load`).
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:

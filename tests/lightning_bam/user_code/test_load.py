@@ -205,7 +205,7 @@ def test_a_class_that_cannot_be_a_part_is_refused(tmp_path, text, message):
 def test_a_class_that_stands_in_no_file_is_refused():
     code = "from lightning_bam import AttentionSpec, spec\n@spec\nclass Mine(AttentionSpec):\n    pass"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "Mine: stands in no file; write it in one, so that its code can be part of a run" in done.stderr
+    assert "Mine: stands in no file; write it in one (beside the notebook, say) and import it, so that" in done.stderr
 
 
 def test_where_classes_stand_is_said_and_loaded_again(file, tmp_path):
