@@ -5,7 +5,7 @@ import os
 
 from analysis.cli.arguments import argument, number
 from analysis.cli.selection import select_to_train
-from analysis.cli.verbs.run import TRAINING, options_of, train
+from analysis.cli.verbs.run import TRAINING, checks, options_of, train
 from studies.errors import StudyError
 
 ARGUMENTS = (
@@ -27,4 +27,4 @@ def execute(arguments: argparse.Namespace) -> int:
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
     options = options_of(arguments, wait_for_others=True)
-    return max(train(study, arguments, options).code for study in select_to_train(arguments))
+    return max(train(study, arguments, options).code for study in select_to_train(arguments, checks(options)))
