@@ -148,7 +148,7 @@ def run(
     with _one_line_errors(), _progress():
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm misses a widget that nothing here shows
-            from analysis.cli.verbs.run import conclude, options_of, train  # loads Optuna
+            from analysis.cli.verbs.run import checks, conclude, options_of, train  # loads Optuna
 
         options = options_of(arguments)
         (asked,) = select_to_train(arguments)
@@ -159,7 +159,7 @@ def run(
         except KeyboardInterrupt:
             print("bam: interrupted; the same call goes on from here", file=sys.stderr)
             raise
-        if trained.runs and (name := _name(study)):
+        if trained.keys and (name := _name(study)):
             conclude(name, asked, arguments, options)
         return _table(asked, arguments)
 

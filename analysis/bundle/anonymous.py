@@ -24,6 +24,7 @@ from analysis.provenance.explanation import ATTEMPT
 from lightning_bam.run_folder.files import FolderError, object_text
 from lightning_bam.run_folder.hashes import ANONYMISED, SEALED, hash_text, seal
 from lightning_bam.run_folder.manifest import Environment, Manifest
+from studies.records.purpose import ASKED
 from studies.records.records import Record
 
 COUNTS: Final = ("state", "cause", "rank", "sha256", "losses", "retries", "tried_again", "nonce")
@@ -74,7 +75,7 @@ class Blind:
         """Return for what a run was begun, as far as that is this study; of another one only that it has a rule."""
         if self.label not in studies:
             return {ELSEWHERE: {"rule": "left out"}} if any("rule" in entry for entry in studies.values()) else {}
-        entry = dict(studies[self.label])
+        entry = {name: text for name, text in studies[self.label].items() if name != ASKED}  # it names a file
         if "rule" in entry:
             entry["rule"] = self.rules.get(entry["rule"], entry["rule"])
         return {self.label: entry}

@@ -1,5 +1,6 @@
 """The files of a study's bundle: its runs and rules, its table in every format, its page, its file and what it uses."""
 
+import json
 import os
 import shlex
 from collections import Counter
@@ -28,6 +29,8 @@ from studies.errors import StudyError
 from studies.records.purpose import others
 from studies.records.records import Record
 from studies.records.records import read as read_records
+from studies.records.removal import FILE as REMOVED
+from studies.records.removal import removed
 from studies.stopping_rules.declaration import other_attempts, path_of
 
 
@@ -57,8 +60,10 @@ def contents(
     rules, anonymous = _rules(study, root, anonymous=asked.anonymous), None
     if asked.anonymous:
         anonymous, rules = blind(study.label, every, rules)
+    if gone := removed(root, study.label):
+        rules |= {f"runs/{REMOVED}": "".join(json.dumps(one) + "\n" for one in gone).encode()}
     files = stage(every, folder, blind=anonymous, logs=asked.logs)
-    for name, content in rules.items():  # the table reads the rules that lie beside the runs
+    for name, content in rules.items():  # the table reads the rules, and what was removed, beside the runs
         path_of_rule = Path(folder, name.removeprefix("runs/"))
         path_of_rule.parent.mkdir(exist_ok=True)
         path_of_rule.write_bytes(content)

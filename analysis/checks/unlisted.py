@@ -17,6 +17,7 @@ from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.records.purpose import Other, judged_by, margin_text, others, purpose
 from studies.records.records import Record
+from studies.records.removal import removed
 from studies.stopping_rules.declaration import Attempt, other_attempts, seal
 
 SHOWN: Final = 8
@@ -146,8 +147,18 @@ def of_study(study: Study, root: Path, beside: Sequence[Other], ours: Iterable[M
         attempts=tuple(other_attempts(study, root)),
         level=(study.stopping or Stopping()).level,
         rule=OFF_RULE if off_rule(seal(root, study.label), purposes) else "",
-        newer=tuple(newer(study, purposes)),
+        newer=(*newer(study, purposes), *removals(study, root)),
     )
+
+
+def removals(study: Study, root: Path) -> list[str]:
+    """Say that results of a study were removed, unless they were trained again."""
+    runs = [run for run in removed(root, study.label) if run["state"] in ("complete", "failed")]
+    if not runs:
+        return []
+    rows = _named(list(dict.fromkeys(run["row"] for run in runs)))
+    results = f"{len(runs)} result{'s' * (len(runs) != 1)}"
+    return [f"`bam rm` has removed {results} of this study ({rows}): results dropped {SMALL}."]
 
 
 def with_dropped(study: Study, beside: Unlisted) -> Study:

@@ -13,7 +13,7 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 LACKING: Final = {
     **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "spending", "spare", "first_seed")),
-    **dict.fromkeys(("storage", "retry", "source")),
+    **dict.fromkeys(("storage", "retry", "source", "variant")),
     **{"set": [], "only": [], "nodes_per_run": 1},
 }
 """What a call of a verb that lacks one of these arguments asks."""
@@ -96,7 +96,10 @@ ROWS: Final = (
     ),
     argument("--seeds", type=number(1, MOST_SEEDS), metavar="N", help="N seeds, the study's own first"),
 )
-SELECTION: Final = (PRESET, SET, *ROWS)
+AS: Final = argument(
+    "--as", dest="variant", metavar="NAME", help="short for the --preset and --set that `bam run` was given with it"
+)
+SELECTION: Final = (PRESET, SET, AS, *ROWS)
 """What picks and changes a study."""
 
 

@@ -39,7 +39,11 @@ def read_run(folder: RunFolder, code: str | None) -> Run:
 
 def find_run(arguments: argparse.Namespace) -> Path:
     """Return the folder of a run: named by its key under --root, by how that begins, or as a folder with `run.json`."""
-    text, root = arguments.run, root_of(arguments)
+    return find_folder(arguments.run, root_of(arguments))
+
+
+def find_folder(text: str, root: Path) -> Path:
+    """Return the folder of the run that a text names; see `find_run`."""
     if not text:
         raise FolderError(f"'': give a run's folder, or its key under {root}")
     path = Path(text)

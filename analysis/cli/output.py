@@ -67,3 +67,8 @@ def write_figure(figure: Plot, path: Path, form: Form) -> None:
 def size(count: int) -> str:
     """Write a number of bytes as `412 kB` or `1.3 MB`."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{number} {noun}{'s' * (number != 1)}"

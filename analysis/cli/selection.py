@@ -4,16 +4,20 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from analysis.cli import variants
 from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.manifest import Manifest
 from studies.coordination.sync import gather_everywhere
 from studies.definition.stopping import Stopping
 from studies.definition.study import Selection, Study
 from studies.errors import StudyError
-from studies.library import catalogue, find_study
+from studies.library import catalogue, find_study, is_file
+from studies.records.inventory import begun_runs
+from studies.records.purpose import asked
 from studies.records.records import Record
 from studies.stopping_rules.declaration import declare, file_of, other_rules, refuse_looked, with_rule
 
@@ -24,10 +28,9 @@ def select(name: str | Study, arguments: argparse.Namespace, *, keep: bool = Tru
     A rule that another host has declared is written under --root to `keep` it. With `whole`, --only and --seeds are
     passed over.
     """
-    study = find_study(name) if isinstance(name, str) else name
-    if arguments.preset is not None:
-        study = study.at(arguments.preset)
-    study = with_rule(study.override(dict(arguments.set)), root_of(arguments), arguments.storage, keep=keep)
+    if arguments.variant is not None and isinstance(name, str):
+        expand(name, arguments)
+    study = with_rule(at_scale(name, arguments), root_of(arguments), arguments.storage, keep=keep)
     if study.stopping is not None:
         first = study.seed_list[0]
         rule = study.stopping
@@ -45,11 +48,57 @@ def select(name: str | Study, arguments: argparse.Namespace, *, keep: bool = Tru
     if arguments.seeds and not whole:
         study = study.with_seeds(arguments.seeds)
         study = replace(Selection.of(study), ruled_by=other_rules(study, root_of(arguments)))
-    return replace(Selection.of(study), margin=arguments.margin) if arguments.margin else study
+    if arguments.margin:
+        study = replace(Selection.of(study), margin=arguments.margin)
+    return replace(Selection.of(study), asked=asked_words(name, arguments))
 
 
-def select_to_train(arguments: argparse.Namespace) -> list[Study]:
-    """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared."""
+def at_scale(name: Study | str, arguments: argparse.Namespace) -> Study:
+    """Return a study, or the one of that name, with --preset and --set applied."""
+    study = find_study(name) if isinstance(name, str) else name
+    if arguments.preset is not None:
+        study = study.at(arguments.preset)
+    return study.override(dict(arguments.set))
+
+
+def asked_words(name: Study | str, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words that ask a study so from any folder: its name or its file's path, and what selects of it."""
+    text = name if isinstance(name, str) else name.name
+    return (str(Path(text).absolute()) if is_file(text) else text, *words(arguments, only=False, root=False))
+
+
+def expand(name: str, arguments: argparse.Namespace) -> None:
+    """Put the --preset and --set that --as stands for in its place; a StudyError where it stands for others."""
+    kept = variants.read(root_of(arguments), find_study(name).name, arguments.variant)
+    stands_for = argparse.Namespace(preset=kept.preset, set=list(kept.settings))
+    if (arguments.preset or arguments.set) and at_scale(name, arguments).label != at_scale(name, stands_for).label:
+        raise StudyError(f"--as {arguments.variant}: is {kept}, not what is asked here; give another name")
+    vars(arguments).update(vars(stands_for))
+
+
+def keep_variant(arguments: argparse.Namespace) -> None:
+    """Let --as stand for the --preset and --set of this call, where it has them and no such name is kept."""
+    if len(arguments.study) != 1:
+        raise StudyError(f"--as {arguments.variant}: names a variant of one study; give {arguments.study[0]} alone")
+    if arguments.preset or arguments.set:
+        study = at_scale(arguments.study[0], arguments)
+        if not isinstance(study, Selection) or not study.variant:
+            raise StudyError(f"--as {arguments.variant}: {study.name} is the same without --preset and --set")
+        kept = variants.Variant(preset=arguments.preset, settings=tuple(arguments.set))
+        variants.keep(root_of(arguments), study.study, arguments.variant, kept)
+
+
+def select_to_train(arguments: argparse.Namespace, check: Callable[[Study], None]) -> list[Study]:
+    """Return the studies of a call that trains, those whose seeds follow a stopping rule with the rule declared.
+
+    What raises in `check` is not declared: a rule is for rows that can be trained, and stays.
+    A StudyError where another file has begun runs of a study of the same name that are none of this one.
+    """
+    if arguments.variant is not None:
+        keep_variant(arguments)
+    for name in arguments.study:
+        if isinstance(name, str):  # from Python it may be a study, which no file defines
+            refuse_namesake(name, arguments)
     studies = [with_asked_rule(select(name, arguments), arguments) for name in arguments.study]
     for study in studies:
         if study.stopping is None:
@@ -62,6 +111,8 @@ def select_to_train(arguments: argparse.Namespace) -> list[Study]:
     new = [(study, records) for study, records in ruled if not os.path.lexists(file_of(root, study))]
     for study, records in new:  # all of them before the first is declared
         refuse_looked(study, records, root, url)
+    for study, _ in new:
+        check(study)
     declared = {study.label: declare(study, root, records, url) for study, records in ruled}
     for study, _ in new:
         _tell(study)
@@ -77,6 +128,38 @@ def with_asked_rule(study: Study, arguments: argparse.Namespace) -> Study:
     asked = {"looks": arguments.looks, "spending": arguments.spending, "spare": arguments.spare}
     rule = Stopping(**{name: value for name, value in asked.items() if value is not None})
     return study.stopping_by(rule, arguments.first_seed)
+
+
+def refuse_namesake(name: str, arguments: argparse.Namespace) -> None:
+    """Raise a StudyError where a study of the same name that stands elsewhere has begun other runs for its rows.
+
+    It is known by where it stood when it began them: what lies there no more has been moved here.
+    """
+    study, (ours, *_) = at_scale(name, arguments), asked_words(name, arguments)
+
+    def other(manifest: Manifest) -> str:
+        """Return where the study stands that has begun a run, if that is not ours."""
+        theirs = next(iter(asked((manifest.studies or {}).get(study.label, {}))), ours)
+        return "" if theirs == ours or (is_file(theirs) and not _is_another(theirs, ours)) else theirs
+
+    ours_too = {cell.run.key for cell in study.runs()}  # of a copy of the file nothing else is read
+    for begun in begun_runs(root_of(arguments), lambda key, manifest: key not in ours_too and bool(other(manifest))):
+        row = (begun.manifest.studies or {})[study.label].get("row", "")
+        if row not in study.rows or study.rows[row].key != replace(begun.run, seed=0).key:
+            theirs = other(begun.manifest)
+            where = theirs if is_file(theirs) else "the catalogue"
+            raise StudyError(
+                f"{name}: {where} defines a study {study.name!r}, too, and has begun other runs "
+                f"for it (row {row!r}, run {begun.key}); give this one another name"
+            )
+
+
+def _is_another(theirs: str, ours: str) -> bool:
+    """Say whether a study's file is there and is another one."""
+    try:
+        return Path(theirs).is_file() and not (is_file(ours) and Path(theirs).samefile(ours))
+    except (OSError, ValueError):
+        return False
 
 
 def _tell(study: Study) -> None:
@@ -168,12 +251,27 @@ def words(arguments: argparse.Namespace, *, only: bool = True, seeds: bool = Tru
         line += ["--only", f"{name}={value}"]
     line += ["--seeds", str(arguments.seeds)] if seeds and arguments.seeds else []
     line += ["--margin", f"{arguments.margin:g}"] if arguments.margin else []
-    return line + (["--root", arguments.root] if root and arguments.root != "runs" else [])
+    return line + (root_words(arguments) if root else [])
+
+
+def root_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the words that name the runs folder; none for `runs` where BAM_ROOT names no other."""
+    return ["--root", arguments.root] if (arguments.root, arguments.usual_root) != ("runs", "runs") else []
 
 
 def run_command(arguments: argparse.Namespace, *, seeds: bool = True) -> str:
     """Return the `bam run` of the one study that `arguments` select, without --only, and --seeds as far as wanted."""
-    line = ["bam", "run", arguments.study, *words(arguments, seeds=seeds, only=False)]
+    return command(["run", arguments.study, *words(arguments, seeds=seeds, only=False)], arguments)
+
+
+def table_command(name: str, arguments: argparse.Namespace) -> str:
+    """Return the `bam table` of a study as a call selects it."""
+    return command(["table", name, *words(arguments)], arguments)
+
+
+def command(line: list[str], arguments: argparse.Namespace) -> str:
+    """Return a line of `bam`, which reads the same storage."""
+    line = ["bam", *line]
     if arguments.storage:
         from studies.storage.postgres import hide_password  # loads SQLAlchemy
 

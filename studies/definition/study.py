@@ -236,13 +236,15 @@ class Study:
 class Selection(Study):
     """A study as one call asks it: the rows, seeds, settings, margin and rule are those of the call.
 
-    `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), and
-    `ruled_by` names by row the other study whose stopping rule gives seeds to it, where this one has none. `dropped`
+    `study` is the definition, `variant` the preset and the settings of the call (`small`, `recipe.epochs=3`), `asked`
+    the words that ask it so at a prompt (`mine.py`, `--preset`, `small`), as far as it was asked there, and `ruled_by`
+    names by row the other study whose stopping rule gives seeds to it, where this one has none. `dropped`
     are rows that it has not and that were trained for it: they stay comparisons of the whole study.
     """
 
     study: Study
     variant: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     ruled_by: Mapping[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
 

@@ -55,10 +55,8 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
     with closing(study_trials):
         if options.retry_failed:
             begin_contradictions_anew(RunFolder.of(root, cell.run) for cell in study.runs())
-        records = up_to_date(study, root, study_trials)
+        records = read_everywhere(study, root, study_trials)
         missing = to_train(records, options)
-        if options.retry_failed:
-            study_trials.retry(missing)
         before = [(Cell(r.row, r.run), reported(r.run, r.result)) for r in records if r.result is not None]
         progress = Progress(
             title=study.label,
@@ -69,18 +67,23 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
             records=records,
         )
         if not missing:
+            study_trials.bring_up_to_date(records)
             view(progress)
             return progress
         context = forkserver(tracked=options.wandb != "off")
         macs = preflight(context, {record.row: record.run for record in missing}, options.slots)
+        study_trials.bring_up_to_date(records)  # registers the study, whose rows can be trained
+        if options.retry_failed:
+            study_trials.retry(missing)
         study_trials.enqueue(longest_first(missing, macs))
         drive(study_trials, root, options, context, progress, view)
-        progress.records = up_to_date(study, root, study_trials)
+        progress.records = read_everywhere(study, root, study_trials)
+        study_trials.bring_up_to_date(progress.records)
     return progress
 
 
-def up_to_date(study: Study, root: Path, study_trials: StudyTrials) -> list[Record]:
-    """Read what every host has of `study`, and make its trials agree with that."""
+def read_everywhere(study: Study, root: Path, study_trials: StudyTrials) -> list[Record]:
+    """Read what every host has of `study`, and publish what was finished here."""
     hosts = study_trials.leases.coordination
     if hosts.shared and (torn := fetch(hosts, root, [cell.run for cell in study.runs()])):
         warn_of_torn(study, torn)
@@ -89,7 +92,6 @@ def up_to_date(study: Study, root: Path, study_trials: StudyTrials) -> list[Reco
     if hosts.shared:
         records = mark_elsewhere(records, hosts)
         publish_finished(hosts, records)
-    study_trials.bring_up_to_date(records)
     return records
 
 

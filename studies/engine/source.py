@@ -36,7 +36,7 @@ class TrialHandle(Protocol):
 class Source(ABC):
     """Runs to be trained, each an Optuna trial of the study `optuna`, which is called `label`.
 
-    `judged_by` is what manifests keep of how the study judges (`records.purpose`); a search has nothing to keep.
+    `judged_by` is what manifests keep of how the study judges and was asked (`records.purpose`); a search has nothing.
     `about` is what W&B shows beside its runs.
     """
 

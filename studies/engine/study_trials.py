@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from studies.definition.study import Cell, Study, presets_of
 from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import distributions, new_trial, parameters
 from studies.job.job import About
-from studies.records.purpose import judged_by
+from studies.records.purpose import asked_by, judged_by
 from studies.records.records import Record
 from studies.storage.optuna_storage import close_stale_trials, open_storage, open_study
 from studies.storage.postgres import GRACE, with_retries
@@ -44,7 +45,7 @@ class StudyTrials(Source):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.root = root
         self.label = study.label
-        self.judged_by = judged_by(study)
+        self.judged_by = {**judged_by(study), **asked_by(study)}
         self.about = About(question=study.question, presets=presets_of(study), varied=study.scientific)
         self.wait_for_others = wait_for_others
         self.again: dict[str, FailedAttempt] = {}
@@ -57,8 +58,17 @@ class StudyTrials(Source):
         self.metric = headline(next(iter(study.rows.values())))
         self.storage = open_storage(root, url)
         self.leases = Leases(root, url)
-        self.optuna = open_study(self.storage, study)
-        self.number = self.storage.get_study_id_from_name(study.label)
+        self.study = study
+
+    @cached_property
+    def optuna(self) -> optuna.Study:  # type: ignore[override]
+        """The Optuna study, registered when it is first asked for: no earlier than the data of the runs was checked."""
+        return open_study(self.storage, self.study)
+
+    @cached_property
+    def number(self) -> int:
+        """The number of the Optuna study in its storage."""
+        return self.storage.get_study_id_from_name(self.optuna.study_name)
 
     def bring_up_to_date(self, records: Sequence[Record]) -> None:
         """Close interrupted trials, and give each finished run a complete one, whichever study has trained it."""

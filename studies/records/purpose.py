@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -14,11 +15,17 @@ from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.manifest import Manifest
 from lightning_bam.user_code.load import own_parts
-from studies.definition.study import Cell, Study
+from studies.definition.study import Cell, Selection, Study
 from studies.records.records import Record, record_of
 
 KEY: Final = re.compile("[0-9a-f]{16}")
 """What the folder of a run is called."""
+ASKED: Final = "asked"
+"""Under which name a manifest keeps the words by which a study was asked."""
+OPTIONS: Final = ("--preset", "--set", "--seeds", "--margin")
+"""The options among them, each with a value."""
+LONGEST: Final = 1_000
+"""Characters of them that are kept, as a manifest can hold."""
 
 
 class Other(NamedTuple):
@@ -37,6 +44,23 @@ class Other(NamedTuple):
 def judged_by(study: Study) -> dict[str, str]:
     """Return what the manifest of a run keeps of how its study judges: its metric and its margin."""
     return {"metric": study.metric, "margin": margin_text(study.margin)}
+
+
+def asked_by(study: Study) -> dict[str, str]:
+    """Return what the manifest of a run keeps of how its study was asked at a prompt; empty where it was not."""
+    text = shlex.join(Selection.of(study).asked)
+    return {ASKED: text} if text.isprintable() and 0 < len(text) <= LONGEST else {}
+
+
+def asked(entry: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words of `asked_by`, a study and the options that select of it; empty for anything else."""
+    try:
+        name, *options = shlex.split(entry.get(ASKED, ""))
+    except ValueError:
+        return ()
+    pairs = list(zip(options[::2], options[1::2], strict=False))
+    whole = not name.startswith("-") and len(options) % 2 == 0 and all(option in OPTIONS for option, _ in pairs)
+    return (name, *options) if whole and all(word.isprintable() for word in (name, *options)) else ()
 
 
 def margin_text(margin: float | None) -> str:

@@ -64,6 +64,9 @@ STUDY = Study(
 VERBS = [
     ["status", "hostile.py"],
     ["status"],
+    ["list"],
+    ["list", "--json"],
+    ["explain", "hostile.py", "=1+1", "--against", "none"],
     ["explain", "hostile.py", "none"],
     ["explain", "hostile.py", "=1+1"],
     ["explain", "hostile.py", "[red]BAM[/red]", "--json"],
@@ -96,6 +99,9 @@ def here(tmp_path, monkeypatch):
         else:
             made = {"host": EVIL, "commit": f"{EVIL}{place}", "torch": EVIL, "device": EVIL, "cpu": EVIL, "data": EVIL}
             finish(root, run, 20.0 + place / 4, loss=2.0 + place / 8, **made)
+    begun = {f"{EVIL[:20]}{place}": {"row": EVIL, "asked": EVIL} for place in range(2)}
+    for folder in root.glob("*/manifest.json"):
+        RunFolder(folder.parent).note(studies=begun)
     (root / "evil").mkdir()
     (root / "evil" / "run.json").write_text(f'{{"{EVIL[:40]}": 1}}')
     return root
@@ -116,6 +122,16 @@ def test_no_verb_prints_what_a_terminal_obeys(here, capsys, words):
     assert not [line for line in said.out.splitlines() + said.err.splitlines() if line == "bam: all is well"]
     if "--json" in words or "json" in words:
         json.loads(said.out, parse_constant=pytest.fail)  # NaN
+
+
+@pytest.mark.parametrize("verb", [["diff"], ["rm"], ["logs"]], ids=" ".join)
+def test_no_verb_of_runs_does_either(here, capsys, verb):
+    one, other = (folder.parent for folder in sorted(here.glob("*/result.json"))[:2])
+    RunFolder(one).log.write_text(EVIL)
+    assert main([*verb, one.name, *([other.name] if verb != ["logs"] else [])]) in (0, 1)
+    said = capsys.readouterr()
+    assert obeyed(said.out + said.err) == set()
+    assert "u001b" in said.out
 
 
 def test_markup_in_a_label_is_printed_as_it_stands(here, capsys, monkeypatch):

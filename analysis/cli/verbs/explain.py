@@ -1,4 +1,4 @@
-"""`bam explain`: the runs behind a row."""
+"""`bam explain`: the runs behind a row, or the row beside another one."""
 
 import argparse
 from collections import Counter
@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY, argument, checked
-from analysis.cli.output import put
+from analysis.cli.output import grid, put
 from analysis.cli.selection import read, run_command
+from analysis.formats.columns import Delta, p_text, signed
 from analysis.formats.json_text import json_text
 from analysis.formats.legend import fixed_facts
 from analysis.provenance.explanation import Explanation, device_of, explain, find_row
+from analysis.provenance.pairs import PairedRows, paired_rows
 from analysis.report.provenance import clock, facts
 from lightning_bam.config import metrics
+from studies.errors import StudyError
 from studies.terminal.console import Console
 
+EPOCHS: Final = 12
+"""Epochs of a curve that are shown, evenly spaced, the last one among them; JSON has all."""
 VERSIONS: Final = ("torch", "torchvision", "pytorch_lightning", "python")
 ARGUMENTS = (
     STUDY,
     argument("row", help="a row's name, as `bam table` prints it"),
     argument("seed", nargs="?", type=checked(int, "a seed"), help="one seed (all of them)"),
+    argument("--against", metavar="ROW", help="beside this row: pairs, curves, saturation of the gates"),
     *SELECTION,
     *RUNS,
     JSON,
@@ -30,6 +36,13 @@ ARGUMENTS = (
 def execute(arguments: argparse.Namespace) -> int:
     """Print what is behind the row."""
     study, records = read(arguments)
+    if arguments.against is not None:
+        if arguments.seed is not None:
+            raise StudyError(f"--against {arguments.against}: compares all seeds; leave seed {arguments.seed} out")
+        rows = find_row(study, arguments.row), find_row(study, arguments.against)
+        found = paired_rows(study, records, *rows)
+        print(json_text(asdict(found))) if arguments.json else show_pairs(found)
+        return 0
     explanation = explain(study, records, find_row(study, arguments.row), arguments.seed)
     if arguments.json:
         print(json_text(asdict(explanation)))
@@ -53,6 +66,30 @@ def show(explanation: Explanation, command: str) -> None:
     for run in explanation.runs:
         console.print()
         show_run(console, run, command)
+
+
+def show_pairs(found: PairedRows) -> None:
+    """Print a row beside another one: what the table says of them, then the pairs, the curves and the gates."""
+    console, metric = Console(), metrics()[found.metric]
+    heads, unit = (found.row, found.against), f"{metric.short} ({metric.sign.strip()})"
+    delta = Delta(mean=found.delta.mean, low=found.delta.low, high=found.delta.high) if found.delta else None
+    figures = [f"Δ {delta}".replace("\n", " ") if delta else "", f"p {p}" if (p := p_text(found.p)) else ""]
+    verdict = ", ".join(filter(None, (*figures, found.verdict)))
+    put(console, [(found.row, len(found.row))], f"against {found.against}: {verdict}")
+    rows = [(f"seed {seed}", *pair) for seed, pair in found.pairs.items()]
+    last = len(found.curves) - 1
+    some = sorted({round(place * last / (EPOCHS - 1)) for place in range(EPOCHS)}) if found.curves else []
+    rows += [(f"mean after epoch {found.curves[at][0]}", *found.curves[at][1:]) for at in some]
+    table = grid((unit, *heads, "Δ"), text=(unit,))
+    for name, ours, theirs in rows:
+        table.add_row(name, f"{ours:.2f}", f"{theirs:.2f}", signed(ours - theirs))
+    gates = grid(("gate saturated (%)", *heads), text=("gate saturated (%)",))
+    for place, shares in found.gates.items():
+        gates.add_row(place, *("-" if share is None else f"{100 * share:.1f}" for share in shares))
+    for part in (table, gates):
+        if part.row_count:
+            console.print()
+            console.print(part)
 
 
 def show_run(console: Console, run: dict[str, Any], command: str) -> None:

@@ -3,12 +3,12 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
-from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train
+from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train, table_command
 from analysis.cli.verbs.bundle import asked_of
 from analysis.planning.rounds import Round, until_resolved
 from analysis.table.counted import tables_of
@@ -28,6 +28,8 @@ from studies.terminal.text import one_line
 from studies.tracking.connection import default_mode, project
 from studies.tracking.names import analysis_id
 from studies.tracking.store import unsent_line
+from studies.workers.forkserver import forkserver
+from studies.workers.preflight import preflight
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
@@ -81,13 +83,23 @@ def execute(arguments: argparse.Namespace) -> int:
         _forget(arguments)
     options = options_of(arguments)
     code, keys = 0, set[str]()
-    for name, study in zip(arguments.study, select_to_train(arguments), strict=True):
+    for name, study in zip(arguments.study, select_to_train(arguments, checks(options)), strict=True):
         trained = train(study, arguments, options)
         code, keys = max(code, trained.code), keys | trained.keys
         if trained.keys:
             keys.add(conclude(name, study, arguments, options))
+        print(f"{study.label}: its table: {table_command(name, arguments)}", file=sys.stderr)
     tell_unsent(keys, root_of(arguments), options.wandb)
     return code
+
+
+def checks(options: Options) -> Callable[[Study], None]:
+    """Return what raises ConfigError for a study with a row that cannot be trained so, or whose data is not there."""
+
+    def check(study: Study) -> None:
+        preflight(forkserver(tracked=options.wandb != "off"), study.rows, options.slots)
+
+    return check
 
 
 def _forget(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.cli.arguments import ANY_STUDIES, argument
+from analysis.cli.commands import elsewhere
 from analysis.cli.selection import against, read_all, root_of
 from analysis.cli.source import source
 from analysis.formats.data import as_csv
@@ -95,6 +96,8 @@ def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> i
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
+    for line in elsewhere(studies, arguments) if not arguments.all else ():
+        print(f"bam table: {line}" if not line.startswith(" ") else line, file=sys.stderr)
     if not arguments.strict:
         return 0
     if any(table.failed for table in made):

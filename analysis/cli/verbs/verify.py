@@ -65,8 +65,10 @@ def studies_of(arguments: argparse.Namespace, root: Path, labels: Set[str]) -> l
     """Return the studies to verify: the named ones, else those of the catalogue that were begun or have a table."""
     if arguments.study:
         studies = [select(name, arguments) for name in arguments.study]
-    elif arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin:
-        raise StudyError("verify: --preset, --set, --only, --seeds and --margin change a study; name it")
+    elif (
+        arguments.preset or arguments.set or arguments.only or arguments.seeds or arguments.margin or arguments.variant
+    ):
+        raise StudyError("verify: --preset, --set, --as, --only, --seeds and --margin change a study; name it")
     else:
         studies = [
             s for s in every_scale(root) if s.label in labels or any((root / c.run.key).is_dir() for c in s.runs())

@@ -69,7 +69,10 @@ def test_run_is_idempotent_and_talks_on_stderr(own, capsys):
     assert main(["run", "mine.py", "--wandb", "off"]) == 0
     out, err = lines(capsys)
     assert out == ""
-    assert err.splitlines()[-1] == "mine: 6 of 6 runs complete, 0 of them now"
+    assert err.splitlines()[-2:] == [
+        "mine: 6 of 6 runs complete, 0 of them now",
+        "mine: its table: bam table mine.py",
+    ]
 
 
 def test_the_table_can_be_recomputed_by_hand(own, capsys):
@@ -276,7 +279,7 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argv,
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["rum"], "bam: argument VERB: 'rum' is not known; did you mean 'run'?"),
+        (["runn"], "bam: argument VERB: 'runn' is not known; did you mean 'run'?"),
         (["run", "quickstart", "--seeds", "0"], "bam run: argument --seeds: '0' is not a number from 1 to 100,000"),
         (
             ["table", "quickstart", "--seeds", "99999999999999999999"],

@@ -13,6 +13,7 @@ from analysis.cli import main
 from analysis.cli.selection import run_command
 from lightning_bam.run_folder.folder import RunFolder
 from studies.library import find_study
+from tests.analysis.synthetic import finish
 
 HOT = '''"""Which learning rate?"""
 from dataclasses import replace
@@ -144,6 +145,7 @@ def test_a_missing_run_says_what_trains_it(here, capsys):
 def test_a_suggested_command_has_no_password():
     url = "postgresql://me:secret@h/db"
     given = Namespace(study="rates.py", preset=None, set=[], seeds=3, margin=None, root="runs", storage=url)
+    given.usual_root = "runs"
     assert run_command(given) == "bam run rates.py --seeds 3 --storage 'postgresql://me:***@h/db'"
 
 
@@ -158,3 +160,70 @@ def test_a_suggested_command_has_no_password():
 def test_an_unknown_row_or_seed_is_one_line(here, capsys, argv, message):
     assert main(["explain", "rates.py", *argv]) == 2
     assert capsys.readouterr() == ("", message)
+
+
+class TestAgainst:
+    @pytest.fixture
+    def rows(self, tmp_path, monkeypatch):
+        """Be in a folder with four seeds of two rows, whose figures and gates are known."""
+        monkeypatch.chdir(tmp_path)
+        study = find_study("reduction")
+        gates = {"none": {}, "r=4": {"layer1": {"mean": 0.5, "saturated": 0.25}}}
+        for (row, run), error in zip(
+            (cell for cell in study.with_seeds(3).runs() if cell.row in gates),
+            (20, 19, 21, 19.5, 22, 20.75),
+            strict=True,
+        ):
+            folder = finish(Path("runs"), run, error)
+            lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
+            lines[-1] |= {"gates": gates[row]} if gates[row] else {}
+            (folder.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def explain(self, capsys, *argv, code=0):
+        capsys.readouterr()
+        assert main(["explain", "reduction", "r=4", "--seeds", "3", "--against", *argv]) == code
+        return capsys.readouterr()
+
+    def test_pairs_curves_and_saturation(self, rows, capsys):
+        found = json.loads(self.explain(capsys, "none", "--json").out)
+        assert found["pairs"] == {"0": [19.0, 20.0], "1": [19.5, 21.0], "2": [20.75, 22.0]}
+        assert found["delta"]["mean"] == pytest.approx(-1.25)
+        assert found["curves"] == [[0, 60.0, 60.0], [1, pytest.approx(59.25 / 3), 21.0]]
+        assert found["gates"] == {"layer1": [0.25, None]}
+        lines = [" ".join(line.split()) for line in self.explain(capsys, "None").out.splitlines()]
+        assert lines[0].startswith("r=4 against none: Δ −1.25 [")
+        assert lines[2:] == [
+            "error (%) r=4 none Δ",
+            "seed 0 19.00 20.00 −1.00",
+            "seed 1 19.50 21.00 −1.50",
+            "seed 2 20.75 22.00 −1.25",
+            "mean after epoch 0 60.00 60.00 0.00",
+            "mean after epoch 1 19.75 21.00 −1.25",
+            "",
+            "gate saturated (%) r=4 none",
+            "layer1 25.0 -",
+        ]
+
+    def test_it_says_what_the_table_says(self, rows, capsys):
+        found = json.loads(self.explain(capsys, "none", "--json").out)
+        assert main(["table", "reduction", "--seeds", "3", "--format", "json"]) == 0
+        (row,) = [row for row in json.loads(capsys.readouterr().out)["rows"] if row["label"] == "r=4"]
+        assert (found["p"], found["verdict"], found["delta"]) == (row["p_adjusted"], row["verdict"], row["delta"])
+
+    def test_rows_without_a_run_have_no_pairs(self, rows, capsys):
+        found = json.loads(self.explain(capsys, "r=8", "--json").out)
+        assert (found["pairs"], found["delta"], found["curves"]) == ({}, None, [])
+
+    @pytest.mark.parametrize(
+        ("argv", "line"),
+        [
+            (["r=4"], "--against r=4: is the row itself"),
+            (["r=5"], "reduction: no row 'r=5'; did you mean 'r=8'?"),
+        ],
+    )
+    def test_what_is_no_pair_is_refused(self, rows, capsys, argv, line):
+        assert self.explain(capsys, *argv, code=2).err.startswith(f"bam: {line.partition(';')[0]}")
+
+    def test_one_seed_is_no_comparison(self, rows, capsys):
+        assert main(["explain", "reduction", "r=4", "1", "--against", "none"]) == 2
+        assert "compares all seeds; leave seed 1 out" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.cli import main
+from analysis.cli.verbs.run import Trained
 from studies.library import find_study
 from studies.stopping_rules.declaration import declare, seal
 from tests.analysis.cli.test_cli import MINE
@@ -45,11 +46,12 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
     seals = [studies["mine"] for studies in sealed.values()]
     assert sorted(told.pop("row") for told in seals) == ["BAM"] * 3 + ["SE"] * 3 + ["none"] * 3
+    assert {told.pop("asked") for told in seals} == {f"{mine}/mine.py --margin 0.5"}
     assert seals == [{"metric": "error_top1", "margin": "±0.5", **seal(mine / "runs", "mine")}] * 9
     assert main(["verify", "mine.py"]) == 0
     assert said(capfd)[0] == "verified: 9 complete runs of 1 study, 0 problems\n"
     assert main(["run", "mine.py", *TRAIN]) == 0, "the rule is known from now on"
-    assert said(capfd)[1] == [lines[0]], "and there is nothing left to train"
+    assert said(capfd)[1] == [lines[0], "mine: its table: bam table mine.py"], "and there is nothing left to train"
     assert main(["table", "mine.py", "--format", "json"]) == 0
     table = json.loads(said(capfd)[0])
     assert table["stopping"] == {"looks": [2, 3], "spending": "obrien-fleming", "level": 0.05, "spare": 0}
@@ -107,7 +109,10 @@ def test_a_run_that_ends_a_rule_is_named_with_what_helps(mine, capfd):
     interrupt(mine / "runs", replace(study.rows["none"], seed=2), "failed")
     assert main(["run", "mine.py", *TRAIN]) == 1
     ended = "BAM max, BAM product: ended: 'none' failed at seed 2"
-    assert said(capfd)[1][1:] == [f"bam: {ended}; --retry failed trains it again, and the rule goes on"]
+    assert said(capfd)[1][1:] == [
+        f"bam: {ended}; --retry failed trains it again, and the rule goes on",
+        "mine: its table: bam table mine.py",
+    ]
     assert main(["status", "mine.py"]) == 0
     assert f"mine  {ended}" in said(capfd)[0].splitlines()
 
@@ -184,7 +189,7 @@ def test_studies_that_share_a_baseline_are_declared_together_before_any_of_them_
 
     def trained(study, _):
         begun.append((study.label, sorted(path.stem for path in (mine / "runs/rules").iterdir())))
-        return 0
+        return Trained(0, 0)
 
     monkeypatch.setattr("analysis.cli.verbs.run.train", lambda study, arguments, options: trained(study, arguments))
     text = (mine / "mine.py").read_text()
@@ -203,3 +208,13 @@ def test_studies_that_share_a_baseline_are_declared_together_before_any_of_them_
     assert main(["run", "second.py", *TRAIN]) == 0
     assert main(["run", "third.py", *rule, *TRAIN]) == 2
     assert "third: 1 of its runs had begun before a stopping rule was declared (as 'none'" in capfd.readouterr().err
+
+
+def test_a_rule_is_not_declared_for_data_that_is_not_there(mine, capfd):
+    """Its rows could not change any more, so that the study would need another name."""
+    text = (mine / "mine.py").read_text().replace("Digits()", 'ImageFolder(name="absent")')
+    (mine / "mine.py").write_text(text.replace("Digits", "ImageFolder"))
+    for command in ("run", "worker"):
+        assert main([command, "mine.py", "--until-resolved", *TRAIN]) == 2
+        assert "absent" in said(capfd)[1][-1]
+    assert not (mine / "runs" / "rules").exists()

@@ -107,7 +107,7 @@ def test_json(tiny_copy, capsys):
     [
         (["tiny.py", "--table", "absent.json"], "bam: --table absent.json: cannot be read (No such file or directory)"),
         (["tiny.py", "--table", "tiny.py"], "bam: --table tiny.py: torn or not JSON ("),
-        (["--seeds", "3"], "bam: verify: --preset, --set, --only, --seeds and --margin change a study; name it"),
+        (["--seeds", "3"], "bam: verify: --preset, --set, --as, --only, --seeds and --margin change a study; name it"),
         (
             ["quickstart", "--table", "t.json"],
             "bam: --table: one is of study 'tiny', which is not verified here; name it",

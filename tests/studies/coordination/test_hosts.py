@@ -675,3 +675,20 @@ def test_a_wrong_address_is_one_line_without_the_password(tmp_path, one_slot, ur
     assert str(caught.value).startswith(line)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_is_removed_is_forgotten_unless_another_host_trains_it(tmp_path, on, monkeypatch, postgres, capsys):
+    monkeypatch.chdir(tmp_path)
+    registry = on("there")
+    folder = finish(tmp_path / "runs", BASE, 12.5, studies={"tiny": {"row": "none"}})
+    registry.publish(BASE.key, "complete", pack(folder))
+    assert main(["rm", BASE.key, "--yes", "--storage", postgres]) == 0
+    assert registry.entries() == {}
+    assert not folder.path.exists()
+    assert "other hosts that have these runs in their own folders publish them again" in capsys.readouterr().err
+    finish(tmp_path / "runs", BASE, 12.5)
+    assert registry.take(BASE.key)
+    assert main(["rm", BASE.key, "--yes", "--storage", postgres]) == 2
+    line = f"bam: {BASE.key}: another host trains it; end that first (nothing was removed)\n"
+    assert capsys.readouterr().err.endswith(line)
+    assert folder.path.exists()

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.table.build import tabulate
-from lightning_bam.config import BAMSpec, ConfigError
+from lightning_bam.config import BAMSpec, ConfigError, ImageFolder
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from lightning_bam.run_folder.hashes import altered, recorded
@@ -255,3 +255,15 @@ def test_result_and_metrics_must_agree(root):
     (folder.path / "result.json").write_text(json.dumps(result | {"error_top1": 0.0}))
     with pytest.raises(FolderError, match=r"result.json says error 0.0 after 2 epochs, metrics.jsonl"):
         gather(tiny(), root)
+
+
+def test_a_study_is_registered_once_its_data_is_found(tmp_path, one_slot, monkeypatch):
+    """Whoever has mistyped a name has no study of that in the journal for ever."""
+    monkeypatch.setenv("BAM_DATA", str(tmp_path / "data"))
+    absent = replace(BASE, dataset=ImageFolder(name="absent"))
+    rows = {"none": absent, "BAM": replace(absent, attention=BAMSpec(reduction=4, dilation=1))}
+    with pytest.raises(ConfigError, match="absent"):
+        run_study(tiny(rows=rows), tmp_path / "runs", one_slot, silent)
+    assert optuna.get_all_study_names(journal(tmp_path / "runs")) == []
+    run_study(tiny(seeds=1), tmp_path / "runs", one_slot, silent)
+    assert optuna.get_all_study_names(journal(tmp_path / "runs")) == ["tiny"]

@@ -69,6 +69,7 @@ def test_a_trial_of_a_run_that_nobody_trains_gave_nothing(tmp_path):
 def test_a_trial_is_begun_in_one_line_of_the_journal(tmp_path):
     study = tiny(seeds=1)
     with closing(StudyTrials(tmp_path, study)) as account:
+        account.bring_up_to_date([])
         journal = tmp_path / "studies.journal"
         before = len(journal.read_text().splitlines())
         trial = account.begin_trial(study.runs()[1])
