@@ -1,11 +1,10 @@
 """The table for a paper: booktabs and siunitx, for plain pdfLaTeX."""
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from analysis.formats.blocks import blocks, opens_panel
-from analysis.formats.columns import Column, Columns, Figure, FigureColumn
+from analysis.formats.columns import JOINTS, Column, Columns, Figure, FigureColumn
 from analysis.formats.legend import Notes, below
 from analysis.formats.signs import escaped, unprinted
 from analysis.table.build import Table
@@ -14,8 +13,6 @@ LONG: Final = 16
 """Letters beyond which what stands behind a figure is broken into lines."""
 WIDE: Final = 30
 """Letters beyond which a label is broken into lines, each of about as many."""
-JOINTS: Final = re.compile(r"(?<=[=_,;:./+|)-])(?=[\w(])")
-"""Where a word may be broken that is as long as such a line."""
 
 
 class Part(NamedTuple):
@@ -26,7 +23,7 @@ class Part(NamedTuple):
     cells: Sequence[Sequence[str]]
 
 
-def as_latex(table: Table, *, notes: Notes = "short") -> str:
+def as_latex(table: Table, *, notes: Notes = "short", chosen: Sequence[str] = ()) -> str:
     """Return a `table` environment, for each of several parts one, that needs `booktabs` and `siunitx`."""
     lines = [
         r"% needs \usepackage{booktabs,siunitx}",
@@ -34,7 +31,7 @@ def as_latex(table: Table, *, notes: Notes = "short") -> str:
     ]
     if signs := unprinted_signs(table, notes=notes):
         lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
-    parts, foot = blocks(table), below(table, notes)
+    parts, foot = blocks(table, chosen), below(table, notes)
     for title, columns in parts:
         lines += [
             r"\begin{table}",

@@ -33,12 +33,14 @@ class Layout(NamedTuple):
     stacked: bool
 
 
-def as_text(table: Table, *, notes: Notes = "short", width: int = 100, color: bool = False) -> str:
+def as_text(
+    table: Table, *, notes: Notes = "short", chosen: Sequence[str] = (), width: int = 100, color: bool = False
+) -> str:
     """Return the table for a page of `width` columns, with its notes below.
 
     Where it is too narrow, figures break between their parts and texts between words; no figure is ever cut.
     """
-    parts = [(block, _layout(block, width)) for block in blocks(table)]
+    parts = [(block, _layout(block, width)) for block in blocks(table, chosen)]
     out = io.StringIO()
     console = Console(
         file=out,

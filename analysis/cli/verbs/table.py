@@ -3,12 +3,14 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from analysis.cli.arguments import ANY_STUDIES, argument
+from analysis.cli.arguments import ANY_STUDIES, argument, checked
 from analysis.cli.selection import against, read_all, root_of
+from analysis.formats.blocks import check_columns
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
@@ -44,6 +46,15 @@ ARGUMENTS = (
         "every fixed knob; or none (short; CSV and JSON have all)",
     ),
     argument(
+        "--columns",
+        type=checked(
+            lambda text: [name.strip() for name in text.split(",")], "names of columns, as row,delta,verdict", all
+        ),
+        metavar="NAME,...",
+        help="these columns alone, by the names that the CSV has: row,error_top1_mean,delta,verdict (a mean has its "
+        "deviation and n with it, delta its interval; a table for reading begins with the row; not json)",
+    ),
+    argument(
         "--runs",
         action="store_true",
         help="a line a run, for programs, as csv or json: seed, key, state, the knobs in which rows differ, figures",
@@ -71,6 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     if arguments.runs and arguments.against is not None:
         raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
+    _check_page(arguments, form)
     studies, root = read_all("table", arguments), root_of(arguments)
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
@@ -79,7 +91,8 @@ def execute(arguments: argparse.Namespace) -> int:
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
         made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
-        show(made, form or "text", arguments.output, arguments.notes)
+        chosen = check_columns(arguments.columns or (), made)
+        show(made, form or "text", arguments.output, arguments.notes, chosen)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
@@ -90,16 +103,26 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if all(table.complete and not table.mixes_code for table in made) else 3
 
 
-def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:
+def _check_page(arguments: argparse.Namespace, form: str | None) -> None:
+    """Refuse what the format has no place for, before a minute of reading."""
+    if arguments.columns and (form == "json" or arguments.runs):
+        all_of = "--runs have" if arguments.runs else "JSON has"
+        raise StudyError(f"--columns {','.join(arguments.columns)}: {all_of} all columns; leave it out")
+
+
+def show(
+    tables: list[Table], form: str, output: str | None, notes: Notes = "short", chosen: Sequence[str] = ()
+) -> None:
     """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
     terminal = output is None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 100
-    texts = [render(table, form, notes=notes, width=width, color=terminal) for table in tables]
+    page = {"width": shutil.get_terminal_size().columns, "color": True} if terminal and form == "text" else {}
+    if form == "csv":
+        put(as_csv(*tables, chosen=chosen), output)
+        return
+    texts = [render(table, form, notes=notes, chosen=chosen, **page) for table in tables]
     text = "\n".join(texts)
     if form == "json" and len(texts) > 1:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in texts) + "\n]\n"
-    elif form == "csv":
-        text = as_csv(*tables)
     elif form == "tex" and (
         signs := "".join(dict.fromkeys("".join(unprinted_signs(table, notes=notes) for table in tables)))
     ):

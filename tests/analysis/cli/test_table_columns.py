@@ -1,0 +1,72 @@
+"""`bam table` on a page: columns by name, the width of the terminal, LaTeX's label and caption."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.cli import main
+from studies.library import find_study
+from tests.analysis.synthetic import finish
+
+TEXT = """from dataclasses import replace
+
+from lightning_bam import BAMSpec, Run
+from studies import Study
+
+STUDY = Study(
+    name="made",
+    question="Does it help?",
+    rows={"none": Run(), "attention=bam,attention.combine=product": Run(attention=BAMSpec(combine="product"))},
+    baseline="none",
+    scientific=("attention",),
+    seeds=3,
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return the words that name a study with made-up runs, and its root."""
+    home = tmp_path_factory.mktemp("columns")
+    (home / "made.py").write_text(TEXT)
+    for place, (_, run) in enumerate(find_study(str(home / "made.py")).runs()):
+        finish(home / "runs", run, 20 + (place * 7 % 5) / 4, loss=2 + place / 8)
+    return [str(home / "made.py"), "--root", str(home / "runs")]
+
+
+def table(capsys, place, *words):
+    """Return how `bam table` exits, and what it prints."""
+    capsys.readouterr()
+    try:
+        code = main(["table", *place, *words])
+    except SystemExit as exit:
+        code = exit.code
+    return code, *capsys.readouterr()
+
+
+def test_columns_by_name(place, capsys):
+    code, out, err = table(capsys, place, "--columns", "verdict, n", "--notes", "none")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines() if line.startswith(("row", "none"))] == [
+        ["row", "verdict", "n"],
+        ["none", "baseline", "3"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--columns", "verdct"], "bam: --columns verdct: no such column; did you mean 'verdict'?"),
+        (
+            ["--columns", "n,,row"],
+            "bam table: argument --columns: 'n,,row' is not names of columns, as row,delta,verdict",
+        ),
+        (["--columns", "n", "--format", "json"], "bam: --columns n: JSON has all columns; leave it out"),
+        (["--columns", "n", "--runs"], "bam: --columns n: --runs have all columns; leave it out"),
+    ],
+)
+def test_what_no_page_can_have_is_refused_in_one_line(place, capsys, words, said):
+    code, out, err = table(capsys, place, *words)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == said
+    assert len(err.splitlines()) == 1
