@@ -1,12 +1,13 @@
 """`bam table`: the conclusions."""
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from analysis.cli.arguments import ANY_STUDIES, argument, checked
 from analysis.cli.selection import against, read_all, root_of
@@ -26,6 +27,22 @@ LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
 OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx", "doc", "odt")
 """Endings of files that no table can be written as."""
+
+
+def _caption(text: str) -> str:
+    """Return a caption; ArgumentTypeError for one that LaTeX would not read to its end."""
+    bare, depth = re.sub(r"\\.", "", text), [0]
+    for sign in bare:
+        depth.append(depth[-1] + {"{": 1, "}": -1}.get(sign, 0))
+    if depth[-1] or min(depth) < 0 or bare.endswith("\\"):
+        raise argparse.ArgumentTypeError(f"{text!r}: LaTeX wants a }} for each {{, and no \\ at the end")
+    if unescaped := re.search("[%&#]", bare):
+        raise argparse.ArgumentTypeError(f"{text!r}: a caption is LaTeX: write \\{unescaped[0]} for {unescaped[0]}")
+    if not text.strip() or "\n" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a caption in one line")
+    return text
+
+
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
@@ -54,6 +71,13 @@ ARGUMENTS = (
         help="these columns alone, by the names that the CSV has: row,error_top1_mean,delta,verdict (a mean has its "
         "deviation and n with it, delta its interval; a table for reading begins with the row; not json)",
     ),
+    argument(
+        "--label",
+        type=checked(str, "letters, digits and : . _ + / - alone", re.compile(r"[A-Za-z0-9:._+/-]+").fullmatch),
+        metavar="NAME",
+        help="LaTeX's \\label of the table, as tab:reduction (of its second float tab:reduction-2)",
+    ),
+    argument("--caption", type=_caption, metavar="TEXT", help="LaTeX's \\caption in place of the question, as LaTeX"),
     argument(
         "--runs",
         action="store_true",
@@ -92,7 +116,8 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
         chosen = check_columns(arguments.columns or (), made)
-        show(made, form or "text", arguments.output, arguments.notes, chosen)
+        page = {name: text for name in ("label", "caption") if (text := getattr(arguments, name))}
+        show(made, form or "text", arguments.output, arguments.notes, chosen, **page)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
@@ -105,17 +130,31 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _check_page(arguments: argparse.Namespace, form: str | None) -> None:
     """Refuse what the format has no place for, before a minute of reading."""
+    for name in ("label", "caption"):
+        if (text := getattr(arguments, name)) and form != "tex":
+            raise StudyError(f"--{name} {text}: LaTeX alone has one; give --format tex")
+        if text and (arguments.all or len(arguments.study) > 1):
+            raise StudyError(f"--{name} {text}: is that of one table; name one study")
     if arguments.columns and (form == "json" or arguments.runs):
         all_of = "--runs have" if arguments.runs else "JSON has"
         raise StudyError(f"--columns {','.join(arguments.columns)}: {all_of} all columns; leave it out")
 
 
 def show(
-    tables: list[Table], form: str, output: str | None, notes: Notes = "short", chosen: Sequence[str] = ()
+    tables: list[Table],
+    form: str,
+    output: str | None,
+    notes: Notes = "short",
+    chosen: Sequence[str] = (),
+    **page: Any,
 ) -> None:
-    """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
+    """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it.
+
+    `page` is what `render` takes for that format.
+    """
     terminal = output is None and sys.stdout.isatty()
-    page = {"width": shutil.get_terminal_size().columns, "color": True} if terminal and form == "text" else {}
+    if form == "text":
+        page = {"width": shutil.get_terminal_size().columns, "color": True} if terminal else {}
     if form == "csv":
         put(as_csv(*tables, chosen=chosen), output)
         return

@@ -39,8 +39,8 @@ def table(capsys, place, *words):
     capsys.readouterr()
     try:
         code = main(["table", *place, *words])
-    except SystemExit as exit:
-        code = exit.code
+    except SystemExit as left:
+        code = left.code
     return code, *capsys.readouterr()
 
 
@@ -63,6 +63,15 @@ def test_columns_by_name(place, capsys):
         ),
         (["--columns", "n", "--format", "json"], "bam: --columns n: JSON has all columns; leave it out"),
         (["--columns", "n", "--runs"], "bam: --columns n: --runs have all columns; leave it out"),
+        (["--label", "tab:x"], "bam: --label tab:x: LaTeX alone has one; give --format tex"),
+        (["--caption", "x", "--format", "md"], "bam: --caption x: LaTeX alone has one; give --format tex"),
+        (["--label", "t}"], "bam table: argument --label: 't}' is not letters, digits and : . _ + / - alone"),
+        (["--caption", "5 %"], r"bam table: argument --caption: '5 %': a caption is LaTeX: write \% for %"),
+        (
+            ["--caption", "a}{"],
+            r"bam table: argument --caption: 'a}{': LaTeX wants a } for each {, and no \ at the end",
+        ),
+        (["--caption", " "], "bam table: argument --caption: ' ': give a caption in one line"),
     ],
 )
 def test_what_no_page_can_have_is_refused_in_one_line(place, capsys, words, said):
@@ -70,3 +79,8 @@ def test_what_no_page_can_have_is_refused_in_one_line(place, capsys, words, said
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == said
     assert len(err.splitlines()) == 1
+
+
+def test_a_label_is_that_of_one_table(place, capsys):
+    code, out, err = table(capsys, ["quickstart", *place], "--label", "t", "--format", "tex")
+    assert (code, out, err) == (2, "", "bam: --label t: is that of one table; name one study\n")
