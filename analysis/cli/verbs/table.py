@@ -1,6 +1,7 @@
 """`bam table`: the conclusions."""
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -21,6 +22,7 @@ from analysis.table.build import Table, tabulate
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import replace as put_file
 from studies.errors import StudyError
+from studies.terminal.console import PAGE
 from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
@@ -73,7 +75,9 @@ ARGUMENTS = (
     ),
     argument(
         "--label",
-        type=checked(str, "letters, digits and : . _ + / - alone", re.compile(r"[A-Za-z0-9:._+/-]+").fullmatch),
+        type=checked(
+            str, "letters, digits and : . _ + / - alone", lambda text: bool(re.fullmatch(r"[A-Za-z0-9:._+/-]+", text))
+        ),
         metavar="NAME",
         help="LaTeX's \\label of the table, as tab:reduction (of its second float tab:reduction-2)",
     ),
@@ -148,13 +152,15 @@ def show(
     chosen: Sequence[str] = (),
     **page: Any,
 ) -> None:
-    """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it.
+    """Write tables to a file or to stdout; text is as wide as the terminal or as COLUMNS says, in a terminal coloured.
 
     `page` is what `render` takes for that format.
     """
     terminal = output is None and sys.stdout.isatty()
     if form == "text":
-        page = {"width": shutil.get_terminal_size().columns, "color": True} if terminal else {}
+        fits = terminal or (output is None and "COLUMNS" in os.environ)
+        width = shutil.get_terminal_size((PAGE, 0)).columns if fits else PAGE
+        page = {"width": width, "whole": not fits, "color": terminal}
     if form == "csv":
         put(as_csv(*tables, chosen=chosen), output)
         return

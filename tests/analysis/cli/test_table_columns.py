@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
 import pytest
+from rich.cells import cell_len
 
 from analysis.cli import main
 from studies.library import find_study
@@ -84,3 +94,45 @@ def test_what_no_page_can_have_is_refused_in_one_line(place, capsys, words, said
 def test_a_label_is_that_of_one_table(place, capsys):
     code, out, err = table(capsys, ["quickstart", *place], "--label", "t", "--format", "tex")
     assert (code, out, err) == (2, "", "bam: --label t: is that of one table; name one study\n")
+
+
+def widest(text):
+    return max(map(cell_len, text.splitlines()))
+
+
+def test_a_pipe_is_as_wide_as_columns_says_and_else_leaves_nothing_out(place, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    out = table(capsys, place)[1]
+    assert widest(out) <= 70
+    assert "Left out at 70 columns: macs" in out
+    monkeypatch.setenv("COLUMNS", "wide")  # no number, so none
+    assert "Left out" not in table(capsys, place)[1]
+    monkeypatch.delenv("COLUMNS")
+    out = table(capsys, place)[1]
+    assert "Left out" not in out
+    assert 70 < widest(out) <= 100
+
+
+def test_a_file_has_all_columns_whatever_the_terminal(place, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert table(capsys, place, "-o", str(tmp_path / "table.txt"))[0] == 0
+    assert "MACs" in (tmp_path / "table.txt").read_text()
+
+
+def test_a_terminal_of_80_columns(place):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    words = [sys.executable, "-m", "analysis.cli", "table", *place]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"NO_COLOR": "1"}):
+        os.close(theirs)
+        read = b""
+        try:
+            while part := os.read(ours, 65536):
+                read += part
+        except OSError:  # as Linux says that a terminal's other end is closed
+            os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", read.decode()).replace("\r", "")
+    assert "attention=bam,attention." in text
+    assert "Left out at 80 columns: macs, params." in text
+    assert widest(text) <= 80
