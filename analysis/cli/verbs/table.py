@@ -119,7 +119,7 @@ def execute(arguments: argparse.Namespace) -> int:
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
         made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
-        chosen = check_columns(arguments.columns or (), made)
+        chosen = check_columns(arguments.columns, made) if arguments.columns else []
         page = {name: text for name in ("label", "caption") if (text := getattr(arguments, name))}
         show(made, form or "text", arguments.output, arguments.notes, chosen, **page)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
