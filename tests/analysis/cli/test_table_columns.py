@@ -25,7 +25,7 @@ from studies import Study
 
 STUDY = Study(
     name="made",
-    question="Does it help?",
+    question="Does it help, and if so by how much, and where, and what does it cost to have it there?",
     rows={"none": Run(), "attention=bam,attention.combine=product": Run(attention=BAMSpec(combine="product"))},
     baseline="none",
     scientific=("attention",),
@@ -119,12 +119,13 @@ def test_a_file_has_all_columns_whatever_the_terminal(place, capsys, monkeypatch
     assert "MACs" in (tmp_path / "table.txt").read_text()
 
 
-def test_a_terminal_of_80_columns(place):
+def in_a_terminal(words):
+    """Return what `bam` prints in a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    words = [sys.executable, "-m", "analysis.cli", "table", *place]
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"NO_COLOR": "1"}):
+    call = [sys.executable, "-m", "analysis.cli", *words]
+    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
         read = b""
         try:
@@ -132,7 +133,17 @@ def test_a_terminal_of_80_columns(place):
                 read += part
         except OSError:  # as Linux says that a terminal's other end is closed
             os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;]*m", "", read.decode()).replace("\r", "")
+    return re.sub(r"\x1b\[[0-9;]*m", "", read.decode()).replace("\r", "")
+
+
+def test_a_table_in_a_terminal_of_80_columns(place):
+    text = in_a_terminal(["table", *place])
     assert "attention=bam,attention." in text
     assert "Left out at 80 columns: macs, params." in text
     assert widest(text) <= 80
+
+
+def test_a_question_in_a_terminal_breaks_between_words(place):
+    lines = in_a_terminal(["seeds", *place]).splitlines()
+    assert lines[0].rstrip() == "made: Does it help, and if so by how much, and where, and what does it cost to"
+    assert lines[1].rstrip() == "have it there?"
