@@ -13,7 +13,7 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 LACKING: Final = {
     **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "spending", "spare", "first_seed")),
-    **dict.fromkeys(("storage", "retry")),
+    **dict.fromkeys(("storage", "retry", "source")),
     **{"set": [], "only": [], "nodes_per_run": 1},
 }
 """What a call of a verb that lacks one of these arguments asks."""

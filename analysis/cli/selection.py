@@ -109,11 +109,16 @@ def read(arguments: argparse.Namespace) -> tuple[Study, list[Record]]:
 
 def read_all(verb: str, arguments: argparse.Namespace) -> list[tuple[Study, list[Record]]]:
     """Return the studies that are named, or with --all every one of the catalogue, and all of their records."""
-    if bool(arguments.study) == arguments.all:
-        raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
-    studies = [select(name, arguments) for name in (catalogue() if arguments.all else arguments.study)]
+    studies = [select(name, arguments) for name in names(verb, arguments)]
     root = existing_root(arguments)
     return [(study, gather_everywhere(study, root, arguments.storage)) for study in studies]
+
+
+def names(verb: str, arguments: argparse.Namespace) -> list[str]:
+    """Return the studies that are named, or with --all every one of the catalogue; a StudyError for both or neither."""
+    if bool(arguments.study) == arguments.all:
+        raise StudyError(f"{verb}: name the studies, or say --all for every one of the catalogue")
+    return list(catalogue()) if arguments.all else list(arguments.study)
 
 
 def against(study: Study, records: Sequence[Record], row: str) -> tuple[Study, list[Record]]:

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,6 +142,16 @@ def _rules(root: Path, *, quiet: bool = False) -> Iterator[dict[str, Any]]:
         except FolderError as error:
             if not quiet:
                 print(f"bam: passed over: {error}", file=sys.stderr)
+
+
+def copy_rules(root: Path, to: Path) -> None:
+    """Write the rules under `root` that can be read under another runs folder, too."""
+    refuse(root / RULES, stat.S_IFDIR)
+    (to / RULES).mkdir()
+    for path in sorted((root / RULES).glob("*.json")):
+        with suppress(FolderError):
+            if rule := read_rule(path):
+                write_object(to / RULES / path.name, rule)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,15 +25,20 @@ def default_mode() -> WandbMode:
     mode: dict[str | None, WandbMode] = {"offline": "offline", "disabled": "off"}
     if os.environ.get("WANDB_MODE") in mode:
         return mode[os.environ["WANDB_MODE"]]
+    return "online" if logged_in() else "offline"
+
+
+def logged_in() -> bool:
+    """Say whether there is a key for the server that W&B would send runs to; W&B itself would ask for one."""
     if os.environ.get("WANDB_API_KEY"):
-        return "online"
+        return True
     try:
         logins = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
     except (OSError, netrc.NetrcParseError):
-        return "offline"
+        return False
     server = urlparse(address())
     host = server.hostname or ""
-    return "online" if any(map(logins.authenticators, (server.netloc, host, RENAMED.get(host, host)))) else "offline"
+    return any(map(logins.authenticators, (server.netloc, host, RENAMED.get(host, host))))
 
 
 def address() -> str:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.manifest import now
 from studies.coordination.sync import JSON, METRICS, pack
 from studies.job.observer import End
 
@@ -27,7 +28,8 @@ def record_of_end(folder: RunFolder, end: End) -> dict[str, Any]:
     """
     record = {name: content for name, content in pack(folder).items() if name in (*JSON, METRICS)}
     if end.state == "failed":
-        told = {"state": end.state, "cause": end.cause, "error": end.error}
+        told: dict[str, Any] = {"state": end.state, "cause": end.cause, "error": end.error}
+        told["attempts"] = folder.manifest().with_last(ended=now())
         record["manifest.json"] = (record["manifest.json"] or {}) | told
     return record
 

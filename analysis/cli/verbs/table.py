@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from analysis.cli.arguments import ANY_STUDIES, argument, checked
 from analysis.cli.selection import against, read_all, root_of
+from analysis.cli.source import source
 from analysis.formats.blocks import check_columns
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
@@ -93,6 +94,12 @@ ARGUMENTS = (
         help="exit with 1 if a run failed, 3 if one is missing or was made by another commit, other versions or from "
         "other images than most (other ranks, devices, instructions and threads are marked and no more)",
     ),
+    argument(
+        "--from",
+        dest="source",
+        metavar="wandb:ENTITY/PROJECT",
+        help="the runs that W&B has, and on stderr where --root disagrees (with --strict exit with 3)",
+    ),
     argument("-o", "--output", metavar="FILE", help="write there and not on stdout"),
 )
 
@@ -111,6 +118,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.runs and arguments.against is not None:
         raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
     _check_page(arguments, form)
+    with source("table", arguments) as (call, agree):
+        return _write(call, form, agree=agree)
+
+
+def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> int:
     studies, root = read_all("table", arguments), root_of(arguments)
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
@@ -129,7 +141,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     if any(table.failed for table in made):
         return 1
-    return 0 if all(table.complete and not table.mixes_code for table in made) else 3
+    return 0 if agree and all(table.complete and not table.mixes_code for table in made) else 3
 
 
 def _check_page(arguments: argparse.Namespace, form: str | None) -> None:
