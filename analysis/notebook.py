@@ -151,7 +151,7 @@ def run(
             from analysis.cli.verbs.run import checks, conclude, options_of, train  # loads Optuna
 
         options = options_of(arguments)
-        (asked,) = select_to_train(arguments)
+        (asked,) = select_to_train(arguments, checks(options))
         for described in asked.rows.values():
             refuse_changed(described)
         try:

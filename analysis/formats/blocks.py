@@ -1,6 +1,10 @@
 """A table's parts in the order of reading: one grid, or the size of the networks and each figure by itself."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 from analysis.formats.columns import (
     Column,
@@ -16,9 +20,11 @@ from analysis.formats.columns import (
     published,
 )
 from analysis.formats.cost import cost_columns
+from analysis.formats.data import frame
 from analysis.table.build import Table
 from analysis.table.published import BILLION, MILLION, decimals, rounded
-from lightning_bam.config import metrics
+from lightning_bam.config import metrics, nearest
+from studies.errors import StudyError
 
 MORE = 2
 """Decimals of a count beyond the printed ones, to see which way it rounds."""
@@ -31,8 +37,13 @@ class Block(NamedTuple):
     columns: Columns
 
 
-def blocks(table: Table) -> list[Block]:
-    """Return the parts to print: more than one where the paper prints the size of networks, or costs are shown."""
+def blocks(table: Table, chosen: Sequence[str] = ()) -> list[Block]:
+    """Return the parts to print: more than one where the paper prints the size of networks, or costs are shown.
+
+    One with these columns where some are `chosen`, by their names in the CSV.
+    """
+    if chosen:
+        return [Block("", [labels(table), *_chosen(table, [name for name in chosen if name != "row"])])]
     cost = [Block("Cost as measured", cost_columns(table))] if table.shows_costs else []
     if not table.prints_counts:
         return [Block("", columns(table)), *cost]
@@ -44,6 +55,41 @@ def blocks(table: Table) -> list[Block]:
         *(Block(titled(metrics()[name].label), _other(table, name)) for name in metrics() if name in others),
         *cost,
     ]
+
+
+def check_columns(names: Iterable[str], tables: Sequence[Table]) -> list[str]:
+    """Return the names, each once; StudyError, with the nearest, for one that the CSV of these tables has not."""
+    known = list(map(str, frame(tables)))
+    for name in names:
+        if name not in known:
+            raise StudyError(f"--columns {name}: no such column; {nearest(name, known)}")
+    return list(dict.fromkeys(names))
+
+
+def _chosen(table: Table, names: Sequence[str]) -> Columns:
+    """Return columns as tables have them; one that no table for reading has, as its values, to four digits."""
+    parts = [*blocks(replace(table, shows_costs=True)), Block("", columns(table))]
+    usual = {column.name: column for part in reversed(parts) for column in part.columns}
+    values = frame([table])
+    return [usual.get(name) or _plain(name, list(values[name])) for name in names if name in values]
+
+
+def _plain(name: str, values: Sequence[Any]) -> Column:
+    """Return the values of a column of the CSV as texts, empty where there is none."""
+    numbers = any(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+    cells = [_text(value) for value in values]
+    return Column(heading=name, kind="number" if numbers else "label", cells=cells, plain=False, name=name)
+
+
+def _text(value: Any) -> str:
+    """Write a value of the CSV: a number to four digits, yes or no, a text as it stands; empty for none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return str(value)
+    if isinstance(value, Real):
+        return "" if math.isnan(value) else f"{float(value):.4g}".replace("-", "−")
+    return value if isinstance(value, str) else ""
 
 
 def titled(label: str) -> str:
@@ -65,10 +111,11 @@ def _sizes(table: Table) -> Columns:
             for ours, paper in counts
         ]
         equal = [{True: "yes", False: "no", None: ""}[paper.equal if paper else None] for _, paper in counts]
+        column = f"published_{name.lower()}_{unit.lower()}"
         sizes += [
-            Column(heading=f"{name} ({unit})\npublished", kind="number", cells=printed),
+            Column(heading=f"{name} ({unit})\npublished", kind="number", cells=printed, name=column),
             Column(heading=f"{name} ({unit})\ncounted", kind="number", cells=counted),
-            Column(heading=f"{name}\nequal?", kind="label", cells=equal),
+            Column(heading=f"{name}\nequal?", kind="label", cells=equal, name=f"{name.lower()}_equal"),
         ]
     return sizes
 
@@ -82,8 +129,8 @@ def _other(table: Table, name: str) -> Columns:
     printed = [Printed(mean=other.published, said=other.compatible) if other else None for _, other in rows]
     return [
         labels(table),
-        FigureColumn(heading=heading(metrics()[name]), figures=ours),
-        FigureColumn(heading="published", figures=printed),
+        FigureColumn(heading=heading(metrics()[name]), figures=ours, name=f"{name}_mean"),
+        FigureColumn(heading="published", figures=printed, name=f"published_{name}"),
     ]
 
 

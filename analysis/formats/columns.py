@@ -1,6 +1,7 @@
 """A table's columns, the same in every format made for reading: texts, and figures that each format prints itself."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -13,6 +14,8 @@ from lightning_bam.config import Metric
 
 RAISED: Final = str.maketrans(LETTERS, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 """Letters of footnotes as they stand in a terminal and in Markdown: one column wide, and no markup."""
+JOINTS: Final = re.compile(r"(?<=[=_,;:./+|)-])(?=[\w(])")
+"""Where a word of a label may be broken that is too long for its line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +100,14 @@ class Column:
     """A heading and a text for each row; a newline is where a narrow page may break, else a space.
 
     `kind` is `label`, `verdict`, or `number`, not `plain` where some cells are more than one, as a bound or with a
-    limit.
+    limit. `name` is that of the column of the CSV that holds its main figure.
     """
 
     heading: str
     kind: str
     cells: Sequence[str]
     plain: bool = True
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,7 @@ class FigureColumn:
 
     heading: str
     figures: Sequence[Figure | None]
+    name: str = ""
     kind: ClassVar[str] = "figures"
 
     @property
@@ -129,7 +134,7 @@ class FigureColumn:
                 continue
             sign = bold if figure.best else ""
             cells.append(f"{' ' * pad}{sign}{figure.head}{sign}{figure.tail}{raised(figure.marks)}")
-        return Column(heading=self.heading, kind=self.kind, cells=cells)
+        return Column(heading=self.heading, kind=self.kind, cells=cells, name=self.name)
 
 
 Columns = list[Column | FigureColumn]
@@ -142,8 +147,8 @@ def columns(table: Table) -> Columns:
     params = ["" if row.params is None else f"{row.params / 1e6:.3f}" for row in rows]
     return [
         labels(table),
-        Column(heading="params\n(M)", kind="number", cells=params),
-        Column(heading=f"MACs\n({unit})", kind="number", cells=macs),
+        Column(heading="params\n(M)", kind="number", cells=params, name="params"),
+        Column(heading=f"MACs\n({unit})", kind="number", cells=macs, name="macs"),
         figures(table),
         *differences(table),
         *published(table),
@@ -152,7 +157,7 @@ def columns(table: Table) -> Columns:
 
 def labels(table: Table) -> Column:
     """Return the names of the rows."""
-    return Column(heading="row", kind="label", cells=[row.label for row in table.rows])
+    return Column(heading="row", kind="label", cells=[row.label for row in table.rows], name="row")
 
 
 def published(table: Table) -> Columns:
@@ -167,7 +172,7 @@ def published(table: Table) -> Columns:
         )
         for row in table.rows
     ]
-    return [FigureColumn(heading="published", figures=cells)]
+    return [FigureColumn(heading="published", figures=cells, name="published")]
 
 
 def figures(table: Table) -> FigureColumn:
@@ -176,7 +181,7 @@ def figures(table: Table) -> FigureColumn:
         Figure(mean=r.mean, sd=r.sd, n=r.n, best=r.best, marks=r.marks, wanted=r.wanted, states=r.states)
         for r in table.rows
     ]
-    return FigureColumn(heading=heading(table.metric), figures=cells)
+    return FigureColumn(heading=heading(table.metric), figures=cells, name=f"{table.metric.name}_mean")
 
 
 def differences(table: Table) -> Columns:
@@ -184,16 +189,15 @@ def differences(table: Table) -> Columns:
     deltas = [Delta(mean=d.mean, low=d.low, high=d.high) if (d := row.delta) else None for row in table.rows]
     if table.stopping is None:
         bounded = any(row.p_adjusted < 0.001 for row in table.rows)
-        p = Column(
-            heading="p\n(adj.)", kind="number", cells=[p_text(row.p_adjusted) for row in table.rows], plain=not bounded
-        )
+        cells = [p_text(row.p_adjusted) for row in table.rows]
+        p = Column(heading="p\n(adj.)", kind="number", cells=cells, plain=not bounded, name="p_adjusted")
     else:
         limited = [_limited(row) for row in table.rows]
-        p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited))
+        p = Column(heading="p\n(limit)", kind="number", cells=limited, plain=not any(limited), name="p")
     return [
-        FigureColumn(heading="Δ to\nbaseline", figures=deltas),
+        FigureColumn(heading="Δ to\nbaseline", figures=deltas, name="delta"),
         p,
-        Column(heading="verdict", kind="verdict", cells=[str(row.verdict) for row in table.rows]),
+        Column(heading="verdict", kind="verdict", cells=[str(row.verdict) for row in table.rows], name="verdict"),
     ]
 
 

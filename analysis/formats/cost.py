@@ -27,9 +27,9 @@ def cost_columns(table: Table) -> Columns:
             cells = [
                 _text(one, row.n, ratio=name.endswith("ratio")) for one, row in zip(spreads, table.rows, strict=True)
             ]
-            columns.append(Column(heading=heading, kind="number", cells=cells, plain=False))
+            columns.append(Column(heading=heading, kind="number", cells=cells, plain=False, name=name))
     hours = [three_digits(cost.device_hours) if cost.device_hours else "" for cost in costs]
-    return [*columns, Column(heading="device-hours", kind="number", cells=hours, plain=False)]
+    return [*columns, Column(heading="device-hours", kind="number", cells=hours, plain=False, name="device_hours")]
 
 
 def _text(spread: Spread, runs: int, *, ratio: bool) -> str:

@@ -94,9 +94,10 @@ def _printed(row: Row) -> dict[str, Any]:
     return line | {"note": row.note}
 
 
-def as_csv(*tables: Table) -> str:
-    """Return `frame` as comma-separated values; empty where there is no figure."""
-    return str(frame(tables).map(csv_cell).to_csv(index=False, lineterminator="\n"))
+def as_csv(*tables: Table, chosen: Sequence[str] = ()) -> str:
+    """Return `frame`, or its `chosen` columns, as comma-separated values; empty where there is no figure."""
+    whole = frame(tables)
+    return str(whole[list(chosen or whole)].map(csv_cell).to_csv(index=False, lineterminator="\n"))
 
 
 def csv_cell(item: Any) -> Any:

@@ -11,12 +11,12 @@ from analysis.html.templates import render
 from analysis.table.build import Table
 
 
-def as_html(table: Table, *, notes: Notes = "short") -> str:
+def as_html(table: Table, *, notes: Notes = "short", chosen: Sequence[str] = ()) -> str:
     """Return `<table>`s to put into a page: question as caption, notes as foot of the last, no style of their own.
 
     A row's class is what its verdict begins with (`better`), a cell's its column's kind; each panel is a `<tbody>`.
     """
-    parts = blocks(table)
+    parts = blocks(table, chosen)
     lines = below(table, notes)
     return "".join(
         html_table(table, part, f"{table.question} {part.title}", foot=lines if part is parts[-1] else ())

@@ -1,12 +1,11 @@
 """The table for a paper: booktabs and siunitx, for plain pdfLaTeX."""
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from analysis.formats.blocks import blocks, opens_panel
-from analysis.formats.columns import Column, Columns, Figure, FigureColumn
-from analysis.formats.legend import Notes, below
+from analysis.formats.columns import JOINTS, Column, Columns, Figure, FigureColumn
+from analysis.formats.legend import Line, Notes, below
 from analysis.formats.signs import escaped, unprinted
 from analysis.table.build import Table
 
@@ -14,8 +13,6 @@ LONG: Final = 16
 """Letters beyond which what stands behind a figure is broken into lines."""
 WIDE: Final = 30
 """Letters beyond which a label is broken into lines, each of about as many."""
-JOINTS: Final = re.compile(r"(?<=[=_,;:./+|)-])(?=[\w(])")
-"""Where a word may be broken that is as long as such a line."""
 
 
 class Part(NamedTuple):
@@ -26,27 +23,51 @@ class Part(NamedTuple):
     cells: Sequence[Sequence[str]]
 
 
-def as_latex(table: Table, *, notes: Notes = "short") -> str:
-    """Return a `table` environment, for each of several parts one, that needs `booktabs` and `siunitx`."""
+def as_latex(
+    table: Table, *, notes: Notes = "short", chosen: Sequence[str] = (), label: str = "", caption: str = ""
+) -> str:
+    r"""Return a `table` environment, for each of several parts one, that needs `booktabs` and `siunitx`.
+
+    Footnotes are in the float whose cells have their marks, all other notes behind the last. `caption` is LaTeX, and
+    the study's question without it; the second float's label ends in `-2`.
+    """
     lines = [
         r"% needs \usepackage{booktabs,siunitx}",
         r"% wider than your page? table* in two columns, or sidewaystable of \usepackage{rotating}",
     ]
     if signs := unprinted_signs(table, notes=notes):
         lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
-    parts, foot = blocks(table), below(table, notes)
-    for title, columns in parts:
+    parts, said = blocks(table, chosen), below(table, notes)
+    for number, (title, columns) in enumerate(parts, 1):
+        head = caption or escaped(table.question)
+        head += "" if not title else " " if head.endswith(("?", ".", "!")) else ". "
+        foot = [line for line in said if line.mark in _marks(columns)]
         lines += [
             r"\begin{table}",
             r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
-            rf"\caption{{{escaped(f'{table.question} {title}')}}}",
+            rf"\caption{{{head}{escaped(title)}}}",
+            *([rf"\label{{{label}{f'-{number}' * (number > 1)}}}"] if label else []),
             *_grid(table, columns),
+            *([r"\par\smallskip\raggedright", *map(_noted, foot)] if foot else []),
+            r"\end{table}",
         ]
-        if columns is parts[-1].columns:
-            lines += [r"\par\smallskip\raggedright"] if foot else []
-            lines += [rf"{_superscript([mark] if mark else [])}{escaped(text)}\par" for mark, text in foot]
-        lines += [r"\end{table}"]
+    if outside := [line for line in said if not any(line.mark in _marks(columns) for _, columns in parts)]:
+        lines += [
+            "% outside the floats, to be moved to where your text speaks of them; --notes none leaves them out",
+            r"\begingroup\footnotesize\raggedright\setlength{\parindent}{0pt}",
+            *map(_noted, outside),
+            r"\endgroup",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _marks(columns: Columns) -> set[str]:
+    figures = [figure for column in columns if isinstance(column, FigureColumn) for figure in column.figures]
+    return {mark for figure in figures if figure for mark in figure.marks}
+
+
+def _noted(line: Line) -> str:
+    return rf"{_superscript([line.mark] if line.mark else [])}{escaped(line.text)}\par"
 
 
 def unprinted_signs(table: Table, *, notes: Notes = "short") -> str:

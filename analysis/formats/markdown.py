@@ -1,6 +1,7 @@
 """The table for a README: GitHub's Markdown, aligned so that it reads as plain text too."""
 
 import re
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 
@@ -11,10 +12,10 @@ from analysis.table.build import Table
 from studies.terminal.text import visible
 
 
-def as_markdown(table: Table, *, notes: Notes = "short") -> str:
+def as_markdown(table: Table, *, notes: Notes = "short", chosen: Sequence[str] = ()) -> str:
     """Return the question, the table and its notes; rows that cannot be told from the best are bold."""
     lines = [f"**{escaped(table.question)}**"]
-    for title, columns in blocks(table):
+    for title, columns in blocks(table, chosen):
         lines += ["", f"{escaped(title)}:"] if title else []
         lines += ["", *_grid(columns)]
     lines += [""] + [f"- {f'{raised([mark])} ' if mark else ''}{escaped(text)}" for mark, text in below(table, notes)]

@@ -1,6 +1,7 @@
 """A plot with its words, written without a display."""
 
 import io
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from analysis.plots.style import styled
+from analysis.plots.style import BLACK, DARK, styled
 from lightning_bam.config import Metric
 
 Form = Literal["png", "svg", "pdf"]
@@ -48,6 +49,23 @@ class Plot:
             return buffer.getvalue()
         head, _, rest = buffer.getvalue().partition(b"<!DOCTYPE")
         return head + rest.partition(b">")[2].lstrip()
+
+    def for_page(self) -> bytes:
+        """Return an SVG for a web page: on a dark one its colours are those of `DARK`, and its ground is the page's.
+
+        Its colours are variables of CSS, which browsers know and drawing programs do not.
+        """
+        drawing = re.sub(
+            f'(?<=: )({"|".join(DARK)})(?=[;"])',
+            lambda colour: f"var(--{colour[0][1:]})",
+            self.as_bytes("svg").decode(),
+        )
+        light, dark = (
+            "".join(f"--{name[1:]}: {colour}; " for name, colour in colours.items()) + f"fill: var(--{BLACK[1:]})"
+            for colours in ({name: name for name in DARK}, DARK)
+        )
+        style = f"svg {{{light}}} @media (prefers-color-scheme: dark) {{ svg {{{dark}}} }}"
+        return drawing.replace("</style>", f" {style}</style>", 1).encode()
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,25 @@ SKY: Final = "#56b4e9"
 GREY: Final = "#757575"
 FAINT: Final = "#d9d9d9"
 
+WHITE: Final = "#ffffff"
+
 COLOURS: Final = (BLACK, AMBER, BLUE, SKY, ORANGE)
 """Colours of Okabe and Ito (2008), in an order in which neighbours differ by at least 15 in lightness (CIE L*)."""
+DARK: Final = {
+    WHITE: "#16181b",
+    INK: "#e8e8e8",
+    BLACK: "#ffffff",
+    BLUE: "#3d96d9",
+    ORANGE: "#e8692a",
+    AMBER: "#ffc04d",
+    SKY: "#7cc8f5",
+    GREY: "#a0a4a9",
+    FAINT: "#44474c",
+}
+"""Each colour -> what stands for it on a dark page, whose ground is `--paper` of `html/page.html.j2`.
+
+Neighbours of `COLOURS` differ as they do on white.
+"""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 LINES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 """Solid, dashed, dotted, dash-dotted."""

@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def show(explanation: Explanation, command: str) -> None:
     """Print the row, then each of its runs."""
     console = Console()
-    console.print(f"{explanation.study}: {explanation.question}", soft_wrap=True)
+    console.print(f"{explanation.study}: {explanation.question}", soft_wrap=not console.is_terminal)
     states = ", ".join(f"{n} {state}" for state, n in Counter(run["state"] for run in explanation.runs).items())
     same = {name: str(value) for name, value in explanation.config.items() if name not in explanation.differences}
     lines = {"row": f"{explanation.row} ({states})", "baseline": "this row is the baseline"}

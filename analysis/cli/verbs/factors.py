@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json_text({"study": study.label, "metric": study.metric, **parts, **by_itself(factors, study)}))
         return 0
     console = Console(width=max(Console().width, WIDTH))
-    console.print(f"{study.label}: {study.question}", soft_wrap=True)
+    console.print(f"{study.label}: {study.question}", soft_wrap=not console.is_terminal)
     for _, columns in tables(factorial, factors, study):
         text = [column.heading for column in columns if column.kind != "number"]
         table = grid((column.heading for column in columns), text)

@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from analysis.table.build import tables
 
     (table,) = tables([(study, records)])
-    label = re.sub(r"[^\w+=,.-]", "_", study.label)
+    label = re.sub(r"[^A-Za-z0-9_-]", "-", study.label)  # as \includegraphics takes it
     figures, missing = {}, []
     with missing_glyphs() as glyphs:
         for kind in kinds or KINDS:

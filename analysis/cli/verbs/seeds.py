@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def show(table: Table, open_rows: list[Need], total: float | None, arguments: argparse.Namespace) -> None:
     """Print a line a row, what closing all of them costs, and how to go on: by a rule, on fresh seeds."""
     console = Console()
-    console.print(f"{table.study}: {table.question}", soft_wrap=True)
+    console.print(f"{table.study}: {table.question}", soft_wrap=not console.is_terminal)
     by_row = {need.row: need for need in open_rows}
     columns = _columns(table)
     headings = ["row", "n", "Δ", *columns, "device-hours", *["in budget"] * bool(arguments.budget)]

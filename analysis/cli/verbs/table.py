@@ -1,16 +1,20 @@
 """`bam table`: the conclusions."""
 
 import argparse
+import os
+import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from analysis.cli.arguments import ANY_STUDIES, argument
+from analysis.cli.arguments import ANY_STUDIES, argument, checked
 from analysis.cli.commands import elsewhere
 from analysis.cli.selection import against, read_all, root_of
 from analysis.cli.source import source
+from analysis.formats.blocks import check_columns
 from analysis.formats.data import as_csv
 from analysis.formats.latex import unprinted_signs
 from analysis.formats.legend import NOTES, Notes
@@ -20,12 +24,29 @@ from analysis.table.build import Table, tabulate
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import replace as put_file
 from studies.errors import StudyError
+from studies.terminal.console import PAGE
 from studies.terminal.text import unfiltered
 
 LINES: Final = {"csv": runs_as_csv, "json": runs_as_json}
 """How `--runs` are written."""
 OTHERS: Final = ("pdf", "png", "svg", "jpg", "jpeg", "xlsx", "xls", "ods", "docx", "doc", "odt")
 """Endings of files that no table can be written as."""
+
+
+def _caption(text: str) -> str:
+    """Return a caption; ArgumentTypeError for one that LaTeX would not read to its end."""
+    bare, depth = re.sub(r"\\.", "", text), [0]
+    for sign in bare:
+        depth.append(depth[-1] + {"{": 1, "}": -1}.get(sign, 0))
+    if depth[-1] or min(depth) < 0 or bare.endswith("\\"):
+        raise argparse.ArgumentTypeError(f"{text!r}: LaTeX wants a }} for each {{, and no \\ at the end")
+    if unescaped := re.search("[%&#]", bare):
+        raise argparse.ArgumentTypeError(f"{text!r}: a caption is LaTeX: write \\{unescaped[0]} for {unescaped[0]}")
+    if not text.strip() or "\n" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a caption in one line")
+    return text
+
+
 ARGUMENTS = (
     *ANY_STUDIES,
     argument("--format", choices=FORMATS, help="how to write it (as FILE ends; else text, with --runs csv)"),
@@ -45,6 +66,24 @@ ARGUMENTS = (
         help="what to say below the table: what to beware of and how to read it; all, also how the runs were made and "
         "every fixed knob; or none (short; CSV and JSON have all)",
     ),
+    argument(
+        "--columns",
+        type=checked(
+            lambda text: [name.strip() for name in text.split(",")], "names of columns, as row,delta,verdict", all
+        ),
+        metavar="NAME,...",
+        help="these columns alone, by the names that the CSV has: row,error_top1_mean,delta,verdict (a mean has its "
+        "deviation and n with it, delta its interval; a table for reading begins with the row; not json)",
+    ),
+    argument(
+        "--label",
+        type=checked(
+            str, "letters, digits and : . _ + / - alone", lambda text: bool(re.fullmatch(r"[A-Za-z0-9:._+/-]+", text))
+        ),
+        metavar="NAME",
+        help="LaTeX's \\label of the table, as tab:reduction (of its second float tab:reduction-2)",
+    ),
+    argument("--caption", type=_caption, metavar="TEXT", help="LaTeX's \\caption in place of the question, as LaTeX"),
     argument(
         "--runs",
         action="store_true",
@@ -79,6 +118,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--format {form}: --runs are lines for programs; give {' or '.join(LINES)}")
     if arguments.runs and arguments.against is not None:
         raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
+    _check_page(arguments, form)
     with source("table", arguments) as (call, agree):
         return _write(call, form, agree=agree)
 
@@ -92,7 +132,9 @@ def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> i
         put(LINES[form or "csv"](run_lines(studies)), arguments.output)
     else:
         made = [replace(table, shows_costs=arguments.cost) for table in tables_of(studies)]
-        show(made, form or "text", arguments.output, arguments.notes)
+        chosen = check_columns(arguments.columns, made) if arguments.columns else []
+        page = {name: text for name in ("label", "caption") if (text := getattr(arguments, name))}
+        show(made, form or "text", arguments.output, arguments.notes, chosen, **page)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
     if arguments.storage is None and not root.exists() and not printed:
         print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
@@ -105,16 +147,42 @@ def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> i
     return 0 if agree and all(table.complete and not table.mixes_code for table in made) else 3
 
 
-def show(tables: list[Table], form: str, output: str | None, notes: Notes = "short") -> None:
-    """Write tables to a file or to stdout; text to a terminal is coloured and as wide as it."""
+def _check_page(arguments: argparse.Namespace, form: str | None) -> None:
+    """Refuse what the format has no place for, before a minute of reading."""
+    for name in ("label", "caption"):
+        if (text := getattr(arguments, name)) and form != "tex":
+            raise StudyError(f"--{name} {text}: LaTeX alone has one; give --format tex")
+        if text and (arguments.all or len(arguments.study) > 1):
+            raise StudyError(f"--{name} {text}: is that of one table; name one study")
+    if arguments.columns and (form == "json" or arguments.runs):
+        all_of = "--runs have" if arguments.runs else "JSON has"
+        raise StudyError(f"--columns {','.join(arguments.columns)}: {all_of} all columns; leave it out")
+
+
+def show(
+    tables: list[Table],
+    form: str,
+    output: str | None,
+    notes: Notes = "short",
+    chosen: Sequence[str] = (),
+    **page: Any,
+) -> None:
+    """Write tables to a file or to stdout; text is as wide as the terminal or as COLUMNS says, in a terminal coloured.
+
+    `page` is what `render` takes for that format.
+    """
     terminal = output is None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 100
-    texts = [render(table, form, notes=notes, width=width, color=terminal) for table in tables]
+    if form == "text":
+        fits = terminal or (output is None and "COLUMNS" in os.environ)
+        width = shutil.get_terminal_size((PAGE, 0)).columns if fits else PAGE
+        page = {"width": width, "whole": not fits, "color": terminal}
+    if form == "csv":
+        put(as_csv(*tables, chosen=chosen), output)
+        return
+    texts = [render(table, form, notes=notes, chosen=chosen, **page) for table in tables]
     text = "\n".join(texts)
     if form == "json" and len(texts) > 1:
         text = "[\n" + ",\n".join(one.rstrip("\n") for one in texts) + "\n]\n"
-    elif form == "csv":
-        text = as_csv(*tables)
     elif form == "tex" and (
         signs := "".join(dict.fromkeys("".join(unprinted_signs(table, notes=notes) for table in tables)))
     ):

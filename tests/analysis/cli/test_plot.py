@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -76,14 +77,22 @@ def test_json(root, tmp_path, capsys):
     assert told["alt"].startswith("Forest plot of the difference in top-1 error")
 
 
-def test_what_no_file_name_should_hold(root, tmp_path, capsys):
+def test_a_file_is_named_with_signs_that_latex_takes(tmp_path, capsys):
     study = find_study(STUDY).override({"recipe.milestones": "0.5,0.75", "recipe.schedule": "step"})
     for place, (_, run) in enumerate(study.runs()):
         complete(tmp_path / "runs", run, 15 + place / 10, params=78_000, macs=7_000_000)
-    words = ["--set", "recipe.milestones=0.5,0.75", "--set", "recipe.schedule=step"]
-    assert main(["plot", STUDY, "effects", *words, "--root", str(tmp_path / "runs"), "-o", str(tmp_path)]) == 0
-    name = "quickstart+recipe.milestones=0.5,0.75+recipe.schedule=step-effects.png"
-    assert capsys.readouterr().out == f"{tmp_path}/{name}\n"
+    words = ["--set", "recipe.milestones=0.5,0.75", "--set", "recipe.schedule=step", "--format", "pdf"]
+    assert main(["plot", STUDY, "seeds", *words, "--root", str(tmp_path / "runs"), "-o", str(tmp_path)]) == 0
+    name = "quickstart-recipe-milestones-0-5-0-75-recipe-schedule-step-seeds"
+    assert capsys.readouterr().out == f"{tmp_path}/{name}.pdf\n"
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    page = r"\documentclass{article}\usepackage{graphicx}\begin{document}\includegraphics{%s}\end{document}"
+    (tmp_path / "page.tex").write_text(page % name)
+    call = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-1000:]
+    assert name in done.stdout.replace("\n", "")
 
 
 JAPANESE = """from lightning_bam import BAMSpec, Run

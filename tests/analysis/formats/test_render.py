@@ -277,23 +277,53 @@ PAGE = r"""\documentclass[a4paper]{article}\usepackage[margin=20mm]{geometry}\us
 """
 
 
-@pytest.mark.skipif(
+needs_latex = pytest.mark.skipif(
     not shutil.which("pdflatex") or subprocess.run(["kpsewhich", "siunitx.sty"], check=False).returncode != 0,
     reason="pdflatex or its package siunitx is not installed",
 )
-@pytest.mark.parametrize("golden", ["table", "paper-trained", "paper-untrained"])
-def test_latex_compiles_and_fits_the_page(golden, tmp_path):
-    (tmp_path / "table.tex").write_text(PAGE % (GOLDEN / f"{golden}.tex").read_text())
-    done = subprocess.run(
-        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
+
+
+def compiled(folder, source):
+    """Return what pdfLaTeX says of a page with this source, which it must take."""
+    (folder / "table.tex").write_text(PAGE % source)
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, check=False)
     said = done.stdout.decode(errors="replace")
     assert done.returncode == 0, said[-2000:]
+    return said
+
+
+@needs_latex
+@pytest.mark.parametrize("golden", ["table", "paper-trained", "paper-untrained"])
+def test_latex_compiles_and_fits_the_page(golden, tmp_path):
+    said = compiled(tmp_path, (GOLDEN / f"{golden}.tex").read_text())
     for complaint in ("Overfull", "Float too large", "LaTeX Font Warning", "siunitx Warning"):
         assert complaint not in said, said[-2000:]
+
+
+def test_notes_of_latex_are_outside_the_floats_and_footnotes_below_their_marks(table):
+    source = as_latex(replace(table, shows_costs=True))
+    first, second, outside = re.split(r"\\end{table}\n", source)
+    assert r"\textsuperscript{a}commit 91bc002" in first
+    assert r"\textsuperscript" not in second
+    for note in ("Error: top-1", "Fixed: ", "No complete run has its cost recorded"):
+        assert note in outside
+        assert note not in first + second
+    assert as_latex(table, notes="none").endswith("\\end{table}\n")
+
+
+@needs_latex
+def test_labels_and_caption_of_latex(table, tmp_path):
+    caption = r"BAM's sum, 95\,\% intervals, see Table~\ref{tab:sum-2}"
+    source = as_latex(replace(table, shows_costs=True), label="tab:sum", caption=caption)
+    assert rf"\caption{{{caption}}}" in source
+    assert rf"\caption{{{caption}. Cost as measured}}" in source
+    assert "Does BAM help" not in source
+    compiled(tmp_path, source + r"Tables \ref{tab:sum} and \ref{tab:sum-2}")
+    again = compiled(tmp_path, source + r"Tables \ref{tab:sum} and \ref{tab:sum-2}")
+    assert "undefined references" not in again
+    labels = dict(re.findall(r"\\newlabel{(.*?)}{{(\d)}", (tmp_path / "table.aux").read_text()))
+    assert labels == {"tab:sum": "1", "tab:sum-2": "2"}
 
 
 LONG = {
@@ -302,20 +332,12 @@ LONG = {
 }
 
 
-@pytest.mark.skipif(
-    not shutil.which("pdflatex") or subprocess.run(["kpsewhich", "siunitx.sty"], check=False).returncode != 0,
-    reason="pdflatex or its package siunitx is not installed",
-)
+@needs_latex
 def test_long_labels_are_broken_into_lines_and_fit_the_page(tmp_path):
     rows = {"none": Run()} | {label: Run(attention=attention) for label, attention in LONG.items()}
     study = replace(STUDY, rows=rows, scientific=("attention", "attention.combine", "attention.norm"), published={})
     write(tmp_path / "runs", study, dict(zip(rows, list(ERRORS.values())[:3], strict=True)))
-    text = as_latex(tabulate(gather(study, tmp_path / "runs"), study))
-    (tmp_path / "table.tex").write_text(PAGE % text)
-    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
-    said = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, said[-2000:]
+    said = compiled(tmp_path, as_latex(tabulate(gather(study, tmp_path / "runs"), study)))
     assert "Overfull" not in said, said[-2000:]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from analysis.plots.factorial import interaction, marginal
 from analysis.plots.kinds import KINDS, draw
 from analysis.plots.plot import NoPlot
-from analysis.plots.style import COLUMN, PAGE, SMALL
+from analysis.plots.style import COLUMN, DARK, PAGE, SMALL
 from analysis.statistics.factorial import Factorial, Interaction, Level
 from lightning_bam.config import BAMSpec, Run
 from studies.definition.study import Study
@@ -89,6 +89,20 @@ def test_svg_is_whole_by_itself_and_keeps_its_text(figure):
     written = "".join(text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text"))
     assert all(text.get_text().split("\n")[0] in written for text in texts(figure.figure))
     assert not re.search(r"\b20\d\d-\d\d-\d\d", data), "no date"
+
+
+def test_on_a_page_every_colour_has_one_for_the_dark_and_a_file_knows_no_variable(figure):
+    page = figure.for_page().decode()
+    style = page[page.index("<style") : page.index("</style>")]
+    assert re.findall("#[0-9a-f]{6}", page.replace(style, "")) == []
+    named = set(re.findall(r"var\(--([0-9a-f]{6})\)", page))
+    assert {"ffffff", "1a1a1a"} <= named <= {colour[1:] for colour in DARK}
+    light, _, dark = style.partition("@media (prefers-color-scheme: dark)")
+    for name in named:
+        assert f"--{name}: #{name};" in light
+        assert f"--{name}: {DARK[f'#{name}']};" in dark
+    assert ElementTree.fromstring(page).tag.endswith("svg")
+    assert "var(" not in figure.as_bytes("svg").decode()
 
 
 def test_pdf(figure):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.analysis.report.browser import chromium, focused, needs_axe, opened, violations
 from tests.analysis.report.made import fill, panelled, written
@@ -75,6 +78,48 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser, pages, name, width):
         scrolled = "Array.from(document.querySelectorAll('.wide')).filter(one => one.scrollWidth > one.clientWidth)"
         assert seen.page.evaluate(f"{scrolled}.length") > 3
         assert seen.page.evaluate(f"{scrolled}.every(one => one.tabIndex === 0 && one.ariaLabel)")
+
+
+@pytest.mark.parametrize("name", [SMALL, LARGE])
+@pytest.mark.parametrize("width", [320, 380])
+def test_the_verdict_stays_on_the_screen_of_a_phone(browser, pages, name, width):
+    with opened(browser, pages[name], viewport={"width": width, "height": 740}) as seen:
+        table = seen.page.locator(".part-table .wide").first
+        for turned in (0, 90, 5000):
+            table.evaluate("(one, by) => one.scrollLeft = by", turned)
+            cells = table.locator("td.verdict, th.verdict").all()
+            assert len(cells) == table.locator("tr").count()
+            for cell in cells:
+                box = cell.bounding_box()
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+            name_of, verdict = (table.locator(cell).first.bounding_box() for cell in ("tbody th", "td.verdict"))
+            assert name_of["x"] + name_of["width"] <= verdict["x"], "neither covers the other"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "media", "ground", "ink"),
+    [
+        ("light", "screen", (255, 255, 255), (0, 0, 0)),
+        ("dark", "screen", (22, 24, 27), (255, 255, 255)),
+        ("dark", "print", (255, 255, 255), (0, 0, 0)),
+    ],
+)
+def test_plots_have_the_ground_of_the_page_and_ink_that_is_read_on_it(browser, pages, scheme, media, ground, ink):
+    with opened(browser, pages[SMALL], color_scheme=scheme) as seen:
+        seen.page.emulate_media(media=media, color_scheme=scheme)
+        images = seen.page.locator("figure img").all()
+        assert len(images) == 4
+        for image in images:
+            picture = Image.open(io.BytesIO(image.screenshot())).convert("RGB")
+            counts = Counter({colour: count for count, colour in picture.getcolors(1 << 24)})
+            assert counts.most_common(1)[0][0] == ground == picture.getpixel((1, 1))
+            near = [
+                count
+                for colour, count in counts.items()
+                if max(abs(a - b) for a, b in zip(colour, ink, strict=True)) < 60
+            ]
+            assert sum(near) > 200
 
 
 def test_the_keyboard_reaches_the_runs_and_opens_them(browser, pages):
