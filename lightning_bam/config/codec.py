@@ -13,7 +13,7 @@ from lightning_bam.config.backbone import BackboneSpec
 from lightning_bam.config.dataset import DatasetSpec
 from lightning_bam.config.detection import Trunk
 from lightning_bam.config.run import Run, plain
-from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, nearest
+from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, near, nearest
 from lightning_bam.config.task import TaskSpec
 from lightning_bam.json_text import SHOWN, short
 
@@ -153,7 +153,8 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
         if slot not in names or (knob and slot not in KINDS):
             parts = {**KINDS, **PARTS}.items()
             knobs = {f"{part}.{field.name}" for part, kinds in parts for cls in kinds.values() for field in fields(cls)}
-            raise ConfigError(f"{name}: no such knob; {nearest(name, {*names, *knobs})}")
+            hint = nearest(name, near(name, {*names, *knobs}) or names)
+            raise ConfigError(f"{name}: no such knob; {hint}")
         slots.setdefault(slot, {})[knob] = text
     changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
     try:
