@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-from analysis.cli.arguments import LACKING
+from analysis.cli.arguments import LACKING, joined
 
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
@@ -62,7 +62,7 @@ class Verb(Parser):
         self.set_defaults(**LACKING, execute=module.execute, root=root, usual_root=root)
         for names, options in module.ARGUMENTS:
             self.add_argument(*names, **options)
-        parsed, unknown = super().parse_known_args(args, namespace)
+        parsed, unknown = super().parse_known_args(joined(args), namespace)
         if options := [word.partition("=")[0] for word in unknown if word.startswith("-")]:
             close = difflib.get_close_matches(options[0], self._option_string_actions, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"
