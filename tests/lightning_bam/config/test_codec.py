@@ -89,6 +89,7 @@ def test_flatten_by_hand():
     )
     assert flatten(run) == {
         "dataset": "digits",
+        "dataset.train": None,
         "backbone": "small_resnet",
         "backbone.depth": 8,
         "backbone.width": 16,

@@ -80,7 +80,7 @@ SETTINGS = [
     ("backbone=resnet5", "backbone=resnet5: no such backbone; did you mean 'resnet50'?"),
     ("backbone=none", f"backbone=none: no such backbone; known: {BACKBONES}"),
     ("dataset=image_folder", "dataset.name: must be given"),
-    ("dataset=cifar10 dataset.size=5", "dataset.size: no such knob; 'cifar10' has no knobs"),
+    ("dataset=cifar10 dataset.size=5", "dataset.size: no such knob; known: train"),
     ("seed=-1", "seed='-1': input should be greater than or equal to 0"),
     ("score_on=train", "score_on='train': input should be 'test' or 'held_out'"),
 ]
