@@ -91,9 +91,12 @@ def train(
             CheckpointOnSignal(folder.checkpoint, signals or Signals()),
             LastCheckpoint(folder.checkpoint),
         ]
-        trainer(run, folder, device, world, callbacks, logger if first else None).fit(
-            module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
-        )
+        try:
+            trainer(run, folder, device, world, callbacks, logger if first else None).fit(
+                module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
+            )
+        finally:
+            folder.forget_within()
     if not first:
         return None
     if recorder.stopped:
@@ -129,6 +132,7 @@ def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, 
             "images, or remove this run folder to train it again"
         )
     folder.withdraw_stop()
+    folder.forget_within()
     attempts = earlier(before, resumed=resumed)
     start: dict[str, Any] = {}  # where a checkpoint resumes is noted once it does
     if not resumed:
