@@ -83,7 +83,7 @@ def test_within_an_epoch_a_run_says_how_far_and_how_fast_it_is():
         view(Progress(title="tiny", total=6, slots=2, pending=1, active=[active]))
     row = next(line for line in out.getvalue().splitlines() if "BAM" in line)
     assert row.replace("│", "").split()[-3:] == ["1,234", "0:35", "0:30"]
-    assert "about 0:48 left" in out.getvalue(), "65 s for the next and 30 s for this one, on two slots"
+    assert "about 1:05 left" in out.getvalue(), "one like it is to come, on the other slot"
 
 
 def test_what_is_said_of_an_earlier_epoch_is_none_of_this_one():
