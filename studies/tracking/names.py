@@ -12,17 +12,14 @@ FIGURES: Final = {
     "lr": "train/lr",
     "images_per_s": "train/images_per_s",
     "memory_gib": "device/memory_gib",
-    "seconds": "device/epoch_seconds",
-    "train_seconds": "device/train_seconds",
 }
 """The name in W&B of what a line of `metrics.jsonl` has beside its scores and its gates.
 
 `train/loss` is the mean over the epoch's batches as they were trained on, `train/lr` the rate of its first step,
-`train/images_per_s` of all ranks together, without scoring, `device/memory_gib` the most that tensors took on the GPU,
-`device/epoch_seconds` those of the epoch with its scoring, `device/train_seconds` without.
+`train/images_per_s` of all ranks together, without scoring, `device/memory_gib` the most that tensors took on the GPU.
 """
-COUNTED: Final = ("scored", "correct_top1", "correct_top5")
-"""What needs no curve beside the errors that it gives; the summary has it."""
+NO_CURVES: Final = ("scored", "correct_top1", "correct_top5", "seconds", "train_seconds")
+"""What needs no curve of its own beside what it gives: errors, and images a second."""
 SUMMARIES: Final = {"train/images_per_s": "mean", "device/memory_gib": "max"}
 """What W&B's summary has of figures that are no scores; of all others it has the last epoch's, as is reported."""
 GATES: Final = ("gates/", "gate/")
@@ -54,7 +51,7 @@ def epoch_figures(run: Run, line: Mapping[str, Any]) -> dict[str, Any]:
             return GATES[1] + ours.removeprefix(GATES[0])
         return FIGURES.get(ours) or f"{phase(run)}/{ours}"
 
-    return {name(ours): figure for ours, figure in line.items() if ours not in COUNTED}
+    return {name(ours): figure for ours, figure in line.items() if ours not in NO_CURVES}
 
 
 def reported_figures(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:
