@@ -124,7 +124,7 @@ def part_mask(labels: Tensor, count: int) -> Tensor:
 
     ConfigError for more than there are, or for fewer than classes.
     """
-    classes = len(labels.unique())
+    classes = len(torch.unique(labels))
     if not classes <= count <= len(labels):
         raise ConfigError(
             f"dataset.train={count}: must be from {classes}, an image of each class, to {len(labels)}, which is all"

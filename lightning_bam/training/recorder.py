@@ -148,6 +148,14 @@ class Recorder(pl.Callback):
             self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
             trainer.should_stop = trainer.should_stop or self.stopped
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Take back how far the epoch is."""
+        self.folder.forget_within()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Take it back here, too."""
+        self.folder.forget_within()
+
     def _pace(self, seconds: float) -> dict[str, float]:
         """Return the images a second that the epoch trained on, as `bam cost` counts them; none of one that resumed."""
         return {"images_per_s": round(self.data.epoch_images / seconds, 3)} if self.whole and seconds else {}

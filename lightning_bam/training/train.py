@@ -91,12 +91,9 @@ def train(
             CheckpointOnSignal(folder.checkpoint, signals or Signals()),
             LastCheckpoint(folder.checkpoint),
         ]
-        try:
-            trainer(run, folder, device, world, callbacks, logger if first else None).fit(
-                module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
-            )
-        finally:
-            folder.forget_within()
+        trainer(run, folder, device, world, callbacks, logger if first else None).fit(
+            module, data, ckpt_path=checkpoint, weights_only=True if checkpoint else None
+        )
     if not first:
         return None
     if recorder.stopped:
