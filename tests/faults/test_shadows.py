@@ -158,6 +158,16 @@ def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
         ]
 
 
+def test_a_study_in_a_folder_named_as_a_package_imports_its_neighbours_and_the_package(tmp_path):
+    folder = tmp_path / "studies"
+    (folder / "analysis").mkdir(parents=True)
+    (folder / "widths.py").write_text("from twice import TWICE\nWIDTH = TWICE * 2\ndef times(n): return n * WIDTH\n")
+    (folder / "twice.py").write_text("TWICE = 3\n")
+    (folder / "mine.py").write_text(STUDY.replace("import colorsys\n", ""))
+    assert find_study(str(folder / "mine.py")).rows["BAM"].backbone.width == 6
+    assert ask(forkserver(), "widths", "times", 3) == 18
+
+
 def test_nothing_runs_of_a_study_file_but_its_source(tmp_path):
     """Behind a source there may be an archive, which Python would run instead."""
     file, canary = tmp_path / "mine.py", tmp_path / "canary"
