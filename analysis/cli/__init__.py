@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Final
 
+ASKED: Final = "_ARGCOMPLETE"
+"""The variable by which a shell that argcomplete is registered with asks what may follow, instead of running `bam`."""
 RESUMABLE: Final = ("quickstart", "run", "search", "worker")
 """Verbs whose repetition resumes an interrupted call."""
 
@@ -24,7 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from studies.workers.signals import termination_as_interrupt
 
             streams.enter_context(visible_streams())
-            arguments = make_parser().parse_args(argv)
+            parser = make_parser()
+            if ASKED in os.environ:
+                from analysis.cli.completion import complete
+
+                complete(parser)
+            arguments = parser.parse_args(argv)
             with termination_as_interrupt():
                 code: int = arguments.execute(arguments)
                 sys.stdout.flush()

@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, get_args
 
 from studies.definition.limits import MOST_LOOKED, MOST_RANKS, MOST_SEEDS
@@ -17,6 +18,17 @@ LACKING: Final = {
     **{"set": [], "only": [], "nodes_per_run": 1},
 }
 """What a call of a verb that lacks one of these arguments asks."""
+
+
+LISTS: Final = ("--looks", "--devices")
+"""Options that take a list of numbers, which may also be typed with blanks, as `--looks 4 8, 12`."""
+UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "seconds"), 1 / 3600),
+    **dict.fromkeys(("m", "min", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hour", "hours"), 1.0),
+    **dict.fromkeys(("d", "day", "days"), 24.0),
+}
+"""Units of time, in hours."""
 
 
 def argument(*names: str, **options: Any) -> Argument:
@@ -42,6 +54,33 @@ def number(least: int, most: int | None = None) -> Callable[..., int]:
     """Return a converter to a whole number from `least` up, or to `most`."""
     wanted = f"a number from {least} {'up' if most is None else f'to {most:,}'}"
     return checked(int, wanted, lambda value: value >= least and (most is None or value <= most))
+
+
+def hours(text: str) -> float:
+    """Read `12h`, `90 min` or `1d12h` as hours; ValueError for what is none, or 0."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text)
+    if not parts or "".join(map("".join, parts)) != "".join(text.split()) or {unit for _, unit in parts} - set(UNITS):
+        raise ValueError
+    if not (total := sum(float(count) * UNITS[unit] for count, unit in parts)):
+        raise ValueError
+    return total
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """Read whole numbers between commas or blanks; ValueError for anything else."""
+    return tuple(int(part) for part in re.split(r"\s*,\s*|\s+", text.strip()))
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """Return the words of a call with each list of numbers as one word: `--looks 4 8, 12` as `--looks 4,8,12`."""
+    part = re.compile(r"[,\s]*(\d{1,4}[,\s]+)*(\d{1,4})?")  # longer numbers may be the beginning of a run's key
+    result: list[str] = []
+    for word in words:
+        if result[-2:-1] and result[-2] in LISTS and part.fullmatch(result[-1]) and part.fullmatch(word):
+            result[-1] = f"{result[-1].rstrip(' ,')},{word.lstrip(' ,')}"
+        else:
+            result.append(word)
+    return result
 
 
 def setting(example: str) -> Callable[..., tuple[str, str]]:
@@ -125,7 +164,7 @@ def rule(purpose: str, when: str) -> tuple[Argument, ...]:
         argument(
             "--looks",
             type=checked(
-                lambda text: tuple(int(part) for part in text.split(",")),
+                integers,
                 f"numbers of seeds that rise from 2 to at most {MOST_LOOKED:,}, as {looks}",
                 lambda looks: looks[0] >= 2 and looks[-1] <= MOST_LOOKED and list(looks) == sorted(set(looks)),
             ),

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-from analysis.cli.arguments import LACKING
+from analysis.cli.arguments import LACKING, joined
 
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
@@ -55,18 +55,36 @@ class Parser(argparse.ArgumentParser):
             message = f"{message.split(':', maxsplit=1)[0]}: {match[1]!r} is not known; {hint}"
         self.exit(2, f"{self.prog}: {message}\n")
 
+    def verbs(self) -> dict[str, "Verb"]:
+        """Return the parser of each verb by its name."""
+        kinds = (action.choices for action in self._actions if isinstance(action.choices, dict))
+        return {name: verb for choices in kinds for name, verb in choices.items()}
+
 
 class Verb(Parser):
     """A verb's parser, which imports the verb only when it is called."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Add the verb's arguments, then parse."""
+    has_arguments = False
+
+    def add_arguments(self) -> None:
+        """Add the verb's arguments, unless they are there."""
+        if self.has_arguments:
+            return
+        self.has_arguments = True
         module = import_module(f"analysis.cli.verbs.{self.prog.split()[-1].replace('-', '_')}")
         root = os.environ.get("BAM_ROOT") or "runs"
         self.set_defaults(**LACKING, execute=module.execute, root=root, usual_root=root)
         for names, options in module.ARGUMENTS:
             self.add_argument(*names, **options)
-        parsed, unknown = super().parse_known_args(args, namespace)
+
+    def arguments(self) -> list[argparse.Action]:
+        """Return the arguments that it has."""
+        return list(self._actions)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Add the verb's arguments, then parse."""
+        self.add_arguments()
+        parsed, unknown = super().parse_known_args(joined(args), namespace)
         if options := [word.partition("=")[0] for word in unknown if word.startswith("-")]:
             close = difflib.get_close_matches(options[0], self._option_string_actions, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"

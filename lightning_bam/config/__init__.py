@@ -37,7 +37,7 @@ from lightning_bam.config.backbone import (
     Torchvision,
     WideResNet,
 )
-from lightning_bam.config.codec import construct, flatten, from_dict, to_dict, with_settings
+from lightning_bam.config.codec import construct, flatten, from_dict, knobs, to_dict, with_settings
 from lightning_bam.config.dataset import (
     CIFAR10,
     CIFAR100,

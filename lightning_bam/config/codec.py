@@ -13,7 +13,7 @@ from lightning_bam.config.backbone import BackboneSpec
 from lightning_bam.config.dataset import DatasetSpec
 from lightning_bam.config.detection import Trunk
 from lightning_bam.config.run import Run, plain
-from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, nearest
+from lightning_bam.config.spec import KINDS, ConfigError, default_of, first_problem, idle, near, nearest
 from lightning_bam.config.task import TaskSpec
 from lightning_bam.json_text import SHOWN, short
 
@@ -140,6 +140,12 @@ def _flat(name: str, item: Any) -> dict[str, Scalar]:
     return flat
 
 
+def knobs() -> set[str]:
+    """Return the flat name of every knob of every kind that may stand in a run, as `attention.reduction`."""
+    parts = {**KINDS, **PARTS}.items()
+    return {f"{part}.{field.name}" for part, kinds in parts for cls in kinds.values() for field in fields(cls)}
+
+
 def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
     """Return the run with flat names (`recipe.epochs`, `attention`, `seed`) set from text, as `--set name=text` does.
 
@@ -151,9 +157,8 @@ def with_settings(run: Run, settings: Mapping[str, str]) -> Run:
     for name, text in settings.items():
         slot, _, knob = name.partition(".")
         if slot not in names or (knob and slot not in KINDS):
-            parts = {**KINDS, **PARTS}.items()
-            knobs = {f"{part}.{field.name}" for part, kinds in parts for cls in kinds.values() for field in fields(cls)}
-            raise ConfigError(f"{name}: no such knob; {nearest(name, {*names, *knobs})}")
+            hint = nearest(name, near(name, {*names, *knobs()}) or names)
+            raise ConfigError(f"{name}: no such knob; {hint}")
         slots.setdefault(slot, {})[knob] = text
     changes = {slot: _slot(run, slot, knobs) for slot, knobs in slots.items()}
     try:

@@ -24,6 +24,15 @@ def class_names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and visible(entry.name))
 
 
+Count = Annotated[int, Field(ge=2)] | None
+"""How many of a data set's train images are trained on; None for all.
+
+They are the same for every row, seed and machine: the first of one fixed order, in which every class comes once and
+then as often as it does in the data set. So each class keeps its share to within an image, and fewer are part of more.
+The normalisation is theirs. The scored images stay what they are.
+"""
+
+
 class DatasetSpec(Part):
     """Labelled images as data. One of your own says what they are, and how they are loaded:
 
@@ -88,6 +97,7 @@ class Digits(DatasetSpec):
     """The 1,797 plain 8x8 handwritten digits of scikit-learn, embedded; 1,297 train, 500 test."""
 
     kind: ClassVar[str] = "digits"
+    train: Count = None
     classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (1, 8, 8)
 
@@ -97,6 +107,7 @@ class CIFAR10(DatasetSpec):
     """CIFAR-10, 50,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "cifar10"
+    train: Count = None
     classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
 
@@ -106,6 +117,7 @@ class CIFAR100(DatasetSpec):
     """CIFAR-100, 50,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "cifar100"
+    train: Count = None
     classes: ClassVar[int] = 100
     shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
 
@@ -115,6 +127,7 @@ class FashionMNIST(DatasetSpec):
     """Fashion-MNIST, 60,000 train and 10,000 test images."""
 
     kind: ClassVar[str] = "fashion_mnist"
+    train: Count = None
     classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
 
@@ -124,18 +137,25 @@ class SVHN(DatasetSpec):
     """Street View House Numbers, cropped digits, 73,257 train and 26,032 test images."""
 
     kind: ClassVar[str] = "svhn"
+    train: Count = None
     classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
 
 
 @spec
 class ImageFolder(DatasetSpec):
-    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, but hidden ones, fitted to `(3, height, width)`."""
+    """Any `<data dir>/<name>/{train,test}/<class>/<image>`, but hidden ones, fitted to `(3, height, width)`.
+
+    Where there is no `test`, `val` is scored. With `split` there is neither: that share of each class of
+    `<data dir>/<name>/<class>/<image>` is trained on, the same whatever the run's seed, and the rest is scored.
+    """
 
     kind: ClassVar[str] = "image_folder"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     height: Annotated[int, Field(ge=8)] = 64
     width: Annotated[int, Field(ge=8)] = 64
+    train: Count = None
+    split: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -143,13 +163,25 @@ class ImageFolder(DatasetSpec):
         return (3, self.height, self.width)
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of the classes of train and test, or with `split` of both; ConfigError where they are not so."""
+        home = data_dir() / self.name
+        train, test, val = (home / part for part in ("train", "test", "val"))
+        if self.split is None:
+            return train, val if val.is_dir() and not test.is_dir() else test
+        if apart := next((part for part in (train, test, val) if part.is_dir()), None):
+            raise ConfigError(f"dataset.split={self.split:g}: {apart} is split off already; leave split out")
+        return (home,)
+
+    @property
     def classes(self) -> int:
-        """Number of class folders under `train`; ConfigError where there are fewer than two."""
-        train = data_dir() / self.name / "train"
+        """Number of class folders to train on; ConfigError where there are fewer than two."""
+        train = self.folders[0]
         if not train.is_dir():
             raise ConfigError(
                 f"image folder {self.name!r}: no {train}; put images at {train}/<class>/<image> and the same under "
-                f"{train.parent / 'test'}, or set BAM_DATA to the folder that holds {self.name!r}"
+                f"{train.parent / 'test'} or {train.parent / 'val'}, or all at {train.parent}/<class>/<image> and say "
+                f"split=0.8, or set BAM_DATA to the folder that holds {self.name!r}"
             )
         names = class_names(train)
         if len(names) < 2:
@@ -172,6 +204,7 @@ class ImageNet(DatasetSpec):
 
     kind: ClassVar[str] = "imagenet"
     resolution: Annotated[int, Field(ge=8)] = 224
+    train: Count = None
     classes: ClassVar[int] = 1000
     idles: ClassVar[frozenset[str]] = frozenset({"recipe.crop_padding"})
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from lightning_bam.config.backbone import BackboneSpec, ResNet18, ResNet34, ResNet50, ResNet101, SmallResNet
-from lightning_bam.config.dataset import DatasetSpec
+from lightning_bam.config.dataset import Count, DatasetSpec
 from lightning_bam.config.spec import spec
 
 Trunk = SmallResNet | ResNet18 | ResNet34 | ResNet50 | ResNet101
@@ -66,6 +66,7 @@ class CocoDetection(Scenes):
     classes: Annotated[int, Field(ge=1)] = 80
     min_side: Annotated[int, Field(ge=32)] = 800
     max_side: Annotated[int, Field(ge=32)] = 1333
+    train: Count = None
     resized: ClassVar[bool] = True
     idles: ClassVar[frozenset[str]] = IDLE
 
@@ -97,6 +98,7 @@ class VOCDetection(Scenes):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] = "VOCdevkit"
     height: Annotated[int, Field(ge=32)] = 300
     width: Annotated[int, Field(ge=32)] = 300
+    train: Count = None
     classes: ClassVar[int] = 20
     resized: ClassVar[bool] = True
     idles: ClassVar[frozenset[str]] = IDLE

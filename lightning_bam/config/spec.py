@@ -21,6 +21,8 @@ SLOTS: Final = ("dataset", "backbone", "attention", "placement", "recipe", "task
 _classes: Final[ChainMap[str, type]] = ChainMap({}, {})
 _own: Final[dict[str, dict[str, type]]] = {slot: {} for slot in SLOTS}
 _kinds: Final[dict[str, ChainMap[str, type]]] = {slot: ChainMap(_own[slot], {}) for slot in SLOTS}
+NEAR: Final = 0.55
+"""How much of two names must agree for one to be a hint for the other: more than half."""
 SPECS: Final[Mapping[str, type]] = _classes
 """Every class that `spec` has made, by its name, for hints."""
 KINDS: Final[Mapping[str, Mapping[str, type]]] = _kinds
@@ -103,12 +105,23 @@ def forget_own() -> None:
         kinds.clear()
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint for a mistyped `name`: the nearest of `names`, else the first twenty of them."""
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Return what a mistyped `name` may have meant: those of `names` that end in it behind a dot, else the nearest."""
     names = sorted(names)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    ends = [one.rpartition(".")[2] for one in names]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
+    meant = [name] if name in ends else difflib.get_close_matches(name, ends, n=1, cutoff=NEAR) if not close else []
+    return close if not meant else [one for one, end in zip(names, ends, strict=True) if end == meant[0]]
+
+
+def nearest(name: str, names: Iterable[str], within: str = "") -> str:
+    """Return a hint for a mistyped `name`: what is `near`, else the first twenty of `names`.
+
+    `within` is what stands in front of the name and of all of `names`, as `recipe.`
+    """
+    names = sorted(names)
+    if close := near(name, names):
+        return f"did you mean {' or '.join(repr(within + one) for one in close[:3])}?"
     return f"known: {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}"
 
 
@@ -147,8 +160,8 @@ def first_problem(error: pydantic.ValidationError, where: str = "") -> str:
     if problem["type"] == "unexpected_keyword_argument":
         *within, name = map(str, problem["loc"])
         cls: Any = next(SPECS[part] for part in (*reversed(within), error.title) if part in SPECS)
-        knobs = [field.name for field in fields(cls)]
-        return f"{path}: no such knob; {nearest(name, knobs) if knobs else f'{cls.kind!r} has no knobs'}"
+        knobs, parent = [field.name for field in fields(cls)], path.removesuffix(name)
+        return f"{path}: no such knob; {nearest(name, knobs, parent) if knobs else f'{cls.kind!r} has no knobs'}"
     if problem["type"] == "tuple_type" and isinstance(value, int | float | str):
         message = f"must be a tuple, as ({short(value)},)"
     message = message[:1].lower() + message[1:]

@@ -20,9 +20,11 @@ from lightning_bam.config import ConfigError
 from lightning_bam.config.dataset import class_names, visible
 from lightning_bam.data.draws import permutation
 from lightning_bam.data.image_reader import read_image
-from lightning_bam.data.images import CHUNK, held_out_mask, statistics
+from lightning_bam.data.images import CHUNK, held_out_mask, part_mask, statistics
 from lightning_bam.data.views import View
 
+NAMED: Final = 100
+"""How many images that cannot be read are named in one line."""
 SAMPLE: Final = 2
 """First word of the key that decides from which train images mean and deviation are taken."""
 
@@ -122,6 +124,10 @@ class ImageFiles:
         """Return these images of the scored set, `(n, 3, H, W)` uint8, and their labels `(n,)`."""
         return decode([self.test.path(index) for index in indices], self.view), self.test.labels[list(indices)]
 
+    def part(self, count: int | None) -> ImageFiles:
+        """Return the files with so many of train, all for None; see `images.part_mask`."""
+        return self if count is None else replace(self, train=self.train.subset(part_mask(self.train.labels, count)))
+
     def held_out(self) -> ImageFiles:
         """Return the files with a fixed fifth of train in the place of test; see `images.held_out`."""
         scored = held_out_mask(self.train.labels)
@@ -154,12 +160,23 @@ def listing(folder: Path, name: str) -> tuple[Listing, list[str]]:
 
 
 def decode(paths: Sequence[Path], view: View) -> Tensor:
-    """Return what is scored of each image, `(N, 3, H, W)` uint8; ConfigError for one that cannot be read."""
+    """Return what is scored of each image, `(N, 3, H, W)` uint8; ConfigError that names all that cannot be read."""
     images = torch.empty(len(paths), 3, *view.size, dtype=torch.uint8)
 
-    def put(number: int) -> None:
-        images[number] = torch.from_numpy(np.array(view.scored(read_image(paths[number])))).permute(2, 0, 1)
+    def put(number: int) -> ConfigError | None:
+        try:
+            image = read_image(paths[number])
+        except ConfigError as error:
+            return error
+        images[number] = torch.from_numpy(np.array(view.scored(image))).permute(2, 0, 1)
+        return None
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(put, range(len(paths))))
+        wrong = [error for error in pool.map(put, range(len(paths))) if error is not None]
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        named = "; ".join(str(error).removeprefix("cannot read the image ") for error in wrong[:NAMED])
+        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise ConfigError(f"cannot read {len(wrong)} of {len(paths)} images: {named}{more}")
     return images

@@ -16,6 +16,8 @@ from lightning_bam.data.draws import permutation
 
 CHUNK: Final = 4096
 """Images whose pixels are counted at a time."""
+PART: Final = 7
+"""Key of the fixed order whose first images are trained on where not all are."""
 SHARE: Final = 5
 """One in how many train images is held out."""
 
@@ -67,6 +69,13 @@ class Images:
         scored, labels = held_out_mask(self.train_labels), self.train_labels
         return in_memory(self.train[~scored], labels[~scored], self.train[scored], labels[scored])
 
+    def part(self, count: int | None) -> Images:
+        """Return the images with so many of train, all for None; see `part_mask`."""
+        if count is None:
+            return self
+        kept = part_mask(self.train_labels, count)
+        return in_memory(self.train[kept], self.train_labels[kept], self.test, self.test_labels)
+
 
 def in_memory(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> Images:
     """Return the tensors as `Images`, with the statistics of train and the digest of everything."""
@@ -93,6 +102,36 @@ def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
         means.append(first / (255 * total))
         deviations.append(math.sqrt(total * second - first * first) / (255 * total) or 1.0)
     return torch.tensor(means), torch.tensor(deviations)
+
+
+def fixed_order(labels: Tensor) -> Tensor:
+    """Return the order `(N,)` of `config.dataset.Count`, of images with labels `(N,)`.
+
+    One image of every class comes first, then each class as often as in the whole: image k of its n at (k + 1/2) / n.
+    """
+    shuffled = torch.from_numpy(permutation(len(labels), PART))
+    classes = labels[shuffled]
+    grouped = torch.argsort(classes, stable=True)
+    counts = torch.bincount(classes)
+    number = torch.empty(len(labels), dtype=torch.float64)
+    number[grouped] = (torch.arange(len(labels)) - (counts.cumsum(0) - counts)[classes[grouped]]).double()
+    place = torch.where(number == 0, 0.0, (number + 0.5) / counts[classes])
+    return shuffled[torch.argsort(place, stable=True)]
+
+
+def part_mask(labels: Tensor, count: int) -> Tensor:
+    """Return `(N,)` bool: the `count` train images, with labels `(N,)`, that are trained on.
+
+    ConfigError for more than there are, or for fewer than classes.
+    """
+    classes = len(torch.unique(labels))
+    if not classes <= count <= len(labels):
+        raise ConfigError(
+            f"dataset.train={count}: must be from {classes}, an image of each class, to {len(labels)}, which is all"
+        )
+    kept = torch.zeros(len(labels), dtype=torch.bool)
+    kept[fixed_order(labels)[:count]] = True
+    return kept
 
 
 def held_out_mask(labels: Tensor) -> Tensor:

@@ -29,13 +29,13 @@ def load(dataset: DatasetSpec) -> Images | ImageFiles:
         case ClutteredDigits():
             return in_memory(*map(torch.from_numpy, cluttered(dataset)))
         case Digits():
-            return in_memory(*map(torch.from_numpy, plain()))
+            return in_memory(*map(torch.from_numpy, plain())).part(dataset.train)
         case CIFAR10() | CIFAR100():
-            return cifar(dataset.classes)
+            return cifar(dataset.classes).part(dataset.train)
         case FashionMNIST():
-            return fashion_mnist()
+            return fashion_mnist().part(dataset.train)
         case SVHN():
-            return svhn()
+            return svhn().part(dataset.train)
         case ImageFolder():
             return image_folder(dataset)
         case ImageNet():

@@ -31,9 +31,9 @@ def load_scenes(dataset: Scenes) -> SceneSets:
     """Return the scenes that `dataset` describes; ConfigError in one line where files are missing or do not fit."""
     match dataset:
         case CocoDetection():
-            return coco(dataset)
+            return coco(dataset).some(dataset.train)
         case VOCDetection():
-            return voc(dataset)
+            return voc(dataset).some(dataset.train)
         case DigitScenes():
             return digit_scenes(dataset)
     raise AssertionError(dataset.kind)

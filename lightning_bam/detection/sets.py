@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_bam.config import ConfigError
 from lightning_bam.data.draws import permutation
-from lightning_bam.data.images import SHARE
+from lightning_bam.data.images import PART, SHARE
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,17 @@ class SceneSets:
     mean: Tensor
     std: Tensor
     digest: str
+
+    def some(self, count: int | None) -> SceneSets:
+        """Return the scenes with so many of train, the first of one fixed order; all for None.
+
+        ConfigError for more than there are.
+        """
+        if count is None:
+            return self
+        if count > len(self.train):
+            raise ConfigError(f"dataset.train={count}: must be at most the {len(self.train)} scenes that there are")
+        return replace(self, train=self.train.part(sorted(permutation(len(self.train), PART)[:count].tolist())))
 
     def held_out(self) -> SceneSets:
         """Return a fixed random fifth of train in the place of test, and the rest to be trained on.

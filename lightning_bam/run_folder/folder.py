@@ -8,6 +8,7 @@ result.json     the reported figures; whole or absent
 rank*.log       what each rank printed (launcher.log: what started several)
 checkpoints/    last.ckpt, from which an interrupted run goes on; weights and optimizer of the last epoch once complete
 stop            why the run should leave at the end of the epoch it is in; only while it is asked to
+within.json     how far the epoch is that is being trained, about once a second; only while it is
 *.damaged       what an attempt could not go on from, since it was torn or contradicted the rest
 lock            held (flock) by the process group that trains, so that a dead one is known for dead
 """
@@ -19,8 +20,9 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 from uuid import uuid4
 
 from lightning_bam.config import ConfigError, Run, from_dict, to_dict
@@ -29,6 +31,7 @@ from lightning_bam.run_folder.files import (
     FolderError,
     append_line,
     put_away,
+    put_in_place,
     read_object,
     read_text,
     refuse,
@@ -41,6 +44,8 @@ from lightning_bam.run_folder.lock import acquire, locked
 from lightning_bam.run_folder.manifest import Manifest, epoch_of, manifest_of, now
 from lightning_bam.run_folder.result import Result
 
+MOST_WITHIN: Final = 1e12
+"""What no number of batches or images a second reaches."""
 SCHEMA: Final = 1
 """Version of the folder's layout; a folder of another version is refused, never rewritten."""
 
@@ -49,6 +54,15 @@ State = Literal["missing", "running", "interrupted", "failed", "pruned", "comple
 
 class TakenOverError(FolderError):
     """Another attempt has begun in this run folder, and what is in it is that one's alone."""
+
+
+class Within(NamedTuple):
+    """How far a training is within epoch `epoch` (from 0): `batches` of `of`, and the images/s of the last second."""
+
+    epoch: int
+    batches: int
+    of: int
+    images_per_s: float
 
 
 class RunFolder:
@@ -277,6 +291,25 @@ class RunFolder:
     def withdraw_stop(self) -> None:
         """Take `request_stop` back."""
         remove(Path(self.at("stop")))
+
+    def note_within(self, within: Within) -> None:
+        """Say how far the epoch is, for whoever looks on; a disk that refuses it stops nothing."""
+        path = Path(self.at("within.json"))
+        with suppress(OSError), put_in_place(path, follow=False) as temporary, temporary.open("x") as file:
+            file.write(json.dumps(within._asdict()))  # not synchronised: a crash may lose it
+
+    def within(self) -> Within | None:
+        """Return how far the epoch is; None where nobody says so, or in no words of ours."""
+        with suppress(FolderError, TypeError):
+            data = Within(**read_object(self.at("within.json")) or {})
+            sound = all(isinstance(value, int | float) and 0 <= value < MOST_WITHIN for value in data)
+            return data if sound and data.batches <= data.of else None
+        return None
+
+    def forget_within(self) -> None:
+        """Take back what `note_within` said."""
+        with suppress(OSError, FolderError):
+            remove(Path(self.at("within.json")))
 
     def state(self) -> State:
         """Say where the run stands, from the files and the lock alone."""

@@ -4,18 +4,21 @@ import errno
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pytorch_lightning as pl
 
 from lightning_bam.config import Run
 from lightning_bam.data.run_data import RunData
 from lightning_bam.distributed import gather, maximum
-from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder, Within
 from lightning_bam.run_folder.result import flat, headline, so_far
 from lightning_bam.training.base_module import TrainedModule
 from lightning_bam.training.gates import GateWatch
 from lightning_bam.training.timing import peak_memory, synchronize
+
+TELL: Final = 1.0
+"""Seconds between two words on how far an epoch is."""
 
 
 class TrainingError(RuntimeError):
@@ -44,6 +47,7 @@ class Recorder(pl.Callback):
         self.lr = 0.0
         self.gates = GateWatch()
         self.stopped = False
+        self.mark: tuple[float, int] | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Refuse, before ranks wait for each other in vain, a disk that shows a checkpoint to some of them only."""
@@ -76,6 +80,7 @@ class Recorder(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock, and note the learning rate that it begins with."""
         self.clock, self.trained, self.whole = time.perf_counter(), None, True
+        self.mark = None
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
@@ -89,6 +94,18 @@ class Recorder(pl.Callback):
             if trainer.is_global_zero:
                 finite = {"first_loss": loss} if math.isfinite(loss) else {}
                 self.folder.note(first_batch=indices.flatten().tolist(), **finite)
+        if trainer.is_global_zero:
+            self._tell_within(trainer.current_epoch)
+
+    def _tell_within(self, epoch: int) -> None:
+        """Say about once a second how far the epoch is, and how fast since it was said last."""
+        drawn, clock = self.data.batches.drawn, time.perf_counter()
+        if self.mark is None:
+            self.mark = clock, drawn
+        elif (passed := clock - self.mark[0]) >= TELL:
+            pace = (drawn - self.mark[1]) * self.data.run.recipe.batch_size / passed
+            self.folder.note_within(Within(epoch, drawn, len(self.data.batches), round(pace, 1)))
+            self.mark = clock, drawn
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note how long the epoch has trained, unless its scoring begins anew, and watch the gates."""
@@ -130,6 +147,14 @@ class Recorder(pl.Callback):
             request = trainer.is_global_zero and self.folder.stop_reason() is not None
             self.stopped = bool(maximum(int(request), trainer.strategy.root_device))
             trainer.should_stop = trainer.should_stop or self.stopped
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Take back how far the epoch is."""
+        self.folder.forget_within()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Take it back here, too."""
+        self.folder.forget_within()
 
     def _pace(self, seconds: float) -> dict[str, float]:
         """Return the images a second that the epoch trained on, as `bam cost` counts them; none of one that resumed."""

@@ -58,7 +58,7 @@ def train(
     """
     run = folder.run()
     torch.set_num_threads(threads)
-    _be_deterministic(device)
+    be_deterministic(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
     data = data_of(run)
@@ -111,7 +111,8 @@ def _pretrained(module: TrainedModule) -> dict[str, str]:
     return {"weights": said} if isinstance(said, str) else {}
 
 
-def _be_deterministic(device: str) -> None:
+def be_deterministic(device: str) -> None:
+    """Have torch compute the same at each repetition, in 32 bits where it says so."""
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # shows bugs, costs time
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
@@ -129,6 +130,7 @@ def _begin(folder: RunFolder, environment: dict[str, Any], studies: Studies, *, 
             "images, or remove this run folder to train it again"
         )
     folder.withdraw_stop()
+    folder.forget_within()
     attempts = earlier(before, resumed=resumed)
     start: dict[str, Any] = {}  # where a checkpoint resumes is noted once it does
     if not resumed:

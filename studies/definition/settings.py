@@ -48,12 +48,19 @@ def select_rows(rows: Mapping[str, Run], baselines: Sequence[str], selectors: Ma
         option = f"--only {name}={','.join(values)}"
         texts = {row: str(flat[name]) for row, flat in flats.items() if name in flat}
         if not texts:
-            raise StudyError(f"{option}: no such name; {nearest(name, {n for flat in flats.values() for n in flat})}")
+            raise StudyError(f"{option}: no such name; {_meant(name, values[0], flats)}")
         wanted = {value.lower() for value in values}
         selection = {row for row in selection if texts.get(row, "").lower() in wanted}
         if not selection:
             raise StudyError(f"{option}: no row but the baseline; values: {', '.join(sorted(set(texts.values())))}")
     return selection
+
+
+def _meant(name: str, value: str, flats: Mapping[str, Mapping[str, object]]) -> str:
+    """Say what may have been meant by a selector: a row that is labelled so (`r=4`), or a name."""
+    if label := next((row for row in flats if row.lower() == f"{name}={value}".lower()), None):
+        return f"did you mean {f'row={label}'!r}?"
+    return nearest(name, {n for flat in flats.values() for n in flat})
 
 
 def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:

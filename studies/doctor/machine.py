@@ -12,6 +12,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from lightning_bam.cores import cores
+from lightning_bam.user_code.imports import OURS
 from studies.doctor import Finding
 from studies.job.devices import visible_gpus
 from studies.workers.launch import ask
@@ -37,6 +38,21 @@ def versions() -> Iterator[Finding]:
     if fit:
         shown = [f"python {platform.python_version()}", *(f"{name} {_version(name)}" for name in SHOWN)]
         yield Finding("versions", "ok", ", ".join(shown))
+
+
+def imports() -> Iterator[Finding]:
+    """Look beside what a person calls for folders and files that a script or notebook there imports instead of ours.
+
+    An installation with `pip install -e` stands behind them, even behind a folder without `__init__.py`.
+    """
+    packages = Path(__file__).parents[2]
+    here = [Path(name) for one in OURS for name in (one, f"{one}.py")]
+    for path in here:
+        if path.exists() and path.absolute().parent != packages:
+            found = (
+                f"{path.absolute()} hides the package `{path.stem}` from scripts and notebooks that begin in its folder"
+            )
+            yield Finding("imports", "warning", found, f"rename it, as my_{path.name}")
 
 
 def _version(name: str) -> str | None:

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightning_bam.run_folder.folder import RunFolder
+from lightning_bam.run_folder.folder import RunFolder, Within
 from lightning_bam.run_folder.result import headline, reported, so_far
 from studies.definition.study import Cell
 from studies.engine.source import TrialHandle
@@ -29,7 +29,10 @@ from studies.terminal.text import one_line, visible_streams
 
 @dataclass(eq=False)
 class Active:
-    """A run in training; `epochs` is how many the observers have heard of."""
+    """A run in training; `epochs` is how many the observers have heard of, `within` how far it is in the next.
+
+    `begun` is when this attempt was first seen to train, and how many epochs, with a fraction, were trained by then.
+    """
 
     cell: Cell
     trial: TrialHandle
@@ -39,8 +42,29 @@ class Active:
     started: float = field(default_factory=time.monotonic)
     epochs: int = 0
     figure: float | None = None
+    within: Within | None = None
+    begun: tuple[float, float] | None = None
     pruned: bool = False
     observers: list[Observer] = field(default_factory=list)
+
+    @property
+    def trained(self) -> float:
+        """Epochs that are trained, with a fraction for the one under way."""
+        within = self.within if self.within is not None and self.within.epoch == self.epochs else None
+        return self.epochs + (within.batches / within.of if within is not None and within.of else 0.0)
+
+    def look(self) -> None:
+        """Read how far the epoch is."""
+        self.within = self.folder.within()
+        if self.begun is None and (self.within is not None or self.epochs):
+            self.begun = time.monotonic(), self.trained
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until it has trained all its epochs, at its pace so far; None before that is known."""
+        if self.begun is None or (done := self.trained - self.begun[1]) <= 0:
+            return None
+        return (time.monotonic() - self.begun[0]) * (self.cell.run.recipe.epochs - self.trained) / done
 
 
 @dataclass
@@ -145,14 +169,17 @@ def done(progress: Progress) -> int:
 
 
 def remaining(progress: Progress) -> str:
-    """Return an estimate of the time left, from the runs that this call has finished."""
+    """Return an estimate of the time left: from the runs that this call has finished, and the pace of the others."""
     runs = progress.pending + len(progress.active)
     if not runs:
         return "all done"
-    if not progress.seconds:
+    now = time.monotonic()
+    seen = [now - active.started + active.left for active in progress.active if active.left is not None]
+    if not progress.seconds and not seen:
         return "estimating"
-    usual, now = fmean(progress.seconds), time.monotonic()
-    rest = [max(0.0, usual - (now - active.started)) for active in progress.active]
+    usual = fmean(progress.seconds or seen)
+    guesses = [(active.left, max(0.0, usual - (now - active.started))) for active in progress.active]
+    rest = [guess if left is None else left for left, guess in guesses]
     least = usual if progress.pending else max(rest)
     return f"about {clock(max(least, (progress.pending * usual + sum(rest)) / progress.slots))} left"
 
@@ -167,7 +194,7 @@ def clock(seconds: float) -> str:
 def render(progress: Progress, elapsed: float) -> Group:
     """Return the live table: what is running, and how far the whole is."""
     table = Table(title=progress.title, title_justify="left", expand=False)
-    for name in ("row", "seed", "epoch", "", "error %", "time"):
+    for name in ("row", "seed", "epoch", "", "error %", "images/s", "time", "left"):
         table.add_column(name, justify="left" if name in ("row", "") else "right")
     for active in progress.active:
         epochs = active.cell.run.recipe.epochs
@@ -175,9 +202,11 @@ def render(progress: Progress, elapsed: float) -> Group:
             active.cell.row,
             str(active.cell.run.seed),
             f"{active.epochs}/{epochs}",
-            ProgressBar(total=epochs, completed=active.epochs, width=24),
+            ProgressBar(total=epochs, completed=active.trained, width=24),
             "" if active.figure is None else f"{active.figure:.2f}",
+            "" if active.within is None else f"{active.within.images_per_s:,.0f}",
             clock(time.monotonic() - active.started),
+            "" if active.left is None else clock(active.left),
         )
     parts = [
         f"{done(progress)}/{progress.total} done",

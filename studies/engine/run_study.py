@@ -29,17 +29,20 @@ def to_train(records: Sequence[Record], options: Options) -> list[Record]:
     return [record for record in records if record.state in states]
 
 
-def longest_first(missing: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
-    """Return `missing` with the most work first, by epochs and `macs` of a row; among about equal ones the order stays.
+def in_order(missing: Sequence[Record], macs: Mapping[str, int]) -> list[Record]:
+    """Return `missing` seed by seed, so that differences appear early, and of a seed the most work first.
 
-    Runs that were interrupted go before all others: whose workers are stopped again and again would otherwise begin
-    every run of a study before one is complete. Two lengths within about a tenth count as equal.
+    Work is epochs times `macs` of a row. Among about equal ones (within a tenth) the order stays, and so do seeds. Runs
+    that were interrupted go before all others, the longest first: whose workers are stopped again and again would
+    otherwise begin every run of a study before one is complete.
     """
+    seeds = {seed: number for number, seed in enumerate(dict.fromkeys(record.run.seed for record in missing))}
 
-    def place(record: Record) -> tuple[bool, int]:
+    def place(record: Record) -> tuple[bool, int, int]:
         begun = record.state == "interrupted" and record.epochs > 0
         epochs = max(record.run.recipe.epochs - (record.epochs if begun else 0), 1)
-        return not begun, -round(log(epochs * max(macs.get(record.row, 1), 1), 1.1))
+        work = round(log(epochs * max(macs.get(record.row, 1), 1), 1.1))
+        return not begun, 0 if begun else seeds[record.run.seed], -work
 
     return sorted(missing, key=place)
 
@@ -75,7 +78,7 @@ def run_study(study: Study, root: Path, options: Options, view: View) -> Progres
         study_trials.bring_up_to_date(records)  # registers the study, whose rows can be trained
         if options.retry_failed:
             study_trials.retry(missing)
-        study_trials.enqueue(longest_first(missing, macs))
+        study_trials.enqueue(in_order(missing, macs))
         drive(study_trials, root, options, context, progress, view)
         progress.records = read_everywhere(study, root, study_trials)
         study_trials.bring_up_to_date(progress.records)

@@ -144,6 +144,7 @@ class Scheduler:
             if spared and self.source.prune(active.trial):
                 active.pruned = True
                 break
+        active.look()
         if active.pruned and active.folder.path.is_dir():  # again and again: an attempt that begins forgets it
             with suppress(TakenOverError):
                 active.folder.request_stop("pruned")

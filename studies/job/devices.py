@@ -36,17 +36,17 @@ class Slot:
 
 
 def parse_devices(text: str | None) -> list[int | None]:
-    """Return one entry a device, its index for a GPU, None for a CPU rank: of `0,1` or `cpu:2`, else a `StudyError`.
+    """Return one entry a device, its index for a GPU, None for a CPU rank: of `0,1`, `0 1` or `cpu:2`.
 
-    None stands for every GPU, or where there is none for one rank a core.
+    Raises StudyError for any other text. None stands for every GPU, or where there is none for one rank a core.
     """
     if text is None:
         gpus = visible_gpus()
         return list(gpus) if gpus else [None] * cores()
     if match := re.fullmatch(r"cpu(?::([1-9]\d{0,2}))?", text):
         return [None] * int(match.group(1) or 1)
-    if re.fullmatch(r"\d+(,\d+)*", text):
-        indices = [int(index) for index in text.split(",")]
+    if re.fullmatch(r"\d+([,\s]+\d+)*", text):
+        indices = [int(index) for index in re.findall(r"\d+", text)]
         if len(set(indices)) == len(indices):
             return list(indices)
     raise StudyError(f"--devices {text or repr(text)}: give GPU indices like 0,1 (each once) or CPU ranks like cpu:2")

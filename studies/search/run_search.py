@@ -11,6 +11,7 @@ from studies.definition.study import Cell
 from studies.engine.progress import Progress, View
 from studies.engine.run_study import drive
 from studies.engine.scheduler import Options
+from studies.search.begun import Begun
 from studies.search.search import Search
 from studies.search.sweep import join_sweep
 from studies.workers.forkserver import forkserver
@@ -39,7 +40,7 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
     return progress
 
 
-def _complete(search: Search) -> list[FrozenTrial]:
+def _complete(search: Search | Begun) -> list[FrozenTrial]:
     """Return the complete trials; one without a key was never asked for by a search."""
     trials = search.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if "key" in trial.user_attrs]
@@ -54,7 +55,7 @@ def _before(search: Search) -> list[tuple[Cell, float]]:
     return cells
 
 
-def best(search: Search, count: int = 5) -> list[FrozenTrial]:
+def best(search: Search | Begun, count: int = 5) -> list[FrozenTrial]:
     """Return the best complete trials, each configuration once; of two objectives those that no other beats in both."""
     sign = -1 if search.metric.higher_is_better else 1
     trials: Iterable[FrozenTrial] = _complete(search)

@@ -17,6 +17,8 @@ from lightning_bam.run_folder.lock import LIMIT, open_lock, wait_for
 from studies.storage.checked_trials import MALFORMED, is_entry
 from studies.storage.postgres import outage
 
+NAME: Final = "studies.journal"
+"""The file's name in the runs folder."""
 HEAD: Final = 1024
 """Bytes by which a journal is recognised: its first entry names the process that wrote it."""
 TAIL: Final = 2**20
@@ -134,7 +136,7 @@ def pass_over(journal: Path) -> None:
 
 def journal(root: Path) -> JournalStorage:
     """Open the journal of `root`, which optuna-dashboard opens, too; `FolderError` where it is damaged."""
-    file = Journal(root / "studies.journal")
+    file = Journal(root / NAME)
     os.close(open_plain(file.path, os.O_RDWR | os.O_CREAT))
     with file.locked():  # who cannot write here learns it before anything is trained
         pass

@@ -256,7 +256,8 @@ def test_what_is_refused_is_refused_in_one_line_that_names_the_file(root, reader
     if reader is in_coco and kind in {"pipe", "device"}:
         assert message.endswith(f"the first {NAME!r}") or "leads out of" in message
         return
-    assert message.startswith(f"cannot read the image {root}")
+    which = "the image" if reader is not in_memory else "4 of 4 images:"
+    assert message.startswith(f"cannot read {which} {root}")
     assert f"{NAME}: " in message
     assert reason in message
     assert "\n" not in message

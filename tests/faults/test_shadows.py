@@ -106,6 +106,42 @@ def test_no_process_imports_from_the_working_directory(shadowed):
     assert [path for path in logs if "127.0.0.1:9" in path.read_text()] == []
 
 
+def test_the_package_as_a_program_is_the_command_beside_folders_of_its_names(tmp_path, monkeypatch):
+    """`python -m` puts the working directory first, for Python's own modules, too: of these no line of ours knows."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("studies", "analysis"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(CANARY.format(canary=str(tmp_path / "canary")))
+    for safe in ([], ["-P"]):
+        words = [sys.executable, *safe, "-m", "lightning_bam", "plan", "quickstart"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("quickstart: Does BAM help")
+    refused = subprocess.run([*words[:-2], "rum"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr[:14]) == (2, "bam: argument ")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_doctor_names_what_hides_a_package(shadowed):
+    from studies.doctor.machine import imports
+
+    there = shadowed.with_name("there")
+    found = [(finding.found.partition(" hides")[0], finding.mend) for finding in imports()]
+    assert found == [
+        (str(there / "analysis"), "rename it, as my_analysis"),
+        (str(there / "lightning_bam.py"), "rename it, as my_lightning_bam.py"),
+        (str(there / "studies"), "rename it, as my_studies"),
+        (str(there / "studies.py"), "rename it, as my_studies.py"),
+    ]
+
+
+def test_doctor_finds_nothing_that_hides_a_package_where_they_stand(monkeypatch):
+    from studies.doctor.machine import imports
+
+    monkeypatch.chdir(HOME)
+    assert list(imports()) == []
+
+
 def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
     """Also those of another study that have the same names."""
     for folder, width in (("one", 4), ("two", 8)):
@@ -120,6 +156,16 @@ def test_a_study_imports_its_own_neighbours_in_every_process(tmp_path):
             "shapes/__init__.py",
             "shapes/widths.py",
         ]
+
+
+def test_a_study_in_a_folder_named_as_a_package_imports_its_neighbours_and_the_package(tmp_path):
+    folder = tmp_path / "studies"
+    (folder / "analysis").mkdir(parents=True)
+    (folder / "widths.py").write_text("from twice import TWICE\nWIDTH = TWICE * 2\ndef times(n): return n * WIDTH\n")
+    (folder / "twice.py").write_text("TWICE = 3\n")
+    (folder / "mine.py").write_text(STUDY.replace("import colorsys\n", ""))
+    assert find_study(str(folder / "mine.py")).rows["BAM"].backbone.width == 6
+    assert ask(forkserver(), "widths", "times", 3) == 18
 
 
 def test_nothing_runs_of_a_study_file_but_its_source(tmp_path):

@@ -50,6 +50,7 @@ def examine(root: Path, url: str | None) -> Iterator[Finding]:
     context.set_forkserver_preload(["studies.doctor.torch_probe"])  # a torchvision that does not fit would end it
     checks: dict[str, Callable[[], Iterable[Finding]]] = {
         "versions": machine.versions,
+        "imports": machine.imports,
         "memory": machine.memory,
         "disk": partial(runs_folder.room, root),
         "files": partial(runs_folder.files, root),

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -10,22 +10,27 @@ from typing import Any
 from rich.text import Text
 
 from analysis.checks.unlisted import of_study, with_dropped
-from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDIES, margin, points, rule
+from analysis.cli.arguments import JSON, RANKS, RUNS, SELECTION, STUDIES, argument, margin, points, rule
 from analysis.cli.output import grid
 from analysis.cli.selection import records_of, root_of, select, with_asked_rule
 from analysis.formats.json_text import json_text
 from analysis.formats.legend import fixed_facts
 from analysis.planning.forecast import forecast
+from analysis.planning.measured import Measured, measure
 from analysis.planning.needs import hours_a_run
 from analysis.planning.resolvable import Look, looks_of
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import tabulate
 from studies.definition.study import Study
 from studies.errors import StudyError
+from studies.job.devices import parse_devices, slots
 from studies.records.counts import counts
 from studies.records.purpose import earlier_code, others
+from studies.records.records import Record
 from studies.terminal.console import Console
 
+STEPS = 20
+"""Steps that `lightning_bam.training.pace` times, which loads torch."""
 ARGUMENTS = (
     STUDIES,
     *SELECTION,
@@ -34,6 +39,10 @@ ARGUMENTS = (
     points("--sd", "with --resolve: sd of the paired differences (the median of finished rows)"),
     margin("with --resolve: "),
     *rule("plan by the rule that `bam run --until-resolved` would declare", ""),
+    argument("--measure", action="store_true", help="train 20 steps of each row, and say how long the rest takes here"),
+    argument("--devices", metavar="LIST", help="with --measure: as of `bam run` (all GPUs, else all cores)"),
+    argument("--runs-per-device", type=RANKS, metavar="K", help="with --measure: K runs share a device (1)"),
+    argument("--threads", type=RANKS, metavar="N", help="with --measure: torch threads of a run (1)"),
     JSON,
 )
 
@@ -44,6 +53,10 @@ def execute(arguments: argparse.Namespace) -> int:
         for option in ("sd", "margin"):
             if getattr(arguments, option) is not None:
                 raise StudyError(f"--{option}: goes with --resolve; give that, too")
+    if not arguments.measure:
+        for option in ("devices", "runs_per_device", "threads"):
+            if getattr(arguments, option) is not None:
+                raise StudyError(f"--{option.replace('_', '-')}: goes with --measure; give that, too")
     arguments.until_resolved = bool(arguments.until_resolved or arguments.looks or arguments.spending)
     plans = [plan(name, arguments) for name in arguments.study]
     if arguments.json:
@@ -59,7 +72,8 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     declared = select(name, arguments, keep=False)
     study = with_asked_rule(declared, arguments)
     records = records_of(study, arguments, keep=False)
-    pace = hours_a_run(records)
+    measured = _measured(records, arguments) if arguments.measure else None
+    pace = hours_a_run(records) | (_device_hours(measured, arguments) if measured else {})
     beside = others(root_of(arguments), {study.label: {record.run.key for record in records}})[study.label]
     study = with_dropped(study, of_study(study, root_of(arguments), beside, ()))
     named = None if arguments.resolve is None else _forecast(study, declared, arguments, pace)
@@ -90,9 +104,20 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "looks": [asdict(look) for look in looks],
         "forecast": named,
         "earlier_code": dict(earlier_code(study.rows, beside)),
+        "measured": None if measured is None else asdict(measured),
         "fixed": study.fixed(),
         "rows": rows,
     }
+
+
+def _measured(records: Sequence[Record], arguments: argparse.Namespace) -> Measured | None:
+    where = slots(parse_devices(arguments.devices), 1, arguments.runs_per_device or 1)
+    return measure(records, where, arguments.threads or 1)
+
+
+def _device_hours(measured: Measured, arguments: argparse.Namespace) -> dict[str, float]:
+    """Return the device-hours of a run of each row, as `hours_a_run` counts them: by its share of the device."""
+    return {row: hours / (arguments.runs_per_device or 1) for row, hours in measured.hours_a_run.items()}
 
 
 def _looks(study: Study) -> list[Look]:
@@ -123,16 +148,25 @@ def show(one: dict[str, Any]) -> None:
     """Print one plan."""
     console = Console()
     console.print(Text.assemble((one["study"], "bold"), f": {one['question']}"))
-    headings = ("row", "params", "MACs", "done", "running", "failed", "to train", "device-hours left")
-    table = grid(headings, text=("row",))
+    headings = ["row", "params", "MACs", "done", "running", "failed", "to train", "device-hours left"]
+    measured = one["measured"]
+    table = grid(headings + ["images/s"] * bool(measured), text=("row",))
     for row in one["rows"]:
         states = Counter(row["states"])
         to_train = states["missing"] + states["interrupted"] + states["pruned"]
         numbers = (states["complete"], states["running"], states["failed"], to_train)
         hours = "not known yet" if row["device_hours_left"] is None else f"{row['device_hours_left']:.2g}"
         counted = (f"{row['params']:,}", f"{row['macs']:,}")
-        table.add_row(row["row"], *counted, *(str(number or "-") for number in numbers), hours)
+        images = measured["images_per_s"].get(row["row"]) if measured else None
+        pace = [] if not measured else ["-"] if images is None else [f"{images:,.0f}"]
+        table.add_row(row["row"], *counted, *(str(number or "-") for number in numbers), hours, *pace)
     console.print(table)
+    if measured:
+        console.print(
+            f"measured here, {STEPS} steps a row: what is left takes about {spoken(measured['hours'])}, "
+            f"{measured['at_once']} at a time, if the machine does nothing else",
+            soft_wrap=True,
+        )
     left = f"{one['left']} of {one['runs']} runs left"
     if one["stopping"] is not None:
         console.print(f"{left} until the next look; {one['stopping']}")
@@ -152,6 +186,14 @@ def show(one: dict[str, Any]) -> None:
             f"trained with earlier code: {rows}; these runs keep their keys, and the present code trains anew"
         )
     console.print(f"fixed: {fixed_facts(one['fixed'])}")
+
+
+def spoken(hours: float) -> str:
+    """Write a time as `40 s`, `12 min`, `3.4 h` or `5.1 days`."""
+    for limit, unit, name in ((1 / 60, 1 / 3600, "s"), (1, 1 / 60, "min"), (48, 1, "h")):
+        if hours < limit:
+            return f"{max(hours / unit, 1):.{int(name == 'h')}f} {name}"
+    return f"{hours / 24:.1f} days"
 
 
 def _show_forecast(one: dict[str, Any], console: Console) -> None:

@@ -8,19 +8,21 @@ from typing import Any
 
 from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
 from analysis.cli.output import grid
-from analysis.cli.selection import root_of
+from analysis.cli.selection import existing_root, root_of
 from analysis.cli.verbs.run import options_of, tell_unsent
 from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView
 from studies.errors import StudyError
 from studies.library import find_space
+from studies.search.begun import Begun, begun
 from studies.search.confirm import confirmation
 from studies.search.method import Method
 from studies.search.pruners import PRUNERS
 from studies.search.run_search import best, run_search
 from studies.search.samplers import SAMPLERS
 from studies.search.search import Search
+from studies.search.space import Space
 from studies.search.study_file import commands, write
 from studies.search.trials import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.terminal.console import Console
@@ -35,6 +37,7 @@ def _choices(purposes: dict[Any, str], default: str) -> str:
     return "; ".join(f"{name}: {purpose}" for name, purpose in purposes.items()) + f" ({default})"
 
 
+STATES = ("complete", "pruned", "running", "failed")
 ARGUMENTS = (
     argument("space", help="a name such as bam, or a Python file that defines SPACE"),
     PRESET,
@@ -52,6 +55,7 @@ ARGUMENTS = (
     ),
     argument("--seeds", type=number(1, MOST_SEEDS), default=1, metavar="K", help="runs of each configuration (1)"),
     argument("--confirm", type=number(1), metavar="N", help="write a study of the N best, with fresh seeds"),
+    argument("--status", action="store_true", help="only say how the search stands"),
     RETRY,
     SET,
     *RUNS,
@@ -67,6 +71,8 @@ def execute(arguments: argparse.Namespace) -> int:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
     method = Method(**{name: getattr(arguments, name) for name in ("sampler", "pruner", "trials", "seed", "seeds")})
+    if arguments.status:
+        return status(space, method, arguments)
     wait_for_others, again = arguments.confirm is not None, arguments.retry is not None
     search = Search(root_of(arguments), space, method, arguments.storage, wait_for_others=wait_for_others, again=again)
     with closing(search):
@@ -114,6 +120,25 @@ def show_sweep(search: Search) -> None:
     print(f"bam: {one_line(told)}", file=sys.stderr)
 
 
+def status(space: Space, method: Method, arguments: argparse.Namespace) -> int:
+    """Print how many trials there are and the best ones, and change nothing."""
+    for option in ("confirm", "retry"):
+        if getattr(arguments, option) is not None:
+            raise StudyError(f"--{option}: changes the search, and --status only looks; leave one of them out")
+    with begun(existing_root(arguments), space, method, arguments.storage) as search:
+        states = search.states()
+        if arguments.json:
+            print(json_text({"search": search.label, "trials": dict(states), "best": as_json(search)}))
+            return 0
+        numbers = ", ".join(f"{states[name]} {name}" for name in STATES if states[name]) or "none yet"
+        Console().print(one_line(f"{search.label}: {states.total()} trials: {numbers}"), soft_wrap=True)
+        if states["complete"]:
+            show(search)
+        for why, count in troubles(search.optuna.get_trials(deepcopy=False)).most_common():
+            Console().print(one_line(f"without a figure: {count}, {why}"), soft_wrap=True)
+    return 0
+
+
 def confirm(search: Search, count: int) -> None:
     """Write a study of the best configurations, and say how to run it."""
     values = [trial.params for trial in best(search, count)]
@@ -125,14 +150,14 @@ def confirm(search: Search, count: int) -> None:
     print(f"wrote {path}; now: {commands(path, search.root)}", file=sys.stderr)
 
 
-def provenance(search: Search) -> str:
+def provenance(search: Search | Begun) -> str:
     """Return the search with the number of its trials, by sampler and pruner."""
     trials = list(counted(search.optuna.get_trials(deepcopy=False)))
     by = Counter(str(trial.user_attrs.get("by", "an older version")) for trial in trials)
     return f"{search.label} ({len(trials)} trials: {'; '.join(f'{count} by {how}' for how, count in by.most_common())})"
 
 
-def as_json(search: Search) -> list[dict[str, Any]]:
+def as_json(search: Search | Begun) -> list[dict[str, Any]]:
     """Return the best trials, or the whole front, as JSON data."""
     figure = f"held_out_{search.metric.name}"
     return [
@@ -141,12 +166,12 @@ def as_json(search: Search) -> list[dict[str, Any]]:
     ]
 
 
-def best_trials(search: Search) -> list[Any]:
+def best_trials(search: Search | Begun) -> list[Any]:
     """Return the five best trials, or with two objectives every one that no other beats in both."""
     return best(search) if len(search.optuna.directions) == 1 else best(search, search.trials)
 
 
-def show(search: Search) -> None:
+def show(search: Search | Begun) -> None:
     """Print the best trials, each with those of its knobs that play a part."""
     macs = ["MACs (M)"] if len(search.optuna.directions) > 1 else []
     table = grid([f"held-out {search.metric.label}", *macs, "configuration", "run"], text=("configuration",))

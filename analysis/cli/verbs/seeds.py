@@ -1,10 +1,9 @@
 """`bam seeds`: which rows are open, and what closing them costs."""
 
 import argparse
-import re
 from dataclasses import asdict
 
-from analysis.cli.arguments import JSON, ONE_STUDY, argument, checked
+from analysis.cli.arguments import JSON, ONE_STUDY, argument, checked, hours
 from analysis.cli.output import grid
 from analysis.cli.selection import read, root_of, run_command, select
 from analysis.formats.columns import signed
@@ -16,16 +15,6 @@ from studies.stopping_rules.declaration import first_fresh
 from studies.terminal.console import Console
 
 ENDED = "a rule that a failed run has ended goes on where that run is trained again"
-UNITS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
-
-
-def hours(text: str) -> float:
-    """Read `12h`, `90m` or `2d` as hours."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", text)
-    if not match or float(match.group(1)) == 0:
-        raise ValueError
-    return float(match.group(1)) * UNITS[match.group(2)]
-
 
 ARGUMENTS = (
     *ONE_STUDY,

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.cli.arguments import RANKS, RUNS, SELECTION, SHARES, STUDY, argument, checked, number
+from analysis.cli.arguments import RANKS, RUNS, SELECTION, SHARES, STUDY, argument, checked, hours, number
 from analysis.cli.selection import records_of, refuse_part, root_of, select
 from studies.cluster import submission_cluster
 from studies.cluster.cluster import Request
@@ -22,12 +22,12 @@ UNFINISHED = ("missing", "interrupted", "pruned", "running")
 
 
 def minutes(text: str) -> int:
-    """Return a time in minutes, rounded up."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)|(\d+)", text)
-    if match is None:
-        raise ValueError
-    days, hours, mins, seconds, plain = (int(part or 0) for part in match.groups())
-    total = plain or math.ceil(((days * 24 + hours) * 60 + mins) + seconds / 60)
+    """Return a time in minutes, rounded up: `90min`, `2h`, minutes, or as Slurm writes it."""
+    if match := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)|(\d+)", text):
+        days, of_day, mins, seconds, plain = (int(part or 0) for part in match.groups())
+        total = plain or math.ceil(((days * 24 + of_day) * 60 + mins) + seconds / 60)
+    else:
+        total = math.ceil(round(60 * hours(text), 6))
     if total < 1:
         raise ValueError
     return total
@@ -51,10 +51,10 @@ ARGUMENTS = (
     argument("--nodes-per-run", type=RANKS, default=1, metavar="N", help="train each run over N nodes (1)"),
     argument(
         "--time",
-        type=checked(minutes, "minutes, HH:MM:SS or D-HH:MM:SS"),
+        type=checked(minutes, "a time like 2h, 90min, minutes, HH:MM:SS or D-HH:MM:SS"),
         default=240,
         metavar="TIME",
-        help="minutes or HH:MM:SS after which a job is requeued and goes on (240)",
+        help="time after which a job is requeued and goes on, as 2h, 90min, 90, 1:30:00 or 1-12:00:00 (240)",
     ),
     argument("--partition", metavar="NAME", help="Slurm's partition"),
     argument("--account", metavar="NAME", help="Slurm's account"),

@@ -12,6 +12,7 @@ from studies.definition.stopping import Stopping
 from studies.library import find_study
 from studies.records.counts import Counts
 from studies.stopping_rules.declaration import declare
+from tests.analysis.cli.conftest import TINY
 from tests.analysis.synthetic import golden_table
 
 STUDY = "from tests.analysis.synthetic import STUDY\n"
@@ -103,3 +104,36 @@ def test_a_study_of_its_baseline_alone_has_nothing_to_resolve(asked, tmp_path, c
     assert any(line.endswith("runs left; no row to compare with the baseline") for line in said(capsys))
     assert main(["plan", "combine.py", "--resolve", "1"]) == 2
     assert "--resolve: combine has no row beside its baseline, so no difference" in capsys.readouterr().err
+
+
+def test_rows_are_measured_on_these_devices_and_nothing_is_written(tmp_path, monkeypatch, capsys):
+    """Two rows, one run of one of them there: 81 batches an epoch, two epochs, three runs to come."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "tiny.py").write_text(TINY.replace("batch_size=64", "batch_size=16"))
+    assert main(["plan", "tiny.py", "--measure", "--devices", "cpu:2", "--json"]) == 0
+    one = json.loads(capsys.readouterr().out)[0]
+    measured = one["measured"]
+    assert measured["at_once"] == 2
+    assert set(measured["images_per_s"]) == {"none", "BAM"}
+    for row in one["rows"]:
+        hours = measured["hours_a_run"][row["row"]]
+        trained = 2 * 81 * 16 / measured["images_per_s"][row["row"]] / 3600
+        assert trained < hours < 20 * trained, "scoring comes on top"
+        assert row["device_hours_left"] == pytest.approx(2 * hours, abs=1e-4)
+    first, second = measured["hours_a_run"].values()
+    assert max(first, second) * 2 >= measured["hours"] >= max(first, second)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--devices", "cpu:2"], "bam: --devices: goes with --measure; give that, too\n"),
+        (["--threads", "2"], "bam: --threads: goes with --measure; give that, too\n"),
+        (["--measure", "--devices", "gpu"], "bam: --devices gpu: give GPU indices like 0,1 (each once) or CPU ranks"),
+    ],
+)
+def test_where_it_is_measured_goes_with_measuring(asked, words, line, capsys):
+    assert main(["plan", "combine.py", *words]) == 2
+    assert capsys.readouterr().err.startswith(line)

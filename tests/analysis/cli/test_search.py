@@ -31,9 +31,24 @@ def test_search(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_space("mine", '{"attention.reduction": ("2", "4")}')
     argv = ["search", "space.py", "--sampler", "brute", "--trials", "2", "--devices", "cpu:2", "--wandb", "off"]
+    assert main([*argv, "--status"]) == 2
+    assert capsys.readouterr().err == "bam: search+mine: has not begun here; without --status it does\n"
+    assert not Path("runs").exists()
     assert main(argv) == 0
     out, err = capsys.readouterr()
     assert out.startswith("Which?")
+    before = Path("runs/studies.journal").read_bytes()
+    assert main([*argv, "--status"]) == 0
+    assert capsys.readouterr().out == f"search+mine: 2 trials: 2 complete\n{out}"
+    assert main([*argv, "--status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["trials"] == {"complete": 2, "failed": 0}
+    assert [trial["attention.reduction"] for trial in told["best"]] in (["2", "4"], ["4", "2"])
+    assert main([*argv, "--status", "--set", "recipe.lr=0.5"]) == 2
+    assert "has not begun here" in capsys.readouterr().err
+    assert main([*argv, "--status", "--confirm", "2"]) == 2
+    assert capsys.readouterr().err.startswith("bam: --confirm: changes the search, and --status only looks")
+    assert Path("runs/studies.journal").read_bytes() == before, "it only looks"
     assert "confirm a winner with a study before you report it" in err
     assert main([*argv, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["attention.reduction"] in {"2", "4"}

@@ -89,6 +89,7 @@ def test_flatten_by_hand():
     )
     assert flatten(run) == {
         "dataset": "digits",
+        "dataset.train": None,
         "backbone": "small_resnet",
         "backbone.depth": 8,
         "backbone.width": 16,
@@ -208,6 +209,12 @@ def test_another_module_keeps_the_reduction():
 
 def test_nearest():
     assert nearest("dilaton", ["dilation", "reduction"]) == "did you mean 'dilation'?"
+    assert nearest("epochs", ["recipe.epochs", "recipe.epoch"]) == "did you mean 'recipe.epochs'?"
+    assert nearest("lr", ["recipe.lr", "recipe.epochs"]) == "did you mean 'recipe.lr'?"
+    assert nearest("cmbine", ["attention", "attention.combine"]) == "did you mean 'attention.combine'?"
+    assert nearest("width", ["a.width", "b.width", "b.height"]) == "did you mean 'a.width' or 'b.width'?"
+    assert nearest("epoch", ["epochs", "lr"], "recipe.") == "did you mean 'recipe.epochs'?"
+    assert nearest("r", ["row", "seed"]) == "known: row, seed", "half of the letters are not near"
     assert nearest("q", ["b", "a"]) == "known: a, b"
     assert nearest("q", map(str, range(10, 31))) == "known: " + ", ".join(map(str, range(10, 30))) + " ..."
 

@@ -127,6 +127,9 @@ PINNED["a4e5cdfbf956fb3c"] = Run(attention=GlobalContextSpec(fusion="scale", rel
 PINNED["4f66b0c52b3ab33b"] = Run(attention=TripletAttentionSpec(branches="channel"), seed=3)
 PINNED["cae5d15397565791"] = Run(attention=GatherExciteSpec(extent=8, gather="conv", mlp=True))
 
+PINNED["ba14c2f00304fad8"] = Run(dataset=Digits(train=500))
+PINNED["69ac23e992fa4d59"] = Run(dataset=ImageFolder(name="pets", split=0.8, train=60))
+
 
 @pytest.mark.parametrize(("key", "run"), PINNED.items(), ids=PINNED.keys())
 def test_keys_are_pinned(key, run):
@@ -265,16 +268,16 @@ def test_a_default_written_out_is_the_default():
 
 DEFAULTS = {
     "cluttered_digits": "ClutteredDigits(size=24, fragments=4, train=6000, test=2000, seed=0)",
-    "digits": "Digits()",
-    "cifar10": "CIFAR10()",
-    "cifar100": "CIFAR100()",
-    "fashion_mnist": "FashionMNIST()",
-    "svhn": "SVHN()",
-    "image_folder": "ImageFolder(name='cars', height=64, width=64)",
-    "imagenet": "ImageNet(resolution=224)",
+    "digits": "Digits(train=None)",
+    "cifar10": "CIFAR10(train=None)",
+    "cifar100": "CIFAR100(train=None)",
+    "fashion_mnist": "FashionMNIST(train=None)",
+    "svhn": "SVHN(train=None)",
+    "image_folder": "ImageFolder(name='cars', height=64, width=64, train=None, split=None)",
+    "imagenet": "ImageNet(resolution=224, train=None)",
     "digit_scenes": "DigitScenes(height=64, width=64, most=4, train=1000, test=250, seed=0)",
-    "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333)",
-    "voc_detection": "VOCDetection(name='VOCdevkit', height=300, width=300)",
+    "coco_detection": "CocoDetection(name='coco', year=2017, classes=80, min_side=800, max_side=1333, train=None)",
+    "voc_detection": "VOCDetection(name='VOCdevkit', height=300, width=300, train=None)",
     "faster_rcnn": "FasterRCNN(trunk=SmallResNet(depth=8, width=16), pyramid=256, hidden=1024, proposals=1000)",
     "ssd": "SSD(base='vgg16', width=1.0, first_boxes=4, top_down=None)",
     "small_resnet": "SmallResNet(depth=8, width=16)",

@@ -17,7 +17,12 @@ NEVER = (
 OPTION = "give a number, true or false, a word, or numbers as 0.9,0.99"
 
 SETTINGS = [
-    ("attention.reduktion=8", "attention.reduktion: no such knob; did you mean 'reduction'?"),
+    ("attention.reduktion=8", "attention.reduktion: no such knob; did you mean 'attention.reduction'?"),
+    ("lr=0.1", "lr: no such knob; did you mean 'recipe.lr'?"),
+    (
+        "zzz=1",
+        "zzz: no such knob; known: attention, backbone, dataset, placement, recipe, score_on, seed, task",
+    ),
     ("atention.reduction=8", "atention.reduction: no such knob; did you mean 'attention.reduction'?"),
     ("seed.x=1", "seed.x: no such knob; did you mean 'seed'?"),
     ("attention.reduction=0", "attention.reduction='0': input should be greater than or equal to 1"),
@@ -43,7 +48,7 @@ SETTINGS = [
     ("recipe.optimizer_options.eps=1,", f"recipe.optimizer_options: eps='1,': {OPTION}"),
     ("recipe.optimizer_options.a.b=1", "recipe.optimizer_options: 'a.b': an option has a name, as eps"),
     ("recipe.ema=1", "recipe.ema='1': input should be less than 1"),
-    ("recipe.ema.d=1", "recipe.ema.d: no such knob; did you mean 'ema'?"),
+    ("recipe.ema.d=1", "recipe.ema.d: no such knob; did you mean 'recipe.ema'?"),
     ("recipe.clip_grad_norm=0", "recipe.clip_grad_norm='0': input should be greater than 0"),
     ("recipe.mixup=-0.2", "recipe.mixup='-0.2': input should be greater than 0"),
     (
@@ -75,7 +80,7 @@ SETTINGS = [
     ("backbone=resnet5", "backbone=resnet5: no such backbone; did you mean 'resnet50'?"),
     ("backbone=none", f"backbone=none: no such backbone; known: {BACKBONES}"),
     ("dataset=image_folder", "dataset.name: must be given"),
-    ("dataset=cifar10 dataset.size=5", "dataset.size: no such knob; 'cifar10' has no knobs"),
+    ("dataset=cifar10 dataset.size=5", "dataset.size: no such knob; known: train"),
     ("seed=-1", "seed='-1': input should be greater than or equal to 0"),
     ("score_on=train", "score_on='train': input should be 'test' or 'held_out'"),
 ]
@@ -102,7 +107,10 @@ DATA = [
     ({"attention": {"reduction": 8}}, "attention={'reduction': 8}: must be an object with a 'kind'"),
     ({"attention": {"kind": ["bam"]}}, "attention={'kind': ['bam']}: must be an object with a 'kind'"),
     ({"attention": {"kind": "bamm"}}, "attention=bamm: no such attention; did you mean 'bam'?"),
-    ({"attention": {"kind": "bam", "dilaton": 2}}, "attention.dilaton: no such knob; did you mean 'dilation'?"),
+    (
+        {"attention": {"kind": "bam", "dilaton": 2}},
+        "attention.dilaton: no such knob; did you mean 'attention.dilation'?",
+    ),
     ({"seed": "x"}, "seed='x': input should be a valid integer, unable to parse string as an integer"),
 ]
 

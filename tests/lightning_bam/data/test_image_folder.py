@@ -1,5 +1,8 @@
 """Anyone's images: generated PNGs of several shapes."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,8 +83,44 @@ def test_no_folder(root):
     )
 
 
-def test_no_test_folder(root):
+def test_val_is_scored_where_there_is_no_test(root):
+    before = load(ZOO)
     (root / "test").rename(root / "val")
+    assert torch.equal(load(ZOO).test, before.test)
+    (root / "test").mkdir()
+    (root / "val" / "bee").rename(root / "test" / "bee")
+    assert refusal_of(ZOO).startswith("image folder 'zoo': train has a class folder 'ant' and test has none")
+
+
+def test_a_folder_that_is_not_split(root):
+    """Of each class round(0.6 n) images are trained on, and no other; the rest is scored."""
+    for number in range(3, 7):
+        plain(16, 24, (100, number, 255)).save(root / "train" / "bee" / f"{number}.png")
+    for name in ("ant", "bee"):
+        (root / "train" / name).rename(root / name)
+    split = ImageFolder(name="zoo", height=8, width=12, split=0.6)
+    assert refusal_of(split) == f"dataset.split=0.6: {root / 'train'} is split off already; leave split out"
+    shutil.rmtree(root / "train")
+    shutil.rmtree(root / "test")
+    assert split.classes == 2
+    images = load(split)
+    assert images.train_labels.tolist() == [0] * 2 + [1] * 4
+    assert images.test_labels.tolist() == [0] * 1 + [1] * 3
+    seen = [(int(image[0, 0, 0]), int(image[1, 0, 0])) for image in (*images.train, *images.test)]
+    assert sorted(seen) == [(0, number) for number in range(3)] + [(100, number) for number in range(7)]
+    assert seen != sorted(seen), "and not the first ones by name"
+    assert load(replace(split, split=0.4)).train_labels.tolist() == [0] * 1 + [1] * 3
+    assert load(replace(split, train=3)).train_labels.tolist() == [0, 1, 1]
+    assert refusal_of(replace(split, split=0.9)) == (
+        "dataset.split=0.9: of the 3 images of 'ant' none is left to score; add images, or take another share"
+    )
+    assert refusal_of(replace(split, split=0.1)) == (
+        "dataset.split=0.1: of the 3 images of 'ant' none is left to train on; add images, or take another share"
+    )
+
+
+def test_no_test_folder(root):
+    shutil.rmtree(root / "test")
     assert refusal_of(ZOO) == f"image folder 'zoo': no {root / 'test'}; put images at {root / 'test'}/<class>/<image>"
 
 
@@ -105,6 +144,22 @@ def test_an_image_that_is_none(root):
     broken = root / "train" / "bee" / "1.png"
     broken.write_bytes(b"not a picture")
     assert refusal_of(ZOO).startswith(f"cannot read the image {broken}: ")
+
+
+def test_all_images_that_are_none_are_named_at_once(root):
+    broken = [root / "train" / "ant" / "2.png", root / "train" / "bee" / "1.png", root / "test" / "bee" / "0.png"]
+    for path in broken:
+        path.write_bytes(b"not a picture")
+    why = "it is no JPEG, PNG, GIF, BMP, TIFF, WEBP, PPM or PGM"
+    assert refusal_of(ZOO) == "cannot read 3 of 10 images: " + "; ".join(f"{path}: {why}" for path in broken)
+
+
+def test_of_many_images_that_are_none_some_are_named(root, monkeypatch):
+    monkeypatch.setattr("lightning_bam.data.image_files.NAMED", 2)
+    for path in root.rglob("*.png"):
+        path.write_bytes(b"not a picture")
+    assert refusal_of(ZOO).startswith(f"cannot read 10 of 10 images: {root / 'train' / 'ant' / '0.png'}: it is no")
+    assert refusal_of(ZOO).endswith(" or PGM; and 8 more")
 
 
 def test_an_image_cut_short(root):

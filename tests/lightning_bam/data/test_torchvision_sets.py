@@ -9,6 +9,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import urllib.response
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,8 @@ def test_cifar(monkeypatch, data, spec, cls, key, packed):
     assert images.test_labels.tolist() == written[name][1]
     assert images.train.is_contiguous()
     assert images.train.shape[1:] == spec.shape
+    classes = len(images.labels.unique())
+    assert load(replace(spec, train=classes)).count == classes
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,7 @@ def test_svhn(monkeypatch, data):
     assert images.train_labels.tolist() == [0, 1, 9, 0, 2]  # the files call the digit zero 10
     assert images.test_labels.tolist() == [0, 1, 9]
     assert images.test_labels.dtype == torch.int64
+    assert load(SVHN(train=4)).train_labels.unique().tolist() == [0, 1, 2, 9]
 
 
 def test_svhn_is_missing(data):
@@ -193,6 +197,7 @@ def test_fashion_mnist(monkeypatch, data, packed):
     assert images.test_labels.tolist() == test_labels.tolist()
     assert images.train.shape == (7, 1, 28, 28)
     assert images.train_labels.dtype == torch.int64
+    assert load(FashionMNIST(train=6)).count == 6
 
 
 @pytest.mark.parametrize(

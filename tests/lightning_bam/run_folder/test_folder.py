@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lightning_bam.config import BAMSpec, Run
 from lightning_bam.run_folder import provenance as provenance_module
 from lightning_bam.run_folder.files import FolderError, FullDiskError, read_object, write_object
-from lightning_bam.run_folder.folder import SCHEMA, Result, RunFolder
+from lightning_bam.run_folder.folder import SCHEMA, Result, RunFolder, Within
 from lightning_bam.run_folder.provenance import provenance, sources
 from lightning_bam.run_folder.result import flat
 from lightning_bam.training.checkpoint import AtomicCheckpointIO
@@ -229,6 +229,30 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(folder):
         assert not list(mount.glob(".*")), "no half-written file stays behind"
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "{}", '{"epoch": 0}', '{"epoch": 0, "batches": 3, "of": 2, "images_per_s": 1}']
+    + [f'{{"epoch": 0, "batches": 1, "of": 2, "images_per_s": {wrong}}}' for wrong in ('"1"', "-1", "1e999", "null")],
+)
+def test_how_far_an_epoch_is_in_no_words_of_ours_is_not_known(folder, text):
+    (folder.path / "within.json").write_text(text)
+    assert folder.within() is None
+    folder.note_within(Within(0, 1, 2, 3.5))
+    assert folder.within() == Within(0, 1, 2, 3.5)
+
+
+def test_how_far_an_epoch_is_is_written_through_no_link_and_stops_nothing(folder, tmp_path):
+    (tmp_path / "theirs").write_text("kept")
+    (folder.path / "within.json").symlink_to(tmp_path / "theirs")
+    assert folder.within() is None
+    folder.note_within(Within(0, 1, 2, 3.5))
+    assert (tmp_path / "theirs").read_text() == "kept"
+    folder.forget_within()
+    folder.path.rename(tmp_path / "moved")
+    folder.note_within(Within(0, 1, 2, 3.5))
+    assert not folder.path.exists()
 
 
 def test_a_folder_that_was_removed_is_not_made_again_by_what_its_training_still_writes(tmp_path):

@@ -102,7 +102,7 @@ def test_flat_names_settings_and_json(run):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"attention.kernel": "5"}, "attention.kernel: no such knob; did you mean 'kernel_size'?"),
+        ({"attention.kernel": "5"}, "attention.kernel: no such knob; did you mean 'attention.kernel_size'?"),
         (
             {"attention.kernel_size": "x"},
             "attention.kernel_size='x': input should be a valid integer, unable to parse string as an integer",

@@ -88,7 +88,8 @@ def test_without_panels_there_is_one():
         ),
         (
             {"within": ("attention",)},
-            "tiny: within 'attention': no slot that panels may differ in; did you mean 'dataset'?",
+            "tiny: within 'attention': no slot that panels may differ in; known: backbone, dataset, placement, recipe, "
+            "task",
         ),
         (
             {"within": (), "baseline": "net8"},

@@ -196,7 +196,7 @@ def test_override_changes_every_row_that_has_the_knob():
     [
         ({"attention.combine": "sum"}, "--set attention.combine: this is what tiny varies; use --only or --seeds"),
         ({"seed": "3"}, "--set seed: this is what tiny varies; use --only or --seeds"),
-        ({"recipe.epoch": "3"}, "recipe.epoch: no such knob; did you mean 'epochs'?"),
+        ({"recipe.epoch": "3"}, "recipe.epoch: no such knob; did you mean 'recipe.epochs'?"),
     ],
 )
 def test_override_refuses(settings, message):
@@ -248,6 +248,7 @@ def test_only_keeps_the_baseline_and_what_is_asked_for():
             {"attention.combin": ["max"]},
             "--only attention.combin=max: no such name; did you mean 'attention.combine'?",
         ),
+        ({"combine": ["max"]}, "--only combine=max: no such name; did you mean 'attention.combine'?"),
         (
             {"attention.combine": ["mean"]},
             "--only attention.combine=mean: no row but the baseline; values: max, product, sum",
@@ -258,6 +259,11 @@ def test_only_refuses(selectors, message):
     with pytest.raises(StudyError) as error:
         wide().only(selectors)
     assert str(error.value) == message
+
+
+def test_a_row_that_is_labelled_as_a_setting_is_a_hint():
+    with pytest.raises(StudyError, match=r"^--only R=4: no such name; did you mean 'row=r=4'\?$"):
+        tiny(rows={"none": BASE, "r=4": BAM}).only({"R": ["4"]})
 
 
 def test_another_row_can_be_the_baseline():

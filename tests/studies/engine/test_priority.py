@@ -1,11 +1,11 @@
-"""The longest expected run first."""
+"""Seed by seed, and of a seed the longest expected run first."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from lightning_bam.run_folder.folder import RunFolder
-from studies.engine.run_study import longest_first
+from studies.engine.run_study import in_order
 from studies.records.records import Record
 from tests.studies.conftest import BASE
 
@@ -22,13 +22,19 @@ def names(records):
 
 
 def test_work_decides():
-    missing = [record("small"), record("large"), record("small", epochs=100, seed=1)]
-    assert names(longest_first(missing, MACS)) == [("small", 1), ("large", 0), ("small", 0)]
+    missing = [record("small"), record("large"), record("medium", epochs=30)]
+    assert names(in_order(missing, MACS | {"medium": 1_000_000})) == [("large", 0), ("medium", 0), ("small", 0)]
+
+
+def test_a_seed_is_whole_before_the_next_begins():
+    missing = [record(row, seed) for row in ("small", "large") for seed in (7, 3)]
+    rest = [("large", 7), ("small", 7), ("large", 3), ("small", 3)]
+    assert names(in_order(missing, MACS)) == rest, "seeds in the study's own order"
 
 
 def test_equal_runs_keep_their_order_so_that_seeds_fill_up_evenly():
     missing = [record(row, seed) for seed in range(3) for row in ("large", "small")]
-    assert names(longest_first(missing, {"large": 100, "small": 100})) == names(missing)
+    assert names(in_order(missing, {"large": 100, "small": 100})) == names(missing)
 
 
 def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
@@ -39,4 +45,4 @@ def test_what_was_begun_is_finished_first_the_longest_rest_before_the_others():
         record("large", 2, state="interrupted"),
     ]
     rest = [("small", 0), ("large", 0), ("large", 1), ("large", 2)]
-    assert names(longest_first(missing, MACS)) == rest, "one that ended no epoch has nothing to lose"
+    assert names(in_order(missing, MACS)) == rest, "one that ended no epoch has nothing to lose"

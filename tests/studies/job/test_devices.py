@@ -11,6 +11,7 @@ from studies.job.devices import Slot, parse_devices, slots, visible_gpus
 
 def test_parse():
     assert parse_devices("0,2,3") == [0, 2, 3]
+    assert parse_devices("0 2, 3") == [0, 2, 3]
     assert parse_devices("cpu") == [None]
     assert parse_devices("cpu:3") == [None] * 3
 

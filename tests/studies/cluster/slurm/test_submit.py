@@ -197,7 +197,8 @@ def test_nobody_else_writes_where_the_jobs_are_unpickled(tmp_path):
         (["--slurm", "no-requeue"], "bam: --slurm no-requeue: bam sets it, because requeueing depends on it\n"),
         (["--slurm", "mem="],
          "bam submit: argument --slurm: 'mem=' is not an option of sbatch, as mem=64G or exclusive\n"),
-        (["--time", "1:30"], "bam submit: argument --time: '1:30' is not minutes, HH:MM:SS or D-HH:MM:SS\n"),
+        (["--time", "1:30"], "bam submit: argument --time: '1:30' is not a time like 2h, 90min, minutes, HH:MM:SS or "
+         "D-HH:MM:SS\n"),
         (["--gpus-per-worker", "-1"],
          "bam submit: argument --gpus-per-worker: '-1' is not a number from 0 to 1,024\n"),
         (["--gpus-per-worker", "99999999999"],
