@@ -4,13 +4,13 @@ import stat
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 from analysis.bundle.archive import write
 from analysis.bundle.contents import Asked, check, contents, made_of
 from analysis.formats.data import frame
+from analysis.html.templates import escape
 from analysis.methods.account import account
 from analysis.methods.written import as_markdown
 from analysis.plots.glyphs import missing_glyphs
