@@ -129,6 +129,19 @@ def test_an_extra_seed_and_a_shared_baseline_are_seen(server, capsys):
     assert other["rows"][0]["n"] == 2
 
 
+def test_a_study_of_which_the_project_has_nothing_is_said_to_be_missing(server, capsys):
+    there = out(capsys, "other.py", "--set", "recipe.lr=0.3", "--runs", "--strict", *FROM, code=3)
+    assert there.err == f"bam: other+recipe.lr=0.3: {PROJECT} has none of its 4 runs\n"
+
+
+def test_the_end_of_a_failure_is_told(server, capsys):
+    """Its record is logged before the scheduler notes when it ended."""
+    shutil.rmtree("runs")
+    told = json.loads(out(capsys, "tiny.py", "--only", "row=wild", "--format", "json", *FROM).out)
+    assert [row["states"] for row in told["rows"]] == [{}, {"failed": 2}]
+    assert told["costs"]["spent"]["untold"] == 0
+
+
 def test_a_stopping_rule_stands_in_the_runs_folder(server, capsys):
     here = out(capsys, "ruled.py", "--format", "csv")
     for folder in Path("runs").iterdir():
