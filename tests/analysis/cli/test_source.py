@@ -162,6 +162,10 @@ def test_a_stopping_rule_stands_in_the_runs_folder(server, capsys):
 def test_who_agrees_is_told_so(server, capsys):
     assert out(capsys, "other.py", *FROM, "--strict").err == f"bam: other: {PROJECT} and runs agree about all 4 runs\n"
     assert out(capsys, "tiny.py", *FROM).err == GAP + f"bam: tiny: {PROJECT} and runs agree about all 7 runs\n"
+    run = find_study("other.py").rows["ECA"]
+    server.runs[f"lab/lightning-bam/{run.key}"].raw_config["seed"]["value"] = 5
+    told = out(capsys, "other.py", *FROM, "--strict", code=3)
+    assert told.err == f"bam: other: run {run.key} ('ECA', seed 0): config seed 5 in W&B, 0 in run.json\n"
 
 
 def test_where_they_disagree_is_told_run_by_run(server, capsys):
