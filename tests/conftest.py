@@ -22,8 +22,9 @@ for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.de
         signal.signal(number, usual)  # that tests start and interrupt would leave them ignored, as they should
 
 LONGEST = (
-    *("test_nodes", "test_kill", "test_chaos", "test_death", "test_submit", "test_catalogue", "test_wandb_run"),
-    *("test_hosts", "test_cli", "test_links", "test_scheduler", "test_bundle", "test_another_user", "test_every_kind"),
+    *("test_nodes", "test_kill", "test_chaos", "test_death", "test_submit", "test_catalogue", "test_outages"),
+    *("test_sweep", "test_wandb_run", "test_hosts", "test_cli", "test_links", "test_scheduler", "test_bundle"),
+    *("test_another_user", "test_every_kind"),
 )
 """Files that take a minute or more, the longest first: the process that begins one late would be alone at the end."""
 

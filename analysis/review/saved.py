@@ -8,12 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from analysis.report.page import Made
 from analysis.review.library import library
-from analysis.review.view import search_workspace, workspace
+from analysis.review.view import workspace
 from analysis.review.written_report import report
 from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.search.space import Space
 from studies.terminal.text import one_line
 from studies.tracking.connection import isolated_wandb
 
@@ -55,10 +54,11 @@ def save(built: Pages, entity: str, project: str) -> Saved:
         return Saved(view=_save_view(built.view, built.label), report=_save_report(built.report))
 
 
-def save_search(space: Space, label: str, entity: str, project: str) -> str:
-    """Save the view of the search called `label`, as `save` does, and return its address."""
+def save_search(view: Any, label: str, entity: str, project: str) -> str:
+    """Save the `search_workspace` of the search called `label`, as `save` does, and return its address."""
+    view.entity, view.project = entity, project
     with _one_line(label):
-        return _save_view(search_workspace(space, label, entity, project), label)
+        return _save_view(view, label)
 
 
 def view_id(label: str) -> str:

@@ -3,9 +3,7 @@
 import io
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,9 +17,7 @@ from studies.job.job import WandbMode
 from studies.records.records import Record
 from studies.terminal.text import one_line
 from studies.tracking.analysis_run import Analysis, Sent, send
-from studies.tracking.names import analysis_id
-from studies.tracking.store import sync_command
-from studies.workers.process_environment import die_with_parent, scrub, variables
+from studies.workers.aside import Aside
 
 LIMIT: Final = 120.0
 """Seconds that a server has for all of it."""
@@ -45,7 +41,7 @@ def tell_wandb(
     *,
     alert: bool = False,
 ) -> bool:
-    """Write a study's analysis run, and save its view and Report where a server has it; one line says where it is.
+    """Write a study's analysis run, and save its view and Report where a server has it; a line says where that is.
 
     What goes wrong with W&B is a line on stderr; returns whether all of it has gone well.
     """
@@ -58,14 +54,16 @@ def tell_wandb(
             )
         except StudyError as error:
             built = str(error)
-    outcome = in_a_process(analysis, built if isinstance(built, Pages) else None, root, mode)
+    try:
+        with Aside(LIMIT) as wandb:
+            outcome = wandb.ask(_send, analysis, built if isinstance(built, Pages) else None, root.absolute(), mode)
+    except StudyError as error:
+        outcome = Outcome(None, None, [f"W&B: what {study.label} came to is not sent ({error})"])
     for line in outcome.lines:
         print(f"bam: {one_line(line)}", file=sys.stderr)
     if outcome.sent is None:
         return False
     if not outcome.sent.url:
-        place = f"is recorded in {outcome.sent.record.parent}; `{sync_command(root)}` sends it"
-        print(f"bam: W&B: what {study.label} came to {place}", file=sys.stderr)
         return mode == "offline"
     told = f"what {study.label} came to: {outcome.sent.url}"
     told += f"; its view: {outcome.saved.view}; its Report: {outcome.saved.report}" if outcome.saved else ""
@@ -75,38 +73,14 @@ def tell_wandb(
     return not outcome.lines
 
 
-def in_a_process(analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> Outcome:
-    """Send it all within `LIMIT` seconds."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(theirs, analysis, built, root.absolute(), mode), daemon=True)
-    with variables({"PYTHONSAFEPATH": "1"}), ours:  # the working directory may hold a `wandb` of its own
-        process.start()
-        theirs.close()
-        try:
-            outcome: Outcome = ours.recv() if ours.poll(LIMIT) else _unanswered(analysis.label, root)
-        except EOFError:
-            outcome = Outcome(None, None, [f"W&B: the process that sends {analysis.label} has died; try again"])
-        process.kill()
-        process.join()
-    return outcome
-
-
-def _unanswered(label: str, root: Path) -> Outcome:
-    sync = sync_command(root, analysis_id(label))
-    return Outcome(None, None, [f"W&B: no answer in {LIMIT:g} s; what is recorded of {label}, `{sync}` sends"])
-
-
-def _send(answer: Connection, analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> None:
-    die_with_parent()
-    scrub()
+def _send(analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) -> Outcome:
     printed = io.StringIO()
     sent = saved = None
-    with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+    with redirect_stdout(printed):
         try:
             sent = send(analysis, root, mode)
             if sent is not None and sent.url and built is not None:
                 saved = save(built, sent.entity, sent.project)
         except Exception as error:  # W&B's are of any kind
             print(error if isinstance(error, StudyError) else f"W&B: {analysis.label} is not sent ({error})")
-    answer.send(Outcome(sent, saved, printed.getvalue().splitlines()))
+    return Outcome(sent, saved, printed.getvalue().splitlines())

@@ -12,6 +12,7 @@ from studies.engine.progress import Progress, View
 from studies.engine.run_study import drive
 from studies.engine.scheduler import Options
 from studies.search.search import Search
+from studies.search.sweep import join_sweep
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 
@@ -31,7 +32,10 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
                 if not search.optuna.get_trials(deepcopy=False):  # nothing has been tried: its name is free again
                     optuna.delete_study(study_name=search.label, storage=search.storage)
             raise
+        join_sweep(search, options.wandb, trains=True)
         drive(search, search.root, options, context, progress, view)
+    else:
+        join_sweep(search, options.wandb, trains=False)
     return progress
 
 

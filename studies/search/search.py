@@ -32,6 +32,7 @@ from studies.search.trials import ALL_TRIED, FAILED_BEFORE, TRIED_ALREADY, count
 from studies.storage.checked_trials import attributes, readable
 from studies.storage.optuna_storage import close_stale_trials, open_storage
 from studies.storage.postgres import with_retries
+from studies.tracking.sweep import Sweep
 
 OTHER: Final = "give the space another name, or use another --root"
 STRANGE: Final = "it was asked for with values that are none of this space's"
@@ -105,6 +106,7 @@ class Search(OpenTrials):
         self.pruner = method.pruner_for(space)
         self.label = label(space, method)
         self.about = About(question=space.question, varied=tuple(space.choices))
+        self.sweep: Sweep | None = None
         self.metric = headline(space.base)
         self.trials = method.trials_for(space)
         self.looked = -LOOK

@@ -56,7 +56,7 @@ class Space:
             if name in ("seed", "score_on"):
                 raise StudyError(f"{self.name}: {name} is the search's own to choose")
         tried = set()
-        for settings, name in self._tries():
+        for settings, name in self.tries():
             with_settings(self.base, settings)
             tried.add(name)
             choice = self.choices[name]
@@ -70,7 +70,7 @@ class Space:
             with_settings(self.base, {name: str(ends(self.choices[name])[0])})  # says what is wrong with the name
             raise StudyError(f"{self.name}: {name} plays no part in any run of this space")
 
-    def _tries(self) -> Iterator[tuple[dict[str, str], str]]:
+    def tries(self) -> Iterator[tuple[dict[str, str], str]]:
         """Yield, for each kind of each searched slot, the settings that try each value that plays a part there."""
         slots = [name for name in self.choices if name in KINDS]
         for kinds in product(*(ends(self.choices[slot]) for slot in slots)):
@@ -85,7 +85,7 @@ class Space:
         """For each name, the others that decide whether it plays a part."""
         deciders: dict[str, set[str]] = {name: set() for name in self.choices}
         first: dict[tuple[tuple[str, str], ...], set[str]] = {}  # the knobs at the first value of a name, by all else
-        for settings, name in self._tries():
+        for settings, name in self.tries():
             context = tuple(item for item in settings.items() if item[0] != name)
             knobs = set(flatten(with_settings(self.base, settings))) & set(self.choices)
             for other in (first.setdefault((*context, (name, "")), knobs) ^ knobs) - {name}:
@@ -137,7 +137,7 @@ class Space:
     def corners(self) -> dict[str, Run]:
         """Return a run for each value of each name in each kind of module, by what is set: to be checked first."""
         corners: dict[str, tuple[str, Run]] = {}
-        for settings, _ in self._tries():
+        for settings, _ in self.tries():
             usual = {name: str(value) for name, value in flatten(with_settings(self.base, settings)).items()} | settings
 
             def choose(name: str, choice: Choice, usual: Mapping[str, str] = usual) -> Value:

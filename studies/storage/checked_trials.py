@@ -12,7 +12,7 @@ from studies.errors import StudyError
 ATTRIBUTES: Final[Mapping[str, type]] = {
     **dict.fromkeys(("key", "row", "home", "owner", "by", "why", "rule"), str),
     **dict.fromkeys(("again", "late", "workers"), int),
-    **dict.fromkeys(("searched", "fixed_params"), dict),
+    **dict.fromkeys(("searched", "fixed_params", "sweeps"), dict),
     "retry": bool,
 }
 """The attributes of trials and studies that are read here, ours and one of Optuna's, and their types."""

@@ -15,7 +15,7 @@ from studies.tracking.connection import NAME, isolated_wandb, project
 from studies.tracking.description import preset_tags, study_tag
 from studies.tracking.names import ANALYSIS, CHART, TABLE, analysis_id
 from studies.tracking.record import TYPE, artifact_name
-from studies.tracking.session import SERVER_WAIT, open_run, prepare
+from studies.tracking.session import SERVER_WAIT, finish_run, open_run, prepare
 
 BUNDLE: Final = "bundle"
 """The type of the artifact that holds a study's bundle."""
@@ -120,7 +120,7 @@ def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
     except BaseException:
         run.finish(exit_code=1)
         raise
-    run.finish()
+    finish_run(run, where)
     if where == "offline":
         return Sent(record=record)
     tagged = tag(f"{run.entity}/{run.project}", analysis)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from studies.job.job import WandbMode
 from studies.tracking.connection import isolated_wandb
-from studies.tracking.store import FOLDER, remove_records, store
+from studies.tracking.store import FOLDER, mark_sent, remove_records, store
 
 SERVER_WAIT = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
@@ -42,15 +42,23 @@ def open_run(
                 dir=root,
                 mode=one,
                 resume=None,  # the record of an attempt takes the place of the last: all epochs are told again
-                settings=settings(wandb, monitor=monitor, sweep=sweep if one == "online" else None),
+                settings=settings(wandb, monitor=monitor, sweep=sweep),
             )
         except Exception as error:  # a dead or strange server must never stop a run
-            print(f"W&B: {one} failed ({error}); the run goes on")
+            reason, *_ = str(error).splitlines() or [type(error).__name__]
+            goes_on = "recorded offline" if one == "online" else "the run goes on"
+            print(f"W&B: {one} failed ({reason}); {goes_on}")
             with suppress(Exception):
                 wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
         else:
             return run, one
     return None
+
+
+def finish_run(run: Any, mode: WandbMode, code: int = 0) -> bool:
+    """Finish a W&B run with an exit code; return whether its server, if it has one, has taken all of it."""
+    run.finish(exit_code=code)
+    return mode == "offline" or mark_sent(Path(run.settings.sync_dir))
 
 
 def settings(wandb: Any, *, monitor: bool, sweep: str | None) -> Any:

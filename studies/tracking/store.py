@@ -2,17 +2,20 @@
 
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from lightning_bam.run_folder.files import refuse
+from lightning_bam.run_folder.files import FolderError, refuse
+from studies.job.job import WandbMode
 
 FOLDER: Final = "wandb"
 """W&B's own name for it."""
-UNSENT: Final = "unsent"
-"""A file in the record of an online run whose server has not answered."""
+SENT: Final = ".synced"
+"""What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
+REFUSED: Final = b"filestream: fatal error"
+"""What W&B writes into a record's log where the server has refused its lines; nothing else tells of it."""
 
 
 def store(root: Path) -> Path:
@@ -32,10 +35,33 @@ def remove_records(root: Path, key: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def unsent(root: Path, keys: Iterable[str]) -> list[Path]:
-    """Return the records of these runs that no server is known to have: offline, or without an answer at their end."""
-    found = [path for key in keys for path in records(root, key)]
-    return [path for path in found if path.name.startswith("offline-") or (path / UNSENT).exists()]
+def mark_sent(record: Path) -> bool:
+    """Mark the record of an online run, which W&B has finished, as sent; False where the server has refused it."""
+    log = record / "logs" / "debug-internal.log"
+    if log.exists() and REFUSED in log.read_bytes():
+        return False
+    for file in record.glob("*.wandb"):
+        file.with_name(file.name + SENT).touch()
+    return True
+
+
+def unsent(root: Path, ids: Collection[str]) -> list[Path]:
+    """Return the records of these runs that no server is known to have."""
+    names = {path.name.removeprefix("offline-").split("-", 2)[2]: path for path in store(root).glob("*run-*-*")}
+    return [names[one] for one in ids if one in names and not any(names[one].glob(f"*{SENT}"))]
+
+
+def unsent_line(root: Path, ids: Collection[str], mode: WandbMode) -> str:
+    """Return the line that says how many of these runs no server has, and what sends them; empty if none."""
+    try:
+        count = 0 if mode == "off" else len(unsent(root, ids))
+    except FolderError as error:  # no run was recorded, and its log says so
+        return f"W&B: {error}"
+    if not count:
+        return ""
+    runs = f"{count} run{'s' if count > 1 else ''}"
+    told = f"{runs} recorded in {root / FOLDER}" if mode == "offline" else f"{runs} could not be sent"
+    return f"W&B: {told}; `{sync_command(root)}` sends {'them' if count > 1 else 'it'}"
 
 
 def sync_command(root: Path, key: str = "") -> str:

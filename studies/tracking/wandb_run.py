@@ -1,12 +1,9 @@
 """W&B beside the run folder: one W&B run for each training run, never its only record and never a reason to stop."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -19,8 +16,8 @@ from studies.tracking.connection import isolated_wandb
 from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
-from studies.tracking.session import open_run, prepare
-from studies.tracking.store import UNSENT, sync_command
+from studies.tracking.session import finish_run, open_run, prepare
+from studies.tracking.store import sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -42,7 +39,7 @@ class Tracking:
         self._code = 1
         self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
-        self._record: Path | None = None
+        self._mode = job.wandb
         self._job = job
         self._run = run
         self._thread = threading.Thread(target=self._track, daemon=True)
@@ -75,9 +72,10 @@ class Tracking:
             return
         self._thread.join(max(0.0, min(deadline - time.monotonic(), self.end_wait)))
         if self._thread.is_alive():
-            with suppress(OSError):
-                (self._record / UNSENT if self._record else Path(os.devnull)).touch()
-            print(f"W&B: no answer; the record is kept, `{sync_command(self._root, self._run.key)}` sends it")
+            self._tell_unsent("no answer")
+
+    def _tell_unsent(self, why: str) -> None:
+        print(f"W&B: {why}; the record is kept, `{sync_command(self._root, self._run.key)}` sends it")
 
     def _conclude(self, wandb_run: Any, end: End) -> None:
         """Tell how the run ended, as its folder has it."""
@@ -108,7 +106,8 @@ class Tracking:
                     print(f"W&B: logging failed ({error}); the run goes on without it")
         if wandb_run is not None:
             try:
-                wandb_run.finish(exit_code=self._code)
+                if not finish_run(wandb_run, self._mode, self._code):
+                    self._tell_unsent("the server refuses this run")
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
@@ -123,9 +122,8 @@ class Tracking:
         )
         if opened is None:
             return None
-        wandb_run, mode = opened
-        self.end_wait = session.SERVER_WAIT if mode == "online" else DISK
-        self._record = Path(wandb_run.settings.sync_dir)
+        wandb_run, self._mode = opened
+        self.end_wait = session.SERVER_WAIT if self._mode == "online" else DISK
         return wandb_run
 
     def _define(self, wandb_run: Any) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from analysis.cli.arguments import DEVICES, ROWS, RUNS, SET, margin
 from analysis.cli.selection import root_of, select
-from analysis.cli.verbs.run import conclude, options_of, train
+from analysis.cli.verbs.run import conclude, options_of, tell_unsent, train
 from analysis.cli.verbs.table import show
 from analysis.table.counted import tables_of
 from studies.coordination.sync import gather_everywhere
@@ -18,6 +18,7 @@ def execute(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     trained = train(study, arguments, options)
     show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
-    if trained.runs:
-        conclude("quickstart", study, arguments, options)
+    if trained.keys:
+        ids = trained.keys | {conclude("quickstart", study, arguments, options)}
+        tell_unsent(ids, root_of(arguments), options.wandb)
     return trained.code

@@ -18,6 +18,7 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
 from studies.tracking.connection import default_mode, project
+from studies.tracking.names import analysis_id
 
 ARGUMENTS = (
     *ANY_STUDIES,
@@ -62,10 +63,12 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
     project()
 
     from analysis.cli.verbs.bundle import asked_of
+    from analysis.cli.verbs.run import tell_unsent
     from analysis.review.send import tell_wandb
 
     told = True
     names = [study.name for study, _ in studies] if arguments.all else arguments.study
     for name, (study, records), table in zip(names, studies, tables_of(studies), strict=True):
         told &= tell_wandb(study, records, table, root_of(arguments), mode, asked_of(name, arguments))
+    tell_unsent({analysis_id(study.label) for study, _ in studies}, root_of(arguments), mode)
     return 0 if told else 1

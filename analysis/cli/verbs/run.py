@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +23,11 @@ from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
+from studies.job.job import WandbMode
 from studies.terminal.text import one_line
 from studies.tracking.connection import default_mode, project
+from studies.tracking.names import analysis_id
+from studies.tracking.store import unsent_line
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
@@ -76,12 +80,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.again:
         _forget(arguments)
     options = options_of(arguments)
-    code = 0
+    code, keys = 0, set[str]()
     for name, study in zip(arguments.study, select_to_train(arguments), strict=True):
         trained = train(study, arguments, options)
-        code = max(code, trained.code)
-        if trained.runs:
-            conclude(name, study, arguments, options)
+        code, keys = max(code, trained.code), keys | trained.keys
+        if trained.keys:
+            keys.add(conclude(name, study, arguments, options))
+    tell_unsent(keys, root_of(arguments), options.wandb)
     return code
 
 
@@ -100,10 +105,10 @@ def _forget(arguments: argparse.Namespace) -> None:
 
 
 class Trained(NamedTuple):
-    """What a call has done for a study: its exit code, 1 where some run has no result, and the runs that have ended."""
+    """What a call has done for a study: its exit code, 1 where some run has no result, and keys of runs that ended."""
 
     code: int
-    runs: int
+    keys: set[str]
 
 
 def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trained:
@@ -112,13 +117,12 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
-    runs = 0
+    keys = set[str]()
 
     def train_round(part: Round) -> bool:
-        nonlocal runs
         print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
         trained = _train(part.study, root, options)
-        runs += trained.runs
+        keys.update(trained.keys)
         return trained.code == 0
 
     table, resolved = until_resolved(
@@ -126,13 +130,16 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     )
     for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
         print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
-    return Trained(0 if resolved else 1, runs)
+    return Trained(0 if resolved else 1, keys)
 
 
-def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> None:
-    """Tell W&B, if it is told of runs, what a study has come to; `name` is what the call calls it."""
+def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> str:
+    """Tell W&B, if it is told of runs, what a study has come to, and return the id of its analysis run.
+
+    `name` is what the call calls the study.
+    """
     if options.wandb == "off":
-        return
+        return analysis_id(study.label)
     from analysis.review.send import tell_wandb  # loads matplotlib
 
     every = gather_everywhere(study, root_of(arguments), options.storage)
@@ -142,6 +149,13 @@ def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Op
         tell_wandb(study, records, table, root_of(arguments), options.wandb, asked, alert=options.alert)
     except (FolderError, StudyError) as error:
         print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
+    return analysis_id(study.label)
+
+
+def tell_unsent(ids: Collection[str], root: Path, mode: WandbMode) -> None:
+    """Say how many of these runs of W&B, those of trainings and of analyses, no server has, and what sends them."""
+    if line := unsent_line(root, ids, mode):
+        print(f"bam: {one_line(line)}", file=sys.stderr)
 
 
 def _train(study: Study, root: Path, options: Options) -> Trained:
@@ -154,7 +168,7 @@ def _train(study: Study, root: Path, options: Options) -> Trained:
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
     code = 0 if states["complete"] == progress.total else 1
-    return Trained(code, len(progress.finished) + len(progress.failed))
+    return Trained(code, progress.ended)
 
 
 def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) -> Options:

@@ -9,10 +9,11 @@ from typing import Any
 from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
 from analysis.cli.output import grid
 from analysis.cli.selection import root_of
-from analysis.cli.verbs.run import options_of
+from analysis.cli.verbs.run import options_of, tell_unsent
 from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView
+from studies.errors import StudyError
 from studies.library import find_space
 from studies.search.confirm import confirmation
 from studies.search.method import Method
@@ -24,6 +25,10 @@ from studies.search.study_file import commands, write
 from studies.search.trials import FAILED_BEFORE, RUN_FAILED, counted, troubles
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
+from studies.workers.aside import Aside
+
+VIEW_LIMIT = 60.0
+"""Seconds that a W&B server has for the view of a search."""
 
 
 def _choices(purposes: dict[Any, str], default: str) -> str:
@@ -65,8 +70,9 @@ def execute(arguments: argparse.Namespace) -> int:
     wait_for_others, again = arguments.confirm is not None, arguments.retry is not None
     search = Search(root_of(arguments), space, method, arguments.storage, wait_for_others=wait_for_others, again=again)
     with closing(search):
+        options = options_of(arguments)
         with LiveView() as view:
-            progress = run_search(search, options_of(arguments), view)
+            progress = run_search(search, options, view)
         if arguments.json:
             print(json_text(as_json(search)))
         else:
@@ -85,7 +91,27 @@ def execute(arguments: argparse.Namespace) -> int:
             print(f"bam: {one_line(progress.halted)}", file=sys.stderr)
         elif arguments.confirm:
             confirm(search, arguments.confirm)
+        show_sweep(search)
+        tell_unsent(progress.ended, search.root, options.wandb)
     return 1 if progress.failed or progress.halted or search.troubles else 0
+
+
+def show_sweep(search: Search) -> None:
+    """Save the view in W&B of a search whose runs are in a sweep; a line says where both are, or what is missing."""
+    if search.sweep is None:
+        return
+    from analysis.review.saved import save_search
+    from analysis.review.view import search_workspace
+
+    told = f"W&B: {search.label} as a sweep: {search.sweep.url}"
+    home = search.sweep.home
+    try:
+        view = search_workspace(search.space, search.label, "", "")
+        with Aside(VIEW_LIMIT) as wandb:
+            told += f"; its view: {wandb.ask(save_search, view, search.label, home.entity, home.project)}"
+    except StudyError as error:
+        told += f"; {error}"
+    print(f"bam: {one_line(told)}", file=sys.stderr)
 
 
 def confirm(search: Search, count: int) -> None:

@@ -4,8 +4,8 @@ import argparse
 import os
 
 from analysis.cli.arguments import argument, number
-from analysis.cli.selection import select_to_train
-from analysis.cli.verbs.run import TRAINING, options_of, train
+from analysis.cli.selection import root_of, select_to_train
+from analysis.cli.verbs.run import TRAINING, options_of, tell_unsent, train
 from studies.errors import StudyError
 
 ARGUMENTS = (
@@ -27,4 +27,6 @@ def execute(arguments: argparse.Namespace) -> int:
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
     options = options_of(arguments, wait_for_others=True)
-    return max(train(study, arguments, options).code for study in select_to_train(arguments))
+    trained = [train(study, arguments, options) for study in select_to_train(arguments)]
+    tell_unsent({key for one in trained for key in one.keys}, root_of(arguments), options.wandb)
+    return max(one.code for one in trained)

@@ -12,6 +12,7 @@ pytest.importorskip("wandb_workspaces", reason="the optional package wandb-works
 import wandb
 
 from analysis.review.saved import pages, save, save_search
+from analysis.review.view import search_workspace
 from studies.errors import StudyError
 from studies.library import find_space
 from tests.analysis.report.made import MADE, asked, table
@@ -69,7 +70,8 @@ def test_a_report_of_another_name_stays_as_a_person_has_it(server, empty):
 
 
 def test_a_search_writes_over_its_own_view(server):
-    addresses = {save_search(find_space("bam"), "search+bam", ENTITY, "tests") for _ in range(2)}
+    view = search_workspace(find_space("bam"), "search+bam", "", "")
+    addresses = {save_search(view, "search+bam", ENTITY, "tests") for _ in range(2)}
     assert len(addresses) == 1
     assert [view["displayName"] for view in server.views.values()] == ["Search bam"]
 

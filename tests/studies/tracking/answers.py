@@ -325,7 +325,8 @@ class Answers:
         if "summaryMetrics" in given:
             run.lines[SUMMARY] = {0: given["summaryMetrics"]}
         run.display_name = run.display_name or run.id
-        return {"bucket": self.run(run), "inserted": inserted}
+        # who does not resume a run writes it anew, from its first line on: "overwrites", as W&B's documentation has it
+        return {"bucket": self.run(run) | {"historyLineCount": 0}, "inserted": inserted}
 
     def do_deleteRun(self, told: Object) -> Object:
         (key,) = [key for key, run in self.server.runs.items() if run.storage_id == told["id"]]

@@ -24,15 +24,16 @@ from tests.studies.tracking.stored import Object, StubArtifact, StubRun, StubSwe
 __all__ = ["ENTITY", "StubServer"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fault:
-    """What the server does instead of answering, once `after` more requests that `only` is part of were answered."""
+    """What the server does instead of answering, once `after` more requests that `only` is part of were `heard`."""
 
     kind: str
     after: int = 0
     only: str = ""
     status: int = 500
     seconds: float = 0
+    heard: int = 0
 
 
 class StubServer:
@@ -51,8 +52,7 @@ class StubServer:
         self.unknown: list[str] = []
         self.answers = Answers(self)
         self.lock = threading.RLock()
-        self._fault: Fault | None = None
-        self._counted = 0
+        self.faults: dict[str, Fault] = {}
         self._released = threading.Event()
         self._http: ThreadingHTTPServer | None = None
         self._port = 0
@@ -76,7 +76,10 @@ class StubServer:
     # faults
 
     def refuse(self, status: int = 500, after: int = 0, only: str = "") -> None:
-        """Answer with an error. A request is `POST PATH OPERATION`; with `only`, those that have it in them."""
+        """Answer with an error; with `only`, those requests that have it in them, which may have faults of their own.
+
+        A request is `POST PATH OPERATION NAME`, where the name is a run's.
+        """
         self._begin(Fault("refuse", after, only, status=status))
 
     def hang(self, after: int = 0, only: str = "") -> None:
@@ -93,16 +96,19 @@ class StubServer:
         if not after:
             self._stop()
 
-    def recover(self) -> None:
-        """Be well again, at the same address."""
-        self._fault = None
+    def recover(self, only: str | None = None) -> None:
+        """Be well again, at the same address; with `only`, for these requests."""
+        if only is not None:
+            del self.faults[only]
+            return
+        self.faults = {}
         self._released.set()
         if self._http is None:
             self._listen()
 
     def close(self) -> None:
         """Be gone for good."""
-        self._fault = Fault("die")
+        self.faults = {"": Fault("die")}
         self._released.set()
         self._stop()
 
@@ -114,7 +120,7 @@ class StubServer:
 
     def _begin(self, fault: Fault) -> None:
         self._released.clear()
-        self._counted, self._fault = 0, fault
+        self.faults[fault.only] = fault
 
     def _listen(self) -> None:
         handler = type("Handler", (_Handler,), {"stub": self})
@@ -132,11 +138,11 @@ class StubServer:
     def fault_of(self, request: str) -> Fault | None:
         """Return what is wrong with the server as it hears a request."""
         with self.lock:
-            fault = self._fault
-            if fault is None or fault.only not in request:
-                return None
-            self._counted += 1
-            return fault if self._counted > fault.after else None
+            for fault in self.faults.values():
+                if fault.only in request:
+                    fault.heard += 1
+                    return fault if fault.heard > fault.after else None
+            return None
 
     # answers
 
@@ -200,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = " ".join([self.command, path, *(found.groups() if found else ())])
         stub = self.stub
         stub.requests.append(request)
-        fault = stub.fault_of(request)
+        fault = stub.fault_of(f"{request} {(asked.get('variables') or {}).get('name', '')}")
         match fault and fault.kind:
             case "refuse":
                 return self.reply(fault.status, {"error": "refused"})

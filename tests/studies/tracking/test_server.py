@@ -15,6 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 import wandb
 
+from tests.studies.tracking.conftest import until
+
 CONFIG = {"attention": {"name": "bam", "reduction": 16}, "recipe": {"lr": 0.1}, "seed": 3}
 
 
@@ -31,14 +33,6 @@ def begin(**told):
 def log(run, *epochs):
     for epoch in epochs:
         run.log({"epoch": epoch, "test/loss": 1 / (1 + epoch)}, step=epoch)
-
-
-def until(condition, timeout=30):
-    """Wait for what the client does when it likes."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def fetched(path="lab/p/one"):

@@ -33,7 +33,6 @@ from studies.job.observer import End
 from studies.records.records import gather
 from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
-from studies.tracking.lightning_logger import EpochLogger
 from tests.studies.conftest import BASE, silent, tiny
 from tests.studies.tracking.wandb_file import read, settled
 
@@ -41,25 +40,39 @@ OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
 DEFAULT = urlparse(wandb.Settings().base_url)
 
 
+EPOCHS = 16
+SMALL = tiny(
+    seeds=1,
+    rows={
+        "none": BASE,
+        "BAM": replace(BASE, attention=BAMSpec(reduction=4)),
+        "nan": replace(BASE, recipe=replace(BASE.recipe, lr=1e30)),
+        "killed": replace(BASE, recipe=replace(BASE.recipe, epochs=EPOCHS)),
+    },
+    scientific=("attention", "recipe.lr", "recipe.epochs"),
+)
+
+
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def records(tmp_path_factory):
+    """Return the records of a study: two runs that end well, one that fails, and one that is killed and resumed."""
     root = tmp_path_factory.mktemp("runs")
-    wild = tiny(
-        name="wild",
-        seeds=1,
-        rows={
-            "none": BASE,
-            "nan": replace(BASE, recipe=replace(BASE.recipe, lr=1e30)),
-        },
-        scientific=("recipe.lr",),
-    )
-    run_study(tiny(seeds=1), root, OFFLINE, silent)
-    run_study(wild, root, OFFLINE, silent)
-    return root
+    killed = []
+
+    def kill_once(progress):
+        for active in progress.active:
+            begun = store.records(root, active.cell.run.key) or active.epochs > EPOCHS // 2
+            if active.cell.row == "killed" and active.epochs and begun and not killed:
+                killed.append(active.epochs)
+                os.killpg(active.process.pid, signal.SIGKILL)
+
+    run_study(SMALL, root, OFFLINE, kill_once)
+    assert killed[0] < EPOCHS
+    return {record.row: record for record in gather(SMALL, root)}
 
 
-def test_each_run_is_one_finished_run_of_wandb(root):
-    for record in gather(tiny(seeds=1), root):
+def test_each_run_is_one_finished_run_of_wandb(records):
+    for record in records.values():
         found = read(record.folder.path)
         run = found["run"]
         assert (run.run_id, run.run_group) == (record.run.key, "tiny")
@@ -75,15 +88,24 @@ def test_each_run_is_one_finished_run_of_wandb(root):
             **{name: getattr(record.manifest, name) for name in ("commit", "host")},
         }
         slots = to_dict(record.run) | ({} if record.run.attention else {"attention": {"kind": "none"}})
-        assert found["config"]["_wandb.pinned_keys"] == ["attention", "row", "seed", "study"], "what is varied, first"
+        varied = ["attention", "recipe"]
+        assert found["config"]["_wandb.pinned_keys"] == [*varied, "row", "seed", "study"], "what is varied, first"
         config = {name: value for name, value in found["config"].items() if not name.startswith("_wandb")}
         assert config == told | slots
         assert not [name for name in config if "." in name], "W&B takes a dot for a step inside"
-        assert found["exit"] == 0
+        assert (record.state, found["exit"]) == (("failed", 1) if record.row == "nan" else ("complete", 0))
+        assert found["stats"][0]["proc.memory.rssMB"] > 0, "at least one sample of the system"
+        log = record.folder.log.read_text().partition("Traceback")[0].splitlines()
+        printed = "".join(found["printed"]).splitlines()
+        assert printed == log[len(log) - len(printed) :], "since W&B was open, and until the training has ended"
+        assert record.row != "killed" or printed[-1].startswith(f"epoch {EPOCHS}/{EPOCHS}: train loss ")
 
 
-def test_history_and_summary_are_the_folders_figures(root):
-    for record in gather(tiny(seeds=1), root):
+def test_history_and_summary_are_the_folders_figures(records):
+    assert [line["epoch"] for line in records["killed"].metrics] == [*range(EPOCHS)]
+    for record in records.values():
+        if record.row == "nan":
+            continue
         found = read(record.folder.path)
         steps = [line for line in found["history"] if "test/error_top1" in line]
         names = ("epoch", "test/error_top1", "train/loss", "test/loss", "train/lr", "_step")
@@ -114,11 +136,12 @@ def test_history_and_summary_are_the_folders_figures(root):
         ), "and what a classifier does not report is not there"
 
 
-def test_a_failed_run_is_finished_as_failed(root):
-    wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
-    found, manifest = read(root / wild.key), RunFolder(root / wild.key).manifest()
-    assert found["exit"] == 1
-    assert (found["summary"]["cause"], found["summary"]["error"]) == ("nan", manifest.error)
+def test_a_failed_run_says_why(records):
+    record = records["nan"]
+    found = read(record.folder.path)
+    told = {"state": "failed", "cause": "nan", "error": record.manifest.error}
+    assert {name: found["summary"][name] for name in told} == told
+    assert [line["epoch"] for line in found["history"]] == [line["epoch"] for line in record.metrics] == []
 
 
 def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
@@ -137,9 +160,18 @@ def track(job, run=BASE):
     return started
 
 
-def test_off_leaves_no_record(tmp_path):
-    run_study(tiny(seeds=1), tmp_path, replace(OFFLINE, wandb="off"), silent)
-    assert not (tmp_path / "wandb").exists()
+def test_off_loads_nothing_of_wandb_and_leaves_no_record(tmp_path):
+    """Neither the scheduler nor a training: a `wandb` that would be found first is not looked at."""
+    canary = tmp_path / "canary"
+    (tmp_path / "first" / "wandb").mkdir(parents=True)
+    (tmp_path / "first" / "wandb" / "__init__.py").write_text(f"open({str(canary)!r}, 'w').close()\n")
+    (tmp_path / "mine.py").write_text("from tests.studies.conftest import tiny\nSTUDY = tiny(seeds=1)\n")
+    paths = f"{tmp_path / 'first'}{os.pathsep}{Path(__file__).parents[3]}"
+    words = [sys.executable, "-m", "analysis.cli", "run", "mine.py", "--devices", "cpu:2", "--wandb", "off"]
+    subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=True)
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 2
+    assert not canary.exists()
+    assert not (tmp_path / "runs" / "wandb").exists()
 
 
 @pytest.fixture
@@ -207,31 +239,6 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path):
         assert all(len(one.encode()) <= most for one in names)
     assert all(one["run"].display_name.endswith(" / seed 0") for one in found)
     assert not any(one["printed"] or one["stats"] for one in found)
-
-
-@pytest.mark.parametrize("answers", [False, True], ids=["refuses", "never-answers"])
-@pytest.mark.usefixtures("new_session")
-def test_a_dead_server_stops_nothing(tmp_path, monkeypatch, answers):
-    """A port where nobody listens, and one where somebody listens and never says a word."""
-    monkeypatch.setattr(session, "SERVER_WAIT", 3.0)
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if answers:
-            server.listen()
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-        run = replace(BASE, attention=BAMSpec(reduction=4))
-        job = Job(folder=tmp_path / run.key, study="tiny", row="BAM", slot=Slot(1), wandb="online")
-        started = time.monotonic()
-        opened = track(job, run)
-        assert isinstance(opened.logger, EpochLogger)
-        opened.logger.log_metrics({"epoch": 0.0, "error_top1": 12.5}, step=0)
-        assert time.monotonic() - started < session.SERVER_WAIT, "the run waits for nothing"
-        opened.end(End(state="complete"))
-        assert time.monotonic() - started < 60
-    found = settled(tmp_path / run.key)
-    assert (found["run"].run_id, found["exit"]) == (run.key, 0), "what the server did not take is on disk, finished"
-    assert [line["test/error_top1"] for line in found["history"]] == [12.5]
 
 
 class Refusing(ThreadingHTTPServer):

@@ -20,13 +20,13 @@ def messages(path: Path) -> list[dict]:
 
 
 def record(folder: Path) -> Path:
-    """Return the only offline record of a run folder's run."""
-    (path,) = folder.parent.glob(f"wandb/offline-run-*-{folder.name}")
+    """Return the only record of a run folder's run."""
+    (path,) = folder.parent.glob(f"wandb/*run-*-{folder.name}")
     return path
 
 
 def read(folder: Path) -> dict:
-    """Return what the only offline record of a run folder's run holds.
+    """Return what the only record of a run folder's run holds.
 
     `run`, `config`, `history` (a line a step), `summary`, `artifacts`, `stats` (a line a system sample), `printed` and
     the `exit` code, None where it has not ended.

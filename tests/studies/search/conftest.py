@@ -1,0 +1,5 @@
+"""Searches that a W&B server hears of."""
+
+from tests.studies.tracking.conftest import wandb_server
+
+__all__ = ["wandb_server"]
