@@ -72,6 +72,8 @@ def _tell_gaps(study: Study, project: Project, remote: Mapping[str, RemoteRun]) 
     """Say on stderr which runs of a study W&B has without a record, and of which the record is refused."""
     cells = {cell.run.key: cell for cell in study.runs()}
     mine = [remote[key] for key in cells if key in remote]
+    if not mine:
+        print(f"bam: {study.label}: {project} has none of its {len(cells)} runs", file=sys.stderr)
     if states := Counter(one.state for one in mine if not one.has_record and not one.refused):
         counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         print(f"bam: {study.label}: runs that {project} has without a record yet: {counted}", file=sys.stderr)

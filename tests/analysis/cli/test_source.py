@@ -129,6 +129,19 @@ def test_an_extra_seed_and_a_shared_baseline_are_seen(server, capsys):
     assert other["rows"][0]["n"] == 2
 
 
+def test_a_study_of_which_the_project_has_nothing_is_said_to_be_missing(server, capsys):
+    there = out(capsys, "other.py", "--set", "recipe.lr=0.3", "--runs", "--strict", *FROM, code=3)
+    assert there.err == f"bam: other+recipe.lr=0.3: {PROJECT} has none of its 4 runs\n"
+
+
+def test_the_end_of_a_failure_is_told(server, capsys):
+    """Its record is logged before the scheduler notes when it ended."""
+    shutil.rmtree("runs")
+    told = json.loads(out(capsys, "tiny.py", "--only", "row=wild", "--format", "json", *FROM).out)
+    assert [row["states"] for row in told["rows"]] == [{}, {"failed": 2}]
+    assert told["costs"]["spent"]["untold"] == 0
+
+
 def test_a_stopping_rule_stands_in_the_runs_folder(server, capsys):
     here = out(capsys, "ruled.py", "--format", "csv")
     for folder in Path("runs").iterdir():
@@ -149,6 +162,10 @@ def test_a_stopping_rule_stands_in_the_runs_folder(server, capsys):
 def test_who_agrees_is_told_so(server, capsys):
     assert out(capsys, "other.py", *FROM, "--strict").err == f"bam: other: {PROJECT} and runs agree about all 4 runs\n"
     assert out(capsys, "tiny.py", *FROM).err == GAP + f"bam: tiny: {PROJECT} and runs agree about all 7 runs\n"
+    run = find_study("other.py").rows["ECA"]
+    server.runs[f"lab/lightning-bam/{run.key}"].raw_config["seed"]["value"] = 5
+    told = out(capsys, "other.py", *FROM, "--strict", code=3)
+    assert told.err == f"bam: other: run {run.key} ('ECA', seed 0): config seed 5 in W&B, 0 in run.json\n"
 
 
 def test_where_they_disagree_is_told_run_by_run(server, capsys):
