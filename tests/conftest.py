@@ -24,8 +24,6 @@ for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.de
 LONGEST = (
     *("test_nodes", "test_kill", "test_chaos", "test_death", "test_submit", "test_catalogue", "test_outages"),
     *("test_sweep", "test_wandb_run", "test_hosts", "test_cli", "test_links", "test_scheduler", "test_bundle"),
-    *("test_nodes", "test_kill", "test_chaos", "test_death", "test_submit", "test_catalogue", "test_outages"),
-    *("test_sweep", "test_wandb_run", "test_hosts", "test_cli", "test_links", "test_scheduler", "test_bundle"),
     *("test_another_user", "test_every_kind", "test_in_notebooks", "test_source"),
 )
 """Files that take a minute or more, the longest first: the process that begins one late would be alone at the end."""
