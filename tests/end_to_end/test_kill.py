@@ -160,5 +160,5 @@ def test_two_schedulers_train_nothing_twice(study_file, unbroken, tmp_path, caps
     attempts = [json.loads(p.read_text())["attempt"] for p in tmp_path.glob("*/manifest.json")]
     assert attempts == [1] * 4, outputs
     assert main(words(study_file, tmp_path)) == 0
-    assert capsys.readouterr().err.strip() == "mine: 4 of 4 runs complete, 0 of them now"
+    assert capsys.readouterr().err.startswith("mine: 4 of 4 runs complete, 0 of them now\n")
     assert_each_run_is_one_finished_trial(tmp_path, unbroken)
