@@ -38,7 +38,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps({"params": cost.params, "macs": cost.macs, "configuration": facts}))
         return 0
     shape = " x ".join(map(str, cast(tuple[int, ...], run.dataset.shape)))
-    print(fixed_facts({name: str(value) for name, value in facts.items()}))
+    told = {name: str(value) for name, value in facts.items() if value is not None or "." not in name}
+    print(fixed_facts(told))
     print(f"params  {cost.params:>15,}")
     print(f"MACs    {cost.macs:>15,}  for one image of {shape}")
     return 0
