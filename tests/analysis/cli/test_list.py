@@ -133,7 +133,7 @@ def test_run_ends_with_the_command_of_the_table(tiny_copy, capsys):
     argv = ["--set", "recipe.lr=0.1", "--seeds", "2", "--only", "row=BAM"]
     assert main(["run", "tiny.py", *argv, "--wandb", "off"]) == 0
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "tiny+recipe.lr=0.1: its table: bam table tiny.py --set recipe.lr=0.1 --only row=BAM --seeds 2"
+        "tiny: its table: bam table tiny.py --set recipe.lr=0.1 --only row=BAM --seeds 2"
     )
 
 

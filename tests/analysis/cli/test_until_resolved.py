@@ -189,7 +189,7 @@ def test_studies_that_share_a_baseline_are_declared_together_before_any_of_them_
 
     def trained(study, _):
         begun.append((study.label, sorted(path.stem for path in (mine / "runs/rules").iterdir())))
-        return Trained(0, 0)
+        return Trained(0, set())
 
     monkeypatch.setattr("analysis.cli.verbs.run.train", lambda study, arguments, options: trained(study, arguments))
     text = (mine / "mine.py").read_text()
