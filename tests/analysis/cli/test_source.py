@@ -259,10 +259,10 @@ NO_PROJECT = "no such project, or none that this login may read; the address of 
     [
         ("lab/p", lambda server: None, NO_PROJECT),
         ("other/lightning-bam", lambda server: None, NO_PROJECT),
-        ("lab/lightning-bam", lambda server: server.hang(), "no answer from {url} within 2 s"),
-        ("lab/lightning-bam", lambda server: server.hang(after=9), "no answer from {url} within 2 s"),
-        ("lab/lightning-bam", lambda server: server.hang(only="blob"), "no answer from {url} within 2 s"),
-        ("lab/lightning-bam", lambda server: server.die(), "no answer from {url} within 2 s"),
+        ("lab/lightning-bam", lambda server: server.hang(), "no answer from {url} within 6 s"),
+        ("lab/lightning-bam", lambda server: server.hang(after=9), "no answer from {url} within 6 s"),
+        ("lab/lightning-bam", lambda server: server.hang(only="blob"), "no answer from {url} within 6 s"),
+        ("lab/lightning-bam", lambda server: server.die(), "no answer from {url} within 6 s"),
         (
             "lab/lightning-bam",
             lambda server: server.refuse(403, only="Runs"),
@@ -276,12 +276,12 @@ NO_PROJECT = "no such project, or none that this login may read; the address of 
     ],
 )
 def test_what_w_and_b_does_not_give_is_told_in_a_line(server, capsys, monkeypatch, project, fault, wrong):
-    monkeypatch.setattr(remote, "WAIT", 2.0)
+    monkeypatch.setattr(remote, "WAIT", 6.0)  # answers that do come take a second or two on a busy machine
     monkeypatch.setattr(remote, "PAUSES", (0.1,))
     fault(server)
     began = time.monotonic()
     told = out(capsys, "other.py", "--from", f"wandb:{project}", code=2)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     server.recover()
     texts = {"url": server.url, "refused": '{"data":null}', "unavailable": "Service Unavailable"}
     assert told == ("", f"bam: --from wandb:{project}: {wrong.format(**texts)}\n")
