@@ -116,7 +116,7 @@ def split_norm(records: Sequence[Record]) -> list[str]:
         alone = [
             ranks if device == "cpu" or not recipe.sync_batchnorm else 1
             for ranks, device in made
-            if ranks is not None and device is not None
+            if ranks and device is not None
         ]
         if alone:
             split[tuple(dict.fromkeys(alone)), recipe.batch_size] += 1
