@@ -47,6 +47,12 @@ def cache_of_the_session(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def no_width(monkeypatch):
+    """Let no table be as narrow as the terminal that the tests are called in."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def forget_own_classes():
     """Let no test know the classes of a study's file that another test has read."""
     yield
