@@ -150,11 +150,13 @@ class Recorder(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Take back how far the epoch is."""
-        self.folder.forget_within()
+        if trainer.is_global_zero:
+            self.folder.forget_within()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
         """Take it back here, too."""
-        self.folder.forget_within()
+        if trainer.is_global_zero:
+            self.folder.forget_within()
 
     def _pace(self, seconds: float) -> dict[str, float]:
         """Return the images a second that the epoch trained on, as `bam cost` counts them; none of one that resumed."""
