@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from lightning_bam.run_folder.provenance import commit
 from studies.definition.limits import shortened
 from studies.job.job import WandbMode
-from studies.tracking.connection import NAME, isolated_wandb, project
+from studies.tracking.connection import NAME, isolated_wandb, project, without_folders
 from studies.tracking.description import preset_tags, study_tag
 from studies.tracking.names import ANALYSIS, CHART, TABLE, analysis_id
 from studies.tracking.record import TYPE, artifact_name
@@ -186,7 +186,9 @@ def tag(place: str, analysis: Analysis) -> int:
     wanted, tagged = study_tag(analysis.label), 0
     for begin in range(0, len(analysis.runs), PAGE):
         names = list(analysis.runs[begin : begin + PAGE])
-        for run in api.runs(place, filters={"name": {"$in": names}}):
+        with without_folders():
+            runs = list(api.runs(place, filters={"name": {"$in": names}}))
+        for run in runs:
             if wanted not in run.tags:
                 run.tags = [*run.tags, wanted]
                 run.update()

@@ -2,7 +2,8 @@
 
 import netrc
 import os
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -74,3 +75,16 @@ def project() -> str:
         expected = f"a name of 1 to {NAME} characters without {' '.join(REFUSED)}"
         raise StudyError(f"WANDB_PROJECT={short(name)}: give {expected}, or unset it")
     return name
+
+
+@contextmanager
+def without_folders() -> Iterator[None]:
+    """Keep W&B from making a folder for each run that it lists."""
+    before = os.environ.get("WANDB_DIR")
+    os.environ["WANDB_DIR"] = os.devnull
+    try:
+        yield
+    finally:
+        os.environ.pop("WANDB_DIR")
+        if before is not None:
+            os.environ["WANDB_DIR"] = before

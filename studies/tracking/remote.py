@@ -28,7 +28,7 @@ from studies.definition.limits import MOST_SEEDS
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.purpose import KEY
-from studies.tracking.connection import NAME, REFUSED, address, isolated_wandb, logged_in
+from studies.tracking.connection import NAME, REFUSED, address, isolated_wandb, logged_in, without_folders
 from studies.tracking.description import study_tag
 from studies.tracking.record import FILE, TYPE, artifact_name
 
@@ -174,25 +174,12 @@ def _listed(project: Project, tags: Iterable[str], keys: Sequence[str]) -> list[
             if isinstance(run.id, str) and KEY.fullmatch(run.id):
                 found.setdefault(run.id, run)
 
-    with _without_folders():
+    with without_folders():
         ask({"tags": {"$in": sorted(tags)}})
         missing = [key for key in keys if key not in found]
         for first in range(0, len(missing), KEYS):
             ask({"name": {"$in": missing[first : first + KEYS]}})
     return list(found.values())
-
-
-@contextmanager
-def _without_folders() -> Iterator[None]:
-    """Keep W&B from making a folder for each run that it lists."""
-    before = os.environ.get("WANDB_DIR")
-    os.environ["WANDB_DIR"] = os.devnull
-    try:
-        yield
-    finally:
-        os.environ.pop("WANDB_DIR")
-        if before is not None:
-            os.environ["WANDB_DIR"] = before
 
 
 def _fetched(found: Any, run: Run | None, root: Path) -> RemoteRun:
