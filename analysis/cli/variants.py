@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_bam.config import nearest
-from lightning_bam.run_folder.files import FolderError, inside, read_object, refuse, unwritable, write_object
+from lightning_bam.run_folder.files import FolderError, inside, keep_object, read_object, refuse
 from studies.definition.limits import LONGEST
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -85,10 +85,4 @@ def keep(root: Path, study: Study, name: str, variant: Variant) -> None:
     path = _path(root, study.name, name)
     if name in study.presets:
         raise StudyError(f"--as {name}: is a preset of {study.name}; give another name")
-    if os.path.lexists(path):
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
-    write_object(path, {"study": study.name, "preset": variant.preset, "settings": dict(variant.settings)})
+    keep_object(path, {"study": study.name, "preset": variant.preset, "settings": dict(variant.settings)})

@@ -239,3 +239,17 @@ def append_line(path: Path | str, line: str) -> None:
         raise unwritable(path, error) from None
     finally:
         os.close(fd)
+
+
+def keep_object(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON to a file that is to stay as it is first written, and make its folder; FolderError where it cannot be.
+
+    Whatever is there already is left alone.
+    """
+    if os.path.lexists(path):
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
+    write_object(path, data)

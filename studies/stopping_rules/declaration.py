@@ -4,7 +4,6 @@ by several rules makes several attempts.
 """
 
 import json
-import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,14 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from lightning_bam.json_text import fault, parse, short
-from lightning_bam.run_folder.files import FolderError, inside, read_object, refuse, unwritable, write_object
+from lightning_bam.run_folder.files import (
+    FolderError,
+    inside,
+    keep_object,
+    read_object,
+    refuse,
+    write_object,
+)
 from lightning_bam.run_folder.hashes import hash_text
 from lightning_bam.run_folder.provenance import commit
 from studies.coordination.sync import gather_everywhere
@@ -254,14 +260,7 @@ def _write(study: Study, root: Path, url: str | None, data: dict[str, Any]) -> N
 
 
 def _keep(study: Study, root: Path, data: dict[str, Any]) -> None:
-    path = file_of(root, study)
-    if os.path.lexists(path):
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
-    write_object(path, data)
+    keep_object(file_of(root, study), data)
 
 
 def _stored(study: Study, root: Path, url: str | None) -> dict[str, Any] | None:
