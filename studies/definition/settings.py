@@ -17,9 +17,11 @@ def find_preset(name: str, presets: Mapping[str, T], preset: str) -> T:
     return presets[preset]
 
 
-def at_scale(scale: Run, run: Run) -> Run:
-    """Return a run with the data, backbone and recipe of `scale`."""
-    return replace(run, dataset=scale.dataset, backbone=scale.backbone, recipe=scale.recipe)
+def at_scale(scale: Run, run: Run, varied: Iterable[str] = ()) -> Run:
+    """Return a run with the data, backbone and recipe of `scale`; `varied` knobs of the recipe stay its own."""
+    names = [name.removeprefix("recipe.") for name in varied if name.startswith("recipe.")]
+    recipe = replace(scale.recipe, **{name: getattr(run.recipe, name) for name in names})
+    return replace(run, dataset=scale.dataset, backbone=scale.backbone, recipe=recipe)
 
 
 def with_all_settings(rows: Mapping[str, Run], settings: Mapping[str, str]) -> dict[str, Run]:

@@ -164,7 +164,9 @@ class Study:
         """Return the study at the scale of a preset, which it must have."""
         scale = find_preset(self.name, self.presets, preset)
         if isinstance(scale, Run):
-            return self._with_rows({row: at_scale(scale, run) for row, run in self.rows.items()}, preset)
+            return self._with_rows(
+                {row: at_scale(scale, run, self.scientific) for row, run in self.rows.items()}, preset
+            )
         return replace(Selection.of(replace(self, rows=scale, published={})), variant=(preset,))
 
     def override(self, settings: Mapping[str, str]) -> Study:

@@ -32,7 +32,7 @@ from studies.paper.published import figures
 from studies.records.counts import counts
 
 STUDIES = catalogue()
-WITHOUT_PARAMETERS = {"simam", "gather_excite"}  # with their defaults
+WITHOUT_PARAMETERS = {None, "simam", "gather_excite"}  # with their defaults
 PAPER_TABLES = ("1a", "1b", "1c", "2", "3a", "3b", "4a", "4b", "5")
 WITHOUT_ROW = {("4b", "stairnet_mobilenet")}
 """What the paper prints figures for and no row can have: nobody knows which network it is."""
@@ -62,8 +62,28 @@ DIFFERING = [
 """Every printed count of the paper that ours does not round to: table, row, what, printed, the head of ours."""
 
 
+def test_precision_has_each_row_in_both_precisions_at_every_scale():
+    study = STUDIES["precision"]
+    for scale in (study, *(study.at(preset) for preset in study.presets)):
+        assert [(run.attention is not None, run.recipe.precision) for run in scale.rows.values()] == [
+            (False, "32"),
+            (True, "32"),
+            (False, "bf16"),
+            (True, "bf16"),
+        ]
+
+
 def test_the_catalogue():
-    assert set(STUDIES) >= {"quickstart", "reduction", "dilation", "combine", "branches", "placement", "norm"}
+    assert set(STUDIES) >= {
+        "quickstart",
+        "reduction",
+        "dilation",
+        "combine",
+        "branches",
+        "placement",
+        "norm",
+        "precision",
+    }
     assert {name for name in STUDIES if name.startswith("paper-")} == {f"paper-{table}" for table in PAPER_TABLES} | {
         "paper-vs-code"
     }
@@ -119,7 +139,7 @@ class TestStudy:
                 plain = costs[scale.label, panel.baseline]
                 for row in set(panel.rows) - {panel.baseline}:
                     cost = costs[scale.label, row]
-                    if getattr(scale.rows[row].attention, "kind", "") in WITHOUT_PARAMETERS:
+                    if getattr(scale.rows[row].attention, "kind", None) in WITHOUT_PARAMETERS:
                         assert cost == plain, row
                         continue
                     assert cost.params > plain.params, row
@@ -131,7 +151,8 @@ class TestStudy:
             pytest.skip("has no paper scale")
         assert study.at("paper") is study
         for run in study.rows.values():
-            assert (run.dataset, run.backbone, run.recipe) == (CIFAR100(), ResNet50(stride_on="1x1"), Recipe())
+            recipe = Recipe(precision=run.recipe.precision)
+            assert (run.dataset, run.backbone, run.recipe) == (CIFAR100(), ResNet50(stride_on="1x1"), recipe)
         assert study.at("small").published == {}
 
 
@@ -239,11 +260,11 @@ def test_catalogue_studies_share_their_baseline():
     keys = {study.rows["none"].key for study in STUDIES.values() if "paper" in study.presets}
     assert len(keys) == 1
     moved = [study.at("findings") for study in STUDIES.values() if "findings" in study.presets]
-    assert len(moved) == 8
+    assert len(moved) == 9
     assert {study.rows["none"].key for study in moved} == {FINDINGS.key}
     usual = replace(FINDINGS, attention=BAMSpec(reduction=4)).key
     assert all(usual in {run.key for run in study.rows.values()} for study in moved), "BAM as all others have it"
-    assert len({run.key for study in moved for run in study.rows.values()}) == 46
+    assert len({run.key for study in moved for run in study.rows.values()}) == 48
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,13 @@ def test_a_preset_takes_data_backbone_and_recipe_and_leaves_the_rows():
         tiny().at("small")
 
 
+def test_a_preset_leaves_the_knobs_of_the_recipe_that_the_study_varies():
+    rows = {str(lr): replace(BASE, recipe=replace(BASE.recipe, lr=lr)) for lr in (0.3, 0.7)}
+    long = replace(BASE, recipe=replace(BASE.recipe, epochs=9))
+    study = Study("lr", "Which?", rows=rows, baseline="0.3", scientific=("recipe.lr",), presets={"long": long})
+    assert [(run.recipe.lr, run.recipe.epochs) for run in study.at("long").rows.values()] == [(0.3, 9), (0.7, 9)]
+
+
 def test_a_preset_of_rows_is_the_study_with_these():
     rows = {"none": BASE} | {f"r={r}": replace(BASE, attention=BAMSpec(reduction=r)) for r in (1, 2, 4, 8)}
     small = {row: rows[row] for row in ("none", "r=1", "r=2")}
