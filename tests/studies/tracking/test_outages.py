@@ -75,13 +75,18 @@ class Call:
         return ended - (self.folder(name).path / "result.json").stat().st_mtime
 
 
+def without_wandb():
+    """Return the environment of a call that finds `tests`, without what W&B reads from it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[3])}
+
+
 def call(place, *words, server, meanwhile=lambda process: None):
     """Train the study in a folder of its own."""
     place.mkdir()
     (place / "long.py").write_text(STUDY)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    told = {**kept, **environment(server, place), "PYTHONPATH": str(Path(__file__).parents[3]), "PATH": path}
+    told = {**without_wandb(), **environment(server, place), "PATH": path}
     command = [sys.executable, "-m", "analysis.cli", "run", "long.py", *words]
     with subprocess.Popen(command, cwd=place, env=told, stderr=subprocess.PIPE, text=True) as process:
         meanwhile(process)
@@ -93,7 +98,8 @@ def keys(place):
     """Return the keys of the study's runs by the names of their seeds."""
     (place / "long.py").write_text(STUDY)
     words = [sys.executable, "-m", "analysis.cli", "status", "long.py", "--seeds", str(len(SEEDS)), "--json"]
-    found = json.loads(subprocess.run(words, cwd=place, capture_output=True, check=True).stdout)
+    told = subprocess.run(words, cwd=place, env=without_wandb(), capture_output=True, check=True).stdout
+    found = json.loads(told)
     return {SEEDS[run["seed"]]: run["key"] for run in found}
 
 
