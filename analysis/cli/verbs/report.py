@@ -62,6 +62,10 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
         raise StudyError("WANDB_MODE=disabled: --wandb tells nobody; unset it")
     project()
     check_settings()
+    for study, records in studies:
+        if all(record.state == "missing" for record in records):  # a wrong --root would write over what W&B has
+            where = f"none of its runs is in {arguments.root}, so W&B is told nothing; --root DIR names another folder"
+            raise StudyError(f"{study.label}: {where}")
 
     from analysis.cli.verbs.bundle import asked_of
     from analysis.cli.verbs.run import tell_unsent
