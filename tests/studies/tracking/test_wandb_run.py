@@ -153,6 +153,28 @@ def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
     assert manifest.error.endswith(found["summary"]["error"])
 
 
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system without room where a run keeps its checkpoints."""
+    place = tmp_path / BASE.key / "checkpoints"
+    place.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_run_that_the_machine_has_ended_is_interrupted_there_too(tmp_path):
+    study = tiny(seeds=1, rows={"none": BASE}, scientific=())
+    assert run_study(study, tmp_path, replace(OFFLINE, alert=True), silent).halted
+    folder = RunFolder(tmp_path / BASE.key)
+    found = settled(folder.path)
+    assert (folder.state(), folder.manifest().cause) == ("interrupted", "disk")
+    assert (found["summary"]["state"], found["artifacts"]) == ("interrupted", []), "no record of a failure"
+
+
 def track(job, run=BASE):
     """Return the observer of a training that has just begun."""
     started = tracking.Tracking(job, run)
