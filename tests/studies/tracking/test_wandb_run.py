@@ -96,7 +96,7 @@ def test_each_run_is_one_finished_run_of_wandb(records):
         assert (record.state, found["exit"]) == (("failed", 1) if record.row == "nan" else ("complete", 0))
         assert found["stats"][0]["proc.memory.rssMB"] > 0, "at least one sample of the system"
         log = record.folder.log.read_text().partition("Traceback")[0].splitlines()
-        printed = "".join(found["printed"]).splitlines()
+        printed = "".join(found["printed"]).partition("Traceback")[0].splitlines()
         assert printed == log[len(log) - len(printed) :], "since W&B was open, and until the training has ended"
         assert record.row != "killed" or printed[-1].startswith(f"epoch {EPOCHS}/{EPOCHS}: train loss ")
 
@@ -141,16 +141,20 @@ def test_a_failed_run_says_why(records):
     found = read(record.folder.path)
     told = {"state": "failed", "cause": "nan", "error": record.manifest.error}
     assert {name: found["summary"][name] for name in told} == told
+    *_, before, last = "".join(found["printed"]).splitlines()
+    assert before.endswith(f"NotFiniteError: {record.manifest.error}"), "the traceback, as in the run's log"
+    assert last == record.manifest.error
     assert [line["epoch"] for line in found["history"]] == [line["epoch"] for line in record.metrics] == []
 
 
 def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
     study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
-    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)]), silent)
+    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)], monitor=False), silent)
     found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
     assert found["summary"]["cause"] == manifest.cause == "nan"
     assert manifest.error.endswith(found["summary"]["error"])
+    assert found["printed"] == [], "nor a traceback"
 
 
 @pytest.fixture
