@@ -20,7 +20,8 @@ from studies.tracking.analysis_run import Analysis, Sent, send
 from studies.workers.aside import Aside
 
 LIMIT: Final = 120.0
-"""Seconds that a server has for all of it."""
+LIMIT_A_RUN: Final = 1.0
+"""Seconds that a server has for all of it, and for each run more, which is asked for and tagged by itself."""
 
 
 class Outcome(NamedTuple):
@@ -55,7 +56,7 @@ def tell_wandb(
         except StudyError as error:
             built = str(error)
     try:
-        with Aside(LIMIT) as wandb:
+        with Aside(LIMIT + LIMIT_A_RUN * len(analysis.runs)) as wandb:
             outcome = wandb.ask(_send, analysis, built if isinstance(built, Pages) else None, root.absolute(), mode)
     except StudyError as error:
         outcome = Outcome(None, None, [f"W&B: what {study.label} came to is not sent ({error})"])
