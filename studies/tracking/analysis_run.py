@@ -68,7 +68,7 @@ class Analysis:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """Where a study's analysis run is: its `record`, and where a server has it its `url`, `entity` and `project`.
+    """Where a study's analysis run is: its `record`, and where a server has all of it its `url`, `entity` and `project`.
 
     `linked` counts the runs whose records the bundle depends on there, `tagged` those that have got the study's tag.
     """
@@ -120,7 +120,9 @@ def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
     except BaseException:
         run.finish(exit_code=1)
         raise
-    finish_run(run, where)
+    if not finish_run(run, where):
+        print(f"W&B: the server has refused part of what {analysis.label} came to")
+        return Sent(record=record)
     if where == "offline":
         return Sent(record=record)
     tagged = tag(f"{run.entity}/{run.project}", analysis)
