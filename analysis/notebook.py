@@ -148,7 +148,8 @@ def run(
     with _one_line_errors(), _progress():
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm misses a widget that nothing here shows
-            from analysis.cli.verbs.run import checks, conclude, options_of, train  # loads Optuna
+            from analysis.cli.tracking import conclude
+            from analysis.cli.verbs.run import checks, options_of, train  # loads Optuna
 
         options = options_of(arguments)
         (asked,) = select_to_train(arguments, checks(options))

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from analysis.bundle.contents import Asked, made_of
+from analysis.bundle.contents import BundleOptions, made_of
 from analysis.review.contents import analysis_of, methods
 from analysis.review.saved import Pages, Saved, pages, save
 from analysis.table.build import Table
@@ -38,7 +38,7 @@ def tell_wandb(
     table: Table,
     root: Path,
     mode: WandbMode,
-    asked: Asked,
+    bundle: BundleOptions,
     *,
     alert: bool = False,
 ) -> bool:
@@ -46,12 +46,12 @@ def tell_wandb(
 
     What goes wrong with W&B is a line on stderr; returns whether all of it has gone well.
     """
-    analysis = analysis_of(study, records, table, root, asked, alert=alert)
+    analysis = analysis_of(study, records, table, root, bundle, alert=alert)
     built: Pages | str = "no server has it"
     if mode == "online":
         try:
             built = pages(
-                study, table, methods=methods(study, records, table, root), made=made_of(records, asked.words)
+                study, table, methods=methods(study, records, table, root), made=made_of(records, bundle.words)
             )
         except StudyError as error:
             built = str(error)
