@@ -16,6 +16,7 @@ from analysis.cli.arguments import LACKING
 from analysis.cli.errors import line_for
 from analysis.cli.selection import against as compared_with
 from analysis.cli.selection import existing_root, root_of, select, select_to_train
+from analysis.cli.tracking import conclude
 from analysis.formats.data import frame
 from analysis.formats.html import as_html
 from analysis.formats.legend import Notes
@@ -148,7 +149,7 @@ def run(
     with _one_line_errors(), _progress():
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm misses a widget that nothing here shows
-            from analysis.cli.verbs.run import checks, conclude, options_of, train  # loads Optuna
+            from analysis.cli.verbs.run import checks, options_of, train  # loads Optuna
 
         options = options_of(arguments)
         (asked,) = select_to_train(arguments, checks(options))

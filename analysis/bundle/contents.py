@@ -35,7 +35,7 @@ from studies.stopping_rules.declaration import other_attempts, path_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BundleOptions:
     """What a bundle is asked to hold: the study's own file, if it has one, and whether logs and weights.
 
     `words` are those that name the study and its scale in a command beside the unpacked bundle.
@@ -49,7 +49,7 @@ class Asked:
 
 
 def contents(
-    study: Study, records: Sequence[Record], root: Path, folder: Path, asked: Asked
+    study: Study, records: Sequence[Record], root: Path, folder: Path, options: BundleOptions
 ) -> tuple[dict[str, Content], int]:
     """Return the files of a bundle by name, with copies of the runs in the empty `folder`, and how many are complete.
 
@@ -57,12 +57,12 @@ def contents(
     """
     dropped = strays(study, others(root, {study.label: {cell.run.key for cell in study.runs()}})[study.label])
     every = [*records, *read_records([Cell(other.row, other.run) for other in dropped], root)]  # the table's notes
-    rules, anonymous = _rules(study, root, anonymous=asked.anonymous), None
-    if asked.anonymous:
+    rules, anonymous = _rules(study, root, anonymous=options.anonymous), None
+    if options.anonymous:
         anonymous, rules = blind(study.label, every, rules)
     if gone := removed(root, study.label):
         rules |= {f"runs/{REMOVED}": "".join(json.dumps(one) + "\n" for one in gone).encode()}
-    files = stage(every, folder, blind=anonymous, logs=asked.logs)
+    files = stage(every, folder, blind=anonymous, logs=options.logs)
     for name, content in rules.items():  # the table reads the rules, and what was removed, beside the runs
         path_of_rule = Path(folder, name.removeprefix("runs/"))
         path_of_rule.parent.mkdir(exist_ok=True)
@@ -72,23 +72,23 @@ def contents(
     complete = sum(record.result is not None for record in staged)
     text = readme(
         study,
-        list(asked.words),
+        list(options.words),
         complete=complete,
-        weights=asked.weights,
-        anonymous=asked.anonymous,
+        weights=options.weights,
+        anonymous=options.anonymous,
         made_with=provenance(staged),
     )
-    shown = report(study, staged, table, asked.words).replace(str(folder), "runs")  # where they lie in the bundle
+    shown = report(study, staged, table, options.words).replace(str(folder), "runs")  # where they lie in the bundle
     files |= {f"table.{ENDINGS[form]}": render(table, form).encode() for form in FORMATS} | rules
     files |= {"README.txt": text.encode(), "report.html": shown.encode()}
-    files["constraints.txt"] = installed(anonymous=asked.anonymous)
-    if asked.own:
-        files |= _own_files(study, asked.own)
-    if asked.weights:
+    files["constraints.txt"] = installed(anonymous=options.anonymous)
+    if options.own:
+        files |= _own_files(study, options.own)
+    if options.weights:
         folders = [record.folder for record in records if record.folder.has_checkpoint]
         files |= {f"runs/{kept.path.name}/{CHECKPOINT}": kept.checkpoint for kept in folders}
-    if asked.anonymous:
-        refuse(files, who(every), where(root, asked.own))
+    if options.anonymous:
+        refuse(files, who(every), where(root, options.own))
     return files, complete
 
 

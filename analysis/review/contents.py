@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.bundle.archive import write
-from analysis.bundle.contents import Asked, check, contents, made_of
+from analysis.bundle.contents import BundleOptions, check, contents, made_of
 from analysis.formats.data import frame
 from analysis.html.templates import escape
 from analysis.methods.account import account
@@ -35,9 +35,9 @@ MOST_MAPS: Final = 3
 
 
 def analysis_of(
-    study: Study, records: Sequence[Record], table: Table, root: Path, asked: Asked, *, alert: bool = False
+    study: Study, records: Sequence[Record], table: Table, root: Path, bundle: BundleOptions, *, alert: bool = False
 ) -> Analysis:
-    """Return what is told of a study, whose `table` is made of these records; `asked` is what its bundle holds.
+    """Return what is told of a study, whose `table` is made of these records; `bundle` is what its bundle holds.
 
     It has a bundle where every record is whole and some run complete.
     """
@@ -49,11 +49,11 @@ def analysis_of(
             for kind, drawing in drawings.items()
             if isinstance(drawing, Plot)
         }
-        files = bundled(study, records, root, asked)
+        files = bundled(study, records, root, bundle)
         if "report.html" in files:
             shown = files["report.html"].decode()
         else:
-            shown = page([(study, records)], [table], made_of(records, asked.words))
+            shown = page([(study, records)], [table], made_of(records, bundle.words))
             shown = shown.replace(str(root.absolute()), "runs")
     if drawn := maps(records):
         pictures[MAPS] = drawn
@@ -125,14 +125,14 @@ def maps(records: Sequence[Record]) -> list[Picture]:
     return [picture for drawn in found.values() for picture in drawn]
 
 
-def bundled(study: Study, records: Sequence[Record], root: Path, asked: Asked) -> dict[str, bytes]:
+def bundled(study: Study, records: Sequence[Record], root: Path, bundle: BundleOptions) -> dict[str, bytes]:
     """Return the study's bundle, as `BUNDLE`, and the page in it; empty where no run is complete, or a record torn."""
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as place:
         folder, archive = Path(place, "runs"), Path(place, "bundle.tar.gz")
         folder.mkdir()
         try:
             check(study, records, root, partial=True)
-            files, _ = contents(study, records, root, folder, asked)
+            files, _ = contents(study, records, root, folder, bundle)
         except (FolderError, StudyError):
             return {}
         write(archive, "bundle", files)

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from analysis.bundle.contents import Asked, made_of
+from analysis.bundle.contents import BundleOptions, made_of
 from analysis.review.contents import analysis_of, methods
 from analysis.review.saved import Pages, Saved, pages, save
 from analysis.table.build import Table
@@ -20,7 +20,8 @@ from studies.tracking.analysis_run import Analysis, Sent, send
 from studies.workers.aside import Aside
 
 LIMIT: Final = 120.0
-"""Seconds that a server has for all of it."""
+LIMIT_A_RUN: Final = 1.0
+"""Seconds that a server has for all of it, and for each run more, which is asked for and tagged by itself."""
 
 
 class Outcome(NamedTuple):
@@ -37,7 +38,7 @@ def tell_wandb(
     table: Table,
     root: Path,
     mode: WandbMode,
-    asked: Asked,
+    bundle: BundleOptions,
     *,
     alert: bool = False,
 ) -> bool:
@@ -45,17 +46,17 @@ def tell_wandb(
 
     What goes wrong with W&B is a line on stderr; returns whether all of it has gone well.
     """
-    analysis = analysis_of(study, records, table, root, asked, alert=alert)
+    analysis = analysis_of(study, records, table, root, bundle, alert=alert)
     built: Pages | str = "no server has it"
     if mode == "online":
         try:
             built = pages(
-                study, table, methods=methods(study, records, table, root), made=made_of(records, asked.words)
+                study, table, methods=methods(study, records, table, root), made=made_of(records, bundle.words)
             )
         except StudyError as error:
             built = str(error)
     try:
-        with Aside(LIMIT) as wandb:
+        with Aside(LIMIT + LIMIT_A_RUN * len(analysis.runs)) as wandb:
             outcome = wandb.ask(_send, analysis, built if isinstance(built, Pages) else None, root.absolute(), mode)
     except StudyError as error:
         outcome = Outcome(None, None, [f"W&B: what {study.label} came to is not sent ({error})"])

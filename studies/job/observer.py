@@ -15,7 +15,8 @@ from lightning_bam.run_folder.result import Result
 class End:
     """How an attempt ended, with the exit code of its process group; `again` where this scheduler goes on with the run.
 
-    The state is the run's; `running` says that another attempt has taken it over.
+    The state is the run's; `running` says that another attempt has taken it over. `error` is one line, of which
+    `traceback` tells more.
     """
 
     state: State
@@ -23,6 +24,7 @@ class End:
     result: Result | None = None
     cause: str = ""
     error: str = ""
+    traceback: str = ""
     again: bool = False
 
 

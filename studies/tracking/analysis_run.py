@@ -66,19 +66,12 @@ class Analysis:
     alert: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sent:
-    """Where a study's analysis run is: its `record`, and where a server has it its `url`, `entity` and `project`.
+class Sent(NamedTuple):
+    """Where a server has all of a study's analysis run; empty where none has it, and its record is kept."""
 
-    `linked` counts the runs whose records the bundle depends on there, `tagged` those that have got the study's tag.
-    """
-
-    record: Path
     url: str = ""
     entity: str = ""
     project: str = ""
-    linked: int = 0
-    tagged: int = 0
 
 
 def description(analysis: Analysis) -> dict[str, Any]:
@@ -107,24 +100,26 @@ def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
     if opened is None:
         return None
     run, where = opened
-    record, linked = Path(run.settings.sync_dir), 0
     try:
         with TemporaryDirectory() as place:
             run.log({TABLE: table(wandb, analysis), **media(wandb, analysis, Path(place))})
             run.summary.update(dict(analysis.summary))
             if analysis.bundle is not None:
-                linked = link(run, analysis.runs) if where == "online" else 0
+                if where == "online":
+                    link(run, analysis.runs)
                 run.log_artifact(archive(wandb, analysis, Path(place)))
             if analysis.alert:
                 run.alert(f"{analysis.label}: {analysis.summary.get('runs', '')}", analysis.alert)
     except BaseException:
         run.finish(exit_code=1)
         raise
-    finish_run(run, where)
+    if not finish_run(run, where):
+        print(f"W&B: the server has refused part of what {analysis.label} came to")
+        return Sent()
     if where == "offline":
-        return Sent(record=record)
-    tagged = tag(f"{run.entity}/{run.project}", analysis)
-    return Sent(record=record, url=run.url, entity=run.entity, project=run.project, linked=linked, tagged=tagged)
+        return Sent()
+    tag(f"{run.entity}/{run.project}", analysis)
+    return Sent(run.url, run.entity, run.project)
 
 
 def table(wandb: Any, analysis: Analysis) -> Any:
@@ -165,9 +160,9 @@ def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
     return artifact
 
 
-def link(run: Any, keys: Sequence[str]) -> int:
-    """Have the analysis run use the records of runs, and return how many of them the server has."""
-    linked = refused = 0
+def link(run: Any, keys: Sequence[str]) -> None:
+    """Have the analysis run use the records of runs, as far as the server has them."""
+    refused = 0
     for key in keys:
         try:
             run.use_artifact(f"{artifact_name(key)}:latest", type=TYPE)
@@ -176,14 +171,13 @@ def link(run: Any, keys: Sequence[str]) -> int:
             if refused == REFUSALS:
                 break
         else:
-            linked, refused = linked + 1, 0
-    return linked
+            refused = 0
 
 
-def tag(place: str, analysis: Analysis) -> int:
-    """Give the runs of a study, which another may have trained, its tag; return how many lacked it."""
+def tag(place: str, analysis: Analysis) -> None:
+    """Give the runs of a study, which another may have trained, its tag."""
     api = isolated_wandb().Api(timeout=int(SERVER_WAIT))
-    wanted, tagged = study_tag(analysis.label), 0
+    wanted = study_tag(analysis.label)
     for begin in range(0, len(analysis.runs), PAGE):
         names = list(analysis.runs[begin : begin + PAGE])
         with without_folders():
@@ -192,5 +186,3 @@ def tag(place: str, analysis: Analysis) -> int:
             if wanted not in run.tags:
                 run.tags = [*run.tags, wanted]
                 run.update()
-                tagged += 1
-    return tagged

@@ -14,8 +14,8 @@ FOLDER: Final = "wandb"
 """W&B's own name for it."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
-REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact")
-"""What W&B writes into a record's log where the server has refused its lines or an artifact; nothing else tells."""
+REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact", b"upload: failed to upload")
+"""What W&B writes into a record's log where the server has refused lines, an artifact, a file; nothing else tells."""
 
 
 def store(root: Path) -> Path:
@@ -36,10 +36,10 @@ def remove_records(root: Path, key: str) -> None:
 
 
 def mark_sent(record: Path) -> bool:
-    """Mark the record of an online run, which W&B has finished, as sent; False where the server has refused it."""
+    """Mark the record of an online run, which W&B has finished, as sent; False where part of it was refused."""
     log = record / "logs" / "debug-internal.log"
     told = log.read_bytes() if log.exists() else b""
-    if any(line in told for line in REFUSED):
+    if any(sentence in told for sentence in REFUSED):
         return False
     for file in record.glob("*.wandb"):
         file.with_name(file.name + SENT).touch()

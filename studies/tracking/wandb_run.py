@@ -85,6 +85,8 @@ class Tracking:
         if end.state == "failed":
             summary |= {"cause": end.cause, "error": end.error}
         wandb_run.summary.update(summary)
+        if end.traceback and self._job.monitor:  # the log has it once W&B is closed
+            wandb_run.write_logs(f"{end.traceback}{end.error}")
         if end.state in ("complete", "failed"):
             log_record(isolated_wandb(), wandb_run, RunFolder(self._job.folder), end)
         if end.state == "failed" and self._job.alert:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from studies.errors import StudyError
 from studies.terminal.text import one_line
-from studies.workers.process_environment import die_with_parent, scrub, variables
+from studies.workers.process_environment import die_with_parent, no_main, scrub, variables
 
 REASON: Final = 200
 """Characters of an error that a message repeats."""
@@ -41,7 +41,7 @@ class Aside:
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._place = TemporaryDirectory(prefix="bam-", ignore_cleanup_errors=True)
         # the working directory may hold a `wandb` of its own; who is killed leaves what it has in the other folder
-        with variables({"PYTHONSAFEPATH": "1", "TMPDIR": self._place.name}):
+        with variables({"PYTHONSAFEPATH": "1", "TMPDIR": self._place.name}), no_main():
             self._process.start()
         theirs.close()
         self._deadline = time.monotonic() + self.limit

@@ -62,6 +62,11 @@ class Failure:
             line = f"out of memory ({line}); {ADVICE}"
         return cls(rank=rank, cause=cause, error=line, traceback="".join(traceback.format_exception(error))[-LONGEST:])
 
+    @property
+    def state(self) -> Literal["interrupted", "failed"]:
+        """What the run is then: with a full or failed disk, or a broken connection, it can be resumed."""
+        return "interrupted" if self.cause in ("disk", "storage", "connection") else "failed"
+
     def show(self) -> None:
         """Print the traceback, and the line as the last one, where there is room for them."""
         with suppress(OSError):

@@ -2,20 +2,19 @@
 
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from types import ModuleType
 from typing import Any, Final
 
 from lightning_bam.user_code.imports import StudyImports
 from studies.job.job import Job
 from studies.workers.forkserver import serve
+from studies.workers.process_environment import no_main
 
 
 def start(context: ForkServerContext, job: Job, lifeline: Connection, lock: int | None) -> ForkServerProcess:
@@ -30,7 +29,7 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
         process = context.Process(target=target, args=arguments)
         try:
             serve()
-            with _no_main():
+            with no_main():
                 process.start()
             break
         except (EOFError, ConnectionError):
@@ -38,20 +37,6 @@ def _start(context: ForkServerContext, target: Callable[..., None], arguments: t
                 raise
             time.sleep(0.2)
     return process
-
-
-@contextmanager
-def _no_main() -> Iterator[None]:
-    """Hide the program meanwhile: a process that is started would run it again, with all that a script does.
-
-    Classes of the user's own are read from their files instead (`lightning_bam.user_code.load`).
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def ask(context: ForkServerContext, module: str, function: str, argument: Any, limit: float | None = None) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from types import ModuleType
 from typing import Final
 
 from lightning_bam.run_folder.files import open_plain
@@ -38,6 +39,20 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
             for name in values:
                 del os.environ[name]
                 os.environ.update({name: before[name]} if name in before else {})
+
+
+@contextmanager
+def no_main() -> Iterator[None]:
+    """Hide the program meanwhile: a process that is started would run it again, with all that a script does.
+
+    Classes of the user's own are read from their files instead (`lightning_bam.user_code.load`).
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def die_with_parent() -> None:

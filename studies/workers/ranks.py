@@ -75,7 +75,8 @@ def rank(job: Job, signals: Signals | None = None) -> None:
     except Exception as error:
         if tracking and not (signals and signals.number):
             failure = Failure.first(folder.path) or Failure.of(error, number)  # another rank's is the cause of ours
-            end = End(state="failed", code=1, cause=failure.cause, error=failure.error)
+            why, traceback = failure.cause, failure.traceback
+            end = End(state=failure.state, code=1, cause=why, error=failure.error, traceback=traceback)
         raise
     finally:
         if tracking:

@@ -77,14 +77,10 @@ def _interrupt(folder: RunFolder, error: Interruption) -> int:
 
 
 def fail(folder: RunFolder, error: BaseException) -> int:
-    """Record why the run ended, in the manifest and in the log, and return the exit code.
-
-    A full or failed disk and a broken connection are the machine's: the run is interrupted, and can be resumed.
-    """
+    """Record why the run ended, in the manifest and in the log, and return the exit code."""
     failure = error.failure if isinstance(error, RankError) else Failure.of(error, 0)
     failure.show()
-    state = "interrupted" if failure.cause in ("disk", "storage", "connection") else "failed"
     line = str(error) if isinstance(error, RankError) else failure.error
     with suppress(FolderError):
-        folder.end(state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)
+        folder.end(failure.state, cause=failure.cause, error=line, rank=failure.rank, traceback=failure.traceback)
     return FULL if failure.cause == "disk" else 1

@@ -1,24 +1,18 @@
 """`bam bundle`: a study in one file, for a paper's artefact."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from analysis.bundle.archive import SUFFIXES, write
 from analysis.cli.arguments import ONE_STUDY, argument
 from analysis.cli.output import size
-from analysis.cli.selection import read, root_of, words
+from analysis.cli.selection import read, root_of
+from analysis.cli.tracking import bundle_options
 from studies.errors import StudyError
-from studies.library import is_file
-
-if TYPE_CHECKING:
-    from analysis.bundle.contents import Asked
 
 ARGUMENTS = (
     *ONE_STUDY,
@@ -38,20 +32,12 @@ def execute(arguments: argparse.Namespace) -> int:
         raise StudyError(f"--output {path}: a bundle is a tar.gz; call it {path.name.partition('.')[0]}.tar.gz")
     study, records = read(arguments)
     check(study, records, root, partial=arguments.partial)
-    asked = asked_of(arguments.study, arguments)
-    asked = replace(asked, weights=arguments.weights, anonymous=arguments.anonymous, logs=True)
+    options = bundle_options(arguments.study, arguments)
+    options = replace(options, weights=arguments.weights, anonymous=arguments.anonymous, logs=True)
     with tempfile.TemporaryDirectory(prefix="bam-bundle-") as folder:
-        files, complete = contents(study, records, root, Path(folder), asked)
+        files, complete = contents(study, records, root, Path(folder), options)
         length = write(path, re.sub(r"[^\w.+=-]", "_", study.label), files)
     print(path)
     summary = f"{len(files) + 1} files of {complete} complete runs, {size(length)}"
     print(f"bam bundle: {summary}; README.txt in it says how the table is rebuilt and checked", file=sys.stderr)
     return 0
-
-
-def asked_of(name: str, arguments: argparse.Namespace) -> Asked:
-    """Return what a bundle of the study that a call calls `name` holds, without logs and weights."""
-    from analysis.bundle.contents import Asked
-
-    own = Path(name) if is_file(name) else None
-    return Asked(words=["study.py" if own else name, *words(arguments, root=False)], own=own, logs=False)

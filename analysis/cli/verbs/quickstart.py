@@ -4,7 +4,8 @@ import argparse
 
 from analysis.cli.arguments import DEVICES, ROWS, RUNS, SET, margin
 from analysis.cli.selection import root_of, select
-from analysis.cli.verbs.run import conclude, options_of, tell_unsent, train
+from analysis.cli.tracking import conclude, tell_unsent
+from analysis.cli.verbs.run import options_of, train
 from analysis.cli.verbs.table import show
 from analysis.table.counted import tables_of
 from studies.coordination.sync import gather_everywhere

@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.output import size
 from analysis.cli.selection import due_records, read_all, root_of, words
+from analysis.cli.tracking import bundle_options, tell_unsent
 from analysis.plots.glyphs import missing_glyphs
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import FolderError, replace
@@ -67,13 +68,11 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
             where = f"none of its runs is in {arguments.root}, so W&B is told nothing; --root DIR names another folder"
             raise StudyError(f"{study.label}: {where}")
 
-    from analysis.cli.verbs.bundle import asked_of
-    from analysis.cli.verbs.run import tell_unsent
     from analysis.review.send import tell_wandb
 
     told = True
     names = [study.name for study, _ in studies] if arguments.all else arguments.study
     for name, (study, records), table in zip(names, studies, tables_of(studies), strict=True):
-        told &= tell_wandb(study, records, table, root_of(arguments), mode, asked_of(name, arguments))
+        told &= tell_wandb(study, records, table, root_of(arguments), mode, bundle_options(name, arguments))
     tell_unsent({analysis_id(study.label) for study, _ in studies}, root_of(arguments), mode)
     return 0 if told else 1

@@ -3,19 +3,17 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train, table_command
-from analysis.cli.verbs.bundle import asked_of
+from analysis.cli.tracking import conclude, tell_unsent
 from analysis.planning.rounds import Round, until_resolved
-from analysis.table.counted import tables_of
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
-from lightning_bam.run_folder.files import FolderError
-from studies.coordination.sync import forget, gather_everywhere
+from studies.coordination.sync import forget
 from studies.definition.limits import MOST_LOOKED
 from studies.definition.study import Study
 from studies.engine.progress import LiveView
@@ -23,11 +21,8 @@ from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
-from studies.job.job import WandbMode
 from studies.terminal.text import one_line
 from studies.tracking.connection import check_settings, default_mode, project
-from studies.tracking.names import analysis_id
-from studies.tracking.store import unsent_line
 from studies.workers.forkserver import forkserver
 from studies.workers.preflight import preflight
 
@@ -143,31 +138,6 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
         print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
     return Trained(0 if resolved else 1, keys)
-
-
-def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> str:
-    """Tell W&B, if it is told of runs, what a study has come to, and return the id of its analysis run.
-
-    `name` is what the call calls the study.
-    """
-    if options.wandb == "off":
-        return analysis_id(study.label)
-    from analysis.review.send import tell_wandb  # loads matplotlib
-
-    every = gather_everywhere(study, root_of(arguments), options.storage)
-    records, (table,) = due_records(study, every), tables_of([(study, every)])
-    asked = asked_of(name, arguments)
-    try:
-        tell_wandb(study, records, table, root_of(arguments), options.wandb, asked, alert=options.alert)
-    except (FolderError, StudyError) as error:
-        print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
-    return analysis_id(study.label)
-
-
-def tell_unsent(ids: Collection[str], root: Path, mode: WandbMode) -> None:
-    """Say how many of these runs of W&B, those of trainings and of analyses, no server has, and what sends them."""
-    if line := unsent_line(root, ids, mode):
-        print(f"bam: {one_line(line)}", file=sys.stderr)
 
 
 def _train(study: Study, root: Path, options: Options) -> Trained:

@@ -9,7 +9,8 @@ from typing import Any
 from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
 from analysis.cli.output import grid
 from analysis.cli.selection import existing_root, root_of
-from analysis.cli.verbs.run import options_of, tell_unsent
+from analysis.cli.tracking import tell_unsent
+from analysis.cli.verbs.run import options_of
 from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
 from studies.engine.progress import LiveView

@@ -5,7 +5,8 @@ import os
 
 from analysis.cli.arguments import argument, number
 from analysis.cli.selection import root_of, select_to_train
-from analysis.cli.verbs.run import TRAINING, checks, options_of, tell_unsent, train
+from analysis.cli.tracking import tell_unsent
+from analysis.cli.verbs.run import TRAINING, checks, options_of, train
 from studies.errors import StudyError
 
 ARGUMENTS = (

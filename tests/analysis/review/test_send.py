@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
+from analysis.review import send
 from studies.tracking.names import analysis_id
 from tests.studies.tracking.wandb_file import messages
 
@@ -88,6 +89,24 @@ def test_offline_the_analysis_lies_beside_the_runs(trained, monkeypatch, capsys)
     types = [message["artifact"]["type"] for message in told if message["type"] == "artifact"]
     assert sorted(types) == ["bundle", "run_table", "run_table"], "W&B keeps a table, and a chart's, as artifacts, too"
     assert told[-1]["exit"]["exit_code"] == 0
+
+
+def test_what_a_server_refuses_of_it_is_no_success(trained, monkeypatch, capsys, wandb_server):
+    monkeypatch.chdir(trained)
+    wandb_server.refuse(403, only="PUT /storage/run")
+    assert main(["report", "other.py", "--wandb"]) == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "bam: W&B: the server has refused part of what other came to"
+    assert last == "bam: W&B: 1 run could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends it"
+
+
+def test_a_study_of_many_runs_has_more_time(trained, monkeypatch, wandb_server):
+    """Each of them is asked for, one after the other."""
+    monkeypatch.setattr(send, "LIMIT", 0.0)
+    monkeypatch.setattr(send, "LIMIT_A_RUN", 60.0)
+    monkeypatch.chdir(trained)
+    assert main(["report", "other.py", "--wandb"]) == 0
+    assert f"lab/lightning-bam/{analysis_id('other')}" in wandb_server.runs
 
 
 @pytest.mark.parametrize(("words", "line"), [(["-o", "x.html"], "--output x.html: --wandb writes no page"), ([], "")])

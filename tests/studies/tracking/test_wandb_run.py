@@ -96,7 +96,7 @@ def test_each_run_is_one_finished_run_of_wandb(records):
         assert (record.state, found["exit"]) == (("failed", 1) if record.row == "nan" else ("complete", 0))
         assert found["stats"][0]["proc.memory.rssMB"] > 0, "at least one sample of the system"
         log = record.folder.log.read_text().partition("Traceback")[0].splitlines()
-        printed = "".join(found["printed"]).splitlines()
+        printed = "".join(found["printed"]).partition("Traceback")[0].splitlines()
         assert printed == log[len(log) - len(printed) :], "since W&B was open, and until the training has ended"
         assert record.row != "killed" or printed[-1].startswith(f"epoch {EPOCHS}/{EPOCHS}: train loss ")
 
@@ -141,16 +141,42 @@ def test_a_failed_run_says_why(records):
     found = read(record.folder.path)
     told = {"state": "failed", "cause": "nan", "error": record.manifest.error}
     assert {name: found["summary"][name] for name in told} == told
+    *_, before, last = "".join(found["printed"]).splitlines()
+    assert before.endswith(f"NotFiniteError: {record.manifest.error}"), "the traceback, as in the run's log"
+    assert last == record.manifest.error
     assert [line["epoch"] for line in found["history"]] == [line["epoch"] for line in record.metrics] == []
 
 
 def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
     study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
-    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)]), silent)
+    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)], monitor=False), silent)
     found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
     assert found["summary"]["cause"] == manifest.cause == "nan"
     assert manifest.error.endswith(found["summary"]["error"])
+    assert found["printed"] == [], "nor a traceback"
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system without room where a run keeps its checkpoints."""
+    place = tmp_path / BASE.key / "checkpoints"
+    place.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_run_that_the_machine_has_ended_is_interrupted_there_too(tmp_path):
+    study = tiny(seeds=1, rows={"none": BASE}, scientific=())
+    assert run_study(study, tmp_path, replace(OFFLINE, alert=True), silent).halted
+    folder = RunFolder(tmp_path / BASE.key)
+    found = settled(folder.path)
+    assert (folder.state(), folder.manifest().cause) == ("interrupted", "disk")
+    assert (found["summary"]["state"], found["artifacts"]) == ("interrupted", []), "no record of a failure"
 
 
 def track(job, run=BASE):

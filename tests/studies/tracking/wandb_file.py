@@ -54,7 +54,7 @@ def read(folder: Path) -> dict:
             found["artifacts"].append(content)
         elif kind == "stats":
             found["stats"].append(content["item"])
-        elif kind == "output_raw":
+        elif kind in ("output_raw", "output_logger"):
             found["printed"].append(content["line"])
         elif kind == "exit":
             found["exit"] = content["exit_code"]

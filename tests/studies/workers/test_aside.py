@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -30,3 +33,17 @@ def test_it_answers_until_its_time_is_over(capfd):
     assert [
         child for child in psutil.Process().children() if child not in before and "spawn_main" in str(child.cmdline())
     ] == []
+
+
+def test_it_does_not_run_the_script_again_that_asks(tmp_path):
+    """A script need not guard its calls of `analysis.notebook.run`, which tells W&B."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('read')\n"
+        "from studies.workers.aside import Aside\n"
+        "with Aside(60) as aside:\n"
+        "    print(aside.ask(sorted, [3, 1]))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "read\n[1, 3]\n", done.stderr
