@@ -50,23 +50,22 @@ def meanings(cls):
 
 
 def knob_table(cls, told):
-    """Return a line a knob: name, default, other values, meaning."""
-    lines = ["| knob | default | else | meaning |", "|---|---|---|---|"]
+    """Return a line a knob: name, values (the default first), meaning."""
+    lines = ["| knob | value | meaning |", "|---|---|---|"]
     for field in fields(cls):
-        shown = f"`{default(field)}`" if default(field) not in ("", "{}") else ""
-        more = ", ".join(f"`{one}`" for one in others(cls, field))
-        lines.append(f"| `{cls.slot}.{field.name}` | {shown} | {more} | {meanings(told)[field.name]} |")
+        values = ", ".join(f"`{value}`" for value in (default(field), *others(cls, field)))
+        lines.append(f"| `{cls.slot}.{field.name}` | {values} | {meanings(told)[field.name]} |")
     return "\n".join(lines)
 
 
 def kind_table(slot, kinds):
-    """Return a line a kind: name, class, knobs (the default, then other values), and its docstring's first line."""
-    lines = [f"| `{slot}=` | class | knobs | |", "|---|---|---|---|"]
+    """Return a line a kind: name, knobs (the default, then other values), class and its docstring's first line."""
+    lines = [f"| `{slot}=` | knobs | class |", "|---|---|---|"]
     for kind, cls in kinds.items():
         values = {field.name: "/".join((default(field), *others(cls, field))) for field in fields(cls)}
         knobs = " ".join(f"`{name}={value}`" for name, value in values.items())
         says = inspect.getdoc(cls).partition("\n")[0].removeprefix("Knobs of ")
-        lines.append(f"| `{kind}` | `{cls.__name__}` | {knobs if cls is not BAMSpec else 'above'} | {says} |")
+        lines.append(f"| `{kind}` | {knobs if cls is not BAMSpec else 'above'} | `{cls.__name__}`: {says} |")
     return "\n".join(lines)
 
 
@@ -177,6 +176,7 @@ def test_help_prints_a_topic(name, capsys, monkeypatch):
     title = re.match(r"##? (.*)", topics()[name].text)[1]
     assert title in out
     assert "](" not in out
+    assert "…" not in out, "nothing is left out"
     assert "<!--" not in out
 
 

@@ -26,10 +26,9 @@ def execute(arguments: argparse.Namespace) -> int:
             table.add_row(topic, found.purpose)
         console.print(table, width=width)
     elif name in topics():
-        from rich.markdown import Markdown
+        from analysis.cli.markdown import Page
 
-        text = for_terminal(topics()[name])
-        console.print(Markdown(text, code_theme="bw", hyperlinks=False), width=width)
+        console.print(Page(for_terminal(topics()[name]), code_theme="bw", hyperlinks=False), width=width)
     elif name in VERBS:
         make_parser().parse_args([name, "--help"])
     else:
