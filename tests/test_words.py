@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from tests.test_architecture import FILES, HOME
+from tests.test_architecture import FILES, HOME, ROOMS
 
 GLOSSARY = (HOME / "CONTRIBUTING.md").read_text().partition("## Words")[2].partition("\n## ")[0]
 RETIRED = [word.strip() for row in re.findall(r"^\|.*\|(.*)\|$", GLOSSARY, re.M) for word in row.split(",")]
 RETIRED = [word for word in RETIRED if re.search("[a-z]", word) and word != "not"]
-PAGES = sorted(path for path in HOME.glob("analysis/**/*.j2"))
+PAGES = sorted((*HOME.glob("analysis/**/*.j2"), *(page for room in ROOMS for page in (HOME / room).glob("*.md"))))
 OLD_RECORDS = {"lightning_bam/run_folder/manifest.py": {"lost"}}
 """What reads records of older versions must know their words."""
 
@@ -45,6 +45,6 @@ def test_no_file_says_one(path):
     assert retired(path.stem.replace("_", " ")) == set()
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(HOME)))
 def test_no_page_says_one(path):
     assert retired(path.read_text()) == set()

@@ -1,4 +1,4 @@
-"""What a shell offers behind a Tab: verbs, options, studies, presets, rows, knobs and keys of runs."""
+"""What a shell offers behind a Tab: verbs, options, studies, presets, rows, knobs, keys of runs and topics."""
 
 import argparse
 import os
@@ -39,6 +39,7 @@ def _prepare(verb: Verb) -> None:
         "against": _labels,
         "row": _labels,
         "run": _keys,
+        "topic": lambda **_: _topics(),
     }
     verb.add_arguments()
     for action in verb.arguments():
@@ -81,3 +82,9 @@ def _knobs() -> list[str]:
 
 def _keys(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     return sorted(file.parent.name for file in Path(parsed_args.root).glob("*/run.json"))
+
+
+def _topics() -> list[str]:
+    from analysis.cli.manual import topics
+
+    return [*topics()]

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 from analysis.cli.arguments import LACKING, joined
 
 VERBS: Final = {
+    "help": "the manual: its topics, or one of them",
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
     "studies": "the catalogue: questions, rows, presets, the paper's table, what was found",
     "new": "a study file to begin with: an attention module of your own, a network, a dataset or a task",
@@ -96,7 +97,11 @@ class Verb(Parser):
 
 def make_parser() -> Parser:
     """Return the parser of `bam`."""
-    parser = Parser(prog="bam", description="Ablation studies of attention modules: ask with seeds, read intervals.")
+    parser = Parser(
+        prog="bam",
+        description="Ablation studies of attention modules: ask with seeds, read intervals.",
+        epilog="`bam VERB --help` has the options of a verb, `bam help` the topics of the manual.",
+    )
     parser.add_argument("--version", action="version", version=f"lightning-bam {version('lightning-bam')}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Verb)
     for name, purpose in VERBS.items():

@@ -20,22 +20,35 @@ Positive = Annotated[float, Field(gt=0)]
 class Recipe(Part):
     """Steps on the *global* batch. The defaults are the public CIFAR-100 recipe closest to the paper, which gives none.
 
-    `optimizer` is a name of `torch.optim` in any case (`adamw`), and `optimizer_options` are arguments of it beyond the
-    recipe's own: `lr` and `weight_decay` are those of any optimizer, as they stand (0.1 is SGD's lr; AdamW's is nearer
-    0.001), `momentum` and `nesterov` are SGD's. Every parameter decays, norms and biases too, in the optimizer's way
-    (with the gradient in SGD, apart from it in AdamW). What torch does not know or take is refused before any training.
+    Every parameter decays, norms and biases too, in the optimizer's way (with the gradient in SGD, apart from it in
+    AdamW). What torch does not know or take is refused before any training. The incomplete last batch of an epoch is
+    dropped. `train_loss` is of the weights that are trained, and of mixed images and labels where they are mixed.
 
-    `clip_grad_norm` is the most that the norm of all gradients together may be, of the global batch's mean loss. `ema`
-    is the decay a step of an exponential moving average of the weights, begun with those after the first step; batch
-    norm's statistics are averaged alike, as timm's and torchvision's references do. The averages are what is scored and
-    kept as the run's weights; `train_loss` is of the weights that are trained.
+    Args:
+        epochs: passes over the train images.
+        batch_size: images a step, over all ranks.
+        optimizer: a name of `torch.optim` in any case, as `adamw`.
+        optimizer_options: arguments of the optimizer beyond the recipe's own, as `optimizer_options.betas`.
+        lr: the optimizer's, as it stands: 0.1 is SGD's, AdamW's is nearer 0.001.
+        momentum: SGD's.
+        nesterov: SGD's.
+        weight_decay: of any optimizer, on every parameter.
+        clip_grad_norm: the most that the norm of all gradients of the global batch's mean loss may be.
+        schedule: `step` multiplies lr by `gamma` at each of `milestones`; `cosine` falls to 0; `constant`.
+        milestones: fractions of `epochs`, so that a shorter run keeps the shape of the schedule.
+        gamma: factor of `step`.
+        warmup_epochs: epochs, also a part of one, in which lr rises linearly to its value.
+        label_smoothing: cross-entropy's.
+        mixup: alpha of torchvision's mixup; an image's partner is the one before it in the global batch.
+        cutmix: alpha of torchvision's cutmix; with both, each batch draws one of them.
+        crop_padding: pixels of zeros around an image, from which it is cropped at random to its size.
+        flip: mirror half of the images.
+        ema: decay a step of an average of the weights, begun after the first step, which is scored and kept; batch
+            norm's statistics are averaged alike, as timm's and torchvision's references do.
+        precision: `bf16` is autocast to bfloat16.
+        sync_batchnorm: take batch norm's statistics over all ranks (on GPUs alone: torch has none for CPUs), so that
+            figures do not depend on their number; else each rank's batch norm sees its own share.
 
-    `mixup` and `cutmix` are the alphas of torchvision's transforms; where there are both, each batch draws one of them.
-    An image's partner is the one before it in the global batch; `train_loss` is then of mixed images and labels.
-
-    `milestones` are fractions of `epochs`, so that a shorter run keeps the shape of the schedule. The incomplete last
-    batch of an epoch is dropped. `sync_batchnorm` takes batch norm's statistics over the global batch, so that figures
-    do not depend on the number of ranks; torch has it on GPUs alone. Else each rank's batch norm sees its own share.
     """
 
     slot: ClassVar[str] = "recipe"

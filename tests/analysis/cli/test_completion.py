@@ -50,3 +50,4 @@ def test_options_and_what_belongs_to_the_study_that_is_named(offered):
     assert "none" in offered("bam explain reduction ")
     assert offered("bam table reduction --against n") == ["none "]
     assert offered("bam export 0") == ["0abc "]
+    assert offered("bam help sto") == ["stopping "]

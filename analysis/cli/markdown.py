@@ -1,0 +1,22 @@
+"""Markdown in a terminal, with nothing left out of narrow tables."""
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Markdown, TableElement
+from rich.table import Table
+
+
+class FoldedTable(TableElement):
+    """A table whose long words go on in the next line; rich's ends them with an ellipsis."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in super().__rich_console__(console, options):
+            if isinstance(part, Table):
+                for column in part.columns:
+                    column.overflow = "fold"
+            yield part
+
+
+class Page(Markdown):
+    """Markdown with such tables."""
+
+    elements = Markdown.elements | {"table_open": FoldedTable}
