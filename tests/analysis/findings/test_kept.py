@@ -61,13 +61,15 @@ def test_an_answer_by_hand():
             row("r=2", "equivalent within ±0.5", 0.1, -0.126, 0.3, n=12),
             row("r=4", "better", -1, None, None),
             row("r=8", "not run"),
+            row("r=16", "no clear difference by 12 seeds, the last look", 0.2, -0.9, 1.3, n=12),
         ]
     }
     assert answer(table) == (
         "none 5.21 ± 0.09 % (n = 8 to 12); better: r=1 −0.25 [−0.40, −0.10], r=4 −1.00; "
-        "equivalent within ±0.5: r=2 +0.10 [−0.13, +0.30]; not run: r=8 no pair"
+        "equivalent within ±0.5: r=2 +0.10 [−0.13, +0.30]; not run: r=8 no pair; "
+        "no clear difference: r=16 +0.20 [−0.90, +1.30]"
     )
-    assert short(table) == "n = 8 to 12: 2 better, 1 equivalent within ±0.5, 1 not run"
+    assert short(table) == "n = 8 to 12: 2 better, 1 equivalent within ±0.5, 1 not run, 1 no clear difference"
 
 
 @pytest.mark.parametrize(
