@@ -15,7 +15,7 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 LACKING: Final = {
     **dict.fromkeys(("preset", "seeds", "margin", "until_resolved", "looks", "spending", "spare", "first_seed")),
     **dict.fromkeys(("storage", "retry", "source", "variant")),
-    **{"set": [], "only": [], "nodes_per_run": 1},
+    **{"set": [], "only": [], "nodes_per_run": 1, "findings": False},
 }
 """What a call of a verb that lacks one of these arguments asks."""
 
@@ -197,6 +197,12 @@ ANY_STUDIES: Final = (
     argument("study", nargs="*", help=_STUDY),
     argument("--all", action="store_true", help="every study of the catalogue"),
     *ONE_STUDY[1:],
+)
+
+FINDINGS: Final = argument(
+    "--findings",
+    action="store_true",
+    help="what the project itself has found, from runs that it keeps: of these studies, or of all (nothing is trained)",
 )
 
 RANKS: Final = number(1, MOST_RANKS)

@@ -12,7 +12,7 @@ from analysis.cli.arguments import LACKING, joined
 
 VERBS: Final = {
     "quickstart": "a small real study on embedded data and its table; minutes on two cores",
-    "studies": "the catalogue: name, question, rows, runs, the paper's table",
+    "studies": "the catalogue: questions, rows, presets, the paper's table, what was found",
     "new": "a study file to begin with: an attention module of your own, a network, a dataset or a task",
     "plan": "rows x seeds, what is done, params, MACs, device-hours; writes nothing",
     "run": "train what is missing",

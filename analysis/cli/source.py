@@ -1,4 +1,7 @@
-"""Where the runs of a call are read from: --root, or with --from a project of W&B, which is held against --root."""
+"""Where the runs of a call are read from: --root, with --findings the package, with --from a project of W&B.
+
+What W&B has is held against --root.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from analysis.cli.selection import existing_root, names, select
+from analysis.findings.kept import find, findings
 from lightning_bam.run_folder.files import FolderError
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -27,13 +31,17 @@ SHOWN: Final = 10
 
 
 @contextmanager
-def source(verb: str, arguments: argparse.Namespace) -> Iterator[tuple[argparse.Namespace, bool]]:
-    """Yield the call to read by, and whether W&B and --root agree: with --from a call whose runs folder W&B has filled.
+def source(verb: str, arguments: argparse.Namespace) -> Iterator[tuple[list[argparse.Namespace], bool]]:
+    """Yield the calls to read by, and whether W&B and --root agree: with --from one whose runs folder W&B has filled.
 
     What W&B has not, what is refused and what disagrees is said on stderr.
     """
+    if arguments.findings:
+        with of_findings(arguments) as calls:
+            yield calls, True
+        return
     if arguments.source is None:
-        yield arguments, True
+        yield [arguments], True
         return
     from studies.tracking.remote import Project, fetch  # loads HTTP
 
@@ -48,9 +56,36 @@ def source(verb: str, arguments: argparse.Namespace) -> Iterator[tuple[argparse.
                 _refuse_without_rule(study, Path(folder), root)
                 _tell_gaps(study, project, remote)
             agree = [_tell_disagreements(study, project, remote, root, Path(folder)) for study in studies]
-            yield argparse.Namespace(**vars(arguments) | {"root": folder, "storage": None}), all(agree)
+            yield [argparse.Namespace(**vars(arguments) | {"root": folder, "storage": None})], all(agree)
         except FolderError as error:
             raise FolderError(str(error).replace(folder, str(project))) from None
+
+
+@contextmanager
+def of_findings(arguments: argparse.Namespace) -> Iterator[list[argparse.Namespace]]:
+    """Yield a call for each study that --findings names, or for all that are kept, which reads what is kept of it.
+
+    Raises StudyError: nothing is kept of a study, or an option that asks for other runs.
+    """
+    for option in ("preset", "set", "seeds", "variant", "margin", "storage", "source"):
+        if value := getattr(arguments, option, None):
+            word = {"variant": "--as", "source": "--from"}.get(option, f"--{option}")
+            said = "" if option in ("set", "storage") else f" {value}"
+            raise StudyError(f"{word}{said}: --findings reads runs that are kept as they were made; leave it out")
+    if arguments.root != arguments.usual_root:
+        raise StudyError(f"--root {arguments.root}: --findings reads the package's own runs; leave one of them out")
+    every = findings()
+    kept = [find(name) for name in arguments.study or every]
+    with ExitStack() as held:
+        asked = [held.enter_context(finding.unpacked()) for finding in kept]
+        yield [
+            argparse.Namespace(
+                **vars(arguments)
+                | {"study": [one.study], "preset": one.preset, "root": one.root, "storage": None}
+                | {"all": False, "findings": False}
+            )
+            for one in asked
+        ]
 
 
 def _refuse_without_rule(study: Study, folder: Path, root: Path) -> None:

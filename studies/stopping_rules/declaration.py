@@ -6,7 +6,7 @@ by several rules makes several attempts.
 import json
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -173,7 +173,9 @@ class Attempt:
 def other_attempts(study: Study, root: Path) -> list[Attempt]:
     """Return the rules of other studies under `root` that judge a row of this one, and its baseline, by its metric.
 
-    Of a study without a rule only those that do not give it all its seeds: of the others `other_rules` tells.
+    Of a study without a rule only those that do not give it all its seeds: of the others `other_rules` tells. Of one
+    with a rule not those that look at the same seeds as often: the same figures are judged twice, so that a row that is
+    judged wrongly by one is judged so by the one with fewer comparisons, whose level holds for both.
     """
     ours = _purpose(study)
     pairs = {row: (ours["rows"][row], ours["rows"][own]) for row, own in ours["baselines"].items() if row != own}
@@ -183,11 +185,19 @@ def other_attempts(study: Study, root: Path) -> list[Attempt]:
             continue
         if study.stopping is None and set(study.seed_list) <= set(rule["seeds"]):
             continue
+        if _same_looks(study, rule):
+            continue
         judged = {(key, rule["rows"].get(rule["baselines"].get(row))) for row, key in rule["rows"].items()}
         if rows := tuple(row for row, pair in pairs.items() if pair in judged):
             level = rule["stopping"]["level"]
             attempts.append(Attempt(study=rule["study"], declared=rule["declared"], level=level, rows=rows))
     return attempts
+
+
+def _same_looks(study: Study, rule: Mapping[str, Any]) -> bool:
+    """Say whether a rule looks at the same seeds as a study's own, as often, and spends its level alike."""
+    seeds = tuple(rule["seeds"]) == tuple(study.seed_list)
+    return seeds and Stopping.from_dict(rule["stopping"]) == study.stopping
 
 
 def with_rule(study: Study, root: Path, url: str | None = None, *, keep: bool = True) -> Study:

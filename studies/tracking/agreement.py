@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightning_bam.config import Run
-from lightning_bam.json_text import short
+from lightning_bam.json_text import short, shortened
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.manifest import MOST, TIMES
 from lightning_bam.run_folder.result import flat
@@ -113,7 +113,8 @@ def _config(name: str, ours: object, theirs: object) -> Iterator[str]:
     if isinstance(ours, dict) and isinstance(theirs, dict | None):
         theirs = theirs or {}
         for each in {**ours, **theirs}:
-            yield from _config(f"{name}.{each}", ours.get(each), theirs.get(each))
+            shown = shortened(each) if each.isprintable() else short(each)  # anybody may have written it
+            yield from _config(f"{name}.{shown}", ours.get(each), theirs.get(each))
     elif theirs != ours:
         yield f"config {name} {short(theirs)} in W&B, {short(ours)} in run.json"
 

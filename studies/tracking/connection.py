@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
 
-from lightning_bam.json_text import short
+from pydantic import ValidationError
+
+from lightning_bam.json_text import fault, short
 from studies.errors import StudyError
 from studies.job.job import WandbMode
 
@@ -23,7 +25,7 @@ RENAMED: Final = {"api.forge.coreweave.com": "api.wandb.ai"}
 
 def default_mode() -> WandbMode:
     """`online` where somebody is logged in, else `offline`."""
-    mode: dict[str | None, WandbMode] = {"offline": "offline", "disabled": "off"}
+    mode: dict[str | None, WandbMode] = {"offline": "offline", "dryrun": "offline", "disabled": "off"}
     if os.environ.get("WANDB_MODE") in mode:
         return mode[os.environ["WANDB_MODE"]]
     return "online" if logged_in() else "offline"
@@ -66,6 +68,20 @@ def isolated_wandb() -> Any:
     wandb.Settings.settings_workspace = property(lambda _: os.devnull)  # type: ignore[assignment]
     Config._load_defaults = lambda _: None  # type: ignore[method-assign]
     return wandb
+
+
+def check_settings() -> None:
+    """Raise a `StudyError` where W&B refuses what it is told here: it would record no run, not even offline."""
+    isolated_wandb()
+    from wandb.sdk.wandb_setup import singleton
+
+    try:
+        with redirect_stderr(StringIO()):
+            _ = singleton().settings
+    except Exception as error:  # its own kinds, pydantic's, those of a file that is no text
+        reason = fault(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        mended = "mend the variable WANDB_..., or the user's own settings of W&B"
+        raise StudyError(f"W&B cannot be set up: {reason}; {mended}") from None
 
 
 def project() -> str:

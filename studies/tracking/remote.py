@@ -208,7 +208,7 @@ def _record(found: Any) -> bytes | None:
     for file in newest.files(names=[FILE]):
         if file.name == FILE:
             return _download(file.direct_url, file.size)
-    raise _RefusedError(f"holds no {FILE}")
+    raise _RefusedError(f"without a {FILE}")
 
 
 def _download(url: str, size: int) -> bytes:

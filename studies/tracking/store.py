@@ -14,8 +14,8 @@ FOLDER: Final = "wandb"
 """W&B's own name for it."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
-REFUSED: Final = b"filestream: fatal error"
-"""What W&B writes into a record's log where the server has refused its lines; nothing else tells of it."""
+REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact")
+"""What W&B writes into a record's log where the server has refused its lines or an artifact; nothing else tells."""
 
 
 def store(root: Path) -> Path:
@@ -38,7 +38,8 @@ def remove_records(root: Path, key: str) -> None:
 def mark_sent(record: Path) -> bool:
     """Mark the record of an online run, which W&B has finished, as sent; False where the server has refused it."""
     log = record / "logs" / "debug-internal.log"
-    if log.exists() and REFUSED in log.read_bytes():
+    told = log.read_bytes() if log.exists() else b""
+    if any(line in told for line in REFUSED):
         return False
     for file in record.glob("*.wandb"):
         file.with_name(file.name + SENT).touch()

@@ -17,7 +17,7 @@ from lightning_bam.run_folder.files import FolderError, replace
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
-from studies.tracking.connection import default_mode, project
+from studies.tracking.connection import check_settings, default_mode, project
 from studies.tracking.names import analysis_id
 
 ARGUMENTS = (
@@ -61,6 +61,11 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
     if mode == "off":
         raise StudyError("WANDB_MODE=disabled: --wandb tells nobody; unset it")
     project()
+    check_settings()
+    for study, records in studies:
+        if all(record.state == "missing" for record in records):  # a wrong --root would write over what W&B has
+            where = f"none of its runs is in {arguments.root}, so W&B is told nothing; --root DIR names another folder"
+            raise StudyError(f"{study.label}: {where}")
 
     from analysis.cli.verbs.bundle import asked_of
     from analysis.cli.verbs.run import tell_unsent

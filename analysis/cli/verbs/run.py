@@ -25,7 +25,7 @@ from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
 from studies.job.job import WandbMode
 from studies.terminal.text import one_line
-from studies.tracking.connection import default_mode, project
+from studies.tracking.connection import check_settings, default_mode, project
 from studies.tracking.names import analysis_id
 from studies.tracking.store import unsent_line
 from studies.workers.forkserver import forkserver
@@ -192,6 +192,7 @@ def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) 
         tracking = "offline"
     if tracking != "off":
         project()  # refuses a name before any run
+        check_settings()
     devices = parse_devices(arguments.devices)
     return Options(
         slots=slots(devices, arguments.devices_per_run, arguments.runs_per_device, arguments.nodes_per_run),

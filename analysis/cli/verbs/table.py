@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.cli.arguments import ANY_STUDIES, argument, checked
+from analysis.cli.arguments import ANY_STUDIES, FINDINGS, argument, checked
 from analysis.cli.commands import elsewhere
 from analysis.cli.selection import against, read_all, root_of
 from analysis.cli.source import source
@@ -101,6 +101,7 @@ ARGUMENTS = (
         metavar="wandb:ENTITY/PROJECT",
         help="the runs that W&B has, and on stderr where --root disagrees (with --strict exit with 3)",
     ),
+    FINDINGS,
     argument("-o", "--output", metavar="FILE", help="write there and not on stdout"),
 )
 
@@ -119,12 +120,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.runs and arguments.against is not None:
         raise StudyError(f"--against {arguments.against}: --runs compares nothing; leave one of them out")
     _check_page(arguments, form)
-    with source("table", arguments) as (call, agree):
-        return _write(call, form, agree=agree)
+    with source("table", arguments) as (calls, agree):
+        return _write(calls, form, agree=agree)
 
 
-def _write(arguments: argparse.Namespace, form: str | None, *, agree: bool) -> int:
-    studies, root = read_all("table", arguments), root_of(arguments)
+def _write(calls: list[argparse.Namespace], form: str | None, *, agree: bool) -> int:
+    studies = [read for call in calls for read in read_all("table", call)]
+    arguments, root = calls[0], root_of(calls[0])
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:

@@ -5,8 +5,10 @@ from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.cli.arguments import JSON, ROOT, SELECTION, argument, margin
+from analysis.cli.arguments import FINDINGS, JSON, ROOT, SELECTION, argument, margin
 from analysis.cli.selection import against, due_records, every_scale, root_of, select
+from analysis.cli.source import of_findings
+from analysis.findings.kept import find, findings
 from analysis.formats.json_text import json_text
 from analysis.table.counted import tables_of
 from analysis.verification.tables import compare, read_tables
@@ -33,12 +35,15 @@ ARGUMENTS = (
     *SELECTION,
     margin(),
     ROOT,
+    FINDINGS,
     JSON,
 )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a line a problem, then what was verified; returns 1 if there is a problem."""
+    if arguments.findings:
+        return verify_findings(arguments)
     root = root_of(arguments)
     if not root.is_dir():  # nothing verified is not the same as nothing wrong
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
@@ -59,6 +64,18 @@ def execute(arguments: argparse.Namespace) -> int:
             print(one_line(finding.line if finding.level == "problem" else f"note: {finding.line}"))
         print(summary(studies, verification, len(files)))
     return int(bool(verification.problems))
+
+
+def verify_findings(arguments: argparse.Namespace) -> int:
+    """Verify the runs of each finding that is named, or of all, and the table that is kept with them."""
+    for option in ("table", "json", "only"):
+        if getattr(arguments, option):
+            raise StudyError(f"--{option}: --findings verifies what is kept, with its table, as a whole; leave it out")
+    names = [finding.name for finding in map(find, arguments.study or findings())]
+    with of_findings(arguments) as calls:
+        for name, call in zip(names, calls, strict=True):
+            call.table = [str(find(name).path)]
+        return max([execute(call) for call in calls])
 
 
 def studies_of(arguments: argparse.Namespace, root: Path, labels: Set[str]) -> list[Study]:

@@ -203,6 +203,7 @@ def test_a_second_ruled_attempt_is_told_in_both_tables(work, capsys):
     rows = {row: STUDY.rows[row] for row in ("none", "BAM max")}
     part = replace(STUDY, name="third", rows=rows, scientific=("attention",))
     declare(part.stopping_by(RULE, 20), Path("runs"), [])
+    declare(replace(part, name="fourth").stopping_by(RULE), Path("runs"), [])  # the same figures, looked at as often
     (note,) = (note for note in table(capsys)["notes"] if "attempts" in note)
     assert note.endswith("'third' (declared " + declared[:10] + "): 3 attempts together err in up to 14 %, not 5 %.")
 

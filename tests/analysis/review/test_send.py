@@ -98,3 +98,12 @@ def test_a_wrong_call_is_one_line(trained, monkeypatch, capsys, words, line):
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert (line or "WANDB_MODE=disabled: --wandb tells nobody; unset it") in told
+
+
+def test_where_no_run_is_nothing_is_written_over(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert main(["report", "quickstart", "--wandb"]) == 2
+    line = "bam: quickstart: none of its runs is in runs, so W&B is told nothing; --root DIR names another folder\n"
+    assert capsys.readouterr() == ("", line)
+    assert not Path("runs").exists()

@@ -126,6 +126,11 @@ def with_recipe(config, **changes):
         (lambda config: with_recipe(config, lr=0.2), "config recipe.lr 0.2 in W&B, 0.1 in run.json"),
         (lambda config: with_recipe(config, lr=None), "config recipe.lr None in W&B, 0.1 in run.json"),
         (lambda config: with_recipe(config, more=1), "config recipe.more 1 in W&B, None in run.json"),
+        (lambda config: with_recipe(config, **{"a\nb": 1}), r"config recipe.'a\nb' 1 in W&B, None in run.json"),
+        (
+            lambda config: with_recipe(config, **{"k" * 99: 1}),
+            f"config recipe.{'k' * 40} ... 1 in W&B, None in run.json",
+        ),
         (lambda config: with_recipe(config, optimizer_options=None), ""),
         (lambda config: config | {"seed": "0"}, "config seed '0' in W&B, 0 in run.json"),
         (

@@ -194,6 +194,7 @@ def new_session():
         ({"WANDB_BASE_URL": "nonsense"}, "machine other login user password secret", "offline"),
         ({"WANDB_BASE_URL": "http://other:8080"}, "machine api.wandb.ai login user password secret", "offline"),
         ({"WANDB_MODE": "offline", "WANDB_API_KEY": "x" * 40}, "", "offline"),
+        ({"WANDB_MODE": "dryrun", "WANDB_API_KEY": "x" * 40}, "", "offline"),
         ({"WANDB_MODE": "disabled"}, "", "off"),
     ],
 )
@@ -223,6 +224,34 @@ def test_a_project_that_wandb_refuses_is_told_before_any_run(monkeypatch, capsys
         connection.project()
     assert main(["run", "quickstart", "--wandb", "offline"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "settings", "reason"),
+    [
+        ({"WANDB_API_KEY": "5" * 40 + "\n"}, b"", "API key cannot start or end with whitespace"),
+        ({"WANDB_MODE": "ofline"}, b"", "mode is 'ofline': input should be 'online', 'offline', "),
+        ({"WANDB_BASE_URL": "nonsense"}, b"", "base_url is 'nonsense': input should be a valid URL, "),
+        ({}, b"\xff[default]", "'utf-8' codec can't decode byte 0xff "),
+    ],
+)
+@pytest.mark.parametrize("words", [["run", "quickstart"], ["report", "quickstart", "--wandb"]])
+@pytest.mark.usefixtures("new_session")
+def test_what_wandb_would_record_nothing_with_is_told_before_any_run(
+    monkeypatch, capsys, tmp_path, environment, settings, reason, words
+):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**environment, "HOME": str(tmp_path), "WANDB_CONFIG_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "settings").write_bytes(settings)
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"bam: W&B cannot be set up: {reason}")
+    assert told.endswith("; mend the variable WANDB_..., or the user's own settings of W&B\n")
+    assert told.count("\n") == 1
     assert not Path("runs").exists()
 
 

@@ -1,0 +1,86 @@
+"""What the project has found follows from the runs that are kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from analysis.cli import main
+from analysis.findings.kept import findings
+from analysis.findings.summary import answer, short
+
+NAMES = list(findings())
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestFinding:
+    def test_its_runs_are_untouched_and_give_its_table(self, name, capsys):
+        assert main(["verify", name, "--findings"]) == 0
+        *notes, last = capsys.readouterr().out.splitlines()
+        assert last.startswith("verified: ")
+        assert last.endswith(" of 1 study, compared with 1 table, 0 problems")
+        assert all(note.startswith("note: ") for note in notes)
+
+    def test_its_lines_are_those_of_its_runs(self, name, capsys):
+        assert main(["table", name, "--findings", "--runs"]) == 0
+        assert capsys.readouterr().out == (findings()[name].folder / "runs.csv").read_text()
+
+    def test_it_is_shown_without_training(self, name, capsys, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert main(["table", name, "--findings", "--format", "csv"]) == 0
+        lines, kept = capsys.readouterr().out.splitlines(), findings()[name].table()
+        assert [line.split(",")[1].strip('"') for line in lines[1:]] == [
+            row["label"].partition(",")[0] for row in kept["rows"]
+        ]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_all_are_shown_and_listed(capsys):
+    assert main(["table", "--findings", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown if isinstance(shown, list) else [shown]) == len(NAMES)
+    assert main(["studies"]) == 0
+    listed = capsys.readouterr().out
+    for finding in findings().values():
+        assert short(finding.table()).split(": ", 1)[0] in listed
+    assert listed.count("found: ") == len(NAMES)
+
+
+def row(label, verdict, mean=None, low=None, high=None, n=8):
+    """Return a row as JSON has it."""
+    delta = None if mean is None else {"mean": mean, "low": low, "high": high, "n": n}
+    return {"label": label, "verdict": verdict, "delta": delta, "mean": 5.2134, "sd": 0.086}
+
+
+def test_an_answer_by_hand():
+    table = {
+        "rows": [
+            row("none", "baseline"),
+            row("r=1", "better", -0.25, -0.4, -0.104),
+            row("r=2", "equivalent within ±0.5", 0.1, -0.126, 0.3, n=12),
+            row("r=4", "better", -1, None, None),
+            row("r=8", "not run"),
+        ]
+    }
+    assert answer(table) == (
+        "none 5.21 ± 0.09 % (n = 8 to 12); better: r=1 −0.25 [−0.40, −0.10], r=4 −1.00; "
+        "equivalent within ±0.5: r=2 +0.10 [−0.13, +0.30]; not run: r=8 no pair"
+    )
+    assert short(table) == "n = 8 to 12: 2 better, 1 equivalent within ±0.5, 1 not run"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["table", "fashion"], "bam: fashion: nothing is kept of it; did you mean 'fashion-resnet18'?"),
+        (["table", "paper-3b"], "bam: paper-3b: nothing is kept of it; "),
+        (["table", "--preset", "small"], "bam: --preset small: --findings reads runs that are kept as they were made"),
+        (["table", "--set", "recipe.lr=1"], "bam: --set: --findings reads runs that are kept as they were made"),
+        (["table", "--root", "mine"], "bam: --root mine: --findings reads the package's own runs; leave one of them"),
+        (["verify", "--json"], "bam: --json: --findings verifies what is kept, with its table, as a whole"),
+    ],
+)
+def test_what_asks_for_other_runs_is_refused(words, line, capsys):
+    assert main([*words, "--findings"]) == 2
+    assert capsys.readouterr().err.startswith(line)
