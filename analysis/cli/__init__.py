@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except Exception as error:
-            if isinstance(error, ImportError) and (line := hidden_package()):
-                print(line, file=sys.stderr)
+            if isinstance(error, ImportError) and (hidden := hidden_package()):
+                print(hidden, file=sys.stderr)
                 return 2
             from analysis.cli.errors import line_for
             from studies.terminal.text import one_line
