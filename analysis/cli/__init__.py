@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Final
 
 ASKED: Final = "_ARGCOMPLETE"
@@ -45,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except Exception as error:
+            if isinstance(error, ImportError) and (hidden := hidden_package()):
+                print(hidden, file=sys.stderr)
+                return 2
             from analysis.cli.errors import line_for
             from studies.terminal.text import one_line
 
@@ -54,3 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(one_line(text), file=sys.stderr)
             return 2
         return code
+
+
+def hidden_package() -> str:
+    """Say in a line what hides another package of ours, as a folder `studies` on PYTHONPATH does; empty for nothing."""
+    home = Path(__file__).parent.parent.parent
+    for name in ("lightning_bam", "studies"):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and not Path(file).is_relative_to(home / name):
+            return (
+                f"bam: {file} hides the package `{name}` of lightning-bam; rename it, or take its folder off PYTHONPATH"
+            )
+    return ""

@@ -115,6 +115,8 @@ class _Storage(argparse.Action):
 _STUDY: Final = "a name of the catalogue, or a Python file that defines STUDY"
 STUDY: Final = argument("study", help=_STUDY)
 STUDIES: Final = argument("study", nargs="+", help=_STUDY)
+FORMS: Final = ("png", "svg", "pdf")
+"""What a figure can be written as."""
 JSON: Final = argument("--json", action="store_true", help="as JSON")
 
 PRESET: Final = argument("--preset", metavar="NAME", help="another scale, as `small`")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import stat
+import sys
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +13,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from analysis.plots.glyphs import missing_glyphs
 from lightning_bam.run_folder.files import FolderError, put_in_place, refuse
 from studies.terminal.console import Console
 from studies.terminal.text import one_line
 
 if TYPE_CHECKING:
-    from analysis.plots.plot import Form, Plot
+    from analysis.plots.plot import Form, NoPlot, Plot
 
 
 def put(console: Console, heads: Sequence[tuple[Text | str, int]], rest: Text | str) -> None:
@@ -62,6 +66,37 @@ def write_figure(figure: Plot, path: Path, form: Form) -> None:
             file.write(figure.as_bytes(form))
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def write_figures(
+    who: str, figures: Iterable[tuple[str, Plot | NoPlot]], folder: Path, label: str, form: Form, *, as_json: bool
+) -> tuple[bool, list[str]]:
+    """Write each figure as `<label>-<name>.<form>` and print its path, or with its words as JSON.
+
+    Return whether there is one, and a line for each that has nothing to show.
+    """
+    from analysis.plots.plot import NoPlot
+
+    file_label = re.sub(r"[^A-Za-z0-9_-]", "-", label)  # as \includegraphics takes it
+    written, missing = {}, []
+    with missing_glyphs() as glyphs:
+        for name, figure in figures:
+            if isinstance(figure, NoPlot):
+                missing.append(one_line(f"{who}: {label}: no {name}: {figure.reason}"))
+            else:
+                path = folder / f"{file_label}-{figure.name}.{form}"
+                write_figure(figure, path, form)
+                written[str(path)] = figure
+    if glyphs and form != "svg":
+        signs = "".join(glyphs)
+        print(f"{who}: {label}: matplotlib's font lacks {signs}: a box stands for each", file=sys.stderr)
+    if as_json:
+        words = ("name", "title", "alt", "caption")
+        data = [{"path": path} | {word: getattr(figure, word) for word in words} for path, figure in written.items()]
+        print(json.dumps(data, indent=1, ensure_ascii=False))
+    else:
+        print(*written, sep="\n", end="\n" * bool(written))
+    return bool(written), missing
 
 
 def size(count: int) -> str:

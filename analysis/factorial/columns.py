@@ -96,7 +96,7 @@ def _difference_columns(name: str, found: Sequence[PairedDifference | None]) -> 
     return [
         Column(heading=name, kind="number", cells=[signed(one.mean) if one else "" for one in found]),
         Column(heading="95 % interval", kind="number", cells=spans),
-        Column(heading="seeds", kind="number", cells=[str(one.n if one else 0) for one in found]),
+        Column(heading="n", kind="number", cells=[str(one.n if one else 0) for one in found]),
     ]
 
 
@@ -150,14 +150,14 @@ def _compared(factors: Sequence[Factor], metric: Metric) -> list[str]:
     alone = "in rows that differ in that factor alone, seed by seed"
     if any(factor.contrasts for factor in factors):
         lines.append(
-            f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over "
+            f"Contrasts: the first level less the second in {metric.difference}, {alone}, with a paired t-test over n "
             "seeds; p and intervals are adjusted for all pairs of the factor's levels, also those not shown "
             "(Bonferroni)."
         )
     if any(factor.trend for factor in factors):
         lines.append(
             f"Trends: the slope in {metric.difference} per doubling of the level (×2), or per unit (+1) where they "
-            f"are spaced more evenly so, {alone}, with a t-test over seeds; each by itself. "
+            f"are spaced more evenly so, {alone}, with a t-test over n seeds; each by itself. "
             "A slope shows no best level in between."
         )
     against = [contrast.p_failed for factor in factors for contrast in factor.contrasts]

@@ -26,6 +26,8 @@ from analysis.table.published import BILLION, MILLION, decimals, rounded
 from lightning_bam.config import metrics, nearest
 from studies.errors import StudyError
 
+ALL = "`bam table STUDY --format csv` has all"
+"""What lists the names of columns."""
 MORE = 2
 """Decimals of a count beyond the printed ones, to see which way it rounds."""
 
@@ -62,7 +64,7 @@ def check_columns(names: Iterable[str], tables: Sequence[Table]) -> list[str]:
     known = list(map(str, frame(tables)))
     for name in names:
         if name not in known:
-            raise StudyError(f"--columns {name}: no such column; {nearest(name, known)}")
+            raise StudyError(f"--columns {name}: no such column; {nearest(name, known, rest=ALL)}")
     return list(dict.fromkeys(names))
 
 

@@ -17,7 +17,7 @@ def as_html(table: Table, *, notes: Notes = "short", chosen: Sequence[str] = ())
     A row's class is what its verdict begins with (`better`), a cell's its column's kind; each panel is a `<tbody>`.
     """
     parts = blocks(table, chosen)
-    lines = below(table, notes)
+    lines = below(table, notes, chosen)
     return "".join(
         html_table(table, part, f"{table.question} {part.title}", foot=lines if part is parts[-1] else ())
         for part in parts

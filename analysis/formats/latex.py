@@ -37,7 +37,7 @@ def as_latex(
     ]
     if signs := unprinted_signs(table, notes=notes):
         lines.append(f"% plain pdfLaTeX has no font for {signs}: a ? stands for each")
-    parts, said = blocks(table, chosen), below(table, notes)
+    parts, said = blocks(table, chosen), below(table, notes, chosen)
     for number, (title, columns) in enumerate(parts, 1):
         head = caption or escaped(table.question)
         head += "" if not title else " " if head.endswith(("?", ".", "!")) else ". "

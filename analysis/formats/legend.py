@@ -1,6 +1,6 @@
 """The lines below a table that say what its figures mean and what they are conditional on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -26,6 +26,11 @@ FAILED = (
 """How what a row is called takes failures into account."""
 
 
+P: Final = ("p", "p_adjusted", "p_holm", "verdict")
+COMPARED: Final = (*P, "delta")
+"""Columns of the CSV, or how they begin, that hold rows against their baseline; a verdict is by p."""
+
+
 class Line(NamedTuple):
     """A line below a table; `mark` is the footnote's letter, or empty."""
 
@@ -33,11 +38,12 @@ class Line(NamedTuple):
     text: str
 
 
-def below(table: Table, notes: Notes = "short") -> list[Line]:
+def below(table: Table, notes: Notes = "short", chosen: Sequence[str] = ()) -> list[Line]:
     """Return the lines below a table in order: footnotes, notes on its runs, what its figures mean, what is fixed.
 
     `short` keeps what a reader must beware of and says the rest in a few lines; `all` also tells how the runs were
-    made, how everything is computed, and every fixed knob; `none` keeps the footnotes that marks refer to.
+    made, how everything is computed, and every fixed knob; `none` keeps the footnotes that marks refer to. Where
+    columns are `chosen`, none that is left out is explained.
     """
     marked = [Line(footnote.mark, footnote.text) for footnote in table.footnotes]
     if notes == "none":
@@ -45,11 +51,11 @@ def below(table: Table, notes: Notes = "short") -> list[Line]:
     beware = table.notes[len(table.footnotes) :]  # the footnotes are the first
     cost = table.costs.notes if table.shows_costs else []
     if notes == "short":
-        return marked + [Line("", text) for text in [*beware, *legend(table), *cost]]
-    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table), *cost]]
+        return marked + [Line("", text) for text in [*beware, *legend(table, chosen), *cost]]
+    return marked + [Line("", text) for text in [*beware, *table.made, *full_legend(table, chosen), *cost]]
 
 
-def legend(table: Table) -> list[str]:
+def legend(table: Table, chosen: Sequence[str] = ()) -> list[str]:
     """Say in a few lines what the figures mean, for a reader who knows the t-test."""
     count, rule, within = table.comparisons, table.stopping, ""
     side = "above" if table.metric.higher_is_better else "below"
@@ -66,9 +72,10 @@ def legend(table: Table) -> list[str]:
         hold += ", whenever a row stops"
         test, clear = "paired t-test at the last look, and the limit there", "p at or below its limit, and so"
         advice = f"Seeds follow a rule declared before the first result: {rule}. Quote the interval rather than the Δ."
+    said = f" p: {test}." if _shows(chosen, *P) else ""
     compared = [
-        f"Δ: the row minus {_baseline(table)} at the same seed, {side} 0 is better; mean and 95 % interval, {hold}. "
-        f"p: {test}.",
+        f"Δ: the row minus {_baseline(table)} at the same seed, {side} 0 is better; mean and 95 % interval, {hold}."
+        f"{said}",
         f"Better or worse: {clear} the interval leaves out 0. No clear difference does not mean none: the true Δ may "
         f"be anything in the interval.{within}",
         *_best(table),
@@ -77,20 +84,26 @@ def legend(table: Table) -> list[str]:
     return [
         *_counts(table),
         f"{_what(table)} of the last epoch, mean ± standard deviation over n seeds.",
-        *(compared if table.comparisons else ()),
-        *_published(table),
+        *(compared if table.comparisons and _shows(chosen, *COMPARED) else ()),
+        *(_published(table) if _shows(chosen, "published", "compatible") else ()),
         f"Fixed: {', '.join(_kinds(table.fixed))} (--notes all), and the train and test images: intervals speak of "
         "other seeds alone.",
     ]
 
 
-def full_legend(table: Table) -> list[str]:
+def full_legend(table: Table, chosen: Sequence[str] = ()) -> list[str]:
     """Explain the columns and the counts that are not the paper's, then name every fixed knob."""
     lines = [*_counts(table), f"{_what(table)} of the last epoch, mean ± sample standard deviation (n seeds)."]
-    if table.comparisons:
+    if table.comparisons and _shows(chosen, *COMPARED):
         lines += _by_rule(table, table.stopping) if table.stopping else _by_number(table)
     lines += [FAILED] if table.counts_failures else []
-    return [*lines, *_best(table), *_published(table, full=True), f"Fixed: {fixed_facts(table.fixed)}."]
+    published = _published(table, full=True) if _shows(chosen, "published", "compatible") else []
+    return [*lines, *_best(table), *published, f"Fixed: {fixed_facts(table.fixed)}."]
+
+
+def _shows(chosen: Sequence[str], *names: str) -> bool:
+    """Say whether one of the chosen columns is, or goes with, one of these; all are shown where none is chosen."""
+    return not chosen or any(one == name or one.startswith(f"{name}_") for one in chosen for name in names)
 
 
 def _what(table: Table) -> str:

@@ -18,7 +18,9 @@ def as_markdown(table: Table, *, notes: Notes = "short", chosen: Sequence[str] =
     for title, columns in blocks(table, chosen):
         lines += ["", f"{escaped(title)}:"] if title else []
         lines += ["", *_grid(columns)]
-    lines += [""] + [f"- {f'{raised([mark])} ' if mark else ''}{escaped(text)}" for mark, text in below(table, notes)]
+    lines += [""] + [
+        f"- {f'{raised([mark])} ' if mark else ''}{escaped(text)}" for mark, text in below(table, notes, chosen)
+    ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -78,7 +78,7 @@ def as_text(
             console.print(Text(block.title, style="bold"), width=width)
         console.print(_grid(table, block, layout, color))
     lines = [line.rstrip() for line in out.getvalue().splitlines()] + [""]
-    for mark, note in [*_left_out(parts, width), *below(table, notes)]:
+    for mark, note in [*_left_out(parts, width), *below(table, notes, chosen)]:
         sign = f"{raised([mark]) if mark else '·'} "
         hung = textwrap.wrap(visible(note), width, initial_indent=sign, subsequent_indent="  ", break_on_hyphens=False)
         lines.extend(hung)

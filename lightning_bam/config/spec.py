@@ -114,14 +114,16 @@ def near(name: str, names: Iterable[str]) -> list[str]:
     return close if not meant else [one for one, end in zip(names, ends, strict=True) if end == meant[0]]
 
 
-def nearest(name: str, names: Iterable[str], within: str = "") -> str:
-    """Return a hint for a mistyped `name`: what is `near`, else the first twenty of `names`.
+def nearest(name: str, names: Iterable[str], within: str = "", rest: str = "") -> str:
+    """Return a hint for a mistyped `name`: what is `near`, else the first twenty of `names`, or eight and the `rest`.
 
-    `within` is what stands in front of the name and of all of `names`, as `recipe.`
+    `within` is what stands in front of the name and of all of `names`, as `recipe.`; `rest` says what lists them all.
     """
     names = sorted(names)
     if close := near(name, names):
         return f"did you mean {' or '.join(repr(within + one) for one in close[:3])}?"
+    if rest and len(names) > 8:
+        return f"known: {', '.join(names[:8])}, ... ({rest})"
     return f"known: {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}"
 
 

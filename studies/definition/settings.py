@@ -62,7 +62,8 @@ def _meant(name: str, value: str, flats: Mapping[str, Mapping[str, object]]) -> 
     """Say what may have been meant by a selector: a row that is labelled so (`r=4`), or a name."""
     if label := next((row for row in flats if row.lower() == f"{name}={value}".lower()), None):
         return f"did you mean {f'row={label}'!r}?"
-    return nearest(name, {n for flat in flats.values() for n in flat})
+    names = {n for flat in flats.values() for n in flat}
+    return nearest(name, names, rest="`bam table STUDY --runs` has those in which rows differ")
 
 
 def _has(run: Run, name: str, settings: Mapping[str, str]) -> bool:

@@ -150,9 +150,10 @@ class LiveView:
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`."""
-        for cell, figure in progress.finished[self.finished :]:
+        counted = len(progress.before) + self.finished
+        for count, (cell, figure) in enumerate(progress.finished[self.finished :], counted + 1):
             metric = headline(cell.run)
-            line = f"{done(progress)}/{progress.total}  {cell.row} seed {cell.run.seed}: "
+            line = f"{count}/{progress.total}  {cell.row} seed {cell.run.seed}: "
             line += f"{metric.short} {figure:.2f}{metric.sign}"
             self.console.print(Text(one_line(f"{line}  ({remaining(progress)})")), soft_wrap=True)
         for cell, reason in progress.failed[self.failed :]:

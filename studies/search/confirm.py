@@ -30,15 +30,14 @@ def confirmation(space: Space, best: Sequence[Mapping[str, Value]], used: int, l
     search called `label` has used. A `StudyError` where no configuration differs from the baseline.
     """
     runs = [replace(space.configuration(values), seed=0) for values in best]
-    flats = [flatten(run) for run in runs]
-    names = [n for n in space.choices if len(runs) == 1 or len({flat.get(n) for flat in flats}) > 1]
-    of_attention = any(name.partition(".")[0] in ("attention", "placement") for name in space.choices)
-    parts = _panels(runs, names) if of_attention else []
+    labels = row_labels(space, runs)
+    of_attention = _of_attention(space)
+    parts = _panels(space, runs, labels) if of_attention else []
     if all(len(part) == 1 for part in parts):
         base = _plain(space.base) if of_attention else replace(space.base, seed=0)
         part = {"base" if space.base.attention == base.attention else "base without attention": base}
-        for rank, run in enumerate(runs, 1):
-            _add(part, _label(rank, run, base, names), run)
+        for label_of_row, run in zip(labels, runs, strict=True):
+            _add(part, label_of_row, run)
         parts = [part]
     rows = {row: run for part in parts for row, run in part.items()}
     if len(rows) == 1:
@@ -66,22 +65,41 @@ def name_of(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", shortened(f"confirm-{label.removeprefix('search+')}", LONGEST))
 
 
-def _panels(runs: Sequence[Run], names: Collection[str]) -> list[dict[str, Run]]:
+def row_labels(space: Space, runs: Sequence[Run], taken: Collection[str] = (), lead: Sequence[str] = ()) -> list[str]:
+    """Return how each of these configurations is called: by the searched knobs in which they differ, after `lead`.
+
+    One alone is called by all that is searched, and its module where the space varies something of it. Where three
+    digits of a number, or as many signs as a label has, tell two not apart, or one from those `taken`, each has its
+    number behind it, from 1 up.
+    """
+    flats = [flatten(run) for run in runs]
+    names = [name for name in space.choices if len(runs) == 1 or len({flat.get(name) for flat in flats}) > 1]
+    if len(runs) == 1 and runs[0].attention is not None and _of_attention(space):
+        names = ["attention", *names]
+    texts = [_label(flat, names, lead) for flat in flats]
+    numbers = [f" ({number})" if texts.count(text) > 1 or text in taken else "" for number, text in enumerate(texts, 1)]
+    return [_short(text, LONGEST - len(number)) + number for text, number in zip(texts, numbers, strict=True)]
+
+
+def _panels(space: Space, runs: Sequence[Run], labels: Sequence[str]) -> list[dict[str, Run]]:
     """Return the rows of each network, data and recipe, the one without attention first."""
-    ranks: dict[str, list[int]] = {}
-    for rank, run in enumerate(runs, 1):
-        ranks.setdefault(_plain(run).key, []).append(rank)
+    own: dict[str, list[int]] = {}
+    for at, run in enumerate(runs):
+        own.setdefault(_plain(run).key, []).append(at)
+    plains = [_plain(runs[ranks[0]]) for ranks in own.values()]
     panels = []
-    for own in ranks.values():
-        plain = _plain(runs[own[0] - 1])
-        labels = {rank: _label(rank, runs[rank - 1], plain, names) for rank in own}
-        usual = "none" if len(ranks) == 1 else f"plain {own[0]}"
-        rows = {next((labels[rank] for rank in own if runs[rank - 1].attention is None), usual): plain}
-        for rank, label in labels.items():  # its recipe may be the same in another spelling
-            run = runs[rank - 1]
-            _add(rows, label, replace(plain, attention=run.attention, placement=run.placement))
+    usual = ["none"] if len(plains) == 1 else row_labels(space, plains, labels, ("none",))
+    for plain, none, ranks in zip(plains, usual, own.values(), strict=True):
+        rows = {next((labels[at] for at in ranks if runs[at].attention is None), none): plain}
+        for at in ranks:  # its recipe may be the same in another spelling
+            _add(rows, labels[at], replace(plain, attention=runs[at].attention, placement=runs[at].placement))
         panels.append(rows)
     return panels
+
+
+def _of_attention(space: Space) -> bool:
+    """Say whether the space varies something of the attention."""
+    return any(name.partition(".")[0] in ("attention", "placement") for name in space.choices)
 
 
 def _plain(run: Run) -> Run:
@@ -93,9 +111,15 @@ def _add(rows: dict[str, Run], label: str, run: Run) -> None:
         rows[label] = run
 
 
-def _label(rank: int, run: Run, baseline: Run, names: Collection[str]) -> str:
-    """Return a row's rank, its module where that is not the baseline's, and as many of the knobs `names` as fit."""
-    flat = flatten(run)
-    module = ("attention",) if flat["attention"] != flatten(baseline)["attention"] else ()
-    knobs = [f"{n.rpartition('.')[2]}={value_text(flat[n])}" for n in dict.fromkeys((*module, *names)) if n in flat]
-    return textwrap.shorten(" ".join((str(rank), *knobs)), LONGEST, placeholder=" ...")
+def _label(flat: Mapping[str, object], names: Collection[str], lead: Sequence[str]) -> str:
+    """Return as many of these knobs as fit, as `reduction=4, lr=0.1`; a module stands there by its name alone."""
+    knobs = [
+        value_text(flat[name]) if name == "attention" else f"{name.rpartition('.')[2]}={value_text(flat[name])}"
+        for name in dict.fromkeys(names)
+        if name in flat
+    ]
+    return _short(", ".join((*lead, *knobs)), LONGEST)
+
+
+def _short(text: str, most: int) -> str:
+    return textwrap.shorten(text, most, placeholder=" ...")

@@ -112,8 +112,6 @@ def comparison_lines(study: Study) -> list[str]:
         f"panels      {', '.join(panel_names(study.rows, study.within))}",
         f"fixed       all else; a row is compared with the one of its own {slots} without attention",
     ]
-    if any(baseline.startswith("plain ") for baseline in study.baselines):
-        lines.append("plain k     the network of row k without attention, at its recipe")
     if alone := [panel.baseline for panel in study.panels if len(panel.rows) == 1]:
         lines.append(f"alone       no other row has the {slots} of {', '.join(map(repr, alone))}")
     return lines

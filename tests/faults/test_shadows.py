@@ -122,6 +122,20 @@ def test_the_package_as_a_program_is_the_command_beside_folders_of_its_names(tmp
     assert not (tmp_path / "canary").exists()
 
 
+def test_a_folder_that_hides_a_package_is_named_in_one_line(tmp_path):
+    """On PYTHONPATH it stands before what is installed; that of `analysis` is not ours to tell, for we never begin."""
+    hiding = tmp_path / "studies" / "__init__.py"
+    hiding.parent.mkdir()
+    hiding.write_text("")
+    code = "import sys\nfrom analysis.cli import main\nsys.exit(main(['plan', 'quickstart']))"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    told = "hides the package `studies` of lightning-bam; rename it, or take its folder off PYTHONPATH"
+    assert (done.returncode, done.stderr) == (2, f"bam: {hiding} {told}\n")
+
+
 def test_doctor_names_what_hides_a_package(shadowed):
     from studies.doctor.machine import imports
 

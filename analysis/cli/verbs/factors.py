@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.cells import cell_len
+
 from analysis.checks.unlisted import NOTHING, unlisted
 from analysis.cli.arguments import JSON, RUNS, SELECTION, STUDY
 from analysis.cli.output import grid
@@ -12,6 +14,7 @@ from analysis.cli.selection import read
 from analysis.factorial.columns import explained, tables
 from analysis.factorial.factors import Factor, answer, factors_of
 from analysis.factorial.study import factorial_of
+from analysis.formats.columns import Column
 from analysis.formats.json_text import json_text
 from analysis.statistics.factorial import Factorial
 from studies.definition.study import Study
@@ -20,6 +23,8 @@ from studies.terminal.console import Console
 
 WIDTH = 80
 """What a table takes at least, so that no figure and no factor's name is broken."""
+GAP = 2
+"""Blanks between two columns of `grid`."""
 ARGUMENTS = (STUDY, *SELECTION, *RUNS, JSON)
 
 
@@ -42,8 +47,9 @@ def execute(arguments: argparse.Namespace) -> int:
     for _, columns in tables(factorial, factors, study):
         text = [column.heading for column in columns if column.kind != "number"]
         table = grid((column.heading for column in columns), text)
-        for shown, column in zip(table.columns, columns, strict=True):
+        for shown, column, wide in zip(table.columns, columns, widths(columns, console.width), strict=True):
             shown.no_wrap = column.kind == "number" or column.heading == "factor"
+            shown.width = wide
         for cells in zip(*(column.cells for column in columns), strict=True):
             table.add_row(*cells)
         console.print()
@@ -52,6 +58,17 @@ def execute(arguments: argparse.Namespace) -> int:
     for line in explained(factorial, factors, study):
         console.print(f"· {line}")
     return 0
+
+
+def widths(columns: Sequence[Column], page: int) -> list[int]:
+    """Return how wide each column is: of a page too narrow for all, texts are folded, the last first, at words."""
+    wide = [max(map(cell_len, (column.heading, *column.cells))) for column in columns]
+    for at, column in reversed([*enumerate(columns)]):
+        over = sum(wide) + GAP * (len(wide) - 1) - page
+        if over > 0 and column.kind != "number" and column.heading != "factor":
+            words = " ".join((column.heading, *column.cells)).split()
+            wide[at] = max(wide[at] - over, *map(cell_len, words))
+    return wide
 
 
 def as_data(factorial: Factorial) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from analysis.planning.needs import hours_a_run
 from analysis.planning.resolvable import Look, looks_of
 from analysis.statistics.power import MOST_SEEDS, least_resolvable
 from analysis.table.build import tabulate
+from studies.coordination.sync import gather_everywhere
 from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
 from studies.records.counts import counts
 from studies.records.purpose import earlier_code, others
 from studies.records.records import Record
+from studies.stopping_rules.declaration import begun_runs, first_fresh
 from studies.terminal.console import Console
 
 STEPS = 20
@@ -91,6 +93,7 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
                 "device_hours_left": round(rest * pace[row], 4) if row in pace else (0.0 if not rest else None),
             }
         )
+    known = _known_seeds(study, arguments) if declared.stopping is None and study.stopping is not None else []
     n, looks = len(study.seed_list), _looks(study)
     least = looks[-1].resolves if looks else least_resolvable(1.0, n, comparisons=max(study.comparisons, 1))
     return {
@@ -101,6 +104,8 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "left": sum(record.state != "complete" for record in records),
         "least_resolvable_sd": round(least, 3) if n > 1 and study.comparisons else None,
         "stopping": None if study.stopping is None else str(study.stopping),
+        "known_seeds": known,
+        "first_seed": first_fresh(study, root_of(arguments), arguments.storage) if known else None,
         "looks": [asdict(look) for look in looks],
         "forecast": named,
         "earlier_code": dict(earlier_code(study.rows, beside)),
@@ -108,6 +113,12 @@ def plan(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "fixed": study.fixed(),
         "rows": rows,
     }
+
+
+def _known_seeds(study: Study, arguments: argparse.Namespace) -> list[int]:
+    """Return the seeds of a rule that is asked at which runs have begun: a rule for them would be made after a look."""
+    records = gather_everywhere(study, root_of(arguments), arguments.storage, keep=False)
+    return sorted({record.run.seed for record in begun_runs(records)})
 
 
 def _measured(records: Sequence[Record], arguments: argparse.Namespace) -> Measured | None:
@@ -170,6 +181,11 @@ def show(one: dict[str, Any]) -> None:
     left = f"{one['left']} of {one['runs']} runs left"
     if one["stopping"] is not None:
         console.print(f"{left} until the next look; {one['stopping']}")
+        if seeds := one["known_seeds"]:
+            console.print(
+                f"`bam run` refuses this rule: runs have begun at seed{'s' * (len(seeds) > 1)} "
+                f"{', '.join(map(str, seeds))}; ask fresh ones with --first-seed {one['first_seed']}"
+            )
         for look in [] if one["forecast"] else one["looks"]:
             console.print(str(Look(**look)))
     elif one["least_resolvable_sd"] is None:

@@ -28,7 +28,7 @@ from studies.workers.preflight import preflight
 
 HINTS = {
     "failed": " (`bam status` says why; --retry failed trains them again)",
-    "running": " (another process trains them)",
+    "running": " (another process trains them; `bam worker` in place of `bam run` shares the work and waits for them)",
     "interrupted": " (the same command goes on with them)",
     "missing": "",
 }

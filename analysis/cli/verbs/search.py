@@ -4,10 +4,11 @@ import argparse
 import sys
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from analysis.cli.arguments import DEVICES, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
-from analysis.cli.output import grid
+from analysis.cli.arguments import DEVICES, FORMS, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
+from analysis.cli.output import grid, output_folder, write_figures
 from analysis.cli.selection import existing_root, root_of
 from analysis.cli.tracking import tell_unsent
 from analysis.cli.verbs.run import options_of
@@ -57,6 +58,14 @@ ARGUMENTS = (
     argument("--seeds", type=number(1, MOST_SEEDS), default=1, metavar="K", help="runs of each configuration (1)"),
     argument("--confirm", type=number(1), metavar="N", help="write a study of the N best, with fresh seeds"),
     argument("--status", action="store_true", help="only say how the search stands"),
+    argument(
+        "--plot",
+        choices=FORMS,
+        nargs="?",
+        const="png",
+        help="only draw how the search stands (png): held-out figures by trial, importance of knobs, error and MACs",
+    ),
+    argument("-o", "--output", metavar="DIR", help="with --plot: write there (plots)"),
     RETRY,
     SET,
     *RUNS,
@@ -72,8 +81,12 @@ def execute(arguments: argparse.Namespace) -> int:
         space = space.at(arguments.preset)
     space = space.override(dict(arguments.set))
     method = Method(**{name: getattr(arguments, name) for name in ("sampler", "pruner", "trials", "seed", "seeds")})
-    if arguments.status:
-        return status(space, method, arguments)
+    if arguments.output is not None and arguments.plot is None:
+        raise StudyError(f"--output {arguments.output}: says where --plot writes; give --plot, too")
+    for looks, only in (("status", status), ("plot", plot)):
+        if getattr(arguments, looks):
+            refuse_changes(looks, arguments)
+            return only(space, method, arguments)
     wait_for_others, again = arguments.confirm is not None, arguments.retry is not None
     search = Search(root_of(arguments), space, method, arguments.storage, wait_for_others=wait_for_others, again=again)
     with closing(search):
@@ -121,11 +134,30 @@ def show_sweep(search: Search) -> None:
     print(f"bam: {one_line(told)}", file=sys.stderr)
 
 
-def status(space: Space, method: Method, arguments: argparse.Namespace) -> int:
-    """Print how many trials there are and the best ones, and change nothing."""
+def refuse_changes(looks: str, arguments: argparse.Namespace) -> None:
+    """Raise a StudyError where another option would change the search, or look at it otherwise, beside `--looks`."""
     for option in ("confirm", "retry"):
         if getattr(arguments, option) is not None:
-            raise StudyError(f"--{option}: changes the search, and --status only looks; leave one of them out")
+            raise StudyError(f"--{option}: changes the search, and --{looks} only looks; leave one of them out")
+    if arguments.status and arguments.plot:
+        raise StudyError("--status --plot: give one of them")
+
+
+def plot(space: Space, method: Method, arguments: argparse.Namespace) -> int:
+    """Write the figures of a search, and change nothing of it; 2 where there is none."""
+    folder = output_folder(arguments.output, Path("plots"))
+    with begun(existing_root(arguments), space, method, arguments.storage) as search:
+        from analysis.plots.search import search_plots
+
+        any_written, missing = write_figures(
+            "bam search", search_plots(search), folder, search.label, arguments.plot, as_json=arguments.json
+        )
+    print(*missing, sep="\n", end="\n" * bool(missing), file=sys.stderr)
+    return 0 if any_written else 2
+
+
+def status(space: Space, method: Method, arguments: argparse.Namespace) -> int:
+    """Print how many trials there are and the best ones, and change nothing."""
     with begun(existing_root(arguments), space, method, arguments.storage) as search:
         states = search.states()
         if arguments.json:

@@ -256,6 +256,24 @@ def test_ordered_levels_have_a_trend_by_hand(tmp_path, capsys):
     assert "percentage points per doubling of the level (×2)" in (tmp_path / "page.html").read_text()
 
 
+def test_on_a_narrow_page_texts_are_folded_at_words(tmp_path, monkeypatch, capsys):
+    """Five levels and `no clear difference` stood on 80 columns as `differen` over `ce`."""
+    (tmp_path / "five.py").write_text(
+        STUDY.replace("norm=norm", "reduction=norm")
+        .replace('("ends", "hidden")', "(2, 4, 8, 16, 32)")
+        .replace("attention.norm", "attention.reduction")
+    )
+    for place, (_, run) in enumerate(find_study(str(tmp_path / "five.py")).runs()):
+        finish(tmp_path / "runs", run, 20 + place * 7 % 11 / 8, loss=2 + place / 64)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["factors", str(tmp_path / "five.py"), "--root", str(tmp_path / "runs")]) == 0
+    found = capsys.readouterr().out
+    trends = found.partition("larger")[2].partition("PED-ANOVA")[0]
+    assert "no clear" in trends
+    assert "difference" in trends.split()
+    assert max(map(len, found.splitlines())) <= 80
+
+
 def test_better_is_as_the_metric_has_it():
     less = paired([1.0, 2.0, 3.0], [3.0, 4.1, 4.9])
     found = Contrast(level="a", other="b", difference=less, p_adjusted=less.p, comparisons=1)

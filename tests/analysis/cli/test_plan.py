@@ -83,6 +83,22 @@ def test_a_rule_that_is_asked_and_one_that_is_declared(asked, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("bam: --spending: combine follows a stopping rule (looks at 4, 5 seeds, ")
 
 
+def test_a_rule_for_seeds_that_are_known_is_said_to_be_refused(asked, tmp_path, capsys):
+    assert planned(capsys, "--until-resolved")["known_seeds"] == []
+    golden_table(tmp_path / "runs")
+    found = planned(capsys, "--looks", "4,8")
+    known, first = found["known_seeds"], found["first_seed"]
+    told = [line for line in said(capsys, "--looks", "4,8") if "refuses" in line]
+    seeds = ", ".join(map(str, known))
+    assert told == [
+        f"`bam run` refuses this rule: runs have begun at seeds {seeds}; ask fresh ones with --first-seed {first}"
+    ]
+    assert known == [*range(first)]
+    assert main(["run", "combine.py", "--looks", "4,8", "--until-resolved", "--wandb", "off"]) == 2
+    assert f"ask fresh seeds with --first-seed {first}, or" in capsys.readouterr().err
+    assert planned(capsys)["known_seeds"] == [], "no rule is asked"
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -48,7 +48,24 @@ def test_search(tmp_path, monkeypatch, capsys):
     assert "has not begun here" in capsys.readouterr().err
     assert main([*argv, "--status", "--confirm", "2"]) == 2
     assert capsys.readouterr().err.startswith("bam: --confirm: changes the search, and --status only looks")
+    there = sorted(Path("runs").rglob("*"))
+    assert main([*argv, "--plot", "svg", "-o", "pictures"]) == 0
+    assert capsys.readouterr() == (
+        "pictures/search-mine-history.svg\n",
+        "bam search: search+mine: no importance: it takes 20 complete trials, and there are 2\n",
+    )
+    assert "held-out top-1 error" in Path("pictures/search-mine-history.svg").read_text()
+    assert main([*argv, "--plot", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["path"] == "plots/search-mine-history.png"
+    for words, told in (
+        (["--plot", "--confirm", "2"], "--confirm: changes the search, and --plot only looks"),
+        (["--plot", "--status"], "--status --plot: give one of them"),
+        (["-o", "pictures"], "--output pictures: says where --plot writes; give --plot, too"),
+    ):
+        assert main([*argv, *words]) == 2
+        assert told in capsys.readouterr().err
     assert Path("runs/studies.journal").read_bytes() == before, "it only looks"
+    assert sorted(Path("runs").rglob("*")) == there
     assert "confirm a winner with a study before you report it" in err
     assert main([*argv, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["attention.reduction"] in {"2", "4"}

@@ -66,6 +66,17 @@ def test_columns_by_name(place, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ["--columns", "zzz"],
+            "bam: --columns zzz: no such column; known: best, bootstrap_high, bootstrap_low, comparisons, compatible, "
+            "compatible_delta, delta, delta_high, ... (`bam table STUDY --format csv` has all)",
+        ),
+        (
+            ["--only", "zzz=1"],
+            "bam: --only zzz=1: no such name; known: attention, attention.activation, attention.branches, "
+            "attention.channel_layers, attention.combine, attention.dilated_convs, attention.dilation, attention.init, "
+            "... (`bam table STUDY --runs` has those in which rows differ)",
+        ),
         (["--columns", "verdct"], "bam: --columns verdct: no such column; did you mean 'verdict'?"),
         (
             ["--columns", "n,,row"],

@@ -63,6 +63,19 @@ def test_the_formats_for_reading_have_the_chosen_columns_alone(table, form):
     assert "MACs" not in found
 
 
+@pytest.mark.parametrize("form", ["text", "md", "tex", "html"])
+@pytest.mark.parametrize("notes", ["short", "all"])
+def test_notes_explain_no_column_that_is_left_out(table, form, notes):
+    def explains(*chosen):
+        found = " ".join(render(table, form, chosen=chosen, notes=notes).split())
+        return [sign for sign in ("minus", "mean difference", "paired t-test", "ixed: ") if sign in found]
+
+    difference = "minus" if notes == "short" else "mean difference"
+    assert explains("n", "params") == ["ixed: "]
+    assert explains("verdict") == explains() == [difference, "paired t-test", "ixed: "]
+    assert explains("delta") == [difference, "paired t-test", "ixed: "][:: 2 if notes == "short" else 1]
+
+
 def test_a_name_that_the_csv_has_not_is_refused_with_the_nearest(table):
     with pytest.raises(StudyError, match=r"--columns verdct: no such column; did you mean 'verdict'\?"):
         check_columns(["row", "verdct"], [table])

@@ -47,7 +47,7 @@ def shown(terminal):
 
 def test_elsewhere_a_line_a_run_and_none_twice():
     assert shown(terminal=False).splitlines() == [
-        "3/6  BAM seed 0: error 18.00 %  (about 0:15 left)",
+        "2/6  BAM seed 0: error 18.00 %  (about 0:15 left)",
         "3/6  none seed 1: error 22.00 %  (about 0:15 left)",
         "failed: none seed 2: out of [luck]",
     ]

@@ -42,9 +42,9 @@ BEST = (
 )
 
 
-ONE = "1 attention=cbam reduction=2 placement=every_block lr=0.0314"
-TWO = "2 attention=bam reduction=2 dilation=2 placement=after_stages lr=0.1"
-THREE, FOUR = "3 attention=none lr=0.1", "4 attention=none lr=0.5"
+PLAIN, ALONE = "none, lr=0.0314", "cbam, reduction=2, placement=every_block, lr=0.0314"
+ONE, TWO = ALONE, "bam, reduction=2, dilation=2, placement=after_stages, lr=0.1"
+THREE, FOUR = "none, lr=0.1", "none, lr=0.5"
 
 
 def at(lr):
@@ -54,14 +54,14 @@ def at(lr):
 def test_rows_are_the_best_each_in_a_panel_with_its_recipe_without_attention():
     study = confirmation(SPACE, BEST, 3, "search+mine+seeds=3")
     assert dict(study.rows) == {
-        "plain 1": at(0.031415926535),
+        PLAIN: at(0.031415926535),
         ONE: replace(at(0.031415926535), attention=CBAMSpec(reduction=2), placement=EveryBlock()),
         THREE: BASE,
         TWO: replace(BASE, attention=BAMSpec(reduction=2, dilation=2)),
         FOUR: at(0.5),
     }
     assert study.panels == (
-        Panel("plain 1", ("plain 1", ONE)),
+        Panel(PLAIN, (PLAIN, ONE)),
         Panel(THREE, (THREE, TWO)),
         Panel(FOUR, (FOUR,)),
     )
@@ -77,12 +77,12 @@ def test_rows_are_the_best_each_in_a_panel_with_its_recipe_without_attention():
 def test_rows_of_one_recipe_share_a_baseline():
     best = ({**BEST[0], "recipe.lr": 0.1}, BEST[0], BEST[1])
     study = confirmation(SPACE, best, 1, "search+mine")
-    one, two = "1 attention=cbam placement=every_block", "2 attention=cbam placement=every_block lr=0.0314"
-    three = "3 attention=bam dilation=2 placement=after_stages lr=0.1"
-    assert study.panels == (Panel("plain 1", ("plain 1", f"{one} lr=0.1", three)), Panel("plain 2", ("plain 2", two)))
+    one, two = "cbam, placement=every_block", "cbam, placement=every_block, lr=0.0314"
+    three = "bam, dilation=2, placement=after_stages, lr=0.1"
+    assert study.panels == (Panel(THREE, (THREE, f"{one}, lr=0.1", three)), Panel(PLAIN, (PLAIN, two)))
     assert study.comparisons == 3
     together = confirmation(SPACE, (best[0], best[2]), 1, "search+mine")
-    two = "2 attention=bam dilation=2 placement=after_stages"
+    two = "bam, dilation=2, placement=after_stages"
     assert together.panels == (Panel("none", ("none", one, two)),)
     assert together.rows["none"] == BASE
     alone = confirmation(SPACE, BEST[:1], 1, "search+mine")
@@ -97,12 +97,12 @@ def test_panels_are_told_by_all_that_varies_between_networks():
     study = confirmation(space, best, 1, "search+wide")
     assert study.within == ("backbone", "recipe")
     assert list(study.rows) == [
-        "plain 1",
-        "1 attention=bam reduction=2 width=4 epochs=2",
-        "plain 2",
-        "2 attention=bam reduction=4 width=8 epochs=2",
-        "plain 3",
-        "3 attention=bam reduction=4 width=8 epochs=3",
+        "none, width=4, epochs=2",
+        "reduction=2, width=4, epochs=2",
+        "none, width=8, epochs=2",
+        "reduction=4, width=8, epochs=2",
+        "none, width=8, epochs=3",
+        "reduction=4, width=8, epochs=3",
     ]
     assert study.scientific == ("attention", "attention.reduction")
 
@@ -119,11 +119,10 @@ def test_two_spellings_of_one_recipe_have_one_baseline():
 
 def test_where_none_has_attention_the_base_without_it_is_the_baseline(tmp_path):
     study = confirmation(SPACE, (*BEST[3:], {"attention": "none", "recipe.lr": 0.25}), 1, "search+mine")
-    assert dict(study.rows) == {"base without attention": BASE, "1 lr=0.5": at(0.5), "2 lr=0.25": at(0.25)}
+    assert dict(study.rows) == {"base without attention": BASE, "lr=0.5": at(0.5), "lr=0.25": at(0.25)}
     assert (study.baseline, study.within, study.scientific) == ("base without attention", (), ("recipe.lr",))
     text = write(study, tmp_path, "search+mine").read_text()
     assert "fixed       all else; rows are compared with 'base without attention'\n" in text
-    assert "plain" not in text
     bare = replace(SPACE, base=BASE)
     assert confirmation(bare, BEST[3:], 1, "search+mine").baseline == "base", "which has none itself"
 
@@ -131,7 +130,21 @@ def test_where_none_has_attention_the_base_without_it_is_the_baseline(tmp_path):
 def test_a_space_that_varies_nothing_of_the_attention_is_compared_with_its_base():
     space = replace(SPACE, choices={"recipe.lr": Real(0.01, 1.0)})
     study = confirmation(space, [{"recipe.lr": 0.5}], 1, "search+mine")
-    assert dict(study.rows) == {"base": SPACE.base, "1 lr=0.5": replace(SPACE.base, recipe=at(0.5).recipe)}
+    assert dict(study.rows) == {"base": SPACE.base, "lr=0.5": replace(SPACE.base, recipe=at(0.5).recipe)}
+
+
+def test_rows_that_read_alike_are_kept_apart():
+    near = {"attention": "bam", "attention.reduction": "2", "attention.dilation": "2", "placement": "after_stages"}
+    best = [{**near, "recipe.lr": lr} for lr in (0.10001, 0.10002)]
+    best += [{"attention": "none", "recipe.lr": 0.10003}]
+    study = confirmation(SPACE, best, 1, "search+mine")
+    one, two = (f"bam, reduction=2, dilation=2, placement=after_stages, lr=0.1 ({rank})" for rank in (1, 2))
+    assert study.panels == (
+        Panel("none, lr=0.1 (1)", ("none, lr=0.1 (1)", one)),
+        Panel("none, lr=0.1 (2)", ("none, lr=0.1 (2)", two)),
+        Panel("none, lr=0.1", ("none, lr=0.1",)),
+    )
+    assert [study.rows[row].recipe.lr for row in (one, two, "none, lr=0.1 (2)")] == [0.10001, 0.10002, 0.10002]
 
 
 def test_a_label_that_would_be_too_long_leaves_out_its_last_knobs():
@@ -148,7 +161,7 @@ def test_a_label_that_would_be_too_long_leaves_out_its_last_knobs():
         "recipe.weight_decay": 0.000314159,
     }
     (_, row) = confirmation(packaged, [values], 1, "search+bam").rows
-    assert row.startswith("1 attention=bam branches=both reduction=16 ")
+    assert row.startswith("bam, branches=both, reduction=16, ")
     assert row.endswith(" ...")
     assert len(row) <= 120
 
@@ -183,7 +196,6 @@ def test_the_file_is_a_study_like_any_other(tmp_path):
     )
     text = path.read_text()
     assert "panels      recipe.lr\n" in text
-    assert "plain k     the network of row k without attention, at its recipe\n" in text
     assert f"alone       no other row has the recipe of {FOUR!r}\n" in text
     assert f"bam run {path} --root {tmp_path} && bam table {path} --root {tmp_path}" in text
     assert "n           5 seeds a row, 1 to 5, none of which the search has used" in text
@@ -211,14 +223,14 @@ def test_a_detector_is_confirmed_by_its_map(tmp_path):
     study = confirmation(space, [{"attention.reduction": "4"}], 1, "search+scenes")
     read = find_study(str(write(study, tmp_path, "")))
     assert read.metric == "map_50_95"
-    assert list(read.rows) == ["none", "1 attention=bam reduction=4"], "a lone row names what was chosen"
-    assert read.rows["1 attention=bam reduction=4"] == replace(base, attention=BAMSpec(reduction=4))
+    assert list(read.rows) == ["none", "bam, reduction=4"], "a lone row names what was chosen"
+    assert read.rows["bam, reduction=4"] == replace(base, attention=BAMSpec(reduction=4))
 
 
 def test_a_space_without_attention_is_compared_with_its_base():
     space = Space(name="plain", question="Which?", base=BASE, choices={"recipe.lr": Real(0.01, 1.0)})
     study = confirmation(space, [{"recipe.lr": 0.5}, {"recipe.lr": 0.25}], 1, "search+plain")
-    assert list(study.rows) == ["base", "1 lr=0.5", "2 lr=0.25"]
+    assert list(study.rows) == ["base", "lr=0.5", "lr=0.25"]
     assert study.scientific == ("recipe.lr",)
 
 
