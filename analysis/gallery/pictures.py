@@ -58,6 +58,11 @@ def table_picture(table: Table) -> bytes:
     return "\n".join([head, frame, *texts, "</svg>", ""]).encode()
 
 
+def name_of(table: Table) -> str:
+    """Return the study's name without its scale, which is the same for all."""
+    return table.study.partition("+")[0]
+
+
 def grouped(tables: Sequence[Table]) -> list[tuple[Table, list[Row]]]:
     """Return the rows of each study that have a difference, of one that several studies have only the first."""
     groups, seen = [], set[tuple[tuple[int, float], ...]]()
@@ -86,7 +91,7 @@ def differences(tables: Sequence[Table]) -> Plot:
         legend_below(figure, [Line2D([], [], **look) for look in looks.values()])
         freeze_layout(figure)
     said = " ".join(
-        f"{table.study}: {', '.join(f'{row.label} {signed(row.delta.mean)}' for row in rows if row.delta)}."
+        f"{name_of(table)}: {', '.join(f'{row.label} {signed(row.delta.mean)}' for row in rows if row.delta)}."
         for table, rows in groups
     )
     return Plot(
@@ -106,7 +111,7 @@ def _forest(axes: Axes, groups: Sequence[tuple[Table, Sequence[Row]]]) -> dict[s
     axes.set_xlim(min(-1.0, *values) - 0.1, max(1.0, *values) + 0.1)
     left = axes.get_yaxis_transform()
     for table, rows in groups:
-        axes.text(-0.01, height, table.study, transform=left, ha="right", va="center", weight="bold")
+        axes.text(-0.01, height, name_of(table), transform=left, ha="right", va="center", weight="bold")
         for row in rows:
             height += 1
             look = symbol(row.verdict, higher_is_better=table.metric.higher_is_better)
@@ -115,7 +120,7 @@ def _forest(axes: Axes, groups: Sequence[tuple[Table, Sequence[Row]]]) -> dict[s
             axes.axhline(height, color=FAINT, linewidth=0.5, zorder=0)
             axes.plot(row.differences, [height] * len(row.differences), "|", color=GREY, markersize=4, zorder=1)
             interval(axes, height, row.delta.low, row.delta.high, row.label)
-            axes.plot([row.delta.mean], [height], zorder=3, **look | {"label": f"_{table.study} {row.label}"})
+            axes.plot([row.delta.mean], [height], zorder=3, **look | {"label": f"_{name_of(table)} {row.label}"})
             heights.append(height)
             names.append(row.label)
             counts[height] = str(row.delta.n)
@@ -141,7 +146,7 @@ def winners(table: Table) -> dict[str, int]:
 
 def single_seeds(tables: Sequence[Table]) -> Plot:
     """Draw for each study which row one seed alone would have called the best, and at how many seeds."""
-    won = {table.study: winners(table) for table in tables}
+    won = {name_of(table): winners(table) for table in tables}
     with styled(PAPER):
         figure = Picture(figsize=(PAGE, 0.34 * len(won) + 0.5))
         axes = figure.subplots()

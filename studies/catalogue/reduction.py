@@ -8,7 +8,9 @@ command     bam run reduction && bam table reduction; both take --preset small o
             16 channels after the first stage)
 cost        25 runs of 200 epochs; not measured yet
 n           5 seeds a row
-result      not run yet at the paper's scale
+result      at --preset findings, Δ in points: none 5.36 ± 0.26 % (n = 12); no clear difference: r=1 −0.28 [−0.62,
+            +0.06], r=8 −0.26 [−0.68, +0.16]; equivalent within ±0.5: r=2 −0.19 [−0.52, +0.15], r=4 −0.19 [−0.47,
+            +0.09]; not run yet at the paper's scale
 """
 
 from dataclasses import replace

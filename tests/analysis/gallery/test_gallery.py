@@ -2,9 +2,57 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from analysis.findings.kept import findings
+from analysis.findings.summary import answer
+from analysis.gallery.__main__ import PICTURES, docstrings, pictures
 from analysis.gallery.docstrings import with_result
 from analysis.gallery.pictures import winners
 from analysis.table.build import Table
+
+HOME = Path(__file__).parents[3]
+README = (HOME / "README.md").read_text()
+MADE = "python -m analysis.gallery"
+INTERVAL = re.compile(r"[+−]\d\.\d\d \[[+−]\d\.\d\d, [+−]\d\.\d\d\]")
+
+
+def texts(picture: bytes) -> list[str]:
+    """Return what is written in a picture, from its first line to its last."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", picture.decode())
+
+
+def test_the_pictures_are_those_of_the_findings():
+    made = pictures()
+    assert {path.name for path in PICTURES.iterdir()} == set(made)
+    for name, picture in made.items():
+        assert texts((PICTURES / name).read_bytes()) == texts(picture), f"{name}: {MADE}"
+        assert f"studies/findings/pictures/{name}" in README
+
+
+def test_every_docstring_of_a_study_that_was_run_has_its_result():
+    written = docstrings()
+    assert len(written) >= 3
+    for path, text in written.items():
+        assert path.read_text() == text, f"{path.name}: {MADE}"
+
+
+def test_no_other_docstring_claims_a_result():
+    for path in (HOME / "studies" / "catalogue").glob("[a-p]*.py"):
+        if path not in docstrings() and (found := re.search(r"^result +(.*)$", path.read_text(), flags=re.M)):
+            assert found[1].startswith("not run yet"), path.name
+
+
+def test_every_interval_of_the_readme_is_one_of_the_findings():
+    known = {interval for finding in findings().values() for interval in INTERVAL.findall(answer(finding.table()))}
+    said = INTERVAL.findall(README)
+    assert len(said) >= 5
+    assert set(said) <= known
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) <= 1300
 
 
 def test_a_result_takes_the_place_of_the_one_before():
