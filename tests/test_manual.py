@@ -92,11 +92,31 @@ def page_id(path):
     return str(path.relative_to(HOME))
 
 
+def links_of(path):
+    return re.findall(r"\]\((?!https://)([^)\s]+)\)", path.read_text())
+
+
+def check_commands(path, capsys):
+    """Fail unless `bam` takes every command of a page."""
+    text = path.read_text()
+    blocks = re.findall(r"^    (bam .*)$", text, re.MULTILINE)
+    whole = [part for line in blocks for part in re.split(r"\s{2,}", line)[0].split(" && ")]
+    inline = [" ".join(code.split()) for code in re.findall(r"(?<!`)`(bam [^`]+)`", text)]
+    for command in (*whole, *inline):
+        try_command(command, capsys, whole=command in whole)
+
+
+def test_the_first_page_leads_to_files_that_are_there_and_its_commands_are_true(capsys):
+    readme = HOME / "README.md"
+    assert all((HOME / link).is_file() for link in links_of(readme))
+    assert {HOME / link for link in links_of(readme)} >= {*PAGES}, "the manual"
+    check_commands(readme, capsys)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
 class TestPage:
     def test_links_lead_somewhere(self, path):
-        links = re.findall(r"\]\((?!https://)([^)\s]+)\)", path.read_text())
-        for link in links:
+        for link in links_of(path):
             name, _, anchor = link.partition("#")
             target = (path.parent / name).resolve() if name else path
             assert target in PAGES, link
@@ -109,12 +129,7 @@ class TestPage:
                 assert len(block) <= 750, block
 
     def test_commands_are_true(self, path, capsys):
-        text = path.read_text()
-        blocks = re.findall(r"^    (bam .*)$", text, re.MULTILINE)
-        whole = [part for line in blocks for part in re.split(r"\s{2,}", line)[0].split(" && ")]
-        inline = [" ".join(code.split()) for code in re.findall(r"(?<!`)`(bam [^`]+)`", text)]
-        for command in (*whole, *inline):
-            try_command(command, capsys, whole=command in whole)
+        check_commands(path, capsys)
 
 
 PLACEHOLDER = re.compile(r"[A-Z]+$|.*\.py$")
