@@ -1,6 +1,6 @@
 """Markdown in a terminal, with nothing left out of narrow tables."""
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich import console as terminal
 from rich.markdown import Markdown, TableElement
 from rich.table import Table
 
@@ -8,7 +8,7 @@ from rich.table import Table
 class FoldedTable(TableElement):
     """A table whose long words go on in the next line; rich's ends them with an ellipsis."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: terminal.Console, options: terminal.ConsoleOptions) -> terminal.RenderResult:
         for part in super().__rich_console__(console, options):
             if isinstance(part, Table):
                 for column in part.columns:

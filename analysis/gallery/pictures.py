@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from itertools import cycle
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from analysis.formats.columns import signed
 from analysis.formats.render import render
+from analysis.html.templates import escape
 from analysis.plots.effects import symbol
 from analysis.plots.ladder import column, interval
 from analysis.plots.plot import Picture, Plot, freeze_layout, legend_below
