@@ -37,7 +37,7 @@ def logged_in() -> bool:
         return True
     try:
         logins = netrc.netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser())  # W&B's own way to it
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, RuntimeError, UnicodeDecodeError, netrc.NetrcParseError):  # no home; a file of other bytes
         return False
     server = urlparse(address())
     host = server.hostname or ""

@@ -222,6 +222,7 @@ def new_session():
         ({"WANDB_MODE": "offline", "WANDB_API_KEY": "x" * 40}, "", "offline"),
         ({"WANDB_MODE": "dryrun", "WANDB_API_KEY": "x" * 40}, "", "offline"),
         ({"WANDB_MODE": "disabled"}, "", "off"),
+        ({}, "machine api.wandb.ai login user password \udcff", "offline"),  # a byte that is no text
     ],
 )
 @pytest.mark.usefixtures("new_session")
@@ -237,7 +238,7 @@ def test_default_mode(monkeypatch, tmp_path, capsys, environment, netrc, mode):
     (tmp_path / "wandb" / "settings").write_text("[default]\nbase_url = http://foreign:8080\n")
     monkeypatch.chdir(tmp_path)
     if netrc:
-        (tmp_path / ".netrc").write_text(netrc)
+        (tmp_path / ".netrc").write_bytes(netrc.encode(errors="surrogateescape"))
         (tmp_path / ".netrc").chmod(0o600)
     assert connection.default_mode() == mode
     assert capsys.readouterr() == ("", "")
