@@ -57,7 +57,13 @@ def _from_package(name: str, noun: str, items: Mapping[str, T], others: Mapping[
     if name in others:
         raise StudyError(f"{noun} {name!r}: is {_use(others[name], name)}")
     if name not in items:
-        raise StudyError(f"{noun} {name!r}: no such {noun}; {nearest(name, items)} (or give a path to a .py file)")
+        if Path(name).is_file():
+            raise StudyError(f"{noun} {name!r}: is no Python file; give a .py file that defines {noun.upper()}")
+        beside = f"{name}.py"
+        near = f"{nearest(name, items)} (or give a path to a .py file)"
+        raise StudyError(
+            f"{noun} {name!r}: no such {noun}; {f'did you mean {beside!r}?' if Path(beside).is_file() else near}"
+        )
     return items[name]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from analysis.cli.selection import root_of, root_words
 from analysis.cli.variants import names_for
+from analysis.findings.kept import findings
 from lightning_bam.config import ConfigError
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -57,7 +58,11 @@ def elsewhere(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: argp
     """Say for each study of which no run has begun what of it the runs folder has, under which options."""
     empty = [study for study, records in studies if all(record.state == "missing" for record in records)]
     known, lines = known_studies(root_of(arguments)) if empty else [], []
+    kept = findings() if empty else {}
     for study in empty:
+        if study.name in kept:
+            shown = f"`bam table {study.name} --findings`"
+            lines.append(f"{study.label}: none of its runs has begun; {shown} has what this project has found")
         if others := of_name(study.name, known):
             lines.append(f"{study.label}: none of its runs has begun; the runs folder has others of {study.name!r}:")
         for other in others[:MOST]:

@@ -25,9 +25,10 @@ WIDE: Final = 110
 LETTER: Final = 8.0
 LINE: Final = 17.0
 """Width and height in pixels of a letter of a table that is drawn."""
-SEGMENTS: Final = ("#7cc4ee", "#f2b53c", "#c9c9c9")
-WRITING: Final = "#111111"
-"""Colours of a bar's parts, from the left, and of what is written on them: the same on a dark page."""
+SEGMENTS: Final = ("#7cc4ee", "#b5def5")
+NONE: Final = "#c9c9c9"
+WRITING: Final[dict[str, Any]] = {"ha": "center", "va": "center", "fontsize": SMALL - 1, "color": "#111111"}
+"""Colours of a bar's parts in turn, of the baseline's, and what is written on them: the same on a dark page."""
 STYLE: Final = (
     "text {font: 13px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: INK} "
     "rect {fill: WHITE; stroke: FAINT}"
@@ -150,16 +151,14 @@ def single_seeds(tables: Sequence[Table]) -> Plot:
     with styled(PAPER):
         figure = Picture(figsize=(PAGE, 0.34 * len(won) + 0.5))
         axes = figure.subplots()
-        for place, counts in enumerate(won.values()):
-            total, left = sum(counts.values()), 0.0
-            for colour, (label, count) in zip(cycle(SEGMENTS), counts.items(), strict=False):
-                share = 100 * count / total
+        for place, table in enumerate(tables):
+            counts, shades, left = won[name_of(table)], cycle(SEGMENTS), 0.0
+            for label, count in counts.items():
+                share = 100 * count / sum(counts.values())
+                colour = NONE if label in table.baselines else next(shades)
                 axes.barh(place, share, left=left, height=0.72, color=colour, edgecolor="white", linewidth=1)
                 if share > max(1.3 * len(label), 5):
-                    where = (left + share / 2, place)
-                    axes.annotate(
-                        f"{label}\n{count}", where, ha="center", va="center", fontsize=SMALL - 1, color=WRITING
-                    )
+                    axes.annotate(f"{label}\n{count}", (left + share / 2, place), **WRITING)
                 left += share
         axes.set_yticks(range(len(won)), list(won))
         axes.set_ylim(len(won) - 0.5, -0.5)

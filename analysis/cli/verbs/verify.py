@@ -44,6 +44,18 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print a line a problem, then what was verified; returns 1 if there is a problem."""
     if arguments.findings:
         return verify_findings(arguments)
+    studies, verification, tables = verified(arguments)
+    if arguments.json:
+        print(json_text(as_json(studies, verification, tables)))
+    else:
+        for finding in (*verification.problems, *verification.notes):
+            print(one_line(finding.line if finding.level == "problem" else f"note: {finding.line}"))
+        print(summary(studies, verification, tables))
+    return int(bool(verification.problems))
+
+
+def verified(arguments: argparse.Namespace) -> tuple[list[Study], Verification, int]:
+    """Return the studies of a call, what was verified of them, and with how many tables they were compared."""
     root = root_of(arguments)
     if not root.is_dir():  # nothing verified is not the same as nothing wrong
         raise FolderError(f"--root {root}: no such folder; give the runs folder")
@@ -57,25 +69,28 @@ def execute(arguments: argparse.Namespace) -> int:
             study, records = against(study, records, theirs["baseline"])
         (ours,) = tables_of([(study, records)])
         verification.findings.extend(compare(theirs, ours, path))
-    if arguments.json:
-        print(json_text(as_json(studies, verification, len(files))))
-    else:
-        for finding in (*verification.problems, *verification.notes):
-            print(one_line(finding.line if finding.level == "problem" else f"note: {finding.line}"))
-        print(summary(studies, verification, len(files)))
-    return int(bool(verification.problems))
+    return studies, verification, len(files)
 
 
 def verify_findings(arguments: argparse.Namespace) -> int:
-    """Verify the runs of each finding that is named, or of all, and the table that is kept with them."""
+    """Verify the runs of each finding that is named, or of all, and the table that is kept with them.
+
+    Notes are left out: that a bundle has no checkpoints is as it should be.
+    """
     for option in ("table", "json", "only"):
         if getattr(arguments, option):
             raise StudyError(f"--{option}: --findings verifies what is kept, with its table, as a whole; leave it out")
-    names = [finding.name for finding in map(find, arguments.study or findings())]
+    kept = [find(name) for name in arguments.study or findings()]
+    right = True
     with of_findings(arguments) as calls:
-        for name, call in zip(names, calls, strict=True):
-            call.table = [str(find(name).path)]
-        return max([execute(call) for call in calls])
+        for finding, call in zip(kept, calls, strict=True):
+            call.table = [str(finding.path)]
+            studies, verification, tables = verified(call)
+            for problem in verification.problems:
+                print(one_line(problem.line))
+            print(f"{finding.name}: {summary(studies, verification, tables)}")
+            right = right and not verification.problems
+    return int(not right)
 
 
 def studies_of(arguments: argparse.Namespace, root: Path, labels: Set[str]) -> list[Study]:

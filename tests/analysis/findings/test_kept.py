@@ -17,10 +17,9 @@ NAMES = list(findings())
 class TestFinding:
     def test_its_runs_are_untouched_and_give_its_table(self, name, capsys):
         assert main(["verify", name, "--findings"]) == 0
-        *notes, last = capsys.readouterr().out.splitlines()
-        assert last.startswith("verified: ")
-        assert last.endswith(" of 1 study, compared with 1 table, 0 problems")
-        assert all(note.startswith("note: ") for note in notes)
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith(f"{name}: verified: ")
+        assert line.endswith(" of 1 study, compared with 1 table, 0 problems")
 
     def test_its_lines_are_those_of_its_runs(self, name, capsys):
         assert main(["table", name, "--findings", "--runs"]) == 0
@@ -70,6 +69,13 @@ def test_an_answer_by_hand():
         "no clear difference: r=16 +0.20 [−0.90, +1.30]"
     )
     assert short(table) == "n = 8 to 12: 2 better, 1 equivalent within ±0.5, 1 not run, 1 no clear difference"
+
+
+def test_an_empty_table_names_what_was_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "combine"]) == 0
+    said = "none of its runs has begun; `bam table combine --findings` has what this project has found"
+    assert f"bam table: combine: {said}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,16 @@ def test_no_such_study(name, message):
     assert str(error.value) == message
 
 
+def test_a_name_that_is_a_file_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("# mine\n")
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    with pytest.raises(StudyError, match="^study 'README.md': is no Python file; give a .py file that defines STUDY$"):
+        find_study("README.md")
+    with pytest.raises(StudyError, match="^study 'mine': no such study; did you mean 'mine.py'[?]$"):
+        find_study("mine")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
