@@ -20,7 +20,7 @@ from analysis.table.model import Row
 
 RUNG: Final = 0.165
 """Height in inches of a line of the forest plot."""
-WIDE: Final = 110
+WIDE: Final = 122
 """Letters in a line of a table that is drawn."""
 LETTER: Final = 8.0
 LINE: Final = 17.0
