@@ -21,7 +21,7 @@ PRESET: Final = "findings"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Call:
     """What a call of `bam` names to read a finding: the study, its preset, and where its runs lie."""
 
     study: str
@@ -51,7 +51,7 @@ class Finding:
         return table
 
     @contextmanager
-    def unpacked(self) -> Iterator[Asked]:
+    def unpacked(self) -> Iterator[Call]:
         """Yield what names the study and its runs, which lie in a temporary folder."""
         with TemporaryDirectory(prefix="bam-") as place:
             with tarfile.open(self.folder / "bundle.tar.gz") as bundle:
@@ -59,7 +59,7 @@ class Finding:
             (top,) = Path(place).iterdir()
             own = top / "study.py"
             name, preset = (str(own), None) if own.is_file() else (self.name, PRESET)
-            yield Asked(study=name, preset=preset, root=str(top / "runs"))
+            yield Call(study=name, preset=preset, root=str(top / "runs"))
 
 
 def findings() -> dict[str, Finding]:
