@@ -47,7 +47,7 @@ def begun(root: Path, space: Space, method: Method, url: str | None) -> Iterator
     """
     method.check(space)
     name = label(space, method)
-    missing = StudyError(f"{name}: has not begun here; without --status it does")
+    missing = StudyError(f"{name}: has not begun here; `bam search` alone begins it")
     if url is None and not os.path.lexists(root / NAME):
         raise missing
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -32,7 +32,7 @@ def test_search(tmp_path, monkeypatch, capsys):
     write_space("mine", '{"attention.reduction": ("2", "4")}')
     argv = ["search", "space.py", "--sampler", "brute", "--trials", "2", "--devices", "cpu:2", "--wandb", "off"]
     assert main([*argv, "--status"]) == 2
-    assert capsys.readouterr().err == "bam: search+mine: has not begun here; without --status it does\n"
+    assert capsys.readouterr().err == "bam: search+mine: has not begun here; `bam search` alone begins it\n"
     assert not Path("runs").exists()
     assert main(argv) == 0
     out, err = capsys.readouterr()
