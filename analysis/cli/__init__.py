@@ -26,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from studies.terminal.text import visible_streams
             from studies.workers.signals import termination_as_interrupt
 
+            if hidden_package():  # an editable install finds the modules below it, so that no import of these fails
+                raise ImportError
+
             streams.enter_context(visible_streams())
             parser = make_parser()
             if ASKED in os.environ:
