@@ -14,7 +14,7 @@ from analysis.notebook import table
 from analysis.table.build import Table
 
 PICTURES = FOLDER / "pictures"
-SHOWN = "placement"
+SHOWN = "attention"
 """The study whose table is drawn."""
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any, Final
 
@@ -37,8 +38,9 @@ STYLE: Final = (
 
 
 def table_picture(table: Table) -> bytes:
-    """Draw a table as a terminal shows it, without its notes: an SVG that is dark on a dark page."""
-    lines = render(table, "text", notes="none", width=WIDE).rstrip("\n").split("\n")
+    """Draw a table as a terminal shows it, without its notes and footnotes: an SVG that is dark on a dark page."""
+    rows = [replace(row, marks=()) for row in table.rows]
+    lines = render(replace(table, rows=rows, footnotes=()), "text", notes="none", width=WIDE).rstrip("\n").split("\n")
     width, height = LETTER * (max(map(len, lines)) + 4), LINE * (len(lines) + 1.5)
     light, dark = (
         STYLE.replace("INK", colours[INK]).replace("WHITE", colours[WHITE]).replace("FAINT", colours[FAINT])

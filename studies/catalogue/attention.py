@@ -8,7 +8,11 @@ fixed       quickstart's data, network and recipe; each module after stages 1 an
 command     bam run attention && bam table attention; both take --preset findings
 cost        55 runs of 4 epochs; not measured yet
 n           5 seeds a row
-result      not run yet
+result      at --preset findings, Δ in points: none 5.36 ± 0.26 % (n = 8 to 12); better: extra block −1.34 [−1.99,
+            −0.70], SimAM −0.42 [−0.79, −0.05]; equivalent within ±0.5: SE −0.08 [−0.42, +0.26], GE −0.08 [−0.56,
+            +0.41], BAM −0.19 [−0.51, +0.13], ECA −0.20 [−0.45, +0.05], triplet −0.23 [−0.52, +0.06]; worse: CBAM +1.12
+            [+0.32, +1.93]; no clear difference: GC +0.23 [−0.13, +0.60], coordinate −0.20 [−0.59, +0.19]; not run yet
+            at the paper's scale
 """
 
 from dataclasses import replace
