@@ -105,7 +105,7 @@ def forest(table: Table, rows: list[Row], margin: float | None) -> Figure:
     for row in rows:
         _difference(axes, steps, row, looks[row.label])
     column(axes, "n", {steps.heights[row.label]: str(row.delta.n if row.delta else 0) for row in rows})
-    ways = "← worse    better →" if higher else "← better    worse →"
+    ways = "← worse\u2003\u2003better →" if higher else "← better\u2003\u2003worse →"
     axes.set_xlabel(f"Δ {noun(table.metric)} ({table.metric.difference})\n{ways}")
     key = {look["label"]: look for row in rows if row.delta for look in [looks[row.label]]}
     legend_below(figure, [Line2D([], [], **look) for look in key.values()])

@@ -1,11 +1,13 @@
 """A search as it stands, for who only looks: nothing is begun, asked for or taken over."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import optuna
 from optuna.trial import TrialState
@@ -19,6 +21,9 @@ from studies.search.space import Space
 from studies.search.trials import counted
 from studies.storage.journal import NAME
 from studies.storage.optuna_storage import close_storage, open_storage
+
+_SUFFIX: Final = re.compile(r"(\+seeds=\d+)?(\+error-macs)?$")
+"""What tells searches of one space apart (`label`)."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,21 @@ def begun(root: Path, space: Space, method: Method, url: str | None) -> Iterator
     """
     method.check(space)
     name = label(space, method)
-    missing = StudyError(f"{name}: has not begun here; `bam search` alone begins it")
     if url is None and not os.path.lexists(root / NAME):
-        raise missing
+        raise _missing(name)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = open_storage(root, url)
     try:
-        if name not in optuna.get_all_study_names(storage):
-            raise missing
+        if name not in (names := optuna.get_all_study_names(storage)):
+            raise _missing(name, sorted(one for one in names if _SUFFIX.sub("", one) == label(space, Method())))
         study = optuna.load_study(study_name=name, storage=storage)
         check_same(study, space, method)
         yield Begun(study, space, name, headline(space.base), method.trials_for(space))
     finally:
         close_storage(storage)
+
+
+def _missing(name: str, others: Sequence[str] = ()) -> StudyError:
+    """Return what to say of a search that has not begun, where others of its space may have."""
+    known = f" ({', '.join(others)} has: give its --sampler and --seeds)" if others else ""
+    return StudyError(f"{name}: has not begun here{known}; `bam search` alone begins it")

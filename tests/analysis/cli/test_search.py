@@ -46,6 +46,11 @@ def test_search(tmp_path, monkeypatch, capsys):
     assert [trial["attention.reduction"] for trial in told["best"]] in (["2", "4"], ["4", "2"])
     assert main([*argv, "--status", "--set", "recipe.lr=0.5"]) == 2
     assert "has not begun here" in capsys.readouterr().err
+    assert main(["search", "space.py", "--sampler", "nsga2", "--seeds", "2", "--plot"]) == 2
+    assert capsys.readouterr().err == (
+        "bam: search+mine+seeds=2+error-macs: has not begun here (search+mine has: give its --sampler and --seeds); "
+        "`bam search` alone begins it\n"
+    )
     assert main([*argv, "--status", "--confirm", "2"]) == 2
     assert capsys.readouterr().err.startswith("bam: --confirm: changes the search, and --status only looks")
     there = sorted(Path("runs").rglob("*"))

@@ -521,7 +521,7 @@ class TestFactorial:
 def test_where_higher_is_better_the_words_say_so(small):
     _, _, table = small
     drawn = effects(replace(table, metric=metrics()["map_50_95"]))
-    assert drawn.figure.axes[0].get_xlabel() == "Δ mAP@[.5:.95] (percentage points)\n← worse    better →"
+    assert drawn.figure.axes[0].get_xlabel() == "Δ mAP@[.5:.95] (percentage points)\n← worse\u2003\u2003better →"
     assert "Right of the line at 0 is better." in drawn.caption
     assert "Left of the line at 0 is better." in effects(table).caption
     assert "no row that costs as little is higher" in pareto(replace(table, metric=metrics()["map_50_95"])).caption
