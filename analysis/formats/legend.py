@@ -212,19 +212,21 @@ def _counts(table: Table) -> list[str]:
 def fixed_facts(fixed: Mapping[str, str]) -> str:
     """Write flat names as one line, slot by slot: `backbone small_resnet (depth 8, width 16); seed 0`.
 
-    The kind of what stands in a slot is left out where there is one kind alone, as of recipes: it says nothing.
+    Left out is what says nothing: the kind in a slot that has one kind alone, as of recipes, and knobs that are None,
+    which is off, or all there is.
     """
     slots: dict[str, dict[str, str]] = {}
     for name, value in fixed.items():
         slot, _, knob = name.partition(".")
         slots.setdefault(slot, {})
-        if knob:
+        if knob and value != "None":
             slots[slot][knob] = f"{knob} {value}"
     parts = []
     for slot, knobs in slots.items():
         texts = list(knobs.values()) if slot in fixed else _by_kind(slot, knobs)
         value = f" {fixed[slot]}" if slot in fixed and len(KINDS.get(slot, ("", ""))) > 1 else ""
-        parts.append(slot + value + (f" ({', '.join(texts)})" if texts else ""))
+        if texts or slot in fixed:
+            parts.append(slot + value + (f" ({', '.join(texts)})" if texts else ""))
     return "; ".join(parts)
 
 

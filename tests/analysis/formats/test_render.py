@@ -360,6 +360,12 @@ def test_fixed_facts_are_told_slot_by_slot():
     assert fixed_facts(flat) == "backbone resnet18 (width 64); attention (reduction 16); score_on test"
 
 
+def test_what_is_off_is_no_fixed_fact():
+    off = {"placement": "after_stages", "placement.stages": "None", "recipe.ema": "None", "recipe.lr": "0.1"}
+    assert fixed_facts(off) == "placement after_stages; recipe (lr 0.1)"
+    assert fixed_facts({"attention.inner": "None", "seed": "0"}) == "seed 0"
+
+
 def test_small_figures(table):
     rows = {row.label: cell for row, cell in zip(table.rows, columns(table)[5].cells, strict=True)}
     assert rows["BAM"] == "<0.001"
