@@ -23,6 +23,8 @@ _own: Final[dict[str, dict[str, type]]] = {slot: {} for slot in SLOTS}
 _kinds: Final[dict[str, ChainMap[str, type]]] = {slot: ChainMap(_own[slot], {}) for slot in SLOTS}
 NEAR: Final = 0.55
 """How much of two names must agree for one to be a hint for the other: more than half."""
+LEAST: Final = 4
+"""Letters that are enough of a name's beginning to mean it."""
 SPECS: Final[Mapping[str, type]] = _classes
 """Every class that `spec` has made, by its name, for hints."""
 KINDS: Final[Mapping[str, Mapping[str, type]]] = _kinds
@@ -106,12 +108,17 @@ def forget_own() -> None:
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
-    """Return what a mistyped `name` may have meant: those of `names` that end in it behind a dot, else the nearest."""
+    """Return what a mistyped `name` may have meant of `names`: what it ends behind a dot, or begins, or is nearest."""
     names = sorted(names)
     ends = [one.rpartition(".")[2] for one in names]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
-    meant = [name] if name in ends else difflib.get_close_matches(name, ends, n=1, cutoff=NEAR) if not close else []
-    return close if not meant else [one for one, end in zip(names, ends, strict=True) if end == meant[0]]
+    meant = name
+    if name not in ends:
+        if len(name) >= LEAST and (begun := [one for one in names if one.startswith(name)]):
+            return begun
+        if close := difflib.get_close_matches(name, names, n=1, cutoff=NEAR):
+            return close
+        (meant,) = difflib.get_close_matches(name, ends, n=1, cutoff=NEAR) or [""]
+    return [one for one, end in zip(names, ends, strict=True) if end == meant != ""]
 
 
 def nearest(name: str, names: Iterable[str], within: str = "", rest: str = "") -> str:

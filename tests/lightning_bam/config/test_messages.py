@@ -19,6 +19,7 @@ OPTION = "give a number, true or false, a word, or numbers as 0.9,0.99"
 SETTINGS = [
     ("attention.reduktion=8", "attention.reduktion: no such knob; did you mean 'attention.reduction'?"),
     ("lr=0.1", "lr: no such knob; did you mean 'recipe.lr'?"),
+    ("recipe.warm=1", "recipe.warm: no such knob; did you mean 'recipe.warmup_epochs'?"),
     (
         "zzz=1",
         "zzz: no such knob; known: attention, backbone, dataset, placement, recipe, score_on, seed, task",
