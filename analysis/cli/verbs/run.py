@@ -127,7 +127,7 @@ def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trai
     keys = set[str]()
 
     def train_round(part: Round) -> bool:
-        print(f"bam: {part.seeds} seeds for {', '.join(part.open)}", file=sys.stderr)
+        print(f"bam: {part.seeds} seeds for {', '.join(map(repr, part.open))}", file=sys.stderr)
         trained = _train(part.study, root, options)
         keys.update(trained.keys)
         return trained.code == 0

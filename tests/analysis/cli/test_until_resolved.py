@@ -39,8 +39,8 @@ def test_seeds_follow_a_declared_rule_to_the_table(mine, capfd):
     ]
     lines = lines[2:]
     assert lines[0] == "bam: mine: looks at 2, 3 seeds, obrien-fleming spending of 0.05, over 2 comparisons"
-    assert lines[1:3] == ["bam: 2 seeds for BAM, SE", "mine: 6 of 6 runs complete, 6 of them now"]
-    assert lines[3:5] == ["bam: 3 seeds for BAM, SE", "mine: 9 of 9 runs complete, 3 of them now"]
+    assert lines[1:3] == ["bam: 2 seeds for 'BAM', 'SE'", "mine: 6 of 6 runs complete, 6 of them now"]
+    assert lines[3:5] == ["bam: 3 seeds for 'BAM', 'SE'", "mine: 9 of 9 runs complete, 3 of them now"]
     rule = json.loads((mine / "runs/rules/mine.json").read_text())
     assert (rule["seeds"], rule["margin"], rule["stopping"]["looks"]) == ([0, 1, 2], 0.5, [2, 3])
     sealed = {path: json.loads(path.read_text())["studies"] for path in mine.glob("runs/*/manifest.json")}
