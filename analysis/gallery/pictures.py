@@ -159,8 +159,8 @@ def single_seeds(tables: Sequence[Table]) -> Plot:
                 share = 100 * count / sum(counts.values())
                 colour = NONE if label in table.baselines else next(shades)
                 axes.barh(place, share, left=left, height=0.72, color=colour, edgecolor="white", linewidth=1)
-                if share > max(1.3 * len(label), 5):
-                    axes.annotate(f"{label}\n{count}", (left + share / 2, place), **WRITING)
+                fits = share > max(1.3 * len(label), 5)
+                axes.annotate(f"{label}\n{count}" if fits else f"{count}", (left + share / 2, place), **WRITING)
                 left += share
         axes.set_yticks(range(len(won)), list(won))
         axes.set_ylim(len(won) - 0.5, -0.5)
