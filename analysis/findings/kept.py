@@ -1,4 +1,7 @@
-"""The studies whose records are kept in the package: each in a folder with its name, as `bam bundle` packed it."""
+"""The studies whose records are kept in the package: each in a folder, as `bam bundle` packed it.
+
+A folder has its study's name, or, where the study was repeated under other conditions, a name that tells of them.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """The study's name."""
+        """What the folder is called."""
         return self.folder.name
 
     @property
@@ -58,17 +61,20 @@ class Finding:
                 bundle.extractall(place, filter="data")
             (top,) = Path(place).iterdir()
             own = top / "study.py"
-            name, preset = (str(own), None) if own.is_file() else (self.name, PRESET)
-            yield Call(study=name, preset=preset, root=str(top / "runs"))
+            runs = str(top / "runs")
+            if own.is_file():
+                yield Call(study=str(own), preset=None, root=runs)
+            else:
+                yield Call(study=self.table()["study"].removesuffix(f"+{PRESET}"), preset=PRESET, root=runs)
 
 
 def findings() -> dict[str, Finding]:
-    """Return all that is kept, by the names of the studies."""
+    """Return all that is kept, by the names of the folders."""
     return {path.parent.name: Finding(path.parent) for path in sorted(FOLDER.glob("*/table.json"))}
 
 
 def find(name: str) -> Finding:
-    """Return what a study of this name has found; StudyError where nothing is kept of it."""
+    """Return what is kept under a name; StudyError where nothing is."""
     every = findings()
     if name not in every:
         raise StudyError(f"{name}: nothing is kept of it; {nearest(name, every)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from analysis.findings.kept import findings
 from analysis.findings.summary import answer
 from analysis.gallery.__main__ import PICTURES, docstrings, pictures
@@ -14,6 +16,7 @@ from analysis.table.build import Table
 
 HOME = Path(__file__).parents[3]
 README = (HOME / "README.md").read_text()
+FINDINGS = (HOME / "studies" / "FINDINGS.md").read_text()
 MADE = "python -m analysis.gallery"
 INTERVAL = re.compile(r"[+−]\d\.\d\d \[[+−]\d\.\d\d, [+−]\d\.\d\d\]")
 
@@ -44,9 +47,10 @@ def test_no_other_docstring_claims_a_result():
             assert found[1].startswith("not run yet"), path.name
 
 
-def test_every_interval_of_the_readme_is_one_of_the_findings():
+@pytest.mark.parametrize("page", [README, FINDINGS], ids=["README", "FINDINGS"])
+def test_every_interval_that_is_quoted_is_one_of_the_findings(page):
     known = {interval for finding in findings().values() for interval in INTERVAL.findall(answer(finding.table()))}
-    said = INTERVAL.findall(README)
+    said = INTERVAL.findall(page)
     assert len(said) >= 5
     assert set(said) <= known
 
