@@ -60,8 +60,13 @@ class VisibleStream:
 
 
 def unfiltered(stream: TextIO) -> TextIO:
-    """Return the stream behind `stream`, for what a `Console` has made visible, and colours are in by now."""
-    return cast(TextIO, getattr(stream, "rich_proxied_file", stream))
+    """Return the stream behind `stream`, for what a `Console` has made visible, and colours are in by now.
+
+    Several can be in front of it: ours, the one by which rich lets others print above a live view, and ours again.
+    """
+    while (behind := getattr(stream, "rich_proxied_file", None)) is not None:
+        stream = behind
+    return stream
 
 
 def plainer(error: UnicodeError) -> tuple[str, int]:

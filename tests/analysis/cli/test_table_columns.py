@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 
 import pytest
 from rich.cells import cell_len
@@ -17,6 +10,7 @@ from rich.cells import cell_len
 from analysis.cli import main
 from studies.library import find_study
 from tests.analysis.synthetic import finish
+from tests.terminal import in_a_terminal
 
 TEXT = """from dataclasses import replace
 
@@ -130,31 +124,19 @@ def test_a_file_has_all_columns_whatever_the_terminal(place, capsys, monkeypatch
     assert "MACs" in (tmp_path / "table.txt").read_text()
 
 
-def in_a_terminal(words):
-    """Return what `bam` prints in a terminal of 80 columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    call = [sys.executable, "-m", "analysis.cli", *words]
-    with subprocess.Popen(call, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
-        os.close(theirs)
-        read = b""
-        try:
-            while part := os.read(ours, 65536):
-                read += part
-        except OSError:  # as Linux says that a terminal's other end is closed
-            os.close(ours)
-    return re.sub(r"\x1b\[[0-9;]*m", "", read.decode()).replace("\r", "")
+def plainly(words):
+    """Return what `bam` prints in a terminal of 80 columns, without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", in_a_terminal(words)).replace("\r", "")
 
 
 def test_a_table_in_a_terminal_of_80_columns(place):
-    text = in_a_terminal(["table", *place])
+    text = plainly(["table", *place])
     assert "attention=bam,attention." in text
     assert "Left out at 80 columns: macs, params." in text
     assert widest(text) <= 80
 
 
 def test_a_question_in_a_terminal_breaks_between_words(place):
-    lines = in_a_terminal(["seeds", *place]).splitlines()
+    lines = plainly(["seeds", *place]).splitlines()
     assert lines[0].rstrip() == "made: Does it help, and if so by how much, and where, and what does it cost to"
     assert lines[1].rstrip() == "have it there?"
