@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -72,6 +73,17 @@ def elsewhere(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: argp
             lines.append(f"  {table_of(other, arguments)}  ({notes})")
         lines += [f"  and {len(others) - MOST} more: `bam list`"] if len(others) > MOST else []
     return lines
+
+
+def tell_empty(
+    verb: str, studies: Sequence[tuple[Study, Sequence[Record]]], arguments: argparse.Namespace, *, folder: bool = True
+) -> None:
+    """Say on stderr why a page is empty: there is no runs folder (if `folder` is to be told), or it has other runs."""
+    root = root_of(arguments)
+    if folder and arguments.storage is None and not root.exists():
+        print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
+    for line in elsewhere(studies, arguments) if not arguments.all else ():
+        print(f"bam {verb}: {line}" if not line.startswith(" ") else line, file=sys.stderr)
 
 
 def from_label(label: str) -> tuple[str, ...]:

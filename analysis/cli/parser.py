@@ -91,7 +91,9 @@ class Verb(Parser):
             hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists those that are"
             self.error(f"{options[0]} is no option of it; {hint}")
         if unknown:
-            self.error(f"{unknown[0]!r} is one word too many; name what has no -- side by side")
+            several = any(action.nargs in ("*", "+") for action in self._actions if not action.option_strings)
+            hint = "; name what has no -- side by side" if several else ""
+            self.error(f"{unknown[0]!r} is one word too many{hint}")
         return parsed, unknown
 
 

@@ -23,6 +23,8 @@ RUNG: Final = 0.165
 """Height in inches of a line of the forest plot."""
 WIDE: Final = 122
 """Letters in a line of a table that is drawn."""
+DRAWN: Final = ("params", "macs", "error_top1_mean", "delta", "verdict")
+"""Its columns: p and its limit want more words than a picture has."""
 LETTER: Final = 8.0
 LINE: Final = 17.0
 """Width and height in pixels of a letter of a table that is drawn."""
@@ -40,7 +42,11 @@ STYLE: Final = (
 def table_picture(table: Table) -> bytes:
     """Draw a table as a terminal shows it, without its notes and footnotes: an SVG that is dark on a dark page."""
     rows = [replace(row, marks=()) for row in table.rows]
-    lines = render(replace(table, rows=rows, footnotes=()), "text", notes="none", width=WIDE).rstrip("\n").split("\n")
+    lines = (
+        render(replace(table, rows=rows, footnotes=()), "text", notes="none", chosen=DRAWN, width=WIDE)
+        .rstrip("\n")
+        .split("\n")
+    )
     width, height = LETTER * (max(map(len, lines)) + 4), LINE * (len(lines) + 1.5)
     light, dark = (
         STYLE.replace("INK", colours[INK]).replace("WHITE", colours[WHITE]).replace("FAINT", colours[FAINT])

@@ -30,6 +30,11 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"(?<=[a-z])\.(?=[a-z])", ".<wbr>", escape(text)))
 
 
+def quoted(text: str) -> Markup:
+    """Return text as HTML; what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+
+
 def encoded(data: bytes) -> str:
     """Return bytes as base64."""
     return base64.b64encode(data).decode()
@@ -44,4 +49,4 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-ENVIRONMENT.filters |= {"base64": encoded, "breakable": breakable, "plain": plain}
+ENVIRONMENT.filters |= {"base64": encoded, "breakable": breakable, "plain": plain, "quoted": quoted}

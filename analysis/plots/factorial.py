@@ -22,7 +22,7 @@ APART: Final = 0.08
 """Share of the way between two levels by which lines stand apart, so that no bar hides another."""
 NARROW: Final = 10
 """Characters of a level's name on one line, unless a single word is longer."""
-NOT_FACTORIAL: Final = NoPlot("no finished rows of one panel cross the levels of two factors or more")
+NOT_FACTORIAL: Final = NoPlot("no two factors are crossed by the finished rows")
 
 
 def marginal(factorial: Factorial | None, metric: Metric) -> Plot | NoPlot:

@@ -40,6 +40,8 @@ def pareto(table: Table) -> Plot | NoPlot:
         return NoPlot(f"all rows cost the same, {costs[rows[0].label]}: there is no trade-off to show")
     label = table.metric.label
     params, macs = (", ".join(row.label for front in fronts_of(table, cost) for row in front) for cost in COSTS)
+    one = all(len(front) == 1 for cost in COSTS for front in fronts_of(table, cost))
+    line = "On the Pareto front" if one else "The dashed line is the Pareto front"
     across = " of each panel, whose data differ" if "dataset" in table.within and len(table.baselines) > 1 else ""
     return Plot(
         name="pareto",
@@ -53,9 +55,9 @@ def pareto(table: Table) -> Plot | NoPlot:
         )
         + f" Front by params: {params}. Front by MACs: {macs}.",
         caption="A point is a row's mean over its n seeds, a bar ± one standard deviation of single runs; hollow "
-        f"points are baselines. The dashed line is the Pareto front of the means{across}: no row that costs as little "
-        f"is {'higher' if table.metric.higher_is_better else 'lower'}. It knows nothing of noise: rows whose bars "
-        f"overlap may change places with other seeds. n = {count_range([row.n for row in rows])}.",
+        f"points are baselines. {line} of the means{across}{' stands one row' if one else ''}: no row that costs as "
+        f"little is {'higher' if table.metric.higher_is_better else 'lower'}. It knows nothing of noise: rows whose "
+        f"bars overlap may change places with other seeds. n = {count_range([row.n for row in rows])}.",
     )
 
 

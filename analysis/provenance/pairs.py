@@ -17,9 +17,9 @@ class PairedRows:
     """The row `row` beside `against`, by the study's metric in percent.
 
     `pairs` are seed -> the figure of each where both are complete, `delta` the first less the second in percentage
-    points with its interval, `p` adjusted as in the table and `verdict` its words. `curves` are (epoch from 0, means of
-    each over the seeds of these pairs); `gates` are place -> what share of each row's gate is saturated in the last
-    epoch, a mean over seeds, None for a row without one there.
+    points with its interval, `p` adjusted as in the table for its `comparisons`, and `verdict` its words. `curves` are
+    (epoch from 0, means of each over the seeds of these pairs); `gates` are place -> what share of each row's gate is
+    saturated in the last epoch, a mean over seeds, None for a row without one there.
     """
 
     row: str
@@ -28,6 +28,7 @@ class PairedRows:
     pairs: dict[int, tuple[float, float]]
     delta: PairedDifference | None
     p: float
+    comparisons: int
     verdict: str
     curves: list[tuple[int, float, float]]
     gates: dict[str, tuple[float | None, float | None]]
@@ -54,6 +55,7 @@ def paired_rows(study: Study, records: Sequence[Record], row: str, against: str)
         pairs={seed: (first.errors[seed], second.errors[seed]) for seed in seeds},
         delta=first.delta,
         p=first.p_adjusted,
+        comparisons=table.comparisons,
         verdict=str(first.verdict),
         curves=[(epoch, curves[0][epoch], curves[1][epoch]) for epoch in sorted(curves[0].keys() & curves[1].keys())],
         gates={place: (gates[0].get(place), gates[1].get(place)) for place in dict.fromkeys((*gates[0], *gates[1]))},

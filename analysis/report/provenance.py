@@ -44,7 +44,7 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     for name, entry in ENTRIES.items():
         values = ([value for attempt in run if (value := getattr(attempt, name)) is not None] for run in attempts)
         if counts := Counter(over_attempts(run) for run in values if run):
-            facts[entry.label] = _counted(counts, len(done))
+            facts[entry.label] = _counted(counts, len(done), entry.absent)
     hours, runs = device_hours(done)
     if runs:
         facts["device-hours"] = hours_text(hours) + ("" if runs == len(done) else f" ({runs} of {len(done)} runs)")
@@ -57,11 +57,11 @@ def provenance(records: Sequence[Record]) -> dict[str, str]:
     return facts
 
 
-def _counted(values: Counter[str], runs: int) -> str:
+def _counted(values: Counter[str], runs: int, absent: str) -> str:
     if len(values) == 1 and values.total() == runs:
         return next(iter(values))
-    if unrecorded := runs - values.total():
-        values["not recorded"] = unrecorded
+    if without := runs - values.total():
+        values[absent] = without
     return "; ".join(f"{value} ({count} run{'s' * (count > 1)})" for value, count in values.most_common())
 
 

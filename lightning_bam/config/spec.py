@@ -7,7 +7,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, Final, Self, TypeVar, cast, dataclass_transform
 
 import pydantic
 
@@ -48,6 +48,12 @@ class Part:
     code: ClassVar[str] = ""
     file: ClassVar[str] = ""
     package: ClassVar[str] = ""
+
+    def __new__(cls, *_values: Any, **_fields: Any) -> Self:
+        """Refuse a class that `spec` has not made: its fields would be none."""
+        if "__dataclass_fields__" not in vars(cls):
+            raise ConfigError(f"{cls.__name__}: is no spec yet; write @spec above `class {cls.__name__}`")
+        return super().__new__(cls)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

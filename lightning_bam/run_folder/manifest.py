@@ -30,10 +30,14 @@ AGAIN: Final = "edited, or torn; remove this run folder to train it again"
 
 
 class Entry(NamedTuple):
-    """The label of a field of `Environment`, and why figures change with it; empty where they should not."""
+    """The label of a field of `Environment`, and why figures change with it; empty where they should not.
+
+    `absent` says what it means that a manifest has no such field.
+    """
 
     label: str
     changes: str = ""
+    absent: str = "not recorded"
 
 
 ENTRIES: Final[Mapping[str, Entry]] = {
@@ -50,8 +54,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "cpu": Entry("CPU instructions", "other vector instructions add in another order"),
     "threads": Entry("threads a rank", "other threads add in another order"),
     "host": Entry("host"),
-    "code": Entry("own code"),
-    "weights": Entry("backbone weights"),
+    "code": Entry("own code", absent="none"),
+    "weights": Entry("backbone weights", absent="none"),
 }
 """field -> its label, and whether it changes numbers."""
 

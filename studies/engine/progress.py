@@ -140,6 +140,7 @@ class LiveView:
     def __enter__(self) -> LiveView:
         if self.live:
             self.live.start()
+            self.live.update(Text("loading torch, and checking each row"), refresh=True)  # some seconds in the workers
             self.streams.enter_context(visible_streams())  # what others print meanwhile goes through it
         return self
 

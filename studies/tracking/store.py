@@ -60,8 +60,8 @@ def unsent_line(root: Path, ids: Collection[str], mode: WandbMode) -> str:
         return f"W&B: {error}"
     if not count:
         return ""
-    runs = f"{count} run{'s' if count > 1 else ''}"
-    told = f"{runs} recorded in {root / FOLDER}" if mode == "offline" else f"{runs} could not be sent"
+    records = f"{count} record{'s' if count > 1 else ''}"
+    told = f"{records} in {root / FOLDER}" if mode == "offline" else f"{records} could not be sent"
     return f"W&B: {told}; `{sync_command(root)}` sends {'them' if count > 1 else 'it'}"
 
 

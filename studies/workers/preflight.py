@@ -40,8 +40,11 @@ def check(question: tuple[dict[str, Any], list[Source], int, list[int], str]) ->
     load(own)
     rows = {row: from_dict(run) for row, run in described.items()}
     if gpus and max(gpus) >= (visible := torch.cuda.device_count()):
-        instead = "use indices below that, or cpu:N; `bam doctor` says more"
-        raise ConfigError(f"--devices {max(gpus)}: torch {torch.__version__} sees {visible} GPUs here; {instead}")
+        instead = f"use 0 to {visible - 1}, or cpu:N" if visible else "use cpu:N"
+        seen = f"{visible} GPUs" if visible > 1 else "1 GPU" if visible else "no GPU"
+        raise ConfigError(
+            f"--devices {max(gpus)}: torch {torch.__version__} sees {seen} here; {instead}; `bam doctor` says more"
+        )
     loaded, macs = dict[Any, RunData](), dict[str, int]()
     for row, run in rows.items():
         try:

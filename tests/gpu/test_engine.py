@@ -91,4 +91,4 @@ def test_the_doctor_tries_the_gpu(folders, capsys):
 def test_a_gpu_that_is_not_there_is_one_line(folders, capsys):
     there = torch.cuda.device_count()
     assert main(["run", "tiny.py", "--seeds", "3", "--devices", str(there), "--wandb", "off"]) == 2
-    assert f"--devices {there}: torch {torch.__version__} sees {there} GPUs here" in capsys.readouterr().err
+    assert f"--devices {there}: torch {torch.__version__} sees {there} GPU" in capsys.readouterr().err

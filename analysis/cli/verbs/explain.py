@@ -73,7 +73,8 @@ def show_pairs(found: PairedRows) -> None:
     console, metric = Console(), metrics()[found.metric]
     heads, unit = (found.row, found.against), f"{metric.short} ({metric.sign.strip()})"
     delta = Delta(mean=found.delta.mean, low=found.delta.low, high=found.delta.high) if found.delta else None
-    figures = [f"Δ {delta}".replace("\n", " ") if delta else "", f"p {p}" if (p := p_text(found.p)) else ""]
+    p = f"p {text}, adjusted for {found.comparisons} pairs" if (text := p_text(found.p)) else ""
+    figures = [f"Δ {delta}".replace("\n", " ") if delta else "", p]
     verdict = ", ".join(filter(None, (*figures, found.verdict)))
     put(console, [(found.row, len(found.row))], f"against {found.against}: {verdict}")
     rows = [(f"seed {seed}", *pair) for seed, pair in found.pairs.items()]

@@ -50,7 +50,10 @@ def show(studies: list[KnownStudy], arguments: argparse.Namespace) -> None:
     """Print the studies for a person: runs are those that were begun for a study."""
     console = Console()
     if not studies:
-        console.print(f"no study has begun a run under {arguments.root}; `bam studies` lists the catalogue")
+        where = (
+            f"under {arguments.root}" if existing_root(arguments).exists() else f"as there is no {arguments.root} yet"
+        )
+        console.print(f"no study has begun a run {where}; `bam studies` lists the catalogue")
         return
     table = grid(("study", "rows", "seeds", *STATES, "last begun"), text=("study",))
     for study in studies:

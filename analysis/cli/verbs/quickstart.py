@@ -1,9 +1,11 @@
 """`bam quickstart`: a small real study on embedded data, from nothing to its table."""
 
 import argparse
+import shlex
+import sys
 
 from analysis.cli.arguments import DEVICES, ROWS, RUNS, SET, margin
-from analysis.cli.selection import root_of, select
+from analysis.cli.selection import root_of, select, words
 from analysis.cli.tracking import conclude, tell_unsent
 from analysis.cli.verbs.run import options_of, train
 from analysis.cli.verbs.table import show
@@ -19,6 +21,8 @@ def execute(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     trained = train(study, arguments, options)
     show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
+    page = shlex.join(["bam", "report", "quickstart", *words(arguments)])
+    print(f"quickstart: as a page with plots: {page}", file=sys.stderr)
     if trained.keys:
         ids = trained.keys | {conclude("quickstart", study, arguments, options)}
         tell_unsent(ids, root_of(arguments), options.wandb)

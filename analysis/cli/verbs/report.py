@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from analysis.cli.arguments import ANY_STUDIES, argument
+from analysis.cli.commands import tell_empty
 from analysis.cli.output import size
 from analysis.cli.selection import due_records, read_all, root_of, words
 from analysis.cli.tracking import bundle_options, tell_unsent
@@ -51,6 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with missing_glyphs():  # the pictures hold text, and the reader's fonts may have what matplotlib's lacks
         text = page(studies, tables_of(studies), made)
     replace(output, text, follow=arguments.output is not None)
+    tell_empty("report", studies, arguments)
     print(f"bam report: {output} ({size(len(text.encode()))})", file=sys.stderr)
     return 0
 

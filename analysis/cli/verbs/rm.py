@@ -147,7 +147,7 @@ def warnings(doomed: Sequence[Doomed], arguments: argparse.Namespace) -> list[st
         for (label, declared), number in ruled.items()
     ]
     if any(run.state in ("complete", "failed") and run.studies for run in doomed):
-        lines.append("a table says that results of its study were removed until they are trained again")
+        lines.append("until they are trained again, a table of their study says that results were removed")
     if shared := [run.key for run in doomed if len(run.studies) > 1]:
         lines.append(f"begun for more than one study: {counted(len(shared), 'run')}, as {shared[0]}")
     if any(run.wandb for run in doomed):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.cli.arguments import ANY_STUDIES, FINDINGS, argument, checked
-from analysis.cli.commands import elsewhere
-from analysis.cli.selection import against, read_all, root_of
+from analysis.cli.commands import tell_empty
+from analysis.cli.selection import against, read_all
 from analysis.cli.source import source
 from analysis.formats.blocks import check_columns
 from analysis.formats.data import as_csv
@@ -126,7 +126,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _write(calls: list[argparse.Namespace], form: str | None, *, agree: bool) -> int:
     studies = [read for call in calls for read in read_all("table", call)]
-    arguments, root = calls[0], root_of(calls[0])
+    arguments = calls[0]
     if arguments.against is not None:
         studies = [against(study, records, arguments.against) for study, records in studies]
     if arguments.runs:
@@ -138,10 +138,7 @@ def _write(calls: list[argparse.Namespace], form: str | None, *, agree: bool) ->
         page = {name: text for name in ("label", "caption") if (text := getattr(arguments, name))}
         show(made, form or "text", arguments.output, arguments.notes, chosen, **page)
     printed = any(study.published for study, _ in studies)  # the paper's figures, before any training
-    if arguments.storage is None and not root.exists() and not printed:
-        print(f"bam: {root}: no such folder, so no run was found; --root DIR names another", file=sys.stderr)
-    for line in elsewhere(studies, arguments) if not arguments.all else ():
-        print(f"bam table: {line}" if not line.startswith(" ") else line, file=sys.stderr)
+    tell_empty("table", studies, arguments, folder=not printed)
     if not arguments.strict:
         return 0
     if any(table.failed for table in made):

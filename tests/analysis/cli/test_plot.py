@@ -56,7 +56,7 @@ def test_an_asked_kind_that_has_nothing_to_show_is_told_and_the_others_are_writt
     assert out == f"{tmp_path}/quickstart-effects.pdf\n"
     assert err.splitlines() == [
         "bam plot: quickstart: no published: the paper prints no figure for any of its rows, at this scale",
-        "bam plot: quickstart: no marginal: no finished rows of one panel cross the levels of two factors or more",
+        "bam plot: quickstart: no marginal: no two factors are crossed by the finished rows",
     ]
 
 

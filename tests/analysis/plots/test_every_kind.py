@@ -171,8 +171,8 @@ def test_a_study_without_runs_says_of_each_kind_why_there_is_nothing(tmp_path):
     asked = sample_studies.read(tmp_path, sample_studies.SMALL)
     assert {kind: draw(kind, *asked) for kind in KINDS} == {
         "effects": NoPlot("no row has a finished run at a seed at which its baseline has one"),
-        "marginal": NoPlot("no finished rows of one panel cross the levels of two factors or more"),
-        "interaction": NoPlot("no finished rows of one panel cross the levels of two factors or more"),
+        "marginal": NoPlot("no two factors are crossed by the finished rows"),
+        "interaction": NoPlot("no two factors are crossed by the finished rows"),
         "pareto": NoPlot("no row has a finished run yet"),
         "curves": NoPlot("no run is complete yet"),
         "published": NoPlot("no row with a published figure has a finished run yet"),

@@ -81,7 +81,7 @@ def test_offline_the_analysis_lies_beside_the_runs(trained, monkeypatch, capsys)
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert main(["report", "tiny.py", "--wandb"]) == 0
     assert main(["report", "tiny.py", "--wandb"]) == 0
-    line = "bam: W&B: 1 run recorded in runs/wandb; `wandb sync --include-online runs/wandb/*run-*` sends it\n"
+    line = "bam: W&B: 1 record in runs/wandb; `wandb sync --include-online runs/wandb/*run-*` sends it\n"
     assert capsys.readouterr().err.count(line) == 2
     (record,) = Path("runs/wandb").glob(f"offline-run-*-{analysis_id('tiny')}")
     told = messages(record.absolute())
