@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.analysis.report.browser import chromium, focused, needs_axe, opened, violations
-from tests.analysis.report.made import fill, panelled, written
+from tests.analysis.report.made import asked, fill, panelled, written
 from tests.analysis.synthetic import STUDY, golden_table
 
 SMALL, LARGE, BOTH = "small", "large", "both"
@@ -95,6 +95,16 @@ def test_the_verdict_stays_on_the_screen_of_a_phone(browser, pages, name, width)
                 assert box["x"] + box["width"] <= width
             name_of, verdict = (table.locator(cell).first.bounding_box() for cell in ("tbody th", "td.verdict"))
             assert name_of["x"] + name_of["width"] <= verdict["x"], "neither covers the other"
+
+
+def test_a_phone_shows_each_difference_beside_its_verdict(browser, tmp_path):
+    fill(tmp_path, asked(3), {f"r{n}": [20 + n, 21, 22] for n in range(1, 4)} | {"none": [22.5, 20.5, 21.75]})
+    with opened(browser, written(tmp_path / "page.html", tmp_path, asked(3)), viewport={"width": 380, "height": 740}) as seen:
+        rows = seen.page.locator(".part-table tbody tr").all()[1:]
+        assert rows
+        for row in rows:
+            difference, verdict = (row.locator(cell).last.bounding_box() for cell in ("td.figures a", "td.verdict"))
+            assert difference["x"] + difference["width"] <= verdict["x"] + 1
 
 
 @pytest.mark.parametrize(
