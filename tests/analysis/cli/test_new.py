@@ -106,7 +106,7 @@ NAMED = "a study is named after its file; use letters, digits, '-' and '_', as m
             "bam: --task --module: a file has one part of its own; write two files",
         ),
         (["a.py", "--tsk"], "bam new: --tsk is no option of it; did you mean --task?"),
-        (["a.py", "b.py"], "bam new: 'b.py' is one word too many; name what has no -- side by side"),
+        (["a.py", "b.py"], "bam new: 'b.py' is one word too many"),
         ([], "bam new: the following arguments are required: file"),
     ],
 )

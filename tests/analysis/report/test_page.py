@@ -99,7 +99,8 @@ def test_the_verdict_stays_on_the_screen_of_a_phone(browser, pages, name, width)
 
 def test_a_phone_shows_each_difference_beside_its_verdict(browser, tmp_path):
     fill(tmp_path, asked(3), {f"r{n}": [20 + n, 21, 22] for n in range(1, 4)} | {"none": [22.5, 20.5, 21.75]})
-    with opened(browser, written(tmp_path / "page.html", tmp_path, asked(3)), viewport={"width": 380, "height": 740}) as seen:
+    page = written(tmp_path / "page.html", tmp_path, asked(3))
+    with opened(browser, page, viewport={"width": 380, "height": 740}) as seen:
         rows = seen.page.locator(".part-table tbody tr").all()[1:]
         assert rows
         for row in rows:

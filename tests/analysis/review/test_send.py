@@ -97,7 +97,7 @@ def test_what_a_server_refuses_of_it_is_no_success(trained, monkeypatch, capsys,
     assert main(["report", "other.py", "--wandb"]) == 1
     first, last = capsys.readouterr().err.splitlines()
     assert first == "bam: W&B: the server has refused part of what other came to"
-    assert last == "bam: W&B: 1 run could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends it"
+    assert last == "bam: W&B: 1 record could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends it"
 
 
 def test_a_study_of_many_runs_has_more_time(trained, monkeypatch, wandb_server):

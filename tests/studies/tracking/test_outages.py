@@ -175,10 +175,10 @@ def test_one_line_says_what_no_server_has_and_what_sends_it(calls):
     off, faults, dies = calls
     assert not any("W&B" in line for line in off.lines)
     *_, last = faults.lines
-    assert last == "bam: W&B: 4 runs could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends them"
+    assert last == "bam: W&B: 4 records could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends them"
     assert sum("W&B" in line for line in faults.lines) == 2, "and one where the study is"
     *_, last = dies.lines
-    assert last.startswith("bam: W&B: 3 runs could not be sent; "), "two trainings and what they came to"
+    assert last.startswith("bam: W&B: 3 records could not be sent; "), "two trainings and what they came to"
     told = (faults.folder("refuses half way").path / "rank0.log").read_text()
     assert "W&B: the server refuses this run; the record is kept, `wandb sync --include-online " in told
     assert "W&B: no answer; the record is kept" in (faults.folder("fails half way").path / "rank0.log").read_text()
