@@ -32,7 +32,7 @@ def breakable(text: str) -> Markup:
 
 def quoted(text: str) -> Markup:
     """Return text as HTML; what stands between backticks is code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # of Markup it would be escaped again
 
 
 def encoded(data: bytes) -> str:
