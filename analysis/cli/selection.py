@@ -100,6 +100,14 @@ def select_to_train(arguments: argparse.Namespace, check: Callable[[Study], None
         if isinstance(name, str):  # from Python it may be a study, which no file defines
             refuse_namesake(name, arguments)
     studies = [with_asked_rule(select(name, arguments), arguments) for name in arguments.study]
+    first = dict[str, tuple[object, dict[str, str]]]()
+    for name, study in zip(arguments.study, studies, strict=True):
+        keys = {row: run.key for row, run in study.rows.items()}
+        other, theirs = first.setdefault(study.label, (name, keys))
+        if theirs != keys:
+            raise StudyError(
+                f"{name}: {other} defines a study {study.name!r}, too, with other rows; give this one another name"
+            )
     for study in studies:
         if study.stopping is None:
             for option in ("looks", "spending", "spare", "first_seed", "margin"):

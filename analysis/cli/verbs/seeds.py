@@ -115,7 +115,7 @@ def _explained(table: Table) -> list[str]:
     return [
         *lines,
         "As seen: until the Δ seen would be resolved, were it the true one. It is a guess: of rows without any effect "
-        "a fifth to a third have such a number up to 30, and of these one in 25 is resolved by then.",
+        "21 to 37 % have such a number up to 30, and of these one in 25 is resolved by then.",
     ]
 
 

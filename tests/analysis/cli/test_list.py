@@ -195,6 +195,15 @@ class TestNamesakes:
         )
         assert any(f"(row 'BAM', run {one}); give this one another name" in err for one in key)
 
+    def test_so_are_two_of_one_call(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        Path("one.py").write_text(TINY)
+        Path("other.py").write_text(TINY.replace("reduction=4", "reduction=2"))
+        assert main(["run", "one.py", "other.py", "--wandb", "off"]) == 2
+        line = "bam: other.py: one.py defines a study 'tiny', too, with other rows; give this one another name\n"
+        assert capsys.readouterr().err == line
+        assert not Path("runs").exists()
+
     def test_a_copy_and_an_edited_file_are_not(self, tiny_copy, capsys):
         shutil.copy("tiny.py", "copy.py")
         assert main(["run", "copy.py", "--wandb", "off"]) == 0
