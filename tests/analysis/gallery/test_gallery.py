@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
+from statistics import correlation, stdev
 
 import pytest
 
@@ -53,6 +55,26 @@ def test_every_interval_that_is_quoted_is_one_of_the_findings(page):
     said = INTERVAL.findall(page)
     assert len(said) >= 5
     assert set(said) <= known
+
+
+def errors(name):
+    """Return (row, seed) -> the error in percent of each run that is kept of a finding."""
+    lines = csv.DictReader((findings()[name].folder / "runs.csv").read_text().splitlines())
+    return {(line["row"], line["seed"]): float(line["error_top1"]) for line in lines}
+
+
+def test_what_is_said_of_the_repetition_follows_from_its_runs():
+    first, again = errors("placement"), errors("placement-avx2")
+    both = first.keys() & again.keys()
+    differ = sum(first[run] != again[run] for run in both)
+    deltas = [
+        [by_run[row, seed] - by_run["none", seed] for row, seed in sorted(both) if row != "none"]
+        for by_run in (first, again)
+    ]
+    moved = stdev(a - b for a, b in zip(*deltas, strict=True))
+    assert f"{differ} of {len(both)} runs end with another error" in FINDINGS
+    assert f"by {moved:.2f} points (sd, n = {len(deltas[0])})" in FINDINGS
+    assert f"hardly correlate ({correlation(*deltas):.2f})" in FINDINGS
 
 
 def test_the_readme_is_short():
