@@ -292,6 +292,7 @@ def test_an_offline_record_is_sent(server):
         print("offline")
         log(run, 0, 1, 2)
         folder = Path(run.settings.sync_dir)
+        time.sleep(2)  # the client samples the machine some moments after it has begun
     assert server.requests == []
     sync(folder)
     (found,) = server.runs.values()
