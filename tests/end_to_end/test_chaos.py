@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.chaos import chaos, in_quiet
 
-RUNS = int(os.environ.get("BAM_TEST_CHAOS", "6"))
+RUNS = int(os.environ.get("BAM_TEST_CHAOS", "4"))
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,8 @@ def train_for(group, epochs):
     assert group.process.exitcode is None
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path, ranks):
-    run = longer(epochs=60, batch_size=96)
+def test_a_killed_rank_takes_its_group_along_and_the_run_is_lost(tmp_path):
+    run, ranks = longer(epochs=60, batch_size=96), 3
     group = Group(described(tmp_path, run), ranks)
     train_for(group, 1)
     members = ranks_of(group)
@@ -166,8 +165,9 @@ def test_a_long_error_does_not_spoil_the_record_of_its_run(tmp_path):
     assert folder.manifest().error.startswith("ValueError: xxx")
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ("ranks", "number"), [(1, signal.SIGTERM), (1, signal.SIGUSR1), (2, signal.SIGINT), (2, signal.SIGUSR1)]
+)
 def test_whoever_is_told_to_leave_leaves_a_checkpoint_of_the_last_batch(tmp_path, ranks, number):
     group = Group(described(tmp_path, LONG), ranks)
     train_for(group, 1)
