@@ -100,14 +100,7 @@ def select_to_train(arguments: argparse.Namespace, check: Callable[[Study], None
         if isinstance(name, str):  # from Python it may be a study, which no file defines
             refuse_namesake(name, arguments)
     studies = [with_asked_rule(select(name, arguments), arguments) for name in arguments.study]
-    first = dict[str, tuple[object, dict[str, str]]]()
-    for name, study in zip(arguments.study, studies, strict=True):
-        keys = {row: run.key for row, run in study.rows.items()}
-        other, theirs = first.setdefault(study.label, (name, keys))
-        if theirs != keys:
-            raise StudyError(
-                f"{name}: {other} defines a study {study.name!r}, too, with other rows; give this one another name"
-            )
+    _refuse_two_of_one_name(arguments.study, studies)
     for study in studies:
         if study.stopping is None:
             for option in ("looks", "spending", "spare", "first_seed", "margin"):
@@ -159,6 +152,18 @@ def refuse_namesake(name: str, arguments: argparse.Namespace) -> None:
             raise StudyError(
                 f"{name}: {where} defines a study {study.name!r}, too, and has begun other runs "
                 f"for it (row {row!r}, run {begun.key}); give this one another name"
+            )
+
+
+def _refuse_two_of_one_name(names: Sequence[object], studies: Sequence[Study]) -> None:
+    """Raise a StudyError where two files of one call define other rows under one name: neither has begun a run yet."""
+    first = dict[str, tuple[object, dict[str, str]]]()
+    for name, study in zip(names, studies, strict=True):
+        keys = {row: run.key for row, run in study.rows.items()}
+        other, theirs = first.setdefault(study.label, (name, keys))
+        if theirs != keys:
+            raise StudyError(
+                f"{name}: {other} defines a study {study.name!r}, too, with other rows; give this one another name"
             )
 
 

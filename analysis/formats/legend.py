@@ -161,7 +161,7 @@ def _by_rule(table: Table, rule: Stopping) -> list[str]:
 def _best(table: Table) -> list[str]:
     """Name the rows that are bold."""
     best = ", ".join(repr(row.label) for row in table.rows if row.best)
-    return [f"Bold: no other row is told to be better than these: {best}."] if best else []
+    return [f"Bold: no other row is shown to be better than these: {best}."] if best else []
 
 
 def _published(table: Table, *, full: bool = False) -> list[str]:

@@ -13,7 +13,6 @@ from analysis.cli.arguments import RUNS, argument
 from analysis.cli.output import counted, size
 from analysis.cli.selection import root_of
 from lightning_bam.config import nearest
-from lightning_bam.config.spec import near
 from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.errors import StudyError
@@ -92,8 +91,7 @@ def keys_of(texts: Iterable[str], root: Path) -> list[str]:
         begun = by_label(root, every) if begun is None else begun
         matches = begun.get(text) or [key for key in every if text and key.startswith(text)]
         if not matches:
-            known = [*begun, *every]
-            hint = f"; {nearest(text, known if near(text, known) else begun or every)}" if every else ""
+            hint = f"; {nearest(text, begun or every)}" if every else ""  # a key that is near is another run's
             raise FolderError(f"{text!r}: neither a study that has begun runs under {root} nor a run's key{hint}")
         if text not in begun and len(matches) > 1:
             names_ = ", ".join(matches[:5])
