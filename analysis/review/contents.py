@@ -75,7 +75,7 @@ def analysis_of(
         pictures=pictures,
         pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
         bundle=files.get(BUNDLE),
-        runs=[record.run.key for record in records if record.result is not None],
+        runs={record.run.key: record.row for record in records if record.result is not None},
         alert="\n".join(sentences(table)) if alert else "",
     )
 
@@ -94,8 +94,8 @@ def config(study: Study, records: Sequence[Record]) -> dict[str, Any]:
         "baselines": list(study.baselines),
         "scientific": list(study.scientific),
         "seeds": list(study.seed_list),
-        "rows": [
-            {"row": row, "runs": [record.run.key for record in records if record.row == row]} for row in study.rows
+        "runs": [
+            {"row": row, "keys": [record.run.key for record in records if record.row == row]} for row in study.rows
         ],
     }
 

@@ -6,12 +6,15 @@ from typing import Final
 from lightning_bam.config import KINDS
 from studies.definition.limits import shortened
 from studies.tracking.description import study_tag
-from studies.tracking.names import ANALYSIS
+from studies.tracking.names import ANALYSIS, ROWS, row_key
 
 TITLE: Final = 120
 """Bytes of the name of a saved view, or the title of a Report, of which W&B takes 128 characters."""
-ROW: Final = "row"
-"""The config's key that has a row's whole name."""
+
+
+def row_path(label: str) -> str:
+    """Return where the config of a run has the name of its row in the study with this label."""
+    return f"{ROWS}.{row_key(label)}"
 
 
 def of_study(label: str) -> str:

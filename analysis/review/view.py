@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from analysis.review.library import library
 from analysis.review.panels import conclusions, costs, curves, figure, gates, maps
-from analysis.review.runs import ROW, column, knob, of_study, title
+from analysis.review.runs import column, knob, of_study, row_path, title
 from analysis.table.build import Table
 from lightning_bam.run_folder.result import headline
 from studies.definition.study import Study
@@ -37,12 +37,12 @@ def workspace(study: Study, table: Table, entity: str, project: str) -> Any:
         _section(workspaces, "Curves", curves(reports, study), columns=2),
     ]
     if any(run.attention is not None for run in study.rows.values()):
-        sections.append(_section(workspaces, "Gates", gates(reports), columns=2))
+        sections.append(_section(workspaces, "Gates", gates(reports, study.label), columns=2))
         sections.append(_section(workspaces, "Attention maps", maps(reports), columns=1, opened=False))
-    sections.append(_section(workspaces, "Cost", costs(reports), columns=3, opened=False))
+    sections.append(_section(workspaces, "Cost", costs(reports, study.label), columns=3, opened=False))
     runs = workspaces.RunsetSettings(
         filters=of_study(study.label),
-        groupby=[workspaces.Config(ROW)],
+        groupby=[workspaces.Config(row_path(study.label))],
         order=[workspaces.Ordering(workspaces.Metric("CreatedTimestamp"), ascending=True)],
         group_colors=dict.fromkeys(study.baselines, BASELINE),
         pinned_columns=[f"summary:{figure(study)}", "config:seed.value", *map(column, study.scientific)],
@@ -89,7 +89,7 @@ def search_workspace(space: Space, label: str, entity: str, project: str) -> Any
         sections=[
             _section(workspaces, "Search", searched, columns=1, rows=3, pinned=True),
             _section(workspaces, "Curves", trials, columns=1),
-            _section(workspaces, "Cost", costs(reports), columns=3, opened=False),
+            _section(workspaces, "Cost", costs(reports, label), columns=3, opened=False),
         ],
         settings=workspaces.WorkspaceSettings(max_runs=TRIALS),
         runset_settings=workspaces.RunsetSettings(

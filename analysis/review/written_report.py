@@ -8,7 +8,7 @@ from analysis.report.provenance import conditions
 from analysis.report.verdict import sentences
 from analysis.review.library import library
 from analysis.review.panels import conclusions, curves, gates, maps
-from analysis.review.runs import ROW, analysed, title, trained
+from analysis.review.runs import analysed, row_path, title, trained
 from analysis.review.view import BASELINE
 from analysis.table.build import Table
 from studies.definition.study import Study
@@ -31,16 +31,17 @@ def report(
     rows = reports.Runset(
         name="Runs by row",
         filters=trained(study.label),
-        groupby=[f"config.{ROW}"],
+        groupby=[f"config.{row_path(study.label)}"],
         order=[reports.OrderBy("CreatedTimestamp", ascending=True)],
     )
+    key = reports.Config(row_path(study.label))
     colours = {
-        reports.RunsetGroup(rows.name, (reports.RunsetGroupKey(reports.Config(ROW), baseline),)): BASELINE
+        reports.RunsetGroup(rows.name, (reports.RunsetGroupKey(key, baseline),)): BASELINE
         for baseline in study.baselines
     }
     lines = curves(reports, study)
     attention = any(run.attention is not None for run in study.rows.values())
-    lines += gates(reports) if attention else []
+    lines += gates(reports, study.label) if attention else []
     drawn = conclusions(reports) + (maps(reports) if attention else [])
     facts = [f"{heading}: {text}" for heading, text in conditions(study).items()]
     blocks = [

@@ -1,7 +1,7 @@
 """A study's analysis run: what was concluded from its runs, told to W&B beside them, under an id of its own."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from platform import node
@@ -13,7 +13,7 @@ from studies.definition.limits import shortened
 from studies.job.job import WandbMode
 from studies.tracking.connection import NAME, isolated_wandb, project, without_folders
 from studies.tracking.description import preset_tags, study_tag
-from studies.tracking.names import ANALYSIS, CHART, TABLE, analysis_id
+from studies.tracking.names import ANALYSIS, CHART, ROWS, TABLE, analysis_id, row_key
 from studies.tracking.record import TYPE, artifact_name
 from studies.tracking.session import SERVER_WAIT, finish_run, open_run, prepare
 
@@ -46,8 +46,8 @@ class Analysis:
     """What a study's analysis run shows, as plain data.
 
     `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
-    W&B; `bundle` is an archive, `runs` are the keys of the complete runs that the table is made of. With `alert` W&B
-    sends one.
+    W&B; `bundle` is an archive, `runs` are the rows of the complete runs that the table is made of, by their keys. With
+    `alert` W&B sends one.
     """
 
     label: str
@@ -62,7 +62,7 @@ class Analysis:
     pictures: Mapping[str, Sequence[Picture]]
     pages: Mapping[str, str]
     bundle: bytes | None
-    runs: Sequence[str]
+    runs: Mapping[str, str]
     alert: str = ""
 
 
@@ -85,7 +85,14 @@ def description(analysis: Analysis) -> dict[str, Any]:
         "job_type": ANALYSIS,
         "notes": analysis.question,
         "tags": [study_tag(analysis.label), *preset_tags(analysis.presets)],
-        "config": {**analysis.config, "study": analysis.label, "row": ANALYSIS, "commit": commit(), "host": node()},
+        "config": {
+            **analysis.config,
+            "study": analysis.label,
+            "row": ANALYSIS,
+            ROWS: {row_key(analysis.label): ANALYSIS},
+            "commit": commit(),
+            "host": node(),
+        },
     }
 
 
@@ -160,7 +167,7 @@ def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
     return artifact
 
 
-def link(run: Any, keys: Sequence[str]) -> None:
+def link(run: Any, keys: Iterable[str]) -> None:
     """Have the analysis run use the records of runs, as far as the server has them."""
     refused = 0
     for key in keys:
@@ -175,14 +182,17 @@ def link(run: Any, keys: Sequence[str]) -> None:
 
 
 def tag(place: str, analysis: Analysis) -> None:
-    """Give the runs of a study, which another may have trained, its tag."""
+    """Give the runs of a study, which another may have trained, its tag, and say which of its rows they are."""
     api = isolated_wandb().Api(timeout=int(SERVER_WAIT))
-    wanted = study_tag(analysis.label)
-    for begin in range(0, len(analysis.runs), PAGE):
-        names = list(analysis.runs[begin : begin + PAGE])
+    wanted, key, names = study_tag(analysis.label), row_key(analysis.label), list(analysis.runs)
+    for begin in range(0, len(names), PAGE):
         with without_folders():
-            runs = list(api.runs(place, filters={"name": {"$in": names}}))
+            filters = {"name": {"$in": names[begin : begin + PAGE]}}
+            runs = list(api.runs(place, filters=filters, lazy=False))
         for run in runs:
-            if wanted not in run.tags:
-                run.tags = [*run.tags, wanted]
+            row, known = analysis.runs.get(run.id), run.config.get(ROWS)
+            rows = known if isinstance(known, dict) else {}
+            if wanted not in run.tags or rows.get(key) != row:
+                run.tags = [*run.tags, *({wanted} - {*run.tags})]
+                run.config[ROWS] = {**rows, key: row}
                 run.update()

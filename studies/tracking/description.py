@@ -9,6 +9,7 @@ from lightning_bam.run_folder.provenance import commit
 from studies.definition.limits import shortened
 from studies.job.job import Job
 from studies.tracking.connection import NAME, project
+from studies.tracking.names import ROWS, row_key
 
 JOB_TYPE: Final = 64
 """Bytes that a job type can have in W&B, and a tag; `row` in the config has all of a row's name."""
@@ -19,7 +20,8 @@ STUDY: Final = "study:"
 def description(job: Job, run: Run) -> dict[str, Any]:
     """Return the arguments of `wandb.init` that say what a run is: its id is its key, its group the study.
 
-    The config is that of `run.json`, with `study`, `row`, `commit` and `host` of this training.
+    The config is that of `run.json`, with `study`, `row`, `commit` and `host` of this training, and `rows`, to which
+    the analysis run of another study that shares the run adds the row that it is there.
     """
     seed = f" / seed {run.seed}"
     return {
@@ -30,7 +32,14 @@ def description(job: Job, run: Run) -> dict[str, Any]:
         "job_type": shortened(job.row, JOB_TYPE),
         "notes": job.about.question,
         "tags": tags(job, run),
-        "config": config_of(run) | {"study": job.study, "row": job.row, "commit": commit(), "host": node()},
+        "config": {
+            **config_of(run),
+            "study": job.study,
+            "row": job.row,
+            ROWS: {row_key(job.study): job.row},
+            "commit": commit(),
+            "host": node(),
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """What everything is called in W&B: figures by the phase that they come from, then by their name in the run folder."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ SUMMARIES: Final = {"train/images_per_s": "mean", "device/memory_gib": "max"}
 """What W&B's summary has of figures that are no scores; of all others it has the last epoch's, as is reported."""
 GATES: Final = ("gates/", "gate/")
 """How a gate's figures begin in `metrics.jsonl` and in W&B: `gate/layer1/mean`, `gate/layer1/saturated`."""
+ROWS: Final = "rows"
+"""The key of a run's config that has which row it is in each study, by `row_key`: several may share a run."""
 ANALYSIS: Final = "analysis"
 """The job type of a study's analysis run, whose keys follow."""
 TABLE: Final = "table"
@@ -57,6 +60,12 @@ def epoch_figures(run: Run, line: Mapping[str, Any]) -> dict[str, Any]:
 def reported_figures(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reported figures of a finished run, those of its last epoch, by their names in W&B's summary."""
     return {COUNTS.get(name) or f"{phase(run)}/{name}": figure for name, figure in figures.items()}
+
+
+def row_key(label: str) -> str:
+    """Return the key in `ROWS` of the study with this label: a plain word, by which W&B can group runs."""
+    word = re.sub(r"[^A-Za-z0-9-]+", "_", label)
+    return word if word == label else f"{word[:40]}_{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def analysis_id(label: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-BY_ROW = {"groupBy": "row.value", "groupAgg": "mean", "groupArea": "minmax", "aggregate": True}
+BY_ROW = {"groupBy": "rows.value.made", "groupAgg": "mean", "groupArea": "minmax", "aggregate": True}
 CURVE = BY_ROW | {"xAxis": "_step", "xAxisTitle": "epoch", "smoothingType": "none"}
 
 

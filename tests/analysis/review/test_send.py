@@ -16,8 +16,8 @@ from studies.tracking.names import analysis_id
 from tests.studies.tracking.wandb_file import messages
 
 HOME = Path(__file__).parents[3]
-TINY = "from tests.studies.conftest import tiny\nSTUDY = tiny({})\n"
-OTHER = "name='other', question='And the second?', seeds=1"
+TINY = "from tests.studies.conftest import BASE, tiny\nwith_bam = tiny().rows['BAM']\nSTUDY = tiny({})\n"
+OTHER = "name='other', question='And the second?', rows={'plain': BASE, 'ours': with_bam}, baseline='plain', seeds=1"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,13 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     tags = {run.id: run.tags for run in trained}
     assert sum("study:other" in found for found in tags.values()) == 2, "found from each study"
     assert all("study:tiny" in found for found in tags.values())
+    rows = [run.config["rows"] for run in trained]
+    assert sorted(map(str, rows)) == sorted(
+        map(
+            str,
+            [{"tiny": "none", "other": "plain"}, {"tiny": "BAM", "other": "ours"}, {"tiny": "none"}, {"tiny": "BAM"}],
+        )
+    ), "and by the name of its row there"
     assert f"lab/lightning-bam/{analysis_id('other')}" in runs
     assert main(["report", "tiny.py", "--wandb"]) == 0
     assert len([run for run in wandb_server.runs.values() if run.job_type == "analysis"]) == 2, "written over"

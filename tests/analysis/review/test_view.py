@@ -72,7 +72,7 @@ def test_its_runs(tmp_path):
     section = section_of(workspace(study, table(tmp_path, study, FIGURES | {"none": [None, 21.0, 22.0]}), "lab", "t"))
     (runs,) = section["runSets"]
     assert filters_of(runs) == [("run:tags", "IN", ["study:made"])]
-    assert runs["grouping"] == [{"section": "config", "name": "row.value"}]
+    assert runs["grouping"] == [{"section": "config", "name": "rows.value.made"}]
     first = f"Run:v1:{replace(study.rows['none'], seed=1).key}:t:lab"
     assert run_id(runs["baselineRunId"]) == first, "the first that is complete"
     assert list(map(run_id, runs["pinnedRunIds"])) == [first, f"Run:v1:{analysis_id('made')}:t:lab"]
@@ -103,9 +103,18 @@ def test_a_study_of_detection(tmp_path):
     assert panels_of(sections(section)["Curves"]) == [
         (
             "Bar Chart",
-            BY_ROW | {"chartTitle": "mAP@[.5:.95] (%), test", "metrics": ["test/map_50_95"], "vertical": False},
+            BY_ROW
+            | {
+                "groupBy": "rows.value.boxes",
+                "chartTitle": "mAP@[.5:.95] (%), test",
+                "metrics": ["test/map_50_95"],
+                "vertical": False,
+            },
         ),
-        ("Run History Line Plot", CURVE | {"chartTitle": "Training loss", "metrics": ["train/loss"]}),
+        (
+            "Run History Line Plot",
+            CURVE | {"groupBy": "rows.value.boxes", "chartTitle": "Training loss", "metrics": ["train/loss"]},
+        ),
     ], "it is scored once"
     assert "summary:test/map_50_95" in section["runSets"][0]["runFeed"]["columnOrder"]
 
@@ -222,4 +231,4 @@ def test_names_of_rows_are_taken_as_they_are(tmp_path):
     from wandb_workspaces.workspaces._run_color_groups import parse_run_color_group_key
 
     (key,) = section["customRunColors"]
-    assert parse_run_color_group_key(key)["path"] == [{"kind": "group", "key": "config:row.value", "value": row}]
+    assert parse_run_color_group_key(key)["path"] == [{"kind": "group", "key": "config:rows.value.made", "value": row}]

@@ -74,13 +74,13 @@ def test_what_it_shows(tmp_path):
     ]
     (run_set,) = rows["runSets"]
     assert filters_of(run_set) == [("run:tags", "IN", ["study:made"]), ("run:jobType", "!=", "analysis")]
-    assert run_set["grouping"] == [{"section": "config", "name": "row.value"}]
+    assert run_set["grouping"] == [{"section": "config", "name": "rows.value.made"}]
     assert "project" not in run_set, "that of the report; for another the package asks the server"
     assert panels_of(rows["panelBankSectionConfig"])[:2] == [
         ("Run History Line Plot", CURVE | {"chartTitle": "top-1 error (%), test", "metrics": ["test/error_top1"]}),
         ("Run History Line Plot", CURVE | {"chartTitle": "Training loss", "metrics": ["train/loss"]}),
     ]
-    assert rows["customRunColors"] == {f"{run_set['id']}-config:row.value:none": "#757575"}
+    assert rows["customRunColors"] == {f"{run_set['id']}-config:rows.value.made:none": "#757575"}
 
 
 def test_panels_stand_side_by_side(tmp_path):
@@ -96,7 +96,13 @@ def test_a_study_of_detection(tmp_path):
     _, rows = grids(blocks_of(report(study, made, "lab", "tests")))
     assert panels_of(rows["panelBankSectionConfig"])[0] == (
         "Bar Chart",
-        BY_ROW | {"chartTitle": "mAP@[.5:.95] (%), test", "metrics": ["test/map_50_95"], "vertical": False},
+        BY_ROW
+        | {
+            "groupBy": "rows.value.boxes",
+            "chartTitle": "mAP@[.5:.95] (%), test",
+            "metrics": ["test/map_50_95"],
+            "vertical": False,
+        },
     )
 
 
