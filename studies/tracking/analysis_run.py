@@ -14,7 +14,7 @@ from studies.job.job import WandbMode
 from studies.tracking.connection import NAME, isolated_wandb, project, without_folders
 from studies.tracking.description import preset_tags, study_tag
 from studies.tracking.names import ANALYSIS, CHART, ROWS, TABLE, analysis_id, row_key
-from studies.tracking.record import TYPE, artifact_name
+from studies.tracking.record import TYPE, artifact_name, log_artifact
 from studies.tracking.session import SERVER_WAIT, finish_run, open_run, prepare
 
 BUNDLE: Final = "bundle"
@@ -114,7 +114,7 @@ def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
             if analysis.bundle is not None:
                 if where == "online":
                     link(run, analysis.runs)
-                run.log_artifact(archive(wandb, analysis, Path(place)))
+                log_artifact(run, archive(wandb, analysis, Path(place)))
             if analysis.alert:
                 run.alert(f"{analysis.label}: {analysis.summary.get('runs', '')}", analysis.alert)
     except BaseException:

@@ -209,4 +209,5 @@ def test_the_records_hold_the_rest_and_the_command_sends_them(calls):
             found = call.run(name)
             assert [line["epoch"] for line in found.history] == [*range(EPOCHS)], f"{name}: each once"
             assert (found.state, found.summary["state"]) == ("finished", "complete")
+            assert [one.name for one in call.server.artifacts if one.run is found] == [f"run-{found.id}:v0"]
         assert call.server.unknown == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import wandb
 
+from studies.tracking.record import log_artifact
 from studies.tracking.session import finish_run, open_run
 from studies.tracking.store import records, unsent
 
@@ -16,6 +17,6 @@ def test_a_record_of_which_an_artifact_is_refused_is_not_taken_for_sent(wandb_se
     artifact = wandb.Artifact("data", type="data")
     with artifact.new_file("a.txt") as file:
         file.write("a")
-    run.log_artifact(artifact)
+    log_artifact(run, artifact)
     assert (where, finish_run(run, where)) == ("online", sent)
     assert unsent(tmp_path, {"0" * 16}) == ([] if sent else records(tmp_path, "0" * 16))
