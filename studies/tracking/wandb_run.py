@@ -57,7 +57,7 @@ class Tracking:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
         figures = epoch_figures(self._run, line)
         # committed, so that it is on disk when this process is killed, and does not wait for the next epoch
-        self._calls.put(lambda run: run.log(figures, step=int(line["epoch"]), commit=True))
+        self._calls.put(lambda run: run.log(figures, step=int(figures["epoch"]), commit=True))
 
     def end(self, end: End, limit: float = DISK) -> None:
         """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""

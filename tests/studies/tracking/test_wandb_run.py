@@ -110,9 +110,9 @@ def test_history_and_summary_are_the_folders_figures(records):
         steps = [line for line in found["history"] if "test/error_top1" in line]
         names = ("epoch", "test/error_top1", "train/loss", "test/loss", "train/lr", "_step")
         assert [tuple(s[name] for name in names) for s in steps] == [
-            (line["epoch"], line["error_top1"], line["train_loss"], line["loss"], line["lr"], line["epoch"])
-            for line in record.metrics
-        ]
+            (number, line["error_top1"], line["train_loss"], line["loss"], line["lr"], number)
+            for number, line in enumerate(record.metrics, 1)
+        ], "counted from 1, as in the log"
         for step, line in zip(steps, record.metrics, strict=True):
             gates = {
                 f"gate/{place}/{name}": value
