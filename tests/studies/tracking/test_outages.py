@@ -190,6 +190,7 @@ def test_the_server_has_what_it_could_take(calls, name):
     found = faults.run(name)
     assert [line["epoch"] for line in found.history] == [*range(1, EPOCHS + 1)], "each once"
     assert (found.state, found.summary["test/error_top1"]) == ("finished", faults.figures(name)[-1]["error_top1"])
+    assert found.console == (faults.folder(name).path / "rank0.log").read_text().splitlines(), "of both attempts"
 
 
 def test_the_records_hold_the_rest_and_the_command_sends_them(calls):
