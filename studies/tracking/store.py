@@ -14,8 +14,16 @@ FOLDER: Final = "wandb"
 """W&B's own name for it."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
-REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact", b"upload: failed to upload")
-"""What W&B writes into a record's log where the server has refused lines, an artifact, a file; nothing else tells."""
+REFUSED: Final = (
+    b"filestream: fatal error",
+    b"failed to log artifact",
+    b"upload: failed to upload",
+    b"runfiles: CreateRunFiles returned error",
+    b"runupserter: failed to upload changes",
+    b"sendAlert: failed to notify",
+)
+"""What W&B writes into a record's log where the server has refused lines, an artifact, a file, all files, a change of
+the config, an alert; nothing else tells. Of what it tries again, and is taken then, it writes none of these."""
 
 
 def store(root: Path) -> Path:
