@@ -25,6 +25,7 @@ from studies.job.job import FULL, Job, WandbMode
 from studies.job.observer import End
 from studies.stopping_rules.declaration import seal
 from studies.storage.postgres import outage
+from studies.tracking.store import allow_alert
 from studies.workers.forkserver import end_all, kill_group
 from studies.workers.launch import start
 
@@ -55,6 +56,8 @@ class Scheduler:
     view: View
 
     def __post_init__(self) -> None:
+        if self.options.alert:
+            allow_alert(self.root, self.source.label)
         self.free = list(self.options.slots)
         self.lifeline, self.other_end = self.context.Pipe(duplex=False)
         self.heartbeat = Heartbeat(self.source, lambda: [active.trial for active in list(self.progress.active)])
@@ -110,7 +113,7 @@ class Scheduler:
             threads=self.options.threads,
             wandb=self.options.wandb,
             monitor=self.options.monitor,
-            alert=self.options.alert and not self.progress.failed,
+            alert=self.options.alert,
             about=self.source.about,
             ranks_here=sum(slot.ranks for slot in self.options.slots),
             purpose={**self.source.judged_by, **seal(self.root, self.source.label)},

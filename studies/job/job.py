@@ -35,7 +35,7 @@ class Job:
 
     `ranks_here` is how many ranks share this host's cores while it trains, those of other runs included;
     `monitor` is whether W&B records the system and what the run prints, too, `alert` whether it sends an alert where
-    the run fails, `about` what it shows beside the run;
+    the run is the first to fail, `about` what it shows beside the run;
     `purpose` is what the manifest keeps of the study beside its row: how it judges and was asked (`records.purpose`),
     and the seal of the rule that its seeds follow, if there is one (`stopping_rules.declaration.seal`);
     `nonce` is the attempt's, as its scheduler has begun it; `code` is where classes of the user's own stand.

@@ -1,5 +1,6 @@
 """Where W&B's records lie: all of a runs folder in one, `<root>/wandb`, as `wandb leet` and `wandb sync` want it."""
 
+import os
 import shutil
 import stat
 import time
@@ -12,6 +13,7 @@ from typing import Final
 
 from lightning_bam.run_folder.files import FolderError, read_object, refuse, remove, write_object
 from studies.job.job import WandbMode
+from studies.tracking.names import analysis_id
 
 FOLDER: Final = "wandb"
 """W&B's own name for it."""
@@ -105,6 +107,27 @@ def silence(root: Path, server: str) -> float | None:
         return None
     seconds = time.time() - when
     return seconds if 0 <= seconds < SILENCE else None
+
+
+def _alerted(root: Path, label: str) -> Path:
+    return store(root) / f"{analysis_id(label)}.alerted"
+
+
+def claim_alert(root: Path, label: str) -> bool:
+    """Say whether a run is the first of the study with this label to fail since `allow_alert`; it has W&B alert."""
+    try:
+        os.close(os.open(_alerted(root, label), os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    except (FolderError, OSError):  # rather two alerts than none
+        return True
+    return True
+
+
+def allow_alert(root: Path, label: str) -> None:
+    """Have the next failure of the study with this label alert."""
+    with suppress(FolderError, OSError):
+        remove(_alerted(root, label))
 
 
 def sync_command(root: Path, key: str = "") -> str:

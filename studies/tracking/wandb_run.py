@@ -21,7 +21,7 @@ from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
 from studies.tracking.session import finish_run, open_run, prepare, reachable, server
-from studies.tracking.store import note_silence, sync_command
+from studies.tracking.store import claim_alert, note_silence, sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -98,7 +98,7 @@ class Tracking:
             wandb_run.write_logs(f"{end.traceback}{end.error}")
         if end.state in ("complete", "failed"):
             log_record(isolated_wandb(), wandb_run, RunFolder(self._job.folder), end)
-        if end.state == "failed" and self._job.alert:
+        if end.state == "failed" and self._job.alert and claim_alert(self._root, self._job.study):
             where = f"{self._job.row}, seed {self._run.seed}"
             wandb_run.alert(f"{self._job.study}: a run failed", f"{where}: {end.error[:ALERT]}", level="ERROR")
 

@@ -149,14 +149,20 @@ def test_a_failed_run_says_why(records):
     assert [line["epoch"] for line in found["history"]] == [line["epoch"] for line in record.metrics] == []
 
 
-def test_of_several_ranks_the_first_that_failed_is_told(tmp_path):
+def test_of_several_ranks_and_of_runs_that_fail_at_the_same_time_the_first_is_told(tmp_path):
     wild = replace(BASE, recipe=replace(BASE.recipe, lr=1e30))
-    study = tiny(name="wild", seeds=1, rows={"none": wild}, scientific=())
-    run_study(study, tmp_path, replace(OFFLINE, slots=[Slot(2)], monitor=False), silent)
-    found, manifest = settled(tmp_path / wild.key), RunFolder(tmp_path / wild.key).manifest()
-    assert found["summary"]["cause"] == manifest.cause == "nan"
-    assert manifest.error.endswith(found["summary"]["error"])
-    assert found["printed"] == [], "nor a traceback"
+    study = tiny(name="wild", seeds=2, rows={"none": wild}, scientific=())
+    options = replace(OFFLINE, monitor=False, alert=True)
+    first, again = replace(options, slots=[Slot(2), Slot(1)]), replace(options, retry_failed=True)
+    for call in (first, again):
+        run_study(study, tmp_path, call, silent)
+        records = {record: settled(record.folder.path) for record in gather(study, tmp_path)}
+        (alert,) = [alert for found in records.values() for alert in found["alerts"]]
+        assert alert["title"] == "wild: a run failed"
+        for record, found in records.items():
+            assert found["summary"]["cause"] == record.manifest.cause == "nan"
+            assert record.manifest.error.endswith(found["summary"]["error"])
+            assert found["printed"] == [], "nor a traceback"
 
 
 @pytest.fixture

@@ -28,14 +28,15 @@ def record(folder: Path) -> Path:
 def read(folder: Path) -> dict:
     """Return what the only record of a run folder's run holds.
 
-    `run`, `config`, `history` (a line a step), `summary`, `artifacts`, `stats` (a line a system sample), `printed` and
-    the `exit` code, None where it has not ended.
+    `run`, `config`, `history` (a line a step), `summary`, `artifacts`, `alerts`, `stats` (a line a system sample),
+    `printed` and the `exit` code, None where it has not ended.
     """
     found: dict = {
         "config": {},
         "history": [],
         "summary": {},
         "artifacts": [],
+        "alerts": [],
         "stats": [],
         "printed": [],
         "exit": None,
@@ -52,6 +53,8 @@ def read(folder: Path) -> dict:
             found["history"].append(content["item"])
         elif kind == "artifact":
             found["artifacts"].append(content)
+        elif kind == "alert":
+            found["alerts"].append(content)
         elif kind == "stats":
             found["stats"].append(content["item"])
         elif kind in ("output_raw", "output_logger"):
