@@ -34,6 +34,7 @@ from studies.records.records import gather
 from studies.tracking import connection, session, store
 from studies.tracking import wandb_run as tracking
 from tests.studies.conftest import BASE, silent, tiny
+from tests.studies.tracking.conftest import until
 from tests.studies.tracking.wandb_file import read, settled
 
 OFFLINE = Options(slots=[Slot(1), Slot(1)], wandb="offline")
@@ -136,6 +137,44 @@ def test_history_and_summary_are_the_folders_figures(records):
         assert {name: value for name, value in found["summary"].items() if not name.startswith("_")} == (
             last | told | {"state": "complete"}
         ), "and what a classifier does not report is not there"
+
+
+def test_figures_are_shown_by_epoch_and_summed_up_as_they_are_meant(records):
+    found = read(records["none"].folder.path)["metrics"]
+    assert found["epoch"]["options"].get("hidden"), "no curve of its own"
+    summaries = {"*": {}, "train/images_per_s": {"mean": True}, "device/memory_gib": {"max": True}}
+    assert {name: metric.get("summary", {}) for name, metric in found.items() if name != "epoch"} == summaries
+    assert {metric.get("step_metric") for name, metric in found.items() if name != "epoch"} == {"epoch"}
+
+
+EPOCH = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+sys.modules["studies.tracking.lightning_logger"] = SimpleNamespace(EpochLogger=print)  # Lightning takes long to load
+from studies.job.devices import Slot
+from studies.job.job import Job
+from studies.tracking.wandb_run import Tracking
+from tests.studies.conftest import BASE
+job = Job(folder=Path(sys.argv[1]), study="tiny", row="none", slot=Slot(1))
+tracking = Tracking(job, BASE)
+tracking.start()
+tracking.epoch({"epoch": 0.0, "train_loss": 2.5})
+time.sleep(60)
+"""
+
+
+def test_an_epoch_is_on_disk_two_seconds_later_whatever_is_killed_then(tmp_path):
+    folder = tmp_path / BASE.key
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen([sys.executable, "-c", EPOCH, str(folder)], env=environment) as call:
+        until(lambda: [*tmp_path.glob("wandb/*/*.wandb")])
+        time.sleep(2.5)
+        for process in (own := psutil.Process(call.pid), *own.children(recursive=True)):
+            process.kill()
+    found = read(folder)
+    assert [(line["epoch"], line["train/loss"]) for line in found["history"]] == [(1, 2.5)]
+    assert found["exit"] is None
 
 
 def test_a_failed_run_says_why(records):

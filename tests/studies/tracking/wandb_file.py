@@ -28,12 +28,13 @@ def record(folder: Path) -> Path:
 def read(folder: Path) -> dict:
     """Return what the only record of a run folder's run holds.
 
-    `run`, `config`, `history` (a line a step), `summary`, `artifacts`, `alerts`, `stats` (a line a system sample),
-    `printed` and the `exit` code, None where it has not ended.
+    `run`, `config`, `history` (a line a step), `metrics` (how figures are shown, by name), `summary`, `artifacts`,
+    `alerts`, `stats` (a line a system sample), `printed` and the `exit` code, None where it has not ended.
     """
     found: dict = {
         "config": {},
         "history": [],
+        "metrics": {},
         "summary": {},
         "artifacts": [],
         "alerts": [],
@@ -51,6 +52,8 @@ def read(folder: Path) -> dict:
             found[kind] |= content["update"]
         elif kind == "history":
             found["history"].append(content["item"])
+        elif kind == "metric":
+            found["metrics"][content.get("name") or content["glob_name"]] = content
         elif kind == "artifact":
             found["artifacts"].append(content)
         elif kind == "alert":
