@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, Final
 
 from lightning_bam.config import Run
+from lightning_bam.run_folder.files import FolderError
 from lightning_bam.run_folder.folder import RunFolder
 from studies.job.job import Job
 from studies.job.observer import End
@@ -17,7 +19,7 @@ from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
 from studies.tracking.session import finish_run, open_run, prepare
-from studies.tracking.store import sync_command
+from studies.tracking.store import note_closed, note_open, sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -32,8 +34,9 @@ class Tracking:
     writes what it hears. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
-    def __init__(self, job: Job, run: Run) -> None:
+    def __init__(self, job: Job, run: Run, describe: Callable[[Job, Run], dict[str, Any]] = description) -> None:
         self.logger: Any = None
+        self._describe = describe
         self.end_wait = DISK
         self._root = job.folder.parent
         self._code = 1
@@ -50,8 +53,14 @@ class Tracking:
             from studies.tracking.lightning_logger import EpochLogger
 
             self.logger = EpochLogger(self.epoch, self._run.key)
-            prepare(self._root, self._job.wandb)
-            self._thread.start()
+            self.open()
+
+    def open(self) -> None:
+        """Begin to open the W&B run, for who calls `epoch` itself."""
+        prepare(self._root, self._job.wandb)
+        with suppress(OSError, FolderError):  # W&B cannot write there either, which stops no training
+            note_open(self._root, self._run.key)
+        self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
@@ -61,7 +70,7 @@ class Tracking:
 
     def end(self, end: End, limit: float = DISK) -> None:
         """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
-        if self.logger is None:
+        if self._thread.ident is None:  # nothing is tracked
             return
         self._calls.put(lambda run: self._conclude(run, end))
         self._code = end.code
@@ -110,6 +119,7 @@ class Tracking:
             try:
                 if not finish_run(wandb_run, self._mode, self._code):
                     self._tell_unsent("the server refuses this run")
+                note_closed(self._root, self._run.key)
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
@@ -118,7 +128,7 @@ class Tracking:
         opened = open_run(
             self._root,
             self._job.wandb,
-            description(self._job, self._run),
+            self._describe(self._job, self._run),
             monitor=self._job.monitor,
             sweep=self._job.about.sweep,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train, table_command
-from analysis.cli.tracking import conclude, tell_unsent
+from analysis.cli.tracking import conclude, tell_cut_off, tell_unsent
 from analysis.planning.rounds import Round, until_resolved
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
@@ -113,6 +113,7 @@ def _forget(arguments: argparse.Namespace) -> None:
 def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
     """Train what is missing of one study, or by its stopping rule; return 1 where a run has no result, else 0."""
     root = root_of(arguments)
+    tell_cut_off(study, root, options.wandb)
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
