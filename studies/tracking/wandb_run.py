@@ -1,5 +1,7 @@
 """W&B beside the run folder: one W&B run for each training run, never its only record and never a reason to stop."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from lightning_bam.config import Run
-from lightning_bam.run_folder.files import FolderError
+from lightning_bam.run_folder.files import TAIL, FolderError, open_plain
 from lightning_bam.run_folder.folder import RunFolder
 from studies.job.job import Job
 from studies.job.observer import End
@@ -40,6 +42,7 @@ class Tracking:
         self.end_wait = DISK
         self._root = job.folder.parent
         self._code = 1
+        self._logged = 0
         self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
         self._mode = job.wandb
@@ -66,7 +69,8 @@ class Tracking:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
         figures = epoch_figures(self._run, line)
         # committed, so that it is on disk when this process is killed, and does not wait for the next epoch
-        self._calls.put(lambda run: run.log(figures, step=int(line["epoch"]), commit=True))
+        self._calls.put(lambda run: run.log(figures, step=int(figures["epoch"]), commit=True))
+        self._calls.put(self._log_printed)
 
     def end(self, end: End, limit: float = DISK) -> None:
         """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
@@ -94,6 +98,7 @@ class Tracking:
         if end.state == "failed":
             summary |= {"cause": end.cause, "error": end.error}
         wandb_run.summary.update(summary)
+        self._log_printed(wandb_run)
         if end.traceback and self._job.monitor:  # the log has it once W&B is closed
             wandb_run.write_logs(f"{end.traceback}{end.error}")
         if end.state in ("complete", "failed"):
@@ -108,7 +113,7 @@ class Tracking:
         finally:
             self._tried.set()  # also where W&B itself cannot be loaded: nobody waits for this thread then
         logging = wandb_run is not None
-        for call in chain([self._define], iter(self._calls.get, None)):
+        for call in chain([self._define, self._log_printed], iter(self._calls.get, None)):
             if logging:
                 try:
                     call(wandb_run)
@@ -137,6 +142,22 @@ class Tracking:
         wandb_run, self._mode = opened
         self.end_wait = session.SERVER_WAIT if self._mode == "online" else DISK
         return wandb_run
+
+    def _log_printed(self, wandb_run: Any) -> None:
+        """Log the lines that the run's log has got since the last call, at first also those of earlier attempts.
+
+        W&B itself would have what is printed while it is open alone.
+        """
+        if not self._job.monitor:
+            return
+        with suppress(OSError, FolderError):  # a log that cannot be read is no reason to log nothing else
+            sys.stdout.flush()
+            with os.fdopen(open_plain(RunFolder(self._job.folder).log), "rb") as file:
+                file.seek(max(self._logged, file.seek(0, os.SEEK_END) - TAIL))
+                lines, newline, begun = file.read().rpartition(b"\n")
+                self._logged = file.tell() - len(begun)
+            if newline:
+                wandb_run.write_logs(lines.decode(errors="replace"))
 
     def _define(self, wandb_run: Any) -> None:
         """Say how figures are shown."""
