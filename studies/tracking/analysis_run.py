@@ -1,6 +1,5 @@
 """A study's analysis run: what was concluded from its runs, told to W&B beside them, under an id of its own."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +158,8 @@ def media(wandb: Any, analysis: Analysis, place: Path) -> dict[str, Any]:
 
 def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
     """Return the bundle as an artifact, of which a study has one, in versions."""
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", analysis.label)
-    artifact = wandb.Artifact(f"{BUNDLE}-{shortened(name, NAME - 8).replace('~', '_')}", type=BUNDLE)
+    name = shortened(row_key(analysis.label), NAME - len(BUNDLE) - 1).replace("~", "_")
+    artifact = wandb.Artifact(f"{BUNDLE}-{name}", type=BUNDLE)
     path = place / "bundle.tar.gz"
     path.write_bytes(analysis.bundle or b"")
     artifact.add_file(str(path), skip_cache=True)
