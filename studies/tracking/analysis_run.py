@@ -44,13 +44,13 @@ class Picture(NamedTuple):
 class Analysis:
     """What a study's analysis run shows, as plain data.
 
-    `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
+    `notes` are Markdown; `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
     W&B; `bundle` is an archive, `runs` are the rows of the complete runs that the table is made of, by their keys. With
     `alert` W&B sends one.
     """
 
     label: str
-    question: str
+    notes: str
     presets: Sequence[str]
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -82,7 +82,7 @@ def description(analysis: Analysis) -> dict[str, Any]:
         "group": shortened(analysis.label, NAME),
         "name": prefix + shortened(analysis.label, NAME - len(prefix)),
         "job_type": ANALYSIS,
-        "notes": analysis.question,
+        "notes": analysis.notes,
         "tags": [study_tag(analysis.label), *preset_tags(analysis.presets)],
         "config": {
             **analysis.config,

@@ -46,7 +46,11 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
         f"W&B: what tiny came to: {wandb_server.url}/lab/lightning-bam/runs/{analysis_id('tiny')}; its view: " in told
     )
     assert (study.job_type, study.group, study.display_name) == ("analysis", "tiny", "analysis of tiny")
-    assert (study.notes, study.tags) == ("Does BAM help on plain digits?", ["study:tiny"])
+    assert study.tags == ["study:tiny"]
+    question, _, counted, verdict = study.notes.splitlines()
+    assert question == "**Does BAM help on plain digits?**"
+    assert counted.startswith("- 1 comparison of top-1 error with 'none': none resolved at 5 %")
+    assert verdict.startswith("- No clear difference: 'BAM'; the data allow ")
     assert study.summary["runs"] == "4 of 4 runs complete"
     assert study.state == "finished"
     assert main(["table", "tiny.py", "--format", "json"]) == 0

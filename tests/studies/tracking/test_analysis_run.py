@@ -10,7 +10,7 @@ from studies.tracking.analysis_run import Analysis, archive
 
 NOTHING = Analysis(
     label="",
-    question="?",
+    notes="",
     presets=(),
     config={},
     summary={},
