@@ -33,6 +33,19 @@ INSPECTED: Final = "inspect"
 MOST_ROWS: Final = 12
 MOST_MAPS: Final = 3
 """Rows of which maps are shown, and maps of each."""
+FIRST: Final = (
+    "row",
+    "n",
+    "{metric}_mean",
+    "{metric}_sd",
+    "delta",
+    "delta_low",
+    "delta_high",
+    "verdict",
+    "params",
+    "macs",
+)
+"""The columns of CSV that W&B's table begins with; it shows what its panel has room for."""
 MOST_SENTENCES: Final = 12
 """Sentences of the verdict that stand in the notes."""
 BEGIN: Final = 500
@@ -47,7 +60,7 @@ def analysis_of(
 
     It has a bundle where every record is whole and some run complete.
     """
-    lines = frame([table]).astype(object)
+    columns, lines = columns_of(table, records)
     with missing_glyphs():
         drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
         pictures = {
@@ -70,8 +83,8 @@ def analysis_of(
         presets=presets_of(study),
         config=config(study, records),
         summary=summary(table),
-        columns=list(lines.columns),
-        lines=lines.where(lines.notna(), None).to_numpy().tolist(),
+        columns=columns,
+        lines=lines,
         effects=[
             Effect(row.label, row.delta.low, row.delta.mean, row.delta.high)
             for row in table.rows
@@ -84,6 +97,21 @@ def analysis_of(
         runs={record.run.key: record.row for record in records if record.result is not None},
         alert="\n".join(sentences(table)) if alert else "",
     )
+
+
+def columns_of(table: Table, records: Sequence[Record]) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns of CSV, those first that one looks for, with a row's complete runs as the last, and the lines.
+
+    A run's key is its id in W&B.
+    """
+    whole, metric = frame([table]).astype(object), table.metric.name
+    whole["runs"] = [
+        " ".join(one.run.key for one in records if one.row == row.label and one.result is not None)
+        for row in table.rows
+    ]
+    first = [name.format(metric=metric) for name in FIRST]
+    whole = whole[[*first, *(name for name in whole.columns if name not in first)]]
+    return list(whole.columns), whole.where(whole.notna(), None).to_numpy().tolist()
 
 
 def notes(table: Table) -> str:

@@ -6,13 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.review.contents import notes
+from analysis.formats.data import frame
+from analysis.review.contents import columns_of, notes
 from analysis.table.build import tabulate
 from studies.records.records import gather
 from tests.analysis.report.made import asked, fill, table
 
 BASE = [20.0, 21.0, 22.0]
 FAR = [30.0, 31.1, 32.2]
+
+
+def test_the_table_has_all_columns_of_csv_the_conclusion_first_and_the_runs_last(tmp_path):
+    study = asked(1)
+    made = table(tmp_path, study, {"none": [*BASE[:2], None], "r1": FAR})
+    columns, (none, r1) = columns_of(made, gather(study, tmp_path))
+    assert columns[:7] == ["row", "n", "error_top1_mean", "error_top1_sd", "delta", "delta_low", "delta_high"]
+    assert columns[7:10] == ["verdict", "params", "macs"]
+    assert sorted(columns[:-1]) == sorted(frame([made]))
+    low, high = made.rows[1].delta.low, made.rows[1].delta.high
+    assert none[:7] == ["none", 2, 20.5, pytest.approx(0.5**0.5), None, None, None]
+    assert (r1[:2], r1[7]) == (["r1", 3], "worse so far (2 of 3 seeds)")
+    assert r1[2:7] == pytest.approx([31.1, 1.1, 10.05, low, high])
+    assert columns[-1] == "runs"
+    assert none[-1].split() == [replace(study.rows["none"], seed=seed).key for seed in (0, 1)], "the complete ones"
+    assert r1[-1].split() == [replace(study.rows["r1"], seed=seed).key for seed in range(3)]
 
 
 def test_the_notes_are_the_question_and_the_verdict(tmp_path):
@@ -45,7 +62,9 @@ def test_a_sentence_of_many_names_is_cut_between_them_and_its_interval(tmp_path)
     last = notes(table(tmp_path, study, figures)).splitlines()[-1]
     assert last.startswith("- No clear difference: 'r1 xxx")
     assert " ... " in last
-    assert last.endswith("xxx'; the data allow −12.08 to +10.82 points (simultaneous 95 % interval; below 0 is better).")
+    assert last.endswith(
+        "xxx'; the data allow −12.08 to +10.82 points (simultaneous 95 % interval; below 0 is better)."
+    )
     assert len(last) < 720
 
 

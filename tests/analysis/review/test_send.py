@@ -62,6 +62,8 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     assert cells["delta_low"] == table["rows"][1]["delta"]["low"]
     trained = [run for run in runs.values() if run.job_type != "analysis"]
     assert len(trained) == 4
+    of_bam = sorted(run.id for run in trained if run.config["row"] == "BAM")
+    assert sorted(cells["runs"].split()) == of_bam, "a cell's runs, by their ids"
     assert [alert["title"] for alert in wandb_server.alerts] == ["tiny: 4 of 4 runs complete"]
     (bundle,) = [one for one in wandb_server.artifacts if one.type == "bundle"]
     assert bundle.run is study
