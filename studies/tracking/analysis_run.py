@@ -1,7 +1,6 @@
 """A study's analysis run: what was concluded from its runs, told to W&B beside them, under an id of its own."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,13 +51,13 @@ class Picture(NamedTuple):
 class Analysis:
     """What a study's analysis run shows, as plain data.
 
-    `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
+    `notes` are Markdown; `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
     W&B; `bundle` is an archive, `runs` are the rows of the complete runs that the table is made of, by their keys. With
     `alert` W&B sends one.
     """
 
     label: str
-    question: str
+    notes: str
     presets: Sequence[str]
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -94,7 +93,7 @@ def description(analysis: Analysis) -> dict[str, Any]:
         "group": shortened(analysis.label, NAME),
         "name": prefix + shortened(analysis.label, NAME - len(prefix)),
         "job_type": ANALYSIS,
-        "notes": analysis.question,
+        "notes": analysis.notes,
         "tags": [study_tag(analysis.label), *preset_tags(analysis.presets)],
         "config": {
             **analysis.config,
@@ -174,8 +173,8 @@ def media(wandb: Any, analysis: Analysis, place: Path) -> dict[str, Any]:
 
 def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
     """Return the bundle as an artifact, of which a study has one, in versions."""
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", analysis.label)
-    artifact = wandb.Artifact(f"{BUNDLE}-{shortened(name, NAME - 8).replace('~', '_')}", type=BUNDLE)
+    name = shortened(row_key(analysis.label), NAME - len(BUNDLE) - 1).replace("~", "_")
+    artifact = wandb.Artifact(f"{BUNDLE}-{name}", type=BUNDLE)
     path = place / "bundle.tar.gz"
     path.write_bytes(analysis.bundle or b"")
     artifact.add_file(str(path), skip_cache=True)

@@ -47,7 +47,11 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
         f"W&B: what tiny came to: {wandb_server.url}/lab/lightning-bam/runs/{analysis_id('tiny')}; its view: " in told
     )
     assert (study.job_type, study.group, study.display_name) == ("analysis", "tiny", "analysis of tiny")
-    assert (study.notes, study.tags) == ("Does BAM help on plain digits?", ["study:tiny"])
+    assert study.tags == ["study:tiny"]
+    question, _, counted, verdict = study.notes.splitlines()
+    assert question == "**Does BAM help on plain digits?**"
+    assert counted.startswith("- 1 comparison of top-1 error with 'none': none resolved at 5 %")
+    assert verdict.startswith("- No clear difference: 'BAM'; the data allow ")
     assert study.summary["runs"] == "4 of 4 runs complete"
     assert study.state == "finished"
     assert main(["table", "tiny.py", "--format", "json"]) == 0
@@ -59,6 +63,8 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     assert cells["delta_low"] == table["rows"][1]["delta"]["low"]
     trained = [run for run in runs.values() if run.job_type != "analysis"]
     assert len(trained) == 4
+    of_bam = sorted(run.id for run in trained if run.config["row"] == "BAM")
+    assert sorted(cells["runs"].split()) == of_bam, "a cell's runs, by their ids"
     assert [alert["title"] for alert in wandb_server.alerts] == ["tiny: 4 of 4 runs complete"]
     (bundle,) = [one for one in wandb_server.artifacts if one.type == "bundle"]
     assert bundle.run is study
