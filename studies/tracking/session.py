@@ -1,14 +1,16 @@
 """A W&B run opened for a training or a study: online, or offline where no server answers; never a reason to stop."""
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from studies.job.job import WandbMode
-from studies.tracking.connection import isolated_wandb
-from studies.tracking.store import FOLDER, mark_sent, remove_records, store
+from studies.tracking.connection import address, isolated_wandb
+from studies.tracking.store import FOLDER, forget_silence, mark_sent, note_silence, remove_records, silence, store
 
 SERVER_WAIT = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""
@@ -28,11 +30,12 @@ def open_run(
 ) -> Opened | None:
     """Open the W&B run of a `description`, in place of an earlier record of it under `root`; None where that fails.
 
-    With `monitor` W&B records the system. What goes wrong is printed.
+    With `monitor` W&B records the system. What goes wrong is printed; that a server does not answer is noted, too.
     """
     wandb = isolated_wandb()
     modes: tuple[Literal["online", "offline"], ...] = ("online", "offline") if mode == "online" else ("offline",)
     for one in modes:
+        started = time.monotonic()
         os.environ["WANDB_MODE"] = one  # W&B's telemetry goes by this alone: offline, it must call nobody
         try:
             store(root)
@@ -48,11 +51,28 @@ def open_run(
             reason, *_ = str(error).splitlines() or [type(error).__name__]
             goes_on = "recorded offline" if one == "online" else "the run goes on"
             print(f"W&B: {one} failed ({reason}); {goes_on}")
+            if one == "online" and time.monotonic() - started > SERVER_WAIT / 2:  # who refuses does so sooner
+                note_silence(root, server())
             with suppress(Exception):
                 wandb.teardown(exit_code=1)  # its service would keep the run's id to itself
         else:
+            if one == "online":
+                forget_silence(root)
             return run, one
     return None
+
+
+def server() -> str:
+    """Return the host and the port of W&B's server, without the password that an address may have."""
+    return urlsplit(address()).netloc.rpartition("@")[2]
+
+
+def reachable(root: Path, mode: WandbMode) -> WandbMode:
+    """Return the mode in which a training is recorded: offline, and it is printed, soon after one without an answer."""
+    if mode == "online" and (seconds := silence(root, server())) is not None:
+        print(f"W&B: no answer from {server()} {seconds:.0f} s ago; recorded offline, without asking again")
+        return "offline"
+    return mode
 
 
 def finish_run(run: Any, mode: WandbMode, code: int = 0) -> bool:

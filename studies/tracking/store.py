@@ -3,12 +3,15 @@
 import os
 import shutil
 import stat
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from platform import node
 from shlex import quote
 from typing import Final
 
-from lightning_bam.run_folder.files import FolderError, open_plain, refuse
+from lightning_bam.run_folder.files import FolderError, open_plain, read_object, refuse, remove, write_object
 from studies.job.job import WandbMode
 
 FOLDER: Final = "wandb"
@@ -17,8 +20,21 @@ OPEN: Final = "open"
 """The folder in it that has an empty file for each run whose W&B run is open, or was never closed."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
-REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact", b"upload: failed to upload")
-"""What W&B writes into a record's log where the server has refused lines, an artifact, a file; nothing else tells."""
+REFUSED: Final = (
+    b"filestream: fatal error",
+    b"failed to log artifact",
+    b"upload: failed to upload",
+    b"runfiles: CreateRunFiles returned error",
+    b"runupserter: failed to upload changes",
+    b"sendAlert: failed to notify",
+)
+"""What W&B writes into a record's log where the server has refused lines, an artifact, a file, all files, a change of
+the config, an alert; nothing else tells. Of what it tries again, and is taken then, it writes none of these."""
+
+SILENT: Final = "no-answer.json"
+"""The mark of a server that has not answered: which, when, and from which host it was asked."""
+SILENCE: Final = 300.0
+"""Seconds for which trainings do not ask such a server again: each of them would wait for it."""
 
 
 def store(root: Path) -> Path:
@@ -66,6 +82,32 @@ def unsent_line(root: Path, ids: Collection[str], mode: WandbMode) -> str:
     records = f"{count} record{'s' if count > 1 else ''}"
     told = f"{records} in {root / FOLDER}" if mode == "offline" else f"{records} could not be sent"
     return f"W&B: {told}; `{sync_command(root)}` sends {'them' if count > 1 else 'it'}"
+
+
+def note_silence(root: Path, server: str) -> None:
+    """Leave a mark under a runs folder that a server has not answered; without one the next run waits for it, too."""
+    with suppress(FolderError, OSError):
+        store(root).mkdir(exist_ok=True)
+        write_object(store(root) / SILENT, {"server": server, "host": node(), "time": time.time()})
+
+
+def forget_silence(root: Path) -> None:
+    """Remove that mark: a server has answered."""
+    with suppress(FolderError, OSError):
+        remove(store(root) / SILENT)
+
+
+def silence(root: Path, server: str) -> float | None:
+    """Return for how many seconds a server is known not to answer here; None where it is to be asked."""
+    try:
+        mark = read_object(store(root) / SILENT) or {}
+    except FolderError:
+        return None
+    when = mark.get("time")
+    if not isinstance(when, float) or (mark.get("server"), mark.get("host")) != (server, node()):
+        return None
+    seconds = time.time() - when
+    return seconds if 0 <= seconds < SILENCE else None
 
 
 def sync_command(root: Path, key: str = "") -> str:

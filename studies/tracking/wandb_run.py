@@ -20,8 +20,8 @@ from studies.tracking.connection import isolated_wandb
 from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
-from studies.tracking.session import finish_run, open_run, prepare
-from studies.tracking.store import note_closed, note_open, sync_command
+from studies.tracking.session import finish_run, open_run, prepare, reachable, server
+from studies.tracking.store import note_closed, note_open, note_silence, sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -86,6 +86,8 @@ class Tracking:
         self._thread.join(max(0.0, min(deadline - time.monotonic(), self.end_wait)))
         if self._thread.is_alive():
             self._tell_unsent("no answer")
+            if self._mode == "online" and limit > session.SERVER_WAIT:
+                note_silence(self._root, server())
 
     def _tell_unsent(self, why: str) -> None:
         print(f"W&B: {why}; the record is kept, `{sync_command(self._root, self._run.key)}` sends it")
@@ -132,7 +134,7 @@ class Tracking:
         """Open the W&B run in place of an earlier attempt's record, whose epochs the run folder replays."""
         opened = open_run(
             self._root,
-            self._job.wandb,
+            reachable(self._root, self._job.wandb),
             self._describe(self._job, self._run),
             monitor=self._job.monitor,
             sweep=self._job.about.sweep,

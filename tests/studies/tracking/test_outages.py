@@ -146,39 +146,57 @@ def train_with_a_server_that_dies(place):
     return call(place, "--seeds", "2", "--devices", "cpu:2", "--wandb", "online", server=server, meanwhile=meanwhile)
 
 
+def train_with_a_dead_server(place):
+    """Train three seeds one after the other; there was never a server."""
+    server = StubServer()
+    server.die()
+    return call(place, "--seeds", "3", "--devices", "cpu:1", "--wandb", "online", server=server)
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory):
-    """Return the calls: without W&B, with a fault for each seed, and with a server that dies."""
+    """Return the calls: without W&B, with a fault for each seed, with a server that dies, and with a dead one."""
     place = tmp_path_factory.mktemp("outages")
     words = ("--seeds", str(len(SEEDS)), "--devices", "cpu:2", "--wandb", "off")
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         off = pool.submit(call, place / "off", *words, server=StubServer())
         faults = pool.submit(train_with_faults, place / "faults")
         dies = pool.submit(train_with_a_server_that_dies, place / "dies")
-    calls = [one.result() for one in (off, faults, dies)]
+        dead = pool.submit(train_with_a_dead_server, place / "dead")
+    calls = [one.result() for one in (off, faults, dies, dead)]
     yield calls
     for one in calls:
         one.server.close()
 
 
 def test_training_learns_the_same_and_never_waits_for_long(calls):
-    off, faults, dies = calls
-    assert [call.code for call in calls] == [0, 0, 0]
+    off, faults, dies, dead = calls
+    assert [call.code for call in calls] == [0, 0, 0, 0]
     assert [faults.figures(name) for name in SEEDS] == [off.figures(name) for name in SEEDS]
     assert [dies.figures(name) for name in SEEDS[:2]] == [off.figures(name) for name in SEEDS[:2]]
     for name in SEEDS:
         assert faults.waited(name) < (OWN_SECONDS if name in QUICK else SERVER_WAIT + OWN_SECONDS), name
     assert max(dies.waited(name) for name in SEEDS[:2]) < SERVER_WAIT + OWN_SECONDS
+    assert [dead.figures(name) for name in SEEDS[:3]] == [off.figures(name) for name in SEEDS[:3]]
+    *later, first = sorted(map(dead.waited, SEEDS[:3]))
+    assert first < SERVER_WAIT + OWN_SECONDS
+    assert max(later) < OWN_SECONDS, "no run waits again for what the first has waited for"
 
 
 def test_one_line_says_what_no_server_has_and_what_sends_it(calls):
-    off, faults, dies = calls
+    off, faults, dies, dead = calls
     assert not any("W&B" in line for line in off.lines)
     *_, last = faults.lines
     assert last == "bam: W&B: 4 records could not be sent; `wandb sync --include-online runs/wandb/*run-*` sends them"
     assert sum("W&B" in line for line in faults.lines) == 2, "and one where the study is"
     *_, last = dies.lines
     assert last.startswith("bam: W&B: 3 records could not be sent; "), "two trainings and what they came to"
+    *_, last = dead.lines
+    assert last.startswith("bam: W&B: 4 records could not be sent; ")
+    logs = "".join((dead.folder(name).path / "rank0.log").read_text() for name in SEEDS[:3])
+    assert logs.count("W&B: online failed (") == 1
+    assert logs.count(f"W&B: no answer from {dead.server.url.removeprefix('http://')} ") == 2
+    assert logs.count(" s ago; recorded offline, without asking again\n") == 2
     told = (faults.folder("refuses half way").path / "rank0.log").read_text()
     assert "W&B: the server refuses this run; the record is kept, `wandb sync --include-online " in told
     assert "W&B: no answer; the record is kept" in (faults.folder("fails half way").path / "rank0.log").read_text()
@@ -186,7 +204,7 @@ def test_one_line_says_what_no_server_has_and_what_sends_it(calls):
 
 @pytest.mark.parametrize("name", SENT)
 def test_the_server_has_what_it_could_take(calls, name):
-    _, faults, _ = calls
+    _, faults, *_ = calls
     found = faults.run(name)
     assert [line["epoch"] for line in found.history] == [*range(1, EPOCHS + 1)], "each once"
     assert (found.state, found.summary["test/error_top1"]) == ("finished", faults.figures(name)[-1]["error_top1"])
@@ -195,7 +213,7 @@ def test_the_server_has_what_it_could_take(calls, name):
 
 def test_the_records_hold_the_rest_and_the_command_sends_them(calls):
     _, *without = calls
-    for call, names in zip(without, (SEEDS[4:], SEEDS[:2]), strict=True):
+    for call, names in zip(without, (SEEDS[4:], SEEDS[:2], SEEDS[:3]), strict=True):
         for name in names:
             assert [line["epoch"] for line in read(call.folder(name).path)["history"]] == [*range(1, EPOCHS + 1)], name
         *_, last = call.lines
