@@ -11,9 +11,8 @@ from analysis.bundle.archive import write
 from analysis.bundle.contents import BundleOptions, check, contents, made_of
 from analysis.formats.data import frame
 from analysis.formats.markdown import escaped
-from analysis.html.templates import escape
 from analysis.methods.account import account
-from analysis.methods.written import as_markdown
+from analysis.methods.written import as_html, as_markdown
 from analysis.plots.glyphs import missing_glyphs
 from analysis.plots.kinds import KINDS, draw
 from analysis.plots.plot import Plot
@@ -76,7 +75,7 @@ def analysis_of(
             shown = shown.replace(str(root.absolute()), "runs")
     if drawn := maps(records):
         pictures[MAPS] = drawn
-    method = methods(study, records, table, root)
+    method = as_html(account(study, records, table, declared_on(study, root)))
     return Analysis(
         label=study.label,
         notes=notes(table),
@@ -92,7 +91,7 @@ def analysis_of(
         ],
         difference=f"difference in {table.metric.title} ({table.metric.difference})",
         pictures=pictures,
-        pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
+        pages={PAGE: shown, METHODS: method},
         bundle=files.get(BUNDLE),
         runs={record.run.key: record.row for record in records if record.result is not None},
         alert="\n".join(sentences(table)) if alert else "",
