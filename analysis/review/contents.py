@@ -63,7 +63,7 @@ def analysis_of(
     with missing_glyphs():
         drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
         pictures = {
-            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.alt)]
+            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.caption)]
             for kind, drawing in drawings.items()
             if isinstance(drawing, Plot)
         }
