@@ -11,6 +11,7 @@ from analysis.bundle.archive import write
 from analysis.bundle.contents import BundleOptions, check, contents, made_of
 from analysis.formats.data import frame
 from analysis.formats.markdown import escaped
+from analysis.html.templates import escape
 from analysis.methods.account import account
 from analysis.methods.written import as_html, as_markdown
 from analysis.plots.glyphs import missing_glyphs
@@ -72,7 +73,7 @@ def analysis_of(
             shown = files["report.html"].decode()
         else:
             shown = page([(study, records)], [table], made_of(records, bundle.words))
-            shown = shown.replace(str(root.absolute()), "runs")
+        shown = shown.replace(escape(root.absolute()), "runs")  # a failed run's traceback names it
     if drawn := maps(records):
         pictures[MAPS] = drawn
     method = as_html(account(study, records, table, declared_on(study, root)))
