@@ -120,11 +120,11 @@ def _config(name: str, ours: object, theirs: object) -> Iterator[str]:
 
 
 def _epochs(here: Record, history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield which epochs of the history are missing, doubled, or others than in `metrics.jsonl`."""
+    """Yield which epochs, counted as in W&B, its history lacks, doubles, or has other than `metrics.jsonl`."""
     lines = [line for line in history if isinstance(epoch := line.get("epoch"), int | float) and 0 <= epoch <= MOST]
     times = Counter(line["epoch"] for line in lines)
     by_epoch = {line["epoch"]: line for line in reversed(lines)}
-    ours = {line["epoch"]: _steady_figures(here.run, line) for line in here.metrics}
+    ours = {figures["epoch"]: figures for figures in (_steady_figures(here.run, line) for line in here.metrics)}
     if missing := [epoch for epoch in ours if epoch not in by_epoch]:
         yield f"history in W&B lacks {_numbered(missing)}"
     if more := [epoch for epoch in by_epoch if epoch not in ours]:

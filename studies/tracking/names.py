@@ -47,14 +47,20 @@ def phase(run: Run) -> str:
 
 
 def epoch_figures(run: Run, line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of one epoch by their names in W&B."""
+    """Return the figures of one epoch by their names in W&B.
+
+    There `epoch`, which is W&B's step, too, counts from 1, as the log and every plot do; `metrics.jsonl` counts from 0.
+    """
 
     def name(ours: str) -> str:
         if ours.startswith(GATES[0]):
             return GATES[1] + ours.removeprefix(GATES[0])
         return FIGURES.get(ours) or f"{phase(run)}/{ours}"
 
-    return {name(ours): figure for ours, figure in line.items() if ours not in NO_CURVES}
+    figures = {name(ours): figure for ours, figure in line.items() if ours not in NO_CURVES}
+    if "epoch" in figures:
+        figures["epoch"] += 1
+    return figures
 
 
 def reported_figures(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def open_run(
 ) -> Opened | None:
     """Open the W&B run of a `description`, in place of an earlier record of it under `root`; None where that fails.
 
-    With `monitor` W&B records the system and what is printed. What goes wrong is printed.
+    With `monitor` W&B records the system. What goes wrong is printed.
     """
     wandb = isolated_wandb()
     modes: tuple[Literal["online", "offline"], ...] = ("online", "offline") if mode == "online" else ("offline",)
@@ -66,7 +66,7 @@ def settings(wandb: Any, *, monitor: bool, sweep: str | None) -> Any:
     return wandb.Settings(
         init_timeout=SERVER_WAIT,
         silent=True,
-        console="wrap" if monitor else "off",
+        console="off",  # who opens the run says what it has printed
         x_disable_stats=not monitor,
         # a command line, a path, a remote's address may hold a password; the manifest has the commit
         x_disable_meta=True,

@@ -1,5 +1,6 @@
 """Where W&B's records lie: all of a runs folder in one, `<root>/wandb`, as `wandb leet` and `wandb sync` want it."""
 
+import os
 import shutil
 import stat
 from collections.abc import Collection
@@ -7,11 +8,13 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from lightning_bam.run_folder.files import FolderError, refuse
+from lightning_bam.run_folder.files import FolderError, open_plain, refuse
 from studies.job.job import WandbMode
 
 FOLDER: Final = "wandb"
 """W&B's own name for it."""
+OPEN: Final = "open"
+"""The folder in it that has an empty file for each run whose W&B run is open, or was never closed."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
 REFUSED: Final = (b"filestream: fatal error", b"failed to log artifact", b"upload: failed to upload")
@@ -68,3 +71,23 @@ def unsent_line(root: Path, ids: Collection[str], mode: WandbMode) -> str:
 def sync_command(root: Path, key: str = "") -> str:
     """Return the command that sends the record of a run, or all that are under a runs folder."""
     return f"wandb sync --include-online {quote(str(root / FOLDER))}/*run-*{'-' if key else ''}{key}"
+
+
+def note_open(root: Path, key: str) -> None:
+    """Note that the W&B run of a run is open."""
+    folder = store(root) / OPEN
+    refuse(folder, stat.S_IFDIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.close(open_plain(folder / key, os.O_WRONLY | os.O_CREAT))
+
+
+def note_closed(root: Path, key: str) -> None:
+    """Note that the W&B run of a run has been closed, and knows how the run has ended."""
+    refuse(store(root) / OPEN, stat.S_IFDIR)
+    (store(root) / OPEN / key).unlink(missing_ok=True)
+
+
+def open_runs(root: Path) -> set[str]:
+    """Return the keys of runs whose W&B run is open, or was when its process died."""
+    refuse(store(root) / OPEN, stat.S_IFDIR)
+    return {path.name for path in (store(root) / OPEN).glob("*")}

@@ -1,13 +1,17 @@
 """W&B beside the run folder: one W&B run for each training run, never its only record and never a reason to stop."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, Final
 
 from lightning_bam.config import Run
+from lightning_bam.run_folder.files import TAIL, FolderError, open_plain
 from lightning_bam.run_folder.folder import RunFolder
 from studies.job.job import Job
 from studies.job.observer import End
@@ -17,7 +21,7 @@ from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
 from studies.tracking.session import finish_run, open_run, prepare
-from studies.tracking.store import sync_command
+from studies.tracking.store import note_closed, note_open, sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -32,11 +36,13 @@ class Tracking:
     writes what it hears. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
-    def __init__(self, job: Job, run: Run) -> None:
+    def __init__(self, job: Job, run: Run, describe: Callable[[Job, Run], dict[str, Any]] = description) -> None:
         self.logger: Any = None
+        self._describe = describe
         self.end_wait = DISK
         self._root = job.folder.parent
         self._code = 1
+        self._logged = 0
         self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
         self._mode = job.wandb
@@ -50,18 +56,25 @@ class Tracking:
             from studies.tracking.lightning_logger import EpochLogger
 
             self.logger = EpochLogger(self.epoch, self._run.key)
-            prepare(self._root, self._job.wandb)
-            self._thread.start()
+            self.open()
+
+    def open(self) -> None:
+        """Begin to open the W&B run, for who calls `epoch` itself."""
+        prepare(self._root, self._job.wandb)
+        with suppress(OSError, FolderError):  # W&B cannot write there either, which stops no training
+            note_open(self._root, self._run.key)
+        self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
         figures = epoch_figures(self._run, line)
         # committed, so that it is on disk when this process is killed, and does not wait for the next epoch
-        self._calls.put(lambda run: run.log(figures, step=int(line["epoch"]), commit=True))
+        self._calls.put(lambda run: run.log(figures, step=int(figures["epoch"]), commit=True))
+        self._calls.put(self._log_printed)
 
     def end(self, end: End, limit: float = DISK) -> None:
         """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
-        if self.logger is None:
+        if self._thread.ident is None:  # nothing is tracked
             return
         self._calls.put(lambda run: self._conclude(run, end))
         self._code = end.code
@@ -85,6 +98,7 @@ class Tracking:
         if end.state == "failed":
             summary |= {"cause": end.cause, "error": end.error}
         wandb_run.summary.update(summary)
+        self._log_printed(wandb_run)
         if end.traceback and self._job.monitor:  # the log has it once W&B is closed
             wandb_run.write_logs(f"{end.traceback}{end.error}")
         if end.state in ("complete", "failed"):
@@ -99,7 +113,7 @@ class Tracking:
         finally:
             self._tried.set()  # also where W&B itself cannot be loaded: nobody waits for this thread then
         logging = wandb_run is not None
-        for call in chain([self._define], iter(self._calls.get, None)):
+        for call in chain([self._define, self._log_printed], iter(self._calls.get, None)):
             if logging:
                 try:
                     call(wandb_run)
@@ -110,6 +124,7 @@ class Tracking:
             try:
                 if not finish_run(wandb_run, self._mode, self._code):
                     self._tell_unsent("the server refuses this run")
+                note_closed(self._root, self._run.key)
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
@@ -118,7 +133,7 @@ class Tracking:
         opened = open_run(
             self._root,
             self._job.wandb,
-            description(self._job, self._run),
+            self._describe(self._job, self._run),
             monitor=self._job.monitor,
             sweep=self._job.about.sweep,
         )
@@ -127,6 +142,22 @@ class Tracking:
         wandb_run, self._mode = opened
         self.end_wait = session.SERVER_WAIT if self._mode == "online" else DISK
         return wandb_run
+
+    def _log_printed(self, wandb_run: Any) -> None:
+        """Log the lines that the run's log has got since the last call, at first also those of earlier attempts.
+
+        W&B itself would have what is printed while it is open alone.
+        """
+        if not self._job.monitor:
+            return
+        with suppress(OSError, FolderError):  # a log that cannot be read is no reason to log nothing else
+            sys.stdout.flush()
+            with os.fdopen(open_plain(RunFolder(self._job.folder).log), "rb") as file:
+                file.seek(max(self._logged, file.seek(0, os.SEEK_END) - TAIL))
+                lines, newline, begun = file.read().rpartition(b"\n")
+                self._logged = file.tell() - len(begun)
+            if newline:
+                wandb_run.write_logs(lines.decode(errors="replace"))
 
     def _define(self, wandb_run: Any) -> None:
         """Say how figures are shown."""

@@ -194,7 +194,7 @@ def test_where_they_disagree_is_told_run_by_run(server, capsys):
     told = out(capsys, "other.py", *FROM, "--strict", code=3)
     lines = (
         f"{cells['none', 0].key} ('none', seed 0): config recipe.lr 0.2 in W&B, 0.1 in run.json",
-        f"{cells['ECA', 0].key} ('ECA', seed 0): history in W&B has epoch 1 more than once",
+        f"{cells['ECA', 0].key} ('ECA', seed 0): history in W&B has epoch 2 more than once",
         f"{cells['none', 1].key} ('none', seed 1): complete here, not in W&B",
         f"{cells['ECA', 1].key} ('ECA', seed 1): complete in W&B, not here",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,32 @@ def test_offline_the_analysis_lies_beside_the_runs(trained, monkeypatch, capsys)
     types = [message["artifact"]["type"] for message in told if message["type"] == "artifact"]
     assert sorted(types) == ["bundle", "run_table", "run_table"], "W&B keeps a table, and a chart's, as artifacts, too"
     assert told[-1]["exit"]["exit_code"] == 0
+
+
+def test_what_a_study_came_to_is_told_once_whichever_call_trains(trained, monkeypatch, capsys, wandb_server):
+    """Runs may have been trained by a call that was killed before its end, by a worker, or for another study."""
+    monkeypatch.chdir(trained)
+    call = ["run", "tiny.py", "--devices", "cpu:2", "--wandb"]
+    wandb_server.refuse(500, only="POST /graphql Runs")
+    assert main([*call, "online"]) == 0
+    told = capsys.readouterr().err
+    assert "W&B: runs of tiny may lack its tag (" in told
+    assert "what tiny came to: " in told
+    assert "; its view: " in told, "what comes after the tags is tried"
+    assert len([line for line in told.splitlines() if "W&B" in line]) == 2
+    wandb_server.recover()
+    assert main([*call, "online"]) == 0
+    assert "what tiny came to: " in capsys.readouterr().err, "it is tried again"
+    for mode in ("online", "offline", "off"):
+        wandb_server.requests.clear()
+        assert main([*call, mode]) == 0
+        assert ("W&B" in capsys.readouterr().err, wandb_server.requests) == (False, [])
+    shutil.rmtree("runs/wandb")
+    assert main([*call, "offline"]) == 0
+    assert "W&B: 1 record in runs/wandb; " in capsys.readouterr().err
+    assert main([*call, "online"]) == 0
+    assert "what tiny came to: " in capsys.readouterr().err, "it lacks what needs a server"
+    assert wandb_server.unknown == []
 
 
 def test_what_a_server_refuses_of_it_is_no_success(trained, monkeypatch, capsys, wandb_server):

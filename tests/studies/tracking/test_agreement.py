@@ -157,23 +157,23 @@ def test_many_differences_are_counted(world):
 
 def test_epochs_that_are_missing_doubled_or_too_many(world):
     lines = world.lines["BAM"]
-    lines.append(lines[1] | {"epoch": 2})
-    assert world.disagreements() == "history in W&B has epoch 2, which metrics.jsonl has not"
+    lines.append(lines[1] | {"epoch": 3})
+    assert world.disagreements() == "history in W&B has epoch 3, which metrics.jsonl has not"
     lines[2] = lines[0]
-    assert world.disagreements() == "history in W&B has epoch 0 more than once"
+    assert world.disagreements() == "history in W&B has epoch 1 more than once"
     del lines[1:]
-    assert world.disagreements() == "history in W&B lacks epoch 1"
+    assert world.disagreements() == "history in W&B lacks epoch 2"
     lines.clear()
-    assert world.disagreements() == "history in W&B lacks epochs 0, 1"
+    assert world.disagreements() == "history in W&B lacks epochs 1, 2"
 
 
 def test_figures_of_an_epoch(world):
     lines = world.lines["BAM"]
     before = lines[1]["train/loss"]
     lines[1] = lines[1] | {"train/loss": 7.5, "device/epoch_seconds": 99.0, "more": 1}
-    assert world.disagreements() == f"epoch 1: train/loss 7.5 in W&B, {before} in metrics.jsonl"
+    assert world.disagreements() == f"epoch 2: train/loss 7.5 in W&B, {before} in metrics.jsonl"
     del lines[1]["train/loss"]
-    assert world.disagreements() == f"epoch 1: train/loss None in W&B, {before} in metrics.jsonl"
+    assert world.disagreements() == f"epoch 2: train/loss None in W&B, {before} in metrics.jsonl"
 
 
 @pytest.mark.parametrize("epoch", [None, "0", -1, math.nan, math.inf, 10**400, [], {}], ids=range(8))

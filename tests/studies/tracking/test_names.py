@@ -11,7 +11,7 @@ from tests.studies.conftest import BASE
 def test_figures_are_named_by_phase():
     line = {"epoch": 2.0, "train_loss": 0.5, "error_top1": 12.5, "loss": 0.75, "lr": 0.1, "scored": 500.0}
     line |= {"images_per_s": 700.0, "memory_gib": 1.5, "seconds": 3.0, "train_seconds": 2.0, "gates/layer1/mean": 0.5}
-    told = {"epoch": 2.0, "train/loss": 0.5, "train/lr": 0.1, "train/images_per_s": 700.0, "device/memory_gib": 1.5}
+    told = {"epoch": 3.0, "train/loss": 0.5, "train/lr": 0.1, "train/images_per_s": 700.0, "device/memory_gib": 1.5}
     told |= {"gate/layer1/mean": 0.5}
     assert epoch_figures(BASE, line) == told | {"test/error_top1": 12.5, "test/loss": 0.75}
     searched = replace(BASE, score_on="held_out")

@@ -188,15 +188,16 @@ def test_one_line_says_what_no_server_has_and_what_sends_it(calls):
 def test_the_server_has_what_it_could_take(calls, name):
     _, faults, _ = calls
     found = faults.run(name)
-    assert [line["epoch"] for line in found.history] == [*range(EPOCHS)], "each once"
+    assert [line["epoch"] for line in found.history] == [*range(1, EPOCHS + 1)], "each once"
     assert (found.state, found.summary["test/error_top1"]) == ("finished", faults.figures(name)[-1]["error_top1"])
+    assert found.console == (faults.folder(name).path / "rank0.log").read_text().splitlines(), "of both attempts"
 
 
 def test_the_records_hold_the_rest_and_the_command_sends_them(calls):
     _, *without = calls
     for call, names in zip(without, (SEEDS[4:], SEEDS[:2]), strict=True):
         for name in names:
-            assert [line["epoch"] for line in read(call.folder(name).path)["history"]] == [*range(EPOCHS)], name
+            assert [line["epoch"] for line in read(call.folder(name).path)["history"]] == [*range(1, EPOCHS + 1)], name
         *_, last = call.lines
         call.server.recover()
         before = len(call.server.requests)
@@ -207,7 +208,7 @@ def test_the_records_hold_the_rest_and_the_command_sends_them(calls):
         assert unsent(call.place / "runs", ids) == []
         for name in names:
             found = call.run(name)
-            assert [line["epoch"] for line in found.history] == [*range(EPOCHS)], f"{name}: each once"
+            assert [line["epoch"] for line in found.history] == [*range(1, EPOCHS + 1)], f"{name}: each once"
             assert (found.state, found.summary["state"]) == ("finished", "complete")
             assert [one.name for one in call.server.artifacts if one.run is found] == [f"run-{found.id}:v0"]
         assert call.server.unknown == []
