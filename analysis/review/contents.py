@@ -13,7 +13,7 @@ from analysis.formats.data import frame
 from analysis.formats.markdown import escaped
 from analysis.html.templates import escape
 from analysis.methods.account import account
-from analysis.methods.written import as_markdown
+from analysis.methods.written import as_html, as_markdown
 from analysis.plots.glyphs import missing_glyphs
 from analysis.plots.kinds import KINDS, draw
 from analysis.plots.plot import Plot
@@ -64,7 +64,7 @@ def analysis_of(
     with missing_glyphs():
         drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
         pictures = {
-            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.alt)]
+            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.caption)]
             for kind, drawing in drawings.items()
             if isinstance(drawing, Plot)
         }
@@ -73,10 +73,10 @@ def analysis_of(
             shown = files["report.html"].decode()
         else:
             shown = page([(study, records)], [table], made_of(records, bundle.words))
-            shown = shown.replace(str(root.absolute()), "runs")
+        shown = shown.replace(escape(root.absolute()), "runs")  # a failed run's traceback names it
     if drawn := maps(records):
         pictures[MAPS] = drawn
-    method = methods(study, records, table, root)
+    method = as_html(account(study, records, table, declared_on(study, root)))
     return Analysis(
         label=study.label,
         notes=notes(table),
@@ -92,7 +92,7 @@ def analysis_of(
         ],
         difference=f"difference in {table.metric.title} ({table.metric.difference})",
         pictures=pictures,
-        pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
+        pages={PAGE: shown, METHODS: method},
         bundle=files.get(BUNDLE),
         runs={record.run.key: record.row for record in records if record.result is not None},
         alert="\n".join(sentences(table)) if alert else "",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from analysis.bundle.contents import BundleOptions, check
 from analysis.formats.data import frame
-from analysis.review.contents import columns_of, notes
+from analysis.review import contents
+from analysis.review.contents import analysis_of, columns_of, notes
 from analysis.table.build import tabulate
+from lightning_bam.run_folder.folder import RunFolder
 from studies.records.records import gather
 from tests.analysis.report.made import asked, fill, table
+from tests.analysis.synthetic import interrupt
 
 BASE = [20.0, 21.0, 22.0]
 FAR = [30.0, 31.1, 32.2]
@@ -30,6 +35,25 @@ def test_the_table_has_all_columns_of_csv_the_conclusion_first_and_the_runs_last
     assert columns[-1] == "runs"
     assert none[-1].split() == [replace(study.rows["none"], seed=seed).key for seed in (0, 1)], "the complete ones"
     assert r1[-1].split() == [replace(study.rows["r1"], seed=seed).key for seed in range(3)]
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["with a bundle", "without"])
+def test_the_page_names_no_folder_of_this_machine(tmp_path, monkeypatch, complete):
+    home = tmp_path / "a&b"
+    home.mkdir()
+    study = asked(1)
+    fill(home / "runs", study, {"none": [*BASE] if complete else [None] * 3, "r1": [None] * 3})
+    interrupt(home / "runs", study.rows["r1"], "failed")
+    RunFolder.of(home / "runs", study.rows["r1"]).note(error=f"no such file: {home}/runs/x.npz")
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(
+        contents, "check", lambda *told, **more: complete or check(*told, **more)
+    )  # figures are made up
+    records = gather(study, Path("runs"))
+    shown = analysis_of(study, records, tabulate(records, study), Path("runs"), BundleOptions(words=["made"]))
+    assert (shown.bundle is not None) is complete
+    assert "no such file: runs/x.npz" in shown.pages["report"]
+    assert "a&amp;b" not in shown.pages["report"]
 
 
 def test_the_notes_are_the_question_and_the_verdict(tmp_path):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from analysis.cli import main
 from analysis.review import send
@@ -31,6 +32,10 @@ def trained(tmp_path_factory):
         patch.chdir(home)
         assert main(["run", "tiny.py", "other.py", "--devices", "cpu:2", "--wandb", "off"]) == 0
     return home
+
+
+def files_of(run, name):
+    return [content for path, content in run.files.items() if path.startswith(f"media/{name}_")]
 
 
 def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb_server, capsys):
@@ -61,6 +66,15 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     cells = dict(zip(stored["columns"], stored["data"][1], strict=True))
     assert (cells["row"], cells["n"], cells["verdict"]) == ("BAM", 2, table["rows"][1]["verdict"])
     assert cells["delta_low"] == table["rows"][1]["delta"]["low"]
+    drawn = {f"{kind}/picture" for kind in ("effects", "curves", "seeds", "pareto")}
+    assert drawn | {"table", "report", "methods"} <= study.summary.keys()
+    for key in drawn:
+        assert files_of(study, f"images/{key}")[0].startswith(b"\x89PNG")
+        assert study.summary[key]["caption"]
+    (page,), (method,) = files_of(study, "html/report"), files_of(study, "html/methods")
+    assert b"No clear difference: &#x27;BAM&#x27;; the data allow " in page
+    assert b"<dt>How many runs is each figure based on?</dt><dd>Each row was trained 2 times" in method
+    assert str(tmp_path).encode() not in page + method
     trained = [run for run in runs.values() if run.job_type != "analysis"]
     assert len(trained) == 4
     of_bam = sorted(run.id for run in trained if run.config["row"] == "BAM")
@@ -83,8 +97,13 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
         )
     ), "and by the name of its row there"
     assert f"lab/lightning-bam/{analysis_id('other')}" in runs
+    inspected = Path("runs", of_bam[0], "inspect")
+    inspected.mkdir()
+    Image.new("RGB", (7, 5), "red").save(inspected / "maps-0.png")
     assert main(["report", "tiny.py", "--wandb"]) == 0
     assert len([run for run in wandb_server.runs.values() if run.job_type == "analysis"]) == 2, "written over"
+    maps = files_of(wandb_server.runs[f"lab/lightning-bam/{analysis_id('tiny')}"], "images/inspect/maps")
+    assert maps == [(inspected / "maps-0.png").read_bytes()]
     assert wandb_server.unknown == []
 
 
