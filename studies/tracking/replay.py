@@ -15,7 +15,7 @@ from studies.job.devices import Slot
 from studies.job.job import About, Job, WandbMode
 from studies.job.observer import End
 from studies.tracking.description import description
-from studies.tracking.store import open_runs
+from studies.tracking.store import open_runs, records, unsent
 from studies.tracking.wandb_run import Tracking
 
 ENDED: Final = ("complete", "failed", "pruned")
@@ -23,8 +23,10 @@ ENDED: Final = ("complete", "failed", "pruned")
 
 
 def cut_off(root: Path, keys: Collection[str]) -> list[str]:
-    """Return which of these runs have ended while their W&B run was open."""
-    return sorted(key for key in open_runs(root) & {*keys} if RunFolder(root / key).state() in ENDED)
+    """Return which of these runs have ended while their W&B run was open, but for those that `wandb sync` has sent."""
+    ended = {key for key in open_runs(root) & {*keys} if RunFolder(root / key).state() in ENDED}
+    sent = {key for key in ended if records(root, key) and not unsent(root, {key})}
+    return sorted(ended - sent)
 
 
 def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[str, str]) -> None:

@@ -43,6 +43,7 @@ class Tracking:
         self._root = job.folder.parent
         self._code = 1
         self._logged = 0
+        self._closing = False
         self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
         self._mode = job.wandb
@@ -86,11 +87,17 @@ class Tracking:
         self._thread.join(max(0.0, min(deadline - time.monotonic(), self.end_wait)))
         if self._thread.is_alive():
             self._tell_unsent("no answer")
+            if self._closing:  # the record on disk is whole
+                self._note_closed()
             if self._mode == "online" and limit > session.SERVER_WAIT:
                 note_silence(self._root, server())
 
     def _tell_unsent(self, why: str) -> None:
         print(f"W&B: {why}; the record is kept, `{sync_command(self._root, self._run.key)}` sends it")
+
+    def _note_closed(self) -> None:
+        with suppress(OSError, FolderError):
+            note_closed(self._root, self._run.key)
 
     def _conclude(self, wandb_run: Any, end: End) -> None:
         """Tell how the run ended, as its folder has it."""
@@ -124,9 +131,10 @@ class Tracking:
                     print(f"W&B: logging failed ({error}); the run goes on without it")
         if wandb_run is not None:
             try:
+                self._closing = True
                 if not finish_run(wandb_run, self._mode, self._code):
                     self._tell_unsent("the server refuses this run")
-                note_closed(self._root, self._run.key)
+                self._note_closed()
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
