@@ -63,7 +63,4 @@ def test_what_a_kill_has_cut_off_is_told_by_the_next_call(tmp_path):
     whole = [one.name for one in server.artifacts if one.run is run and one.version is not None]
     assert whole == [f"run-{run.id}:v0"], "beside one that the killed call may have begun"
     assert server.unknown == []
-    with call(tmp_path, server, "run", "cut.py", "--devices", "cpu:1", "--wandb", "online") as process:
-        _, told = process.communicate()
-    assert "W&B" not in told
     server.close()
