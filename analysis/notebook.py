@@ -156,11 +156,11 @@ def run(
         for described in asked.rows.values():
             refuse_changed(described)
         try:
-            trained = train(asked, arguments, options)
+            train(asked, arguments, options)
         except KeyboardInterrupt:
             print("bam: interrupted; the same call goes on from here", file=sys.stderr)
             raise
-        if trained.keys and (name := _name(study)):
+        if name := _name(study):
             conclude(name, asked, arguments, options)
         return _table(asked, arguments)
 

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from analysis.cli.selection import due_records, root_of, words
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import FolderError
 from studies.coordination.sync import gather_everywhere
-from studies.definition.study import Study
+from studies.definition.study import Study, presets_of
 from studies.errors import StudyError
-from studies.job.job import WandbMode
+from studies.job.job import About, WandbMode
 from studies.library import is_file
+from studies.records.records import Record
 from studies.terminal.text import one_line
 from studies.tracking.names import analysis_id
-from studies.tracking.store import unsent_line
+from studies.tracking.standing import is_told, standing
+from studies.tracking.store import open_runs, unsent_line
 
 if TYPE_CHECKING:
     from analysis.bundle.contents import BundleOptions
     from studies.engine.scheduler import Options
+
+
+A_RUN: Final = 60.0
+"""Seconds that telling W&B of a run again may take."""
 
 
 def bundle_options(name: str, arguments: argparse.Namespace) -> BundleOptions:
@@ -33,26 +39,60 @@ def bundle_options(name: str, arguments: argparse.Namespace) -> BundleOptions:
     return BundleOptions(words=["study.py" if own else name, *words(arguments, root=False)], own=own, logs=False)
 
 
-def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> str:
-    """Tell W&B, if it is told of runs, what a study has come to, and return the id of its analysis run.
+def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Options) -> None:
+    """Tell W&B, if it is told of runs, what a study has come to, unless it has heard of that already.
 
     `name` is what the call calls the study.
     """
     if options.wandb == "off":
-        return analysis_id(study.label)
-    from analysis.review.send import tell_wandb  # loads matplotlib
-
-    every = gather_everywhere(study, root_of(arguments), options.storage)
-    records, (table,) = due_records(study, every), tables_of([(study, every)])
-    bundle = bundle_options(name, arguments)
+        return
+    root = root_of(arguments)
+    every = gather_everywhere(study, root, options.storage)
+    records = due_records(study, every)
     try:
-        tell_wandb(study, records, table, root_of(arguments), options.wandb, bundle, alert=options.alert)
+        if is_told(root, study.label, standing(records), options.wandb) or _nothing(records):
+            return
+        from analysis.review.send import tell_wandb  # loads matplotlib
+
+        (table,) = tables_of([(study, every)])
+        tell_wandb(study, records, table, root, options.wandb, bundle_options(name, arguments), alert=options.alert)
     except (FolderError, StudyError) as error:
         print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
-    return analysis_id(study.label)
 
 
-def tell_unsent(ids: Collection[str], root: Path, mode: WandbMode) -> None:
-    """Say how many of these runs of W&B, those of trainings and of analyses, no server has, and what sends them."""
+def tell_cut_off(study: Study, root: Path, mode: WandbMode) -> None:
+    """Tell W&B anew of runs of a study that ended while it was being told of them, as at a kill."""
+    try:
+        if mode == "off" or not open_runs(root):
+            return
+        from studies.tracking.replay import cut_off, replay
+        from studies.workers.aside import Aside
+
+        rows = {cell.run.key: cell.row for cell in study.runs()}
+        keys = cut_off(root, rows)
+        if not keys:
+            return
+        about = About(question=study.question, presets=presets_of(study), varied=study.scientific)
+        with Aside(A_RUN * len(keys)) as wandb:
+            wandb.ask(replay, root.absolute(), mode, study.label, about, {key: rows[key] for key in keys})
+    except (FolderError, StudyError) as error:
+        print(f"bam: W&B: runs whose record is cut off stay as they are: {one_line(str(error))}", file=sys.stderr)
+    else:
+        print(f"bam: W&B: {study.label}: told again of runs whose record was cut off: {len(keys)}", file=sys.stderr)
+
+
+def _nothing(records: Sequence[Record]) -> bool:
+    """Say whether no run of a study was begun: W&B may know more of it, from elsewhere."""
+    return all(record.state == "missing" for record in records)
+
+
+def tell_unsent(studies: Iterable[Study], root: Path, mode: WandbMode) -> None:
+    """Say how many runs of these studies, and of their analyses, no W&B server has, and what sends them."""
+    ids = {one for study in studies for one in (analysis_id(study.label), *(cell.run.key for cell in study.runs()))}
+    tell_unsent_runs(ids, root, mode)
+
+
+def tell_unsent_runs(ids: Collection[str], root: Path, mode: WandbMode) -> None:
+    """Say how many of these runs of W&B no server has, and what sends them."""
     if line := unsent_line(root, ids, mode):
         print(f"bam: {one_line(line)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""An account of a study's method as Markdown, as LaTeX, and as data."""
+"""An account of a study's method as Markdown, as HTML, as LaTeX, and as data."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from analysis.formats.markdown import escaped as markdown
 from analysis.formats.signs import escaped as latex
+from analysis.html.templates import render
 from analysis.methods.account import Account
 
 REFERENCES: Final = {
@@ -39,6 +40,11 @@ def as_markdown(account: Account) -> str:
             lines.append(f"- **{question}** {_written(answer, markdown, _arxiv)}")
         lines += ["", f"Not in the records, to be added: {'; '.join(account.to_add)}."]
     return "\n".join(lines) + "\n"
+
+
+def as_html(account: Account) -> str:
+    """Return the same as a page of its own."""
+    return render("methods/page.html.j2", title=f"Method of study {account.study}", told=as_data(account))
 
 
 def as_latex(account: Account) -> str:

@@ -14,7 +14,12 @@ from analysis.table.verdict import LEVEL
 
 
 def sentences(table: Table) -> list[str]:
-    """Return the verdict: what is lacking, a count over all panels if there are several, and one line a panel.
+    """Return the verdict: what is lacking, a count over all panels if there are several, and one line a panel."""
+    return [" ".join(paragraph) for paragraph in paragraphs(table)]
+
+
+def paragraphs(table: Table) -> list[list[str]]:
+    """Return the same, sentence by sentence.
 
     A difference that is not clear is described by what its interval allows, never as `no difference`. Intervals are
     the table's, which hold together, and p-values are adjusted for the whole study.
@@ -23,18 +28,18 @@ def sentences(table: Table) -> list[str]:
     lacking = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     done, wanted = sum(row.n for row in table.rows), sum(row.wanted for row in table.rows)
     if not done:
-        return [f"No run is complete ({lacking}): nothing can be said yet."]
+        return [[f"No run is complete ({lacking}): nothing can be said yet."]]
     lines = []
     if not table.complete:
         behind = f" ({lacking})" if lacking else ""
         lines.append(
-            f"Incomplete: {done} of {wanted} runs are complete{behind}, and what follows holds for these alone."
+            [f"Incomplete: {done} of {wanted} runs are complete{behind}, and what follows holds for these alone."]
         )
     others = [row for row in table.rows if row.label != row.baseline]
     if len(table.baselines) > 1:
-        lines.append(f"{_count(others, table)} in {len(table.baselines)} panels: {_resolved_at(others, table)}.")
+        lines.append([f"{_count(others, table)} in {len(table.baselines)} panels: {_resolved_at(others, table)}."])
     lines += [_panel(table, baseline) for baseline in table.baselines]
-    return [*lines, STOPPED] if table.stopping is not None and any(map(is_resolved, others)) else lines
+    return [*lines, [STOPPED]] if table.stopping is not None and any(map(is_resolved, others)) else lines
 
 
 def is_resolved(row: Row) -> bool:
@@ -71,13 +76,13 @@ def _resolved_at(rows: Sequence[Row], table: Table) -> str:
     return f"{sum(map(is_resolved, rows)) or 'none'} resolved at {100 * level(table):g} % ({shared}{seeds})"
 
 
-def _panel(table: Table, baseline: str) -> str:
+def _panel(table: Table, baseline: str) -> list[str]:
     """Describe a panel: the resolved rows, then what the data allow of those that are not, then all others."""
     rows = [row for row in table.rows if row.baseline == baseline != row.label]
     if not next(row for row in table.rows if row.label == baseline).n:
-        return f"The baseline {baseline!r} has no complete run, so nothing can be held against it."
+        return [f"The baseline {baseline!r} has no complete run, so nothing can be held against it."]
     if not rows:
-        return f"{baseline!r} stands alone: there is nothing to compare it with."
+        return [f"{baseline!r} stands alone: there is nothing to compare it with."]
     parts = [f"{_count(rows, table)} with {baseline!r}: {_resolved_at(rows, table)}"]
     for row in sorted(filter(is_resolved, rows), key=lambda row: row.verdict.kind):
         assert row.delta is not None
@@ -102,7 +107,7 @@ def _panel(table: Table, baseline: str) -> str:
     for row in rows:
         if not is_resolved(row) and not _is_unclear(row) and not _is_ended(row):
             reasons.setdefault(_reason(row, table), []).append(row)
-    return ". ".join([*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items())]) + "."
+    return [f"{part}." for part in (*parts, *(f"{reason}: {named(group)}" for reason, group in reasons.items()))]
 
 
 def _interval(table: Table) -> str:

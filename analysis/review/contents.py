@@ -10,14 +10,15 @@ from typing import Any, Final
 from analysis.bundle.archive import write
 from analysis.bundle.contents import BundleOptions, check, contents, made_of
 from analysis.formats.data import frame
+from analysis.formats.markdown import escaped
 from analysis.html.templates import escape
 from analysis.methods.account import account
-from analysis.methods.written import as_markdown
+from analysis.methods.written import as_html, as_markdown
 from analysis.plots.glyphs import missing_glyphs
 from analysis.plots.kinds import KINDS, draw
 from analysis.plots.plot import Plot
 from analysis.report.page import page
-from analysis.report.verdict import sentences
+from analysis.report.verdict import paragraphs, sentences
 from analysis.table.build import Table
 from lightning_bam.run_folder.files import FolderError, read_bytes, refuse
 from studies.definition.study import Study, presets_of
@@ -32,6 +33,24 @@ INSPECTED: Final = "inspect"
 MOST_ROWS: Final = 12
 MOST_MAPS: Final = 3
 """Rows of which maps are shown, and maps of each."""
+FIRST: Final = (
+    "row",
+    "n",
+    "{metric}_mean",
+    "{metric}_sd",
+    "delta",
+    "delta_low",
+    "delta_high",
+    "verdict",
+    "params",
+    "macs",
+)
+"""The columns of CSV that W&B's table begins with; it shows what its panel has room for."""
+MOST_SENTENCES: Final = 12
+"""Sentences of the verdict that stand in the notes."""
+BEGIN: Final = 500
+END: Final = 200
+"""Characters of a sentence that names many rows."""
 
 
 def analysis_of(
@@ -41,11 +60,11 @@ def analysis_of(
 
     It has a bundle where every record is whole and some run complete.
     """
-    lines = frame([table]).astype(object)
+    columns, lines = columns_of(table, records)
     with missing_glyphs():
         drawings = {kind: draw(kind, study, records, table) for kind in KINDS}
         pictures = {
-            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.alt)]
+            f"{kind}/picture": [Picture(drawing.as_bytes("png"), drawing.caption)]
             for kind, drawing in drawings.items()
             if isinstance(drawing, Plot)
         }
@@ -54,18 +73,18 @@ def analysis_of(
             shown = files["report.html"].decode()
         else:
             shown = page([(study, records)], [table], made_of(records, bundle.words))
-            shown = shown.replace(str(root.absolute()), "runs")
+        shown = shown.replace(escape(root.absolute()), "runs")  # a failed run's traceback names it
     if drawn := maps(records):
         pictures[MAPS] = drawn
-    method = methods(study, records, table, root)
+    method = as_html(account(study, records, table, declared_on(study, root)))
     return Analysis(
         label=study.label,
-        question=study.question,
+        notes=notes(table),
         presets=presets_of(study),
         config=config(study, records),
         summary=summary(table),
-        columns=list(lines.columns),
-        lines=lines.where(lines.notna(), None).to_numpy().tolist(),
+        columns=columns,
+        lines=lines,
         effects=[
             Effect(row.label, row.delta.low, row.delta.mean, row.delta.high)
             for row in table.rows
@@ -73,11 +92,40 @@ def analysis_of(
         ],
         difference=f"difference in {table.metric.title} ({table.metric.difference})",
         pictures=pictures,
-        pages={PAGE: shown, METHODS: f"<pre style='white-space: pre-wrap'>{escape(method)}</pre>"},
+        pages={PAGE: shown, METHODS: method},
         bundle=files.get(BUNDLE),
         runs={record.run.key: record.row for record in records if record.result is not None},
         alert="\n".join(sentences(table)) if alert else "",
     )
+
+
+def columns_of(table: Table, records: Sequence[Record]) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns of CSV, those first that one looks for, with a row's complete runs as the last, and the lines.
+
+    A run's key is its id in W&B.
+    """
+    whole, metric = frame([table]).astype(object), table.metric.name
+    whole["runs"] = [
+        " ".join(one.run.key for one in records if one.row == row.label and one.result is not None)
+        for row in table.rows
+    ]
+    first = [name.format(metric=metric) for name in FIRST]
+    whole = whole[[*first, *(name for name in whole.columns if name not in first)]]
+    return list(whole.columns), whole.where(whole.notna(), None).to_numpy().tolist()
+
+
+def notes(table: Table) -> str:
+    """Return the question and the verdict in Markdown: what one reads of a study before any panel."""
+    said = [sentence for paragraph in paragraphs(table) for sentence in paragraph]
+    lines = [f"- {escaped(_cut(sentence))}" for sentence in said[:MOST_SENTENCES]]
+    if more := len(said[MOST_SENTENCES:]):
+        lines.append(f"- and {more} more, in the report")
+    return "\n".join([f"**{escaped(table.question)}**", "", *lines])
+
+
+def _cut(sentence: str) -> str:
+    """Leave out what stands between a sentence's begin, its verdict, and its end, an interval."""
+    return sentence if len(sentence) <= BEGIN + END else f"{sentence[:BEGIN]} ... {sentence[-END:]}"
 
 
 def methods(study: Study, records: Sequence[Record], table: Table, root: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from analysis.bundle.contents import BundleOptions, made_of
 from analysis.review.contents import analysis_of, methods
-from analysis.review.saved import Pages, Saved, pages, save
+from analysis.review.saved import REASON, Pages, Saved, pages, save
 from analysis.table.build import Table
 from studies.definition.study import Study
 from studies.errors import StudyError
@@ -17,6 +17,7 @@ from studies.job.job import WandbMode
 from studies.records.records import Record
 from studies.terminal.text import one_line
 from studies.tracking.analysis_run import Analysis, Sent, send
+from studies.tracking.standing import note_told, standing
 from studies.workers.aside import Aside
 
 LIMIT: Final = 120.0
@@ -65,12 +66,16 @@ def tell_wandb(
     if outcome.sent is None:
         return False
     if not outcome.sent.url:
+        if mode == "offline":
+            note_told(root, study.label, standing(records))
         return mode == "offline"
     told = f"what {study.label} came to: {outcome.sent.url}"
     told += f"; its view: {outcome.saved.view}; its Report: {outcome.saved.report}" if outcome.saved else ""
     print(f"bam: W&B: {told}", file=sys.stderr)
     if isinstance(built, str):
         print(f"bam: W&B: {built}", file=sys.stderr)
+    if not outcome.lines:
+        note_told(root, study.label, standing(records))
     return not outcome.lines
 
 
@@ -80,8 +85,13 @@ def _send(analysis: Analysis, built: Pages | None, root: Path, mode: WandbMode) 
     with redirect_stdout(printed):
         try:
             sent = send(analysis, root, mode)
+            if sent is not None and sent.untagged:
+                print(f"W&B: runs of {analysis.label} may lack its tag ({sent.untagged}); the same command tries again")
             if sent is not None and sent.url and built is not None:
                 saved = save(built, sent.entity, sent.project)
-        except Exception as error:  # W&B's are of any kind
-            print(error if isinstance(error, StudyError) else f"W&B: {analysis.label} is not sent ({error})")
+        except StudyError as error:
+            print(error)
+        except Exception as error:  # W&B's are of any kind, and of many lines
+            reason = " ".join(str(error).split())[:REASON] or type(error).__name__
+            print(f"W&B: what {analysis.label} came to is not sent ({reason}); the same command tries again")
     return Outcome(sent, saved, printed.getvalue().splitlines())

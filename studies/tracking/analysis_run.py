@@ -1,24 +1,30 @@
 """A study's analysis run: what was concluded from its runs, told to W&B beside them, under an id of its own."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from platform import node
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
+from lightning_bam.run_folder.lock import open_lock, wait_for
 from lightning_bam.run_folder.provenance import commit
 from studies.definition.limits import shortened
 from studies.job.job import WandbMode
+from studies.terminal.text import one_line
 from studies.tracking.connection import NAME, isolated_wandb, project, without_folders
 from studies.tracking.description import preset_tags, study_tag
 from studies.tracking.names import ANALYSIS, CHART, ROWS, TABLE, analysis_id, row_key
 from studies.tracking.record import TYPE, artifact_name, log_artifact
 from studies.tracking.session import SERVER_WAIT, finish_run, open_run, prepare
+from studies.tracking.store import store
 
 BUNDLE: Final = "bundle"
 """The type of the artifact that holds a study's bundle."""
+TAGGING: Final = "tagging.lock"
+"""The file beside the records that is locked meanwhile."""
 PAGE: Final = 100
 """Runs that one question to a server names."""
 REFUSALS: Final = 3
@@ -45,13 +51,13 @@ class Picture(NamedTuple):
 class Analysis:
     """What a study's analysis run shows, as plain data.
 
-    `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
+    `notes` are Markdown; `columns` and `lines` are the table's, `pages` are HTML, they and `pictures` by their keys in
     W&B; `bundle` is an archive, `runs` are the rows of the complete runs that the table is made of, by their keys. With
     `alert` W&B sends one.
     """
 
     label: str
-    question: str
+    notes: str
     presets: Sequence[str]
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -67,11 +73,15 @@ class Analysis:
 
 
 class Sent(NamedTuple):
-    """Where a server has all of a study's analysis run; empty where none has it, and its record is kept."""
+    """Where a server has all of a study's analysis run; empty where none has it, and its record is kept.
+
+    `untagged` says why runs of the study may lack its tag there.
+    """
 
     url: str = ""
     entity: str = ""
     project: str = ""
+    untagged: str = ""
 
 
 def description(analysis: Analysis) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def description(analysis: Analysis) -> dict[str, Any]:
         "group": shortened(analysis.label, NAME),
         "name": prefix + shortened(analysis.label, NAME - len(prefix)),
         "job_type": ANALYSIS,
-        "notes": analysis.question,
+        "notes": analysis.notes,
         "tags": [study_tag(analysis.label), *preset_tags(analysis.presets)],
         "config": {
             **analysis.config,
@@ -125,7 +135,11 @@ def send(analysis: Analysis, root: Path, mode: WandbMode) -> Sent | None:
         return Sent()
     if where == "offline":
         return Sent()
-    tag(f"{run.entity}/{run.project}", analysis)
+    try:
+        with one_at_a_time(root):
+            tag(f"{run.entity}/{run.project}", analysis)
+    except Exception as error:  # W&B's are of any kind; the analysis run is there
+        return Sent(run.url, run.entity, run.project, one_line(" ".join(str(error).split())) or type(error).__name__)
     return Sent(run.url, run.entity, run.project)
 
 
@@ -159,8 +173,8 @@ def media(wandb: Any, analysis: Analysis, place: Path) -> dict[str, Any]:
 
 def archive(wandb: Any, analysis: Analysis, place: Path) -> Any:
     """Return the bundle as an artifact, of which a study has one, in versions."""
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", analysis.label)
-    artifact = wandb.Artifact(f"{BUNDLE}-{shortened(name, NAME - 8).replace('~', '_')}", type=BUNDLE)
+    name = shortened(row_key(analysis.label), NAME - len(BUNDLE) - 1).replace("~", "_")
+    artifact = wandb.Artifact(f"{BUNDLE}-{name}", type=BUNDLE)
     path = place / "bundle.tar.gz"
     path.write_bytes(analysis.bundle or b"")
     artifact.add_file(str(path), skip_cache=True)
@@ -179,6 +193,18 @@ def link(run: Any, keys: Iterable[str]) -> None:
                 break
         else:
             refused = 0
+
+
+@contextmanager
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Keep two calls from tagging the runs of a folder at once: each would write over what the other has added."""
+    path = store(root) / TAGGING
+    descriptor = open_lock(path, root)
+    try:
+        wait_for(descriptor, path, SERVER_WAIT)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def tag(place: str, analysis: Analysis) -> None:

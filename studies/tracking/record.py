@@ -24,10 +24,10 @@ def artifact_name(key: str) -> str:
 def record_of_end(folder: RunFolder, end: End) -> dict[str, Any]:
     """Return the record of a run that has just ended, without logs and the user's own code.
 
-    Of a failed one the manifest is not written yet.
+    The manifest of one that fails now is not written yet.
     """
     record = {name: content for name, content in pack(folder).items() if name in (*JSON, METRICS)}
-    if end.state == "failed":
+    if end.state == "failed" and folder.manifest().state != "failed":
         told: dict[str, Any] = {"state": end.state, "cause": end.cause, "error": end.error}
         told["attempts"] = folder.manifest().with_last(ended=now())
         record["manifest.json"] = (record["manifest.json"] or {}) | told

@@ -168,11 +168,17 @@ def _listed(project: Project, tags: Iterable[str], keys: Sequence[str]) -> list[
     api = isolated_wandb().Api(timeout=WAIT)
     found: dict[str, Any] = {}
 
-    def ask(filters: Mapping[str, Any]) -> None:
-        runs = api.runs(f"{project.entity}/{project.name}", filters=filters, per_page=PAGE, lazy=False)
-        for run in islice(runs, MOST_SEEDS):
-            if isinstance(run.id, str) and KEY.fullmatch(run.id):
-                found.setdefault(run.id, run)
+    def ask(filters: Mapping[str, Any], *, lazy: bool = False) -> None:
+        runs = api.runs(f"{project.entity}/{project.name}", filters=filters, per_page=PAGE, lazy=lazy)
+        try:
+            for run in islice(runs, MOST_SEEDS):
+                if isinstance(run.id, str) and KEY.fullmatch(run.id):
+                    found.setdefault(run.id, run)
+        except Exception as error:
+            if lazy or not _is_malformed(error):
+                raise
+            api.flush()  # it would go on with the same list
+            ask(filters, lazy=True)  # one of them cannot be read: each by itself
 
     with without_folders():
         ask({"tags": {"$in": sorted(tags)}})
@@ -185,16 +191,32 @@ def _listed(project: Project, tags: Iterable[str], keys: Sequence[str]) -> list[
 def _fetched(found: Any, run: Run | None, root: Path) -> RemoteRun:
     """Return what W&B has of one run, once its record is written under `root`; `run` as the study has it, if it has."""
     state = found.state if isinstance(found.state, str) and STATE.fullmatch(found.state) else "unknown"
-    told = found.summary_metrics.get("state")
+    config, told = _object(found, "config"), _object(found, "summary_metrics").get("state")
     if told in ("interrupted", "pruned") and state not in ALIVE:
         state = told
-    remote = RemoteRun(key=found.id, state=state, config=found.config, _run=found)
+    remote = RemoteRun(key=found.id, state=state, config=config, _run=found)
     try:
         content = _record(found)
         written = content is not None and _write(remote, run, content, root)
     except _RefusedError as error:
         return replace(remote, refused=str(error))
     return replace(remote, has_record=written)
+
+
+def _object(found: Any, name: str) -> dict[str, Any]:
+    """Return an attribute of a run of W&B that is an object; an empty one where it is none."""
+    try:
+        value = getattr(found, name)
+    except Exception as error:
+        if not _is_malformed(error):
+            raise
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_malformed(error: Exception) -> bool:
+    """Say whether W&B's client could not read what a server has sent of a run, as a summary that is a list."""
+    return isinstance(getattr(error, "exc", error), TypeError | ValueError)
 
 
 def _record(found: Any) -> bytes | None:

@@ -11,12 +11,14 @@ from platform import node
 from shlex import quote
 from typing import Final
 
-from lightning_bam.run_folder.files import FolderError, read_object, refuse, remove, write_object
+from lightning_bam.run_folder.files import FolderError, open_plain, read_object, refuse, remove, write_object
 from studies.job.job import WandbMode
 from studies.tracking.names import analysis_id
 
 FOLDER: Final = "wandb"
 """W&B's own name for it."""
+OPEN: Final = "open"
+"""The folder in it that has an empty file for each run whose W&B run is open, or was never closed."""
 SENT: Final = ".synced"
 """What W&B appends to the name of a record's file for the mark that a server has it: `wandb sync` leaves it alone."""
 REFUSED: Final = (
@@ -133,3 +135,23 @@ def allow_alert(root: Path, label: str) -> None:
 def sync_command(root: Path, key: str = "") -> str:
     """Return the command that sends the record of a run, or all that are under a runs folder."""
     return f"wandb sync --include-online {quote(str(root / FOLDER))}/*run-*{'-' if key else ''}{key}"
+
+
+def note_open(root: Path, key: str) -> None:
+    """Note that the W&B run of a run is open."""
+    folder = store(root) / OPEN
+    refuse(folder, stat.S_IFDIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.close(open_plain(folder / key, os.O_WRONLY | os.O_CREAT))
+
+
+def note_closed(root: Path, key: str) -> None:
+    """Note that the W&B run of a run has been closed, and knows how the run has ended."""
+    refuse(store(root) / OPEN, stat.S_IFDIR)
+    (store(root) / OPEN / key).unlink(missing_ok=True)
+
+
+def open_runs(root: Path) -> set[str]:
+    """Return the keys of runs whose W&B run is open, or was when its process died."""
+    refuse(store(root) / OPEN, stat.S_IFDIR)
+    return {path.name for path in (store(root) / OPEN).glob("*")}

@@ -21,7 +21,7 @@ from studies.tracking.description import description, pinned
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
 from studies.tracking.session import finish_run, open_run, prepare, reachable, server
-from studies.tracking.store import claim_alert, note_silence, sync_command
+from studies.tracking.store import claim_alert, note_closed, note_open, note_silence, sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""
@@ -36,12 +36,14 @@ class Tracking:
     writes what it hears. `logger` is the Lightning logger that tells it of each epoch; None where nothing is tracked.
     """
 
-    def __init__(self, job: Job, run: Run) -> None:
+    def __init__(self, job: Job, run: Run, describe: Callable[[Job, Run], dict[str, Any]] = description) -> None:
         self.logger: Any = None
+        self._describe = describe
         self.end_wait = DISK
         self._root = job.folder.parent
         self._code = 1
         self._logged = 0
+        self._closing = False
         self._calls: SimpleQueue[Callable[[Any], object] | None] = SimpleQueue()
         self._tried = threading.Event()
         self._mode = job.wandb
@@ -55,8 +57,14 @@ class Tracking:
             from studies.tracking.lightning_logger import EpochLogger
 
             self.logger = EpochLogger(self.epoch, self._run.key)
-            prepare(self._root, self._job.wandb)
-            self._thread.start()
+            self.open()
+
+    def open(self) -> None:
+        """Begin to open the W&B run, for who calls `epoch` itself."""
+        prepare(self._root, self._job.wandb)
+        with suppress(OSError, FolderError):  # W&B cannot write there either, which stops no training
+            note_open(self._root, self._run.key)
+        self._thread.start()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Log an epoch's figures; it is W&B's step, so that a server takes it once from all attempts."""
@@ -67,7 +75,7 @@ class Tracking:
 
     def end(self, end: End, limit: float = DISK) -> None:
         """Close the W&B run, with the reported figures or the reason of a failure in its summary, within `limit`."""
-        if self.logger is None:
+        if self._thread.ident is None:  # nothing is tracked
             return
         self._calls.put(lambda run: self._conclude(run, end))
         self._code = end.code
@@ -79,11 +87,17 @@ class Tracking:
         self._thread.join(max(0.0, min(deadline - time.monotonic(), self.end_wait)))
         if self._thread.is_alive():
             self._tell_unsent("no answer")
+            if self._closing:  # the record on disk is whole
+                self._note_closed()
             if self._mode == "online" and limit > session.SERVER_WAIT:
                 note_silence(self._root, server())
 
     def _tell_unsent(self, why: str) -> None:
         print(f"W&B: {why}; the record is kept, `{sync_command(self._root, self._run.key)}` sends it")
+
+    def _note_closed(self) -> None:
+        with suppress(OSError, FolderError):
+            note_closed(self._root, self._run.key)
 
     def _conclude(self, wandb_run: Any, end: End) -> None:
         """Tell how the run ended, as its folder has it."""
@@ -117,8 +131,10 @@ class Tracking:
                     print(f"W&B: logging failed ({error}); the run goes on without it")
         if wandb_run is not None:
             try:
+                self._closing = True
                 if not finish_run(wandb_run, self._mode, self._code):
                     self._tell_unsent("the server refuses this run")
+                self._note_closed()
             except Exception as error:
                 print(f"W&B: could not finish ({error})")
 
@@ -127,7 +143,7 @@ class Tracking:
         opened = open_run(
             self._root,
             reachable(self._root, self._job.wandb),
-            description(self._job, self._run),
+            self._describe(self._job, self._run),
             monitor=self._job.monitor,
             sweep=self._job.about.sweep,
         )

@@ -20,7 +20,6 @@ from studies.definition.study import Study
 from studies.errors import StudyError
 from studies.records.records import Record
 from studies.tracking.connection import check_settings, default_mode, project
-from studies.tracking.names import analysis_id
 
 ARGUMENTS = (
     *ANY_STUDIES,
@@ -76,5 +75,5 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
     names = [study.name for study, _ in studies] if arguments.all else arguments.study
     for name, (study, records), table in zip(names, studies, tables_of(studies), strict=True):
         told &= tell_wandb(study, records, table, root_of(arguments), mode, bundle_options(name, arguments))
-    tell_unsent({analysis_id(study.label) for study, _ in studies}, root_of(arguments), mode)
+    tell_unsent([study for study, _ in studies], root_of(arguments), mode)
     return 0 if told else 1

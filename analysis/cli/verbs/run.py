@@ -5,11 +5,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train, table_command
-from analysis.cli.tracking import conclude, tell_unsent
+from analysis.cli.tracking import conclude, tell_cut_off, tell_unsent
 from analysis.planning.rounds import Round, until_resolved
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
@@ -77,14 +76,14 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.again:
         _forget(arguments)
     options = options_of(arguments)
-    code, keys = 0, set[str]()
-    for name, study in zip(arguments.study, select_to_train(arguments, checks(options)), strict=True):
-        trained = train(study, arguments, options)
-        code, keys = max(code, trained.code), keys | trained.keys
-        if trained.keys:
-            keys.add(conclude(name, study, arguments, options))
-        print(f"{study.label}: its table: {table_command(name, arguments)}", file=sys.stderr)
-    tell_unsent(keys, root_of(arguments), options.wandb)
+    code, studies = 0, select_to_train(arguments, checks(options))
+    try:
+        for name, study in zip(arguments.study, studies, strict=True):
+            code = max(code, train(study, arguments, options))
+            conclude(name, study, arguments, options)
+            print(f"{study.label}: its table: {table_command(name, arguments)}", file=sys.stderr)
+    finally:
+        tell_unsent(studies, root_of(arguments), options.wandb)
     return code
 
 
@@ -111,36 +110,27 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(root_of(arguments), arguments.storage, arguments.again)
 
 
-class Trained(NamedTuple):
-    """What a call has done for a study: its exit code, 1 where some run has no result, and keys of runs that ended."""
-
-    code: int
-    keys: set[str]
-
-
-def train(study: Study, arguments: argparse.Namespace, options: Options) -> Trained:
-    """Train what is missing of one study, or by its stopping rule."""
+def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
+    """Train what is missing of one study, or by its stopping rule; return 1 where a run has no result, else 0."""
     root = root_of(arguments)
+    tell_cut_off(study, root, options.wandb)
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
-    keys = set[str]()
 
     def train_round(part: Round) -> bool:
         print(f"bam: {part.seeds} seeds for {', '.join(map(repr, part.open))}", file=sys.stderr)
-        trained = _train(part.study, root, options)
-        keys.update(trained.keys)
-        return trained.code == 0
+        return _train(part.study, root, options) == 0
 
     table, resolved = until_resolved(
         study, lambda: records_of(study, arguments), train_round, retry=options.retry_failed
     )
     for line in ends({row.label: row.interim for row in table.rows if row.interim and row.verdict.kind == "ended"}):
         print(f"bam: {line}; --retry failed trains it again, and the rule goes on", file=sys.stderr)
-    return Trained(0 if resolved else 1, keys)
+    return 0 if resolved else 1
 
 
-def _train(study: Study, root: Path, options: Options) -> Trained:
+def _train(study: Study, root: Path, options: Options) -> int:
     with LiveView() as view:
         progress = run_study(study, root, options, view)
     if progress.halted:
@@ -149,8 +139,7 @@ def _train(study: Study, root: Path, options: Options) -> Trained:
     parts = [f"{states['complete']} of {progress.total} runs complete, {len(progress.finished)} of them now"]
     parts += [f"{states[state]} {state}{hint}" for state, hint in HINTS.items() if states[state]]
     print(f"{study.label}: {'; '.join(parts)}", file=sys.stderr)
-    code = 0 if states["complete"] == progress.total else 1
-    return Trained(code, progress.ended)
+    return 0 if states["complete"] == progress.total else 1
 
 
 def options_of(arguments: argparse.Namespace, *, wait_for_others: bool = False) -> Options:

@@ -10,7 +10,7 @@ from typing import Any
 from analysis.cli.arguments import DEVICES, FORMS, JSON, PRESET, RETRY, RUNS, SET, argument, checked, number
 from analysis.cli.output import grid, output_folder, write_figures
 from analysis.cli.selection import existing_root, root_of
-from analysis.cli.tracking import tell_unsent
+from analysis.cli.tracking import tell_unsent_runs
 from analysis.cli.verbs.run import options_of
 from analysis.formats.json_text import json_text
 from studies.definition.limits import MOST_SEEDS
@@ -112,7 +112,7 @@ def execute(arguments: argparse.Namespace) -> int:
         elif arguments.confirm:
             confirm(search, arguments.confirm)
         show_sweep(search)
-        tell_unsent(progress.ended, search.root, options.wandb)
+        tell_unsent_runs(progress.ended, search.root, options.wandb)
     return 1 if progress.failed or progress.halted or search.troubles else 0
 
 

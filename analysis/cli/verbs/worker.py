@@ -28,6 +28,7 @@ def execute(arguments: argparse.Namespace) -> int:
         here = f"a Slurm job of {job} node{'s' * (job != '1')}" if job else "no Slurm job"
         raise StudyError(f"--nodes-per-run {nodes}: this is {here}; `bam submit --nodes-per-run {nodes}` starts one")
     options = options_of(arguments, wait_for_others=True)
-    trained = [train(study, arguments, options) for study in select_to_train(arguments, checks(options))]
-    tell_unsent({key for one in trained for key in one.keys}, root_of(arguments), options.wandb)
-    return max(one.code for one in trained)
+    studies = select_to_train(arguments, checks(options))
+    code = max(train(study, arguments, options) for study in studies)
+    tell_unsent(studies, root_of(arguments), options.wandb)
+    return code

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from analysis.cli import main
-from analysis.cli.verbs.run import Trained
 from studies.library import find_study
 from studies.stopping_rules.declaration import declare, seal
 from tests.analysis.cli.test_cli import MINE
@@ -189,7 +188,7 @@ def test_studies_that_share_a_baseline_are_declared_together_before_any_of_them_
 
     def trained(study, _):
         begun.append((study.label, sorted(path.stem for path in (mine / "runs/rules").iterdir())))
-        return Trained(0, set())
+        return 0
 
     monkeypatch.setattr("analysis.cli.verbs.run.train", lambda study, arguments, options: trained(study, arguments))
     text = (mine / "mine.py").read_text()

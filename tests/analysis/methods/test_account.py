@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,7 @@ from analysis.cli import main
 from analysis.formats.legend import FAILED, full_legend, legend
 from analysis.methods.account import NONE_FAILED, account
 from analysis.methods.statistics import statistics
-from analysis.methods.written import as_data, as_latex, as_markdown
+from analysis.methods.written import as_data, as_html, as_latex, as_markdown
 from analysis.table.build import tabulate
 from studies.definition.stopping import Stopping
 from studies.records.records import gather
@@ -200,6 +202,22 @@ def test_latex_cites_and_has_its_references(tmp_path):
     assert "% @misc{du2025when, author={Wenzhang Du}, title={When +1\\% Is Not Enough}" in text
     assert "{cite:" not in text
     assert r"\item[How were the error bars made?] Figures are top-1 error on the test set" in text
+
+
+def test_the_page_has_the_same_words_and_no_markup_of_a_name(tmp_path):
+    name = "<img src=http://a onerror=alert(1)>"
+    study = asked(1, seeds=4)
+    study = replace(study, rows={"none": study.rows["none"], name: study.rows["r1"]})
+    _, told = made(tmp_path, study, {"none": BASE, name: CLOSE["r1"]})
+    page, data = as_html(told), as_data(told)
+    assert not re.search(r"<(img|script|link|iframe|form)|url\(|@import", page)
+    shown = html.unescape(re.sub(r"<[^>]*>", "", page.partition("<body>")[2]))
+    assert name in data["paragraph"]
+    for text in (data["paragraph"], *(text for one in data["checklist"] for text in one.values()), *data["to_add"]):
+        assert text in shown
+    assert "{cite:" not in shown
+    nothing = account(study, gather(study, tmp_path / "none"), tabulate(gather(study, tmp_path / "none"), study), None)
+    assert "<dl>" not in as_html(nothing)
 
 
 FILE = """

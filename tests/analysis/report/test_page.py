@@ -81,8 +81,8 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser, pages, name, width):
 
 
 @pytest.mark.parametrize("name", [SMALL, LARGE])
-@pytest.mark.parametrize("width", [320, 380])
-def test_the_verdict_stays_on_the_screen_of_a_phone(browser, pages, name, width):
+@pytest.mark.parametrize("width", [320, 380, 700])
+def test_the_verdict_stays_on_the_screen_of_a_phone_and_in_a_panel_of_w_and_b(browser, pages, name, width):
     with opened(browser, pages[name], viewport={"width": width, "height": 740}) as seen:
         table = seen.page.locator(".part-table .wide").first
         for turned in (0, 90, 5000):

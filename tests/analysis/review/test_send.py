@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from analysis.cli import main
 from analysis.review import send
@@ -32,6 +34,10 @@ def trained(tmp_path_factory):
     return home
 
 
+def files_of(run, name):
+    return [content for path, content in run.files.items() if path.startswith(f"media/{name}_")]
+
+
 def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb_server, capsys):
     (tmp_path / "tiny.py").write_text(TINY.format(""))
     (tmp_path / "other.py").write_text(TINY.format(OTHER))
@@ -46,7 +52,11 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
         f"W&B: what tiny came to: {wandb_server.url}/lab/lightning-bam/runs/{analysis_id('tiny')}; its view: " in told
     )
     assert (study.job_type, study.group, study.display_name) == ("analysis", "tiny", "analysis of tiny")
-    assert (study.notes, study.tags) == ("Does BAM help on plain digits?", ["study:tiny"])
+    assert study.tags == ["study:tiny"]
+    question, _, counted, verdict = study.notes.splitlines()
+    assert question == "**Does BAM help on plain digits?**"
+    assert counted.startswith("- 1 comparison of top-1 error with 'none': none resolved at 5 %")
+    assert verdict.startswith("- No clear difference: 'BAM'; the data allow ")
     assert study.summary["runs"] == "4 of 4 runs complete"
     assert study.state == "finished"
     assert main(["table", "tiny.py", "--format", "json"]) == 0
@@ -56,8 +66,19 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
     cells = dict(zip(stored["columns"], stored["data"][1], strict=True))
     assert (cells["row"], cells["n"], cells["verdict"]) == ("BAM", 2, table["rows"][1]["verdict"])
     assert cells["delta_low"] == table["rows"][1]["delta"]["low"]
+    drawn = {f"{kind}/picture" for kind in ("effects", "curves", "seeds", "pareto")}
+    assert drawn | {"table", "report", "methods"} <= study.summary.keys()
+    for key in drawn:
+        assert files_of(study, f"images/{key}")[0].startswith(b"\x89PNG")
+        assert study.summary[key]["caption"]
+    (page,), (method,) = files_of(study, "html/report"), files_of(study, "html/methods")
+    assert b"No clear difference: &#x27;BAM&#x27;; the data allow " in page
+    assert b"<dt>How many runs is each figure based on?</dt><dd>Each row was trained 2 times" in method
+    assert str(tmp_path).encode() not in page + method
     trained = [run for run in runs.values() if run.job_type != "analysis"]
     assert len(trained) == 4
+    of_bam = sorted(run.id for run in trained if run.config["row"] == "BAM")
+    assert sorted(cells["runs"].split()) == of_bam, "a cell's runs, by their ids"
     assert [alert["title"] for alert in wandb_server.alerts] == ["tiny: 4 of 4 runs complete"]
     (bundle,) = [one for one in wandb_server.artifacts if one.type == "bundle"]
     assert bundle.run is study
@@ -76,8 +97,13 @@ def test_the_study_is_on_the_server_beside_its_runs(tmp_path, monkeypatch, wandb
         )
     ), "and by the name of its row there"
     assert f"lab/lightning-bam/{analysis_id('other')}" in runs
+    inspected = Path("runs", of_bam[0], "inspect")
+    inspected.mkdir()
+    Image.new("RGB", (7, 5), "red").save(inspected / "maps-0.png")
     assert main(["report", "tiny.py", "--wandb"]) == 0
     assert len([run for run in wandb_server.runs.values() if run.job_type == "analysis"]) == 2, "written over"
+    maps = files_of(wandb_server.runs[f"lab/lightning-bam/{analysis_id('tiny')}"], "images/inspect/maps")
+    assert maps == [(inspected / "maps-0.png").read_bytes()]
     assert wandb_server.unknown == []
 
 
@@ -96,6 +122,32 @@ def test_offline_the_analysis_lies_beside_the_runs(trained, monkeypatch, capsys)
     types = [message["artifact"]["type"] for message in told if message["type"] == "artifact"]
     assert sorted(types) == ["bundle", "run_table", "run_table"], "W&B keeps a table, and a chart's, as artifacts, too"
     assert told[-1]["exit"]["exit_code"] == 0
+
+
+def test_what_a_study_came_to_is_told_once_whichever_call_trains(trained, monkeypatch, capsys, wandb_server):
+    """Runs may have been trained by a call that was killed before its end, by a worker, or for another study."""
+    monkeypatch.chdir(trained)
+    call = ["run", "tiny.py", "--devices", "cpu:2", "--wandb"]
+    wandb_server.refuse(500, only="POST /graphql Runs")
+    assert main([*call, "online"]) == 0
+    told = capsys.readouterr().err
+    assert "W&B: runs of tiny may lack its tag (" in told
+    assert "what tiny came to: " in told
+    assert "; its view: " in told, "what comes after the tags is tried"
+    assert len([line for line in told.splitlines() if "W&B" in line]) == 2
+    wandb_server.recover()
+    assert main([*call, "online"]) == 0
+    assert "what tiny came to: " in capsys.readouterr().err, "it is tried again"
+    for mode in ("online", "offline", "off"):
+        wandb_server.requests.clear()
+        assert main([*call, mode]) == 0
+        assert ("W&B" in capsys.readouterr().err, wandb_server.requests) == (False, [])
+    shutil.rmtree("runs/wandb")
+    assert main([*call, "offline"]) == 0
+    assert "W&B: 1 record in runs/wandb; " in capsys.readouterr().err
+    assert main([*call, "online"]) == 0
+    assert "what tiny came to: " in capsys.readouterr().err, "it lacks what needs a server"
+    assert wandb_server.unknown == []
 
 
 def test_what_a_server_refuses_of_it_is_no_success(trained, monkeypatch, capsys, wandb_server):

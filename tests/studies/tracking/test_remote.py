@@ -252,6 +252,21 @@ def test_a_run_whose_id_is_no_key_is_passed_over(told, fetched, tmp_path):
     assert {name.partition("/")[0] for name in files(tmp_path / "there")} == set(told.keys.values())
 
 
+@pytest.mark.parametrize("summary", ["[1]", "1", '"x"', "{"])
+def test_a_run_whose_summary_is_no_object_has_none(told, fetched, monkeypatch, summary):
+    """What W&B's client makes of it ends the list of all runs."""
+    answer = told.server.answers.run
+    broken = told.runs["BAM"]
+    broken.logged.clear()
+    monkeypatch.setattr(
+        told.server.answers, "run", lambda run: answer(run) | ({"summaryMetrics": summary} if run is broken else {})
+    )
+    runs = fetched()
+    assert runs[told.keys["none"]].has_record
+    config = {} if summary == "{" else broken.config  # what is no JSON takes it along
+    assert (runs[broken.id].state, runs[broken.id].config) == ("finished", config)
+
+
 def test_the_newest_record_counts(told, fetched):
     told.log(told.runs["BAM"], b"no record", version=9)
     told.log(told.runs["BAM"], told.record("BAM"), version=10)
