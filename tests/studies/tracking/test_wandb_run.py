@@ -96,7 +96,8 @@ def test_each_run_is_one_finished_run_of_wandb(records):
         assert config == told | slots
         assert not [name for name in config if "." in name], "W&B takes a dot for a step inside"
         assert (record.state, found["exit"]) == (("failed", 1) if record.row == "nan" else ("complete", 0))
-        assert found["stats"][0]["proc.memory.rssMB"] > 0, "at least one sample of the system"
+        if record.row != "nan":  # it fails so soon that there may be none
+            assert found["stats"][0]["proc.memory.rssMB"] > 0, "at least one sample of the system"
         log = record.folder.log.read_text().partition("Traceback")[0].splitlines()
         printed = "".join(found["printed"]).partition("Traceback")[0].splitlines()
         assert printed == log, "all attempts, each line once"
