@@ -18,9 +18,10 @@ from studies.job.job import About, WandbMode
 from studies.library import is_file
 from studies.records.records import Record
 from studies.terminal.text import one_line
+from studies.tracking.marks import open_runs
 from studies.tracking.names import analysis_id
 from studies.tracking.standing import is_told, standing
-from studies.tracking.store import open_runs, unsent_line
+from studies.tracking.store import unsent_line
 
 if TYPE_CHECKING:
     from analysis.bundle.contents import BundleOptions

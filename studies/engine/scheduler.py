@@ -25,7 +25,7 @@ from studies.job.job import FULL, Job, WandbMode
 from studies.job.observer import End
 from studies.stopping_rules.declaration import seal
 from studies.storage.postgres import outage
-from studies.tracking.store import allow_alert
+from studies.tracking.marks import allow_alert
 from studies.workers.forkserver import end_all, kill_group
 from studies.workers.launch import start
 

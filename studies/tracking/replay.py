@@ -15,7 +15,8 @@ from studies.job.devices import Slot
 from studies.job.job import About, Job, WandbMode
 from studies.job.observer import End
 from studies.tracking.description import description
-from studies.tracking.store import open_runs, records, unsent
+from studies.tracking.marks import open_runs
+from studies.tracking.store import records, unsent
 from studies.tracking.wandb_run import Tracking
 
 ENDED: Final = ("complete", "failed", "pruned")

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from studies.job.job import WandbMode
 from studies.tracking.connection import address, isolated_wandb
-from studies.tracking.store import FOLDER, forget_silence, mark_sent, note_silence, remove_records, silence, store
+from studies.tracking.marks import forget_silence, note_silence, silence
+from studies.tracking.store import FOLDER, mark_sent, remove_records, store
 
 SERVER_WAIT = 20.0
 """Seconds to wait for a W&B server at the start, and again at the end."""

@@ -18,10 +18,11 @@ from studies.job.observer import End
 from studies.tracking import session
 from studies.tracking.connection import isolated_wandb
 from studies.tracking.description import description, pinned
+from studies.tracking.marks import claim_alert, note_closed, note_open, note_silence
 from studies.tracking.names import SUMMARIES, epoch_figures, reported_figures
 from studies.tracking.record import log_record
 from studies.tracking.session import finish_run, open_run, prepare, reachable, server
-from studies.tracking.store import claim_alert, note_closed, note_open, note_silence, sync_command
+from studies.tracking.store import sync_command
 
 DISK = 60.0
 """Seconds to wait at the end for what W&B writes to the disk."""

@@ -11,9 +11,10 @@ from platform import node
 import pytest
 import wandb
 
+from studies.tracking.marks import SILENCE, SILENT, forget_silence, note_silence, silence
 from studies.tracking.record import log_artifact
 from studies.tracking.session import finish_run, open_run
-from studies.tracking.store import SILENCE, SILENT, forget_silence, note_silence, records, silence, unsent
+from studies.tracking.store import records, unsent
 from tests.studies.tracking.conftest import until
 
 ASKED = ("file_stream", "CreateArtifact ", "PUT /storage/run", "CreateRunFiles", "UpsertBucket", "Alert")
