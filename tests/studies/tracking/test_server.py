@@ -15,8 +15,6 @@ from urllib.request import Request, urlopen
 import pytest
 import wandb
 
-from studies.tracking.session import finish_run, open_run
-from studies.tracking.store import unsent
 from tests.studies.tracking.conftest import until
 
 CONFIG = {"attention": {"name": "bam", "reduction": 16}, "recipe": {"lr": 0.1}, "seed": 3}
@@ -345,20 +343,6 @@ def test_a_server_that_refuses(server):
     server.recover()
     begin(id="two").finish()
     assert [run.id for run in server.runs.values()] == ["two"]
-
-
-@pytest.mark.parametrize("only", ["file_stream", "CreateArtifact ", "PUT /storage/run", None])
-def test_what_a_server_has_refused_in_part_is_not_taken_for_sent(server, tmp_path, only):
-    if only:
-        server.refuse(403, only=only)
-    run, mode = open_run(tmp_path, "online", {"project": "p", "id": "one"})
-    artifact = wandb.Artifact("record", type="record")
-    with artifact.new_file("record.json") as file:
-        file.write("{}")
-    run.log_artifact(artifact)
-    log(run, 0, 1)
-    assert finish_run(run, mode) is (only is None)
-    assert len(unsent(tmp_path, ["one"])) == (only is not None)
 
 
 def test_a_server_that_fails_is_asked_again(server):
