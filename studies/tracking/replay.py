@@ -16,7 +16,6 @@ from studies.job.job import About, Job, WandbMode
 from studies.job.observer import End
 from studies.tracking.description import description
 from studies.tracking.marks import open_runs
-from studies.tracking.store import records, unsent
 from studies.tracking.wandb_run import Tracking
 
 ENDED: Final = ("complete", "failed", "pruned")
@@ -24,10 +23,8 @@ ENDED: Final = ("complete", "failed", "pruned")
 
 
 def cut_off(root: Path, keys: Collection[str]) -> list[str]:
-    """Return which of these runs have ended while their W&B run was open, but for those that `wandb sync` has sent."""
-    ended = {key for key in open_runs(root) & {*keys} if RunFolder(root / key).state() in ENDED}
-    sent = {key for key in ended if records(root, key) and not unsent(root, {key})}
-    return sorted(ended - sent)
+    """Return which of these runs have ended while their W&B run was open; what was sent of one since may say failed."""
+    return sorted(key for key in open_runs(root) & {*keys} if RunFolder(root / key).state() in ENDED)
 
 
 def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[str, str]) -> None:
