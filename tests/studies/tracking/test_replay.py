@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import psutil
 
@@ -33,7 +34,8 @@ def killed(place, server, *words):
     with call(place, server, "run", "cut.py", "--devices", "cpu:1", *words) as process:
         until(lambda: [*place.glob("runs/*/result.json")])
         for one in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-            one.kill()
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     (path,) = place.glob("runs/*/result.json")
