@@ -89,6 +89,8 @@ def _nothing(records: Sequence[Record]) -> bool:
 
 def tell_unsent(studies: Iterable[Study], root: Path, mode: WandbMode) -> None:
     """Say how many runs of these studies, and of their analyses, no W&B server has, and what sends them."""
+    if mode == "off":
+        return
     ids = {one for study in studies for one in (analysis_id(study.label), *(cell.run.key for cell in study.runs()))}
     tell_unsent_runs(ids, root, mode)
 
