@@ -51,7 +51,7 @@ def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Op
     every = gather_everywhere(study, root, options.storage)
     records = due_records(study, every)
     try:
-        if is_told(root, study.label, standing(records), options.wandb) or _nothing(records):
+        if is_told(root, study.label, standing(records), options.wandb) or nothing_begun(records):
             return
         from analysis.review.send import tell_wandb  # loads matplotlib
 
@@ -82,7 +82,7 @@ def tell_cut_off(study: Study, root: Path, mode: WandbMode) -> None:
         print(f"bam: W&B: {study.label}: told again of runs whose record was cut off: {len(keys)}", file=sys.stderr)
 
 
-def _nothing(records: Sequence[Record]) -> bool:
+def nothing_begun(records: Sequence[Record]) -> bool:
     """Say whether no run of a study was begun: W&B may know more of it, from elsewhere."""
     return all(record.state == "missing" for record in records)
 

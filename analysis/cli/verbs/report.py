@@ -12,7 +12,7 @@ from analysis.cli.arguments import ANY_STUDIES, argument
 from analysis.cli.commands import tell_empty
 from analysis.cli.output import size
 from analysis.cli.selection import due_records, read_all, root_of, words
-from analysis.cli.tracking import bundle_options, tell_unsent
+from analysis.cli.tracking import bundle_options, nothing_begun, tell_unsent
 from analysis.plots.glyphs import missing_glyphs
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import FolderError, replace
@@ -65,7 +65,7 @@ def _tell_wandb(studies: Sequence[tuple[Study, Sequence[Record]]], arguments: ar
     project()
     check_settings()
     for study, records in studies:
-        if all(record.state == "missing" for record in records):  # a wrong --root would write over what W&B has
+        if nothing_begun(records):  # a wrong --root would write over what W&B has
             where = f"none of its runs is in {arguments.root}, so W&B is told nothing; --root DIR names another folder"
             raise StudyError(f"{study.label}: {where}")
 

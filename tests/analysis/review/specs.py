@@ -6,6 +6,17 @@ from typing import Any
 
 BY_ROW = {"groupBy": "rows.value.made", "groupAgg": "mean", "groupArea": "minmax", "aggregate": True}
 CURVE = BY_ROW | {"xAxis": "_step", "xAxisTitle": "epoch", "smoothingType": "none"}
+DETECTION = (
+    "Bar Chart",
+    BY_ROW
+    | {
+        "groupBy": "rows.value.boxes",
+        "chartTitle": "mAP@[.5:.95] (%), test",
+        "metrics": ["test/map_50_95"],
+        "vertical": False,
+    },
+)
+"""The panel of a study of detection, `boxes`, which is not scored at every epoch."""
 
 
 def section_of(workspace: Any) -> dict[str, Any]:

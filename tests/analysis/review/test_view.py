@@ -17,7 +17,7 @@ from studies.library import find_space
 from studies.tracking.description import config_of
 from studies.tracking.names import analysis_id, epoch_figures, reported_figures
 from tests.analysis.report.made import asked, detecting, panelled, table
-from tests.analysis.review.specs import BY_ROW, CURVE, filters_of, panels_of, section_of
+from tests.analysis.review.specs import CURVE, DETECTION, filters_of, panels_of, section_of
 
 pytestmark = pytest.mark.usefixtures("no_server")
 
@@ -101,16 +101,7 @@ def test_a_study_of_detection(tmp_path):
     view = workspace(study, table(tmp_path, study, {"none": [40.0, 41.0, 42.0], "BAM": [41.0, 41.5, 43.0]}), "lab", "t")
     section = section_of(view)
     assert panels_of(sections(section)["Curves"]) == [
-        (
-            "Bar Chart",
-            BY_ROW
-            | {
-                "groupBy": "rows.value.boxes",
-                "chartTitle": "mAP@[.5:.95] (%), test",
-                "metrics": ["test/map_50_95"],
-                "vertical": False,
-            },
-        ),
+        DETECTION,
         (
             "Run History Line Plot",
             CURVE | {"groupBy": "rows.value.boxes", "chartTitle": "Training loss", "metrics": ["train/loss"]},

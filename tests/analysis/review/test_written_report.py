@@ -13,7 +13,7 @@ from analysis.review.written_report import report
 from lightning_bam.config import BAMSpec, Run
 from studies.definition.study import Study
 from tests.analysis.report.made import MADE, asked, detecting, table
-from tests.analysis.review.specs import BY_ROW, CURVE, blocks_of, filters_of, panels_of, text_of
+from tests.analysis.review.specs import CURVE, DETECTION, blocks_of, filters_of, panels_of, text_of
 
 pytestmark = pytest.mark.usefixtures("no_server")
 
@@ -94,16 +94,7 @@ def test_a_study_of_detection(tmp_path):
     study = detecting()
     made = table(tmp_path, study, {"none": [40.0, 41.0, 42.0], "BAM": [41.0, 41.5, 43.0]})
     _, rows = grids(blocks_of(report(study, made, "lab", "tests")))
-    assert panels_of(rows["panelBankSectionConfig"])[0] == (
-        "Bar Chart",
-        BY_ROW
-        | {
-            "groupBy": "rows.value.boxes",
-            "chartTitle": "mAP@[.5:.95] (%), test",
-            "metrics": ["test/map_50_95"],
-            "vertical": False,
-        },
-    )
+    assert panels_of(rows["panelBankSectionConfig"])[0] == DETECTION
 
 
 def test_names_and_questions_are_no_markup(tmp_path):
