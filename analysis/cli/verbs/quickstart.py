@@ -19,10 +19,12 @@ def execute(arguments: argparse.Namespace) -> int:
     """Train what is missing of the quickstart, then print its table."""
     study = select("quickstart", arguments)
     options = options_of(arguments)
-    code = train(study, arguments, options)
-    show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
-    page = shlex.join(["bam", "report", "quickstart", *words(arguments)])
-    print(f"quickstart: as a page with plots: {page}", file=sys.stderr)
-    conclude("quickstart", study, arguments, options)
-    tell_unsent([study], root_of(arguments), options.wandb)
+    try:
+        code = train(study, arguments, options)
+        show(tables_of([(study, gather_everywhere(study, root_of(arguments), arguments.storage))]), "text", None)
+        page = shlex.join(["bam", "report", "quickstart", *words(arguments)])
+        print(f"quickstart: as a page with plots: {page}", file=sys.stderr)
+        conclude("quickstart", study, arguments, options)
+    finally:
+        tell_unsent([study], root_of(arguments), options.wandb)
     return code
