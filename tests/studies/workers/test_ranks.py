@@ -104,7 +104,7 @@ def test_a_rank_that_the_machine_kills_is_lost_and_tried_again(tmp_path):
 
     def kill_a_rank(progress):
         for active in progress.active:
-            if active.epochs >= 1 and not killed:
+            if active.epochs >= 2 and not killed:  # the first epoch's checkpoint is whole: it is older than this line
                 ranks = psutil.Process(active.process.pid).children()
                 assert len(ranks) == 2
                 ranks[1].kill()
