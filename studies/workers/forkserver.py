@@ -45,7 +45,7 @@ def is_orphan(process: psutil.Process) -> bool:
 def forkserver(*, tracked: bool = False) -> ForkServerContext:
     """Return a context whose server, which starts with the first process, has torch loaded, and W&B if `tracked`."""
     context = multiprocessing.get_context("forkserver")
-    preload = ["studies.workers.ignore_sigint", "studies.workers.worker"]
+    preload = ["studies.workers.server", "studies.workers.worker"]
     context.set_forkserver_preload([*preload, *TRACKED] if tracked else preload)
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # to count GPUs must not open CUDA in the server
     for name, value in PINNED.items():

@@ -6,13 +6,22 @@ from importlib.util import find_spec
 
 import pytest
 
-from studies.workers.forkserver import TRACKED
+from studies.workers.forkserver import TRACKED, forkserver
+from studies.workers.launch import ask
 
 
 @pytest.mark.parametrize("name", TRACKED)
 def test_what_is_loaded_before_a_tracked_run_is_there(name):
     """multiprocessing passes over a module that it cannot import, and each run would load it itself."""
     assert find_spec(name) is not None
+
+
+def test_its_processes_collect_garbage_but_not_what_it_has_loaded():
+    collects, frozen = ask(
+        forkserver(), "builtins", "eval", "(gc := __import__('gc')).isenabled(), gc.get_freeze_count()"
+    )
+    assert collects
+    assert frozen > 100_000, "torch and Lightning are as many objects"
 
 
 UNPREPARED = """
