@@ -197,6 +197,11 @@ def test_where_runs_stand_is_said_without_arrays_and_clusters(tmp_path, monkeypa
     assert loaded_by(code, (*SLOW, *most)) == []
 
 
+def test_networks_are_counted_without_what_trains_them():
+    slow = ("pytorch_lightning", "torchmetrics", "scipy", "matplotlib")
+    assert loaded_by("import lightning_bam.training.check", slow) == []
+
+
 def test_descriptions_load_no_torch():
     assert loaded_by("import lightning_bam; lightning_bam.Run().key; lightning_bam.flatten(lightning_bam.Run())") == []
 

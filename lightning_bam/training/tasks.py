@@ -5,7 +5,7 @@ from typing import Any
 from lightning_bam.config import Classification, ConfigError, Run
 from lightning_bam.data import ImageData
 from lightning_bam.data.run_data import RunData
-from lightning_bam.detection import DetectionData
+from lightning_bam.detection.data import DetectionData
 from lightning_bam.training.base_module import TrainedModule
 from lightning_bam.training.classifier import Classifier
 from lightning_bam.training.detector import DetectionTask

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lightning_bam.config import CocoDetection, ConfigError
-from lightning_bam.detection import load_scenes
+from lightning_bam.detection.data import load_scenes
 
 SPEC = CocoDetection(classes=2)
 

@@ -16,7 +16,7 @@ from lightning_bam.data import image_reader, load
 from lightning_bam.data.image_files import ImageFiles, listing
 from lightning_bam.data.stream import Stream
 from lightning_bam.data.views import Fitted
-from lightning_bam.detection import load_scenes
+from lightning_bam.detection.data import load_scenes
 
 HEIGHT, WIDTH = 11, 17
 GREY = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from lightning_bam.config import ConfigError, VOCDetection
-from lightning_bam.detection import load_scenes
+from lightning_bam.detection.data import load_scenes
 
 SPEC = VOCDetection()
 DOG = "<object><name>dog</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>7</xmax><ymax>20</ymax></bndbox></object>"

@@ -11,7 +11,7 @@ from lightning_bam.data import Batches
 from lightning_bam.data.datamodule import OnDevice, TrainBatches
 from lightning_bam.data.load import load
 from lightning_bam.data.mixing import Mixing, mixing_of
-from lightning_bam.detection import DetectionData
+from lightning_bam.detection.data import DetectionData
 from lightning_bam.random_streams import stream
 
 DATA = ClutteredDigits(size=20, fragments=2, train=53, test=11)

@@ -25,8 +25,9 @@ from lightning_bam import (
     train,
 )
 from lightning_bam.attention.gate import gated_modules
-from lightning_bam.detection import BoxScores, DetectionData, Target, load_scenes
-from lightning_bam.detection.data import mirrored
+from lightning_bam.detection.data import DetectionData, load_scenes, mirrored
+from lightning_bam.detection.scores import BoxScores
+from lightning_bam.detection.sets import Target
 from lightning_bam.training.detector import DetectionTask
 from lightning_bam.training.recorder import TrainingError
 

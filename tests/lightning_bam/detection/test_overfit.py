@@ -9,8 +9,8 @@ import torch
 
 from lightning_bam import SSD, BAMSpec, DigitScenes, FasterRCNN, Recipe, Run, RunFolder, SmallResNet, build, train
 from lightning_bam.data.augment import normalise
-from lightning_bam.detection import BoxScores, load_scenes
-from lightning_bam.detection.data import read
+from lightning_bam.detection.data import load_scenes, read
+from lightning_bam.detection.scores import BoxScores
 from lightning_bam.weights.state_dicts import load_network
 
 RUN = Run(

@@ -29,7 +29,7 @@ from lightning_bam import (
     count,
     train,
 )
-from lightning_bam.detection import load_scenes
+from lightning_bam.detection.data import load_scenes
 from lightning_bam.detection.ssd import TopDown
 from lightning_bam.training.detector import DetectionTask
 
