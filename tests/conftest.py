@@ -22,11 +22,12 @@ for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.de
         signal.signal(number, usual)  # that tests start and interrupt would leave them ignored, as they should
 
 LONGEST = (
-    *("test_nodes", "test_kill", "test_chaos", "test_death", "test_submit", "test_catalogue", "test_outages"),
-    *("test_sweep", "test_wandb_run", "test_hosts", "test_cli", "test_links", "test_scheduler", "test_bundle"),
-    *("test_another_user", "test_every_kind", "test_in_notebooks", "test_source"),
+    *("test_nodes", "test_kill", "test_source", "test_sweep", "test_outages", "test_send", "test_death", "test_chaos"),
+    *("test_kept", "test_wandb_run", "test_catalogue", "test_cli", "test_resume", "test_hosts", "test_page"),
+    *("test_submit", "test_bundle", "test_own_module", "test_connection", "test_every_kind", "test_in_notebooks"),
+    *("test_links", "test_scheduler", "test_another_user", "test_shadows", "test_ranks", "test_overfit"),
 )
-"""Files that take a minute or more, the longest first: the process that begins one late would be alone at the end."""
+"""Files that take the longest, in order: the process that begins one late would be alone at the end."""
 
 
 def pytest_collection_modifyitems(items):
