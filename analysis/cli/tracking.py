@@ -6,19 +6,18 @@ import argparse
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from analysis.cli.selection import due_records, root_of, words
 from analysis.table.counted import tables_of
 from lightning_bam.run_folder.files import FolderError
 from studies.coordination.sync import gather_everywhere
-from studies.definition.study import Study, presets_of
+from studies.definition.study import Study
 from studies.errors import StudyError
-from studies.job.job import About, WandbMode
+from studies.job.job import WandbMode
 from studies.library import is_file
 from studies.records.records import Record
 from studies.terminal.text import one_line
-from studies.tracking.marks import open_runs
 from studies.tracking.names import analysis_id
 from studies.tracking.standing import is_told, standing
 from studies.tracking.store import unsent_line
@@ -26,10 +25,6 @@ from studies.tracking.store import unsent_line
 if TYPE_CHECKING:
     from analysis.bundle.contents import BundleOptions
     from studies.engine.scheduler import Options
-
-
-A_RUN: Final = 60.0
-"""Seconds that telling W&B of a run again may take."""
 
 
 def bundle_options(name: str, arguments: argparse.Namespace) -> BundleOptions:
@@ -59,27 +54,6 @@ def conclude(name: str, study: Study, arguments: argparse.Namespace, options: Op
         tell_wandb(study, records, table, root, options.wandb, bundle_options(name, arguments), alert=options.alert)
     except (FolderError, StudyError) as error:
         print(f"bam: W&B: {one_line(str(error))}", file=sys.stderr)
-
-
-def tell_cut_off(study: Study, root: Path, mode: WandbMode) -> None:
-    """Tell W&B anew of runs of a study that ended while it was being told of them, as at a kill."""
-    try:
-        if mode == "off" or not open_runs(root):
-            return
-        from studies.tracking.replay import cut_off, replay
-        from studies.workers.aside import Aside
-
-        rows = {cell.run.key: cell.row for cell in study.runs()}
-        keys = cut_off(root, rows)
-        if not keys:
-            return
-        about = About(question=study.question, presets=presets_of(study), varied=study.scientific)
-        with Aside(A_RUN * len(keys)) as wandb:
-            wandb.ask(replay, root.absolute(), mode, study.label, about, {key: rows[key] for key in keys})
-    except (FolderError, StudyError) as error:
-        print(f"bam: W&B: runs whose record is cut off stay as they are: {one_line(str(error))}", file=sys.stderr)
-    else:
-        print(f"bam: W&B: {study.label}: told again of runs whose record was cut off: {len(keys)}", file=sys.stderr)
 
 
 def nothing_begun(records: Sequence[Record]) -> bool:

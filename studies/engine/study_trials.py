@@ -21,7 +21,7 @@ from studies.coordination.leases import Lease, Leases
 from studies.coordination.location import Place
 from studies.coordination.retries import FailedAttempt, ended, failures
 from studies.definition.panels import panel_names
-from studies.definition.study import Cell, Study, presets_of
+from studies.definition.study import Cell, Study
 from studies.engine.source import Source, TrialHandle
 from studies.engine.trial_params import distributions, new_trial, parameters
 from studies.job.job import About
@@ -46,7 +46,7 @@ class StudyTrials(Source):
         self.root = root
         self.label = study.label
         self.judged_by = {**judged_by(study), **asked_by(study)}
-        self.about = About(question=study.question, presets=presets_of(study), varied=study.scientific)
+        self.about = About.of(study)
         self.wait_for_others = wait_for_others
         self.again: dict[str, FailedAttempt] = {}
         self.queue: list[Cell] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lightning_bam.user_code.load import Source
+from studies.definition.study import Study, presets_of
 from studies.job.devices import Slot
 
 WandbMode = Literal["off", "offline", "online"]
@@ -27,6 +28,11 @@ class About:
     presets: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
     sweep: str | None = None
+
+    @classmethod
+    def of(cls, study: Study) -> "About":
+        """Return what the runs of a study are trained for."""
+        return cls(question=study.question, presets=presets_of(study), varied=study.scientific)
 
 
 @dataclass(frozen=True, kw_only=True)

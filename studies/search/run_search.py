@@ -1,13 +1,14 @@
 """Run a search, and return the best of its trials."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from multiprocessing.context import ForkServerContext
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_bam.config import ConfigError
 from studies.definition.study import Cell
+from studies.engine.cut_off import tell_cut_off
 from studies.engine.progress import Progress, View
 from studies.engine.run_study import drive
 from studies.engine.scheduler import Options
@@ -24,20 +25,28 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
     progress = Progress(
         title=search.label, total=len(before) + pending, slots=len(options.slots), before=before, pending=pending
     )
-    if pending or search.waits():
-        context = forkserver(tracked=options.wandb != "off")
-        try:
-            preflight(context, search.space.corners(), options.slots, noun="configuration")
-        except ConfigError:
-            with search.leases.exclusively():
-                if not search.optuna.get_trials(deepcopy=False):  # nothing has been tried: its name is free again
-                    optuna.delete_study(study_name=search.label, storage=search.storage)
-            raise
-        join_sweep(search, options.wandb, trains=True)
-        drive(search, search.root, options, context, progress, view)
-    else:
-        join_sweep(search, options.wandb, trains=False)
+    trains = pending > 0 or search.waits()
+    if trains:
+        _check(search, options)
+    join_sweep(search, options.wandb, trains=trains)
+    tell_cut_off(search.label, search.begun, search.about, search.root, options.wandb)
+    if trains:
+        drive(search, search.root, options, _server(options), progress, view)
     return progress
+
+
+def _server(options: Options) -> ForkServerContext:
+    return forkserver(tracked=options.wandb != "off")
+
+
+def _check(search: Search, options: Options) -> None:
+    try:
+        preflight(_server(options), search.space.corners(), options.slots, noun="configuration")
+    except ConfigError:
+        with search.leases.exclusively():
+            if not search.optuna.get_trials(deepcopy=False):  # nothing has been tried: its name is free again
+                optuna.delete_study(study_name=search.label, storage=search.storage)
+        raise
 
 
 def _complete(search: Search | Begun) -> list[FrozenTrial]:
@@ -47,12 +56,8 @@ def _complete(search: Search | Begun) -> list[FrozenTrial]:
 
 
 def _before(search: Search) -> list[tuple[Cell, float]]:
-    cells = []
-    for trial in _complete(search):
-        run = search.space.run(trial.params)
-        seeds = range(run.seed, run.seed + search.method.seeds)
-        cells += [(Cell(search.space.label(run), replace(run, seed=seed)), trial.values[0]) for seed in seeds]
-    return cells
+    done = [(trial.values[0], search.space.run(trial.params)) for trial in _complete(search)]
+    return [(cell, figure) for figure, run in done for cell in search.cells(run)]
 
 
 def best(search: Search | Begun, count: int = 5) -> list[FrozenTrial]:

@@ -140,6 +140,16 @@ class Search(OpenTrials):
             return self.trials - len(trials)
         return 0 if self.exhausted else self.trials - len({frozenset(trial.params.items()) for trial in trials})
 
+    def cells(self, run: Run) -> list[Cell]:
+        """Return the runs of a configuration, given the one at its first seed."""
+        seeds = range(run.seed, run.seed + self.method.seeds)
+        return [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds]
+
+    def begun(self) -> list[Cell]:
+        """Return the runs of all trials that have been begun."""
+        trials = [trial for trial in self.optuna.get_trials(deepcopy=False) if "key" in trial.user_attrs]
+        return list(dict.fromkeys(cell for trial in trials for cell in self.cells(self.space.run(trial.params))))
+
     def claim(self) -> tuple[SeedTrial, Cell] | None:
         """Take a seed of an open trial, one by one while there is other work so that some may be spared, or ask."""
         while True:
@@ -153,8 +163,7 @@ class Search(OpenTrials):
             if isinstance(run, str):
                 self.close_trial(trial, TrialState.FAIL, run)
                 continue
-            seeds = range(run.seed, run.seed + self.method.seeds)
-            self._begin(trial, [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds])
+            self._begin(trial, self.cells(run))
 
     def _ask(self) -> tuple[Trial, Run | str] | None:
         """Return a trial, and its run at the first seed or why there can be none; None where all are made.

@@ -58,7 +58,7 @@ def _made(search: "Search", wandb: Aside, home: Home, known: Mapping[str, str], 
         now = _known(search)
         if now.get(str(home)) != known.get(str(home)):
             return wandb.ask(find, search.root, now)[1]
-        keys = _keys(search)
+        keys = [cell.run.key for cell in search.begun()]
         ended = {key for key in keys if RunFolder(search.root / key).state() in ENDED}
         if missing := len(unsent(search.root, ended)):
             told = f"{missing} earlier run{'s are' if missing > 1 else ' is'} not sent; `{sync_command(search.root)}`"
@@ -73,11 +73,3 @@ def _known(search: "Search") -> dict[str, str]:
     """Return the ids of the search's sweeps by home; what somebody else has written there may be anything."""
     sweeps = with_retries(lambda: search.optuna.user_attrs).get(SWEEPS, {})
     return {home: name for home, name in sweeps.items() if isinstance(name, str) and ID.fullmatch(name)}
-
-
-def _keys(search: "Search") -> list[str]:
-    """Return the keys of the runs of all trials that have been begun."""
-    trials = [trial for trial in search.optuna.get_trials(deepcopy=False) if "key" in trial.user_attrs]
-    runs = [search.space.run(trial.params) for trial in trials]
-    seeds = range(search.method.seeds)
-    return list(dict.fromkeys(replace(run, seed=run.seed + seed).key for run in runs for seed in seeds))

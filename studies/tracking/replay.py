@@ -27,8 +27,12 @@ def cut_off(root: Path, keys: Collection[str]) -> list[str]:
     return sorted(key for key in open_runs(root) & {*keys} if RunFolder(root / key).state() in ENDED)
 
 
-def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[str, str]) -> None:
-    """Tell W&B anew of the runs with these keys, which are `rows` of a study; not of one that still tells it itself."""
+def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[str, str]) -> int:
+    """Tell W&B anew of the runs with these keys, which are `rows` of a study or configurations of a search.
+
+    Not of one that still tells it itself. Returns of how many.
+    """
+    told = 0
     for key, row in rows.items():
         folder = RunFolder(root / key)
         if (lock := folder.acquire()) is None:
@@ -40,8 +44,10 @@ def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[
             for line in folder.metrics():
                 tracking.epoch(flat(line))
             tracking.end(end_of(folder))
+            told += 1
         finally:
             os.close(lock)
+    return told
 
 
 def as_it_was(job: Job, run: Run) -> dict[str, Any]:

@@ -8,18 +8,20 @@ from pathlib import Path
 
 from analysis.cli.arguments import DEVICES, RETRY, RUNS, SELECTION, STUDIES, argument, checked, margin, number, rule
 from analysis.cli.selection import due_records, records_of, root_of, select, select_to_train, table_command
-from analysis.cli.tracking import conclude, tell_cut_off, tell_unsent
+from analysis.cli.tracking import conclude, tell_unsent
 from analysis.planning.rounds import Round, until_resolved
 from analysis.table.interim import ends
 from lightning_bam.config import nearest
 from studies.coordination.sync import forget
 from studies.definition.limits import MOST_LOOKED
 from studies.definition.study import Study
+from studies.engine.cut_off import tell_cut_off
 from studies.engine.progress import LiveView
 from studies.engine.run_study import run_study
 from studies.engine.scheduler import Options
 from studies.errors import StudyError
 from studies.job.devices import parse_devices, slots
+from studies.job.job import About
 from studies.terminal.text import one_line
 from studies.tracking.connection import check_settings, default_mode, project
 from studies.workers.forkserver import forkserver
@@ -113,7 +115,7 @@ def _forget(arguments: argparse.Namespace) -> None:
 def train(study: Study, arguments: argparse.Namespace, options: Options) -> int:
     """Train what is missing of one study, or by its stopping rule; return 1 where a run has no result, else 0."""
     root = root_of(arguments)
-    tell_cut_off(study, root, options.wandb)
+    tell_cut_off(study.label, study.runs, About.of(study), root, options.wandb)
     if study.stopping is None:
         return _train(study, root, options)
     print(f"bam: {study.label}: {study.stopping}, over {study.comparisons} comparisons", file=sys.stderr)
