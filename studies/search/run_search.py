@@ -29,7 +29,7 @@ def run_search(search: Search, options: Options, view: View) -> Progress:
     if trains:
         _check(search, options)
     join_sweep(search, options.wandb, trains=trains)
-    tell_cut_off(search.label, search.begun, search.about, search.root, options.wandb)
+    tell_cut_off(search.label, search.begun_cells, search.about, search.root, options.wandb)
     if trains:
         drive(search, search.root, options, _server(options), progress, view)
     return progress

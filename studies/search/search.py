@@ -145,7 +145,7 @@ class Search(OpenTrials):
         seeds = range(run.seed, run.seed + self.method.seeds)
         return [Cell(self.space.label(run), replace(run, seed=seed)) for seed in seeds]
 
-    def begun(self) -> list[Cell]:
+    def begun_cells(self) -> list[Cell]:
         """Return the runs of all trials that have been begun."""
         trials = [trial for trial in self.optuna.get_trials(deepcopy=False) if "key" in trial.user_attrs]
         return list(dict.fromkeys(cell for trial in trials for cell in self.cells(self.space.run(trial.params))))

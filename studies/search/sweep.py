@@ -58,7 +58,7 @@ def _made(search: "Search", wandb: Aside, home: Home, known: Mapping[str, str], 
         now = _known(search)
         if now.get(str(home)) != known.get(str(home)):
             return wandb.ask(find, search.root, now)[1]
-        keys = [cell.run.key for cell in search.begun()]
+        keys = [cell.run.key for cell in search.begun_cells()]
         ended = {key for key in keys if RunFolder(search.root / key).state() in ENDED}
         if missing := len(unsent(search.root, ended)):
             told = f"{missing} earlier run{'s are' if missing > 1 else ' is'} not sent; `{sync_command(search.root)}`"
