@@ -11,6 +11,7 @@ from studies.errors import StudyError
 from studies.job.job import About, WandbMode
 from studies.terminal.text import one_line
 from studies.tracking.marks import open_runs
+from studies.tracking.replay import cut_off, replay
 from studies.workers.aside import Aside
 
 A_RUN: Final = 60.0
@@ -25,8 +26,6 @@ def tell_cut_off(label: str, cells: Callable[[], Iterable[Cell]], about: About, 
     try:
         if mode == "off" or not open_runs(root):
             return
-        from studies.tracking.replay import cut_off, replay
-
         rows = {cell.run.key: cell.row for cell in cells()}
         keys = cut_off(root, rows)
         if not keys:

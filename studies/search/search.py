@@ -147,8 +147,9 @@ class Search(OpenTrials):
 
     def begun_cells(self) -> list[Cell]:
         """Return the runs of all trials that have been begun."""
-        trials = [trial for trial in self.optuna.get_trials(deepcopy=False) if "key" in trial.user_attrs]
-        return list(dict.fromkeys(cell for trial in trials for cell in self.cells(self.space.run(trial.params))))
+        trials = with_retries(lambda: self.optuna.get_trials(deepcopy=False))
+        runs = [self.space.run(trial.params) for trial in trials if "key" in trial.user_attrs]
+        return list(dict.fromkeys(cell for run in runs for cell in self.cells(run)))
 
     def claim(self) -> tuple[SeedTrial, Cell] | None:
         """Take a seed of an open trial, one by one while there is other work so that some may be spared, or ask."""

@@ -28,9 +28,9 @@ def cut_off(root: Path, keys: Collection[str]) -> list[str]:
 
 
 def replay(root: Path, mode: WandbMode, study: str, about: About, rows: Mapping[str, str]) -> int:
-    """Tell W&B anew of the runs with these keys, which are `rows` of a study or configurations of a search.
+    """Tell W&B anew of the runs with these keys, but of none that still tells it itself; return of how many.
 
-    Not of one that still tells it itself. Returns of how many.
+    They are `rows` of a study, or configurations of a search.
     """
     told = 0
     for key, row in rows.items():
