@@ -84,12 +84,6 @@ class Progress:
     seconds: list[float] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
-    @property
-    def ended(self) -> set[str]:
-        """The keys of the runs that have ended since."""
-        told = (*self.finished, *self.failed)
-        return {cell.run.key for cell in (*(cell for cell, _ in told), *self.pruned)}
-
 
 View = Callable[[Progress], None]
 

@@ -112,7 +112,8 @@ def execute(arguments: argparse.Namespace) -> int:
         elif arguments.confirm:
             confirm(search, arguments.confirm)
         show_sweep(search)
-        tell_unsent_runs(progress.ended, search.root, options.wandb)
+        if options.wandb != "off":
+            tell_unsent_runs({cell.run.key for cell in search.begun_cells()}, search.root, options.wandb)
     return 1 if progress.failed or progress.halted or search.troubles else 0
 
 

@@ -153,6 +153,7 @@ def test_all_trials_of_a_search_are_in_its_sweep_and_no_other_run(person):
     server = person.server
     assert "W&B: 1 record in runs/wandb" in person.search(1, mode="offline")
     told = person.search(2)
+    assert "bam: W&B: 1 record could not be sent; " in told, "that of the call before"
     assert "W&B: search+small: no sweep (1 earlier run is not sent; `wandb sync --include-online runs/" in told
     assert server.sweeps == {}
     person.send(told)
